@@ -1,0 +1,148 @@
+"""Connections to the broker: the only module that opens one, and that tells the broker's errors as ours."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.exceptions import (
+    AMQPConnectionError,
+    AMQPError,
+    AuthenticationError,
+    ChannelInvalidStateError,
+    ChannelNotFoundEntity,
+    ProbableAuthenticationError,
+)
+from aiormq.exceptions import ChannelAccessRefused, ChannelPreconditionFailed, ConnectionNotAllowed
+
+from faultwire_shared.redact import redact_url
+from faultwire_shared.topology import TOPOLOGY, Topology
+
+CONNECT_SECONDS: Final = 5.0
+CLOSE_SECONDS: Final = 3.0
+HEARTBEAT_SECONDS: Final = 10
+
+
+class BrokerError(Exception):
+    """The broker cannot do what was asked; the text says what and how to mend it."""
+
+
+class BrokerUnreachableError(BrokerError):
+    """No connection, or it was lost or hangs; trying again later may help."""
+
+
+class BrokerRefusedError(BrokerError):
+    """Wrong credentials, an unknown vhost or a missing right: somebody must change something."""
+
+
+class TopologyError(BrokerError):
+    """An exchange or queue is missing, or stands with other arguments."""
+
+
+@asynccontextmanager
+async def broker_call(what: str, seconds: float) -> AsyncIterator[None]:
+    """Put a timeout on calls to the broker and tell their errors as ours.
+
+    aiormq rejects what waits on a stuck connection with ``CancelledError``, which a task group
+    would take for its own: it is converted when this task is not being cancelled.
+
+    Raises:
+        BrokerError: the subclass says whether trying again may help.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise BrokerUnreachableError(f"{what}: the connection is stuck") from None
+    except TimeoutError:
+        raise BrokerUnreachableError(f"{what}: no answer within {seconds:g} s") from None
+    except (AuthenticationError, ProbableAuthenticationError):
+        raise BrokerRefusedError(f"{what}: wrong user name or password") from None
+    except (ChannelAccessRefused, ConnectionNotAllowed) as error:
+        raise BrokerRefusedError(f"{what}: {_first_line(error)}") from None
+    except ChannelNotFoundEntity as error:
+        raise TopologyError(f"{what}: {_first_line(error)}; run `faultwire topology apply`") from None
+    except ChannelPreconditionFailed as error:
+        raise TopologyError(
+            f"{what}: {_first_line(error)}; delete it, then run `faultwire topology apply`"
+        ) from None
+    except (AMQPConnectionError, ChannelInvalidStateError, AMQPError, OSError, RuntimeError) as error:
+        raise BrokerUnreachableError(f"{what}: {_first_line(error)}") from None
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0][:200] or type(error).__name__
+
+
+async def connect(url: str, name: str) -> AbstractConnection:
+    """Open a connection that shows as ``name`` at the broker.
+
+    A plain connection, not aio-pika's robust one: each supervisor here rebuilds its own state
+    for every connection, with jitter, and keys all of it by that connection.
+
+    Raises:
+        BrokerError: the subclass says whether trying again may help.
+    """
+    async with broker_call(f"connect to {redact_url(url)}", CONNECT_SECONDS + 1):
+        return await aio_pika.connect(
+            url,
+            timeout=CONNECT_SECONDS,
+            heartbeat=HEARTBEAT_SECONDS,
+            client_properties={"connection_name": name},
+        )
+
+
+async def close(connection: AbstractConnection | AbstractChannel) -> None:
+    """Close within three seconds, whatever the state of the broker."""
+    try:
+        async with broker_call("close", CLOSE_SECONDS):
+            await connection.close()
+    except BrokerError:
+        return
+
+
+async def declare(connection: AbstractConnection, topology: Topology = TOPOLOGY) -> None:
+    """Declare the whole topology; what stands already stays as it is.
+
+    Raises:
+        BrokerRefusedError: the user may not declare.
+        TopologyError: something stands with other arguments.
+    """
+    async with broker_call("declare the topology", 30):
+        channel = await connection.channel()
+        for exchange in topology.exchanges:
+            await channel.declare_exchange(
+                exchange.name,
+                aio_pika.ExchangeType(exchange.type),
+                durable=True,
+                internal=exchange.internal,
+                arguments=dict(exchange.arguments) or None,
+            )
+        for queue in topology.queues:
+            await channel.declare_queue(queue.name, durable=True, arguments=dict(queue.arguments))
+        for binding in topology.bindings:
+            queue_object = await channel.get_queue(binding.queue, ensure=False)
+            await queue_object.bind(binding.exchange, binding.key)
+        await channel.close()
+
+
+async def check(
+    connection: AbstractConnection, *, exchanges: tuple[str, ...] = (), queues: tuple[str, ...] = ()
+) -> None:
+    """See that what a role uses stands, without declaring anything.
+
+    Raises:
+        TopologyError: something is missing; the text names the command for the administrator.
+    """
+    async with broker_call("check the topology", 10):
+        channel = await connection.channel()
+        for name in exchanges:
+            await channel.get_exchange(name, ensure=True)
+        for name in queues:
+            await channel.get_queue(name, ensure=True)
+        await channel.close()

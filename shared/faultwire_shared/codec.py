@@ -1,0 +1,132 @@
+"""Events to bytes and back: JSON by msgspec, single and batch messages, and why a body cannot be read."""
+
+import re
+from enum import StrEnum
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from faultwire_shared.event import MESSAGE_BYTES, SCHEMA_VERSION, Event
+
+T = TypeVar("T")
+
+CONTENT_TYPE: Final = "application/json"
+EVENT_TYPE: Final = "faultwire.event.v1"
+BATCH_TYPE: Final = "faultwire.batch.v1"
+
+_encoder: Final = msgspec.json.Encoder()
+_decoder: Final = msgspec.json.Decoder(Event)
+_splitter: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_PATH: Final = re.compile(r" - at `(?:key in )?(\$.*)`$")
+
+
+class UndecodableReason(StrEnum):
+    """Why a body is no event that this version can read."""
+
+    MALFORMED = "malformed_json"
+    INVALID = "invalid_event"
+    BAD_ID = "bad_event_id"
+    TOO_LARGE = "too_large"
+    TOO_DEEP = "too_deep"
+    SCHEMA_UNSUPPORTED = "schema_unsupported"
+    TYPE_UNSUPPORTED = "type_unsupported"
+
+
+class Undecodable(Exception):  # noqa: N818 - named for what it says of the body; it is handled, never shown
+    """A body cannot be read as an event: the reason, a sentence, and the JSON path of what is wrong."""
+
+    def __init__(self, reason: UndecodableReason, detail: str, path: str = "$") -> None:
+        super().__init__(f"{reason}: {detail} at {path}")
+        self.reason = reason
+        self.detail = detail
+        self.path = path
+
+
+def encode(event: Event) -> bytes:
+    """The event as JSON. Text must be free of lone surrogates (the client's capture sees to it)."""
+    return _encoder.encode(event)
+
+
+def encode_batch(events: list[bytes]) -> bytes:
+    """One batch message of events that are already encoded."""
+    return b"[" + b",".join(events) + b"]"
+
+
+def decode(body: bytes | msgspec.Raw) -> Event:
+    """Read one event whole.
+
+    Raises:
+        Undecodable: the body is no event of a version that is known here.
+    """
+    event = read(_decoder, body)
+    check_version(event.schema_version)
+    return event
+
+
+def split(body: bytes, message_type: str | None) -> list[msgspec.Raw]:
+    """Take a message apart into the raw bytes of its events, unread.
+
+    A message without a type is read by its first character, so that a publisher that sets
+    no properties is understood too.
+
+    Raises:
+        Undecodable: the message is too large, of an unknown type, or an array that does not parse.
+    """
+    if len(body) > MESSAGE_BYTES:
+        detail = f"{len(body):,} bytes, {MESSAGE_BYTES:,} at most"
+        raise Undecodable(UndecodableReason.TOO_LARGE, detail)
+    if message_type not in (EVENT_TYPE, BATCH_TYPE, "", None):
+        raise Undecodable(UndecodableReason.TYPE_UNSUPPORTED, f"message type {message_type[:100]!r}")
+    if body.lstrip()[:1] == b"[" or message_type == BATCH_TYPE:
+        return read(_splitter, body)
+    return [msgspec.Raw(body)]
+
+
+def read(decoder: "msgspec.json.Decoder[T]", body: bytes | msgspec.Raw) -> T:
+    """Decode, with msgspec's errors told as ours."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        path = _PATH.search(text)
+        raise Undecodable(
+            UndecodableReason.INVALID, _PATH.sub("", text), path.group(1) if path else "$"
+        ) from None
+    except RecursionError:
+        raise Undecodable(UndecodableReason.TOO_DEEP, "nested too deeply to be read") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Undecodable(UndecodableReason.MALFORMED, str(error)) from None
+
+
+def check_version(version: int) -> None:
+    """Refuse a schema version whose meaning is not known here.
+
+    Raises:
+        Undecodable: with a reason that lets the event be replayed after an upgrade.
+    """
+    if version != SCHEMA_VERSION:
+        detail = f"schema_version {version}, this worker reads {SCHEMA_VERSION}"
+        raise Undecodable(UndecodableReason.SCHEMA_UNSUPPORTED, detail, "$.schema_version")
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of an event, as publishers in other languages need it."""
+    (reference,), components = msgspec.json.schema_components([Event], ref_template="#/$defs/{name}")
+    components["Event"]["properties"]["severity"] = {
+        "type": ["string", "integer"],
+        "description": "low, medium, high or critical; the usual level names and numbers are understood too",
+        "examples": ["low", "medium", "high", "critical"],
+    }
+    components["Event"]["properties"]["id"] = {"type": "string", "pattern": "^error_[0-9]{8}_[a-z0-9]{6,32}$"}
+    components["Event"]["properties"]["schema_version"] = {"const": SCHEMA_VERSION}
+    components["Event"]["anyOf"] = [
+        {"required": ["message"], "properties": {"message": {"minLength": 1}}},
+        {"required": ["exceptions"], "properties": {"exceptions": {"minItems": 1}}},
+    ]
+    components.pop("ErrorSeverity", None)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": EVENT_TYPE,
+        **reference,
+        "$defs": components,
+    }

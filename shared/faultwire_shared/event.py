@@ -1,0 +1,210 @@
+"""The event as it travels: wire version 1, as frozen Structs, with its size limits.
+
+Names follow OpenTelemetry's semantic conventions where one exists (the table stands in
+``shared/README.md``). Fields are only ever added; a reader ignores what it does not know.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Final, Self
+
+from msgspec import Meta, Struct, field
+
+SCHEMA_VERSION: Final = 1
+
+EVENT_BYTES: Final = 256 * 1024
+"""An event's JSON, in bytes, at most."""
+BATCH_BYTES: Final = 128 * 1024
+"""A batch message as our client makes it, in bytes, at most."""
+BATCH_EVENTS: Final = 50
+"""Events in a batch message as our client makes it, at most."""
+MESSAGE_BYTES: Final = 256 * 1024
+"""A message's body as the worker takes it, in bytes, at most."""
+FRAMES: Final = 100
+CONTEXT_KEYS: Final = 50
+DEPTH: Final = 5
+STRING_CHARACTERS: Final = 1024
+NAME_CHARACTERS: Final = 200
+"""Service, environment, release, code, host and the like: what becomes a column or a label."""
+COUNT_MAXIMUM: Final = 1_000_000_000
+
+Name = Annotated[str, Meta(min_length=1, max_length=NAME_CHARACTERS)]
+Timestamp = Annotated[datetime, Meta(tz=True)]
+Scalar = str | int | float | bool | None
+
+
+class Lane(StrEnum):
+    """A path of its own from the client's buffer to the store, so that critical never waits."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    ROUTINE = "routine"
+
+
+class ErrorSeverity(StrEnum):
+    """How much an error matters to the people who run the service."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """1 for low to 4 for critical: what the store keeps and compares."""
+        return _RANKS[self]
+
+    @property
+    def lane(self) -> Lane:
+        """The lane that events of this severity travel on."""
+        return _LANES[self]
+
+    @classmethod
+    def from_rank(cls, rank: int) -> Self:
+        """The severity of a stored rank (1 to 4)."""
+        return list(cls)[rank - 1]
+
+    @classmethod
+    def parse(cls, value: str | int) -> tuple["ErrorSeverity", str | None]:
+        """Read any usual spelling; what is unknown becomes medium and is kept as text.
+
+        Takes this enum's values, the levels of logging and syslog, logging's numbers
+        (10 to 50) and OpenTelemetry's severity numbers (1 to 24). Where the two numberings
+        meet (10 and 20), logging's meaning wins: 20 is INFO in far more programs than ERROR4.
+
+        Returns:
+            The severity, and the given text where it was not one of the four values.
+        """
+        if isinstance(value, int):
+            return _from_number(value), str(value)
+        known = _SPELLINGS.get(value) or _SPELLINGS.get(value.strip().lower())
+        if known is not None:
+            return known, None if value == known.value else value
+        text = value.strip()
+        if text.isascii() and text.isdigit() and len(text) <= 3:
+            return _from_number(int(text)), value
+        return cls.MEDIUM, value
+
+
+_RANKS: Final = {severity: rank for rank, severity in enumerate(ErrorSeverity, start=1)}
+_LANES: Final = {
+    ErrorSeverity.CRITICAL: Lane.CRITICAL,
+    ErrorSeverity.HIGH: Lane.HIGH,
+    ErrorSeverity.MEDIUM: Lane.ROUTINE,
+    ErrorSeverity.LOW: Lane.ROUTINE,
+}
+_SPELLINGS: Final = {
+    **{severity.value: severity for severity in ErrorSeverity},
+    **dict.fromkeys(("trace", "debug", "info", "information", "informational", "notice"), ErrorSeverity.LOW),
+    **dict.fromkeys(("warn", "warning"), ErrorSeverity.MEDIUM),
+    **dict.fromkeys(("err", "error", "severe"), ErrorSeverity.HIGH),
+    **dict.fromkeys(
+        ("fatal", "crit", "alert", "emerg", "emergency", "panic"),
+        ErrorSeverity.CRITICAL,
+    ),
+}
+
+
+def _from_number(number: int) -> ErrorSeverity:
+    logging_levels = {
+        10: ErrorSeverity.LOW,
+        20: ErrorSeverity.LOW,
+        30: ErrorSeverity.MEDIUM,
+        40: ErrorSeverity.HIGH,
+        50: ErrorSeverity.CRITICAL,
+    }
+    if number in logging_levels:
+        return logging_levels[number]
+    for first, severity in (
+        (21, ErrorSeverity.CRITICAL),
+        (17, ErrorSeverity.HIGH),
+        (13, ErrorSeverity.MEDIUM),
+        (1, ErrorSeverity.LOW),
+    ):
+        if first <= number <= 24:
+            return severity
+    return ErrorSeverity.MEDIUM
+
+
+class Category(StrEnum):
+    """What kind of failure an error is; it decides the HTTP status and what a caller is told."""
+
+    VALIDATION = "validation"
+    AUTHENTICATION = "authentication"
+    BUSINESS = "business"
+    EXTERNAL = "external"
+    SYSTEM = "system"
+
+
+class Frame(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One call of a stack: where in which function, and the source line if it was at hand."""
+
+    file: str = ""
+    module: str = ""
+    qualname: str = ""
+    line: int = 0
+    in_app: bool = True
+    context: list[str] = field(default_factory=list)
+
+
+class ExceptionInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One exception of a chain. ``frames`` run from the outermost call to the crash.
+
+    ``attributes`` hold what tells two faults at one line apart (errno, HTTP status,
+    SQLSTATE); ``members`` an exception group's chains.
+    """
+
+    type: str
+    module: str = ""
+    value: str = ""
+    attributes: dict[str, Scalar] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    frames: list[Frame] = field(default_factory=list)
+    members: list[list["ExceptionInfo"]] = field(default_factory=list)
+
+
+class Sdk(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The library that made the event."""
+
+    name: str = ""
+    version: str = ""
+
+
+class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a service publishes and the store keeps: one error, or ``count`` of the same.
+
+    ``exceptions[0]`` is the one raised, then its cause, and so on.
+    """
+
+    id: str
+    schema_version: int
+    occurred_at: Timestamp
+    severity: ErrorSeverity
+    service: Name
+    severity_text: str | None = None
+    category: Category = Category.SYSTEM
+    code: str = ""
+    message: str = ""
+    template: str | None = None
+    environment: Name = "production"
+    release: str | None = None
+    host: str | None = None
+    handled: bool = True
+    exceptions: list[ExceptionInfo] = field(default_factory=list)
+    context: dict[str, Any] = field(default_factory=dict)
+    tags: dict[str, Scalar] = field(default_factory=dict)
+    user: dict[str, Any] = field(default_factory=dict)
+    request: dict[str, Any] = field(default_factory=dict)
+    transaction: str | None = None
+    breadcrumbs: list[dict[str, Any]] = field(default_factory=list)
+    trace_id: str | None = None
+    span_id: str | None = None
+    fingerprint: list[str] = field(default_factory=list)
+    count: Annotated[int, Meta(ge=1, le=COUNT_MAXIMUM)] = 1
+    first_at: Timestamp | None = None
+    last_at: Timestamp | None = None
+    producer_id: str | None = None
+    sequence: int | None = None
+    scrubbed: bool = False
+    truncated: list[str] = field(default_factory=list)
+    sdk: Sdk | None = None

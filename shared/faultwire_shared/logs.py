@@ -1,0 +1,107 @@
+"""Logging of a process that is ours: structlog over the standard library, one chain for both."""
+
+import logging
+import sys
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+import structlog
+
+LOG_EVENTS: Final[Mapping[str, str]] = {
+    "worker.started": "The worker takes events; the line says from where and into which store.",
+    "worker.drained": "Every event that was taken is settled; the worker ends.",
+    "broker.connected": "A lane's connection to the broker stands and its queue is being consumed.",
+    "broker.lost": "A lane's connection to the broker broke or hung; it is opened again after a wait.",
+    "store.lost": "The store did not take a batch; its messages went back and the lanes wait for it.",
+    "store.found": "The store answers again and the lanes go on.",
+    "delivery.dead_lettered": "An event could not be stored and stands in the dead letters with its reason.",
+    "incident.opened": "An event of a kind never seen before opened an incident.",
+    "incident.regressed": "An event occurred after its incident was resolved and opened a new episode.",
+    "request.failed": "A request to the API or page failed inside the worker.",
+    "error.handled": "The client was handed an exception; the line carries the event's id.",
+    "event.lost": "The client dropped events; the line says how many and why.",
+}
+"""Every log event of the worker and the client, with a sentence each."""
+
+LogFormat = Literal["auto", "console", "json"]
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """A structured logger over the standard library's logger of that name."""
+    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
+    return logger
+
+
+def configure_process_logging(*, level: str = "INFO", log_format: LogFormat = "auto") -> None:
+    """Send every log record of this process to stderr, one line each.
+
+    Args:
+        level: of the root logger, by name.
+        log_format: ``console`` for people, ``json`` for machines, ``auto`` by whether stderr is a terminal.
+    """
+    terminal = sys.stderr.isatty()
+    as_json = log_format == "json" or (log_format == "auto" and not terminal)
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_renderers(as_json, colors=terminal),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for noisy in ("aio_pika", "aiormq", "aiohttp.access", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _renderers(as_json: bool, *, colors: bool) -> list[structlog.typing.Processor]:
+    # Local variables never enter a log line: structlog prints them unless told otherwise.
+    if as_json:
+        transformer = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        return [
+            structlog.processors.ExceptionRenderer(transformer),
+            structlog.processors.JSONRenderer(default=_text),
+        ]
+    return [
+        _escape_controls,
+        structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback),
+    ]
+
+
+def _escape_controls(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Keep a line a line and a terminal safe: what is logged may be an attacker's text."""
+    return {key: printable(value) if isinstance(value, str) else value for key, value in event.items()}
+
+
+def printable(text: str) -> str:
+    """The text with unprintable characters as escapes, so that it cannot steer a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text
+    )
+
+
+def _text(value: object) -> str:
+    return str(value)

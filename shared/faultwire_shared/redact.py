@@ -1,0 +1,16 @@
+"""Addresses without their passwords: what may stand in a log line, an error or on a page."""
+
+from urllib.parse import urlsplit, urlunsplit
+
+
+def redact_url(url: str) -> str:
+    """The URL with the password and the query replaced by ``***``; any text is taken."""
+    try:
+        parts = urlsplit(url)
+        host = parts.netloc.rpartition("@")[2]
+        user = f"{parts.username}:***@" if parts.password else f"{parts.username}@" if parts.username else ""
+    except ValueError:
+        return "***"
+    if not parts.scheme or (not host and "@" in url):
+        return "***"
+    return urlunsplit((parts.scheme, user + host, parts.path, "***" if parts.query else "", ""))

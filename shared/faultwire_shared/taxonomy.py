@@ -1,0 +1,240 @@
+"""What kinds of error there are: the classes that services raise, and a registry for everybody else's."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Final
+
+import msgspec
+
+from faultwire_shared.event import Category, ErrorSeverity
+
+
+class Classification(msgspec.Struct, frozen=True, kw_only=True):
+    """What an exception means: its category, its stable code, the HTTP status and the severity by default."""
+
+    category: Category
+    code: str
+    status: int
+    severity: ErrorSeverity
+
+
+class CategorizedError(Exception):
+    """The root of the exceptions that say by themselves what kind of error they are.
+
+    Subclass one of the five below and set ``code`` (SCREAMING_SNAKE, never changed once
+    published), ``status`` or ``severity`` on the class::
+
+        class OrderClosedError(BusinessError):
+            code = "ORDER_CLOSED"
+    """
+
+    category: ClassVar[Category] = Category.SYSTEM
+    code: str = "INTERNAL_ERROR"
+    status: int = 500
+    severity: ErrorSeverity = ErrorSeverity.HIGH
+
+    def __init__(self, message: str = "", *, details: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.details: Mapping[str, Any] = details or {}
+
+
+class FieldError(msgspec.Struct, frozen=True):
+    """One field of an input that was refused: its name, why, and the value given."""
+
+    field: str
+    message: str
+    value: Any = None
+
+
+class ValidationError(CategorizedError):
+    """The input cannot be accepted; the caller is told each field and why."""
+
+    category = Category.VALIDATION
+    code = "VALIDATION_FAILED"
+    status = 400
+    severity = ErrorSeverity.LOW
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        errors: Sequence[FieldError] = (),
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message or "; ".join(f"{error.field}: {error.message}" for error in errors))
+        self.errors = tuple(errors)
+        self.details = {**_field_details(self.errors), **(details or {})}
+
+
+def _field_details(errors: Sequence[FieldError]) -> dict[str, Any]:
+    if not errors:
+        return {}
+    details: dict[str, Any] = {
+        "errors": [msgspec.to_builtins(error, builtin_types=(object,)) for error in errors]
+    }
+    if len(errors) == 1:
+        details |= {"field": errors[0].field, "value": errors[0].value}
+    return details
+
+
+class AuthenticationError(CategorizedError):
+    """Nobody is known to be asking (401). The caller hears a generic sentence; the attempt is logged."""
+
+    category = Category.AUTHENTICATION
+    code = "AUTHENTICATION_FAILED"
+    status = 401
+    severity = ErrorSeverity.MEDIUM
+    challenge: str = "Bearer"
+    """The ``WWW-Authenticate`` header of the answer."""
+
+
+class AuthorizationError(AuthenticationError):
+    """Who is asking is known and may not (403)."""
+
+    code = "PERMISSION_DENIED"
+    status = 403
+
+
+class BusinessError(CategorizedError):
+    """A rule of the domain says no; the caller is told the rule in the exception's own words."""
+
+    category = Category.BUSINESS
+    code = "BUSINESS_RULE_VIOLATED"
+    status = 422
+    severity = ErrorSeverity.MEDIUM
+
+
+class NotFoundError(BusinessError):
+    """What was asked for does not exist."""
+
+    code = "RESOURCE_NOT_FOUND"
+    status = 404
+
+
+class ConflictError(BusinessError):
+    """The request does not fit the present state."""
+
+    code = "RESOURCE_CONFLICT"
+    status = 409
+
+
+class ExternalError(CategorizedError):
+    """Something that this service depends on failed; trying again may help."""
+
+    category = Category.EXTERNAL
+    code = "EXTERNAL_SERVICE_UNAVAILABLE"
+    status = 503
+    severity = ErrorSeverity.HIGH
+    retry_after_seconds: int = 30
+    """The ``Retry-After`` header of the answer."""
+
+
+class DatabaseConnectionError(ExternalError):
+    """The database cannot be reached, or the connection to it was lost."""
+
+    code = "DATABASE_UNAVAILABLE"
+
+
+class InternalError(CategorizedError):
+    """This service itself failed. The caller hears a generic sentence, never internals."""
+
+
+_REGISTRY: dict[str, Classification] = {}
+_known: dict[type[BaseException], Classification] = {}
+_KNOWN_MAXIMUM: Final = 4096
+
+DEFAULTS: Final[Mapping[Category, Classification]] = {
+    error.category: Classification(
+        category=error.category, code=error.code, status=error.status, severity=error.severity
+    )
+    for error in (ValidationError, AuthenticationError, BusinessError, ExternalError, InternalError)
+}
+"""What each category means where an exception does not say more."""
+
+
+def register_exception(
+    exception: type[BaseException] | str,
+    category: Category,
+    *,
+    code: str | None = None,
+    status: int | None = None,
+    severity: ErrorSeverity | None = None,
+) -> None:
+    """Say what an exception that is not ours means; subclasses follow unless they are registered too.
+
+    Args:
+        exception: the class, or its qualified name (``"asyncpg.exceptions._base.PostgresError"``),
+            which spares an import.
+        category: decides status, severity and code where they are not given.
+    """
+    default = DEFAULTS[category]
+    name = exception if isinstance(exception, str) else _qualified(exception)
+    _REGISTRY[name] = Classification(
+        category=category,
+        code=code or default.code,
+        status=status or default.status,
+        severity=severity or default.severity,
+    )
+    _known.clear()
+
+
+def classify(error: BaseException) -> Classification:
+    """What an exception means: by its own class attributes, else by the registry, else system."""
+    if isinstance(error, CategorizedError):
+        return Classification(
+            category=error.category, code=error.code, status=error.status, severity=error.severity
+        )
+    known = _known.get(type(error))
+    if known is None:
+        if len(_known) >= _KNOWN_MAXIMUM:
+            _known.clear()
+        known = _known[type(error)] = _look_up(type(error))
+    return known
+
+
+def _look_up(exception: type[BaseException]) -> Classification:
+    for ancestor in exception.__mro__:
+        found = _REGISTRY.get(_qualified(ancestor))
+        if found is not None:
+            return found
+    return DEFAULTS[Category.SYSTEM]
+
+
+def _qualified(exception: type[Any]) -> str:
+    return f"{exception.__module__}.{exception.__qualname__}"
+
+
+for _name in (
+    "pydantic_core._pydantic_core.ValidationError",
+    "msgspec.ValidationError",
+    "marshmallow.exceptions.ValidationError",
+):
+    register_exception(_name, Category.VALIDATION)
+for _name in (
+    "builtins.ConnectionError",
+    "builtins.TimeoutError",
+    "socket.gaierror",
+    "ssl.SSLError",
+    "aiohttp.client_exceptions.ClientError",
+    "requests.exceptions.RequestException",
+    "httpx.TransportError",
+    "httpx.HTTPStatusError",
+    "aiormq.exceptions.AMQPConnectionError",
+    "redis.exceptions.ConnectionError",
+    "redis.exceptions.TimeoutError",
+):
+    register_exception(_name, Category.EXTERNAL)
+for _name in (
+    "asyncpg.exceptions.PostgresConnectionError",
+    "asyncpg.exceptions.CannotConnectNowError",
+    "asyncpg.exceptions.TooManyConnectionsError",
+    "asyncpg.exceptions.AdminShutdownError",
+    "psycopg.OperationalError",
+    "psycopg2.OperationalError",
+    "sqlalchemy.exc.OperationalError",
+    "sqlalchemy.exc.InterfaceError",
+):
+    register_exception(_name, Category.EXTERNAL, code=DatabaseConnectionError.code)
+register_exception(
+    "builtins.MemoryError", Category.SYSTEM, code="OUT_OF_MEMORY", severity=ErrorSeverity.CRITICAL
+)
+register_exception("builtins.OSError", Category.SYSTEM, code="OPERATING_SYSTEM_ERROR")

@@ -1,0 +1,156 @@
+"""The broker's exchanges, queues and bindings as data: the one place their names and arguments stand.
+
+Tried on RabbitMQ 3.10; the arguments keep their meaning on 4.x by its documentation.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from msgspec import Struct, field
+
+from faultwire_shared.event import Category, ErrorSeverity, Lane
+
+EVENTS: Final = "faultwire.events"
+UNROUTED: Final = "faultwire.unrouted"
+DEAD: Final = "faultwire.dead"
+
+EVENT_ID_HEADER: Final = "faultwire-event-id"
+
+QUEUE_MESSAGES: Final = 2_000_000
+QUEUE_BYTES: Final = 4 * 1024**3
+DELIVERY_LIMIT: Final = 20
+# -1 loses the message at its first return on 3.10, and an absent limit means 20 on 4.x.
+DELIVERY_LIMIT_NONE: Final = 1_000_000
+
+_ROUTING_KEY_BYTES: Final = 255
+
+
+class Exchange(Struct, frozen=True, kw_only=True):
+    """A durable exchange."""
+
+    name: str
+    type: str
+    internal: bool = False
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Queue(Struct, frozen=True, kw_only=True):
+    """A durable queue."""
+
+    name: str
+    arguments: Mapping[str, Any]
+
+
+class Binding(Struct, frozen=True, kw_only=True):
+    """From an exchange to a queue, by a key."""
+
+    exchange: str
+    queue: str
+    key: str = ""
+
+
+class Topology(Struct, frozen=True, kw_only=True):
+    """Everything that must stand at the broker before the first event."""
+
+    exchanges: tuple[Exchange, ...]
+    queues: tuple[Queue, ...]
+    bindings: tuple[Binding, ...]
+
+
+def queue_of(lane: Lane) -> str:
+    """The queue that carries a lane."""
+    return f"faultwire.{lane}"
+
+
+def routing_key(severity: ErrorSeverity, category: Category, service: str) -> str:
+    """``event.<severity>.<category>.<service>``; dots in the name become underscores."""
+    prefix = f"event.{severity}.{category}."
+    name = service.replace(".", "_").encode(errors="replace")[: _ROUTING_KEY_BYTES - len(prefix)]
+    return prefix + name.decode(errors="ignore")
+
+
+def _lane_queue(lane: Lane) -> Queue:
+    return Queue(
+        name=queue_of(lane),
+        arguments={
+            "x-queue-type": "quorum",
+            "x-overflow": "reject-publish",
+            "x-max-length": QUEUE_MESSAGES,
+            "x-max-length-bytes": QUEUE_BYTES,
+            "x-delivery-limit": DELIVERY_LIMIT,
+            "x-dead-letter-exchange": DEAD,
+            "x-dead-letter-strategy": "at-least-once",
+        },
+    )
+
+
+TOPOLOGY: Final = Topology(
+    exchanges=(
+        Exchange(name=UNROUTED, type="fanout", internal=True),
+        Exchange(name=EVENTS, type="topic", arguments={"alternate-exchange": UNROUTED}),
+        Exchange(name=DEAD, type="fanout"),
+    ),
+    queues=(
+        *(_lane_queue(lane) for lane in Lane),
+        Queue(
+            name=DEAD,
+            arguments={
+                "x-queue-type": "quorum",
+                "x-overflow": "reject-publish",
+                "x-delivery-limit": DELIVERY_LIMIT_NONE,
+            },
+        ),
+    ),
+    bindings=(
+        *(
+            Binding(exchange=EVENTS, queue=queue_of(lane), key=f"event.{lane}.#")
+            for lane in (Lane.CRITICAL, Lane.HIGH)
+        ),
+        *(
+            Binding(exchange=EVENTS, queue=queue_of(Lane.ROUTINE), key=key)
+            for key in ("event.medium.#", "event.low.#", "producer.#")
+        ),
+        # What no binding takes is stored all the same: the body's severity decides there.
+        Binding(exchange=UNROUTED, queue=queue_of(Lane.ROUTINE)),
+        Binding(exchange=DEAD, queue=DEAD),
+    ),
+)
+
+
+def definitions(vhost: str = "/") -> dict[str, Any]:
+    """The topology in the format of ``rabbitmqctl import_definitions``."""
+    return {
+        "exchanges": [
+            {
+                "name": exchange.name,
+                "vhost": vhost,
+                "type": exchange.type,
+                "durable": True,
+                "auto_delete": False,
+                "internal": exchange.internal,
+                "arguments": dict(exchange.arguments),
+            }
+            for exchange in TOPOLOGY.exchanges
+        ],
+        "queues": [
+            {
+                "name": queue.name,
+                "vhost": vhost,
+                "durable": True,
+                "auto_delete": False,
+                "arguments": dict(queue.arguments),
+            }
+            for queue in TOPOLOGY.queues
+        ],
+        "bindings": [
+            {
+                "source": binding.exchange,
+                "vhost": vhost,
+                "destination": binding.queue,
+                "destination_type": "queue",
+                "routing_key": binding.key,
+                "arguments": {},
+            }
+            for binding in TOPOLOGY.bindings
+        ],
+    }
