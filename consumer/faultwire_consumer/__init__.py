@@ -1,0 +1,1 @@
+"""The worker, the store and the operators' surfaces of faultwire."""

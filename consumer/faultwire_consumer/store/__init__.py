@@ -1,0 +1,1 @@
+"""Where events and incidents are kept: SQLite or PostgreSQL, behind one contract."""

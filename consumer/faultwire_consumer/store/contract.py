@@ -1,0 +1,128 @@
+"""What every store can do, in the words of the pipeline; two databases fulfil it, one suite checks both."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import date, datetime
+from typing import Any, Protocol
+
+from msgspec import Struct
+from sqlalchemy import Executable, Row
+
+from faultwire_consumer.domain.incident import Touched
+from faultwire_shared.event import ErrorSeverity
+
+
+class StoreUnavailableError(Exception):
+    """The database does not answer, or not now; nothing was written and trying again may help."""
+
+
+class RowsRejectedError(Exception):
+    """The database refuses something in these rows for what they hold; smaller batches find which."""
+
+
+class MigrationError(Exception):
+    """The database's schema is not the one this version needs; the text says what to run."""
+
+
+class EventRow(Struct, frozen=True, kw_only=True):
+    """One event as the store keeps it. ``occurred_day`` is already the quarantine's where it must be."""
+
+    occurred_day: date
+    event_id: str
+    fingerprint: bytes
+    occurred_at: datetime
+    received_at: datetime
+    severity: ErrorSeverity
+    service: str
+    environment: str
+    release: str | None
+    count: int
+    producer_id: str | None
+    sequence: int | None
+    doc: bytes
+
+
+class NewFingerprint(Struct, frozen=True, kw_only=True):
+    """A fingerprint seen for the first time, and the incident it would open."""
+
+    fingerprint: bytes
+    version: int
+    digest: bytes
+    parts: tuple[str, ...]
+    service: str
+    title: str
+    culprit: str
+    severity: ErrorSeverity
+    category: str
+    code: str
+    occurred_at: datetime
+
+
+class Counted(Struct, frozen=True):
+    """What came of a batch: the ids that were stored before, and the incidents to judge."""
+
+    duplicates: frozenset[str]
+    touched: tuple[Touched, ...]
+
+
+class Transaction(Protocol):
+    """Everything between begin and commit; leaving it by an exception rolls back."""
+
+    async def execute(
+        self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    ) -> Sequence[Row[Any]]:
+        """Run one SQLAlchemy Core statement; its rows, if it gives any."""
+        ...
+
+    async def record_events(self, rows: Sequence[EventRow]) -> Counted:
+        """Insert the events, and count exactly those that were not there before.
+
+        Rows come without two of one id. Incidents come back where a decision may be due: first
+        sight, or a status that is not open.
+        """
+        ...
+
+
+class Store(Protocol):
+    """A database with faultwire's schema in it."""
+
+    @property
+    def name(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        ...
+
+    def write(self) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction that commits when it is left without an exception.
+
+        Raises:
+            StoreUnavailableError: the database does not answer, or not now.
+            RowsRejectedError: the database refuses what the rows hold.
+        """
+        ...
+
+    async def read(self, statement: Executable) -> Sequence[Row[Any]]:
+        """Run one query outside any transaction of ours.
+
+        Raises:
+            StoreUnavailableError: the database does not answer, or not now.
+        """
+        ...
+
+    async def register(self, fingerprints: Sequence[NewFingerprint]) -> None:
+        """Make fingerprints known, each with an incident of count 0, in a commit of its own.
+
+        Idempotent, also between workers: who comes second finds the first one's incident.
+        """
+        ...
+
+    async def ping(self) -> None:
+        """Ask the database for a sign of life.
+
+        Raises:
+            StoreUnavailableError: it gives none.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give every connection back."""
+        ...

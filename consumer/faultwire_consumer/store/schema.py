@@ -1,0 +1,188 @@
+"""The tables, for both databases.
+
+Events carry their fingerprint and never their incident, so that a merge touches one table.
+``events`` is partitioned by day on PostgreSQL (the migrations do it; SQLAlchemy has no word for
+its partitions); SQLite keeps the same columns and key in one table.
+"""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Date,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+)
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+SCHEMA: Final = "faultwire"
+"""PostgreSQL's schema. SQLite has none: the engine translates it away."""
+
+QUARANTINE_DAY: Final = date(1970, 1, 1)
+"""The partition of events whose id's day is more than 35 days back or 2 ahead."""
+DAYS_BACK: Final = 35
+DAYS_AHEAD: Final = 2
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def to_micros(moment: datetime) -> int:
+    """Microseconds since 1970: how SQLite keeps a time, exact and in order."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def from_micros(micros: int) -> datetime:
+    """The aware UTC time of stored microseconds."""
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC time: ``timestamptz`` on PostgreSQL, microseconds since 1970 on SQLite."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """The column's type in this database."""
+        native: TypeEngine[Any] = BigInteger() if dialect.name == "sqlite" else DateTime(timezone=True)
+        return dialect.type_descriptor(native)
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """What is sent to the database."""
+        return to_micros(value) if value is not None and dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """What the database gave, as an aware time."""
+        if value is None:
+            return None
+        return from_micros(value) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+# SQLite counts rows up by itself only in a column that is exactly INTEGER.
+_Identity = BigInteger().with_variant(Integer(), "sqlite")
+
+metadata = MetaData(
+    schema=SCHEMA,
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+    },
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("occurred_day", Date, primary_key=True, comment="from the id, or the quarantine's"),
+    Column("event_id", Text, primary_key=True),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("occurred_at", UtcDateTime, nullable=False, comment="clamped to received_at if ahead of it"),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("severity", SmallInteger, nullable=False, comment="1 low to 4 critical"),
+    Column("service", Text, nullable=False),
+    Column("environment", Text, nullable=False),
+    Column("release", Text),
+    Column("count", BigInteger, nullable=False),
+    Column("producer_id", Text),
+    Column("sequence", BigInteger),
+    Column("doc_codec", SmallInteger, nullable=False, comment="0: JSON as it came"),
+    Column("doc", LargeBinary, comment="the event as it came"),
+)
+Index("ix_events_fingerprint_occurred_at", events.c.fingerprint, events.c.occurred_at)
+Index("ix_events_received_at", events.c.received_at)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", _Identity, primary_key=True, autoincrement=True, comment="shown as INC-<id>"),
+    Column("service", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("culprit", Text, nullable=False),
+    Column("severity", SmallInteger, nullable=False, comment="the highest seen"),
+    Column("category", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("status", Text, nullable=False, comment="open, acknowledged or resolved"),
+    Column("episode", Integer, nullable=False, comment="1, and one more at each regression"),
+    Column("count", BigInteger, nullable=False, comment="0: registered, not yet counted, invisible"),
+    Column("first_seen_at", UtcDateTime, nullable=False),
+    Column("last_seen_at", UtcDateTime, nullable=False),
+    Column("resolved_at", UtcDateTime),
+    Column("last_release", Text),
+    Column("search_text", Text, nullable=False, comment="case-folded title, culprit, code and service"),
+)
+# Not on last_seen_at and count: they change with every batch, and HOT updates need them unindexed.
+Index("ix_incidents_service", incidents.c.service)
+
+fingerprints = Table(
+    "fingerprints",
+    metadata,
+    Column("fingerprint", LargeBinary, primary_key=True, comment="the first 16 bytes of the digest"),
+    Column("version", SmallInteger, nullable=False, comment="of the grouping algorithm"),
+    Column("digest", LargeBinary, nullable=False, comment="sha256 of the service and the key parts"),
+    Column("service", Text, nullable=False),
+    Column("incident_id", BigInteger, ForeignKey(incidents.c.id), nullable=False),
+    Column("parts", Text, nullable=False, comment="the ordered key parts as a JSON array"),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+Index("ix_fingerprints_incident_id", fingerprints.c.incident_id)
+
+sightings = Table(
+    "sightings",
+    metadata,
+    Column("fingerprint", LargeBinary, primary_key=True),
+    Column("environment", Text, primary_key=True),
+    Column("release", Text, primary_key=True, comment="empty: the event named none"),
+    Column("created_at", UtcDateTime, nullable=False),
+    comment="in which environments and releases a fingerprint was ever seen, for the filters",
+)
+
+hourly = Table(
+    "hourly",
+    metadata,
+    Column("fingerprint", LargeBinary, primary_key=True),
+    Column("environment", Text, primary_key=True),
+    Column("hour", UtcDateTime, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)
+
+history = Table(
+    "incident_history",
+    metadata,
+    Column("id", _Identity, primary_key=True, autoincrement=True),
+    Column("incident_id", BigInteger, ForeignKey(incidents.c.id), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("event_id", Text),
+    Column("before", Text, comment="the status before; none when the incident was opened"),
+    Column("after", Text, nullable=False),
+    comment="append-only: every transition of an incident",
+)
+Index("ix_incident_history_incident_id", history.c.incident_id)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", _Identity, primary_key=True, autoincrement=True),
+    Column("digest", LargeBinary, nullable=False, comment="sha256 of the body: a redelivery is the same row"),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False, comment="a sentence with the JSON path"),
+    Column("first_seen_at", UtcDateTime, nullable=False),
+    Column("last_seen_at", UtcDateTime, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("event_id", Text),
+    Column("origin", Text, nullable=False, comment="the queue or door it came by"),
+    Column("message_type", Text),
+    Column("size", BigInteger, nullable=False, comment="of the body in bytes, also where it was cut"),
+    Column("body", LargeBinary, nullable=False),
+)
+Index("ix_dead_letters_digest", dead_letters.c.digest, unique=True)
