@@ -1,0 +1,84 @@
+"""Every metric of the worker, declared once with a sentence; ``GET /metrics`` shows them."""
+
+import platform
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, Info
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from faultwire_shared import __version__
+
+_BATCH_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+_BATCH_EVENTS: Final = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500)
+_AGE_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 3600.0, 86400.0)
+_REQUEST_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+
+
+class Metrics:
+    """The worker's counters, on a registry of their own, so that several workers fit in one process."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry(auto_describe=True)
+        self._declare_ingest(self.registry)
+        self._declare_process(self.registry)
+
+    def _declare_ingest(self, registry: CollectorRegistry) -> None:
+        self.events_received = Counter(
+            "faultwire_events_received_total",
+            "Events taken from a lane or the HTTP intake, redeliveries included.",
+            ["lane"],
+            registry=registry,
+        )
+        self.events_stored = Counter(
+            "faultwire_events_stored_total",
+            "Events stored for the first time; each row once, whatever its count.",
+            registry=registry,
+        )
+        self.events_duplicate = Counter(
+            "faultwire_events_duplicate_total",
+            "Events that were stored before and were acked without being counted again.",
+            registry=registry,
+        )
+        self.events_dead_lettered = Counter(
+            "faultwire_events_dead_lettered_total",
+            "Events that cannot be stored and were kept as dead letters, by reason.",
+            ["reason"],
+            registry=registry,
+        )
+        self.deliveries_returned = Counter(
+            "faultwire_deliveries_returned_total",
+            "Deliveries given back to the broker to be delivered again.",
+            registry=registry,
+        )
+        self.batch_seconds = Histogram(
+            "faultwire_batch_seconds",
+            "Seconds from taking a batch to its commit.",
+            buckets=_BATCH_SECONDS,
+            registry=registry,
+        )
+        self.batch_events = Histogram(
+            "faultwire_batch_events",
+            "Events in a batch.",
+            buckets=_BATCH_EVENTS,
+            registry=registry,
+        )
+        self.event_age_seconds = Histogram(
+            "faultwire_event_age_seconds",
+            "Seconds from an event's occurrence to its commit.",
+            buckets=_AGE_SECONDS,
+            registry=registry,
+        )
+
+    def _declare_process(self, registry: CollectorRegistry) -> None:
+        self.request_seconds = Histogram(
+            "faultwire_http_request_seconds",
+            "Seconds to answer an HTTP request, by route and status.",
+            ["route", "status"],
+            buckets=_REQUEST_SECONDS,
+            registry=registry,
+        )
+        self.build = Info("faultwire_build", "The version of faultwire and of Python.", registry=registry)
+        self.build.info({"version": __version__, "python": platform.python_version()})
+        ProcessCollector(registry=registry)
+        GCCollector(registry=registry)
