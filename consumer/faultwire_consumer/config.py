@@ -1,0 +1,243 @@
+"""The worker's configuration: options, environment and a TOML file become one frozen value.
+
+What wins, first to last: an option of the command, ``FAULTWIRE_<NAME>``, ``FAULTWIRE_<NAME>_FILE``
+(for what may hold a secret), the TOML file, the names that hosting platforms set, the default.
+"""
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from faultwire_shared.redact import redact_url
+
+PREFIX: Final = "FAULTWIRE_"
+SECRETS: Final = ("broker_url", "database_url")
+FALL_BACKS: Final = {"database_url": "DATABASE_URL", "broker_url": "RABBITMQ_URL", "http_port": "PORT"}
+CONFIG_PATHS: Final = (Path("faultwire.toml"), Path("/etc/faultwire/faultwire.toml"))
+
+_NOT_OURS: Final = ("CONFIG", "SERVICE", "ENVIRONMENT", "RELEASE", "SPOOL_PATH", "ENABLED", "URL", "TOKEN")
+# Kubernetes puts such variables into every pod beside a Service that is called faultwire.
+_SERVICE_LINK: Final = re.compile(r"SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?")
+
+Given = dict[str, tuple[Any, str]]
+"""Values by field, each with where it was given."""
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the text is one line that says what and how to mend it."""
+
+
+class WorkerConfig(BaseSettings):
+    """What a worker is started with. Read it with `load_config`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)
+
+    broker_url: str | None = Field(default=None, repr=False)
+    """RabbitMQ, as ``amqp://`` or ``amqps://``; without one the HTTP intake stores by itself."""
+    database_url: str = Field(default="sqlite:///faultwire.db", repr=False)
+    """``sqlite:///path`` or ``postgresql://user:password@host/database``."""
+    http_host: str = "127.0.0.1"
+    """Where the page, the API and the intake listen."""
+    http_port: int = Field(default=8787, ge=0, le=65535)
+    """0 takes any free port."""
+    http_trust_network: bool = False
+    """Listen beyond this machine although nobody has to log in."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    log_format: Literal["auto", "console", "json"] = "auto"
+    """``auto``: for people on a terminal, JSON elsewhere."""
+
+    @property
+    def loopback_only(self) -> bool:
+        """Whether only this machine can reach the HTTP server."""
+        return _is_loopback(self.http_host)
+
+    @field_validator("broker_url")
+    @classmethod
+    def _check_broker_url(cls, value: str | None) -> str | None:
+        if value is not None:
+            _check_scheme(value, ("amqp", "amqps"), "amqp://user:password@host:5672/")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_database_url(cls, value: str) -> str:
+        value = re.sub(r"^postgres://", "postgresql://", value)
+        _check_scheme(
+            value,
+            ("sqlite", "postgresql"),
+            "sqlite:///faultwire.db or postgresql://user:password@host/database",
+        )
+        if value.startswith("sqlite:") and (not re.match(r"sqlite:///[^?]", value) or ":memory:" in value):
+            raise ValueError("SQLite needs a file, as in sqlite:///faultwire.db")
+        return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: Any) -> Any:
+        return value.upper() if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _keep_strangers_out(self) -> "WorkerConfig":
+        if not (self.loopback_only or self.http_trust_network):
+            raise ValueError(
+                f"http_host {self.http_host} lets everyone on the network read errors and resolve incidents, "
+                "for nobody has to log in yet: keep 127.0.0.1 behind a proxy that asks who it is, or set "
+                "http_trust_network = true (FAULTWIRE_HTTP_TRUST_NETWORK=1) where all of them may"
+            )
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        *_: PydanticBaseSettingsSource,
+        **__: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what `load_config` gives: it merges the sources itself, to know each value's origin."""
+        return (init_settings,)
+
+
+def load_config(path: Path | None = None, **options: Any) -> WorkerConfig:
+    """Read the configuration from everywhere it may stand.
+
+    Args:
+        path: the TOML file; else ``FAULTWIRE_CONFIG``, else the first of `CONFIG_PATHS` that exists.
+        options: values that win over all others, by field; None means not given.
+
+    Raises:
+        ConfigError: something is unknown, unreadable or cannot be.
+    """
+    _check_variables(os.environ)
+    chosen = {
+        name: (value, f"--{name.replace('_', '-')}") for name, value in options.items() if value is not None
+    }
+    given = (
+        _from_fall_backs() | _from_toml(_find_file(path)) | _from_secret_files() | _from_variables() | chosen
+    )
+    try:
+        return WorkerConfig(**{name: value for name, (value, _) in given.items()})
+    except ValidationError as error:
+        raise ConfigError(_describe(error, given)) from None
+
+
+def _from_variables() -> Given:
+    return {
+        name: (value, PREFIX + name.upper())
+        for name, value in EnvSettingsSource(WorkerConfig)().items()
+        if name in WorkerConfig.model_fields
+    }
+
+
+def _from_secret_files() -> Given:
+    given: Given = {}
+    for name in SECRETS:
+        variable = f"{PREFIX}{name.upper()}_FILE"
+        path = os.environ.get(variable)
+        if path:
+            try:
+                given[name] = (Path(path).read_text(encoding="utf-8").strip(), variable)
+            except (OSError, UnicodeDecodeError) as error:
+                raise ConfigError(f"{variable}: cannot read {path}: {_reason(error)}") from None
+    return given
+
+
+def _from_fall_backs() -> Given:
+    return {
+        name: (os.environ[variable], variable)
+        for name, variable in FALL_BACKS.items()
+        if os.environ.get(variable)
+    }
+
+
+def _from_toml(path: Path | None) -> Given:
+    if path is None:
+        return {}
+    try:
+        text = path.read_text(encoding="utf-8")
+        values = TomlConfigSettingsSource(WorkerConfig, path)()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {_reason(error)}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: no TOML: {str(error)[:200]}") from None
+    for key in values:
+        if key not in WorkerConfig.model_fields:
+            hint = _nearest(key, WorkerConfig.model_fields)
+            raise ConfigError(f"{_place(path, text, key)}: unknown key {key!r}{hint}")
+    return {key: (value, f"{_place(path, text, key)} {key}") for key, value in values.items()}
+
+
+def _find_file(path: Path | None) -> Path | None:
+    named = path or (Path(os.environ["FAULTWIRE_CONFIG"]) if os.environ.get("FAULTWIRE_CONFIG") else None)
+    return named or next((candidate for candidate in CONFIG_PATHS if candidate.is_file()), None)
+
+
+def _check_variables(environ: Mapping[str, str]) -> None:
+    """Refuse a variable of our prefix that nobody reads: it is a slip of the pen."""
+    settings = [name.upper() for name in WorkerConfig.model_fields]
+    known = {*settings, *(f"{name.upper()}_FILE" for name in SECRETS), *_NOT_OURS}
+    for variable in sorted(environ):
+        name = variable.removeprefix(PREFIX)
+        if name == variable or name in known or _SERVICE_LINK.fullmatch(name) or name.startswith("TEST_"):
+            continue
+        raise ConfigError(f"unknown variable {variable}{_nearest(name, known, prefix=PREFIX)}")
+
+
+def _nearest(name: str, known: Iterable[str], *, prefix: str = "") -> str:
+    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+    return f"; did you mean {prefix}{near[0]}?" if near else f"; known are {', '.join(sorted(known))}"
+
+
+def _place(path: Path, text: str, key: str) -> str:
+    pattern = re.compile(rf"\s*\[*\s*[\"']?{re.escape(key)}[\"']?\s*[].=]")
+    lines = (number for number, line in enumerate(text.splitlines(), start=1) if pattern.match(line))
+    return f"{path}:{next(lines, 1)}"
+
+
+def _describe(error: ValidationError, given: Given) -> str:
+    """The first thing that is wrong, with where it was given and never its value."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    text = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:
+        return text
+    name = str(first["loc"][0])
+    _, origin = given.get(name, (None, name))
+    return f"{origin}: {text[:1].lower() + text[1:] if first['type'] != 'value_error' else text}"
+
+
+def _check_scheme(url: str, schemes: tuple[str, ...], example: str) -> None:
+    scheme, separator, _ = url.partition("://")
+    if not separator or scheme not in schemes:
+        raise ValueError(f"{redact_url(url)} is no address of a kind that is known here; write {example}")
+    try:
+        port_is_fine = urlsplit(url).port != 0
+    except ValueError:
+        port_is_fine = False
+    if not port_is_fine:
+        raise ValueError(f"{redact_url(url)} has no port between 1 and 65535")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return (error.strerror or "") if isinstance(error, OSError) else "it is not UTF-8"
