@@ -20,6 +20,10 @@ class RowsRejectedError(Exception):
     """The database refuses something in these rows for what they hold; smaller batches find which."""
 
 
+class UnknownFingerprintsError(Exception):
+    """Events of fingerprints that are not registered; nothing was written. Register them, then try again."""
+
+
 class MigrationError(Exception):
     """The database's schema is not the one this version needs; the text says what to run."""
 
@@ -48,7 +52,7 @@ class NewFingerprint(Struct, frozen=True, kw_only=True):
     fingerprint: bytes
     version: int
     digest: bytes
-    parts: tuple[str, ...]
+    parts_json: str
     service: str
     title: str
     culprit: str
@@ -56,6 +60,14 @@ class NewFingerprint(Struct, frozen=True, kw_only=True):
     category: str
     code: str
     occurred_at: datetime
+
+
+class Sighting(Struct, frozen=True):
+    """A fingerprint in an environment and a release (empty: none named), for the filters."""
+
+    fingerprint: bytes
+    environment: str
+    release: str
 
 
 class Counted(Struct, frozen=True):
@@ -79,6 +91,9 @@ class Transaction(Protocol):
 
         Rows come without two of one id. Incidents come back where a decision may be due: first
         sight, or a status that is not open.
+
+        Raises:
+            UnknownFingerprintsError: a fingerprint was never registered, or is gone.
         """
         ...
 
@@ -108,10 +123,22 @@ class Store(Protocol):
         """
         ...
 
-    async def register(self, fingerprints: Sequence[NewFingerprint]) -> None:
+    async def register(self, fingerprints: Sequence[NewFingerprint], sightings: Sequence[Sighting]) -> None:
         """Make fingerprints known, each with an incident of count 0, in a commit of its own.
 
         Idempotent, also between workers: who comes second finds the first one's incident.
+
+        Raises:
+            StoreUnavailableError: the database does not answer, or not now.
+            RowsRejectedError: the database refuses what they hold.
+        """
+        ...
+
+    async def prepare_days(self, days: frozenset[date]) -> None:
+        """Make room for events of these days, where the database keeps days apart.
+
+        Raises:
+            StoreUnavailableError: the database does not answer, or not now.
         """
         ...
 

@@ -1,0 +1,1 @@
+"""From a delivery to a committed row: receive, decode, group, store, settle."""

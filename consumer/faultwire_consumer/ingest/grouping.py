@@ -1,0 +1,138 @@
+"""Fingerprints of events, through a cache of stacks that were seen before.
+
+The key is everything that the fingerprint depends on, frames as their bytes: line numbers and
+file names are in there too, so a new release of a service misses once for each of its stacks.
+"""
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from faultwire_consumer.domain.detail import detail_in_text
+from faultwire_consumer.domain.fingerprint import (
+    Fingerprint,
+    Grouping,
+    GroupingException,
+    GroupingFrame,
+    compute,
+)
+from faultwire_consumer.domain.title import culprit_of, title_of
+from faultwire_consumer.ingest.narrow import NarrowEvent, NarrowException
+from faultwire_shared.codec import Undecodable, read
+from faultwire_shared.event import ExceptionInfo, Frame
+
+CACHE_BYTES: Final = 16 * 1024 * 1024
+
+_frames: Final = msgspec.json.Decoder(list[Frame])
+_members: Final = msgspec.json.Decoder(list[list[ExceptionInfo]])
+_attributes: Final = msgspec.json.Decoder(dict[str, str | int | float | bool | None])
+
+
+class Grouped(Struct, frozen=True):
+    """A fingerprint, and how an incident that it opens is called."""
+
+    fingerprint: Fingerprint
+    title: str
+    culprit: str
+
+
+class Grouper:
+    """Fingerprints events; remembers the stacks it has seen, within a budget of bytes."""
+
+    def __init__(self, cache_bytes: int = CACHE_BYTES) -> None:
+        self._cache: dict[tuple[Any, ...], Grouped] = {}
+        self._budget = cache_bytes
+        self._used = 0
+
+    def group(self, event: NarrowEvent) -> Grouped:
+        """The fingerprint of an event.
+
+        Raises:
+            Undecodable: frames, attributes or members are not what the wire says.
+        """
+        key, size = _key(event)
+        if key is None:
+            return _group(event)
+        known = self._cache.get(key)
+        if known is None:
+            known = _group(event)
+            self._remember(key, known, size)
+        return known
+
+    def _remember(self, key: tuple[Any, ...], grouped: Grouped, size: int) -> None:
+        self._cache[key] = grouped
+        self._used += size
+        while self._used > self._budget:
+            oldest = next(iter(self._cache))
+            del self._cache[oldest]
+            self._used -= _size(oldest)
+
+
+def _key(event: NarrowEvent) -> tuple[tuple[Any, ...] | None, int]:
+    """None where the text itself is grouped by: such keys would fill the cache with one-offs."""
+    parts: list[Any] = [event.service, event.category, event.code, *event.fingerprint]
+    for exception in event.exceptions:
+        frames, members = bytes(exception.frames), bytes(exception.members)
+        if len(frames) <= 2 and len(members) <= 2:
+            return None, 0
+        parts += [exception.type, exception.module, frames, bytes(exception.attributes), members]
+        parts.append(detail_in_text(exception.value))
+    if not event.exceptions:
+        return None, 0
+    key = tuple(parts)
+    return key, _size(key)
+
+
+def _size(key: tuple[Any, ...]) -> int:
+    return 500 + sum(len(part) for part in key if part is not None)
+
+
+def _group(event: NarrowEvent) -> Grouped:
+    grouping = Grouping(
+        service=event.service,
+        category=event.category,
+        code=event.code,
+        message=event.message,
+        template=event.template,
+        explicit=event.fingerprint,
+        exceptions=[_exception(exception, index) for index, exception in enumerate(event.exceptions)],
+    )
+    return Grouped(compute(grouping), title_of(grouping), culprit_of(grouping))
+
+
+def _exception(exception: NarrowException, index: int) -> GroupingException:
+    path = f"$.exceptions[{index}]"
+    return GroupingException(
+        type=exception.type,
+        module=exception.module,
+        value=exception.value,
+        attributes=_read(_attributes, exception.attributes, f"{path}.attributes"),
+        frames=[_frame(frame) for frame in _read(_frames, exception.frames, f"{path}.frames")],
+        members=[
+            [_member(member) for member in chain]
+            for chain in _read(_members, exception.members, f"{path}.members")
+        ],
+    )
+
+
+def _member(exception: ExceptionInfo) -> GroupingException:
+    return GroupingException(
+        type=exception.type,
+        module=exception.module,
+        value=exception.value,
+        attributes=exception.attributes,
+        frames=[_frame(frame) for frame in exception.frames],
+        members=[[_member(member) for member in chain] for chain in exception.members],
+    )
+
+
+def _frame(frame: Frame) -> GroupingFrame:
+    return GroupingFrame(frame.module, frame.qualname, frame.file, frame.in_app, frame.context)
+
+
+def _read(decoder: "msgspec.json.Decoder[Any]", raw: Raw, path: str) -> Any:
+    try:
+        return read(decoder, raw)
+    except Undecodable as error:
+        raise Undecodable(error.reason, error.detail, path + error.path.removeprefix("$")) from None

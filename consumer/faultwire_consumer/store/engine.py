@@ -1,0 +1,38 @@
+"""Opens the store that a URL names: the one place that knows both databases."""
+
+from faultwire_consumer.store import migrate
+from faultwire_consumer.store.contract import MigrationError, Store
+from faultwire_consumer.store.postgresql import PostgresqlStore
+from faultwire_consumer.store.sqlite import SqliteStore
+from faultwire_consumer.store.url import parse_database_url
+
+
+async def open_store(database_url: str) -> Store:
+    """Open a database; SQLite brings its schema up to date by itself, PostgreSQL must be up to date.
+
+    Raises:
+        DatabaseUrlError: the text names no database.
+        StoreUnavailableError: it does not answer, or lets nobody in.
+        MigrationError: its schema is not this release's; the text names the command.
+    """
+    url = parse_database_url(database_url)
+    if url.drivername == "sqlite":
+        store = SqliteStore(url)
+        try:
+            await store.open(migrate.upgrade_checked)
+        except BaseException:
+            await store.close()
+            raise
+        return store
+    current, needed = await migrate.status(database_url)
+    if current != needed:
+        raise MigrationError(_say_upgrade(current, needed))
+    return PostgresqlStore(url)
+
+
+def _say_upgrade(current: str | None, needed: str) -> str:
+    if current is None:
+        return "the database has no faultwire schema yet; run `faultwire db upgrade`"
+    if current > needed:
+        return migrate.newer_than_release(current)
+    return f"the database's schema is {current}, this release needs {needed}; run `faultwire db upgrade`"

@@ -1,0 +1,1 @@
+"""The schema's history, shipped in the wheel."""

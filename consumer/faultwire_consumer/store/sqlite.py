@@ -1,0 +1,198 @@
+"""The store on SQLite: one connection writes, in one thread of its own; others only read.
+
+The worker alone owns the file, and a lock beside it says so: with several writing or
+checkpointing connections SQLite 3.7 to 3.51.2 can corrupt a WAL database.
+"""
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from datetime import date
+from typing import Any, Final, ParamSpec, TypeVar
+
+from sqlalchemy import URL, Connection, Engine, Executable, Row, create_engine, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import StaticPool
+
+from faultwire_consumer.store import record_sqlite
+from faultwire_consumer.store.contract import (
+    Counted,
+    EventRow,
+    NewFingerprint,
+    RowsRejectedError,
+    Sighting,
+    StoreUnavailableError,
+)
+from faultwire_consumer.store.failure import first_line, unavailable
+from faultwire_consumer.store.schema import SCHEMA
+from faultwire_consumer.store.sqlite_pragma import prepare_connection
+from faultwire_consumer.store.url import sqlite_path
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_DRIVER_ERRORS: Final = (DBAPIError, sqlite3.Error, OSError)
+_READERS: Final = 4
+_NO_SCHEMA: Final = {SCHEMA: None}
+# SQLite's own words for what is wrong with the rows and not with the database.
+_REJECTED: Final = (sqlite3.IntegrityError, sqlite3.DataError, OverflowError)
+
+
+class SqliteTransaction:
+    """Between begin and commit on the one writing connection."""
+
+    def __init__(self, store: "SqliteStore", connection: Connection) -> None:
+        self._store = store
+        self._connection = connection
+
+    async def execute(
+        self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    ) -> Sequence[Row[Any]]:
+        """Run one Core statement in the writer's thread."""
+
+        def run() -> Sequence[Row[Any]]:
+            result = self._connection.execute(statement, parameters)
+            return result.all() if result.returns_rows else []
+
+        return await self._store.in_thread(run)
+
+    async def record_events(self, rows: Sequence[EventRow]) -> Counted:
+        """Insert and count a batch in the writer's thread."""
+        return await self._store.in_thread(record_sqlite.record, driver_of(self._connection), rows)
+
+
+def driver_of(connection: Connection) -> sqlite3.Connection:
+    """The sqlite3 connection under SQLAlchemy's."""
+    driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]  # typed for any driver
+    return driver
+
+
+class SqliteStore:
+    """A SQLite file, owned by one worker."""
+
+    name = "sqlite"
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="faultwire-sqlite")
+        self._writing = asyncio.Lock()
+        self._lock_file: int | None = None
+        self._engine: Engine = create_engine(url, poolclass=StaticPool).execution_options(
+            schema_translate_map=_NO_SCHEMA
+        )
+        prepare_connection(self._engine)
+        readers = url.set(
+            drivername="sqlite+aiosqlite",
+            database=f"file:{url.database}",
+            query={"mode": "ro", "uri": "true"},
+        )
+        self._readers: AsyncEngine = create_async_engine(
+            readers, pool_size=_READERS, max_overflow=0
+        ).execution_options(schema_translate_map=_NO_SCHEMA)
+
+    async def open(self, upgrade: Callable[[Connection], None]) -> None:
+        """Take the file for this worker and bring its schema up to date.
+
+        Raises:
+            StoreUnavailableError: another worker has it, or it cannot be opened.
+        """
+        try:
+            await self.in_thread(self._take)
+            await self.in_thread(self._upgrade, upgrade)
+        except (*_DRIVER_ERRORS,) as error:
+            raise unavailable(error, self._url) from None
+
+    def _take(self) -> None:
+        path = sqlite_path(self._url)
+        self._lock_file = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreUnavailableError(
+                f"{path} belongs to another worker that is running; stop it, or give this one another file"
+            ) from None
+
+    def _upgrade(self, upgrade: Callable[[Connection], None]) -> None:
+        with self._engine.begin() as connection:
+            upgrade(connection)
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[SqliteTransaction]:
+        """A transaction of the one writer; others wait for their turn."""
+        async with self._writing:
+            try:
+                connection = await self.in_thread(self._begin)
+                try:
+                    yield SqliteTransaction(self, connection)
+                except BaseException:
+                    await asyncio.shield(self.in_thread(self._end, connection, commit=False))
+                    raise
+                await asyncio.shield(self.in_thread(self._end, connection, commit=True))
+            except (*_DRIVER_ERRORS, OverflowError) as error:
+                raise _translate(error) from error
+
+    def _begin(self) -> Connection:
+        connection = self._engine.connect()
+        connection.begin()
+        return connection
+
+    def _end(self, connection: Connection, *, commit: bool) -> None:
+        try:
+            if commit:
+                connection.commit()
+        finally:
+            connection.close()  # rolls back what is not committed
+
+    async def read(self, statement: Executable) -> Sequence[Row[Any]]:
+        """Run one query on a connection that cannot write."""
+        try:
+            async with self._readers.connect() as connection:
+                return (await connection.execute(statement)).all()
+        except _DRIVER_ERRORS as error:
+            raise _translate(error) from error
+
+    async def register(self, fingerprints: Sequence[NewFingerprint], sightings: Sequence[Sighting]) -> None:
+        """Make fingerprints and sightings known in one transaction."""
+        async with self._writing:
+            try:
+                await asyncio.shield(self.in_thread(self._register, fingerprints, sightings))
+            except (*_DRIVER_ERRORS, OverflowError) as error:
+                raise _translate(error) from error
+
+    def _register(self, fingerprints: Sequence[NewFingerprint], sightings: Sequence[Sighting]) -> None:
+        with self._engine.begin() as connection:
+            record_sqlite.register(driver_of(connection), fingerprints, sightings, time.time_ns() // 1000)
+
+    async def prepare_days(self, days: frozenset[date]) -> None:
+        """Nothing: SQLite keeps all days in one table."""
+
+    async def ping(self) -> None:
+        """One trivial query by a reader."""
+        await self.read(text("SELECT 1"))
+
+    async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run in the writer's thread, which alone may touch the writing connection."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, lambda: work(*args, **kwargs))
+
+    async def close(self) -> None:
+        """Close every connection and give the file free."""
+        await self._readers.dispose()
+        await self.in_thread(self._engine.dispose)
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None
+        self._thread.shutdown()
+
+
+def _translate(error: BaseException) -> StoreUnavailableError | RowsRejectedError:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, _REJECTED):
+        return RowsRejectedError(first_line(error))
+    return StoreUnavailableError(first_line(error))
