@@ -16,6 +16,10 @@ class StoreUnavailableError(Exception):
     """The database does not answer, or not now; nothing was written and trying again may help."""
 
 
+class StoreBusyError(StoreUnavailableError):
+    """Another transaction was in the way (deadlock, lock timeout, serialisation); try again at once."""
+
+
 class RowsRejectedError(Exception):
     """The database refuses something in these rows for what they hold; smaller batches find which."""
 
@@ -62,7 +66,7 @@ class NewFingerprint(Struct, frozen=True, kw_only=True):
     occurred_at: datetime
 
 
-class Sighting(Struct, frozen=True):
+class Sighting(Struct, frozen=True, order=True):
     """A fingerprint in an environment and a release (empty: none named), for the filters."""
 
     fingerprint: bytes
@@ -79,6 +83,11 @@ class Counted(Struct, frozen=True):
 
 class Transaction(Protocol):
     """Everything between begin and commit; leaving it by an exception rolls back."""
+
+    @property
+    def dialect(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        ...
 
     async def execute(
         self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None

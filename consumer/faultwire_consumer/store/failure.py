@@ -5,10 +5,13 @@ from typing import Final
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
-from faultwire_consumer.store.contract import RowsRejectedError, StoreUnavailableError
+from faultwire_consumer.store.contract import RowsRejectedError, StoreBusyError, StoreUnavailableError
 
 # SQLSTATE classes that speak of the data: 22 data exception, 23 integrity, 21 cardinality, 54 limits.
 _REJECTED_CLASSES: Final = ("22", "23", "21", "54")
+
+# Serialisation failure, deadlock, lock not available, statement cancelled (its timeout).
+_BUSY: Final = ("40001", "40P01", "55P03", "57014")
 
 
 def first_line(error: BaseException) -> str:
@@ -30,7 +33,7 @@ def translate(error: BaseException) -> StoreUnavailableError | RowsRejectedError
     state = sqlstate_of(error)
     if state is not None and state[:2] in _REJECTED_CLASSES:
         return RowsRejectedError(f"{first_line(error)} (SQLSTATE {state})")
-    return StoreUnavailableError(first_line(error))
+    return StoreBusyError(first_line(error)) if state in _BUSY else StoreUnavailableError(first_line(error))
 
 
 def unavailable(error: BaseException, url: URL) -> StoreUnavailableError:

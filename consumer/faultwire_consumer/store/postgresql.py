@@ -36,6 +36,8 @@ _SESSION: Final = {
 class PostgresqlTransaction:
     """Between begin and commit on one connection."""
 
+    dialect = "postgresql"
+
     def __init__(self, connection: AsyncConnection, driver: Any) -> None:
         self._connection = connection
         self._driver = driver
@@ -126,7 +128,6 @@ class PostgresqlStore:
     async def ping(self) -> None:
         """One trivial query."""
         await self.read(text("SELECT 1"))
-
 
     async def close(self) -> None:
         """Close the pool."""

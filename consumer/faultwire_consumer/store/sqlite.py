@@ -47,6 +47,8 @@ _REJECTED: Final = (sqlite3.IntegrityError, sqlite3.DataError, OverflowError)
 class SqliteTransaction:
     """Between begin and commit on the one writing connection."""
 
+    dialect = "sqlite"
+
     def __init__(self, store: "SqliteStore", connection: Connection) -> None:
         self._store = store
         self._connection = connection

@@ -1,0 +1,146 @@
+"""One event of a delivery on its way into the store: a row with its group, or a dead letter."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from faultwire_consumer.domain.fingerprint import VERSION
+from faultwire_consumer.ingest.delivery import Delivery
+from faultwire_consumer.ingest.grouping import Grouped, Grouper
+from faultwire_consumer.ingest.narrow import NarrowEvent, decode_narrow, event_id_in
+from faultwire_consumer.ingest.outcome import DeadLettered, DeadLetterReason, StoreReason
+from faultwire_consumer.store.contract import EventRow, NewFingerprint, Sighting
+from faultwire_consumer.store.dead_letters import NewDeadLetter
+from faultwire_consumer.store.partition import partition_day
+from faultwire_shared.codec import Undecodable, UndecodableReason
+from faultwire_shared.event import ErrorSeverity
+from faultwire_shared.event_id import day_of
+
+CLOCK_AHEAD: Final = timedelta(minutes=5)
+"""How far a producer's clock may be ahead; what is further is clamped (the body keeps the original)."""
+
+
+class Readable(Struct, frozen=True):
+    """An event that can be stored: its row, its group, and what is needed if the store refuses it."""
+
+    row: EventRow
+    grouped: Grouped
+    category: str
+    code: str
+    delivery: Delivery
+
+    @property
+    def sighting(self) -> Sighting:
+        """Where this fingerprint was seen."""
+        return Sighting(self.row.fingerprint, self.row.environment, self.row.release or "")
+
+    def new_fingerprint(self) -> NewFingerprint:
+        """What the store must know of a fingerprint that it has not seen."""
+        fingerprint = self.grouped.fingerprint
+        return NewFingerprint(
+            fingerprint=fingerprint.key,
+            version=VERSION,
+            digest=fingerprint.digest,
+            parts_json=msgspec.json.encode(fingerprint.parts).decode(),
+            service=self.row.service,
+            title=self.grouped.title,
+            culprit=_clean(self.grouped.culprit),
+            severity=self.row.severity,
+            category=self.category,
+            code=self.code,
+            occurred_at=self.row.occurred_at,
+        )
+
+
+class Unreadable(Struct, frozen=True):
+    """An event that cannot be stored: its dead letter, and the outcome that says so."""
+
+    letter: NewDeadLetter
+    outcome: DeadLettered
+
+
+Candidate = Readable | Unreadable
+
+
+def candidates_of(delivery: Delivery, *, grouper: Grouper, received_at: datetime) -> list[Candidate]:
+    """Decode and group every event of a delivery; a bad one leaves its neighbours alone."""
+    if delivery.fault is not None:
+        fault = delivery.fault
+        return [
+            unreadable(delivery, delivery.body, fault.reason, f"{fault.detail} at {fault.path}", received_at)
+        ]
+    found: list[Candidate] = []
+    for raw in delivery.events:
+        body = bytes(raw)
+        try:
+            event = decode_narrow(body)
+            found.append(_readable(event, body, delivery, grouper.group(event), received_at))
+        except Undecodable as error:
+            found.append(
+                unreadable(delivery, body, error.reason, f"{error.detail} at {error.path}", received_at)
+            )
+    return found
+
+
+def unreadable(
+    delivery: Delivery, body: bytes, reason: DeadLetterReason, detail: str, at: datetime
+) -> Unreadable:
+    """A dead letter of this body, and its outcome."""
+    event_id = event_id_in(body)
+    letter = NewDeadLetter(
+        body=body,
+        reason=reason,
+        detail=detail,
+        event_id=event_id,
+        origin=delivery.origin,
+        message_type=delivery.message_type,
+        attempts=delivery.attempts,
+        at=at,
+    )
+    return Unreadable(letter, DeadLettered(reason, detail, event_id))
+
+
+def rejected(candidate: Readable, why: str) -> Unreadable:
+    """What becomes of an event that the database refuses."""
+    row = candidate.row
+    return unreadable(
+        candidate.delivery, row.doc, StoreReason.REJECTED_BY_STORE, f"{why} at $", row.received_at
+    )
+
+
+def _readable(
+    event: NarrowEvent, body: bytes, delivery: Delivery, grouped: Grouped, received_at: datetime
+) -> Readable:
+    severity, _ = ErrorSeverity.parse(event.severity)
+    row = EventRow(
+        occurred_day=partition_day(day_of(event.id), today=received_at.date()),
+        event_id=event.id,
+        fingerprint=grouped.fingerprint.key,
+        occurred_at=_clamped(event.occurred_at, received_at),
+        received_at=received_at,
+        severity=severity,
+        service=_clean(event.service),
+        environment=_clean(event.environment),
+        release=None if event.release is None else _clean(event.release),
+        count=event.count,
+        producer_id=None if event.producer_id is None else _clean(event.producer_id),
+        sequence=event.sequence,
+        doc=body,
+    )
+    return Readable(row, grouped, event.category.value, _clean(event.code), delivery)
+
+
+def _clamped(occurred_at: datetime, received_at: datetime) -> datetime:
+    try:
+        moment = occurred_at.astimezone(UTC)
+    except OverflowError:
+        detail = "outside the calendar in UTC"
+        raise Undecodable(UndecodableReason.INVALID, detail, "$.occurred_at") from None
+    return received_at if moment > received_at + CLOCK_AHEAD else moment
+
+
+def _clean(text: str) -> str:
+    # NUL is legal in JSON and in no column of PostgreSQL's.
+    return text.replace("\x00", "�") if "\x00" in text else text

@@ -1,0 +1,97 @@
+"""A delivery as it waits for its batch, and the queue of a lane that batches are taken from."""
+
+import asyncio
+from collections import deque
+from typing import Any, Final
+
+from msgspec import Raw, Struct
+
+from faultwire_shared.codec import Undecodable, split
+
+LOOK_SECONDS: Final = 0.001
+
+
+class Delivery(Struct):
+    """One message, taken apart; ``handle`` is what settlement needs to give it back or be done with it."""
+
+    body: bytes
+    message_type: str | None
+    origin: str
+    handle: Any
+    attempts: int
+    events: list[Raw]
+    fault: Undecodable | None
+
+
+def read_delivery(
+    body: bytes, message_type: str | None, *, origin: str, handle: Any, attempts: int = 1
+) -> Delivery:
+    """Take a message apart; one that cannot be is a delivery with a fault and no events."""
+    try:
+        events, fault = split(body, message_type), None
+    except Undecodable as error:
+        events, fault = [], error
+    return Delivery(body, message_type, origin, handle, attempts, events, fault)
+
+
+class DeliveryQueue:
+    """Deliveries of one lane, in order of arrival, taken in batches."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Delivery] = deque()
+        self._arrived = asyncio.Event()
+        self._closed = False
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def put(self, delivery: Delivery) -> None:
+        """Append a delivery; never blocks (the broker's prefetch and the intake's cap bound the queue)."""
+        self._waiting.append(delivery)
+        self._arrived.set()
+
+    def clear(self) -> list[Delivery]:
+        """Take everything out, for what must be given back."""
+        waiting = list(self._waiting)
+        self._waiting.clear()
+        return waiting
+
+    def close(self) -> None:
+        """Nothing more will be put: `collect` gives what waits, then empty batches."""
+        self._closed = True
+        self._arrived.set()
+
+    async def collect(self, *, size: int, linger: float) -> list[Delivery]:
+        """Wait for a first delivery, then take up to about ``size`` events.
+
+        The linger adapts: a single waiting delivery goes at once, so that a quiet service's
+        events are stored without delay; only while more than one waits and more keep coming is
+        there a wait, a millisecond at a time and ``linger`` seconds at most. It counts events,
+        not messages, since one message may carry fifty.
+
+        Returns:
+            An empty batch once the queue is closed and empty.
+        """
+        while not self._waiting:
+            if self._closed:
+                return []
+            self._arrived.clear()
+            await self._arrived.wait()
+        batch: list[Delivery] = []
+        taken = self._take(batch, size)
+        looks = int(linger / LOOK_SECONDS) if len(batch) > 1 else 0
+        while looks > 0 and taken < size:
+            await asyncio.sleep(LOOK_SECONDS)
+            if not self._waiting:
+                break
+            taken += self._take(batch, size - taken)
+            looks -= 1
+        return batch
+
+    def _take(self, batch: list[Delivery], size: int) -> int:
+        taken = 0
+        while self._waiting and taken < size:
+            delivery = self._waiting.popleft()
+            batch.append(delivery)
+            taken += max(1, len(delivery.events))
+        return taken

@@ -1,0 +1,77 @@
+"""A lane's loop: collect, ingest, settle; two batches in flight, settled in the order they came."""
+
+import asyncio
+from typing import Final
+
+from faultwire_consumer.ingest.delivery import Delivery
+from faultwire_consumer.ingest.outcome import must_return
+from faultwire_consumer.ingest.pipeline import Pipeline
+from faultwire_consumer.ingest.receiver import Receiver
+from faultwire_consumer.ingest.settlement import settle
+from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.store.contract import Store, StoreUnavailableError
+from faultwire_shared.logs import get_logger
+from faultwire_shared.retry import full_jitter_delays
+
+BATCH_EVENTS: Final = 500
+LINGER_SECONDS: Final = 0.02
+IN_FLIGHT: Final = 2
+"""One batch is decoded while the database works on the other."""
+
+log = get_logger(__name__)
+
+
+class LaneLoop:
+    """Moves one receiver's deliveries through the pipeline until the receiver is stopped and drained."""
+
+    def __init__(self, receiver: Receiver, pipeline: Pipeline, *, store: Store, metrics: Metrics) -> None:
+        self._receiver = receiver
+        self._pipeline = pipeline
+        self._store = store
+        self._metrics = metrics
+        self._slots = asyncio.Semaphore(IN_FLIGHT)
+        self._store_is_away = asyncio.Lock()
+        self._delays = full_jitter_delays(0.5, 10.0)
+
+    async def run(self) -> None:
+        """Run until `Receiver.collect` gives an empty batch; then everything taken in is settled."""
+        before: asyncio.Task[None] | None = None
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._slots.acquire()
+                batch = await self._receiver.collect(size=BATCH_EVENTS, linger=LINGER_SECONDS)
+                if not batch:
+                    return
+                before = group.create_task(self._move(batch, before))
+
+    async def _move(self, batch: list[Delivery], before: asyncio.Task[None] | None) -> None:
+        try:
+            outcomes = await self._pipeline.ingest(batch)
+            if before is not None:
+                await asyncio.wait({before})
+            returns = any(must_return(its) for its in outcomes)
+            if returns:
+                # First the consumer goes, then the messages go back: else they came at once again.
+                await self._receiver.pause()
+            await settle(batch, outcomes, metrics=self._metrics)
+        finally:
+            self._slots.release()
+        if returns:
+            await self._wait_for_store()
+        else:
+            self._delays = full_jitter_delays(0.5, 10.0)
+
+    async def _wait_for_store(self) -> None:
+        if self._store_is_away.locked():
+            return
+        async with self._store_is_away:
+            log.warning("store.lost", lane=self._receiver.lane)
+            while True:
+                await asyncio.sleep(next(self._delays))
+                try:
+                    await self._store.ping()
+                except StoreUnavailableError:
+                    continue
+                break
+            log.info("store.found", lane=self._receiver.lane)
+            await self._receiver.resume()

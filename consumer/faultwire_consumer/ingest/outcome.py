@@ -1,0 +1,51 @@
+"""What came of one event: a value for each, and the message is settled by the worst of its events."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from msgspec import Struct
+
+from faultwire_shared.codec import UndecodableReason
+
+
+class StoreReason(StrEnum):
+    """Why an event that could be read cannot be stored."""
+
+    REJECTED_BY_STORE = "rejected_by_store"
+
+
+DeadLetterReason = UndecodableReason | StoreReason
+
+
+class Stored(Struct, frozen=True):
+    """Committed, and counted, for the first time."""
+
+    event_id: str
+
+
+class Duplicate(Struct, frozen=True):
+    """Stored before; redelivery is normal and changes nothing."""
+
+    event_id: str
+
+
+class DeadLettered(Struct, frozen=True):
+    """Kept as a dead letter, committed with the batch."""
+
+    reason: DeadLetterReason
+    detail: str
+    event_id: str | None
+
+
+class Retry(Struct, frozen=True):
+    """Nothing was written; the delivery goes back."""
+
+    reason: str
+
+
+Outcome = Stored | Duplicate | DeadLettered | Retry
+
+
+def must_return(outcomes: Sequence[Outcome]) -> bool:
+    """Whether a delivery must go back: one event that was not kept is enough."""
+    return any(isinstance(outcome, Retry) for outcome in outcomes)

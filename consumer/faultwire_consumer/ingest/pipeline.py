@@ -1,0 +1,199 @@
+"""The straight line of the product: from deliveries to committed rows, one transaction a batch."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from msgspec import Struct
+
+from faultwire_consumer.domain.incident import Transition, judge
+from faultwire_consumer.ingest.candidate import Candidate, Readable, Unreadable, candidates_of, rejected
+from faultwire_consumer.ingest.delivery import Delivery
+from faultwire_consumer.ingest.grouping import Grouper
+from faultwire_consumer.ingest.outcome import Duplicate, Outcome, Retry, Stored
+from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.store.contract import (
+    Counted,
+    EventRow,
+    NewFingerprint,
+    RowsRejectedError,
+    Sighting,
+    Store,
+    StoreBusyError,
+    StoreUnavailableError,
+    UnknownFingerprintsError,
+)
+from faultwire_consumer.store.dead_letters import record_dead_letters
+from faultwire_consumer.store.transition import apply_transitions
+from faultwire_shared.logs import get_logger
+from faultwire_shared.retry import full_jitter_delays
+
+TRIES: Final = 5
+_KNOWN_MAXIMUM: Final = 200_000
+
+log = get_logger(__name__)
+
+
+class _Sorted(Struct):
+    """A batch taken apart: each event's row once, the dead letters, and the repetitions inside the batch."""
+
+    fresh: dict[str, Readable]
+    unreadable: list[Unreadable]
+
+
+class Pipeline:
+    """Ingests batches into a store; remembers which fingerprints the store knows already."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        metrics: Metrics,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._store = store
+        self._metrics = metrics
+        self._clock = clock
+        self._sleep = sleep
+        self._grouper = Grouper()
+        self._fingerprints: set[bytes] = set()
+        self._sightings: set[Sighting] = set()
+
+    async def ingest(self, deliveries: Sequence[Delivery]) -> list[list[Outcome]]:
+        """Decode, group, store and judge; the outcomes of each delivery's events, in order.
+
+        Never raises for what the deliveries hold: a poison event becomes a dead letter, alone.
+        """
+        started, received_at = time.monotonic(), self._clock()
+        read = [candidates_of(one, grouper=self._grouper, received_at=received_at) for one in deliveries]
+        outcomes = iter(await self._store_all([candidate for candidates in read for candidate in candidates]))
+        settled = [[next(outcomes) for _ in candidates] for candidates in read]
+        self._metrics.batch_seconds.observe(time.monotonic() - started)
+        self._metrics.batch_events.observe(sum(len(candidates) for candidates in read))
+        return settled
+
+    async def _store_all(self, candidates: Sequence[Candidate]) -> list[Outcome]:
+        """Store a batch; where the database refuses something in it, halve it until that stands alone."""
+        if not candidates:
+            return []
+        try:
+            return await self._try_store(candidates)
+        except StoreUnavailableError as error:
+            return [Retry(str(error))] * len(candidates)
+        except RowsRejectedError as error:
+            only = candidates[0]
+            if len(candidates) == 1:
+                if isinstance(only, Unreadable):  # even its dead letter is refused: nothing may be lost
+                    return [Retry(str(error))]
+                return await self._store_all([rejected(only, str(error))])
+            middle = len(candidates) // 2
+            first = await self._store_all(candidates[:middle])
+            return first + await self._store_all(candidates[middle:])
+
+    async def _try_store(self, candidates: Sequence[Candidate]) -> list[Outcome]:
+        for delay, tries_left in zip(full_jitter_delays(0.01, 0.5), range(TRIES - 1, -1, -1), strict=False):
+            try:
+                return await self._store_batch(candidates)
+            except UnknownFingerprintsError:
+                self._forget()
+                if not tries_left:
+                    raise StoreUnavailableError("fingerprints keep vanishing from the store") from None
+            except StoreBusyError:
+                if not tries_left:
+                    raise
+                await self._sleep(delay)
+        raise AssertionError("the last try returns or raises")
+
+    async def _store_batch(self, candidates: Sequence[Candidate]) -> list[Outcome]:
+        batch = _sort(candidates)
+        rows = [candidate.row for candidate in batch.fresh.values()]
+        await self._store.prepare_days(frozenset(row.occurred_day for row in rows))
+        await self._register_unseen(batch.fresh.values())
+        async with self._store.write() as tx:
+            counted = await tx.record_events(rows) if rows else Counted(frozenset(), ())
+            transitions = self._judge(counted)
+            await apply_transitions(tx, transitions)
+            await record_dead_letters(tx, [one.letter for one in batch.unreadable])
+        self._report(rows, counted, batch.unreadable, transitions)
+        return _outcomes(candidates, counted.duplicates)
+
+    async def _register_unseen(self, candidates: Iterable[Readable]) -> None:
+        """Make known what this process has not seen; a restart asks the store once for each."""
+        fingerprints: dict[bytes, NewFingerprint] = {}
+        sightings: set[Sighting] = set()
+        for candidate in candidates:
+            if (sighting := candidate.sighting) not in self._sightings:
+                sightings.add(sighting)
+                if sighting.fingerprint not in self._fingerprints:
+                    fingerprints.setdefault(sighting.fingerprint, candidate.new_fingerprint())
+        if not sightings:
+            return
+        await self._store.register(list(fingerprints.values()), sorted(sightings))
+        if len(self._sightings) > _KNOWN_MAXIMUM:
+            self._forget()
+        self._fingerprints.update(fingerprints)
+        self._sightings.update(sightings)
+
+    def _judge(self, counted: Counted) -> list[Transition]:
+        now = self._clock()
+        judged = (judge(touched, now=now) for touched in counted.touched)
+        return [transition for transition in judged if transition is not None]
+
+    def _forget(self) -> None:
+        self._fingerprints.clear()
+        self._sightings.clear()
+
+    def _report(
+        self,
+        rows: Sequence[EventRow],
+        counted: Counted,
+        unreadable: Sequence[Unreadable],
+        transitions: Sequence[Transition],
+    ) -> None:
+        committed_at = self._clock()
+        self._metrics.events_stored.inc(len(rows) - len(counted.duplicates))
+        self._metrics.events_duplicate.inc(len(counted.duplicates))
+        for row in rows:
+            self._metrics.event_age_seconds.observe((committed_at - row.occurred_at).total_seconds())
+        for one in unreadable:
+            self._metrics.events_dead_lettered.labels(reason=one.letter.reason).inc()
+            log.warning(
+                "delivery.dead_lettered",
+                reason=one.letter.reason,
+                detail=one.letter.detail,
+                event_id=one.letter.event_id,
+                origin=one.letter.origin,
+            )
+        for transition in transitions:
+            name = f"incident.{transition.reason}"
+            log.info(
+                name,
+                incident=f"INC-{transition.incident_id}",
+                event_id=transition.event_id,
+            )
+
+
+def _sort(candidates: Sequence[Candidate]) -> _Sorted:
+    batch = _Sorted({}, [])
+    for candidate in candidates:
+        if isinstance(candidate, Unreadable):
+            batch.unreadable.append(candidate)
+        else:
+            batch.fresh.setdefault(candidate.row.event_id, candidate)
+    return batch
+
+
+def _outcomes(candidates: Sequence[Candidate], duplicates: frozenset[str]) -> list[Outcome]:
+    seen = set(duplicates)
+    outcomes: list[Outcome] = []
+    for candidate in candidates:
+        if isinstance(candidate, Unreadable):
+            outcomes.append(candidate.outcome)
+            continue
+        event_id = candidate.row.event_id
+        outcomes.append(Duplicate(event_id) if event_id in seen else Stored(event_id))
+        seen.add(event_id)
+    return outcomes

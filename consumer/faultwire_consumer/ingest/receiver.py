@@ -1,0 +1,44 @@
+"""What every receiver is to its lane, be it RabbitMQ's queue or the HTTP intake."""
+
+from typing import Protocol
+
+from faultwire_consumer.ingest.delivery import Delivery
+from faultwire_shared.event import Lane
+
+
+class Receiver(Protocol):
+    """Takes deliveries of one lane in, and gives them out in batches."""
+
+    @property
+    def lane(self) -> Lane:
+        """The lane it serves."""
+        ...
+
+    @property
+    def receiving(self) -> bool:
+        """Whether deliveries can come in at this moment."""
+        ...
+
+    async def run(self) -> None:
+        """Keep receiving until `stop`; connections that break are opened again."""
+        ...
+
+    async def collect(self, *, size: int, linger: float) -> list[Delivery]:
+        """Wait for the next batch of about ``size`` events; empty once stopped and drained."""
+        ...
+
+    async def pause(self) -> None:
+        """Stop taking in, and give back what waits; what is in a batch is not touched."""
+        ...
+
+    async def resume(self) -> None:
+        """Take in again."""
+        ...
+
+    async def stop(self) -> None:
+        """Take nothing more in; what waits can still be collected."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the connection, after everything collected is settled."""
+        ...

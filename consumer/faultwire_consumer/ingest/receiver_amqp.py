@@ -1,0 +1,194 @@
+"""A lane's receiver for RabbitMQ: its own connection and supervisor, one generation per connection.
+
+Callbacks only enqueue. Deliveries of a connection that broke are forgotten: the broker delivers
+them again.
+"""
+
+import asyncio
+from contextlib import suppress
+from typing import Final
+
+from aio_pika.abc import AbstractConnection
+from aiormq.abc import AbstractChannel, DeliveredMessage
+from pamqp.commands import Basic
+
+from faultwire_consumer.ingest.delivery import Delivery, DeliveryQueue, read_delivery
+from faultwire_consumer.ingest.settlement import BrokerHandle, give_back
+from faultwire_consumer.metrics import Metrics
+from faultwire_shared.amqp import (
+    BrokerError,
+    BrokerRefusedError,
+    TopologyError,
+    broker_call,
+    check,
+    close,
+    connect,
+    declare,
+)
+from faultwire_shared.event import Lane
+from faultwire_shared.logs import get_logger
+from faultwire_shared.retry import full_jitter_delays
+from faultwire_shared.topology import TOPOLOGY, queue_of
+
+PREFETCH: Final = 1000
+_CALL_SECONDS: Final = 10.0
+
+log = get_logger(__name__)
+
+
+async def ensure_topology(connection: AbstractConnection) -> None:
+    """See that the queues stand; declare what is missing where this user may.
+
+    Raises:
+        TopologyError: something is missing and this user may not declare; says what to run.
+        BrokerUnreachableError: the connection broke meanwhile.
+    """
+    try:
+        await check(connection, queues=tuple(queue.name for queue in TOPOLOGY.queues[: len(Lane)]))
+    except TopologyError as missing:
+        try:
+            await declare(connection)
+        except BrokerRefusedError:
+            raise missing from None
+
+
+class AmqpReceiver:
+    """Consumes one lane's queue."""
+
+    def __init__(self, lane: Lane, broker_url: str, *, metrics: Metrics) -> None:
+        self.lane = lane
+        self._url = broker_url
+        self._metrics = metrics
+        self._queue = DeliveryQueue()
+        self._channel: AbstractChannel | None = None
+        self._consumer_tag: str | None = None
+        self._lost = asyncio.Event()
+        self._wanted = asyncio.Event()
+        self._wanted.set()
+        self._stopping = asyncio.Event()
+
+    @property
+    def receiving(self) -> bool:
+        """Whether the broker has this lane's consumer."""
+        return self._consumer_tag is not None
+
+    async def run(self) -> None:
+        """Connect, consume until the connection is lost, wait, connect again."""
+        delays = full_jitter_delays()
+        while not self._stopping.is_set():
+            received = False
+            try:
+                received = await self._run_generation()
+            except BrokerError as error:
+                why = str(error)
+            else:
+                why = "the connection or the consumer is gone"
+            if self._stopping.is_set():
+                return
+            delays = full_jitter_delays() if received else delays
+            await self._wait_after(why, next(delays))
+
+    async def _run_generation(self) -> bool:
+        connection = await connect(self._url, f"faultwire worker {self.lane}")
+        try:
+            await self._consume(connection)
+            await self._lost.wait()
+            return True
+        finally:
+            self._forget_generation()
+            await close(connection)
+
+    async def _wait_after(self, why: str, delay: float) -> None:
+        log.warning("broker.lost", lane=self.lane, why=why, again_in_seconds=round(delay, 1))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), delay)
+
+    async def _consume(self, connection: AbstractConnection) -> None:
+        await ensure_topology(connection)
+        self._lost.clear()
+        connection.close_callbacks.add(self._on_lost)
+        async with broker_call("open a channel", _CALL_SECONDS):
+            channel = await connection.channel(publisher_confirms=False)
+            await channel.set_qos(prefetch_count=PREFETCH)
+            channel.close_callbacks.add(self._on_lost)
+            # aiormq's own channel: aio-pika's message object and task for each delivery cost a
+            # fifth of the rate, and nothing here uses them.
+            self._channel = await channel.get_underlay_channel()
+        self._channel.on_consumer_cancel_callbacks.add(self._on_lost)
+        await self._wanted.wait()
+        await self._start_consumer()
+        log.info("broker.connected", lane=self.lane, queue=queue_of(self.lane))
+
+    async def _start_consumer(self) -> None:
+        if self._channel is None or self._consumer_tag is not None or self._stopping.is_set():
+            return
+        async with broker_call(f"consume {queue_of(self.lane)}", _CALL_SECONDS):
+            answer = await self._channel.basic_consume(queue_of(self.lane), self._on_message)
+        self._consumer_tag = answer.consumer_tag
+
+    async def _on_message(self, message: DeliveredMessage) -> None:
+        delivered = message.delivery
+        if not isinstance(delivered, Basic.Deliver):
+            return
+        properties = message.header.properties
+        count = (properties.headers or {}).get("x-delivery-count", 0)
+        self._queue.put(
+            read_delivery(
+                message.body,
+                properties.message_type,
+                origin=queue_of(self.lane),
+                handle=BrokerHandle(message.channel, delivered.delivery_tag or 0),
+                attempts=1 + (count if isinstance(count, int) else 0),
+            )
+        )
+
+    def _on_lost(self, *_: object) -> None:
+        self._consumer_tag = None
+        self._lost.set()
+
+    def _forget_generation(self) -> None:
+        self._channel = None
+        self._consumer_tag = None
+        self._queue.clear()
+
+    async def collect(self, *, size: int, linger: float) -> list[Delivery]:
+        """The next batch of this lane."""
+        batch = await self._queue.collect(size=size, linger=linger)
+        self._metrics.events_received.labels(lane=self.lane).inc(
+            sum(max(1, len(one.events)) for one in batch)
+        )
+        return batch
+
+    async def pause(self) -> None:
+        """Cancel the consumer, then return what waits, once: a requeue loop would use up its deliveries."""
+        self._wanted.clear()
+        await self._cancel_consumer()
+        await give_back(self._queue.clear(), "paused", metrics=self._metrics)
+
+    async def _cancel_consumer(self) -> None:
+        tag, self._consumer_tag = self._consumer_tag, None
+        if tag is None or self._channel is None:
+            return
+        try:
+            async with broker_call("cancel the consumer", _CALL_SECONDS):
+                await self._channel.basic_cancel(tag)
+        except BrokerError:
+            self._lost.set()
+
+    async def resume(self) -> None:
+        """Consume again."""
+        self._wanted.set()
+        try:
+            await self._start_consumer()
+        except BrokerError:
+            self._lost.set()
+
+    async def stop(self) -> None:
+        """Cancel the consumer; what waits can still be collected."""
+        self._stopping.set()
+        await self._cancel_consumer()
+        self._queue.close()
+
+    async def close(self) -> None:
+        """End `run`, which closes the connection."""
+        self._lost.set()

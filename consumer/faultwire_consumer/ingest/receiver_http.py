@@ -1,0 +1,198 @@
+"""The HTTP intake: a request is a delivery like any other, and 202 is its ack, sent after the commit."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+from aiohttp import web
+from aiohttp.http_exceptions import ContentEncodingError
+from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
+
+from faultwire_consumer.ingest.delivery import Delivery, DeliveryQueue, read_delivery
+from faultwire_consumer.ingest.outcome import DeadLettered, Duplicate, Outcome, Retry, Stored, must_return
+from faultwire_consumer.ingest.settlement import IntakeHandle, give_back
+from faultwire_consumer.metrics import Metrics
+from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE
+from faultwire_shared.event import MESSAGE_BYTES, ErrorSeverity, Lane
+from faultwire_shared.taxonomy import ExternalError, ValidationError
+
+ORIGIN: Final = "http"
+WAITING_DELIVERIES: Final = 256
+"""Requests of one lane that wait at a time; a body has 256 KiB at most, so this bounds the memory."""
+ANSWER_SECONDS: Final = 30.0
+
+Intake = Callable[[web.Request], Awaitable[web.Response]]
+
+
+class MalformedBodyError(ValidationError):
+    """The body is no JSON at all; nothing of it is kept, the sender is told."""
+
+    code = "MALFORMED_BODY"
+
+
+class BodyTooLargeError(ValidationError):
+    """The body is larger than a message may be."""
+
+    code = "BODY_TOO_LARGE"
+    status = 413
+
+
+class UnsupportedMediaTypeError(ValidationError):
+    """The body is not sent as JSON, or in an encoding that is not known."""
+
+    code = "UNSUPPORTED_MEDIA_TYPE"
+    status = 415
+
+
+class IntakeUnavailableError(ExternalError):
+    """The events could not be kept now; nothing of the request was, and it can be sent again."""
+
+    code = "INTAKE_UNAVAILABLE"
+    retry_after_seconds: int = 5
+
+
+class _Severity(msgspec.Struct, frozen=True):
+    severity: Any = None
+
+
+_severity: Final = msgspec.json.Decoder(_Severity)
+
+
+class IntakeReceiver:
+    """One lane of the intake."""
+
+    def __init__(self, lane: Lane, *, metrics: Metrics) -> None:
+        self.lane = lane
+        self._metrics = metrics
+        self._queue = DeliveryQueue()
+        self._receiving = True
+        self._closed = asyncio.Event()
+
+    @property
+    def receiving(self) -> bool:
+        """Whether requests are taken in."""
+        return self._receiving
+
+    async def run(self) -> None:
+        """Wait for the end: the requests come by themselves."""
+        await self._closed.wait()
+
+    async def ingest(self, delivery: Delivery) -> list[Outcome]:
+        """Put a request's delivery into the lane and wait for the outcomes of its events."""
+        if not self._receiving or len(self._queue) >= WAITING_DELIVERIES:
+            return [Retry("the intake takes nothing in now")]
+        self._queue.put(delivery)
+        try:
+            return await asyncio.wait_for(asyncio.shield(delivery.handle.answer), ANSWER_SECONDS)
+        except TimeoutError:
+            return [Retry("the store did not answer in time")]
+
+    async def collect(self, *, size: int, linger: float) -> list[Delivery]:
+        """The next batch of this lane."""
+        batch = await self._queue.collect(size=size, linger=linger)
+        self._metrics.events_received.labels(lane=self.lane).inc(
+            sum(max(1, len(one.events)) for one in batch)
+        )
+        return batch
+
+    async def pause(self) -> None:
+        """Answer what waits with "later", and every new request too."""
+        self._receiving = False
+        await give_back(self._queue.clear(), "paused", metrics=self._metrics)
+
+    async def resume(self) -> None:
+        """Take requests in again."""
+        self._receiving = True
+
+    async def stop(self) -> None:
+        """Take no new requests; those that wait are still answered."""
+        self._receiving = False
+        self._queue.close()
+
+    async def close(self) -> None:
+        """End `run`."""
+        self._closed.set()
+
+
+def storing_intake(receivers: Sequence[IntakeReceiver]) -> Intake:
+    """The handler of ``POST /ingest/v1/events`` where no broker is configured: it stores."""
+    lanes = {receiver.lane: receiver for receiver in receivers}
+
+    async def handle(request: web.Request) -> web.Response:
+        body, message_type = await read_body(request)
+        answer: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
+        delivery = read_delivery(body, message_type, origin=ORIGIN, handle=IntakeHandle(answer))
+        outcomes = await lanes[lane_of(delivery)].ingest(delivery)
+        if must_return(outcomes):
+            raise IntakeUnavailableError("the events were not kept; send them again")
+        return answer_with([result_of(outcome) for outcome in outcomes])
+
+    return handle
+
+
+async def read_body(request: web.Request) -> tuple[bytes, str]:
+    """The body of an intake request and the message type that its shape says.
+
+    Raises:
+        UnsupportedMediaTypeError: not JSON by its headers.
+        BodyTooLargeError: above the message limit.
+        MalformedBodyError: not JSON by its content.
+    """
+    media_type = request.content_type if "Content-Type" in request.headers else "application/json"
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise UnsupportedMediaTypeError(f"send events as application/json, not as {media_type}")
+    if request.headers.get("Content-Encoding", "identity").lower() not in ("identity", "gzip", "deflate"):
+        raise UnsupportedMediaTypeError("send events uncompressed, or by gzip or deflate")
+    try:
+        body = await request.read()
+    except HTTPRequestEntityTooLarge:
+        body = bytes(MESSAGE_BYTES + 1)
+    except (web.RequestPayloadError, ContentEncodingError):
+        raise MalformedBodyError("the body is cut off, or not in the encoding that it names") from None
+    if len(body) > MESSAGE_BYTES:
+        raise BodyTooLargeError(
+            f"a request carries {MESSAGE_BYTES:,} bytes at most; send fewer events at a time"
+        )
+    try:
+        msgspec.json.decode(body, type=msgspec.Raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedBodyError(f"the body is no JSON: {error}") from None
+    except RecursionError:
+        raise MalformedBodyError("the body is nested too deeply to be read") from None
+    return body, BATCH_TYPE if body.lstrip()[:1] == b"[" else EVENT_TYPE
+
+
+def lane_of(delivery: Delivery) -> Lane:
+    """The lane of a request's most severe event; what cannot be read is routine."""
+    ranks = [severity_in(bytes(raw)).rank for raw in delivery.events]
+    return ErrorSeverity.from_rank(max(ranks, default=1)).lane
+
+
+def severity_in(raw: bytes) -> ErrorSeverity:
+    """The severity that a raw event names; low where none can be read."""
+    try:
+        value = _severity.decode(raw).severity
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ErrorSeverity.LOW
+    return ErrorSeverity.parse(value)[0] if isinstance(value, str | int) else ErrorSeverity.LOW
+
+
+def result_of(outcome: Outcome) -> dict[str, Any]:
+    """What the sender is told of one event."""
+    match outcome:
+        case Stored(event_id):
+            return {"id": event_id, "status": "stored"}
+        case Duplicate(event_id):
+            return {"id": event_id, "status": "duplicate"}
+        case DeadLettered(reason, detail, dead_id):
+            return {"id": dead_id, "status": "dead_lettered", "reason": reason, "detail": detail}
+        case Retry(why):
+            return {"id": None, "status": "retry", "reason": why}
+
+
+def answer_with(results: list[dict[str, Any]]) -> web.Response:
+    """202: every event of the request is kept, each with its result."""
+    return web.Response(
+        status=202, body=msgspec.json.encode({"results": results}), content_type="application/json"
+    )
