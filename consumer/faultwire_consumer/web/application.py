@@ -1,0 +1,68 @@
+"""The HTTP application: every route of the worker behind the same guards."""
+
+import asyncio
+from typing import Final
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+from prometheus_client.aiohttp import make_aiohttp_handler
+
+from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.store.contract import Store
+from faultwire_consumer.web import api, asset, pages, probe
+from faultwire_consumer.web.failure import failure_of, json_response
+from faultwire_consumer.web.guard import INTAKE_PATH, loopback_names_only, observe, same_origin_only
+from faultwire_consumer.web.state import CLOCK, HEALTH, STORE, Clock, Health
+from faultwire_shared.event import MESSAGE_BYTES
+
+_FOR_PROGRAMS: Final = ("/api/", "/ingest/", "/livez", "/readyz", "/startupz", "/metrics")
+
+
+def create_app(
+    *,
+    store: Store,
+    health: Health,
+    metrics: Metrics,
+    intake_handler: Handler,
+    clock: Clock,
+    loopback_only: bool,
+) -> web.Application:
+    """Put the routes together.
+
+    Args:
+        intake_handler: answers ``POST /ingest/v1/events``; bodies beyond a message's size never reach it.
+        loopback_only: answer only to this machine's own names, for only it can listen.
+    """
+    guards: list[Middleware] = [observe(metrics), _answer_failures, same_origin_only]
+    if loopback_only:
+        guards.insert(2, loopback_names_only)
+    app = web.Application(middlewares=guards, client_max_size=MESSAGE_BYTES)
+    app[STORE], app[HEALTH], app[CLOCK] = store, health, clock
+    for routes in (api.routes, pages.routes, asset.routes, probe.routes):
+        app.add_routes(routes)
+    app.router.add_post(INTAKE_PATH, intake_handler)
+    app.router.add_get("/metrics", make_aiohttp_handler(metrics.registry))
+    return app
+
+
+@web.middleware
+async def _answer_failures(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except asyncio.CancelledError:
+        raise
+    except web.HTTPException as error:
+        if error.status < 400:
+            return web.Response(status=error.status, headers=error.headers)
+        return _answer(error, request)
+    except Exception as error:  # noqa: BLE001 - one failed request must not end the server; it is logged
+        return _answer(error, request)
+
+
+def _answer(error: Exception, request: web.Request) -> web.Response:
+    now = request.app[CLOCK]()
+    failure = failure_of(error, request=request, now=now)
+    wants_page = "text/html" in request.headers.get("Accept", "")
+    if wants_page and not request.path.startswith(_FOR_PROGRAMS):
+        return pages.render_failure(failure, now=now)
+    return json_response(failure, request)

@@ -1,0 +1,128 @@
+"""Every failure of a request as an answer: the standard error body, or problem+json, or the page's."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from faultwire_consumer.store.contract import StoreUnavailableError
+from faultwire_shared.event import Category, ErrorSeverity
+from faultwire_shared.event_id import new_event_id
+from faultwire_shared.logs import get_logger
+from faultwire_shared.taxonomy import CategorizedError, DatabaseConnectionError, ExternalError, classify
+
+PROBLEM: Final = "application/problem+json"
+_OWN_WORDS: Final = (Category.VALIDATION, Category.BUSINESS)
+_GENERIC: Final = {
+    Category.AUTHENTICATION: "You may not do this.",
+    Category.EXTERNAL: "Something that the worker depends on does not answer now. Please try again soon.",
+    Category.SYSTEM: "The worker failed at this request. Its log has the reason under this id.",
+}
+_log = get_logger("faultwire.web")
+
+
+class Failure(Struct, frozen=True, kw_only=True):
+    """A failed request as its caller is told."""
+
+    id: str
+    status: int
+    code: str
+    message: str
+    severity: ErrorSeverity
+    at: datetime
+    details: Mapping[str, Any]
+    headers: Mapping[str, str]
+
+    @property
+    def title(self) -> str:
+        """The status in words."""
+        return HTTPStatus(self.status).phrase
+
+    def body(self) -> dict[str, Any]:
+        """The standard error format."""
+        at = self.at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return {
+            "error": {
+                "id": self.id,
+                "message": self.message,
+                "code": self.code,
+                "severity": self.severity.value,
+                "timestamp": at,
+                "details": dict(self.details),
+            }
+        }
+
+    def problem(self, instance: str) -> dict[str, Any]:
+        """RFC 9457, with the standard format's fields as extensions."""
+        problem: dict[str, Any] = {
+            "type": "about:blank",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.message,
+            "instance": instance,
+        }
+        extensions: dict[str, Any] = self.body()["error"]
+        return problem | extensions
+
+
+def failure_of(error: Exception, *, request: web.Request, now: datetime) -> Failure:
+    """What the caller is told of an error; what is the worker's own fault goes to the log."""
+    if isinstance(error, web.HTTPException):
+        return _of_http(error, now)
+    if isinstance(error, StoreUnavailableError):
+        error = DatabaseConnectionError(str(error))
+    meaning = classify(error)
+    failure = Failure(
+        id=new_event_id(now),
+        status=meaning.status,
+        code=meaning.code,
+        message=str(error) if meaning.category in _OWN_WORDS else _GENERIC[meaning.category],
+        severity=meaning.severity,
+        at=now,
+        details=error.details if isinstance(error, CategorizedError) else {},
+        headers={"Retry-After": str(error.retry_after_seconds)} if isinstance(error, ExternalError) else {},
+    )
+    if meaning.status >= 500:
+        _log.error(
+            "request.failed",
+            error_id=failure.id,
+            method=request.method,
+            path=request.path,
+            reason=str(error) if isinstance(error, ExternalError) else None,
+            exc_info=None if isinstance(error, ExternalError) else error,
+        )
+    return failure
+
+
+def json_response(failure: Failure, request: web.Request) -> web.Response:
+    """The failure in the format that the caller accepts."""
+    if PROBLEM in request.headers.get("Accept", ""):
+        body, content_type = failure.problem(request.path), PROBLEM
+    else:
+        body, content_type = failure.body(), "application/json"
+    return web.Response(
+        body=msgspec.json.encode(body, enc_hook=str),
+        status=failure.status,
+        content_type=content_type,
+        headers=failure.headers,
+    )
+
+
+def _of_http(error: web.HTTPException, now: datetime) -> Failure:
+    status = HTTPStatus(error.status)
+    said = error.text if error.text and not error.text.startswith(str(error.status)) else None
+    kept = ("Allow", "Retry-After")
+    return Failure(
+        id=new_event_id(now),
+        status=error.status,
+        code=status.name,
+        message=said or f"{status.phrase}.",
+        severity=ErrorSeverity.HIGH if error.status >= 500 else ErrorSeverity.LOW,
+        at=now,
+        details={},
+        headers={name: error.headers[name] for name in kept if name in error.headers},
+    )

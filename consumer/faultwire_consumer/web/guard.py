@@ -1,0 +1,100 @@
+"""What stands before every handler: who may ask, by which name, and what each answer carries."""
+
+import re
+import secrets
+import time
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import urlsplit
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
+
+from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.web.state import REQUEST_ID
+
+INTAKE_PATH: Final = "/ingest/v1/events"
+_SAFE: Final = ("GET", "HEAD", "OPTIONS")
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._~-]{1,64}")
+
+SECURITY_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+        "frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def observe(metrics: Metrics) -> Middleware:
+    """Number the request, time it, and put what protects a reader on its answer."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        given = request.headers.get("X-Request-ID", "")
+        request[REQUEST_ID] = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        started = time.perf_counter()
+        response = await handler(request)
+        metrics.request_seconds.labels(_route(request), str(response.status)).observe(
+            time.perf_counter() - started
+        )
+        response.headers["X-Request-ID"] = request[REQUEST_ID]
+        for name, value in SECURITY_HEADERS.items():
+            response.headers.setdefault(name, value)
+        response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
+        return response
+
+    return middleware
+
+
+@web.middleware
+async def loopback_names_only(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer only to this machine's own names: a page elsewhere may point its own name here."""
+    if not is_loopback_name(request.host):
+        raise web.HTTPMisdirectedRequest(
+            text="This worker answers only to localhost and 127.0.0.1, for nobody has to log in."
+        )
+    return await handler(request)
+
+
+@web.middleware
+async def same_origin_only(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Take changes from our own pages and from programs, never from another site's page.
+
+    The intake takes JSON from anywhere: a browser asks before it sends that to another site,
+    and is told nothing that would let it.
+    """
+    if request.method in _SAFE or not _is_cross_site(request):
+        return await handler(request)
+    if request.path == INTAKE_PATH and request.content_type == "application/json":
+        return await handler(request)
+    if request.path == INTAKE_PATH:
+        raise web.HTTPUnsupportedMediaType(text="From another site's page the intake takes only JSON.")
+    raise web.HTTPForbidden(text="This request came from another site's page.")
+
+
+def is_loopback_name(host: str) -> bool:
+    """Whether a Host header names this machine."""
+    name = urlsplit(f"//{host}").hostname if host.isprintable() else None
+    if name is None:
+        return False
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")
+
+
+def _is_cross_site(request: web.Request) -> bool:
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    origin = request.headers.get("Origin")
+    return origin is not None and urlsplit(origin).netloc != request.host
+
+
+def _route(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "unknown"

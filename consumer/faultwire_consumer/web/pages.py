@@ -1,0 +1,175 @@
+"""The operators' page: incidents, one incident, one event, dead letters; plain HTML and forms."""
+
+import asyncio
+from typing import Any, Final
+
+import msgspec
+from aiohttp import web
+
+from faultwire_consumer.actions import change_status, load_incident
+from faultwire_consumer.domain.incident import Status, Verb
+from faultwire_consumer.store import event_queries, queries
+from faultwire_consumer.web.api import (
+    cursor_errors,
+    incident_id_of,
+    load_dead_letter,
+    read_parameters,
+    unknown_event,
+)
+from faultwire_consumer.web.asset import render
+from faultwire_consumer.web.failure import Failure
+from faultwire_consumer.web.stack import view_chain
+from faultwire_consumer.web.state import CLOCK, STORE
+from faultwire_consumer.web.trend import draw_trend, first_hour
+from faultwire_shared import codec
+from faultwire_shared.event import ErrorSeverity, Event
+
+ACTOR: Final = "page"
+ROWS: Final = 50
+NEWEST: Final = 10
+UNRESOLVED: Final = (Status.OPEN, Status.ACKNOWLEDGED)
+
+routes = web.RouteTableDef()
+
+
+@routes.get("/")
+async def show_list(request: web.Request) -> web.Response:
+    """The incidents that somebody has to look after, or those that a filter asks for."""
+    parameters = read_parameters(request)
+    view = parameters.text("view") or "unresolved"
+    chosen = {"unresolved": UNRESOLVED, "all": ()}.get(view) if view in ("unresolved", "all") else None
+    wanted = queries.IncidentFilter(
+        service=parameters.texts("service"),
+        severity=parameters.choices("severity", ErrorSeverity),
+        status=chosen if chosen is not None else parameters.choices("view", Status),
+        search=parameters.text("search"),
+    )
+    cursor = parameters.cursor()
+    parameters.finish()
+    store = request.app[STORE]
+    with cursor_errors():
+        page, services, shell = await asyncio.gather(
+            queries.list_incidents(store, wanted, limit=ROWS, cursor=cursor),
+            queries.list_services(store),
+            _shell(request),
+        )
+    following = request.rel_url.update_query(cursor=page.next_cursor) if page.next_cursor else None
+    return render(
+        "incidents.html",
+        **shell,
+        incidents=page.rows,
+        services=services,
+        severities=list(reversed(ErrorSeverity)),
+        wanted=wanted,
+        view=view,
+        filtered=bool(wanted.service or wanted.severity or wanted.search or cursor),
+        following=following,
+    )
+
+
+@routes.get("/incidents/{id}")
+async def show_incident(request: web.Request) -> web.Response:
+    """One incident: what is known of it, its newest event's stack trace, and what can be done."""
+    store, now = request.app[STORE], request.app[CLOCK]()
+    incident = await load_incident(store, incident_id_of(request))
+    parameters = read_parameters(request)
+    cursor = parameters.cursor()
+    parameters.finish()
+    wanted = event_queries.EventFilter(incident=incident.id)
+    with cursor_errors():
+        page, history, places, counts, shell = await asyncio.gather(
+            event_queries.list_events(store, wanted, limit=NEWEST, cursor=cursor),
+            queries.list_history(store, incident.id),
+            queries.list_places(store, incident.id),
+            queries.count_by_hour(store, incident.id, since=first_hour(now)),
+            _shell(request),
+        )
+    newest = await _read_event(request, page.rows[0].id) if page.rows else None
+    return render(
+        "incident.html",
+        **shell,
+        incident=incident,
+        events=page.rows,
+        following=page.next_cursor,
+        first_page=cursor is None,
+        history=history,
+        environments=places[0],
+        releases=places[1],
+        trend=draw_trend(counts, now=now),
+        event=newest,
+        chain=view_chain(newest.exceptions) if newest is not None else (),
+        verbs=_verbs(incident.status),
+    )
+
+
+@routes.post("/incidents/{id}/{verb:acknowledge|resolve|reopen}")
+async def change_incident(request: web.Request) -> web.Response:
+    """Do what a button says, then show the incident again."""
+    incident_id = incident_id_of(request)
+    verb = Verb(request.match_info["verb"])
+    await change_status(request.app[STORE], incident_id, verb, actor=ACTOR, now=request.app[CLOCK]())
+    raise web.HTTPSeeOther(f"/incidents/INC-{incident_id}")
+
+
+@routes.get("/e/{id}")
+async def show_event(request: web.Request) -> web.Response:
+    """One event, by the id that a user was told."""
+    event_id = request.match_info["id"]
+    stored = await event_queries.get_event(request.app[STORE], event_id)
+    if stored is None:
+        raise unknown_event(event_id)
+    event = _read(stored)
+    chain = view_chain(event.exceptions) if event is not None else ()
+    return render("event.html", **await _shell(request), stored=stored, event=event, chain=chain)
+
+
+@routes.get("/dead-letters")
+async def show_dead_letters(request: web.Request) -> web.Response:
+    """What could not be stored, and why."""
+    parameters = read_parameters(request)
+    cursor = parameters.cursor()
+    parameters.finish()
+    with cursor_errors():
+        page = await event_queries.list_dead_letters(request.app[STORE], limit=ROWS, cursor=cursor)
+    return render("dead_letters.html", **await _shell(request), letters=page.rows, following=page.next_cursor)
+
+
+@routes.get("/dead-letters/{id}")
+async def show_dead_letter(request: web.Request) -> web.Response:
+    """One dead letter with its body."""
+    letter = await load_dead_letter(request)
+    body = letter.body.decode("utf-8", "backslashreplace")
+    return render("dead_letter.html", **await _shell(request), letter=letter, body=body)
+
+
+def render_failure(failure: Failure, *, now: Any) -> web.Response:
+    """A failure as a page; it asks nothing of the store, which may be what failed."""
+    response = render("failure.html", status=failure.status, failure=failure, now=now, totals=None)
+    response.headers.update(failure.headers)
+    return response
+
+
+async def _shell(request: web.Request) -> dict[str, Any]:
+    """What every page shows around its content."""
+    return {"totals": await queries.count_totals(request.app[STORE]), "now": request.app[CLOCK]()}
+
+
+async def _read_event(request: web.Request, event_id: str) -> Event | None:
+    stored = await event_queries.get_event(request.app[STORE], event_id)
+    return _read(stored) if stored is not None else None
+
+
+def _read(stored: event_queries.StoredEvent) -> Event | None:
+    """The event's body, where it was kept and is of a version that is known here."""
+    try:
+        return codec.decode(stored.doc) if stored.doc is not None else None
+    except (codec.Undecodable, msgspec.MsgspecError):
+        return None
+
+
+def _verbs(status: Status) -> tuple[Verb, ...]:
+    return {
+        Status.OPEN: (Verb.RESOLVE, Verb.ACKNOWLEDGE),
+        Status.ACKNOWLEDGED: (Verb.RESOLVE, Verb.REOPEN),
+        Status.RESOLVED: (Verb.REOPEN,),
+    }[status]

@@ -1,0 +1,181 @@
+"""The API's documents: what is promised to programs, field by field."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from faultwire_consumer.actions import ID_PREFIX
+from faultwire_consumer.store.event_queries import (
+    DeadLetter,
+    DeadLetterBody,
+    EventSummary,
+    Grouping,
+    StoredEvent,
+)
+from faultwire_consumer.store.queries import HistoryEntry, Incident
+from faultwire_shared import codec
+
+
+class IncidentShape(Struct, frozen=True, kw_only=True):
+    """An incident in a list."""
+
+    id: str
+    service: str
+    title: str
+    culprit: str
+    severity: str
+    category: str
+    code: str
+    status: str
+    count: int
+    first_seen_at: datetime
+    last_seen_at: datetime
+    episode: int
+
+
+class IncidentDetail(IncidentShape, frozen=True, kw_only=True):
+    """One incident with all that is known of it."""
+
+    resolved_at: datetime | None
+    last_release: str | None
+    environments: tuple[str, ...]
+    releases: tuple[str, ...]
+    history: tuple[HistoryEntry, ...]
+
+
+class IncidentList(Struct, frozen=True, kw_only=True):
+    """A page of incidents."""
+
+    incidents: tuple[IncidentShape, ...]
+    next_cursor: str | None
+
+
+class EventShape(Struct, frozen=True, kw_only=True):
+    """An event in a list."""
+
+    id: str
+    incident_id: str
+    title: str
+    occurred_at: datetime
+    received_at: datetime
+    severity: str
+    service: str
+    environment: str
+    release: str | None
+    count: int
+
+
+class EventList(Struct, frozen=True, kw_only=True):
+    """A page of events."""
+
+    events: tuple[EventShape, ...]
+    next_cursor: str | None
+
+
+class GroupingShape(Struct, frozen=True, kw_only=True):
+    """Why an event is in its incident."""
+
+    event_id: str
+    incident_id: str
+    version: int
+    fingerprint: str
+    parts: tuple[str, ...]
+
+
+class DeadLetterShape(Struct, frozen=True, kw_only=True):
+    """A dead letter in a list."""
+
+    id: int
+    reason: str
+    detail: str
+    first_seen_at: datetime
+    attempts: int
+    event_id: str | None
+    origin: str
+
+
+class DeadLetterDetail(DeadLetterShape, frozen=True, kw_only=True):
+    """One dead letter with the body as text; bytes that are no UTF-8 show as escapes."""
+
+    last_seen_at: datetime
+    message_type: str | None
+    size: int
+    body: str
+
+
+class DeadLetterList(Struct, frozen=True, kw_only=True):
+    """A page of dead letters."""
+
+    dead_letters: tuple[DeadLetterShape, ...]
+    next_cursor: str | None
+
+
+def incident_shape(incident: Incident) -> IncidentShape:
+    """An incident for a list."""
+    return IncidentShape(**_fields(incident, IncidentShape))
+
+
+def incident_detail(
+    incident: Incident,
+    *,
+    environments: tuple[str, ...],
+    releases: tuple[str, ...],
+    history: tuple[HistoryEntry, ...],
+) -> IncidentDetail:
+    """One incident whole."""
+    return IncidentDetail(
+        **_fields(incident, IncidentShape),
+        resolved_at=incident.resolved_at,
+        last_release=incident.last_release,
+        environments=environments,
+        releases=releases,
+        history=history,
+    )
+
+
+def event_shape(event: EventSummary) -> EventShape:
+    """An event for a list."""
+    return EventShape(**_fields(event, EventShape))
+
+
+def grouping_shape(grouping: Grouping) -> GroupingShape:
+    """An event's key parts."""
+    return GroupingShape(**_fields(grouping, GroupingShape))
+
+
+def dead_letter_shape(letter: DeadLetter) -> DeadLetterShape:
+    """A dead letter for a list."""
+    return DeadLetterShape(**{name: getattr(letter, name) for name in DeadLetterShape.__struct_fields__})
+
+
+def dead_letter_detail(letter: DeadLetterBody) -> DeadLetterDetail:
+    """One dead letter whole."""
+    values = {name: getattr(letter, name) for name in DeadLetterDetail.__struct_fields__}
+    return DeadLetterDetail(**values | {"body": letter.body.decode("utf-8", "backslashreplace")})
+
+
+def event_document(event: StoredEvent) -> bytes:
+    """The event as on the wire, with its incident and when it was received."""
+    document = _wire_document(event)
+    document["incident_id"] = f"{ID_PREFIX}{event.incident_id}"
+    document["received_at"] = event.received_at
+    return msgspec.json.encode(document)
+
+
+def _wire_document(event: StoredEvent) -> dict[str, Any]:
+    if event.doc is None:
+        return {"id": event.id, "occurred_at": event.occurred_at, "truncated": ["$"]}
+    try:
+        return msgspec.json.decode(event.doc, type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        # What stands in a field that no version knows was never read, and may be unreadable.
+        return msgspec.to_builtins(codec.decode(event.doc), builtin_types=(datetime,), str_keys=True)  # type: ignore[no-any-return]
+
+
+def _fields(row: Struct, shape: type[Struct]) -> dict[str, Any]:
+    """The row's values that the shape has, with ids as operators write them."""
+    values = {name: getattr(row, name) for name in shape.__struct_fields__}
+    name = "incident_id" if "incident_id" in values else "id"
+    return values | {name: f"{ID_PREFIX}{values[name]}"}

@@ -1,0 +1,29 @@
+"""What every handler may reach, by typed keys of the application."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from aiohttp import web
+from msgspec import Struct
+
+from faultwire_consumer.store.contract import Store
+from faultwire_shared.health import HealthChecker
+
+Clock = Callable[[], datetime]
+
+
+class Health(Struct, frozen=True, kw_only=True):
+    """The three questions that are asked of a worker, each with its own checks."""
+
+    live: HealthChecker
+    """Does the loop turn; never asks the broker or the database."""
+    ready: HealthChecker
+    """Can it take events now."""
+    startup: HealthChecker
+    """Has it come up: schema current, first connections made."""
+
+
+STORE = web.AppKey("store", Store)
+CLOCK: web.AppKey[Clock] = web.AppKey("clock")
+HEALTH = web.AppKey("health", Health)
+REQUEST_ID = web.RequestKey("request_id", str)
