@@ -115,8 +115,8 @@ class AmqpReceiver:
             # fifth of the rate, and nothing here uses them.
             self._channel = await channel.get_underlay_channel()
         self._channel.on_consumer_cancel_callbacks.add(self._on_lost)
-        await self._wanted.wait()
-        await self._start_consumer()
+        if self._wanted.is_set():
+            await self._start_consumer()
         log.info("broker.connected", lane=self.lane, queue=queue_of(self.lane))
 
     async def _start_consumer(self) -> None:
