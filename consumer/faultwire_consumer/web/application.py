@@ -23,14 +23,14 @@ def create_app(
     store: Store,
     health: Health,
     metrics: Metrics,
-    intake_handler: Handler,
+    intake: Handler,
     clock: Clock,
     loopback_only: bool,
 ) -> web.Application:
     """Put the routes together.
 
     Args:
-        intake_handler: answers ``POST /ingest/v1/events``; bodies beyond a message's size never reach it.
+        intake: answers ``POST /ingest/v1/events``; bodies beyond a message's size never reach it.
         loopback_only: answer only to this machine's own names, for only it can listen.
     """
     guards: list[Middleware] = [observe(metrics), _answer_failures, same_origin_only]
@@ -40,7 +40,7 @@ def create_app(
     app[STORE], app[HEALTH], app[CLOCK] = store, health, clock
     for routes in (api.routes, pages.routes, asset.routes, probe.routes):
         app.add_routes(routes)
-    app.router.add_post(INTAKE_PATH, intake_handler)
+    app.router.add_post(INTAKE_PATH, intake)
     app.router.add_get("/metrics", make_aiohttp_handler(metrics.registry))
     return app
 
