@@ -7,6 +7,8 @@ from typing import Any, Final, Literal
 
 import structlog
 
+from faultwire_shared.text import printable as printable
+
 LOG_EVENTS: Final[Mapping[str, str]] = {
     "worker.started": "The worker takes events; the line says from where and into which store.",
     "worker.drained": "Every event that was taken is settled; the worker ends.",
@@ -19,6 +21,8 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "incident.regressed": "An event occurred after its incident was resolved and opened a new episode.",
     "request.failed": "A request to the API or page failed inside the worker.",
     "error.handled": "The client was handed an exception; the line carries the event's id.",
+    "transport.connected": "The client reached the broker or the worker's intake after it had been away.",
+    "transport.lost": "The client cannot reach the broker or the worker's intake; it tries again after a wait.",
     "event.lost": "The client dropped events; the line says how many and why.",
 }
 """Every log event of the worker and the client, with a sentence each."""
@@ -92,15 +96,6 @@ def _renderers(as_json: bool, *, colors: bool) -> list[structlog.typing.Processo
 def _escape_controls(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Keep a line a line and a terminal safe: what is logged may be an attacker's text."""
     return {key: printable(value) if isinstance(value, str) else value for key, value in event.items()}
-
-
-def printable(text: str) -> str:
-    """The text with unprintable characters as escapes, so that it cannot steer a terminal."""
-    if text.isprintable():
-        return text
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text
-    )
 
 
 def _text(value: object) -> str:

@@ -2,24 +2,30 @@
 
 import re
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
 
-_URL: Final = re.compile(r"\b[a-zA-Z][a-zA-Z0-9+.-]{1,20}://[^\s'\"<>]+")
+_URL: Final = re.compile(r"\b(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]{1,20})://(?P<rest>[^\s'\"<>]*)")
+
+
+def redact_url(url: str) -> str:
+    """The URL with the password and the query replaced by ``***``; any text is taken.
+
+    Text that is no URL but may hold credentials becomes ``***`` whole.
+    """
+    match = _URL.fullmatch(url.strip())
+    if match is None:
+        return "***" if "@" in url or ":" in url else url
+    return _redacted(match)
 
 
 def redact_urls(text: str) -> str:
     """The text with every URL in it redacted."""
-    return _URL.sub(lambda match: redact_url(match.group()), text)
+    return _URL.sub(_redacted, text)
 
 
-def redact_url(url: str) -> str:
-    """The URL with the password and the query replaced by ``***``; any text is taken."""
-    try:
-        parts = urlsplit(url)
-        host = parts.netloc.rpartition("@")[2]
-        user = f"{parts.username}:***@" if parts.password else f"{parts.username}@" if parts.username else ""
-    except ValueError:
-        return "***"
-    if not parts.scheme or (not host and "@" in url):
-        return "***"
-    return urlunsplit((parts.scheme, user + host, parts.path, "***" if parts.query else "", ""))
+def _redacted(match: re.Match[str]) -> str:
+    rest, question, _ = match["rest"].partition("?")
+    # A password may hold a slash that nobody escaped: everything up to the last @ is credentials.
+    credentials, at, address = rest.rpartition("@")
+    user, colon, _ = credentials.partition(":")
+    hidden = ":***" if colon else ""
+    return f"{match['scheme']}://{user}{hidden}{at}{address}{question and '?***'}"

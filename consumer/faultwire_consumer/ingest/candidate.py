@@ -17,6 +17,7 @@ from faultwire_consumer.store.partition import partition_day
 from faultwire_shared.codec import Undecodable, UndecodableReason
 from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.event_id import day_of
+from faultwire_shared.taxonomy import DEFAULTS
 
 CLOCK_AHEAD: Final = timedelta(minutes=5)
 """How far a producer's clock may be ahead; what is further is clamped (the body keeps the original)."""
@@ -129,7 +130,8 @@ def _readable(
         sequence=event.sequence,
         doc=body,
     )
-    return Readable(row, grouped, event.category.value, _clean(event.code), delivery)
+    code = _clean(event.code) or DEFAULTS[event.category].code
+    return Readable(row, grouped, event.category.value, code, delivery)
 
 
 def _clamped(occurred_at: datetime, received_at: datetime) -> datetime:

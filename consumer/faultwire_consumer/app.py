@@ -1,0 +1,173 @@
+"""The composition root: builds everything that a worker is, runs it, and ends it in order."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Final
+
+from aiohttp import web
+
+from faultwire_consumer.config import WorkerConfig
+from faultwire_consumer.ingest.intake_publishing import publishing_intake
+from faultwire_consumer.ingest.lane import LaneLoop
+from faultwire_consumer.ingest.pipeline import Pipeline
+from faultwire_consumer.ingest.receiver import Receiver
+from faultwire_consumer.ingest.receiver_amqp import AmqpReceiver, ensure_topology
+from faultwire_consumer.ingest.receiver_http import Intake, IntakeReceiver, storing_intake
+from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.store.contract import Store
+from faultwire_consumer.store.engine import open_store
+from faultwire_consumer.web.application import create_app
+from faultwire_consumer.web.state import Health
+from faultwire_shared.amqp import BrokerUnreachableError, close, connect
+from faultwire_shared.event import Lane
+from faultwire_shared.health import Check, HealthChecker
+from faultwire_shared.logs import configure_process_logging, get_logger
+from faultwire_shared.redact import redact_url, redact_urls
+
+DRAIN_SECONDS: Final = 15.0
+HTTP_SHUTDOWN_SECONDS: Final = 2.0
+
+log = get_logger(__name__)
+
+
+class NotReceivingError(Exception):
+    """A lane has no consumer at the broker, or waits for the store."""
+
+
+async def run(config: WorkerConfig) -> None:
+    """Run a worker until SIGTERM or SIGINT, then drain.
+
+    Raises:
+        MigrationError: the database's schema is not this release's.
+        StoreUnavailableError: the database does not answer at the start.
+        BrokerRefusedError: the broker lets this user not in.
+        TopologyError: an exchange or queue is missing and may not be declared.
+        OSError: the HTTP address cannot be listened on.
+    """
+    configure_process_logging(level=config.log_level, log_format=config.log_format)
+    stop = _stop_on_signals()
+    store = await open_store(config.database_url)
+    try:
+        await _check_broker(config.broker_url)
+        await _work(config, store, stop)
+    finally:
+        await store.close()
+
+
+async def _check_broker(broker_url: str | None) -> None:
+    """Tell at once what will never heal by itself; a broker that is merely away is waited for."""
+    if broker_url is None:
+        return
+    try:
+        connection = await connect(broker_url, "faultwire worker start")
+    except BrokerUnreachableError as error:
+        log.warning("broker.lost", why=str(error))
+        return
+    try:
+        await ensure_topology(connection)
+    finally:
+        await close(connection)
+
+
+async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event) -> None:
+    metrics = Metrics()
+    async with _intake(config.broker_url, metrics) as (receivers, intake):
+        pipeline = Pipeline(store, metrics=metrics)
+        app = create_app(
+            store=store,
+            health=_health(store, receivers),
+            metrics=metrics,
+            intake=intake,
+            clock=lambda: datetime.now(UTC),
+            loopback_only=config.loopback_only,
+        )
+        async with _serving(app, config), asyncio.TaskGroup() as group:
+            tasks = [group.create_task(receiver.run()) for receiver in receivers]
+            loops = [LaneLoop(one, pipeline, store=store, metrics=metrics) for one in receivers]
+            lanes = [group.create_task(loop.run()) for loop in loops]
+            await _stop_wanted(stop, [*tasks, *lanes])
+            await _drain(receivers, lanes)
+    log.info("worker.drained")
+
+
+async def _stop_wanted(stop: asyncio.Event, tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Wait for a signal; a part that dies ends the wait, and the group then ends the rest."""
+    waiting = asyncio.create_task(stop.wait())
+    await asyncio.wait({waiting, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+
+
+async def _drain(receivers: Sequence[Receiver], lanes: Sequence[asyncio.Task[None]]) -> None:
+    """Take nothing more in, settle what was taken, then let the connections go.
+
+    What cannot be settled in time is left unacked: it is delivered again.
+    """
+    for receiver in receivers:
+        await receiver.stop()
+    _, unfinished = await asyncio.wait(lanes, timeout=DRAIN_SECONDS)
+    for lane in unfinished:
+        lane.cancel()
+    for receiver in receivers:
+        await receiver.close()
+
+
+@asynccontextmanager
+async def _intake(
+    broker_url: str | None, metrics: Metrics
+) -> AsyncIterator[tuple[Sequence[Receiver], Intake]]:
+    """Without a broker the intake is the receivers' door; with one it publishes like any client."""
+    if broker_url is None:
+        doors = [IntakeReceiver(lane, metrics=metrics) for lane in Lane]
+        yield doors, storing_intake(doors)
+        return
+    async with publishing_intake(broker_url) as intake:
+        yield [AmqpReceiver(lane, broker_url, metrics=metrics) for lane in Lane], intake
+
+
+@asynccontextmanager
+async def _serving(app: web.Application, config: WorkerConfig) -> AsyncIterator[None]:
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=HTTP_SHUTDOWN_SECONDS)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, config.http_host, config.http_port)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        log.info("worker.started", page=f"http://{host}:{port}/", database=redact_url(config.database_url))
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def _health(store: Store, receivers: Sequence[Receiver]) -> Health:
+    live = HealthChecker()
+    live.add_check("loop", _pass)
+    ready = HealthChecker(redact=redact_urls)
+    ready.add_check("store", store.ping)
+    for receiver in receivers:
+        ready.add_check(f"lane {receiver.lane}", _receiving(receiver))
+    startup = HealthChecker(redact=redact_urls)
+    startup.add_check("store", store.ping)
+    return Health(live=live, ready=ready, startup=startup)
+
+
+async def _pass() -> None:
+    """That this runs at all is the answer."""
+
+
+def _receiving(receiver: Receiver) -> Check:
+    async def check() -> None:
+        if not receiver.receiving:
+            raise NotReceivingError("nothing can come in on this lane now")
+
+    return check
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop

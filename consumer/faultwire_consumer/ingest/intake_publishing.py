@@ -1,0 +1,77 @@
+"""The HTTP intake where a broker is configured: it publishes, and 202 is the broker's confirm."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import msgspec
+from aiohttp import web
+
+from faultwire.publish.transport import Busy, Refused, TransportDown
+from faultwire.publish.transport_amqp import BrokerDoor
+from faultwire_consumer.ingest.narrow import event_id_in
+from faultwire_consumer.ingest.receiver_http import (
+    Intake,
+    IntakeUnavailableError,
+    MalformedBodyError,
+    answer_with,
+    read_body,
+    severity_in,
+)
+from faultwire_shared.codec import Undecodable, split
+from faultwire_shared.event import Category
+from faultwire_shared.topology import routing_key
+
+APP_ID: Final = "faultwire-intake"
+
+
+class _Envelope(msgspec.Struct, frozen=True):
+    category: Any = None
+    service: Any = None
+
+
+_envelope: Final = msgspec.json.Decoder(_Envelope)
+
+
+@asynccontextmanager
+async def publishing_intake(broker_url: str) -> AsyncIterator[Intake]:
+    """The handler of ``POST /ingest/v1/events`` in front of a broker; its connection closes at the end.
+
+    A request becomes one message, as it is, under the key of its most severe event.
+    """
+    door = BrokerDoor(broker_url, app_id=APP_ID)
+
+    async def handle(request: web.Request) -> web.Response:
+        body, message_type = await read_body(request)
+        try:
+            events = [bytes(raw) for raw in split(body, message_type)]
+        except Undecodable as error:
+            raise MalformedBodyError(str(error)) from None
+        ids = [event_id_in(event) for event in events]
+        if events:
+            try:
+                await door.publish(
+                    body,
+                    message_type=message_type,
+                    routing_key=_key_of(events),
+                    event_id=ids[0] if len(ids) == 1 else None,
+                )
+            except (TransportDown, Busy, Refused) as error:
+                raise IntakeUnavailableError(f"the broker did not take the events: {error}") from None
+        return answer_with([{"id": event_id, "status": "accepted"} for event_id in ids])
+
+    try:
+        yield handle
+    finally:
+        await door.aclose()
+
+
+def _key_of(events: list[bytes]) -> str:
+    worst = max(events, key=lambda event: severity_in(event).rank)
+    try:
+        envelope = _envelope.decode(worst)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        envelope = _Envelope()
+    category = envelope.category if envelope.category in set(Category) else Category.SYSTEM
+    service = envelope.service if isinstance(envelope.service, str) and envelope.service else "unknown"
+    return routing_key(severity_in(worst), Category(category), service)
