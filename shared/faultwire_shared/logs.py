@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 import structlog
 
-from faultwire_shared.text import printable as printable
+from faultwire_shared.text import printable
 
 LOG_EVENTS: Final[Mapping[str, str]] = {
     "worker.started": "The worker takes events; the line says from where and into which store.",
@@ -21,8 +21,11 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "incident.regressed": "An event occurred after its incident was resolved and opened a new episode.",
     "request.failed": "A request to the API or page failed inside the worker.",
     "error.handled": "The client was handed an exception; the line carries the event's id.",
-    "transport.connected": "The client reached the broker or the worker's intake after it had been away.",
-    "transport.lost": "The client cannot reach the broker or the worker's intake; it tries again after a wait.",
+    "transport.connected": "The client reached the broker or the intake after it had been away.",
+    "transport.lost": "The client cannot publish to the broker or the intake; it tries again after a wait.",
+    "settings.refused": "A FAULTWIRE_ variable of the client cannot be used, and nothing is published.",
+    "processor.failed": "A processor of the service raised; the event went on without it.",
+    "publisher.failed": "The client's publisher met a mistake of its own and starts again.",
     "event.lost": "The client dropped events; the line says how many and why.",
 }
 """Every log event of the worker and the client, with a sentence each."""

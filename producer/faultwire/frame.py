@@ -1,0 +1,100 @@
+"""The frames of a traceback, from the outermost call to the crash; built once per line of code.
+
+No locals, one source line, and no look at the disk after the first sight of a file: ``traceback``
+and ``linecache.checkcache`` cost a stat per frame, which is most of what logging an exception costs.
+"""
+
+import linecache
+import os
+import sys
+from collections import deque
+from itertools import islice
+from types import CodeType, TracebackType
+from typing import Final
+
+from faultwire.snapshot import clean_text
+from faultwire_shared.event import FRAMES, NAME_CHARACTERS, Frame
+
+CACHED_FRAMES: Final = 4096
+OUTER_FRAMES: Final = 25
+"""Of a deeper traceback so many outermost calls stay; the rest of what is kept is at the crash."""
+_SOURCE_CHARACTERS: Final = 200
+_PATH_CHARACTERS: Final = 400
+
+_LIBRARY: Final = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120 - pathlib adds 10 ms to the import
+_INSTALLED: Final = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+
+# By identity, as a code object's hash reads all of its bytes; the object itself is kept beside the
+# frame, so its identity cannot come back as another's.
+_cache: dict[tuple[int, int], tuple[CodeType, Frame]] = {}
+
+
+def frames_of(traceback: TracebackType | None) -> tuple[list[Frame], bool]:
+    """The frames, at most ``FRAMES`` with both ends kept, and whether any were left out."""
+    outer: list[Frame] = []
+    while traceback is not None and len(outer) < FRAMES:
+        outer.append(_frame(traceback))
+        traceback = traceback.tb_next
+    if traceback is None:
+        return outer, False
+    last: deque[TracebackType] = deque(maxlen=FRAMES - OUTER_FRAMES)
+    left = 0
+    while traceback is not None:
+        last.append(traceback)
+        left += 1
+        traceback = traceback.tb_next
+    kept = outer[OUTER_FRAMES:] + [_frame(each) for each in last]
+    return outer[:OUTER_FRAMES] + list(islice(kept, len(kept) - (FRAMES - OUTER_FRAMES), None)), True
+
+
+def _frame(traceback: TracebackType) -> Frame:
+    code = traceback.tb_frame.f_code
+    key = (id(code), traceback.tb_lineno)
+    known = _cache.get(key)
+    if known is None:
+        if len(_cache) >= CACHED_FRAMES:
+            _cache.clear()
+        known = _cache[key] = code, _read_frame(traceback)
+    return known[1]
+
+
+def _read_frame(traceback: TracebackType) -> Frame:
+    code = traceback.tb_frame.f_code
+    names = traceback.tb_frame.f_globals
+    module = clean_text(names.get("__name__") or "", NAME_CHARACTERS)
+    return Frame(
+        file=clean_text(_shown_path(code.co_filename, module), _PATH_CHARACTERS),
+        module=module,
+        qualname=clean_text(code.co_qualname, NAME_CHARACTERS),
+        line=traceback.tb_lineno or 0,
+        in_app=_is_in_app(code.co_filename),
+        context=_source_line(traceback),
+    )
+
+
+def _source_line(traceback: TracebackType) -> list[str]:
+    frame = traceback.tb_frame
+    try:
+        line = linecache.getline(frame.f_code.co_filename, traceback.tb_lineno, frame.f_globals)
+    except Exception:  # noqa: BLE001 - a module's own loader is asked for its source and may raise anything
+        return []
+    text = clean_text(line.strip(), _SOURCE_CHARACTERS)
+    return [text] if text else []
+
+
+def _is_in_app(path: str) -> bool:
+    if path.startswith("<frozen "):
+        return False
+    return not path.startswith(_LIBRARY) and not any(part in path for part in _INSTALLED)
+
+
+def _shown_path(path: str, module: str) -> str:
+    """The path below the root of its package: ``billing/pay.py``, the same on every machine."""
+    dotted = module.replace(".", os.sep)
+    for tail in (f"{dotted}.py", f"{dotted}{os.sep}__init__.py", f"{dotted}{os.sep}__main__.py"):
+        if path.endswith(os.sep + tail):
+            return tail
+    roots = [root for root in sys.path if root and path.startswith(root.rstrip(os.sep) + os.sep)]
+    if roots:
+        return path[len(max(roots, key=len).rstrip(os.sep)) + 1 :]
+    return path

@@ -1,0 +1,58 @@
+"""What tells two faults at one line apart: an exception's errno, HTTP status, SQLSTATE and the like."""
+
+import errno
+from typing import Any, Final
+
+from faultwire.snapshot import clean_text
+from faultwire_shared.event import Scalar
+
+_CHARACTERS: Final = 100
+_NUMBER_MAXIMUM: Final = 1_000_000
+
+# Where drivers and HTTP clients keep each detail, the first that answers wins. A dot goes deeper:
+# psycopg has its names in `diag`, requests and httpx the status in `response`.
+_PLACES: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
+    ("http_status", ("status", "status_code", "response.status_code")),
+    ("sqlstate", ("sqlstate", "pgcode")),
+    ("sqlite_errorname", ("sqlite_errorname",)),
+    ("constraint_name", ("constraint_name", "diag.constraint_name")),
+    ("column_name", ("column_name", "diag.column_name")),
+    ("table_name", ("table_name", "diag.table_name")),
+)
+_BUILT_IN: Final = ("builtins", "asyncio.exceptions")
+
+
+def identity_of(error: BaseException) -> dict[str, Scalar]:
+    """The identity details of an exception; ids, amounts, file names and free text are never among them."""
+    found: dict[str, Scalar] = {}
+    if isinstance(error, OSError) and isinstance(error.errno, int):
+        found["errno"] = errno.errorcode.get(error.errno, error.errno)
+    if type(error).__module__ in _BUILT_IN and not error.__dict__:
+        return found
+    for name, places in _PLACES:
+        for place in places:
+            value = _read(error, place)
+            if value is not None:
+                found[name] = value
+                break
+    return found
+
+
+def _read(error: BaseException, place: str) -> Scalar:
+    try:
+        value: Any = error
+        for name in place.split("."):
+            value = getattr(value, name, None)
+            if value is None:
+                return None
+        return _scalar(value)
+    except Exception:  # noqa: BLE001 - a property of a foreign exception may raise anything
+        return None
+
+
+def _scalar(value: object) -> Scalar:
+    if isinstance(value, int):  # http.HTTPStatus is one
+        return int.__int__(value) if abs(value) < _NUMBER_MAXIMUM else None
+    if isinstance(value, str) and 0 < len(value) <= _CHARACTERS:
+        return clean_text(value, _CHARACTERS)
+    return None

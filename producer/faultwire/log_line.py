@@ -1,0 +1,42 @@
+"""The one line that an error leaves in the host's log."""
+
+import logging
+from typing import Final
+
+from faultwire_shared.event import Category, ErrorSeverity, Event
+from faultwire_shared.text import printable
+
+LEVELS: Final = {
+    ErrorSeverity.LOW: logging.INFO,
+    ErrorSeverity.MEDIUM: logging.WARNING,
+    ErrorSeverity.HIGH: logging.ERROR,
+    ErrorSeverity.CRITICAL: logging.CRITICAL,
+}
+_ATTEMPT_CHARACTERS: Final = 200
+_LINE: Final = "error.handled error_id=%s code=%s severity=%s service=%s"
+
+# A library neither configures its host's logging nor prints where there is none.
+logger = logging.getLogger("faultwire")
+logger.addHandler(logging.NullHandler())
+
+
+def log_handled(event: Event, error: object) -> None:
+    """Log ``error.handled`` with the event's id; with the trace where the service itself failed."""
+    level = LEVELS[event.severity]
+    if not logger.isEnabledFor(level):
+        return
+    code, service = printable(event.code), printable(event.service)
+    extra = {
+        "event": "error.handled",
+        "error_id": event.id,
+        "code": code,
+        "service": service,
+        "severity": event.severity.value,
+    }
+    line, arguments = _LINE, [event.id, code, event.severity.value, service]
+    if event.category is Category.AUTHENTICATION:
+        extra["attempt"] = printable(event.message[:_ATTEMPT_CHARACTERS])
+        line += " attempt=%s"
+        arguments.append(extra["attempt"])
+    trace = error if event.category is Category.SYSTEM and isinstance(error, BaseException) else None
+    logger.log(level, line, *arguments, extra=extra, exc_info=trace)

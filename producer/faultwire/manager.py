@@ -1,0 +1,321 @@
+"""ErrorManager: where services hand over their errors."""
+
+import logging
+import os
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from itertools import count
+from types import TracebackType
+from typing import Any, Final, Literal, Self
+
+from msgspec import Struct
+from msgspec.structs import force_setattr
+
+from faultwire import processors as chain
+from faultwire.answer import response_for
+from faultwire.capture import (
+    Clock,
+    Extras,
+    Origin,
+    Unencodable,
+    encode_bounded,
+    event_from,
+    least_event,
+    meaning_of,
+)
+from faultwire.log_line import log_handled
+from faultwire.processors import Processor
+from faultwire.publish.loss import Losses, LossReason
+from faultwire.publish.outlet import Outlet
+from faultwire.publish.ticket import Ticket, refused
+from faultwire.publish.transport import Transport
+from faultwire.response import ErrorResponse
+from faultwire.settings import AMQP_SCHEMES, read_settings, scheme_of
+from faultwire.snapshot import clean_text
+from faultwire_shared.event import NAME_CHARACTERS, Category, ErrorSeverity, Event
+from faultwire_shared.event_id import new_event_id
+from faultwire_shared.taxonomy import DEFAULTS, Classification
+from faultwire_shared.topology import routing_key
+
+Durability = Literal["buffered", "confirmed"]
+"""What ``handle_error`` waits for: the event in memory, or the broker's confirm."""
+
+CONFIRM_SECONDS: Final = 5.0
+SHUTDOWN_SECONDS: Final = 2.0
+
+logger = logging.getLogger("faultwire")
+
+
+class Stats(Struct, frozen=True, kw_only=True):
+    """What one manager has done: ``handled = confirmed + everything lost + buffered`` (with a broker URL)."""
+
+    handled: int
+    confirmed: int
+    refused: int
+    """Of ``lost``, what the broker or the worker will never take."""
+    lost: Mapping[str, int]
+    buffered: int
+    processor_failures: int
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class ErrorManager:
+    """Takes exceptions, answers with what may be shown, and publishes an event for each.
+
+    ``async with ErrorManager(service="billing", broker_url="amqp://…") as errors:`` connects in the
+    background and flushes at the end. Nothing here raises into the host once it is constructed.
+
+    Args:
+        service: the name under which events are grouped.
+        broker_url: ``amqp(s)://`` for RabbitMQ, ``http(s)://`` for a worker's intake; None publishes nothing.
+        environment: ``production``, ``staging`` and the like.
+        release: the service's version; a resolved incident that comes back in a newer one has regressed.
+        host: this machine's name; the system's by default.
+        processors: steps that may change or drop each event before it is published.
+        confirm_timeout: seconds that ``durability="confirmed"`` waits.
+        shutdown_timeout: seconds that closing may take altogether.
+        clock: the time in UTC.
+        transport: makes a transport of your own in place of the URL's.
+
+    Raises:
+        ValueError: the service has no name, or the URL cannot be used; the text holds no password.
+    """
+
+    def __init__(
+        self,
+        *,
+        service: str,
+        broker_url: str | None = None,
+        environment: str = "production",
+        release: str | None = None,
+        host: str | None = None,
+        processors: Iterable[Processor] = (),
+        confirm_timeout: float = CONFIRM_SECONDS,
+        shutdown_timeout: float = SHUTDOWN_SECONDS,
+        clock: Clock = _now,
+        transport: Callable[[], Transport] | None = None,
+    ) -> None:
+        if not service:
+            raise ValueError("service must be a name, as events are grouped by it")
+        self._origin = Origin(
+            service=clean_text(service, NAME_CHARACTERS),
+            environment=clean_text(environment, NAME_CHARACTERS) or "production",
+            release=clean_text(release, NAME_CHARACTERS) if release else None,
+            host=clean_text(host or os.uname().nodename, NAME_CHARACTERS),
+            producer_id=secrets.token_hex(8),
+        )
+        self._processors = tuple(processors)
+        self._confirm_timeout = confirm_timeout
+        self._shutdown_timeout = shutdown_timeout
+        self._clock = clock
+        self._losses = Losses()
+        self._sequence = count(1)
+        self._handled = count()
+        self._handled_now = 0
+        self._processor_failures = 0
+        self._keys: dict[tuple[ErrorSeverity, Category], str] = {}
+        make_transport = transport or _transport_for(broker_url, self._origin.service)
+        self._outlet = Outlet(make_transport, self._losses) if make_transport else None
+        if self._outlet is None:
+            logger.debug("no broker_url: errors are answered and logged, not published")
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ, **options: Any) -> Self:
+        """A manager as ``FAULTWIRE_*`` describe it; ``options`` are the constructor's and win."""
+        settings = read_settings(environ)
+        given = {
+            "service": settings.service,
+            "broker_url": settings.broker_url,
+            "environment": settings.environment,
+            "release": settings.release,
+        }
+        return cls(**(given | options))
+
+    async def handle_error(
+        self,
+        error: object,
+        severity: ErrorSeverity | str | int | None = None,
+        context: Mapping[str, object] | None = None,
+        user_message: str | None = None,
+        *,
+        durability: Durability = "buffered",
+        tags: Mapping[str, object] | None = None,
+        user: Mapping[str, object] | str | int | None = None,
+        request: Mapping[str, object] | None = None,
+        transaction: str | None = None,
+        fingerprint: Iterable[str] | None = None,
+        handled: bool = True,
+    ) -> ErrorResponse:
+        """Take an error and answer it; never raises, but for the cancellation of a wait for a confirm.
+
+        Args:
+            error: the exception.
+            severity: without one, what the kind of error says; any usual spelling is understood.
+            context: what helps to understand it; anything is taken, cut to bounds.
+            user_message: shown to the caller in place of what the category would say.
+            durability: ``confirmed`` waits for the broker, at most ``confirm_timeout`` seconds;
+                ``response.state`` then says how far the event has got.
+            tags: names and short values to filter by.
+            user: who met the error, as a mapping or just an id.
+            request: what was asked for, as a mapping.
+            transaction: the route or job, without its arguments: ``/orders/{id}/pay``.
+            fingerprint: groups by these parts; ``{{ default }}`` stands for the usual ones.
+            handled: False for what would have ended the process or request.
+        """
+        response = self.handle_error_nowait(
+            error,
+            severity,
+            context,
+            user_message,
+            tags=tags,
+            user=user,
+            request=request,
+            transaction=transaction,
+            fingerprint=fingerprint,
+            handled=handled,
+        )
+        if durability == "confirmed":
+            await response.delivered(self._confirm_timeout)
+        return response
+
+    def handle_error_nowait(
+        self,
+        error: object,
+        severity: ErrorSeverity | str | int | None = None,
+        context: Mapping[str, object] | None = None,
+        user_message: str | None = None,
+        *,
+        tags: Mapping[str, object] | None = None,
+        user: Mapping[str, object] | str | int | None = None,
+        request: Mapping[str, object] | None = None,
+        transaction: str | None = None,
+        fingerprint: Iterable[str] | None = None,
+        handled: bool = True,
+    ) -> ErrorResponse:
+        """``handle_error`` for code that cannot await; takes calls from any thread."""
+        extras = Extras(
+            context=context,
+            tags=tags,
+            user=user,
+            request=request,
+            transaction=transaction,
+            fingerprint=fingerprint,
+            handled=handled,
+        )
+        self._handled_now = next(self._handled) + 1
+        now = self._clock()
+        now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        event_id = new_event_id(now)
+        try:
+            event = event_from(
+                error, event_id=event_id, now=now, origin=self._origin, severity=severity, extras=extras
+            )
+            return self._answer(error, meaning_of(error), event, user_message)
+        except Exception as failure:
+            # Whatever a hostile error does, the host gets its answer.
+            logger.debug("error.uncaptured", exc_info=failure, extra={"event": "error.uncaptured"})
+            least = least_event(error, event_id=event_id, now=now, origin=self._origin, severity=severity)
+            return self._answer(None, DEFAULTS[Category.SYSTEM], least, user_message)
+
+    async def flush(self, timeout: float) -> bool:  # noqa: ASYNC109 - running out is an answer here, not an error
+        """Wait until nothing is buffered, at most ``timeout`` seconds; whether it came to that."""
+        return self._outlet is None or await self._outlet.flush(timeout)
+
+    async def aclose(self) -> None:
+        """Flush and close, in ``shutdown_timeout`` seconds altogether; what is left is counted as lost."""
+        if self._outlet is not None:
+            await self._outlet.aclose(self._shutdown_timeout)
+
+    async def __aenter__(self) -> Self:
+        if self._outlet is not None:
+            self._outlet.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def stats(self) -> Stats:
+        """What has been done so far."""
+        lost = self._losses.by_reason()
+        buffer = self._outlet.buffer if self._outlet is not None else None
+        return Stats(
+            handled=self._handled_now,
+            confirmed=buffer.confirmed if buffer else 0,
+            refused=lost.get(LossReason.REFUSED.value, 0),
+            lost=lost,
+            buffered=buffer.held if buffer else 0,
+            processor_failures=self._processor_failures,
+        )
+
+    def _answer(
+        self, error: object, meaning: Classification, event: Event, user_message: object
+    ) -> ErrorResponse:
+        ticket = self._publish(event)
+        response = response_for(
+            error,
+            meaning=meaning,
+            severity=event.severity,
+            occurred_at=event.occurred_at,
+            user_message=user_message,
+            ticket=ticket,
+        )
+        log_handled(event, error)
+        return response
+
+    def _publish(self, event: Event) -> Ticket:
+        if self._outlet is None:
+            return Ticket(event_id=event.id, state=refused("disabled"))
+        kept, failures = chain.run(self._processors, event)
+        self._processor_failures += failures
+        if kept is None:
+            return self._lose(event, LossReason.PROCESSOR)
+        force_setattr(kept, "id", event.id)
+        force_setattr(kept, "sequence", next(self._sequence))
+        try:
+            body, kept = encode_bounded(kept)
+        except Unencodable:
+            return self._lose(event, LossReason.UNENCODABLE)
+        ticket = Ticket(
+            event_id=event.id,
+            body=body,
+            lane=kept.severity.lane,
+            rank=kept.severity.rank,
+            routing_key=self._key(kept),
+        )
+        self._outlet.put(ticket)
+        return ticket
+
+    def _lose(self, event: Event, reason: LossReason) -> Ticket:
+        self._losses.count(reason)
+        return Ticket(event_id=event.id, state=refused(reason.value))
+
+    def _key(self, event: Event) -> str:
+        pair = event.severity, event.category
+        key = self._keys.get(pair)
+        if key is None:
+            key = self._keys[pair] = routing_key(event.severity, event.category, event.service)
+        return key
+
+
+def _transport_for(url: str | None, service: str) -> Callable[[], Transport] | None:
+    if url is None:
+        return None
+    amqp = scheme_of(url) in AMQP_SCHEMES
+
+    def make() -> Transport:
+        # The libraries are imported by the first publisher, not by `import faultwire`.
+        if amqp:
+            from faultwire.publish.transport_amqp import AmqpTransport  # noqa: PLC0415 - see above
+
+            return AmqpTransport(url, app_id=service, name=f"faultwire producer {service}")
+        from faultwire.publish.transport_http import HttpTransport  # noqa: PLC0415 - see above
+
+        return HttpTransport(url)
+
+    return make

@@ -1,0 +1,68 @@
+"""What the client dropped and why: counted every time, logged once per burst."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Final
+
+LOG_SECONDS: Final = 10.0
+"""Between two log lines about the same reason."""
+
+logger = logging.getLogger("faultwire")
+
+
+class LossReason(StrEnum):
+    """Why an event did not arrive."""
+
+    BUFFER_FULL = "buffer_full"
+    CLOSED = "manager_closed"
+    PROCESSOR = "dropped_by_processor"
+    REFUSED = "refused_by_broker"
+    SHUTDOWN = "shutdown"
+    UNENCODABLE = "unencodable"
+
+
+class Losses:
+    """The counts, and when each reason was last spoken of."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._counts: dict[LossReason, int] = {}
+        self._told: dict[LossReason, tuple[float, int]] = {}
+        self._lock = threading.Lock()
+
+    def count(self, reason: LossReason, events: int = 1) -> None:
+        """Count so many events as lost; the first of a burst is logged at once, the rest every 10 s."""
+        if events <= 0:
+            return
+        now = self._clock()
+        with self._lock:
+            total = self._counts[reason] = self._counts.get(reason, 0) + events
+            told_at, told = self._told.get(reason, (now - LOG_SECONDS, 0))
+            if now - told_at < LOG_SECONDS:
+                return
+            self._told[reason] = now, total
+        _log(reason, total - told)
+
+    def close(self) -> None:
+        """Log what was counted and not yet spoken of."""
+        with self._lock:
+            silent = {reason: total - self._told[reason][1] for reason, total in self._counts.items()}
+            self._told = {reason: (self._clock(), total) for reason, total in self._counts.items()}
+        for reason, events in silent.items():
+            if events:
+                _log(reason, events)
+
+    def by_reason(self) -> dict[str, int]:
+        """How many events were lost, by reason."""
+        with self._lock:
+            return {reason.value: count for reason, count in self._counts.items()}
+
+
+def _log(reason: LossReason, events: int) -> None:
+    # On request or at a processor's word is as intended; anything else is news to somebody.
+    level = logging.DEBUG if reason is LossReason.PROCESSOR else logging.WARNING
+    extra = {"event": "event.lost", "reason": reason.value, "events": events}
+    logger.log(level, "event.lost reason=%s events=%d", reason.value, events, extra=extra)

@@ -1,0 +1,221 @@
+"""The loop from the buffer to the transport: a window of confirms per lane, and a supervised connection.
+
+Like Nagle's algorithm: with no confirm outstanding an event goes at once, alone if it is alone;
+otherwise what piles up meanwhile goes as one batch message. A quiet service has the latency of
+single messages, a flood the cost of batches.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from faultwire.publish.buffer import Buffer
+from faultwire.publish.loss import Losses, LossReason
+from faultwire.publish.ticket import CONFIRMED, Ticket, refused
+from faultwire.publish.transport import Busy, Outgoing, Refused, Transport, TransportDown
+from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE, encode_batch
+from faultwire_shared.event import Lane
+
+WINDOW: Final = 20
+"""Messages of one lane that may wait for their confirm at the same time."""
+RECONNECT_SECONDS: Final = 4.0
+"""The longest wait before the next attempt, so that a broker that is back has a confirm within 5 s."""
+BUSY_SECONDS: Final = 2.0
+RETRY_AFTER_MAXIMUM: Final = 30.0
+
+Delays = Callable[[float], Iterator[float]]
+"""Makes endless waits in seconds that grow up to the given most."""
+
+logger = logging.getLogger("faultwire")
+
+
+class _LaneState:
+    """What the publisher knows of one lane."""
+
+    __slots__ = ("busy_delays", "in_flight", "paused", "wake")
+
+    def __init__(self) -> None:
+        self.wake = asyncio.Event()
+        self.in_flight = 0
+        self.paused = False
+        self.busy_delays: Iterator[float] | None = None
+
+
+class Publisher:
+    """Publishes what the buffer holds until it is cancelled; belongs to one event loop."""
+
+    def __init__(self, buffer: Buffer, transport: Transport, losses: Losses, *, delays: Delays) -> None:
+        self.connected = asyncio.Event()
+        self._buffer = buffer
+        self._transport = transport
+        self._losses = losses
+        self._delays = delays
+        self._lanes = {lane: _LaneState() for lane in Lane}
+        self._generation = 0
+        self._lost = asyncio.Event()
+        self._reconnects: Iterator[float] | None = None
+        self._progress = asyncio.Event()
+        self._said_lost = False
+
+    def wake(self, lane: Lane) -> None:
+        """Say that the lane holds something new; for the publisher's own thread."""
+        self._lanes[lane].wake.set()
+
+    async def run(self) -> None:
+        """Publish until cancelled; the transport is closed at the end."""
+        while True:
+            try:
+                await self._run_tasks()
+            except Exception as error:
+                # A mistake in here must neither reach the host nor end its reports.
+                logger.warning("publisher.failed", extra={"event": "publisher.failed"}, exc_info=error)
+                await asyncio.sleep(RECONNECT_SECONDS)
+
+    async def _run_tasks(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._supervise())
+                for lane in Lane:
+                    group.create_task(self._run_lane(lane, group))
+        finally:
+            self.connected.clear()
+            await self._transport.aclose()
+
+    async def drain(self, seconds: float) -> bool:
+        """Wait until the buffer holds nothing, at most so long; whether it came to that."""
+        try:
+            async with asyncio.timeout(seconds):
+                while self._buffer.held:
+                    self._progress.clear()
+                    await self._progress.wait()
+        except TimeoutError:
+            return not self._buffer.held
+        return True
+
+    async def _supervise(self) -> None:
+        while True:
+            try:
+                await self._transport.open()
+            except TransportDown as error:
+                self._tell_lost(error)
+            else:
+                await self._until_lost()
+                await self._transport.aclose()
+            if self._reconnects is None:
+                self._reconnects = self._delays(RECONNECT_SECONDS)
+            await asyncio.sleep(next(self._reconnects))
+
+    async def _until_lost(self) -> None:
+        self._generation += 1
+        self._lost.clear()
+        self.connected.set()
+        for state in self._lanes.values():
+            state.wake.set()
+        watching = asyncio.create_task(self._transport.watch())
+        watching.add_done_callback(lambda _: self._lost.set())
+        try:
+            await self._lost.wait()
+        finally:
+            self.connected.clear()
+            watching.cancel()
+            await asyncio.wait((watching,))
+        if not watching.cancelled():
+            self._tell_lost(watching.exception() or TransportDown("the connection was closed"))
+
+    async def _run_lane(self, lane: Lane, group: asyncio.TaskGroup) -> None:
+        state = self._lanes[lane]
+        while True:
+            if self._may_send(lane, state):
+                tickets = self._buffer.take(lane)
+                state.in_flight += 1
+                group.create_task(self._send(lane, tickets, self._generation))
+            else:
+                state.wake.clear()
+                await state.wake.wait()
+
+    def _may_send(self, lane: Lane, state: _LaneState) -> bool:
+        if state.paused or not self.connected.is_set() or not self._buffer.waits(lane):
+            return False
+        if state.in_flight == 0:
+            return True
+        return state.in_flight < WINDOW and self._buffer.fills_batch(lane)
+
+    async def _send(self, lane: Lane, tickets: list[Ticket], generation: int) -> None:
+        state = self._lanes[lane]
+        try:
+            await self._deliver(tickets)
+            state.busy_delays = None
+        except Busy as error:
+            self._pause(state, error)
+        except TransportDown as error:
+            if generation == self._generation and not self._lost.is_set():
+                self._tell_lost(error)
+                self.connected.clear()
+                self._lost.set()
+        finally:
+            self._buffer.put_back(lane, tickets)
+            state.in_flight -= 1
+            state.wake.set()
+            self._progress.set()
+
+    async def _deliver(self, tickets: list[Ticket]) -> None:
+        """Publish as one message; what is refused is halved until the refused events stand alone."""
+        try:
+            await self._transport.publish(_message(tickets))
+        except Refused as error:
+            if len(tickets) == 1:
+                self._refuse(tickets[0], error)
+                return
+            middle = len(tickets) // 2
+            await self._deliver(tickets[:middle])
+            await self._deliver(tickets[middle:])
+            return
+        self._reconnects = None
+        self._tell_found()
+        for ticket in tickets:
+            self._buffer.settle(ticket, CONFIRMED)
+
+    def _refuse(self, ticket: Ticket, error: Refused) -> None:
+        self._losses.count(LossReason.REFUSED)
+        self._buffer.settle(ticket, refused(f"{LossReason.REFUSED.value}: {error}"))
+
+    def _pause(self, state: _LaneState, error: Busy) -> None:
+        if state.paused:
+            return
+        state.paused = True
+        if state.busy_delays is None:
+            state.busy_delays = self._delays(BUSY_SECONDS)
+        wait = next(state.busy_delays)
+        if error.after_seconds is not None:
+            wait = min(max(wait, error.after_seconds), RETRY_AFTER_MAXIMUM)
+        self._tell_lost(error)
+        asyncio.get_running_loop().call_later(wait, self._resume, state)
+
+    def _resume(self, state: _LaneState) -> None:
+        state.paused = False
+        state.wake.set()
+
+    def _tell_lost(self, error: BaseException) -> None:
+        if not self._said_lost:
+            self._said_lost = True
+            extra = {"event": "transport.lost", "reason": str(error)}
+            logger.warning("transport.lost reason=%s", error, extra=extra)
+
+    def _tell_found(self) -> None:
+        if self._said_lost:
+            self._said_lost = False
+            logger.info("transport.connected", extra={"event": "transport.connected"})
+
+
+def _message(tickets: list[Ticket]) -> Outgoing:
+    first = tickets[0]
+    if len(tickets) == 1:
+        return Outgoing(
+            body=first.body, message_type=EVENT_TYPE, routing_key=first.routing_key, event_id=first.event_id
+        )
+    return Outgoing(
+        body=encode_batch([ticket.body for ticket in tickets]),
+        message_type=BATCH_TYPE,
+        routing_key=max(tickets, key=lambda ticket: ticket.rank).routing_key,
+    )

@@ -1,0 +1,178 @@
+"""To RabbitMQ: mandatory, persistent, confirmed messages on a connection of their own."""
+
+import asyncio
+import time
+import uuid
+from typing import Final
+
+from aio_pika import DeliveryMode, Message
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
+from aio_pika.exceptions import DeliveryError, PublishError
+from pamqp.commands import Basic
+
+from faultwire.publish.transport import PUBLISH_SECONDS, Busy, Outgoing, Refused, TransportDown
+from faultwire_shared import amqp, topology
+from faultwire_shared.amqp import BrokerError, broker_call
+from faultwire_shared.codec import CONTENT_TYPE
+from faultwire_shared.event import MESSAGE_BYTES
+
+WATCH_SECONDS: Final = 1.0
+_READY_SECONDS: Final = 0.1
+REOPEN_SECONDS: Final = 0.5
+"""Between two attempts of a ``BrokerDoor`` to connect."""
+
+
+class AmqpTransport:
+    """One publishing connection with one channel; opened anew after each loss."""
+
+    def __init__(self, url: str, *, app_id: str, name: str = "faultwire producer") -> None:
+        self._url = url
+        self._app_id = app_id
+        self._name = name
+        self._connection: AbstractConnection | None = None
+        self._channel: AbstractChannel | None = None
+        self._exchange: AbstractExchange | None = None
+        self._blocked = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection, as far as is known."""
+        return self._channel is not None and not self._channel.is_closed
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the broker asked to publish nothing: a memory or disk alarm."""
+        return self._blocked
+
+    async def open(self) -> None:
+        """Connect and open the channel; the exchange is not asked for, a producer may only write.
+
+        Raises:
+            TransportDown: the broker cannot be reached or refuses.
+        """
+        try:
+            self._connection = await amqp.connect(self._url, self._name)
+            async with broker_call("open a channel", PUBLISH_SECONDS):
+                self._channel = await self._connection.channel(on_return_raises=True)
+                self._exchange = await self._channel.get_exchange(topology.EVENTS, ensure=False)
+        except BrokerError as error:
+            await self.aclose()
+            raise TransportDown(str(error)) from None
+
+    async def publish(self, message: Outgoing) -> None:
+        """Publish and wait for the broker's ack, which says that a queue has it on disk.
+
+        Raises:
+            TransportDown: no connection, or it broke or hung; the message may have arrived.
+            Busy: the broker is blocked, its queue is full, or no queue takes the key.
+            Refused: too large, or of a shape that AMQP cannot carry.
+        """
+        if self._exchange is None:
+            raise TransportDown("not connected")
+        if self._blocked:
+            raise Busy("the broker blocks publishers: its memory or disk alarm is on")
+        if len(message.body) > MESSAGE_BYTES:
+            raise Refused(f"{len(message.body):,} bytes, {MESSAGE_BYTES:,} at most")
+        try:
+            async with broker_call("publish", PUBLISH_SECONDS):
+                await self._publish(self._exchange, message)
+        except BrokerError as error:
+            if self._blocked:
+                raise Busy(str(error)) from None
+            raise TransportDown(str(error)) from None
+
+    async def _publish(self, exchange: AbstractExchange, message: Outgoing) -> None:
+        try:
+            answer = await exchange.publish(self._envelope(message), message.routing_key, mandatory=True)
+        except PublishError:
+            raise Busy("no queue takes the message; run `faultwire topology apply`") from None
+        except DeliveryError:
+            raise Busy("the broker's queue is full") from None
+        except (TypeError, ValueError) as error:
+            raise Refused(f"not to be carried by AMQP: {error}") from None
+        if not isinstance(answer, Basic.Ack):
+            raise Busy("the broker returned the message")
+
+    def _envelope(self, message: Outgoing) -> Message:
+        return Message(
+            message.body,
+            content_type=CONTENT_TYPE,
+            type=message.message_type,
+            delivery_mode=DeliveryMode.PERSISTENT,
+            app_id=self._app_id,
+            # Unique per attempt: with two equal ids in flight aiormq takes one's return for the other's ack.
+            message_id=uuid.uuid4().hex,
+            headers={topology.EVENT_ID_HEADER: message.event_id} if message.event_id else None,
+        )
+
+    async def watch(self) -> None:
+        """Return when the connection or the channel broke; keep up to date whether it is blocked."""
+        while self._connection is not None and self.is_open:
+            self._blocked = not await self._is_ready(self._connection)
+            await asyncio.sleep(WATCH_SECONDS)
+
+    async def _is_ready(self, connection: AbstractConnection) -> bool:
+        # aiormq does not pause when the broker says connection.blocked, and tells nobody:
+        # ready() hanging is the only public sign.
+        if connection.transport is None:
+            return True
+        try:
+            async with asyncio.timeout(_READY_SECONDS):
+                await connection.transport.connection.ready()
+        except TimeoutError:
+            return False
+        return True
+
+    async def aclose(self) -> None:
+        """Close the connection, within three seconds."""
+        connection, self._connection = self._connection, None
+        self._channel = self._exchange = None
+        self._blocked = False
+        if connection is not None:
+            await amqp.close(connection)
+
+
+class BrokerDoor:
+    """Publishes bodies that others made, and connects when it must: the worker's intake before a broker."""
+
+    def __init__(self, url: str, *, app_id: str, name: str = "faultwire intake") -> None:
+        self._transport = AmqpTransport(url, app_id=app_id, name=name)
+        self._opening = asyncio.Lock()
+        self._watching: asyncio.Task[None] | None = None
+        self._next_attempt_at = 0.0
+
+    async def publish(
+        self, body: bytes, *, message_type: str, routing_key: str, event_id: str | None = None
+    ) -> None:
+        """Publish one body and return when the broker has confirmed it.
+
+        Raises:
+            TransportDown: no connection; trying again later may help.
+            Busy: the broker takes nothing now.
+            Refused: it will never take this body.
+        """
+        await self._ensure_open()
+        message = Outgoing(body=body, message_type=message_type, routing_key=routing_key, event_id=event_id)
+        try:
+            await self._transport.publish(message)
+        except TransportDown:
+            await self.aclose()
+            raise
+
+    async def aclose(self) -> None:
+        """Close the connection; the next publish opens it again."""
+        watching, self._watching = self._watching, None
+        if watching is not None:
+            watching.cancel()
+        await self._transport.aclose()
+
+    async def _ensure_open(self) -> None:
+        async with self._opening:
+            if self._transport.is_open:
+                return
+            await self.aclose()
+            if time.monotonic() < self._next_attempt_at:
+                raise TransportDown("the broker was not to be reached a moment ago")
+            self._next_attempt_at = time.monotonic() + REOPEN_SECONDS
+            await self._transport.open()
+            self._watching = asyncio.create_task(self._transport.watch())

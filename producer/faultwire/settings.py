@@ -1,0 +1,87 @@
+"""What a manager is told by the environment, and which address it can use."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from faultwire_shared.redact import redact_url
+
+AMQP_SCHEMES: Final = ("amqp", "amqps")
+HTTP_SCHEMES: Final = ("http", "https")
+
+PREFIX: Final = "FAULTWIRE_"
+UNKNOWN_SERVICE: Final = "unknown_service"
+_FALSE: Final = ("0", "false", "no", "off")
+_TRUE: Final = ("1", "true", "yes", "on", "")
+
+logger = logging.getLogger("faultwire")
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """The client's settings, as the environment has them."""
+
+    service: str
+    broker_url: str | None
+    environment: str
+    release: str | None
+
+
+def scheme_of(url: str) -> str:
+    """The URL's scheme, once the URL is seen to be one that the client can use.
+
+    Raises:
+        ValueError: with a sentence that shows no password.
+    """
+    try:
+        parts = urlsplit(url)
+        scheme, host, _ = parts.scheme, parts.hostname, parts.port
+    except ValueError:
+        raise ValueError(f"broker_url cannot be read: {redact_url(url)}") from None
+    if scheme not in AMQP_SCHEMES + HTTP_SCHEMES:
+        known = "amqp://, amqps://, http:// or https://"
+        raise ValueError(f"broker_url must begin with {known}: {redact_url(url)}")
+    if not host:
+        raise ValueError(f"broker_url names no host: {redact_url(url)}")
+    return scheme
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Read ``FAULTWIRE_BROKER_URL SERVICE ENVIRONMENT RELEASE ENABLED``, each also as ``…_FILE``.
+
+    A value that cannot be used is told in one warning and turns publishing off: a mistake in the
+    environment must not stop the host.
+    """
+    service = _read(environ, "SERVICE") or environ.get("OTEL_SERVICE_NAME") or UNKNOWN_SERVICE
+    environment = _read(environ, "ENVIRONMENT") or "production"
+    release = _read(environ, "RELEASE") or None
+    try:
+        broker_url = _broker_url(environ)
+    except (OSError, ValueError) as error:
+        extra = {"event": "settings.refused", "reason": str(error)}
+        logger.warning("settings.refused reason=%s; nothing is published", error, extra=extra)
+        broker_url = None
+    return Settings(service=service, broker_url=broker_url, environment=environment, release=release)
+
+
+def _broker_url(environ: Mapping[str, str]) -> str | None:
+    enabled = (_read(environ, "ENABLED") or "").strip().lower()
+    if enabled in _FALSE:
+        return None
+    if enabled not in _TRUE:
+        raise ValueError(f"{PREFIX}ENABLED must be true or false, not {enabled[:20]!r}")
+    url = _read(environ, "BROKER_URL")
+    if url:
+        scheme_of(url)
+    return url or None
+
+
+def _read(environ: Mapping[str, str], name: str) -> str | None:
+    value = environ.get(PREFIX + name)
+    if value is not None:
+        return value.strip()
+    path = environ.get(f"{PREFIX}{name}_FILE")
+    return Path(path).read_text(encoding="utf-8").strip() if path else None

@@ -1,0 +1,197 @@
+"""Any Python value as bounded JSON: whatever a host hands over becomes something that can be encoded.
+
+Never raises and never takes long: depth, keys, characters and the number of values are bounded,
+and a value that misbehaves is replaced by a word in angle brackets.
+"""
+
+import dataclasses
+import datetime
+import decimal
+import enum
+import math
+import pathlib
+import uuid
+from collections.abc import Iterable, Mapping, Sequence, Set
+from itertools import islice
+from typing import Any, Final
+
+from faultwire_shared.event import CONTEXT_KEYS, DEPTH, NAME_CHARACTERS, STRING_CHARACTERS, Scalar
+
+VALUES: Final = 1_000
+"""Values in one event's open fields (context, tags, user, request) together, at most."""
+CHARACTERS: Final = 96 * 1024
+"""Characters of text in one event's open fields together, at most."""
+TRUNCATED_PATHS: Final = 50
+
+_INT64: Final = range(-(2**63), 2**63)
+_PLAIN: Final = (int, float, bool, type(None))
+_TEXT_LIKE: Final = (str, bytes, bytearray, memoryview)
+_AS_TEXT: Final = (
+    str,
+    decimal.Decimal,
+    uuid.UUID,
+    pathlib.PurePath,
+    datetime.date,
+    datetime.time,
+    datetime.timedelta,
+)
+
+
+def clean_text(value: object, characters: int = STRING_CHARACTERS) -> str:
+    """``str(value)``, at most so long, encodable as UTF-8; a text that cannot be had is said so."""
+    try:
+        # str.__str__ makes an exact str of a subclass, which msgspec would refuse.
+        text = value if type(value) is str else str.__str__(str(value))
+    except Exception:  # noqa: BLE001 - a host's __str__ may raise anything, and handle_error may not
+        return f"<unprintable {type(value).__name__[:NAME_CHARACTERS]}>"
+    if len(text) > characters:
+        text = text[:characters]
+    return encodable(text)
+
+
+def encodable(text: str) -> str:
+    """The text with lone surrogates, which UTF-8 cannot carry, as question marks."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="replace").decode()
+    return text
+
+
+class Snapshot:
+    """Turns the open fields of one event into JSON, and keeps the paths of what was cut."""
+
+    def __init__(self) -> None:
+        self.truncated: list[str] = []
+        self._path: list[str] = []
+        self._values = VALUES
+        self._characters = CHARACTERS
+
+    def mapping(self, name: str, value: object, *, alone: str = "value") -> dict[str, Any]:
+        """A field that is an object; a value that is no mapping stands alone under a key."""
+        if value is None:
+            return {}
+        self._path = [name]
+        found = self._value(value, 0)
+        return found if type(found) is dict else {alone: found}
+
+    def scalars(self, name: str, value: object) -> dict[str, Scalar]:
+        """A field whose values are scalars; anything deeper becomes text."""
+        found = self.mapping(name, value)
+        return {key: item if _is_scalar(item) else clean_text(item, 200) for key, item in found.items()}
+
+    def text(self, name: str, value: object, characters: int = STRING_CHARACTERS) -> str:
+        """A field that is text."""
+        text = clean_text(value, characters + 1)
+        if len(text) <= characters:
+            return text
+        self.cut(name)
+        return text[:characters]
+
+    def cut(self, path: str) -> None:
+        """Note that what stands at this path is not all there was."""
+        if len(self.truncated) < TRUNCATED_PATHS and path not in self.truncated:
+            self.truncated.append(path)
+
+    def _cut_here(self) -> None:
+        self.cut(".".join(self._path)[:NAME_CHARACTERS])
+
+    def _value(self, value: object, depth: int) -> Any:
+        kind = type(value)
+        if kind is str:
+            return self._text(value)
+        if kind in _PLAIN:
+            return _plain(value)
+        self._values -= 1
+        if depth >= DEPTH or self._values < 0:
+            self._cut_here()
+            return f"<{kind.__name__[:NAME_CHARACTERS]}>"
+        here = len(self._path)
+        try:
+            return self._container(value, depth)
+        except Exception:  # noqa: BLE001 - iteration, properties and __repr__ of a host's object may raise
+            del self._path[here:]
+            self._cut_here()
+            return f"<unreadable {kind.__name__[:NAME_CHARACTERS]}>"
+
+    def _container(self, value: object, depth: int) -> Any:
+        if isinstance(value, Mapping):
+            return self._mapping(value, depth)
+        if isinstance(value, Sequence | Set) and not isinstance(value, _TEXT_LIKE):
+            return self._items(value, depth)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            names = (field.name for field in dataclasses.fields(value))
+            return self._mapping({name: getattr(value, name) for name in names}, depth)
+        plain = _simplified(value)
+        return self._text(plain) if type(plain) is str else _plain(plain)
+
+    def _mapping(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        here = len(self._path)
+        try:
+            for key, item in islice(value.items(), CONTEXT_KEYS):
+                name = clean_text(key, NAME_CHARACTERS)
+                self._path.append(name)
+                if self._values > 0:
+                    self._values -= 1
+                    found[name] = self._value(item, depth + 1)
+                else:
+                    self._cut_here()
+                self._path.pop()
+            if len(value) > CONTEXT_KEYS:
+                self._cut_here()
+        except Exception:  # noqa: BLE001 - a host's mapping may raise while it is read; what was read stays
+            del self._path[here:]
+            self._cut_here()
+        return found
+
+    def _items(self, value: Iterable[Any], depth: int) -> list[Any]:
+        found: list[Any] = []
+        for index, item in enumerate(islice(value, CONTEXT_KEYS + 1)):
+            if index == CONTEXT_KEYS or self._values <= 0:
+                self._cut_here()
+                break
+            self._values -= 1
+            self._path.append(str(index))
+            found.append(self._value(item, depth + 1))
+            self._path.pop()
+        return found
+
+    def _text(self, value: object) -> str:
+        text = clean_text(value, STRING_CHARACTERS + 1)
+        allowed = min(STRING_CHARACTERS, max(self._characters, 0))
+        if len(text) > allowed:
+            self._cut_here()
+            text = text[:allowed]
+        self._characters -= len(text)
+        return text
+
+
+def _is_scalar(value: object) -> bool:
+    return value is None or isinstance(value, str | int | float)
+
+
+def _simplified(value: object) -> object:
+    """A value that holds no others as a str, int, float, bool or None."""
+    if isinstance(value, enum.Enum):
+        value = value.value
+    if isinstance(value, int):
+        return value if isinstance(value, bool) else int.__int__(value)
+    if isinstance(value, float):
+        return float.__float__(value)
+    if isinstance(value, BaseException):
+        return f"{type(value).__name__}: {clean_text(value)}"
+    if isinstance(value, bytes | bytearray | memoryview):
+        return repr(bytes(value[:STRING_CHARACTERS]))
+    return clean_text(value if isinstance(value, _AS_TEXT) else repr(value), STRING_CHARACTERS + 1)
+
+
+def _plain(value: Any) -> Scalar:
+    if type(value) is float:
+        return value if math.isfinite(value) else str(value)
+    if type(value) is not int or value in _INT64:
+        return value  # type: ignore[no-any-return]  # bool, None or an int that fits
+    # Python refuses to print integers of more than 4,300 digits, and shorter ones take long.
+    return str(value) if value.bit_length() <= 512 else f"<int of {value.bit_length()} bits>"
