@@ -1,0 +1,126 @@
+"""What every layer of tests shares: servers, a clock, and a watch over the event loop."""
+
+import os
+from collections.abc import Iterator
+from typing import Final, NoReturn
+
+import pytest
+from blockbuster import BlockBuster, blockbuster_ctx
+from tests.clock import FixedClock
+from tests.servers import postgresql as postgresql_servers
+from tests.servers import rabbitmq as rabbitmq_servers
+from tests.servers.postgresql import PostgreSQL, PrivatePostgreSQL
+from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
+
+_skipped_for_servers = pytest.StashKey[set[str]]()
+
+PACKAGES: Final = ("faultwire", "faultwire_consumer", "faultwire_shared")
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    """Noon of 23 November 2026 in UTC, until ``advance``."""
+    return FixedClock()
+
+
+@pytest.fixture
+def rabbitmq(_rabbitmq_nodes: rabbitmq_servers.Nodes) -> Iterator[RabbitMQ]:
+    """A fresh vhost, without topology, on the node that the session's tests share."""
+    with _rabbitmq_nodes.shared() as broker:
+        yield broker
+
+
+@pytest.fixture
+def private_rabbitmq(_rabbitmq_nodes: rabbitmq_servers.Nodes) -> Iterator[PrivateRabbitMQ]:
+    """A fresh vhost on a node of the test's own, to kill, freeze and starve."""
+    with _rabbitmq_nodes.private() as broker:
+        yield broker
+
+
+@pytest.fixture
+def postgresql(_postgresql_servers: postgresql_servers.Servers) -> Iterator[PostgreSQL]:
+    """An empty database on the server that the session's tests share."""
+    with _postgresql_servers.shared() as database:
+        yield database
+
+
+@pytest.fixture
+def private_postgresql(_postgresql_servers: postgresql_servers.Servers) -> Iterator[PrivatePostgreSQL]:
+    """An empty database on a server of the test's own, to stop, freeze and start again."""
+    with _postgresql_servers.private() as database:
+        yield database
+
+
+@pytest.fixture(scope="session")
+def _rabbitmq_nodes(pytestconfig: pytest.Config) -> Iterator[rabbitmq_servers.Nodes]:
+    if not rabbitmq_servers.is_installed():
+        _without(pytestconfig, "RabbitMQ")
+    nodes = rabbitmq_servers.Nodes()
+    try:
+        yield nodes
+    finally:
+        nodes.stop()
+
+
+@pytest.fixture(scope="session")
+def _postgresql_servers(pytestconfig: pytest.Config) -> Iterator[postgresql_servers.Servers]:
+    if not postgresql_servers.is_installed():
+        _without(pytestconfig, "PostgreSQL")
+    servers = postgresql_servers.Servers()
+    try:
+        yield servers
+    finally:
+        servers.stop()
+
+
+def _without(config: pytest.Config, server: str) -> NoReturn:
+    """Skip on somebody's own machine; fail where everything has to run."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{server} is not installed: CI runs every test (tests/servers/install)", pytrace=False)
+    config.stash.setdefault(_skipped_for_servers, set()).add(server)
+    pytest.skip(f"{server} is not installed; `make test` installs it")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    missing = config.stash.get(_skipped_for_servers, set())
+    if missing:
+        names = " and ".join(sorted(missing))
+        line = (
+            f"NOT TESTED: all that needs {names}. `make test` installs what is missing and runs everything."
+        )
+        terminalreporter.write_line(line, red=True, bold=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a server, so that `-m "not rabbitmq"` needs no one's diligence."""
+    for item in items:
+        for fixture in getattr(item, "fixturenames", ()):
+            if fixture in ("_rabbitmq_nodes", "_postgresql_servers"):
+                item.add_marker(fixture.removeprefix("_").partition("_")[0])
+
+
+@pytest.fixture(autouse=True)
+def _loop_watch(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test in which one of our packages blocks the event loop.
+
+    ``@pytest.mark.may_block("why")`` takes a test out.
+    """
+    if request.node.get_closest_marker("may_block"):
+        yield
+        return
+    with blockbuster_ctx(list(PACKAGES)) as watch:
+        _allow(watch)
+        yield
+
+
+def _allow(watch: BlockBuster) -> None:
+    # A handler of logging writes where its user pointed it, here to pytest's own capture;
+    # ours goes through a queue and another thread.
+    for name in ("io.TextIOWrapper.write", "io.BufferedWriter.write", "os.write"):
+        watch.functions[name].can_block_in("logging/__init__.py", {"emit", "flush"})
+    # Source lines are read once per file and then come from its cache.
+    for name in ("io.BufferedReader.read", "io.TextIOWrapper.read"):
+        watch.functions[name].can_block_in("linecache.py", {"updatecache"})
+    # A first import of a library that is loaded lazily, once per process.
+    for function in watch.functions.values():
+        function.can_block_in("<frozen importlib._bootstrap>", {"_find_and_load"})
