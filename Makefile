@@ -1,0 +1,86 @@
+# `make` alone prints what there is. Nothing here needs more than Python 3.11+, git and make;
+# the tests install the servers that they need (tests/servers/install).
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+STAMP := .venv/installed
+# A variable for pytest's own words: make test ARGUMENTS="-k spool -x"
+ARGUMENTS ?=
+
+.PHONY: help
+help:  ## print this
+	@awk -F ':.*##  *' '/^[a-z0-9]+:.*##/ {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "faultwire needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
+	    "Name another: make PYTHON=python3.12" >&2; exit 1; }
+	@test -x $(BIN)/python || { echo "Making .venv"; $(PYTHON) -m venv .venv; }
+	@echo "Installing what constraints.txt pins"
+	@$(PIP) install --require-hashes -r constraints.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Only what stands on make's own command line: a DATABASE_URL that happens to be in the
+# environment is somebody else's.
+ifeq ($(origin BROKER_URL),command line)
+run: export FAULTWIRE_BROKER_URL := $(BROKER_URL)
+endif
+ifeq ($(origin DATABASE_URL),command line)
+run: export FAULTWIRE_DATABASE_URL := $(DATABASE_URL)
+endif
+
+.PHONY: run
+run: $(STAMP)  ## a worker with its page, and a shop that fails [BROKER_URL=amqp://… DATABASE_URL=postgresql://…]
+	@$(BIN)/faultwire demo
+
+.PHONY: test
+test: $(STAMP)  ## every layer but e2e, on private RabbitMQ and PostgreSQL servers, installed where missing
+	@tests/servers/install rabbitmq-server postgresql
+	@$(BIN)/pytest --durations=15 $(ARGUMENTS)
+
+.PHONY: e2e
+e2e: $(STAMP)  ## the longer tests: browser, hosts, clusters, faults
+	@tests/servers/install rabbitmq-server postgresql chromium
+	@$(BIN)/pytest --durations=15 -m e2e $(ARGUMENTS)
+
+.PHONY: check
+check: $(STAMP)  ## format, lint, types, imports, dependencies; edits nothing
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/deptry producer consumer shared
+
+.PHONY: fmt
+fmt: $(STAMP)  ## format and mend what ruff can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: bench
+bench: $(STAMP)  ## the ratios of the performance goals, both sides measured in one run
+	@tests/servers/install rabbitmq-server postgresql
+	@$(BIN)/pytest tests/benchmarks -m benchmark --capture=no $(ARGUMENTS)
+
+.PHONY: schema
+schema: $(STAMP)  ## write the event's JSON Schema, as other languages read it
+	@$(BIN)/python -c 'import json; from faultwire_shared.codec import json_schema; \
+	  print(json.dumps(json_schema(), indent=2))' > shared/event.schema.json
+
+.PHONY: lock
+lock:  ## bring constraints.txt up to pyproject.toml [ARGUMENTS=--upgrade for the newest of everything]
+	@uv=$$(mktemp -d); trap 'rm -rf "$$uv"' EXIT; $(PYTHON) -m venv "$$uv"; \
+	"$$uv/bin/python" -m pip --quiet --disable-pip-version-check install uv; \
+	"$$uv/bin/uv" pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
+	  --no-header --python-version 3.11 --all-extras --group dev pyproject.toml -o constraints.txt $(ARGUMENTS)
+
+.PHONY: clean
+clean:  ## remove .venv, caches and built files; databases stay
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist
+	find producer consumer shared tests -name __pycache__ -type d -prune -exec rm -rf {} +
