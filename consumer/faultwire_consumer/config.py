@@ -191,6 +191,8 @@ def _check_variables(environ: Mapping[str, str]) -> None:
     """Refuse a variable of our prefix that nobody reads: it is a slip of the pen."""
     settings = [name.upper() for name in WorkerConfig.model_fields]
     known = {*settings, *(f"{name.upper()}_FILE" for name in SECRETS), *_NOT_OURS}
+    # The client reads any of its own from a file.
+    known.update(f"{name}_FILE" for name in _NOT_OURS)
     for variable in sorted(environ):
         name = variable.removeprefix(PREFIX)
         if name == variable or name in known or _SERVICE_LINK.fullmatch(name) or name.startswith("TEST_"):
@@ -222,10 +224,11 @@ def _describe(error: ValidationError, given: Given) -> str:
 
 def _check_scheme(url: str, schemes: tuple[str, ...], example: str) -> None:
     scheme, separator, _ = url.partition("://")
-    if not separator or scheme not in schemes:
+    if not separator or scheme.partition("+")[0] not in schemes:
         raise ValueError(f"{redact_url(url)} is no address of a kind that is known here; write {example}")
     try:
-        port_is_fine = urlsplit(url).port != 0
+        # libpq's list of several hosts has several ports, which urlsplit does not know.
+        port_is_fine = "," in url or urlsplit(url).port != 0
     except ValueError:
         port_is_fine = False
     if not port_is_fine:

@@ -1,0 +1,22 @@
+"""The command line: ``faultwire <noun> <verb>``, a client of the API wherever it can be one."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command that the arguments name, and exit as it says."""
+    try:
+        from faultwire_consumer.cli.application import run  # noqa: PLC0415 - the extra may not be installed
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("faultwire"):
+            raise
+        sys.stderr.write(
+            f"faultwire: the command needs the worker's packages ({error.name} is missing); "
+            "run: pip install 'faultwire[consumer]'\n"
+        )
+        sys.exit(1)
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""The command `faultwire`: its nouns, and how it ends."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+from faultwire_consumer.cli import (
+    db,
+    dead_letters,
+    demo,
+    events,
+    health,
+    incidents,
+    send,
+    topology,
+    worker,
+)
+from faultwire_consumer.cli.failure import FAILED, INTERRUPTED, CommandError
+from faultwire_consumer.cli.output import say
+from faultwire_shared import __version__
+from faultwire_shared.text import printable
+
+
+def _one_line(error: CycloptsError) -> str:
+    return f"faultwire: {printable(' '.join(str(error).split()))} (faultwire --help)"
+
+
+app = App(
+    name="faultwire",
+    help="Exceptions become exactly counted incidents, over RabbitMQ or with no server at all.",
+    help_epilogue="Commands that ask a worker ask the one at FAULTWIRE_URL (http://127.0.0.1:8787).",
+    version=__version__,
+    error_formatter=_one_line,
+    suppress_keyboard_interrupt=False,
+    result_action="return_int_as_exit_code_else_zero",
+)
+for _noun in (demo, worker, send, incidents, events, dead_letters, health, db, topology):
+    app.command(_noun.app)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; its exit code."""
+    try:
+        code: int = app(list(arguments))
+        sys.stdout.flush()
+    except CommandError as error:
+        say(f"faultwire: {error}")
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader went away, as `head` does. Python would complain once more while it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    return code

@@ -1,0 +1,107 @@
+"""The API as commands ask it: one request, one document, failures as one line."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from http.client import HTTPException
+from typing import Any, Final
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote, urlencode, urlsplit
+from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
+
+from faultwire_consumer.cli.failure import CONFIGURATION, FAILED, USAGE, CommandError
+from faultwire_consumer.cli.option import Output
+from faultwire_consumer.cli.output import say
+from faultwire_shared.redact import redact_url
+
+DEFAULT_URL: Final = "http://127.0.0.1:8787"
+TIMEOUT_SECONDS: Final = 30.0
+Values = Mapping[str, str | int | Sequence[str] | None]
+
+
+class Client:
+    """Asks the worker at ``FAULTWIRE_URL``."""
+
+    def __init__(self, output: Output) -> None:
+        self._root = os.environ.get("FAULTWIRE_URL", "").rstrip("/") or DEFAULT_URL
+        self._output = output
+        if urlsplit(self._root).scheme not in ("http", "https"):
+            shown = redact_url(self._root)
+            raise CommandError(f"FAULTWIRE_URL: {shown} is no http:// or https:// address", CONFIGURATION)
+        # A proxy of the environment is for the world outside, not for a worker beside us.
+        self._opener: OpenerDirector = build_opener(ProxyHandler({}))
+
+    def get(self, *path: str, **parameters: str | int | Sequence[str] | None) -> Any:
+        """One document.
+
+        Raises:
+            CommandError: the worker does not answer, or says no.
+        """
+        _, document = self.ask("GET", path, parameters)
+        return document
+
+    def post(self, *path: str, body: Mapping[str, Any]) -> Any:
+        """Ask for a change, and give the document that answers.
+
+        Raises:
+            CommandError: the worker does not answer, or says no.
+        """
+        _, document = self.ask("POST", path, {}, body=body)
+        return document
+
+    def ask(
+        self,
+        method: str,
+        path: Sequence[str],
+        parameters: Values,
+        *,
+        body: Mapping[str, Any] | None = None,
+        accepted: Sequence[int] = (),
+    ) -> tuple[int, Any]:
+        """One request; statuses in ``accepted`` are answers too and not failures."""
+        given = {name: value for name, value in parameters.items() if value not in (None, (), [])}
+        query = f"?{urlencode(given, doseq=True)}" if given else ""
+        url = f"{self._root}/{'/'.join(quote(part, safe='') for part in path)}{query}"
+        if self._output.verbose:
+            say(f"{method} {redact_url(url.partition('?')[0])}{query}")
+        request = Request(  # noqa: S310 - the scheme was checked
+            url,
+            method=method,
+            data=json.dumps(body).encode() if body is not None else None,
+            headers={"Content-Type": "application/json", "Accept": "application/json"},
+        )
+        try:
+            with self._opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
+                return answer.status, json.loads(answer.read())
+        except HTTPError as error:
+            document = _read(error)
+            if error.code in accepted:
+                return error.code, document
+            raise _refused(error, document) from None
+        except (URLError, OSError, HTTPException, ValueError) as error:
+            raise self._unreachable(error) from None
+
+    def _unreachable(self, error: Exception) -> CommandError:
+        shown = redact_url(self._root)
+        reason = error.reason if isinstance(error, URLError) else error
+        if isinstance(reason, ConnectionRefusedError):
+            return CommandError(
+                f"no worker answers at {shown}; start one with `faultwire worker`, or set FAULTWIRE_URL"
+            )
+        return CommandError(f"no answer from {shown}: {reason}; is it a faultwire worker? (FAULTWIRE_URL)")
+
+
+def _read(error: HTTPError) -> Any:
+    try:
+        return json.loads(error.read())
+    except (OSError, ValueError, HTTPException):
+        return None
+
+
+def _refused(error: HTTPError, document: Any) -> CommandError:
+    told = document.get("error") if isinstance(document, dict) else None
+    if not isinstance(told, dict):
+        return CommandError(f"the worker answered {error.code} {error.reason}")
+    code = USAGE if error.code == 400 else FAILED
+    reference = f" (error {told.get('id')})" if error.code >= 500 else ""
+    return CommandError(f"{told.get('message')}{reference}", code)

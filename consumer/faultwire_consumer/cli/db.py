@@ -1,0 +1,54 @@
+"""``faultwire db``: upgrade, status."""
+
+from typing import Any
+
+from cyclopts import App
+from rich.console import Console
+
+from faultwire_consumer.cli.failure import FAILED, expected_failures
+from faultwire_consumer.cli.option import OUTPUT, SETTING, Output, Setting
+from faultwire_consumer.cli.output import print_document, say, styled
+
+app = App(name="db", help="Look after the database's schema.")
+
+
+@app.command
+def upgrade(*, setting: Setting = SETTING) -> None:
+    """Bring the database's schema up to date."""
+    import asyncio  # noqa: PLC0415 - with what follows, too slow for every command
+
+    with expected_failures():
+        from faultwire_consumer.store import migrate  # noqa: PLC0415
+
+        url = setting.load().database_url
+        before, head = asyncio.run(migrate.status(url))
+        if before != head:
+            asyncio.run(migrate.upgrade(url))
+    if not setting.quiet:
+        say(
+            f"the schema is {head}"
+            if before == head
+            else f"the schema went from {before or 'none'} to {head}"
+        )
+
+
+@app.command
+def status(*, setting: Setting = SETTING, output: Output = OUTPUT) -> int:
+    """Say whether the database's schema is the one that this release needs: 0 yes, 1 no."""
+    import asyncio  # noqa: PLC0415 - with what follows, too slow for every command
+
+    with expected_failures():
+        from faultwire_consumer.store import migrate  # noqa: PLC0415
+
+        current, head = asyncio.run(migrate.status(setting.load().database_url))
+    print_document({"current": current, "head": head, "up_to_date": current == head}, output, _show)
+    return 0 if current == head else FAILED
+
+
+def _show(document: dict[str, Any], console: Console) -> None:
+    if document["up_to_date"]:
+        console.print(styled(f"up to date: {document['current']}"))
+    else:
+        current = document["current"] or "none"
+        console.print(styled(f"the schema is {current}, this release needs {document['head']}"))
+        say("run `faultwire db upgrade`")

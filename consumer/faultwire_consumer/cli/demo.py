@@ -1,0 +1,33 @@
+"""``faultwire demo``: a worker, and beside it a small shop whose handlers really fail."""
+
+from cyclopts import App
+
+from faultwire_consumer.cli.failure import CommandError, expected_failures
+from faultwire_consumer.cli.option import SETTING, Setting
+from faultwire_consumer.cli.topology import apply_topology
+
+app = App(name="demo", help="Run a worker beside a small shop that really fails.")
+
+
+@app.default
+def demo(*, http_port: int | None = None, setting: Setting = SETTING) -> int:
+    """Bring everything up, print the page's address and the first incidents; Ctrl-C ends it all.
+
+    Args:
+        http_port: The page's port.
+    """
+    import asyncio  # noqa: PLC0415 - with what follows, too slow for every command
+
+    with expected_failures():
+        config = setting.load(http_port=http_port)
+        from faultwire_consumer.demo.stage import Scene, StageError, run  # noqa: PLC0415
+        from faultwire_consumer.store import migrate  # noqa: PLC0415
+
+        asyncio.run(migrate.upgrade(config.database_url))
+        if config.broker_url is not None:
+            asyncio.run(apply_topology(config.broker_url))
+        try:
+            scene = Scene(**{name: getattr(config, name) for name in Scene.__struct_fields__})
+            return asyncio.run(run(scene))
+        except StageError as error:
+            raise CommandError(str(error), error.exit_code) from None

@@ -1,0 +1,176 @@
+"""``faultwire events``: list, show, why."""
+
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+from rich.console import Console
+
+from faultwire_consumer.cli.client import Client
+from faultwire_consumer.cli.option import OUTPUT, Limit, Output, Values
+from faultwire_consumer.cli.output import cell, print_document, print_list, styled
+
+app = App(name="events", help="Find events, and see why they are grouped as they are.")
+
+_API = ("api", "v1", "events")
+_COLUMNS = (
+    "id",
+    "incident_id",
+    "severity",
+    "service",
+    "environment",
+    "release",
+    "count",
+    "occurred_at",
+    "title",
+)
+_Texts = Annotated[tuple[str, ...], Values]
+_Id = Annotated[str, Parameter(name="ID")]
+
+
+@app.command(name="list")
+def list_(
+    *,
+    service: _Texts = (),
+    severity: _Texts = (),
+    environment: _Texts = (),
+    release: _Texts = (),
+    incident: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
+    limit: Limit = 50,
+    cursor: str | None = None,
+    output: Output = OUTPUT,
+) -> None:
+    """List events, the newest first.
+
+    Args:
+        service: Of this service; may be repeated, as the other filters may.
+        severity: low, medium, high or critical.
+        environment: From this environment.
+        release: From this release.
+        incident: Of this incident, as in INC-12.
+        since: Occurred since: 2h, 7d, 2026-11-23 or 2026-11-23T10:00:00Z.
+        until: Occurred before, written as for --since.
+        limit: How many.
+        cursor: Go on where a list ended.
+    """
+    document = Client(output).get(
+        *_API,
+        service=service,
+        severity=severity,
+        environment=environment,
+        release=release,
+        incident=incident,
+        since=since,
+        until=until,
+        limit=limit,
+        cursor=cursor,
+    )
+    print_list(document, "events", _COLUMNS, output)
+
+
+@app.command
+def show(event_id: _Id, /, *, output: Output = OUTPUT) -> None:
+    """Show one event: facts, stack trace, context."""
+    print_document(Client(output).get(*_API, event_id), output, _show)
+
+
+@app.command
+def why(
+    event_id: Annotated[str, Parameter(name="A")],
+    other_id: Annotated[str | None, Parameter(name="B")] = None,
+    /,
+    *,
+    output: Output = OUTPUT,
+) -> None:
+    """Say why an event is in its incident, or why two events are in one or in two.
+
+    Args:
+        event_id: An event's id.
+        other_id: Another's, to compare them.
+    """
+    client = Client(output)
+    groupings = [client.get(*_API, one, "grouping") for one in (event_id, other_id) if one is not None]
+    if other_id is None:
+        print_document(groupings[0], output, _show_grouping)
+    else:
+        print_document({"events": groupings, "same": _same(groupings)}, output, _show_difference)
+
+
+def _same(groupings: list[dict[str, Any]]) -> bool:
+    return bool(groupings[0]["fingerprint"] == groupings[1]["fingerprint"])
+
+
+def _show(event: dict[str, Any], console: Console) -> None:
+    console.print(styled(f"{event['id']}  {event.get('message', '')}", "bold"), soft_wrap=True)
+    for name in (
+        "incident_id",
+        "severity",
+        "category",
+        "code",
+        "service",
+        "environment",
+        "release",
+        "host",
+        "transaction",
+        "occurred_at",
+        "received_at",
+        "count",
+        "trace_id",
+    ):
+        _show_value(name, event.get(name), console)
+    for name in ("tags", "user", "request", "context"):
+        for key, value in (event.get(name) or {}).items():
+            _show_value(f"{name}.{key}", value, console)
+    _show_chain(event.get("exceptions", ()), console, indent="")
+
+
+def _show_value(name: str, value: Any, console: Console) -> None:
+    if value not in (None, "", [], {}):
+        console.print(styled(f"{name:14}", "dim"), styled(str(value)), soft_wrap=True)
+
+
+def _show_chain(chain: list[dict[str, Any]], console: Console, *, indent: str) -> None:
+    for position, error in enumerate(chain):
+        lead = "caused by " if position else ""
+        console.print(
+            styled(f"{indent}{lead}{error['type']}: {error.get('value', '')}", "bold"), soft_wrap=True
+        )
+        for frame in reversed(error.get("frames", [])):
+            style = "" if frame.get("in_app", True) else "dim"
+            place = f"{frame.get('file', '')}:{frame.get('line', 0)} in {frame.get('qualname', '')}"
+            console.print(styled(f"{indent}  {place}", style), soft_wrap=True)
+            for source in frame.get("context", []):
+                console.print(styled(f"{indent}      {source}", "dim"), soft_wrap=True)
+        for member in error.get("members", []):
+            _show_chain(member, console, indent=f"{indent}  | ")
+
+
+def _show_grouping(grouping: dict[str, Any], console: Console) -> None:
+    head = f"{grouping['event_id']} is in {grouping['incident_id']} by its fingerprint"
+    console.print(
+        styled(f"{head} {grouping['fingerprint'][:16]} (version {grouping['version']}):"), soft_wrap=True
+    )
+    for part in grouping["parts"]:
+        console.print(styled(f"  {part}"), soft_wrap=True)
+
+
+def _show_difference(compared: dict[str, Any], console: Console) -> None:
+    first, second = compared["events"]
+    if compared["same"]:
+        console.print(styled("the same fingerprint:"))
+        _show_grouping(first, console)
+        return
+    same_incident = first["incident_id"] == second["incident_id"]
+    where = f"one incident, {first['incident_id']}" if same_incident else "two incidents"
+    console.print(styled(f"two fingerprints in {where}; - of the first, + of the second:"))
+    for mark, part in difference(first["parts"], second["parts"]):
+        style = {"-": "red", "+": "green"}.get(mark, "dim")
+        console.print(styled(f"{mark} {cell(part)}", style), soft_wrap=True)
+
+
+def difference(first: list[str], second: list[str]) -> list[tuple[str, str]]:
+    """Two ordered lists of key parts as one: ``-`` only in the first, ``+`` only in the second."""
+    from difflib import ndiff  # noqa: PLC0415 - only this command needs it
+
+    return [(line[0], line[2:]) for line in ndiff(first, second) if line[0] != "?"]

@@ -1,0 +1,51 @@
+"""How a command ends: the exit codes, and expected failures as one line on stderr."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from faultwire_shared.text import printable
+
+FAILED: Final = 1
+USAGE: Final = 2
+CONFIGURATION: Final = 78
+INTERRUPTED: Final = 130
+
+
+class CommandError(Exception):
+    """The command cannot do what was asked; the text is one line for a person."""
+
+    def __init__(self, message: str, exit_code: int = FAILED) -> None:
+        super().__init__(printable(message.replace("\n", " ")))
+        self.exit_code = exit_code
+
+
+@contextmanager
+def expected_failures() -> Iterator[None]:
+    """Tell what may go wrong at a broker, a database or a socket as a `CommandError`."""
+    try:
+        yield
+    except Exception as error:
+        code = _exit_code(_innermost(error))
+        if code is None:
+            raise
+        raise CommandError(str(_innermost(error)), code) from None
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _exit_code(error: BaseException) -> int | None:
+    # Imported here, for only commands that come this far have loaded them.
+    from faultwire_consumer.config import ConfigError  # noqa: PLC0415
+    from faultwire_consumer.store.contract import MigrationError, StoreUnavailableError  # noqa: PLC0415
+    from faultwire_consumer.store.url import DatabaseUrlError  # noqa: PLC0415
+    from faultwire_shared.amqp import BrokerRefusedError, BrokerUnreachableError, TopologyError  # noqa: PLC0415
+
+    configuration = (ConfigError, DatabaseUrlError, MigrationError, BrokerRefusedError, TopologyError)
+    if isinstance(error, configuration):
+        return CONFIGURATION
+    return FAILED if isinstance(error, StoreUnavailableError | BrokerUnreachableError | OSError) else None

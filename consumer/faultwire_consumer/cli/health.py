@@ -1,0 +1,32 @@
+"""``faultwire health``: is the worker ready? For people, and for a container's health check."""
+
+from typing import Any
+
+from cyclopts import App
+from rich.console import Console
+
+from faultwire_consumer.cli.client import Client
+from faultwire_consumer.cli.failure import FAILED
+from faultwire_consumer.cli.option import OUTPUT, Output
+from faultwire_consumer.cli.output import print_document, styled
+
+app = App(name="health", help="Ask whether the worker is ready.")
+
+
+@app.default
+def health(*, output: Output = OUTPUT) -> int:
+    """Ask whether the worker is ready: 0 yes, 1 no."""
+    status, report = Client(output).ask("GET", ("readyz",), {}, accepted=(503,))
+    print_document(report, output, _show)
+    return 0 if status == 200 else FAILED
+
+
+def _show(report: dict[str, Any], console: Console) -> None:
+    healthy = report["status"] == "healthy"
+    console.print(styled(report["status"], "green" if healthy else "bold red"))
+    for check in report["checks"]:
+        passed = check["status"] == "pass"
+        detail = f"{check['response_time'] * 1000:.1f} ms" if passed else check.get("error", "")
+        console.print(
+            styled(f"  {check['status']}  {check['name']}  {detail}", "" if passed else "red"), soft_wrap=True
+        )

@@ -1,0 +1,70 @@
+"""Options that several commands share, written down once."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+if TYPE_CHECKING:
+    # pydantic takes a quarter of a second to import: only commands that start something pay for it.
+    from faultwire_consumer.config import WorkerConfig
+
+Switch = Parameter(negative="", show_default=False)
+Values = Parameter(negative="", show_default=False, negative_iterable="")
+Limit = Annotated[int, Parameter(validator=Number(gte=1, lte=1000))]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """How an answer is printed."""
+
+    json: Annotated[bool, Switch] = False
+    """Print one JSON document, in the API's shape."""
+    jsonl: Annotated[bool, Switch] = False
+    """Print one JSON document a line."""
+    no_color: Annotated[bool, Switch] = False
+    """Print without colours (NO_COLOR does the same)."""
+    verbose: Annotated[bool, Parameter(name=["--verbose", "-v"], negative="", show_default=False)] = False
+    """Say on stderr what is asked of the worker."""
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", show_default=False)] = False
+    """Say nothing on stderr but failures."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """Where the configuration comes from, and what wins over it."""
+
+    config: Path | None = None
+    """The TOML file."""
+    broker_url: str | None = None
+    """RabbitMQ, as amqp://user:password@host/."""
+    database_url: str | None = None
+    """sqlite:///path or postgresql://user:password@host/database."""
+    verbose: Annotated[bool, Parameter(name=["--verbose", "-v"], negative="", show_default=False)] = False
+    """Log more."""
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", show_default=False)] = False
+    """Log only warnings and errors."""
+
+    def load(self, **options: Any) -> "WorkerConfig":
+        """The configuration.
+
+        Raises:
+            ConfigError: something in it cannot be.
+        """
+        from faultwire_consumer.config import load_config  # noqa: PLC0415 - see above
+
+        level = "DEBUG" if self.verbose else "WARNING" if self.quiet else None
+        options = {
+            "broker_url": self.broker_url,
+            "database_url": self.database_url,
+            "log_level": level,
+        } | options
+        return load_config(self.config, **options)
+
+
+OUTPUT = Output()
+SETTING = Setting()

@@ -1,0 +1,102 @@
+"""``faultwire send``: one event from a shell or a cron job."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, Parameter
+
+from faultwire_consumer.cli.client import DEFAULT_URL
+from faultwire_consumer.cli.failure import CONFIGURATION, USAGE, CommandError
+from faultwire_consumer.cli.option import OUTPUT, Output, Values
+from faultwire_consumer.cli.output import print_json
+from faultwire_shared.event import Category, Event
+
+if TYPE_CHECKING:
+    from faultwire import FinalState
+
+app = App(name="send", help="Send one event from a shell.")
+
+_Pairs = Annotated[tuple[str, ...], Values]
+
+
+@app.default
+def send(
+    *,
+    message: Annotated[str, Parameter(name=["--message", "-m"])],
+    service: str | None = None,
+    severity: str | None = None,
+    category: Category = Category.SYSTEM,
+    code: str | None = None,
+    tag: _Pairs = (),
+    context: _Pairs = (),
+    broker_url: str | None = None,
+    output: Output = OUTPUT,
+) -> None:
+    """Send one event, wait until it is kept, and print its id.
+
+    Args:
+        message: What happened; - reads it from stdin.
+        service: Whose error it is; else FAULTWIRE_SERVICE, else "shell".
+        severity: low, medium, high or critical, or any usual level's name.
+        category: What kind of failure it is.
+        code: Its stable code, as in BACKUP_FAILED.
+        tag: KEY=VALUE to filter by; may be repeated.
+        context: KEY=VALUE that helps to understand it; may be repeated.
+        broker_url: Where to; else FAULTWIRE_BROKER_URL, else the worker at FAULTWIRE_URL.
+    """
+    import asyncio  # noqa: PLC0415 - with what follows, too slow for every command
+
+    from faultwire import ErrorManager  # noqa: PLC0415
+    from faultwire_shared.taxonomy import DEFAULTS  # noqa: PLC0415
+
+    tags, details = read_pairs("--tag", tag), read_pairs("--context", context)
+    default = DEFAULTS[category]
+    text = sys.stdin.read().strip() if message == "-" else message
+
+    def with_kind(event: Event) -> Event:
+        from msgspec.structs import replace  # noqa: PLC0415
+
+        return replace(event, category=category, code=code or default.code)
+
+    async def emit() -> "tuple[str, FinalState]":
+        options: dict[str, Any] = {"broker_url": _address(broker_url), "processors": [with_kind]}
+        if service or not os.environ.get("FAULTWIRE_SERVICE"):
+            options["service"] = service or "shell"
+        async with ErrorManager.from_env(**options) as errors:
+            response = await errors.handle_error(
+                text, severity or default.severity, details, durability="confirmed", tags=tags
+            )
+            return response.error_id, response.state
+
+    try:
+        event_id, state = asyncio.run(emit())
+    except ValueError as error:
+        raise CommandError(str(error), CONFIGURATION) from None
+    if not state.accepted:
+        raise CommandError(f"the event was not kept: {state.reason or 'no confirm in time'}")
+    if output.json or output.jsonl:
+        print_json({"id": event_id, "state": state.state})
+    else:
+        sys.stdout.write(f"{event_id}\n")
+
+
+def read_pairs(option: str, pairs: Sequence[str]) -> dict[str, str]:
+    """``KEY=VALUE`` as a mapping.
+
+    Raises:
+        CommandError: a pair has no ``=`` or no key.
+    """
+    read = {}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not (key and separator):
+            raise CommandError(f"{option} takes KEY=VALUE, not {pair}", USAGE)
+        read[key] = value
+    return read
+
+
+def _address(given: str | None) -> str:
+    names = ("FAULTWIRE_BROKER_URL", "FAULTWIRE_URL")
+    return given or next((os.environ[name] for name in names if os.environ.get(name)), DEFAULT_URL)
