@@ -18,7 +18,7 @@ SENTENCES: Final[Mapping[ErrorSeverity, str]] = {
     ErrorSeverity.LOW: "Something small did not work; please check what you sent and try again.",
     ErrorSeverity.MEDIUM: "We could not do this; please try again, or contact us if it stays so.",
     ErrorSeverity.HIGH: "Something went wrong on our side and we have been told; please try again soon.",
-    ErrorSeverity.CRITICAL: "This does not work at present; we have been told and are on it. Please try later.",
+    ErrorSeverity.CRITICAL: "This does not work at present; we are on it. Please try again later.",
 }
 """What is said where nothing better may be: one sentence for each severity."""
 

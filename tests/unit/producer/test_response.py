@@ -1,0 +1,174 @@
+"""What a caller is told, by category."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+
+from faultwire import (
+    AuthenticationError,
+    AuthorizationError,
+    BusinessError,
+    ConflictError,
+    ErrorManager,
+    ErrorResponse,
+    ErrorSeverity,
+    ExternalError,
+    FieldError,
+    InternalError,
+    NotFoundError,
+    ValidationError,
+)
+from faultwire.response import SENTENCES
+from tests.clock import FixedClock
+
+
+def answer(error: object, **arguments: Any) -> ErrorResponse:
+    return ErrorManager(service="shop", clock=FixedClock()).handle_error_nowait(error, **arguments)
+
+
+def test_a_response_is_a_mapping_of_its_four_keys(clock: FixedClock) -> None:
+    clock.now = datetime(2026, 11, 23, 10, 0, 0, 123_999, tzinfo=UTC)
+    response = ErrorManager(service="shop", clock=clock).handle_error_nowait(ValueError("x"))
+    assert dict(response) == {
+        "error_id": response.error_id,
+        "message": SENTENCES[ErrorSeverity.HIGH],
+        "severity": "high",
+        "timestamp": "2026-11-23T10:00:00.123Z",
+    }
+    assert response.error_id.startswith("error_20261123_")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "headers"),
+    [
+        (ValidationError("x"), 400, {}),
+        (AuthenticationError("x"), 401, {"WWW-Authenticate": "Bearer"}),
+        (AuthorizationError("x"), 403, {}),
+        (BusinessError("x"), 422, {}),
+        (NotFoundError("x"), 404, {}),
+        (ConflictError("x"), 409, {}),
+        (ExternalError("x"), 503, {"Retry-After": "30"}),
+        (ConnectionResetError("x"), 503, {"Retry-After": "30"}),
+        (InternalError("x"), 500, {}),
+        (ZeroDivisionError("x"), 500, {}),
+    ],
+)
+def test_each_category_has_its_status_and_headers(
+    error: Exception, status: int, headers: dict[str, str]
+) -> None:
+    response = answer(error)
+    assert (response.status, dict(response.headers)) == (status, headers)
+
+
+def test_a_challenge_cannot_smuggle_a_header_in() -> None:
+    class Basic(AuthenticationError):
+        challenge = 'Basic realm="a"\r\nSet-Cookie: x=1'
+
+    assert answer(Basic("x")).headers == {"WWW-Authenticate": 'Basic realm="a"Set-Cookie: x=1'}
+
+
+@pytest.mark.parametrize("error", [ValidationError("age: negative"), BusinessError("the order is closed")])
+def test_validation_and_business_speak_for_themselves(error: Exception) -> None:
+    assert answer(error).message == str(error)
+
+
+@pytest.mark.parametrize("error", [AuthenticationError("s3cret"), ExternalError("s3cret"), OSError("s3cret")])
+def test_the_other_categories_never_show_their_text(error: Exception) -> None:
+    response = answer(error)
+    assert b"s3cret" not in response.negotiate(None)[1] + response.negotiate("application/problem+json")[1]
+
+
+def test_the_user_message_wins() -> None:
+    assert answer(BusinessError("inner"), user_message="outer").message == "outer"
+
+
+def test_each_severity_has_a_sentence_of_its_own() -> None:
+    sentences = {answer(RuntimeError(""), severity=severity).message for severity in ErrorSeverity}
+    assert sentences == set(SENTENCES.values())
+    assert len(sentences) == 4
+
+
+def test_one_refused_field_stands_at_the_top_of_the_details_too() -> None:
+    response = answer(ValidationError(errors=[FieldError("age", "must be positive", -1)]))
+    assert response.body()["error"]["details"] == {
+        "errors": [{"field": "age", "message": "must be positive", "value": -1}],
+        "field": "age",
+        "value": -1,
+    }
+
+
+def test_several_refused_fields_are_a_list() -> None:
+    response = answer(ValidationError(errors=[FieldError("a", "x"), FieldError("b", "y")]))
+    assert set(response.body()["error"]["details"]) == {"errors"}
+
+
+def test_details_that_cannot_be_encoded_are_made_so() -> None:
+    response = answer(BusinessError("x", details={"raw": b"\xff", "far": 2**80, "bad": "\ud800"}))
+    assert msgspec.json.decode(response.negotiate(None)[1])["error"]["details"]["bad"] == "?"
+
+
+def test_the_body_has_the_standard_keys() -> None:
+    response = answer(NotFoundError("no order 17"))
+    assert response.body() == {
+        "error": {
+            "id": response.error_id,
+            "message": "no order 17",
+            "code": "RESOURCE_NOT_FOUND",
+            "severity": "medium",
+            "timestamp": "2026-11-23T12:00:00.000Z",
+            "details": {},
+        }
+    }
+
+
+def test_problem_details_carry_the_same_fields() -> None:
+    response = answer(NotFoundError("no order 17"))
+    problem = response.problem()
+    assert problem.items() >= response.body()["error"].items()
+    assert {key: problem[key] for key in ("type", "title", "status", "detail", "instance")} == {
+        "type": "about:blank",
+        "title": "Not Found",
+        "status": 404,
+        "detail": "no order 17",
+        "instance": f"urn:faultwire:event:{response.error_id}",
+    }
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        (None, "application/json"),
+        ("", "application/json"),
+        ("*/*", "application/json"),
+        ("text/html", "application/json"),
+        ("application/problem+json", "application/problem+json"),
+        ("application/json, application/problem+json", "application/problem+json"),
+        ("application/json, Application/Problem+JSON;q=0.9", "application/json"),
+        ("application/problem+json;q=0", "application/json"),
+        ("application/problem+json;q=x", "application/json"),
+    ],
+)
+def test_problem_details_go_to_whom_asks_for_them(accept: str | None, expected: str) -> None:
+    assert answer(ValueError("x")).negotiate(accept)[0] == expected
+
+
+async def test_without_a_broker_the_final_state_says_so() -> None:
+    state = await answer(ValueError("x")).delivered()
+    assert (state.state, state.reason) == ("refused", "disabled")
+
+
+def test_a_code_that_raises_does_not_hinder_the_answer() -> None:
+    class Odd(BusinessError):
+        @property
+        def code(self) -> str:  # type: ignore[override]  # that is the oddity
+            raise RuntimeError
+
+    assert answer(Odd("x")).status == 500
+
+
+def test_waiting_for_a_state_works_in_every_loop() -> None:
+    response = answer(ValueError("x"))
+    assert asyncio.run(response.delivered(1)) == asyncio.run(response.delivered(1))
