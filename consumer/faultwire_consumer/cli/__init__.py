@@ -2,9 +2,14 @@
 
 import sys
 
+from faultwire_shared import __version__
+
 
 def main() -> None:
     """Run the command that the arguments name, and exit as it says."""
+    if sys.argv[1:] == ["--version"]:
+        sys.stdout.write(f"{__version__}\n")
+        return
     try:
         from faultwire_consumer.cli.application import run  # noqa: PLC0415 - the extra may not be installed
     except ModuleNotFoundError as error:

@@ -17,22 +17,15 @@ from faultwire_consumer.cli import (
     topology,
     worker,
 )
-from faultwire_consumer.cli.failure import FAILED, INTERRUPTED, CommandError
+from faultwire_consumer.cli.failure import FAILED, INTERRUPTED, USAGE, CommandError
 from faultwire_consumer.cli.output import say
 from faultwire_shared import __version__
-from faultwire_shared.text import printable
-
-
-def _one_line(error: CycloptsError) -> str:
-    return f"faultwire: {printable(' '.join(str(error).split()))} (faultwire --help)"
-
 
 app = App(
     name="faultwire",
     help="Exceptions become exactly counted incidents, over RabbitMQ or with no server at all.",
     help_epilogue="Commands that ask a worker ask the one at FAULTWIRE_URL (http://127.0.0.1:8787).",
     version=__version__,
-    error_formatter=_one_line,
     suppress_keyboard_interrupt=False,
     result_action="return_int_as_exit_code_else_zero",
 )
@@ -43,8 +36,11 @@ for _noun in (demo, worker, send, incidents, events, dead_letters, health, db, t
 def run(arguments: Sequence[str]) -> int:
     """Run one command; its exit code."""
     try:
-        code: int = app(list(arguments))
+        code: int = app(list(arguments), print_error=False, exit_on_error=False)
         sys.stdout.flush()
+    except CycloptsError as error:
+        say(f"faultwire: {' '.join(str(error).split())} (see --help)")
+        return USAGE
     except CommandError as error:
         say(f"faultwire: {error}")
         return error.exit_code
