@@ -1,15 +1,13 @@
 """From an event to the response for the caller: what each category may say, and with which headers."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
-from faultwire.capture import message_of
 from faultwire.publish.ticket import Ticket
 from faultwire.response import SENTENCES, ErrorResponse
 from faultwire.snapshot import Snapshot, clean_text
-from faultwire_shared.event import Category, ErrorSeverity
+from faultwire_shared.event import Category, Event
 from faultwire_shared.taxonomy import DEFAULTS, AuthenticationError, Classification, ExternalError
 
 _FRANK: Final = (Category.VALIDATION, Category.BUSINESS)
@@ -19,22 +17,21 @@ _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 def response_for(
     error: object,
+    event: Event,
     *,
     meaning: Classification,
-    severity: ErrorSeverity,
-    occurred_at: datetime,
     user_message: object,
     ticket: Ticket,
 ) -> ErrorResponse:
     """The answer to an error, by its category's rules."""
     category = meaning.category
     frank = category in _FRANK
-    message = clean_text(user_message) if user_message else message_of(error) if frank else ""
+    message = clean_text(user_message) if user_message else event.message if frank else ""
     return ErrorResponse(
         error_id=ticket.event_id,
-        message=message or SENTENCES[severity],
-        severity=severity,
-        occurred_at=occurred_at,
+        message=message or SENTENCES[event.severity],
+        severity=event.severity,
+        occurred_at=event.occurred_at,
         category=category,
         code=meaning.code,
         status=_status(meaning),

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from faultwire.chain import Chain, text_of
+from faultwire.chain import Chain
 from faultwire.snapshot import Snapshot, clean_text
 from faultwire_shared import __version__
 from faultwire_shared.codec import encode
@@ -138,11 +138,6 @@ def meaning_of(error: object) -> Classification:
         return DEFAULTS[Category.SYSTEM]
 
 
-def message_of(error: object) -> str:
-    """An error's own text, as its caller may be shown it where its category allows."""
-    return text_of(error) if isinstance(error, BaseException) else clean_text(error)
-
-
 def _severity(given: object, meaning: Classification) -> tuple[ErrorSeverity, str | None]:
     if type(given) is ErrorSeverity:
         return given, None
@@ -150,9 +145,9 @@ def _severity(given: object, meaning: Classification) -> tuple[ErrorSeverity, st
         given = meaning.severity
         if type(given) is ErrorSeverity:
             return given, None
-    if not isinstance(given, int):
-        given = clean_text(given, NAME_CHARACTERS)
-    return ErrorSeverity.parse(given)
+    # issubclass, as isinstance would ask a hostile object for its __class__.
+    number = issubclass(type(given), int)
+    return ErrorSeverity.parse(int(given) if number else clean_text(given, NAME_CHARACTERS))  # type: ignore[call-overload]  # it is one
 
 
 def _fingerprint(parts: Iterable[object] | None) -> list[str]:

@@ -25,6 +25,13 @@ def log_handled(event: Event, error: object) -> None:
     level = LEVELS[event.severity]
     if not logger.isEnabledFor(level):
         return
+    try:
+        _log(level, event, error)
+    except Exception:  # noqa: BLE001 - a handler of the host raises; there is no log left to say so in
+        return
+
+
+def _log(level: int, event: Event, error: object) -> None:
     code, service = printable(event.code), printable(event.service)
     extra = {
         "event": "error.handled",

@@ -114,7 +114,7 @@ class ErrorManager:
         self._clock = clock
         self._losses = Losses()
         self._sequence = count(1)
-        self._handled = count()
+        self._handled = count(1)
         self._handled_now = 0
         self._processor_failures = 0
         self._keys: dict[tuple[ErrorSeverity, Category], str] = {}
@@ -206,20 +206,11 @@ class ErrorManager:
             fingerprint=fingerprint,
             handled=handled,
         )
-        self._handled_now = next(self._handled) + 1
-        now = self._clock()
-        now = now.replace(microsecond=now.microsecond // 1000 * 1000)
-        event_id = new_event_id(now)
-        try:
-            event = event_from(
-                error, event_id=event_id, now=now, origin=self._origin, severity=severity, extras=extras
-            )
-            return self._answer(error, meaning_of(error), event, user_message)
-        except Exception as failure:
-            # Whatever a hostile error does, the host gets its answer.
-            logger.debug("error.uncaptured", exc_info=failure, extra={"event": "error.uncaptured"})
-            least = least_event(error, event_id=event_id, now=now, origin=self._origin, severity=severity)
-            return self._answer(None, DEFAULTS[Category.SYSTEM], least, user_message)
+        event, meaning = self._capture(error, severity, extras)
+        ticket = self._publish(event)
+        response = self._respond(error, meaning, event, user_message, ticket)
+        log_handled(event, error)
+        return response
 
     async def flush(self, timeout: float) -> bool:  # noqa: ASYNC109 - running out is an answer here, not an error
         """Wait until nothing is buffered, at most ``timeout`` seconds; whether it came to that."""
@@ -253,20 +244,27 @@ class ErrorManager:
             processor_failures=self._processor_failures,
         )
 
-    def _answer(
-        self, error: object, meaning: Classification, event: Event, user_message: object
+    def _capture(self, error: object, severity: object, extras: Extras) -> tuple[Event, Classification]:
+        self._handled_now = next(self._handled)
+        now = self._clock()
+        now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        event_id = new_event_id(now)
+        try:
+            event = event_from(
+                error, event_id=event_id, now=now, origin=self._origin, severity=severity, extras=extras
+            )
+            return event, meaning_of(error)
+        except Exception:  # noqa: BLE001 - whatever a hostile error does, the host gets its answer
+            least = least_event(error, event_id=event_id, now=now, origin=self._origin, severity=severity)
+            return least, DEFAULTS[Category.SYSTEM]
+
+    def _respond(
+        self, error: object, meaning: Classification, event: Event, user_message: object, ticket: Ticket
     ) -> ErrorResponse:
-        ticket = self._publish(event)
-        response = response_for(
-            error,
-            meaning=meaning,
-            severity=event.severity,
-            occurred_at=event.occurred_at,
-            user_message=user_message,
-            ticket=ticket,
-        )
-        log_handled(event, error)
-        return response
+        try:
+            return response_for(error, event, meaning=meaning, user_message=user_message, ticket=ticket)
+        except Exception:  # noqa: BLE001 - details may be hostile, and the generic answer needs none
+            return response_for(None, event, meaning=meaning, user_message=None, ticket=ticket)
 
     def _publish(self, event: Event) -> Ticket:
         if self._outlet is None:

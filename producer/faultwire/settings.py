@@ -25,9 +25,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     """The client's settings, as the environment has them."""
 
     service: str
-    broker_url: str | None
-    environment: str
-    release: str | None
+    broker_url: str | None = None
+    environment: str = "production"
+    release: str | None = None
 
 
 def scheme_of(url: str) -> str:
@@ -43,7 +43,7 @@ def scheme_of(url: str) -> str:
         raise ValueError(f"broker_url cannot be read: {redact_url(url)}") from None
     if scheme not in AMQP_SCHEMES + HTTP_SCHEMES:
         known = "amqp://, amqps://, http:// or https://"
-        raise ValueError(f"broker_url must begin with {known}: {redact_url(url)}")
+        raise ValueError(f"broker_url must begin with {known}, not {scheme[:20] or 'nothing'!r}")
     if not host:
         raise ValueError(f"broker_url names no host: {redact_url(url)}")
     return scheme
@@ -55,16 +55,17 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     A value that cannot be used is told in one warning and turns publishing off: a mistake in the
     environment must not stop the host.
     """
-    service = _read(environ, "SERVICE") or environ.get("OTEL_SERVICE_NAME") or UNKNOWN_SERVICE
-    environment = _read(environ, "ENVIRONMENT") or "production"
-    release = _read(environ, "RELEASE") or None
     try:
-        broker_url = _broker_url(environ)
+        return Settings(
+            service=_read(environ, "SERVICE") or environ.get("OTEL_SERVICE_NAME") or UNKNOWN_SERVICE,
+            environment=_read(environ, "ENVIRONMENT") or "production",
+            release=_read(environ, "RELEASE") or None,
+            broker_url=_broker_url(environ),
+        )
     except (OSError, ValueError) as error:
         extra = {"event": "settings.refused", "reason": str(error)}
         logger.warning("settings.refused reason=%s; nothing is published", error, extra=extra)
-        broker_url = None
-    return Settings(service=service, broker_url=broker_url, environment=environment, release=release)
+        return Settings(service=environ.get(f"{PREFIX}SERVICE") or UNKNOWN_SERVICE)
 
 
 def _broker_url(environ: Mapping[str, str]) -> str | None:

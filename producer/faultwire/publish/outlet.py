@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from faultwire.publish.buffer import LIMIT, Buffer, LaneLimit
@@ -92,8 +93,9 @@ class Outlet:
             self.start()
         elif self._thread == threading.get_ident():
             publisher.wake(lane)
-        elif not loop.is_closed():
-            loop.call_soon_threadsafe(publisher.wake, lane)
+        else:
+            with suppress(RuntimeError):  # the other thread's loop closed; the event waits for the next one
+                loop.call_soon_threadsafe(publisher.wake, lane)
 
 
 def _jitter() -> Delays:

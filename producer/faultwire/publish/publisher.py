@@ -8,6 +8,7 @@ single messages, a flood the cost of batches.
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 from faultwire.publish.buffer import Buffer
@@ -65,8 +66,10 @@ class Publisher:
     async def run(self) -> None:
         """Publish until cancelled; the transport is closed at the end."""
         while True:
+            # A task of its own: on 3.11 a failed task group leaves its task marked as being cancelled.
+            running = asyncio.create_task(self._run_tasks())
             try:
-                await self._run_tasks()
+                await running
             except Exception as error:
                 # A mistake in here must neither reach the host nor end its reports.
                 logger.warning("publisher.failed", extra={"event": "publisher.failed"}, exc_info=error)
@@ -129,7 +132,9 @@ class Publisher:
             if self._may_send(lane, state):
                 tickets = self._buffer.take(lane)
                 state.in_flight += 1
-                group.create_task(self._send(lane, tickets, self._generation))
+                sending = group.create_task(self._send(lane, tickets, self._generation))
+                # A callback, as a task that is cancelled before its start runs no `finally`.
+                sending.add_done_callback(partial(self._after_send, lane, tickets))
             else:
                 state.wake.clear()
                 await state.wake.wait()
@@ -153,11 +158,13 @@ class Publisher:
                 self._tell_lost(error)
                 self.connected.clear()
                 self._lost.set()
-        finally:
-            self._buffer.put_back(lane, tickets)
-            state.in_flight -= 1
-            state.wake.set()
-            self._progress.set()
+
+    def _after_send(self, lane: Lane, tickets: list[Ticket], _: asyncio.Task[None]) -> None:
+        state = self._lanes[lane]
+        self._buffer.put_back(lane, tickets)
+        state.in_flight -= 1
+        state.wake.set()
+        self._progress.set()
 
     async def _deliver(self, tickets: list[Ticket]) -> None:
         """Publish as one message; what is refused is halved until the refused events stand alone."""

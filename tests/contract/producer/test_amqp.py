@@ -1,17 +1,18 @@
-"""The client against a real RabbitMQ that does what RabbitMQ does: confirm, refuse, freeze, die, come back."""
+"""The client against a real RabbitMQ that confirms, refuses, freezes, dies and comes back."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from aio_pika.abc import DeliveryMode
+from tests.contract.producer.queue_reader import declare, take_all
+from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
 
 from faultwire import ErrorManager, ErrorSeverity
 from faultwire.publish.transport import Busy, Outgoing, Refused, TransportDown
 from faultwire.publish.transport_amqp import AmqpTransport, BrokerDoor
 from faultwire_shared import codec
 from faultwire_shared.event import MESSAGE_BYTES, Lane
-from tests.contract.producer.queue_reader import declare, take_all
-from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
 
 KEY = "event.high.system.billing"
 
@@ -193,8 +194,7 @@ async def test_severity_decides_the_lane(broker: RabbitMQ) -> None:
         assert {codec.decode(raw).severity.lane for raw in codec.split(messages[0].body, None)} == {lane}
 
 
-async def _until(condition: object) -> None:
-    assert callable(condition)
+async def _until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - the condition belongs to code that sets no event
             await asyncio.sleep(0.05)

@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.clock import FixedClock
+from tests.unit.producer.fakes import FakeTransport
 
 from faultwire import AuthenticationError, BusinessError, ErrorManager, ErrorSeverity, ExternalError
 from faultwire.processors import Processor
 from faultwire_shared.event import Event
-from tests.clock import FixedClock
-from tests.unit.producer.fakes import FakeTransport
 
 
 @dataclass
@@ -125,12 +125,16 @@ async def test_the_stats_account_for_every_event(harness: Harness) -> None:
     assert stats.lost == {"dropped_by_processor": 1, "manager_closed": 1}
 
 
-class Mean(Exception):
+class MeanError(Exception):
     """Hostile where even the capture's own bookkeeping looks."""
 
     @property
     def __cause__(self) -> BaseException:  # type: ignore[override]  # that is the hostility
         raise RuntimeError("no cause for you")
+
+
+def as_any(value: object) -> Any:
+    return value
 
 
 class MeanContext:
@@ -141,14 +145,14 @@ class MeanContext:
 @pytest.mark.parametrize(
     "call",
     [
-        lambda errors: errors.handle_error_nowait(Mean("x")),
+        lambda errors: errors.handle_error_nowait(MeanError("x")),
         lambda errors: errors.handle_error_nowait("a text"),
         lambda errors: errors.handle_error_nowait(None),
         lambda errors: errors.handle_error_nowait(ValueError),
         lambda errors: errors.handle_error_nowait(ValueError("x"), MeanContext()),
         lambda errors: errors.handle_error_nowait(ValueError("x"), "odd", MeanContext(), MeanContext()),
         lambda errors: errors.handle_error_nowait(ValueError("x"), fingerprint=3, user=MeanContext(), tags=7),
-        lambda errors: errors.handle_error_nowait(BusinessError("x", details=MeanContext())),
+        lambda errors: errors.handle_error_nowait(BusinessError("x", details=as_any(MeanContext()))),
     ],
 )
 async def test_whatever_is_handed_over_there_is_an_answer_and_an_event(
@@ -254,7 +258,7 @@ def test_without_a_url_it_says_so_once_at_debug(caplog: pytest.LogCaptureFixture
     assert [(record.levelname) for record in caplog.records] == ["DEBUG"]
 
 
-async def test_the_environment_describes_a_manager(tmp_path: Path) -> None:
+def test_the_environment_describes_a_manager(tmp_path: Path) -> None:
     secret = tmp_path / "url"
     secret.write_text("http://127.0.0.1:1\n")
     environ = {
@@ -264,8 +268,9 @@ async def test_the_environment_describes_a_manager(tmp_path: Path) -> None:
         "OTEL_SERVICE_NAME": "fallback",
     }
     transport = FakeTransport()
-    async with ErrorManager.from_env(environ, transport=lambda: transport) as errors:
-        errors.handle_error_nowait(ValueError("x"))
+    errors = ErrorManager.from_env(environ, transport=lambda: transport)
+    errors.handle_error_nowait(ValueError("x"))
+    asyncio.run(errors.aclose())
     (event,) = transport.events
     assert (event.service, event.environment, event.release) == ("fallback", "staging", "2.0")
 
@@ -281,12 +286,12 @@ async def test_the_environment_describes_a_manager(tmp_path: Path) -> None:
         ({"FAULTWIRE_SERVICE_FILE": "/nonexistent/name", "FAULTWIRE_BROKER_URL": "http://127.0.0.1:1"}, 1),
     ],
 )
-async def test_a_mistake_in_the_environment_is_one_warning_and_no_publishing(
+def test_a_mistake_in_the_environment_is_one_warning_and_no_publishing(
     environ: dict[str, str], warnings: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with ErrorManager.from_env(environ) as errors:
-        told = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-        assert len(told) == warnings
-        assert "s3cret" not in "".join(told)
-        response = await errors.handle_error(ValueError("x"), ErrorSeverity.LOW)
+    errors = ErrorManager.from_env(environ)
+    told = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(told) == warnings
+    assert "s3cret" not in "".join(told)
+    response = errors.handle_error_nowait(ValueError("x"), ErrorSeverity.LOW)
     assert response.state.reason == "disabled"

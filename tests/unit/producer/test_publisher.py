@@ -5,6 +5,8 @@ import logging
 from collections.abc import AsyncIterator
 
 import pytest
+from tests.clock import FixedClock
+from tests.unit.producer.fakes import FakeTransport, no_delays, until
 
 from faultwire.publish.buffer import LaneLimit
 from faultwire.publish.loss import LOG_SECONDS, Losses, LossReason
@@ -14,8 +16,6 @@ from faultwire.publish.ticket import Ticket
 from faultwire.publish.transport import Busy, Outgoing, Refused, TransportDown
 from faultwire_shared import codec
 from faultwire_shared.event import BATCH_BYTES, BATCH_EVENTS, Lane
-from tests.clock import FixedClock
-from tests.unit.producer.fakes import FakeTransport, no_delays, until
 
 
 def ticket(number: int = 0, *, size: int = 20, lane: Lane = Lane.HIGH, rank: int = 3) -> Ticket:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.clock import FixedClock
 
 from faultwire import (
     AuthenticationError,
@@ -22,7 +23,6 @@ from faultwire import (
     ValidationError,
 )
 from faultwire.response import SENTENCES
-from tests.clock import FixedClock
 
 
 def answer(error: object, **arguments: Any) -> ErrorResponse:
@@ -64,10 +64,10 @@ def test_each_category_has_its_status_and_headers(
 
 
 def test_a_challenge_cannot_smuggle_a_header_in() -> None:
-    class Basic(AuthenticationError):
+    class BasicError(AuthenticationError):
         challenge = 'Basic realm="a"\r\nSet-Cookie: x=1'
 
-    assert answer(Basic("x")).headers == {"WWW-Authenticate": 'Basic realm="a"Set-Cookie: x=1'}
+    assert answer(BasicError("x")).headers == {"WWW-Authenticate": 'Basic realm="a"Set-Cookie: x=1'}
 
 
 @pytest.mark.parametrize("error", [ValidationError("age: negative"), BusinessError("the order is closed")])
@@ -161,12 +161,12 @@ async def test_without_a_broker_the_final_state_says_so() -> None:
 
 
 def test_a_code_that_raises_does_not_hinder_the_answer() -> None:
-    class Odd(BusinessError):
+    class OddError(BusinessError):
         @property
         def code(self) -> str:  # type: ignore[override]  # that is the oddity
             raise RuntimeError
 
-    assert answer(Odd("x")).status == 500
+    assert answer(OddError("x")).status == 500
 
 
 def test_waiting_for_a_state_works_in_every_loop() -> None:
