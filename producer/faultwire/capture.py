@@ -57,7 +57,14 @@ class Unencodable(Exception):  # noqa: N818 - named for what it says of the even
 
 
 def event_from(
-    error: object, *, event_id: str, now: datetime, origin: Origin, severity: object = None, extras: Extras
+    error: object,
+    *,
+    event_id: str,
+    now: datetime,
+    origin: Origin,
+    meaning: Classification,
+    severity: object = None,
+    extras: Extras,
 ) -> Event:
     """The event of an error that a service hands over; a text in place of an exception is taken too.
 
@@ -66,10 +73,10 @@ def event_from(
         event_id: as minted by ``new_event_id`` for the day of ``now``.
         now: when it occurred, in UTC.
         origin: who says so.
+        meaning: as ``meaning_of`` the error has it.
         severity: any usual spelling; without one, what the kind of error says.
         extras: what the caller adds.
     """
-    meaning = meaning_of(error)
     snapshot = Snapshot()
     level, spelling = _severity(severity, meaning)
     raised = isinstance(error, BaseException)

@@ -33,7 +33,8 @@ def frames_of(traceback: TracebackType | None) -> tuple[list[Frame], bool]:
     """The frames, at most ``FRAMES`` with both ends kept, and whether any were left out."""
     outer: list[Frame] = []
     while traceback is not None and len(outer) < FRAMES:
-        outer.append(_frame(traceback))
+        known = _cache.get((id(traceback.tb_frame.f_code), traceback.tb_lineno))
+        outer.append(known[1] if known is not None else _frame(traceback))
         traceback = traceback.tb_next
     if traceback is None:
         return outer, False

@@ -250,10 +250,17 @@ class ErrorManager:
         now = now.replace(microsecond=now.microsecond // 1000 * 1000)
         event_id = new_event_id(now)
         try:
+            meaning = meaning_of(error)
             event = event_from(
-                error, event_id=event_id, now=now, origin=self._origin, severity=severity, extras=extras
+                error,
+                event_id=event_id,
+                now=now,
+                origin=self._origin,
+                meaning=meaning,
+                severity=severity,
+                extras=extras,
             )
-            return event, meaning_of(error)
+            return event, meaning
         except Exception:  # noqa: BLE001 - whatever a hostile error does, the host gets its answer
             least = least_event(error, event_id=event_id, now=now, origin=self._origin, severity=severity)
             return least, DEFAULTS[Category.SYSTEM]

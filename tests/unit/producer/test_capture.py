@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faultwire import ValidationError
-from faultwire.capture import Extras, Origin, encode_bounded, event_from
+from faultwire.capture import Extras, Origin, encode_bounded, event_from, meaning_of
 from faultwire_shared import codec
 from faultwire_shared.event import EVENT_BYTES, Event, ExceptionInfo
 
@@ -28,7 +28,15 @@ ID = "error_20261123_aaaaaaaaaaaaaaaa"
 
 def capture(error: object, severity: object = None, **extras: Any) -> Event:
     """The event of an error, as a reader sees it after the wire."""
-    event = event_from(error, event_id=ID, now=NOW, origin=ORIGIN, severity=severity, extras=Extras(**extras))
+    event = event_from(
+        error,
+        event_id=ID,
+        now=NOW,
+        origin=ORIGIN,
+        meaning=meaning_of(error),
+        severity=severity,
+        extras=Extras(**extras),
+    )
     body, _ = encode_bounded(event)
     assert len(body) <= EVENT_BYTES
     return codec.decode(body)
@@ -385,6 +393,7 @@ def test_whatever_is_handed_over_becomes_an_event_that_reads_back(
         event_id=ID,
         now=NOW,
         origin=ORIGIN,
+        meaning=meaning_of(error),
         severity=text,
         extras=Extras(context=context, tags=tags, user=user, request=request, transaction=text),
     )
