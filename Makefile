@@ -70,8 +70,7 @@ bench: $(STAMP)  ## the ratios of the performance goals, both sides measured in 
 
 .PHONY: schema
 schema: $(STAMP)  ## write the event's JSON Schema, as other languages read it
-	@$(BIN)/python -c 'import json; from faultwire_shared.codec import json_schema; \
-	  print(json.dumps(json_schema(), indent=2))' > shared/event.schema.json
+	@$(BIN)/python -m faultwire_shared.wire_schema
 
 .PHONY: lock
 lock:  ## bring constraints.txt up to pyproject.toml [ARGUMENTS=--upgrade for the newest of everything]

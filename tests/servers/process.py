@@ -158,8 +158,8 @@ class ServerProcess:
         """SIGCONT to all of them."""
         self._signal_all(signal.SIGCONT)
 
-    def end(self, number: signal.Signals = signal.SIGKILL) -> None:
-        """End the server and wait for it; what is left of its group is killed."""
+    def end(self, number: signal.Signals = signal.SIGKILL) -> int:
+        """End the server, wait for it and return its exit code; what is left of its group is killed."""
         if self.is_running:
             self._process.send_signal(number)
             self.resume()
@@ -169,6 +169,7 @@ class ServerProcess:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+        return self._process.returncode
 
     def _signal_all(self, number: signal.Signals) -> None:
         if not self.is_running:
