@@ -124,3 +124,13 @@ def _allow(watch: BlockBuster) -> None:
     # A first import of a library that is loaded lazily, once per process.
     for function in watch.functions.values():
         function.can_block_in("<frozen importlib._bootstrap>", {"_find_and_load"})
+    # The schema is brought up to date before a worker takes anything in: its steps are files.
+    for function in watch.functions.values():
+        function.can_block_in("store/migrate.py", {"upgrade_checked", "current_of"})
+    # A thread's start waits for the thread's first step, once for each pool.
+    watch.functions["threading.Lock.acquire"].can_block_in("threading.py", {"start"})
+    # It asks the process where it stands, and no disk.
+    watch.functions["os.path.abspath"].deactivate()
+    # asyncpg looks for a password file at each connect, once in a pool connection's life.
+    for function in watch.functions.values():
+        function.can_block_in("asyncpg/connect_utils.py", {"_parse_connect_arguments"})

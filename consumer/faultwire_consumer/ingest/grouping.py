@@ -51,37 +51,36 @@ class Grouper:
         Raises:
             Undecodable: frames, attributes or members are not what the wire says.
         """
-        key, size = _key(event)
+        key = _key(event)
         if key is None:
             return _group(event)
         known = self._cache.get(key)
         if known is None:
             known = _group(event)
-            self._remember(key, known, size)
+            self._remember(key, known)
         return known
 
-    def _remember(self, key: tuple[Any, ...], grouped: Grouped, size: int) -> None:
+    def _remember(self, key: tuple[Any, ...], grouped: Grouped) -> None:
         self._cache[key] = grouped
-        self._used += size
+        self._used += _size(key)
         while self._used > self._budget:
             oldest = next(iter(self._cache))
             del self._cache[oldest]
             self._used -= _size(oldest)
 
 
-def _key(event: NarrowEvent) -> tuple[tuple[Any, ...] | None, int]:
+def _key(event: NarrowEvent) -> tuple[Any, ...] | None:
     """None where the text itself is grouped by: such keys would fill the cache with one-offs."""
     parts: list[Any] = [event.service, event.category, event.code, *event.fingerprint]
     for exception in event.exceptions:
         frames, members = bytes(exception.frames), bytes(exception.members)
         if len(frames) <= 2 and len(members) <= 2:
-            return None, 0
+            return None
         parts += [exception.type, exception.module, frames, bytes(exception.attributes), members]
         parts.append(detail_in_text(exception.value))
     if not event.exceptions:
-        return None, 0
-    key = tuple(parts)
-    return key, _size(key)
+        return None
+    return tuple(parts)
 
 
 def _size(key: tuple[Any, ...]) -> int:

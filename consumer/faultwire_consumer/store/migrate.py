@@ -86,7 +86,7 @@ async def status(database_url: str) -> tuple[str | None, str]:
         StoreUnavailableError: the database does not answer or lets nobody in.
     """
     current: str | None = await _on_connection(database_url, current_of)
-    return current, head()
+    return current, await asyncio.to_thread(head)
 
 
 async def _on_connection(database_url: str, work: Any) -> Any:

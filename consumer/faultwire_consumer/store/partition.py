@@ -1,6 +1,7 @@
 """Which day's partition an event belongs to, and making a day's partition on PostgreSQL."""
 
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from faultwire_consumer.store.schema import DAYS_AHEAD, DAYS_BACK, QUARANTINE_DAY
@@ -9,6 +10,7 @@ from faultwire_consumer.store.schema import DAYS_AHEAD, DAYS_BACK, QUARANTINE_DA
 _PARTITION_LOCK: Final = 7_140_923_366
 
 
+@lru_cache(maxsize=256)
 def partition_day(day: date, *, today: date) -> date:
     """The event's own day, or the quarantine's where its producer's clock is wrong or it comes too late."""
     if today - timedelta(days=DAYS_BACK) <= day <= today + timedelta(days=DAYS_AHEAD):

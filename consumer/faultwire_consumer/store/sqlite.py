@@ -190,7 +190,7 @@ class SqliteStore:
         if self._lock_file is not None:
             os.close(self._lock_file)
             self._lock_file = None
-        self._thread.shutdown()
+        self._thread.shutdown(wait=False)
 
 
 def _translate(error: BaseException) -> StoreUnavailableError | RowsRejectedError:

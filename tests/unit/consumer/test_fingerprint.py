@@ -17,7 +17,9 @@ from faultwire_consumer.domain.normal_text import normalise
 from faultwire_shared.event import Category
 
 
-def frame(qualname: str, *, source: str = "", module: str = "shop.orders", in_app: bool = True) -> GroupingFrame:
+def frame(
+    qualname: str, *, source: str = "", module: str = "shop.orders", in_app: bool = True
+) -> GroupingFrame:
     return GroupingFrame(module, qualname, "", in_app, [source] if source else [])
 
 
@@ -52,7 +54,9 @@ def group(
 
 
 def test_one_bug_with_ten_thousand_ids_in_its_text_is_one_incident() -> None:
-    found = {group(message=f"order {number} of customer c-{number:08x} failed").key for number in range(10_000)}
+    found = {
+        group(message=f"order {number} of customer c-{number:08x} failed").key for number in range(10_000)
+    }
     assert len(found) == 1
 
 
@@ -68,7 +72,9 @@ def test_two_raises_in_one_function_are_two_incidents() -> None:
 
 def test_two_call_sites_of_one_helper_are_two_incidents() -> None:
     helper = frame("parse", source="raise ValueError(text)")
-    assert group(raised(frame("import_orders"), helper)).key != group(raised(frame("import_stock"), helper)).key
+    assert (
+        group(raised(frame("import_orders"), helper)).key != group(raised(frame("import_stock"), helper)).key
+    )
 
 
 @pytest.mark.parametrize(
@@ -133,7 +139,10 @@ def test_two_entry_points_of_a_library_are_two_incidents() -> None:
 
 
 def test_a_comprehension_is_its_function_whatever_the_version_of_python() -> None:
-    function, inside = frame("total", source="sum(x for x in y)"), frame("total.<genexpr>", source="sum(x for x in y)")
+    function, inside = (
+        frame("total", source="sum(x for x in y)"),
+        frame("total.<genexpr>", source="sum(x for x in y)"),
+    )
     assert group(raised(function, inside)).key == group(raised(function)).key
 
 
@@ -171,7 +180,9 @@ def test_a_code_that_is_only_the_categorys_own_does_not_split() -> None:
 
 
 def test_a_template_is_grouped_by_as_it_is() -> None:
-    assert group(message="order 17", template="order {id}").key == group(message="x", template="order {id}").key
+    assert (
+        group(message="order 17", template="order {id}").key == group(message="x", template="order {id}").key
+    )
 
 
 @pytest.mark.parametrize(
