@@ -28,6 +28,7 @@ _SETTINGS: Final = (
     "logging_collector=off",
     "timezone=Europe/Berlin",  # what leans on the server's zone being UTC shall fail here
     "log_min_messages=warning",
+    "track_commit_timestamp=on",  # the benchmarks read their rates off it
 )
 
 

@@ -60,7 +60,12 @@ def temporary_home(name: str) -> Iterator[Path]:
 
 
 def wait_until(
-    condition: Callable[[], bool], what: str, *, seconds: float = PATIENCE_SECONDS, log: Path | None = None
+    condition: Callable[[], bool],
+    what: str,
+    *,
+    seconds: float = PATIENCE_SECONDS,
+    pause: float = 0.05,
+    log: Path | None = None,
 ) -> None:
     """Look again and again until the condition holds.
 
@@ -71,7 +76,7 @@ def wait_until(
     while not condition():
         if time.monotonic() > deadline:
             raise ServerError(f"{what}: not within {seconds:g} s{_tail(log)}")
-        time.sleep(0.05)
+        time.sleep(pause)
 
 
 def run(
