@@ -1,0 +1,82 @@
+"""Hand-written stand-ins for what a test must be able to break."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Executable, Row
+
+from faultwire_consumer.store.contract import (
+    Counted,
+    EventRow,
+    NewFingerprint,
+    RowsRejectedError,
+    Sighting,
+    Store,
+    StoreBusyError,
+    StoreUnavailableError,
+    Transaction,
+)
+
+
+class BreakableStore:
+    """A real store that can be told to be away, or in the way of others for a while."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.name = store.name
+        self.is_away = False
+        self.busy_times = 0
+        self.refused_ids: set[str] = set()
+        self.turned_away = 0
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[Transaction]:
+        self._check()
+        if self.busy_times:
+            self.busy_times -= 1
+            raise StoreBusyError("deadlock detected")
+        async with self._store.write() as tx:
+            yield _RefusingTransaction(tx, self.refused_ids)
+
+    async def read(self, statement: Executable) -> Sequence[Row[Any]]:
+        self._check()
+        return await self._store.read(statement)
+
+    async def register(self, fingerprints: Sequence[NewFingerprint], sightings: Sequence[Sighting]) -> None:
+        self._check()
+        await self._store.register(fingerprints, sightings)
+
+    async def prepare_days(self, days: frozenset[date]) -> None:
+        self._check()
+        await self._store.prepare_days(days)
+
+    async def ping(self) -> None:
+        self._check()
+        await self._store.ping()
+
+    async def close(self) -> None:
+        await self._store.close()
+
+    def _check(self) -> None:
+        if self.is_away:
+            self.turned_away += 1
+            raise StoreUnavailableError("the database is away")
+
+
+class _RefusingTransaction:
+    """Refuses a batch that holds a marked event, as a constraint of the database would."""
+
+    def __init__(self, tx: Transaction, refused_ids: set[str]) -> None:
+        self._tx = tx
+        self._refused_ids = refused_ids
+        self.dialect = tx.dialect
+
+    async def execute(self, statement: Executable, parameters: Any = None) -> Sequence[Row[Any]]:
+        return await self._tx.execute(statement, parameters)
+
+    async def record_events(self, rows: Sequence[EventRow]) -> Counted:
+        if any(row.event_id in self._refused_ids for row in rows):
+            raise RowsRejectedError("value out of range")
+        return await self._tx.record_events(rows)

@@ -1,0 +1,15 @@
+"""Waiting for a condition, with a bound that only a fault reaches."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+SECONDS = 30.0
+
+
+async def until(condition: Callable[[], Awaitable[bool]], what: str, *, seconds: float = SECONDS) -> None:
+    """Return once the condition holds; fail the test if it does not within the bound."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while not await condition():
+        if asyncio.get_running_loop().time() > deadline:
+            raise AssertionError(f"not within {seconds:g} s: {what}")
+        await asyncio.sleep(0.02)
