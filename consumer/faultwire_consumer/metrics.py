@@ -19,7 +19,7 @@ class Metrics:
     """The worker's counters, on a registry of their own, so that several workers fit in one process."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
-        self.registry = registry or CollectorRegistry(auto_describe=True)
+        self.registry = registry or CollectorRegistry()
         self._declare_ingest(self.registry)
         self._declare_process(self.registry)
 

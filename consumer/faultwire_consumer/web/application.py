@@ -5,7 +5,8 @@ from typing import Final
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
-from prometheus_client.aiohttp import make_aiohttp_handler
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
 
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract import Store
@@ -41,8 +42,20 @@ def create_app(
     for routes in (api.routes, pages.routes, asset.routes, probe.routes):
         app.add_routes(routes)
     app.router.add_post(INTAKE_PATH, intake)
-    app.router.add_get("/metrics", make_aiohttp_handler(metrics.registry))
+    app.router.add_get("/metrics", _exposition(metrics.registry))
     return app
+
+
+def _exposition(registry: CollectorRegistry) -> Handler:
+    """Every metric, in the format that the scraper accepts."""
+
+    async def show_metrics(request: web.Request) -> web.Response:
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        # In a thread, unlike prometheus_client's own handler: the process's figures are read from files.
+        body = await asyncio.to_thread(encode, registry)
+        return web.Response(body=body, headers={"Content-Type": content_type})
+
+    return show_metrics
 
 
 @web.middleware

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from importlib.resources import files
@@ -17,9 +16,8 @@ from faultwire_shared import __version__
 
 _PACKAGE: Final = files("faultwire_consumer.web")
 _TYPES: Final = {"css": "text/css", "svg": "image/svg+xml"}
-_UNPRINTABLE: Final = re.compile(
-    r"[^\S\n\t ]|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
-)
+# A joiner holds the parts of one written sign together, in many languages and in emoji.
+_KEPT: Final = "\n\t\u200c\u200d"
 
 routes = web.RouteTableDef()
 
@@ -67,7 +65,10 @@ def show_age(moment: datetime, now: datetime) -> str:
 
 def show_text(value: object) -> str:
     """Stored text without what could steer a reader's eye: control and direction characters as escapes."""
-    return _UNPRINTABLE.sub(lambda match: match.group().encode("unicode_escape").decode(), str(value))
+    text = str(value)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in _KEPT else c.encode("unicode_escape").decode() for c in text)
 
 
 def show_json(value: object) -> str:

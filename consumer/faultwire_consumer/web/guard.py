@@ -41,6 +41,7 @@ def observe(metrics: Metrics) -> Middleware:
         metrics.request_seconds.labels(_route(request), str(response.status)).observe(
             time.perf_counter() - started
         )
+        response.headers[hdrs.SERVER] = "faultwire"
         response.headers["X-Request-ID"] = request[REQUEST_ID]
         for name, value in SECURITY_HEADERS.items():
             response.headers.setdefault(name, value)

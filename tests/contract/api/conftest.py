@@ -1,0 +1,126 @@
+"""A worker's HTTP application over a real store, fed through the real pipeline; no socket to a broker."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from tests.clock import FixedClock
+
+from faultwire_consumer.ingest.delivery import read_delivery
+from faultwire_consumer.ingest.pipeline import Pipeline
+from faultwire_consumer.ingest.settlement import IntakeHandle
+from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.store import migrate
+from faultwire_consumer.store.contract import Store
+from faultwire_consumer.store.engine import open_store
+from faultwire_consumer.web.application import create_app
+from faultwire_consumer.web.state import Health
+from faultwire_shared import codec
+from faultwire_shared.event import Category, ErrorSeverity, Event, ExceptionInfo, Frame
+from faultwire_shared.event_id import new_event_id
+from faultwire_shared.health import HealthChecker
+
+
+@dataclass
+class Site:
+    """The application under test, and how events get into its store."""
+
+    client: TestClient[web.Request, web.Application]
+    store: Store
+    pipeline: Pipeline
+    clock: FixedClock
+    ready: list[Exception] = field(default_factory=list)
+
+    async def send(self, **fields: Any) -> Event:
+        """Store one event that occurred just now, a second after the one before."""
+        self.clock.advance(timedelta(seconds=1))
+        event = make_event(self.clock, **fields)
+        await self.send_body(codec.encode(event))
+        return event
+
+    async def send_body(self, body: bytes) -> None:
+        """Put a body through the pipeline, whatever it is."""
+        answer = asyncio.get_running_loop().create_future()
+        delivery = read_delivery(body, codec.EVENT_TYPE, origin="http", handle=IntakeHandle(answer))
+        await self.pipeline.ingest([delivery])
+
+    async def get(self, path: str, **headers: str) -> tuple[int, Any]:
+        """Status and document."""
+        async with self.client.get(
+            path, headers={k.replace("_", "-"): v for k, v in headers.items()}
+        ) as answer:
+            return answer.status, await answer.json()
+
+    async def post(self, path: str, json: Any = None, **headers: str) -> tuple[int, Any]:
+        """Status and document."""
+        async with self.client.post(
+            path, json=json, headers={k.replace("_", "-"): v for k, v in headers.items()}
+        ) as answer:
+            return answer.status, await answer.json()
+
+    async def page(self, path: str) -> tuple[int, str]:
+        """Status and text of a page, as a browser asks for it."""
+        async with self.client.get(path, headers={"Accept": "text/html"}) as answer:
+            return answer.status, await answer.text()
+
+
+def make_event(clock: FixedClock, *, kind: str = "ValueError", text: str = "bad", **fields: Any) -> Event:
+    now = clock()
+    where = f"handle_{kind.lower()}"
+    frame = Frame(file="shop/app.py", module="shop.app", qualname=where, line=7, context=["raise error"])
+    given: dict[str, Any] = {
+        "severity": ErrorSeverity.HIGH,
+        "service": "billing",
+        "category": Category.SYSTEM,
+        "code": "INTERNAL_ERROR",
+        "message": text,
+        "exceptions": [ExceptionInfo(type=kind, module="shop", value=text, frames=[frame])],
+    }
+    return Event(id=new_event_id(now), schema_version=1, occurred_at=now, **given | fields)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    url = f"sqlite:///{tmp_path / 'faultwire.db'}"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgresql").url
+    await migrate.upgrade(url)
+    opened = await open_store(url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def site(store: Store, clock: FixedClock) -> AsyncIterator[Site]:
+    metrics = Metrics()
+    failures: list[Exception] = []
+
+    async def check() -> None:
+        if failures:
+            raise failures[0]
+
+    ready = HealthChecker(cache_seconds=0)
+    ready.add_check("store", store.ping)
+    ready.add_check("lane", check)
+    live = HealthChecker(cache_seconds=0)
+
+    async def intake(request: web.Request) -> web.Response:
+        return web.json_response({"size": len(await request.read())}, status=202)
+
+    app = create_app(
+        store=store,
+        health=Health(live=live, ready=ready, startup=ready),
+        metrics=metrics,
+        intake=intake,
+        clock=clock,
+        loopback_only=True,
+    )
+    pipeline = Pipeline(store, metrics=metrics, clock=clock)
+    async with TestClient(TestServer(app)) as client:
+        yield Site(client, store, pipeline, clock, failures)

@@ -1,0 +1,187 @@
+"""What holds for every route: errors, guards, headers, probes, metrics."""
+
+import re
+
+import pytest
+from tests.contract.api.conftest import Site
+
+from faultwire_consumer.store.contract import StoreUnavailableError
+from faultwire_consumer.web import failure
+from faultwire_shared.event import MESSAGE_BYTES
+
+# Nothing here depends on the database.
+pytestmark = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+
+
+async def test_errors_come_in_the_standard_format(site: Site) -> None:
+    async with site.client.get("/api/v1/incidents/INC-9") as answer:
+        assert answer.content_type == "application/json"
+        document = await answer.json()
+    assert list(document) == ["error"]
+    error = document["error"]
+    assert list(error) == ["id", "message", "code", "severity", "timestamp", "details"]
+    assert re.fullmatch(r"error_\d{8}_[a-z0-9]{6,32}", error["id"])
+    assert error["timestamp"] == "2026-11-23T12:00:00.000Z"
+    assert error["severity"] == "medium"
+    assert error["message"] == "there is no incident INC-9"
+
+
+async def test_problem_json_on_request(site: Site) -> None:
+    headers = {"Accept": "application/problem+json"}
+    async with site.client.get("/api/v1/incidents/INC-9", headers=headers) as answer:
+        assert answer.content_type == "application/problem+json"
+        problem = await answer.json(content_type=None)
+    assert problem["status"] == 404
+    assert problem["title"] == "Not Found"
+    assert problem["instance"] == "/api/v1/incidents/INC-9"
+    assert problem["code"] == "INCIDENT_NOT_FOUND"
+
+
+async def test_unknown_routes_and_methods(site: Site) -> None:
+    status, document = await site.get("/api/v1/nothing")
+    assert (status, document["error"]["code"]) == (404, "NOT_FOUND")
+    async with site.client.delete("/api/v1/incidents") as answer:
+        assert answer.status == 405
+        assert "GET" in answer.headers["Allow"]
+        assert (await answer.json())["error"]["code"] == "METHOD_NOT_ALLOWED"
+
+
+async def test_a_store_that_is_away_is_a_503_without_internals(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_: object) -> None:
+        raise StoreUnavailableError("secret-host:5432 refused")
+
+    monkeypatch.setattr(site.store, "read", fail)
+    async with site.client.get("/api/v1/incidents") as answer:
+        assert answer.status == 503
+        assert answer.headers["Retry-After"] == "30"
+        text = await answer.text()
+    assert "DATABASE_UNAVAILABLE" in text
+    assert "secret" not in text
+    status, page = await site.page("/")
+    assert status == 503
+    assert "secret" not in page
+
+
+async def test_a_defect_is_a_500_without_internals(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    logged: list[dict[str, object]] = []
+
+    class Log:
+        def error(self, event: str, **fields: object) -> None:
+            logged.append({"event": event, **fields})
+
+    async def fail(_: object) -> None:
+        raise RuntimeError("internal detail")
+
+    monkeypatch.setattr(failure, "_log", Log())
+    monkeypatch.setattr(site.store, "read", fail)
+    status, document = await site.get("/api/v1/incidents")
+    assert (status, document["error"]["code"]) == (500, "INTERNAL_ERROR")
+    assert "internal detail" not in str(document)
+    (line,) = logged
+    assert (line["event"], line["error_id"]) == ("request.failed", document["error"]["id"])
+    assert str(line["exc_info"]) == "internal detail"
+
+
+async def test_every_answer_carries_what_protects_its_reader(site: Site) -> None:
+    await site.send()
+    for path in (
+        "/",
+        "/incidents/INC-1",
+        "/api/v1/incidents",
+        "/nothing",
+        "/livez",
+        "/metrics",
+        "/static/page.css",
+    ):
+        async with site.client.get(path) as answer:
+            policy = answer.headers["Content-Security-Policy"]
+            assert "default-src 'none'" in policy
+            assert "unsafe" not in policy
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            assert re.fullmatch(r"[0-9a-f]{16}", answer.headers["X-Request-ID"])
+            assert "aiohttp" not in answer.headers["Server"]
+
+
+async def test_a_request_id_is_kept_if_it_is_one(site: Site) -> None:
+    async with site.client.get("/livez", headers={"X-Request-ID": "abc-123"}) as answer:
+        assert answer.headers["X-Request-ID"] == "abc-123"
+    async with site.client.get("/livez", headers={"X-Request-ID": "<script>"}) as answer:
+        assert answer.headers["X-Request-ID"] != "<script>"
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8787", "192.168.1.9", "localhost.evil.example", "[::2]"]
+)
+async def test_another_name_for_this_machine_is_not_answered(site: Site, host: str) -> None:
+    status, document = await site.get("/api/v1/incidents", Host=host)
+    assert (status, document["error"]["code"]) == (421, "MISDIRECTED_REQUEST")
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "127.0.0.1:1", "[::1]:8787", "faultwire.localhost", "127.9.9.9"]
+)
+async def test_loopback_names_are_answered(site: Site, host: str) -> None:
+    assert (await site.get("/api/v1/incidents", Host=host))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Sec_Fetch_Site": "cross-site"}, 403),
+        ({"Sec_Fetch_Site": "same-site"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec_Fetch_Site": "same-origin"}, 200),
+        ({"Sec_Fetch_Site": "none"}, 200),
+        ({}, 200),
+    ],
+)
+async def test_another_sites_page_changes_nothing(site: Site, headers: dict[str, str], status: int) -> None:
+    await site.send()
+    assert (await site.post("/api/v1/incidents/INC-1/resolve", **headers))[0] == status
+
+
+async def test_the_intake_takes_only_json_from_other_sites_and_bounds_the_body(site: Site) -> None:
+    cross = {"Sec-Fetch-Site": "cross-site"}
+    path = "/ingest/v1/events"
+    async with site.client.post(path, data=b"{}", headers={**cross, "Content-Type": "text/plain"}) as answer:
+        assert answer.status == 415
+    async with site.client.post(path, json={}, headers=cross) as answer:
+        assert answer.status == 202
+    async with site.client.post(path, data=b"x" * MESSAGE_BYTES) as answer:
+        assert answer.status == 202
+    async with site.client.post(path, data=b"x" * (MESSAGE_BYTES + 1)) as answer:
+        assert answer.status == 413
+        assert (await answer.json())["error"]["code"] == "REQUEST_ENTITY_TOO_LARGE"
+
+
+async def test_probes_answer_by_their_checks(site: Site) -> None:
+    status, report = await site.get("/readyz")
+    assert (status, report["status"]) == (200, "healthy")
+    assert [check["name"] for check in report["checks"]] == ["store", "lane"]
+    site.ready.append(RuntimeError("queue is gone"))
+    async with site.client.get("/readyz") as answer:
+        assert answer.status == 503
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert (await answer.json())["checks"][1]["error"] == "queue is gone"
+    assert (await site.get("/readyz?exclude=lane"))[0] == 200
+    assert (await site.get("/livez"))[0] == 200
+    async with site.client.get("/readyz?verbose") as answer:
+        assert await answer.text() == "[+]store ok\n[-]lane failed: queue is gone\nreadyz check failed\n"
+    async with site.client.get("/readyz", headers={"Accept": "application/health+json"}) as answer:
+        document = await answer.json(content_type="application/health+json")
+    assert document["status"] == "fail"
+    assert document["checks"]["store"][0]["observedUnit"] == "s"
+
+
+async def test_metrics_are_exposed_with_a_sentence_each(site: Site) -> None:
+    await site.send()
+    async with site.client.get("/metrics") as answer:
+        assert answer.status == 200
+        text = await answer.text()
+    assert "faultwire_events_stored_total 1.0" in text
+    names = set(re.findall(r"^(faultwire_\w+)", text, re.MULTILINE))
+    described = set(re.findall(r"^# HELP (faultwire_\w+) \S", text, re.MULTILINE))
+    assert {re.sub(r"_(bucket|sum|count)$", "", name) for name in names} <= described

@@ -1,0 +1,167 @@
+import re
+from html.parser import HTMLParser
+
+import pytest
+from tests.contract.api.conftest import Site
+
+from faultwire_shared.event import ErrorSeverity, ExceptionInfo, Frame
+
+# Nothing here depends on the database.
+pytestmark = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+
+HOSTILE = "<script>alert('x')</script> \x1b[31m\u202egnp.exe\x00 [bold]{{ 7*7 }}"
+
+
+class Outline(HTMLParser):
+    """Collects what a page is made of, and sees that its tags nest."""
+
+    VOID = frozenset({"meta", "link", "img", "input", "br", "rect", "path", "circle"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in self.VOID:
+            return
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def outline(page: str) -> Outline:
+    read = Outline()
+    read.feed(page)
+    assert not read.open
+    assert all(tag != "script" for tag, _ in read.tags)
+    assert all(not name.startswith("on") and name != "style" for _, given in read.tags for name in given)
+    return read
+
+
+async def test_an_empty_list_says_how_to_send_the_first_event(site: Site) -> None:
+    status, page = await site.page("/")
+    assert status == 200
+    assert "faultwire send" in outline(page).text
+
+
+async def test_the_list_shows_what_nobody_has_resolved(site: Site) -> None:
+    await site.send(kind="A")
+    await site.send(kind="B", severity=ErrorSeverity.CRITICAL, service="orders")
+    await site.post("/api/v1/incidents/INC-1/resolve")
+    _, page = await site.page("/")
+    assert "/incidents/INC-2" in page
+    assert "/incidents/INC-1" not in page
+    assert "/incidents/INC-1" in (await site.page("/?view=all"))[1]
+    assert "/incidents/INC-1" in (await site.page("/?view=resolved&service=&severity=&search="))[1]
+    assert "Nothing matches" in (await site.page("/?severity=low"))[1]
+    assert "/incidents/INC-2" in (await site.page("/?service=orders&search=B"))[1]
+    read = outline(page)
+    assert any(tag == "time" and (given["datetime"] or "").endswith("Z") for tag, given in read.tags)
+    assert "critical" in read.text
+
+
+async def test_a_long_list_goes_on(site: Site) -> None:
+    for number in range(51):
+        await site.send(kind=f"Kind{number}")
+    _, page = await site.page("/?severity=high")
+    (following,) = re.findall(r'<a href="([^"]+)" rel="next"', page)
+    _, rest = await site.page(following.replace("&amp;", "&"))
+    assert "/incidents/INC-1" in rest
+
+
+async def test_an_incident_shows_stack_facts_and_buttons(site: Site) -> None:
+    library = Frame(file="lib/http.py", module="lib.http", qualname="get", line=3, in_app=False)
+    own = Frame(file="shop/pay.py", module="shop.pay", qualname="charge", line=9, context=["a", "go()", "b"])
+    group = ExceptionInfo(type="ExceptionGroup", members=[[ExceptionInfo(type="Inner", value="one")]])
+    event = await site.send(
+        exceptions=[ExceptionInfo(type="Outer", value="no", notes=["a note"], frames=[own, library]), group]
+    )
+    status, page = await site.page("/incidents/INC-1")
+    assert status == 200
+    text = outline(page).text
+    assert "1 library frame" in text
+    assert "shop/pay.py:9" in text
+    assert "Caused by ExceptionGroup" in re.sub(r"\s+", " ", text)
+    assert "Member 1 of 1" in text
+    assert "a note" in text
+    assert re.search(r"<mark><span[^>]*>9</span>go\(\)</mark>", page)
+    assert event.id in page
+    assert 'action="/incidents/INC-1/resolve"' in page
+
+
+async def test_a_button_changes_the_incident_and_comes_back(site: Site) -> None:
+    await site.send()
+    async with site.client.post("/incidents/INC-1/resolve", allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["Location"]) == (303, "/incidents/INC-1")
+    _, page = await site.page("/incidents/INC-1")
+    assert 'action="/incidents/INC-1/reopen"' in page
+    assert 'action="/incidents/INC-1/resolve"' not in page
+    headers = {"Accept": "text/html"}
+    async with site.client.post("/incidents/INC-1/acknowledge", headers=headers) as answer:
+        assert answer.status == 409
+        assert "reopen it first" in outline(await answer.text()).text
+
+
+async def test_stored_text_is_text_everywhere(site: Site) -> None:
+    event = await site.send(
+        kind="Evil<b>",
+        text=HOSTILE.replace("\x00", ""),
+        service="svc<i>",
+        environment="<env>",
+        release="<rel>",
+        context={HOSTILE: HOSTILE, "nested": {"<b>": [HOSTILE]}},
+        tags={"<tag>": "<value>"},
+        user={"id": "<user>"},
+        request={"url": "<url>"},
+    )
+    await site.send_body(b'{"id": "<script>alert(1)</script>"')
+    for path in ("/?view=all", "/incidents/INC-1", f"/e/{event.id}", "/dead-letters", "/dead-letters/1"):
+        status, page = await site.page(path)
+        assert status == 200
+        assert "\x1b" not in page
+        assert "\u202e" not in page
+        assert "49" not in outline(page).text.replace("49 ", "") or "7*7" in page
+
+
+async def test_an_event_shows_all_that_it_carries(site: Site) -> None:
+    event = await site.send(context={"order": 17}, tags={"region": "eu"}, user={"id": "42"}, release="1.2.0")
+    _, page = await site.page(f"/e/{event.id}")
+    text = outline(page).text
+    for shown in ("order", "17", "region", "eu", "42", "1.2.0", "INC-1", event.id):
+        assert shown in text
+    assert f'href="/api/v1/events/{event.id}"' in page
+
+
+@pytest.mark.parametrize(
+    "path", ["/e/error_20261123_aaaaaaaa", "/e/x", "/incidents/INC-77", "/dead-letters/5", "/no"]
+)
+async def test_what_is_not_there_is_a_page_too(site: Site, path: str) -> None:
+    status, page = await site.page(path)
+    assert status == 404
+    assert "Back to the incidents" in outline(page).text
+
+
+async def test_a_filter_that_cannot_be_is_a_page_that_says_so(site: Site) -> None:
+    status, page = await site.page("/?severity=loud")
+    assert status == 400
+    assert "severity" in outline(page).text
+
+
+async def test_assets_may_be_kept_for_ever(site: Site) -> None:
+    _, page = await site.page("/")
+    for address in re.findall(r'(?:href|src)="(/static/[^"]+)"', page):
+        async with site.client.get(address) as answer:
+            assert answer.status == 200
+            assert "immutable" in answer.headers["Cache-Control"]
+    assert (await site.get("/static/none.css"))[0] == 404

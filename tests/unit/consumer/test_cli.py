@@ -1,0 +1,214 @@
+"""The commands against a small server that answers as the API does."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any, ClassVar
+
+import pytest
+
+from faultwire_consumer.cli.application import run
+from faultwire_consumer.cli.events import difference
+
+pytestmark = pytest.mark.may_block("commands are synchronous")
+
+INCIDENT = {
+    "id": "INC-1",
+    "service": "billing",
+    "title": "Boom: \x1b[31m[bold]x[/bold]\tend",
+    "culprit": "shop.pay in charge",
+    "severity": "high",
+    "category": "system",
+    "code": "INTERNAL_ERROR",
+    "status": "open",
+    "count": 3,
+    "first_seen_at": "2026-11-23T12:00:00Z",
+    "last_seen_at": "2026-11-23T12:00:05.123456Z",
+    "episode": 1,
+}
+DETAIL = INCIDENT | {
+    "resolved_at": None,
+    "last_release": None,
+    "environments": ["production"],
+    "releases": [],
+    "history": [
+        {
+            "at": "2026-11-23T12:00:00Z",
+            "actor": "worker",
+            "reason": "opened",
+            "event_id": None,
+            "before": None,
+            "after": "open",
+        }
+    ],
+}
+
+
+class Api(BaseHTTPRequestHandler):
+    asked: ClassVar[list[tuple[str, str, Any]]] = []
+    answers: ClassVar[dict[str, tuple[int, Any]]] = {}
+
+    def do_GET(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        body = json.loads(self.rfile.read(length)) if length else None
+        Api.asked.append((self.command, self.path, body))
+        path = self.path.partition("?")[0]
+        unknown = {"error": {"id": "error_x", "message": f"there is nothing at {path}", "code": "NOT_FOUND"}}
+        status, document = Api.answers.get(path, (404, unknown))
+        payload = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(payload)))
+        self.end_headers()
+        self.wfile.write(payload)
+
+    do_POST = do_GET  # noqa: N815 - the standard library's name
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the standard library's name
+        """Say nothing."""
+
+
+@pytest.fixture(autouse=True)
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Api]]:
+    server = HTTPServer(("127.0.0.1", 0), Api)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    Api.asked.clear()
+    Api.answers.clear()
+    Api.answers["/api/v1/incidents"] = 200, {"incidents": [INCIDENT], "next_cursor": "abc"}
+    Api.answers["/api/v1/incidents/INC-1"] = 200, DETAIL
+    Api.answers["/api/v1/incidents/INC-1/resolve"] = 200, DETAIL | {"status": "resolved"}
+    monkeypatch.setenv("FAULTWIRE_URL", f"http://127.0.0.1:{server.server_port}")
+    yield Api
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_piped_list_is_tab_separated(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["incidents", "list"]) == 0
+    out, err = capsys.readouterr()
+    head, row = out.splitlines()
+    assert head.split("\t")[:3] == ["id", "severity", "status"]
+    assert len(row.split("\t")) == len(head.split("\t"))
+    assert row.endswith(r"Boom: \x1b[31m[bold]x[/bold]\tend")
+    assert err == "more: --cursor abc\n"
+
+
+def test_json_is_the_apis_document(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["incidents", "list", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out) == {"incidents": [INCIDENT], "next_cursor": "abc"}
+    assert err == ""
+    assert run(["incidents", "list", "--jsonl", "-q"]) == 0
+    out, err = capsys.readouterr()
+    assert [json.loads(line) for line in out.splitlines()] == [INCIDENT]
+    assert err == ""
+
+
+def test_filters_travel(api: type[Api]) -> None:
+    run(["incidents", "list", "--service", "a b", "--service", "c", "--since", "2h", "--limit", "7"])
+    ((method, path, _),) = api.asked
+    assert (method, path) == ("GET", "/api/v1/incidents?service=a+b&service=c&since=2h&limit=7")
+
+
+def test_show_is_safe_to_print(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["incidents", "show", "INC-1"]) == 0
+    out = capsys.readouterr().out
+    assert r"\x1b[31m[bold]x[/bold]" in out
+    assert "\x1b" not in out
+    assert "opened by worker" in out
+
+
+def test_a_verb_names_who_asks(
+    api: type[Api], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGNAME", "ada")
+    assert run(["incidents", "resolve", "INC-1"]) == 0
+    assert api.asked == [("POST", "/api/v1/incidents/INC-1/resolve", {"actor": "ada"})]
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "INC-1 is resolved\n")
+
+
+def test_an_unknown_id_is_one_line_and_exit_1(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (
+        ["incidents", "show", "INC-9"],
+        ["events", "show", "x/../y"],
+        ["dead-letters", "show", "1"],
+    ):
+        assert run(command) == 1
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.startswith("faultwire: there is nothing at /api/v1/")
+        assert err.count("\n") == 1
+
+
+def test_no_worker_is_one_line_that_says_how_to_start_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAULTWIRE_URL", "http://user:secret@127.0.0.1:1")
+    assert run(["health"]) == 1
+    err = capsys.readouterr().err
+    assert "faultwire worker" in err
+    assert "secret" not in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["nonsense"],
+        ["incidents", "lst"],
+        ["incidents", "show"],
+        ["incidents", "list", "--limit", "0"],
+        ["send"],
+        ["send", "-m", "x", "--tag", "y"],
+    ],
+)
+def test_usage_errors_are_one_line_and_exit_2(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(command) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("faultwire: ")
+    assert err.count("\n") == 1
+
+
+def test_a_filter_that_the_worker_refuses_is_a_usage_error(
+    api: type[Api], capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.answers["/api/v1/events"] = 400, {"error": {"message": "severity: one of low, medium"}}
+    assert run(["events", "list", "--severity", "loud"]) == 2
+    assert capsys.readouterr().err == "faultwire: severity: one of low, medium\n"
+
+
+def test_health_says_it_by_its_exit_code(api: type[Api], capsys: pytest.CaptureFixture[str]) -> None:
+    failed = {"name": "store", "status": "fail", "error": "gone"}
+    api.answers["/readyz"] = 503, {"status": "unhealthy", "checks": [failed]}
+    assert run(["health"]) == 1
+    assert "gone" in capsys.readouterr().out
+    api.answers["/readyz"] = 200, {"status": "healthy", "checks": []}
+    assert run(["health", "--json"]) == 0
+
+
+@pytest.mark.parametrize(
+    "command", [["worker"], ["db", "status"], ["db", "upgrade"], ["demo"], ["topology", "apply"]]
+)
+def test_bad_configuration_is_one_line_and_exit_78(
+    command: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAULTWIRE_BROKER_URL", "ftp://ada:secret@mq/")
+    assert run(command) == 78
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("faultwire: FAULTWIRE_BROKER_URL: ftp://ada:***@mq/")
+    assert err.count("\n") == 1
+
+
+def test_topology_can_be_exported(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["topology", "export", "--vhost", "team"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert {queue["vhost"] for queue in document["queues"]} == {"team"}
+
+
+def test_differences_are_marked() -> None:
+    assert difference(["a", "b", "d"], ["a", "c", "d"]) == [(" ", "a"), ("-", "b"), ("+", "c"), (" ", "d")]

@@ -1,0 +1,110 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from faultwire_consumer.web.asset import show_age, show_text
+from faultwire_consumer.web.guard import is_loopback_name
+from faultwire_consumer.web.parameter import Parameters, parse_incident_id, parse_moment
+from faultwire_consumer.web.stack import view_chain
+from faultwire_consumer.web.trend import draw_trend, first_hour
+from faultwire_shared.event import ExceptionInfo, Frame
+from faultwire_shared.taxonomy import ValidationError
+
+NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("INC-12", 12), ("inc-12", 12), ("12", 12), ("INC-0", None), ("INC12", None), ("", None), ("١٢", None)],
+)
+def test_incident_ids(text: str, number: int | None) -> None:
+    assert parse_incident_id(text) == number
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("90s", NOW - timedelta(seconds=90)),
+        ("2h", NOW - timedelta(hours=2)),
+        ("1w", NOW - timedelta(weeks=1)),
+        ("2026-11-20", datetime(2026, 11, 20, tzinfo=UTC)),
+        ("2026-11-20T10:00:00Z", datetime(2026, 11, 20, 10, tzinfo=UTC)),
+        ("2026-11-20T10:00:00+02:00", datetime(2026, 11, 20, 8, tzinfo=UTC)),
+        ("2026-11-20T10:00:00 02:00", datetime(2026, 11, 20, 8, tzinfo=UTC)),
+    ],
+)
+def test_moments(text: str, moment: datetime) -> None:
+    assert parse_moment(text, now=NOW) == moment
+
+
+@given(st.text())
+def test_any_other_moment_is_refused_and_nothing_worse(text: str) -> None:
+    try:
+        assert parse_moment(text, now=NOW).tzinfo is UTC
+    except ValueError as error:
+        told = str(error)
+    else:
+        return
+    assert told.startswith("write 2h")
+
+
+def test_everything_wrong_is_told_at_once() -> None:
+    parameters = Parameters({"limit": ["0"], "since": ["soon"], "sinse": ["1h"]}, now=NOW)
+    parameters.limit()
+    parameters.moment("since")
+    with pytest.raises(ValidationError) as caught:
+        parameters.finish()
+    assert [error.field for error in caught.value.errors] == ["limit", "since", "sinse"]
+    assert "did you mean since?" in caught.value.errors[2].message
+
+
+@given(st.text())
+def test_any_host_header_is_judged(host: str) -> None:
+    assert is_loopback_name(host) in (True, False)
+
+
+@given(st.text())
+def test_shown_text_holds_nothing_that_steers(text: str) -> None:
+    shown = show_text(text)
+    assert all(character.isprintable() or character in "\n\t\u200c\u200d" for character in shown)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0, "0 s ago"), (61, "1 min ago"), (7200, "2 h ago"), (1e6, "11 d ago")]
+)
+def test_ages(seconds: float, shown: str) -> None:
+    assert show_age(NOW - timedelta(seconds=seconds), NOW) == shown
+
+
+def test_a_stack_begins_at_the_crash_and_folds_libraries() -> None:
+    frames = [
+        Frame(file="app.py", qualname="main", line=3, context=["main()"]),
+        Frame(file="lib.py", qualname="call", line=9, in_app=False),
+        Frame(file="lib.py", qualname="send", line=11, in_app=False),
+    ]
+    chain = [
+        ExceptionInfo(type="Outer", module="shop", frames=frames),
+        ExceptionInfo(type="OSError", module="builtins"),
+    ]
+    outer, cause = view_chain(chain)
+    assert (outer.relation, outer.type) == ("Raised", "shop.Outer")
+    assert (cause.relation, cause.type) == ("Caused by", "OSError")
+    assert [(fold.folded, [frame.place for frame in fold.frames]) for fold in outer.folds] == [
+        (True, ["lib.py:11", "lib.py:9"]),
+        (False, ["app.py:3"]),
+    ]
+    assert outer.folds[1].frames[0].source[0].ran
+
+
+def test_a_stack_of_libraries_alone_is_not_folded() -> None:
+    (view,) = view_chain([ExceptionInfo(type="E", frames=[Frame(file="lib.py", in_app=False)])])
+    assert [fold.folded for fold in view.folds] == [False]
+
+
+def test_a_trend_shows_every_hour_that_had_any() -> None:
+    hour = NOW.replace(minute=0)
+    trend = draw_trend({hour: 1, hour - timedelta(hours=1): 1000, first_hour(NOW): 4}, now=NOW)
+    assert (trend.total, trend.most, len(trend.bars)) == (1005, 1000, 24)
+    assert [bar.height for bar in trend.bars if bar.count] == [3, 48, 3]
