@@ -79,8 +79,9 @@ async def same_origin_only(request: web.Request, handler: Handler) -> web.Stream
 
 def is_loopback_name(host: str) -> bool:
     """Whether a Host header names this machine."""
-    name = urlsplit(f"//{host}").hostname if host.isprintable() else None
-    if name is None:
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
         return False
     try:
         return ip_address(name).is_loopback
@@ -93,7 +94,7 @@ def _is_cross_site(request: web.Request) -> bool:
     if site is not None:
         return site not in ("same-origin", "none")
     origin = request.headers.get("Origin")
-    return origin is not None and urlsplit(origin).netloc != request.host
+    return origin is not None and origin.partition("://")[2] != request.host
 
 
 def _route(request: web.Request) -> str:
