@@ -1,0 +1,47 @@
+"""Looks into the database behind the worker's back, as an auditor would."""
+
+import asyncio
+import sqlite3
+from typing import Any
+
+import asyncpg
+
+
+class StoreReader:
+    """Counts, straight from the tables of SQLite or PostgreSQL."""
+
+    def __init__(self, database_url: str) -> None:
+        self._url = database_url
+        self._schema = "faultwire." if database_url.startswith("postgresql") else ""
+
+    async def all(self, sql: str) -> list[Any]:
+        """The first column of a query; ``{s}`` stands for the schema."""
+        statement = sql.replace("{s}", self._schema)
+        if not self._schema:
+            return await asyncio.to_thread(self._from_sqlite, statement)
+        connection = await asyncpg.connect(self._url)
+        try:
+            return [row[0] for row in await connection.fetch(statement)]
+        finally:
+            await connection.close()
+
+    async def one(self, sql: str) -> int:
+        """A single number."""
+        try:
+            return int((await self.all(sql))[0] or 0)
+        except sqlite3.OperationalError:  # before the worker made its tables
+            return 0
+
+    async def event_ids(self) -> list[str]:
+        return await self.all("SELECT event_id FROM {s}events")
+
+    async def stored(self) -> int:
+        return await self.one("SELECT count(*) FROM {s}events")
+
+    def _from_sqlite(self, statement: str) -> list[Any]:
+        path = self._url.removeprefix("sqlite:///")
+        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)
+        try:
+            return [row[0] for row in connection.execute(statement)]
+        finally:
+            connection.close()

@@ -1,0 +1,102 @@
+"""A worker that is killed again and again loses nothing and counts nothing twice."""
+
+import asyncio
+import random
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+from tests.acceptance.store_reader import StoreReader
+from tests.acceptance.worker import WorkerProcess, clean_environment, command
+from tests.servers.postgresql import PostgreSQL
+from tests.servers.rabbitmq import RabbitMQ
+from tests.waiting import until
+
+from faultwire_shared import amqp
+from faultwire_shared.event import Lane
+from faultwire_shared.topology import DEAD, queue_of
+
+PRODUCERS: Final = 4
+EVENTS: Final = 10_000
+KILLS: Final = 5
+
+pytestmark = [pytest.mark.timeout(400), pytest.mark.may_block("asks SQLite and files for what was stored")]
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "sqlite"])
+async def test_ten_thousand_events_of_four_producers_survive_five_kills_of_the_worker(
+    kind: str, request: pytest.FixtureRequest, rabbitmq: RabbitMQ, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'faultwire.db'}"
+    if kind == "postgresql":
+        database: PostgreSQL = request.getfixturevalue("postgresql")
+        url = database.url
+        assert (await command("db", "upgrade", FAULTWIRE_DATABASE_URL=url))[0] == 0
+    worker = WorkerProcess(tmp_path, database_url=url, broker_url=rabbitmq.url)
+    reader = StoreReader(url)
+    await worker.start()
+    producers = [await start_producer(rabbitmq.url, number, tmp_path) for number in range(PRODUCERS)]
+    await kill_while_it_stores(worker, reader)
+    async with asyncio.timeout(120):
+        assert [await one.wait() for one in producers] == [0] * PRODUCERS
+
+    ledger = read_ledgers(tmp_path)
+    assert len(ledger) == EVENTS
+    assert set(ledger.values()) == {"confirmed"}
+
+    async def all_stored() -> bool:
+        return await reader.stored() >= EVENTS
+
+    await until(all_stored, "every event is stored", seconds=120)
+    assert await worker.end() == 0
+    ids = await reader.event_ids()
+    assert sorted(ids) == sorted(ledger)
+    for table in ("events", "incidents", "hourly"):
+        assert await reader.one(f"SELECT sum(count) FROM {{s}}{table}") == EVENTS, table
+    assert await reader.one("SELECT count(*) FROM {s}incidents WHERE count > 0") == 5 * PRODUCERS
+    assert await reader.one("SELECT count(*) FROM {s}dead_letters") == 0
+    assert await messages_left(rabbitmq.url) == 0
+
+
+async def start_producer(broker_url: str, number: int, directory: Path) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.acceptance.producer",
+        broker_url,
+        f"service-{number}",
+        str(EVENTS // PRODUCERS),
+        str(directory / f"ledger-{number}"),
+        cwd=Path(__file__).parents[2],
+        env=clean_environment(),
+    )
+
+
+async def kill_while_it_stores(worker: WorkerProcess, reader: StoreReader) -> None:
+    seed = random.randrange(10**6)
+    print(f"kills at seed {seed}")
+    chance = random.Random(seed)
+    for _ in range(KILLS):
+        goal = min(await reader.stored() + chance.randrange(100, 1500), EVENTS - 1)
+
+        async def has_stored_more(goal: int = goal) -> bool:
+            return await reader.stored() >= goal
+
+        await until(has_stored_more, f"{goal} events are stored", seconds=90)
+        await worker.kill()
+        await worker.start()
+
+
+def read_ledgers(directory: Path) -> dict[str, str]:
+    lines = [line for path in directory.glob("ledger-*") for line in path.read_text().splitlines()]
+    return dict(line.split(" ") for line in lines)
+
+
+async def messages_left(broker_url: str) -> int:
+    connection = await amqp.connect(broker_url, "test")
+    channel = await connection.channel()
+    names = [*(queue_of(lane) for lane in Lane), DEAD]
+    queues = [await channel.declare_queue(name, passive=True) for name in names]
+    await amqp.close(connection)
+    return sum(queue.declaration_result.message_count or 0 for queue in queues)
