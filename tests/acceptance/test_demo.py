@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.acceptance.worker import FAULTWIRE, clean_environment, command
+from tests.acceptance.worker import command
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.process import reserve_port
 from tests.servers.rabbitmq import RabbitMQ
+from tests.servers.worker import FAULTWIRE, clean_environment
 from tests.waiting import until
 
 KINDS = {"KeyError", "JSONDecodeError", "ZeroDivisionError", "ValidationError", "ExceptionGroup"}
@@ -28,7 +29,7 @@ async def demo(directory: Path, **settings: str) -> AsyncIterator[str]:
             FAULTWIRE,
             "demo",
             cwd=directory,
-            env=clean_environment(FAULTWIRE_HTTP_PORT=str(port), **settings),
+            env=clean_environment(directory) | {"FAULTWIRE_HTTP_PORT": str(port)} | settings,
             stdout=log,
             stderr=log,
             start_new_session=True,

@@ -8,9 +8,10 @@ from typing import Final
 
 import pytest
 from tests.acceptance.store_reader import StoreReader
-from tests.acceptance.worker import WorkerProcess, clean_environment, command
+from tests.acceptance.worker import WorkerProcess, command
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
+from tests.servers.worker import clean_environment
 from tests.waiting import until
 
 from faultwire_shared import amqp
@@ -69,7 +70,7 @@ async def start_producer(broker_url: str, number: int, directory: Path) -> async
         str(EVENTS // PRODUCERS),
         str(directory / f"ledger-{number}"),
         cwd=Path(__file__).parents[2],
-        env=clean_environment(),
+        env=clean_environment(directory),
     )
 
 

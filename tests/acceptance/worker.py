@@ -1,41 +1,28 @@
-"""A worker as operators start it: a process by the CLI, asked over HTTP, ended by signals."""
+"""The worker of ``tests.servers``, from coroutines: nothing of it blocks the test's own loop."""
 
 import asyncio
-import os
-import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from aiohttp import ClientError, ClientSession, ClientTimeout
-from tests.servers.process import reserve_port
-from tests.waiting import until
+from aiohttp import ClientSession, ClientTimeout
+from tests.servers.worker import FAULTWIRE, Worker, clean_environment
 
-FAULTWIRE: Final = str(Path(sys.executable).parent / "faultwire")
-START_SECONDS: Final = 60.0
-
-
-def clean_environment(**settings: str) -> dict[str, str]:
-    """This process's environment without any setting of ours, and with those given."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("FAULTWIRE_")}
-    for name in ("DATABASE_URL", "RABBITMQ_URL", "PORT"):
-        kept.pop(name, None)
-    return kept | settings
+COMMAND_SECONDS: Final = 90.0
 
 
 async def command(*arguments: str, cwd: Path | None = None, **settings: str) -> tuple[int, str, str]:
-    """Run ``faultwire`` to its end: exit code, stdout, stderr."""
+    """Run ``faultwire`` to its end, also where it fails: exit code, stdout, stderr."""
     process = await asyncio.create_subprocess_exec(
         FAULTWIRE,
         *arguments,
         cwd=cwd,
-        env=clean_environment(**settings),
+        env=clean_environment(cwd or Path.home()) | settings,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    async with asyncio.timeout(START_SECONDS):
+    async with asyncio.timeout(COMMAND_SECONDS):
         out, err = await process.communicate()
     return process.returncode or 0, out.decode(), err.decode()
 
@@ -44,44 +31,20 @@ class WorkerProcess:
     """One worker on a port of its own; start it again after a kill as often as a test likes."""
 
     def __init__(self, directory: Path, *, database_url: str, broker_url: str | None = None) -> None:
-        self._directory = directory
-        self._port = reserve_port()
-        self._settings = {
-            "FAULTWIRE_DATABASE_URL": database_url,
-            "FAULTWIRE_HTTP_PORT": str(self._port),
-            "FAULTWIRE_LOG_FORMAT": "json",
-        }
-        if broker_url is not None:
-            self._settings["FAULTWIRE_BROKER_URL"] = broker_url
-        self._process: asyncio.subprocess.Process | None = None
-        self.url = f"http://127.0.0.1:{self._port}"
+        self._worker = Worker(directory, database_url=database_url, broker_url=broker_url)
+        self.url = self._worker.url
 
-    @property
-    def log(self) -> str:
-        """Everything that its lives have logged."""
-        return (self._directory / "worker.log").read_text()
-
-    async def start(self, *, until_ready: bool = True) -> None:
+    async def start(self) -> None:
         """Start the process and wait until it takes events."""
-        with (self._directory / "worker.log").open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                FAULTWIRE,
-                "worker",
-                cwd=self._directory,
-                env=clean_environment(**self._settings),
-                stdout=log,
-                stderr=log,
-            )
-        if until_ready:
-            await until(self.is_ready, "the worker is ready", seconds=START_SECONDS)
+        await asyncio.to_thread(self._worker.start)
 
-    async def is_ready(self) -> bool:
-        if self._process is not None and self._process.returncode is not None:
-            raise AssertionError(f"the worker ended with {self._process.returncode}:\n{self.log[-3000:]}")
-        try:
-            return (await self.get("/readyz"))[0] == 200
-        except (ClientError, TimeoutError, OSError):
-            return False
+    async def kill(self) -> None:
+        """SIGKILL: no drain."""
+        await asyncio.to_thread(self._worker.kill)
+
+    async def end(self) -> int:
+        """SIGTERM, and wait for the drain; the exit code."""
+        return await asyncio.to_thread(self._worker.terminate)
 
     async def get(self, path: str) -> tuple[int, Any]:
         """Ask the API: status, and the JSON of the answer."""
@@ -98,18 +61,6 @@ class WorkerProcess:
             session.post(self.url + path, data=body, headers={"Content-Type": content_type}) as answer,
         ):
             return answer.status, await answer.json(content_type=None)
-
-    async def kill(self) -> None:
-        """SIGKILL: no drain."""
-        await self.end(signal.SIGKILL)
-
-    async def end(self, number: int = signal.SIGTERM) -> int:
-        """Send a signal and wait for the end; the exit code, negative for a signal's."""
-        assert self._process is not None
-        if self._process.returncode is None:
-            self._process.send_signal(number)
-        async with asyncio.timeout(60):
-            return await self._process.wait()
 
 
 @asynccontextmanager
