@@ -13,6 +13,7 @@ from aiormq.abc import AbstractChannel, DeliveredMessage
 from pamqp.commands import Basic
 
 from faultwire_consumer.ingest.delivery import Delivery, DeliveryQueue, read_delivery
+from faultwire_consumer.ingest.prefetch import PrefetchPlan
 from faultwire_consumer.ingest.settlement import BrokerHandle, give_back
 from faultwire_consumer.metrics import Metrics
 from faultwire_shared.amqp import (
@@ -30,7 +31,6 @@ from faultwire_shared.logs import get_logger
 from faultwire_shared.retry import full_jitter_delays
 from faultwire_shared.topology import TOPOLOGY, queue_of
 
-PREFETCH: Final = 1000
 _CALL_SECONDS: Final = 10.0
 
 log = get_logger(__name__)
@@ -62,6 +62,9 @@ class AmqpReceiver:
         self._queue = DeliveryQueue()
         self._channel: AbstractChannel | None = None
         self._consumer_tag: str | None = None
+        self._prefetch = PrefetchPlan()
+        self._changing = asyncio.Lock()
+        self._adjusting: asyncio.Task[None] | None = None
         self._lost = asyncio.Event()
         self._wanted = asyncio.Event()
         self._wanted.set()
@@ -109,27 +112,41 @@ class AmqpReceiver:
         connection.close_callbacks.add(self._on_lost)
         async with broker_call("open a channel", _CALL_SECONDS):
             channel = await connection.channel(publisher_confirms=False)
-            await channel.set_qos(prefetch_count=PREFETCH)
             channel.close_callbacks.add(self._on_lost)
             # aiormq's own channel: aio-pika's message object and task for each delivery cost a
             # fifth of the rate, and nothing here uses them.
             self._channel = await channel.get_underlay_channel()
         self._channel.on_consumer_cancel_callbacks.add(self._on_lost)
         if self._wanted.is_set():
-            await self._start_consumer()
+            async with self._changing:
+                await self._start_consumer()
         log.info("broker.connected", lane=self.lane, queue=queue_of(self.lane))
 
     async def _start_consumer(self) -> None:
         if self._channel is None or self._consumer_tag is not None or self._stopping.is_set():
             return
         async with broker_call(f"consume {queue_of(self.lane)}", _CALL_SECONDS):
+            await self._channel.basic_qos(prefetch_count=self._prefetch.messages)
             answer = await self._channel.basic_consume(queue_of(self.lane), self._on_message)
         self._consumer_tag = answer.consumer_tag
+
+    async def _adjust_prefetch(self) -> None:
+        """A prefetch holds for the consumers that come after it, so the consumer is made anew."""
+        async with self._changing:
+            if self._consumer_tag is None:
+                return
+            try:
+                await self._cancel_consumer()
+                await self._start_consumer()
+            except BrokerError:
+                self._lost.set()
 
     async def _on_message(self, message: DeliveredMessage) -> None:
         delivered = message.delivery
         if not isinstance(delivered, Basic.Deliver):
             return
+        if self._prefetch.note(len(message.body)):
+            self._adjusting = asyncio.create_task(self._adjust_prefetch())
         properties = message.header.properties
         count = (properties.headers or {}).get("x-delivery-count", 0)
         self._queue.put(
@@ -162,7 +179,8 @@ class AmqpReceiver:
     async def pause(self) -> None:
         """Cancel the consumer, then return what waits, once: a requeue loop would use up its deliveries."""
         self._wanted.clear()
-        await self._cancel_consumer()
+        async with self._changing:
+            await self._cancel_consumer()
         await give_back(self._queue.clear(), "paused", metrics=self._metrics)
 
     async def _cancel_consumer(self) -> None:
@@ -178,15 +196,17 @@ class AmqpReceiver:
     async def resume(self) -> None:
         """Consume again."""
         self._wanted.set()
-        try:
-            await self._start_consumer()
-        except BrokerError:
-            self._lost.set()
+        async with self._changing:
+            try:
+                await self._start_consumer()
+            except BrokerError:
+                self._lost.set()
 
     async def stop(self) -> None:
         """Cancel the consumer; what waits can still be collected."""
         self._stopping.set()
-        await self._cancel_consumer()
+        async with self._changing:
+            await self._cancel_consumer()
         self._queue.close()
 
     async def close(self) -> None:

@@ -1,0 +1,37 @@
+"""How many messages a lane may hold at once, so that their bytes stay within a budget.
+
+RabbitMQ counts messages, not bytes, and a message has anything from 200 bytes to 256 KiB.
+"""
+
+from typing import Final
+
+from faultwire_shared.event import MESSAGE_BYTES
+
+BUDGET_BYTES: Final = 24 * 1024 * 1024
+"""For one lane; ten thousand events in batches of fifty, or ninety-six messages at their limit."""
+MOST: Final = 1000
+"""Two batches of 500 single events: one is decoded while the database works on the other."""
+LEAST: Final = 32
+_WEIGHT: Final = 1 / 32
+
+
+class PrefetchPlan:
+    """Follows the size of the messages that come, and says when another prefetch would fit better."""
+
+    def __init__(self) -> None:
+        # The worst until better is known: the first messages of a backlog may all be at the limit.
+        self._average = float(MESSAGE_BYTES)
+        self.messages = self._fitting()
+
+    def note(self, size: int) -> bool:
+        """Take a message's size into account; True where the prefetch should change to `messages`."""
+        self._average += (size - self._average) * _WEIGHT
+        fitting = self._fitting()
+        # Twice or half: each change costs a new consumer.
+        if self.messages <= fitting // 2 or fitting <= self.messages // 2 or fitting == MOST > self.messages:
+            self.messages = fitting
+            return True
+        return False
+
+    def _fitting(self) -> int:
+        return max(LEAST, min(MOST, int(BUDGET_BYTES / max(1.0, self._average))))

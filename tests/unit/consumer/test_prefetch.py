@@ -1,0 +1,37 @@
+"""How many messages a lane holds follows their size."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from faultwire_consumer.ingest.prefetch import BUDGET_BYTES, LEAST, MOST, PrefetchPlan
+from faultwire_shared.event import MESSAGE_BYTES
+
+
+def changes(plan: PrefetchPlan, size: int, times: int) -> int:
+    return sum(plan.note(size) for _ in range(times))
+
+
+def test_it_starts_with_what_fits_if_every_message_is_at_its_limit() -> None:
+    assert PrefetchPlan().messages * MESSAGE_BYTES <= BUDGET_BYTES
+
+
+def test_small_messages_raise_it_to_the_most_in_a_few_steps() -> None:
+    plan = PrefetchPlan()
+    assert changes(plan, 2_200, 500) <= 5
+    assert plan.messages == MOST
+    assert changes(plan, 2_200, 10_000) == 0
+
+
+def test_large_messages_after_small_ones_lower_it() -> None:
+    plan = PrefetchPlan()
+    changes(plan, 300, 1_000)
+    changes(plan, MESSAGE_BYTES, 300)
+    assert plan.messages * MESSAGE_BYTES <= 2 * BUDGET_BYTES
+
+
+@given(st.lists(st.integers(0, MESSAGE_BYTES), max_size=300))
+def test_it_stays_between_its_bounds_whatever_comes(sizes: list[int]) -> None:
+    plan = PrefetchPlan()
+    for size in sizes:
+        plan.note(size)
+        assert LEAST <= plan.messages <= MOST
