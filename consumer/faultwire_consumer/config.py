@@ -113,11 +113,13 @@ class WorkerConfig(BaseSettings):
         return (init_settings,)
 
 
-def load_config(path: Path | None = None, **options: Any) -> WorkerConfig:
+def load_config(path: Path | None = None, *, with_broker: bool = True, **options: Any) -> WorkerConfig:
     """Read the configuration from everywhere it may stand.
 
     Args:
         path: the TOML file; else ``FAULTWIRE_CONFIG``, else the first of `CONFIG_PATHS` that exists.
+        with_broker: False for what never asks the broker: a shell's ``FAULTWIRE_BROKER_URL`` may be
+            its services' address of a worker's intake, and is then none of our business.
         options: values that win over all others, by field; None means not given.
 
     Raises:
@@ -130,6 +132,8 @@ def load_config(path: Path | None = None, **options: Any) -> WorkerConfig:
     given = (
         _from_fall_backs() | _from_toml(_find_file(path)) | _from_secret_files() | _from_variables() | chosen
     )
+    if not with_broker:
+        given.pop("broker_url", None)
     try:
         return WorkerConfig(**{name: value for name, (value, _) in given.items()})
     except ValidationError as error:

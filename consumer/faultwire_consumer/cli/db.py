@@ -1,12 +1,12 @@
 """``faultwire db``: upgrade, status."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from cyclopts import App
 from rich.console import Console
 
 from faultwire_consumer.cli.failure import FAILED, expected_failures
-from faultwire_consumer.cli.option import OUTPUT, SETTING, Output, Setting
+from faultwire_consumer.cli.option import SETTING, Output, Setting, Switch
 from faultwire_consumer.cli.output import print_document, say, styled
 
 app = App(name="db", help="Look after the database's schema.")
@@ -20,7 +20,7 @@ def upgrade(*, setting: Setting = SETTING) -> None:
     with expected_failures():
         from faultwire_consumer.store import migrate  # noqa: PLC0415
 
-        url = setting.load().database_url
+        url = setting.load(with_broker=False).database_url
         before, head = asyncio.run(migrate.status(url))
         if before != head:
             asyncio.run(migrate.upgrade(url))
@@ -33,15 +33,21 @@ def upgrade(*, setting: Setting = SETTING) -> None:
 
 
 @app.command
-def status(*, setting: Setting = SETTING, output: Output = OUTPUT) -> int:
-    """Say whether the database's schema is the one that this release needs: 0 yes, 1 no."""
+def status(*, json: Annotated[bool, Switch] = False, setting: Setting = SETTING) -> int:
+    """Say whether the database's schema is the one that this release needs: 0 yes, 1 no.
+
+    Args:
+        json: Print one JSON document.
+    """
     import asyncio  # noqa: PLC0415 - with what follows, too slow for every command
 
     with expected_failures():
         from faultwire_consumer.store import migrate  # noqa: PLC0415
 
-        current, head = asyncio.run(migrate.status(setting.load().database_url))
-    print_document({"current": current, "head": head, "up_to_date": current == head}, output, _show)
+        current, head = asyncio.run(migrate.status(setting.load(with_broker=False).database_url))
+    print_document(
+        {"current": current, "head": head, "up_to_date": current == head}, Output(json=json), _show
+    )
     return 0 if current == head else FAILED
 
 

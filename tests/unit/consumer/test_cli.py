@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -190,18 +191,39 @@ def test_health_says_it_by_its_exit_code(api: type[Api], capsys: pytest.CaptureF
     assert run(["health", "--json"]) == 0
 
 
-@pytest.mark.parametrize(
-    "command", [["worker"], ["db", "status"], ["db", "upgrade"], ["demo"], ["topology", "apply"]]
-)
-def test_bad_configuration_is_one_line_and_exit_78(
+@pytest.mark.parametrize("command", [["worker"], ["db", "status"], ["db", "upgrade"], ["demo"]])
+def test_a_bad_database_is_one_line_and_exit_78(
     command: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FAULTWIRE_BROKER_URL", "ftp://ada:secret@mq/")
+    monkeypatch.setenv("FAULTWIRE_DATABASE_URL", "mysql://ada:secret@db/")
     assert run(command) == 78
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("faultwire: FAULTWIRE_BROKER_URL: ftp://ada:***@mq/")
+    assert err.startswith("faultwire: FAULTWIRE_DATABASE_URL: mysql://ada:***@db/")
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [["worker"], ["demo"], ["topology", "apply"]])
+def test_a_bad_broker_is_one_line_and_exit_78(
+    command: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAULTWIRE_BROKER_URL", "http://ada:secret@mq/")
+    assert run(command) == 78
+    err = capsys.readouterr().err
+    assert err.startswith("faultwire: FAULTWIRE_BROKER_URL: http://ada:***@mq/")
+    assert err.count("\n") == 1
+
+
+def test_the_database_asks_for_no_broker(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FAULTWIRE_BROKER_URL", "http://localhost:8787")
+    monkeypatch.setenv("FAULTWIRE_DATABASE_URL", f"sqlite:///{tmp_path / 'faultwire.db'}")
+    assert run(["db", "status"]) == 1
+    assert run(["db", "upgrade"]) == 0
+    capsys.readouterr()
+    assert run(["db", "status", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["up_to_date"] is True
 
 
 def test_topology_can_be_exported(capsys: pytest.CaptureFixture[str]) -> None:
