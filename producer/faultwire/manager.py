@@ -2,7 +2,6 @@
 
 import logging
 import os
-import secrets
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from itertools import count
@@ -106,7 +105,7 @@ class ErrorManager:
             environment=clean_text(environment, NAME_CHARACTERS) or "production",
             release=clean_text(release, NAME_CHARACTERS) if release else None,
             host=clean_text(host or os.uname().nodename, NAME_CHARACTERS),
-            producer_id=secrets.token_hex(8),
+            producer_id=os.urandom(8).hex(),
         )
         self._processors = tuple(processors)
         self._confirm_timeout = confirm_timeout

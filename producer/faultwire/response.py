@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
@@ -127,6 +126,8 @@ class ErrorResponse(Mapping[str, str]):
 
 
 def _title(status: int) -> str:
+    from http import HTTPStatus  # noqa: PLC0415 - only problem details need it
+
     try:
         return HTTPStatus(status).phrase
     except ValueError:

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -85,4 +84,7 @@ def _read(environ: Mapping[str, str], name: str) -> str | None:
     if value is not None:
         return value.strip()
     path = environ.get(f"{PREFIX}{name}_FILE")
-    return Path(path).read_text(encoding="utf-8").strip() if path else None
+    if not path:
+        return None
+    with open(path, encoding="utf-8") as file:  # noqa: PTH123 - pathlib adds 10 ms to the import
+        return file.read().strip()

@@ -4,13 +4,8 @@ Never raises and never takes long: depth, keys, characters and the number of val
 and a value that misbehaves is replaced by a word in angle brackets.
 """
 
-import dataclasses
-import datetime
-import decimal
 import enum
 import math
-import pathlib
-import uuid
 from collections.abc import Iterable, Mapping, Sequence, Set
 from itertools import islice
 from typing import Any, Final
@@ -26,15 +21,8 @@ TRUNCATED_PATHS: Final = 50
 _INT64: Final = range(-(2**63), 2**63)
 _PLAIN: Final = (int, float, bool, type(None))
 _TEXT_LIKE: Final = (str, bytes, bytearray, memoryview)
-_AS_TEXT: Final = (
-    str,
-    decimal.Decimal,
-    uuid.UUID,
-    pathlib.PurePath,
-    datetime.date,
-    datetime.time,
-    datetime.timedelta,
-)
+_AS_TEXT: Final = frozenset(("datetime", "decimal", "fractions", "ipaddress", "pathlib", "uuid"))
+"""The modules whose types say more by ``str`` than by ``repr``; named, as importing them takes time."""
 
 
 def clean_text(value: object, characters: int = STRING_CHARACTERS) -> str:
@@ -121,8 +109,8 @@ class Snapshot:
             return self._mapping(value, depth)
         if isinstance(value, Sequence | Set) and not isinstance(value, _TEXT_LIKE):
             return self._items(value, depth)
-        if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            names = (field.name for field in dataclasses.fields(value))
+        names = getattr(type(value), "__dataclass_fields__", None)
+        if names is not None:
             return self._mapping({name: getattr(value, name) for name in names}, depth)
         plain = _simplified(value)
         return self._text(plain) if type(plain) is str else _plain(plain)
@@ -185,7 +173,8 @@ def _simplified(value: object) -> object:
         return f"{type(value).__name__}: {clean_text(value)}"
     if isinstance(value, bytes | bytearray | memoryview):
         return repr(bytes(value[:STRING_CHARACTERS]))
-    return clean_text(value if isinstance(value, _AS_TEXT) else repr(value), STRING_CHARACTERS + 1)
+    as_text = isinstance(value, str) or any(kind.__module__ in _AS_TEXT for kind in type(value).__mro__)
+    return clean_text(value if as_text else repr(value), STRING_CHARACTERS + 1)
 
 
 def _plain(value: Any) -> Scalar:

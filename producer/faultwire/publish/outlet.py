@@ -1,18 +1,26 @@
 """The way out of one manager: its buffer, and a publisher in whichever event loop is running."""
 
-import asyncio
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from faultwire.publish.buffer import LIMIT, Buffer, LaneLimit
 from faultwire.publish.loss import Losses, LossReason
-from faultwire.publish.publisher import Delays, Publisher
 from faultwire.publish.ticket import Ticket, refused
 from faultwire.publish.transport import Transport
 from faultwire_shared.event import Lane
+
+if TYPE_CHECKING:
+    # A third of the client's import time, and a host without a loop never needs it.
+    import asyncio
+
+    from faultwire.publish.publisher import Publisher
+
+Delays = Callable[[float], Iterator[float]]
+"""Makes endless waits in seconds that grow up to the given most."""
 
 CLOSE_SECONDS: Final = 0.25
 """Of the time for closing so much is kept for the connection's own farewell."""
@@ -52,6 +60,12 @@ class Outlet:
         """Start the publisher in the running loop; without one, events wait for the first call in a loop."""
         if self._closed or (self._task is not None and not self._task.done()):
             return
+        if "asyncio" not in sys.modules:
+            return
+        import asyncio  # noqa: PLC0415 - see above
+
+        from faultwire.publish.publisher import Publisher  # noqa: PLC0415 - see above
+
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -74,6 +88,8 @@ class Outlet:
 
     async def aclose(self, seconds: float) -> None:
         """Flush and close, in so many seconds altogether; what is left then is counted as lost."""
+        import asyncio  # noqa: PLC0415 - see above
+
         if self._closed:
             return
         deadline = time.monotonic() + seconds

@@ -7,12 +7,13 @@ single messages, a flood the cost of batches.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
 from faultwire.publish.buffer import Buffer
-from faultwire.publish.loss import Losses, LossReason
+from faultwire.publish.loss import LOG_SECONDS, Losses, LossReason
+from faultwire.publish.outlet import Delays
 from faultwire.publish.ticket import CONFIRMED, Ticket, refused
 from faultwire.publish.transport import Busy, Outgoing, Refused, Transport, TransportDown
 from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE, encode_batch
@@ -24,9 +25,6 @@ RECONNECT_SECONDS: Final = 4.0
 """The longest wait before the next attempt, so that a broker that is back has a confirm within 5 s."""
 BUSY_SECONDS: Final = 2.0
 RETRY_AFTER_MAXIMUM: Final = 30.0
-
-Delays = Callable[[float], Iterator[float]]
-"""Makes endless waits in seconds that grow up to the given most."""
 
 logger = logging.getLogger("faultwire")
 
@@ -58,6 +56,7 @@ class Publisher:
         self._reconnects: Iterator[float] | None = None
         self._progress = asyncio.Event()
         self._said_lost = False
+        self._said_lost_at = -LOG_SECONDS
 
     def wake(self, lane: Lane) -> None:
         """Say that the lane holds something new; for the publisher's own thread."""
@@ -204,8 +203,11 @@ class Publisher:
         state.wake.set()
 
     def _tell_lost(self, error: BaseException) -> None:
-        if not self._said_lost:
+        # A full queue takes one message and refuses the next: that is one story, not many.
+        now = asyncio.get_running_loop().time()
+        if not self._said_lost and now - self._said_lost_at >= LOG_SECONDS:
             self._said_lost = True
+            self._said_lost_at = now
             extra = {"event": "transport.lost", "reason": str(error)}
             logger.warning("transport.lost reason=%s", error, extra=extra)
 

@@ -1,11 +1,13 @@
 """One event on its way out, and its final state."""
 
-import asyncio
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from msgspec import Struct
 
 from faultwire_shared.event import Lane
+
+if TYPE_CHECKING:
+    import asyncio  # a third of the client's import time, and a host without a loop never needs it
 
 State = Literal["confirmed", "spooled", "refused", "buffered"]
 
@@ -72,6 +74,8 @@ class Ticket:
 
     async def wait(self, seconds: float | None) -> FinalState:
         """The final state, or ``buffered`` when it is not known within ``seconds``."""
+        import asyncio  # noqa: PLC0415 - see above
+
         if self.settled:
             return self.state
         if self._future is None:
@@ -81,6 +85,6 @@ class Ticket:
         return self.state
 
 
-def _resolve(future: asyncio.Future[FinalState], state: FinalState) -> None:
+def _resolve(future: "asyncio.Future[FinalState]", state: FinalState) -> None:
     if not future.done():
         future.set_result(state)

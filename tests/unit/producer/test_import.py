@@ -5,7 +5,7 @@ import sys
 
 import faultwire
 
-HEAVY = ("aio_pika", "aiormq", "aiohttp", "structlog", "backoff", "sqlalchemy", "faultwire_consumer")
+HEAVY = ("aio_pika", "aiormq", "aiohttp", "structlog", "backoff", "asyncio", "faultwire_consumer")
 
 
 def test_importing_the_client_imports_none_of_the_heavy_libraries() -> None:
