@@ -107,7 +107,7 @@ def _chain_parts(chain: Sequence[GroupingException], depth: int = 0) -> list[str
     if root.members and depth < _GROUP_DEPTH:
         members = {" / ".join(_chain_parts(member, depth + 1)) for member in root.members if member}
         parts += [f"member {member}" for member in sorted(members)]
-    frames = frame_parts(root.frames)
+    frames = frame_parts(identifying_frames(chain))
     parts += frames
     if not frames and not root.members:
         parts.append(f"message {normalise(root.value)}")
@@ -115,6 +115,18 @@ def _chain_parts(chain: Sequence[GroupingException], depth: int = 0) -> list[str
         parts += ["outer " + _type(exception)]
         parts += [f"detail {detail}" for detail in details_of(exception.attributes, "")]
     return parts
+
+
+def identifying_frames(chain: Sequence[GroupingException]) -> list[GroupingFrame]:
+    """The root cause's frames; where a library raised it, the innermost exception's that has any in-app.
+
+    A refused connection is raised and caught inside the library that connects: its own frames
+    would make one incident of every call site, and a new one of every release of the library.
+    """
+    for exception in reversed(chain):
+        if any(frame.in_app for frame in exception.frames):
+            return exception.frames
+    return chain[-1].frames
 
 
 def _type(exception: GroupingException) -> str:

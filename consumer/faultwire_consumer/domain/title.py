@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from faultwire_consumer.domain.fingerprint import Grouping
+from faultwire_consumer.domain.fingerprint import Grouping, identifying_frames
 
 TITLE_CHARACTERS: Final = 200
 CULPRIT_CHARACTERS: Final = 200
@@ -18,8 +18,8 @@ def title_of(grouping: Grouping) -> str:
 
 
 def culprit_of(grouping: Grouping) -> str:
-    """The innermost in-app call of the root cause, as ``module in function``; empty without frames."""
-    frames = grouping.exceptions[-1].frames if grouping.exceptions else []
+    """The innermost identifying call, as ``module in function``; empty without frames."""
+    frames = identifying_frames(grouping.exceptions) if grouping.exceptions else []
     for frame in reversed([frame for frame in frames if frame.in_app] or frames[-1:]):
         return f"{frame.module or frame.file} in {frame.qualname}"[:CULPRIT_CHARACTERS]
     return ""

@@ -156,6 +156,16 @@ def test_a_chain_is_grouped_by_its_root_cause_and_the_outer_types() -> None:
     ]
 
 
+def test_a_cause_raised_inside_a_library_is_told_apart_by_the_call_sites_of_ours() -> None:
+    def refused(caller: str, inside: str) -> Fingerprint:
+        root = raised(frame(inside, module="asyncio.streams", in_app=False), type="ConnectionRefusedError")
+        library = frame("request", module="aiohttp.client", in_app=False)
+        return group(raised(frame(caller), library, type="ClientConnectorError"), root)
+
+    assert refused("charge", "connect").key != refused("refund", "connect").key
+    assert refused("charge", "connect").key == refused("charge", "moved_in_the_next_release").key
+
+
 def test_the_order_of_a_groups_members_does_not_matter() -> None:
     one, two = raised(frame("a"), type="KeyError"), raised(frame("b"), type="OSError")
     first = GroupingException("ExceptionGroup", "builtins", members=[[one], [two]])
