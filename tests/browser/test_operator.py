@@ -105,9 +105,16 @@ async def test_every_page_fits_a_small_screen_and_can_be_read(
     ):
         await page.goto(path)
         assert await page.evaluate("document.documentElement.scrollWidth") <= 320, path
+        assert await page.evaluate(CUT_OFF) == [], path
         assert await page.evaluate(FAINT) == [], path
     await context.close()
 
+
+# What reaches beyond the screen, but for what can be scrolled there.
+CUT_OFF: Final = """() => [...document.querySelectorAll("main *, header *, footer *")]
+  .filter(element => element.getBoundingClientRect().right > innerWidth + 1 && element.checkVisibility())
+  .filter(element => !element.closest(".wide, .source, pre, .skip"))
+  .map(element => [element.tagName, element.className])"""
 
 # Text whose contrast with its nearest painted ground is below WCAG's 4.5, by its formula.
 FAINT: Final = """() => {
