@@ -23,12 +23,23 @@ logger.addHandler(logging.NullHandler())
 def log_handled(event: Event, error: object) -> None:
     """Log ``error.handled`` with the event's id; with the trace where the service itself failed."""
     level = LEVELS[event.severity]
-    if not logger.isEnabledFor(level):
+    if not logger.isEnabledFor(level) or not _is_heard():
         return
     try:
         _log(level, event, error)
     except Exception:  # noqa: BLE001 - a handler of the host raises; there is no log left to say so in
         return
+
+
+def _is_heard() -> bool:
+    """Whether a handler would do anything: making a record that nobody sees is a third of a call's cost."""
+    current: logging.Logger | None = logger
+    while current is not None:
+        for handler in current.handlers:
+            if type(handler) is not logging.NullHandler:
+                return True
+        current = current.parent if current.propagate else None
+    return False
 
 
 def _log(level: int, event: Event, error: object) -> None:

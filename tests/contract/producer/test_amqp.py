@@ -141,6 +141,19 @@ async def test_an_alarm_at_the_broker_is_waited_out(private_broker: PrivateRabbi
     await transport.aclose()
 
 
+async def test_a_full_queue_means_later_and_the_connection_stays(private_broker: PrivateRabbitMQ) -> None:
+    policy = ("set_policy", "-p", private_broker.vhost, "tiny", "^faultwire.high$", '{"max-length":1}')
+    await private_broker.control(*policy, "--apply-to", "queues")
+    transport = AmqpTransport(private_broker.url, app_id="billing")
+    await transport.open()
+    with pytest.raises(Busy, match="full"):  # noqa: PT012 - which of them is refused is the broker's choice
+        for _ in range(1_000):  # a quorum queue lets a few more in than its limit
+            await transport.publish(event_message())
+    await take_all(private_broker.url, Lane.HIGH, messages=1)
+    assert transport.is_open
+    await transport.aclose()
+
+
 async def test_a_message_beyond_the_limit_is_refused_and_the_connection_stays(broker: RabbitMQ) -> None:
     transport = AmqpTransport(broker.url, app_id="billing")
     await transport.open()
