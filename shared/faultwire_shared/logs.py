@@ -30,6 +30,13 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
 }
 """Every log event of the worker and the client, with a sentence each."""
 
+_LIBRARIES: Final = {
+    "aio_pika": logging.ERROR,
+    "aiormq": logging.ERROR,
+    "aiohttp.access": logging.WARNING,
+    "alembic": logging.WARNING,
+}
+
 LogFormat = Literal["auto", "console", "json"]
 
 
@@ -39,7 +46,14 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     return logger
 
 
-def configure_process_logging(*, level: str = "INFO", log_format: LogFormat = "auto") -> None:
+def configure_process_logging(*, level: str = "INFO", log_format: _LIBRARIES: Final = {
+    "aio_pika": logging.ERROR,
+    "aiormq": logging.ERROR,
+    "aiohttp.access": logging.WARNING,
+    "alembic": logging.WARNING,
+}
+
+LogFormat = "auto") -> None:
     """Send every log record of this process to stderr, one line each.
 
     Args:
@@ -78,8 +92,9 @@ def configure_process_logging(*, level: str = "INFO", log_format: LogFormat = "a
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for noisy in ("aio_pika", "aiormq", "aiohttp.access", "alembic"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    # Our supervisors tell of every lost connection once; aiormq's warnings repeat it for each channel.
+    for library, threshold in _LIBRARIES.items():
+        logging.getLogger(library).setLevel(threshold)
 
 
 def _renderers(as_json: bool, *, colors: bool) -> list[structlog.typing.Processor]:

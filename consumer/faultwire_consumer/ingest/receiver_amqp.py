@@ -17,6 +17,7 @@ from faultwire_consumer.ingest.prefetch import PrefetchPlan
 from faultwire_consumer.ingest.settlement import BrokerHandle, give_back
 from faultwire_consumer.metrics import Metrics
 from faultwire_shared.amqp import (
+    CLOSE_SECONDS,
     BrokerError,
     BrokerRefusedError,
     TopologyError,
@@ -32,6 +33,8 @@ from faultwire_shared.retry import full_jitter_delays
 from faultwire_shared.topology import TOPOLOGY, queue_of
 
 _CALL_SECONDS: Final = 10.0
+RECONNECT_SECONDS: Final = 5.0
+"""The longest wait between two attempts: workers are few, and a broker that is back has a backlog."""
 
 log = get_logger(__name__)
 
@@ -77,7 +80,7 @@ class AmqpReceiver:
 
     async def run(self) -> None:
         """Connect, consume until the connection is lost, wait, connect again."""
-        delays = full_jitter_delays()
+        delays = full_jitter_delays(most_seconds=RECONNECT_SECONDS)
         while not self._stopping.is_set():
             received = False
             try:
@@ -88,7 +91,7 @@ class AmqpReceiver:
                 why = "the connection or the consumer is gone"
             if self._stopping.is_set():
                 return
-            delays = full_jitter_delays() if received else delays
+            delays = full_jitter_delays(most_seconds=RECONNECT_SECONDS) if received else delays
             await self._wait_after(why, next(delays))
 
     async def _run_generation(self) -> bool:
@@ -188,7 +191,7 @@ class AmqpReceiver:
         if tag is None or self._channel is None:
             return
         try:
-            async with broker_call("cancel the consumer", _CALL_SECONDS):
+            async with broker_call("cancel the consumer", CLOSE_SECONDS):
                 await self._channel.basic_cancel(tag)
         except BrokerError:
             self._lost.set()
