@@ -46,14 +46,7 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     return logger
 
 
-def configure_process_logging(*, level: str = "INFO", log_format: _LIBRARIES: Final = {
-    "aio_pika": logging.ERROR,
-    "aiormq": logging.ERROR,
-    "aiohttp.access": logging.WARNING,
-    "alembic": logging.WARNING,
-}
-
-LogFormat = "auto") -> None:
+def configure_process_logging(*, level: str = "INFO", log_format: LogFormat = "auto") -> None:
     """Send every log record of this process to stderr, one line each.
 
     Args:
