@@ -37,9 +37,8 @@ def localize(worker: Worker, request: pytest.FixtureRequest) -> Localize:
         event: str = worker.get("/api/v1/events")["events"][0]["id"]
         text = _EVENT_ID.sub(event, _PORT.sub(str(worker.port), text))
         if _BROKER.search(text):
-            broker: RabbitMQ = request.getfixturevalue("rabbitmq")
-            run([FAULTWIRE, "topology", "apply"], worker.environment | {"FAULTWIRE_BROKER_URL": broker.url})
-            text = _BROKER.sub(lambda _: broker.url, text)
+            broker_url: str = request.getfixturevalue("broker_url")
+            text = _BROKER.sub(lambda _: broker_url, text)
         if _DATABASE.search(text):
             database: PostgreSQL = request.getfixturevalue("postgresql")
             text = _DATABASE.sub(lambda _: database.url, text)
@@ -51,8 +50,12 @@ def localize(worker: Worker, request: pytest.FixtureRequest) -> Localize:
 @pytest.fixture
 def environment(worker: Worker, tmp_path: Path) -> dict[str, str]:
     """A reader's shell beside the running worker."""
-    return clean_environment(tmp_path) | {
-        "FAULTWIRE_URL": worker.url,
-        "FAULTWIRE_BROKER_URL": worker.url,
-        "FAULTWIRE_SERVICE": "billing",
-    }
+    return clean_environment(tmp_path) | {"FAULTWIRE_URL": worker.url}
+
+
+@pytest.fixture
+def broker_url(rabbitmq: RabbitMQ, worker: Worker) -> str:
+    """A broker where an administrator has been."""
+    environment = worker.environment | {"FAULTWIRE_BROKER_URL": rabbitmq.url}
+    run([FAULTWIRE, "topology", "apply"], environment)
+    return rabbitmq.url

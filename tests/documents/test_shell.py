@@ -43,10 +43,9 @@ def test_a_shell_block_works(
     if "parsed" in block.words or not commands:
         return
     if any(serves(command) for command in commands):
-        # Its own worker, not the one that runs already, and no intake for its broker.
+        # Its own worker, not the one that runs already.
         port = str(reserve_port())
         environment |= {"FAULTWIRE_HTTP_PORT": port, "FAULTWIRE_URL": f"http://127.0.0.1:{port}"}
-        del environment["FAULTWIRE_BROKER_URL"]
         commands = [re.sub(r"\b8787\b", port, command) for command in commands]
     lines = [f"serve env {command.rstrip(' &')}" if serves(command) else command for command in commands]
     script = localize("\n".join([_PRELUDE, *lines, "stop_serving"]))
