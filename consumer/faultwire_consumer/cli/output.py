@@ -22,6 +22,7 @@ STYLES: Final = {
     "resolved": "green",
 }
 _RIGHT: Final = ("count", "attempts", "size")
+_WIDE: Final = 60
 
 Row = Mapping[str, Any]
 
@@ -93,7 +94,7 @@ def _print_table(rows: Sequence[Row], columns: Sequence[str], output: Output) ->
             justify="right" if column in _RIGHT else "left",
             no_wrap=fixed,
             overflow="fold" if fixed else "ellipsis",
-            max_width=None if fixed else 60,
+            max_width=None if fixed else _WIDE,
         )
     for row in rows:
         table.add_row(*(styled(_short(column, row.get(column))) for column in columns))
@@ -101,6 +102,8 @@ def _print_table(rows: Sequence[Row], columns: Sequence[str], output: Output) ->
 
 
 def _short(column: str, value: Any) -> str:
-    """Times to the second: on a terminal the width is worth more."""
+    """Times to the second and a title's beginning: on a terminal a row should be a line."""
     text = cell(value)
-    return text[:19].replace("T", " ") if column.endswith("_at") else text
+    if column.endswith("_at"):
+        return text[:19].replace("T", " ")
+    return text if len(text) <= _WIDE or column == "id" else f"{text[: _WIDE - 1]}…"
