@@ -129,6 +129,7 @@ class ServerProcess:
         death_signal: str = "KILL",
     ) -> None:
         self.log = log
+        self._has_ended = False
         with log.open("ab") as output:
             self._process = _spawner.submit(
                 subprocess.Popen[bytes],
@@ -165,6 +166,9 @@ class ServerProcess:
 
     def end(self, number: signal.Signals = signal.SIGKILL) -> int:
         """End the server, wait for it and return its exit code; what is left of its group is killed."""
+        if self._has_ended:
+            return self._process.returncode  # by now its number may be another process's
+        self._has_ended = True
         if self.is_running:
             self._process.send_signal(number)
             self.resume()

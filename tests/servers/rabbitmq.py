@@ -219,7 +219,7 @@ class Nodes:
     """The session's nodes: one that tests share, and one after the other for those that break theirs."""
 
     def __init__(self) -> None:
-        self._exit = ExitStack()
+        self._shared_exit, self._private_exit = ExitStack(), ExitStack()
         self._shared: Node | None = None
         self._private: Node | None = None
 
@@ -227,7 +227,7 @@ class Nodes:
     def shared(self) -> Iterator[RabbitMQ]:
         """A fresh vhost on the shared node."""
         if self._shared is None:
-            self._shared = self._start()
+            self._shared = self._shared_exit.enter_context(_node())
         with _vhost(self._shared) as vhost:
             yield RabbitMQ(self._shared, vhost)
 
@@ -235,21 +235,27 @@ class Nodes:
     def private(self) -> Iterator[PrivateRabbitMQ]:
         """A fresh vhost on a node that nobody has harmed; what the last test harmed is replaced."""
         if self._private is not None and self._private.is_spent:
-            self._private.stop()
+            self._private_exit.close()
             self._private = None
         if self._private is None:
-            self._private = self._start()
+            self._private = self._private_exit.enter_context(_node())
         with _vhost(self._private) as vhost:
             yield PrivateRabbitMQ(self._private, vhost)
 
     def stop(self) -> None:
-        self._exit.close()
+        self._private_exit.close()
+        self._shared_exit.close()
 
-    def _start(self) -> Node:
-        node = Node(self._exit.enter_context(temporary_home("rabbitmq")))
-        self._exit.callback(node.stop)
-        node.start()
-        return node
+
+@contextmanager
+def _node() -> Iterator[Node]:
+    with temporary_home("rabbitmq") as home:
+        node = Node(home)
+        try:
+            node.start()
+            yield node
+        finally:
+            node.stop()
 
 
 @contextmanager
