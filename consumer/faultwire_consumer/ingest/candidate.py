@@ -17,6 +17,7 @@ from faultwire_consumer.store.partition import partition_day
 from faultwire_shared.codec import Undecodable, UndecodableReason
 from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.event_id import day_of
+from faultwire_shared.failpoint import failpoint
 from faultwire_shared.taxonomy import DEFAULTS
 
 CLOCK_AHEAD: Final = timedelta(minutes=5)
@@ -75,6 +76,7 @@ def candidates_of(delivery: Delivery, *, grouper: Grouper, received_at: datetime
     found: list[Candidate] = []
     for raw in delivery.events:
         body = bytes(raw)
+        failpoint("worker.decoding", body)
         try:
             event = decode_narrow(body)
             found.append(_readable(event, body, delivery, grouper.group(event), received_at))

@@ -10,6 +10,7 @@ from faultwire_consumer.ingest.receiver import Receiver
 from faultwire_consumer.ingest.settlement import settle
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract import Store, StoreUnavailableError
+from faultwire_shared.failpoint import failpoint
 from faultwire_shared.logs import get_logger
 from faultwire_shared.retry import full_jitter_delays
 
@@ -42,6 +43,7 @@ class LaneLoop:
                 batch = await self._receiver.collect(size=BATCH_EVENTS, linger=LINGER_SECONDS)
                 if not batch:
                     return
+                failpoint("worker.received")
                 before = group.create_task(self._move(batch, before))
 
     async def _move(self, batch: list[Delivery], before: asyncio.Task[None] | None) -> None:
@@ -53,7 +55,9 @@ class LaneLoop:
             if returns:
                 # First the consumer goes, then the messages go back: else they came at once again.
                 await self._receiver.pause()
+            failpoint("worker.settling")
             await settle(batch, outcomes, metrics=self._metrics)
+            failpoint("worker.settled")
         finally:
             self._slots.release()
         if returns:

@@ -27,6 +27,7 @@ from faultwire_consumer.store.contract import (
 )
 from faultwire_consumer.store.dead_letters import record_dead_letters
 from faultwire_consumer.store.transition import apply_transitions
+from faultwire_shared.failpoint import failpoint
 from faultwire_shared.logs import get_logger
 from faultwire_shared.retry import full_jitter_delays
 
@@ -69,6 +70,7 @@ class Pipeline:
         """
         started, received_at = time.monotonic(), self._clock()
         read = [candidates_of(one, grouper=self._grouper, received_at=received_at) for one in deliveries]
+        failpoint("worker.decoded")
         outcomes = iter(await self._store_all([candidate for candidates in read for candidate in candidates]))
         settled = [[next(outcomes) for _ in candidates] for candidates in read]
         self._metrics.batch_seconds.observe(time.monotonic() - started)
@@ -112,11 +114,17 @@ class Pipeline:
         rows = [candidate.row for candidate in batch.fresh.values()]
         await self._store.prepare_days(frozenset(row.occurred_day for row in rows))
         await self._register_unseen(batch.fresh.values())
+        failpoint("worker.registered")
         async with self._store.write() as tx:
+            failpoint("worker.begun")
             counted = await tx.record_events(rows) if rows else Counted(frozenset(), ())
+            failpoint("worker.events_recorded")
             transitions = self._judge(counted)
             await apply_transitions(tx, transitions)
+            failpoint("worker.transitions_applied")
             await record_dead_letters(tx, [one.letter for one in batch.unreadable])
+            failpoint("worker.dead_letters_recorded")
+        failpoint("worker.committed")
         self._report(rows, counted, batch.unreadable, transitions)
         return _outcomes(candidates, counted.duplicates)
 

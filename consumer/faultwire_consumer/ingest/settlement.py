@@ -15,6 +15,7 @@ from msgspec import Struct
 from faultwire_consumer.ingest.delivery import Delivery
 from faultwire_consumer.ingest.outcome import Outcome, Retry, must_return
 from faultwire_consumer.metrics import Metrics
+from faultwire_shared.failpoint import failpoint
 
 _STALE: Final = (ChannelInvalidStateError, AMQPError, OSError, RuntimeError)
 _SETTLE_SECONDS: Final = 5.0
@@ -67,6 +68,7 @@ async def _settle_at_broker(deliveries: Sequence[Delivery], returned: set[int]) 
                     await handle.channel.basic_nack(handle.tag, requeue=True)
                 else:
                     await handle.channel.basic_ack(handle.tag)
+                    failpoint("worker.acking")
     except (*_STALE, TimeoutError):
         return
     except asyncio.CancelledError:
@@ -82,3 +84,4 @@ async def _ack_all(deliveries: Sequence[Delivery]) -> None:
     for handle in last.values():
         if not handle.channel.is_closed:
             await handle.channel.basic_ack(handle.tag, multiple=True)
+            failpoint("worker.acking")

@@ -22,6 +22,7 @@ from faultwire_consumer.store.failure import translate
 from faultwire_consumer.store.partition import make_partition
 from faultwire_consumer.store.schema import QUARANTINE_DAY
 from faultwire_shared.event_id import day_of
+from faultwire_shared.failpoint import failpoint
 
 _DRIVER_ERRORS: Final = (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 _POOL_CONNECTIONS: Final = 12
@@ -143,6 +144,7 @@ async def _shielded_transaction(driver: Any) -> AsyncIterator[None]:
     except BaseException:
         await _rollback(driver, transaction)
         raise
+    failpoint("worker.committing")
     # A commit that is cancelled half-way would leave unknown what is stored.
     await asyncio.shield(transaction.commit())
 

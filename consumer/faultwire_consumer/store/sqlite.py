@@ -33,6 +33,7 @@ from faultwire_consumer.store.failure import first_line, unavailable
 from faultwire_consumer.store.schema import SCHEMA
 from faultwire_consumer.store.sqlite_pragma import prepare_connection
 from faultwire_consumer.store.url import sqlite_path
+from faultwire_shared.failpoint import failpoint
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -147,6 +148,7 @@ class SqliteStore:
     def _end(self, connection: Connection, *, commit: bool) -> None:
         try:
             if commit:
+                failpoint("worker.committing")
                 connection.commit()
         finally:
             connection.close()  # rolls back what is not committed

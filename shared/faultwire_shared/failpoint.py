@@ -1,0 +1,60 @@
+"""Named places in the code where a test kills the process, as a power cut or an OOM killer would.
+
+``FAULTWIRE_TEST_FAILPOINT=worker.committed`` kills at the first pass, ``worker.committed:7`` at the
+eighth. With ``FAULTWIRE_TEST_FAILPOINT_MARKER`` beside it only a pass with a body that holds the
+marker counts. In normal runs a failpoint is one comparison.
+"""
+
+import os
+import signal
+from collections.abc import Mapping
+from typing import Final
+
+VARIABLE: Final = "FAULTWIRE_TEST_FAILPOINT"
+MARKER_VARIABLE: Final = "FAULTWIRE_TEST_FAILPOINT_MARKER"
+
+FAILPOINTS: Final[Mapping[str, str]] = {
+    "worker.received": "A batch was taken in; nothing of it is decoded.",
+    "worker.decoding": "One event is about to be decoded; the pass that knows its body.",
+    "worker.decoded": "The whole batch is decoded and grouped; the store knows nothing.",
+    "worker.registered": "New fingerprints are committed, with incidents of count 0.",
+    "worker.begun": "The batch's transaction stands and is empty.",
+    "worker.events_recorded": "Events are inserted and counted, uncommitted.",
+    "worker.transitions_applied": "Incidents and their history are written, uncommitted.",
+    "worker.dead_letters_recorded": "All rows of the batch are written; the commit comes next.",
+    "worker.committing": "The store is asked to commit in the next instant.",
+    "worker.committed": "The batch is committed; the broker knows nothing.",
+    "worker.settling": "The batch's turn to be settled has come.",
+    "worker.acking": "An ack was handed to the connection; whether it left is open.",
+    "worker.settled": "The batch is settled.",
+}
+"""Every failpoint, with a sentence each."""
+
+
+class _Armed:
+    """The failpoint that the environment names, and the passes that are left until it kills."""
+
+    def __init__(self, setting: str, marker: str) -> None:
+        self.name, _, passes = setting.partition(":")
+        if self.name not in FAILPOINTS:
+            raise ValueError(f"{VARIABLE}: no failpoint {self.name!r}; known are {', '.join(FAILPOINTS)}")
+        self._passes_left = int(passes or 0)
+        self._marker = marker.encode()
+
+    def hit(self, body: bytes) -> None:
+        if self._marker not in body:
+            return
+        if self._passes_left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self._passes_left -= 1
+
+
+_armed = (
+    _Armed(os.environ[VARIABLE], os.environ.get(MARKER_VARIABLE, "")) if os.environ.get(VARIABLE) else None
+)
+
+
+def failpoint(name: str, body: bytes = b"") -> None:
+    """Die here if the environment says so; else nothing."""
+    if _armed is not None and _armed.name == name:
+        _armed.hit(body)
