@@ -6,6 +6,7 @@ Usage: python -m tests.acceptance.producer BROKER_URL SERVICE EVENTS LEDGER
 import asyncio
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Final
 
@@ -57,7 +58,8 @@ async def main(broker_url: str, service: str, events: int, ledger: Path) -> None
             for first in range(0, events, AT_A_TIME):
                 numbers = range(first, min(first + AT_A_TIME, events))
                 done = await asyncio.gather(*(emit(errors, number) for number in numbers))
-                lines.writelines(f"{event_id} {state}\n" for event_id, state in done)
+                now = time.time()
+                lines.writelines(f"{event_id} {state} {now:.3f}\n" for event_id, state in done)
                 lines.flush()
                 os.fsync(lines.fileno())
 

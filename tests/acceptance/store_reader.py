@@ -35,6 +35,10 @@ class StoreReader:
     async def event_ids(self) -> list[str]:
         return await self.all("SELECT event_id FROM {s}events")
 
+    async def dead_letter_ids(self) -> list[str]:
+        """Of the dead letters that name one."""
+        return await self.all("SELECT event_id FROM {s}dead_letters WHERE event_id IS NOT NULL")
+
     async def stored(self) -> int:
         return await self.one("SELECT count(*) FROM {s}events")
 

@@ -1,13 +1,16 @@
 """The worker of ``tests.servers``, from coroutines: nothing of it blocks the test's own loop."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from aiohttp import ClientSession, ClientTimeout
+from tests.servers.process import ServerProcess
 from tests.servers.worker import FAULTWIRE, Worker, clean_environment
+from tests.waiting import until
 
 COMMAND_SECONDS: Final = 90.0
 
@@ -30,9 +33,41 @@ async def command(*arguments: str, cwd: Path | None = None, **settings: str) -> 
 class WorkerProcess:
     """One worker on a port of its own; start it again after a kill as often as a test likes."""
 
-    def __init__(self, directory: Path, *, database_url: str, broker_url: str | None = None) -> None:
+    def __init__(
+        self, directory: Path, *, database_url: str, broker_url: str | None = None, **settings: str
+    ) -> None:
         self._worker = Worker(directory, database_url=database_url, broker_url=broker_url)
+        self._worker.environment |= settings
+        self._process: ServerProcess | None = None
         self.url = self._worker.url
+        self.log = self._worker.log
+
+    async def launch(self, **settings: str) -> None:
+        """Start the process and do not wait for it: it may never get ready."""
+        environment = self._worker.environment | settings
+        command = [FAULTWIRE, "worker"]
+        self._process = await asyncio.to_thread(ServerProcess, command, environment, self.log)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process that was launched lives."""
+        return self._process is not None and self._process.is_running
+
+    async def wait_for_death(self, *, seconds: float = 60) -> int:
+        """Wait until the process that was launched ends by itself; its exit code."""
+        process = self._process
+        assert process is not None
+
+        async def is_dead() -> bool:
+            return not process.is_running
+
+        await until(is_dead, "the worker ends", seconds=seconds)
+        return await asyncio.to_thread(process.end)
+
+    async def signal(self, number: signal.Signals) -> int:
+        """Send a signal to the process that was launched and wait for its end; the exit code."""
+        assert self._process is not None
+        return await asyncio.to_thread(self._process.end, number)
 
     async def start(self) -> None:
         """Start the process and wait until it takes events."""
