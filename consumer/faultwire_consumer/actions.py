@@ -1,10 +1,20 @@
-"""What operators do to incidents: the one door for command line, API and page."""
+"""What operators do to incidents and dead letters: the one door for command line, API and page."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Final
 
+from faultwire_consumer.domain.dead_letter import (
+    Attempt,
+    LetterReason,
+    LetterStatus,
+    discard_refused,
+    replay_refused,
+)
 from faultwire_consumer.domain.incident import NotPossible, Verb, decide
 from faultwire_consumer.store.contract import Store
+from faultwire_consumer.store.dead_letters import LetterChange, change_letter, load_letter_status
+from faultwire_consumer.store.letter_queries import DeadLetterBody, get_dead_letter
 from faultwire_consumer.store.queries import Incident, get_incident
 from faultwire_consumer.store.transition import apply_transitions, load_standing
 from faultwire_shared.taxonomy import ConflictError, NotFoundError
@@ -22,6 +32,18 @@ class IncidentConflictError(ConflictError):
     """The verb does not fit the incident's status."""
 
     code = "INCIDENT_CONFLICT"
+
+
+class DeadLetterNotFoundError(NotFoundError):
+    """No dead letter has that id."""
+
+    code = "DEAD_LETTER_NOT_FOUND"
+
+
+class DeadLetterConflictError(ConflictError):
+    """The verb does not fit the dead letter."""
+
+    code = "DEAD_LETTER_CONFLICT"
 
 
 async def change_status(store: Store, incident_id: int, verb: Verb, *, actor: str, now: datetime) -> Incident:
@@ -69,3 +91,112 @@ def unknown_incident(incident_id: int | str) -> IncidentNotFoundError:
     """What to raise where there is no incident of that id."""
     shown = f"{ID_PREFIX}{incident_id}" if isinstance(incident_id, int) else incident_id
     return IncidentNotFoundError(f"there is no incident {shown}")
+
+
+async def replay_dead_letter(
+    store: Store,
+    letter_id: int,
+    ingest: Callable[[DeadLetterBody], Awaitable[Attempt]],
+    *,
+    actor: str,
+    now: Callable[[], datetime],
+    why: str = "",
+) -> Attempt | None:
+    """Put a dead letter through ingest again, then mark it; None where it was replayed before.
+
+    Two transactions, the events' first: a replay that dies in between, or is asked for twice at
+    once, meets its events as duplicates when it is repeated, and then marks.
+
+    Raises:
+        DeadLetterNotFoundError: it does not exist.
+        DeadLetterConflictError: its body was cut.
+        StoreUnavailableError: the store did not take it now; nothing was marked.
+    """
+    letter = await load_dead_letter(store, letter_id)
+    if letter.status is LetterStatus.REPLAYED:
+        return None
+    check_replay(letter)
+    attempt = await ingest(letter)
+    async with store.write() as tx:
+        status = await load_letter_status(tx, letter_id)
+        if status is None or status is LetterStatus.REPLAYED:
+            return attempt
+        change = LetterChange(
+            letter_id=letter_id,
+            at=now(),
+            actor=actor,
+            reason=LetterReason.REPLAYED if attempt.is_kept else LetterReason.REPLAY_FAILED,
+            detail="; ".join(text for text in (why, attempt.detail) if text),
+            before=status,
+            after=LetterStatus.REPLAYED if attempt.is_kept else status,
+        )
+        await change_letter(tx, change)
+    return attempt
+
+
+async def discard_dead_letter(
+    store: Store, letter_id: int, *, actor: str, now: datetime, why: str = ""
+) -> bool:
+    """Mark a dead letter as not wanted; its body stays. Whether that is new.
+
+    Raises:
+        DeadLetterNotFoundError: it does not exist.
+        DeadLetterConflictError: it was replayed.
+    """
+    async with store.write() as tx:
+        status = await load_letter_status(tx, letter_id)
+        if status is None:
+            raise unknown_dead_letter(letter_id)
+        if status is LetterStatus.DISCARDED:
+            return False
+        check_discard(letter_id, status)
+        change = LetterChange(
+            letter_id=letter_id,
+            at=now,
+            actor=actor,
+            reason=LetterReason.DISCARDED,
+            detail=why,
+            before=status,
+            after=LetterStatus.DISCARDED,
+        )
+        await change_letter(tx, change)
+    return True
+
+
+def check_replay(letter: DeadLetterBody) -> None:
+    """See that a dead letter can be replayed.
+
+    Raises:
+        DeadLetterConflictError: its body was cut.
+    """
+    refused = replay_refused(letter.size, len(letter.body))
+    if refused is not None:
+        raise DeadLetterConflictError(f"dead letter {letter.id}: {refused}")
+
+
+def check_discard(letter_id: int, status: LetterStatus) -> None:
+    """See that a dead letter can be discarded.
+
+    Raises:
+        DeadLetterConflictError: it was replayed.
+    """
+    refused = discard_refused(status)
+    if refused is not None:
+        raise DeadLetterConflictError(f"dead letter {letter_id}: {refused}")
+
+
+async def load_dead_letter(store: Store, letter_id: int) -> DeadLetterBody:
+    """One dead letter.
+
+    Raises:
+        DeadLetterNotFoundError: it does not exist.
+    """
+    letter = await get_dead_letter(store, letter_id)
+    if letter is None:
+        raise unknown_dead_letter(letter_id)
+    return letter
+
+
+def unknown_dead_letter(letter_id: int | str) -> DeadLetterNotFoundError:
+    """What to raise where there is no dead letter of that id."""
+    return DeadLetterNotFoundError(f"there is no dead letter {letter_id}")

@@ -10,6 +10,7 @@ from typing import Final
 from aiohttp import web
 
 from faultwire_consumer.config import WorkerConfig
+from faultwire_consumer.ingest.dead_queue import DEAD_LANE, DeadQueue, DeadQueueReceiver
 from faultwire_consumer.ingest.intake_publishing import publishing_intake
 from faultwire_consumer.ingest.lane import LaneLoop
 from faultwire_consumer.ingest.pipeline import Pipeline
@@ -87,7 +88,11 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event) -> None
         )
         async with _serving(app, config), asyncio.TaskGroup() as group:
             tasks = [group.create_task(receiver.run()) for receiver in receivers]
-            loops = [LaneLoop(one, pipeline, store=store, metrics=metrics) for one in receivers]
+            dead = DeadQueue(store, metrics=metrics, clock=lambda: datetime.now(UTC))
+            loops = [
+                LaneLoop(one, dead if one.lane == DEAD_LANE else pipeline, store=store, metrics=metrics)
+                for one in receivers
+            ]
             lanes = [group.create_task(loop.run()) for loop in loops]
             await _stop_wanted(stop, [*tasks, *lanes])
             await _drain(receivers, lanes)
@@ -124,7 +129,8 @@ async def _intake(
         yield doors, storing_intake(doors)
         return
     async with publishing_intake(broker_url) as intake:
-        yield [AmqpReceiver(lane, broker_url, metrics=metrics) for lane in Lane], intake
+        lanes = [AmqpReceiver(lane, broker_url, metrics=metrics) for lane in Lane]
+        yield [*lanes, DeadQueueReceiver(broker_url, metrics=metrics)], intake
 
 
 @asynccontextmanager

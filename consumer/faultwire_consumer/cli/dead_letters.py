@@ -1,40 +1,142 @@
-"""``faultwire dead-letters``: list, show."""
+"""``faultwire dead-letters``: list, show, replay, discard."""
 
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 from rich.console import Console
 
+from faultwire_consumer.cli.actor import user_name
 from faultwire_consumer.cli.client import Client
-from faultwire_consumer.cli.option import OUTPUT, Limit, Output
-from faultwire_consumer.cli.output import print_document, print_list, styled
+from faultwire_consumer.cli.failure import FAILED, USAGE, CommandError
+from faultwire_consumer.cli.option import OUTPUT, Limit, Output, Switch, Values
+from faultwire_consumer.cli.output import print_document, print_json, print_list, say, styled
 
-app = App(name="dead-letters", help="See what arrived and could not be stored.")
+app = App(name="dead-letters", help="See what arrived and could not be stored; replay or discard it.")
 
 _API = ("api", "v1", "dead-letters")
-_COLUMNS = ("id", "reason", "attempts", "origin", "event_id", "first_seen_at", "detail")
+_COLUMNS = ("id", "status", "reason", "attempts", "origin", "event_id", "first_seen_at", "detail")
+_PAGE = 1000
+_Ids = Annotated[str, Parameter(name="ID", show_default=False)]
+_Texts = Annotated[tuple[str, ...], Values]
+_Switch = Annotated[bool, Switch]
 
 
 @app.command(name="list")
-def list_(*, limit: Limit = 50, cursor: str | None = None, output: Output = OUTPUT) -> None:
+def list_(
+    *,
+    status: str = "waiting",
+    reason: _Texts = (),
+    limit: Limit = 50,
+    cursor: str | None = None,
+    output: Output = OUTPUT,
+) -> None:
     """List dead letters, the newest first.
 
     Args:
+        status: waiting, replayed, discarded or all.
+        reason: With this reason; may be repeated.
         limit: How many.
         cursor: Go on where a list ended.
     """
-    print_list(Client(output).get(*_API, limit=limit, cursor=cursor), "dead_letters", _COLUMNS, output)
+    document = Client(output).get(*_API, status=status, reason=reason, limit=limit, cursor=cursor)
+    print_list(document, "dead_letters", _COLUMNS, output)
 
 
 @app.command
 def show(letter_id: Annotated[str, Parameter(name="ID")], /, *, output: Output = OUTPUT) -> None:
-    """Show one dead letter with its body."""
+    """Show one dead letter with its body and what was done to it."""
     print_document(Client(output).get(*_API, letter_id), output, _show)
+
+
+@app.command
+def replay(
+    *ids: _Ids,
+    all_: Annotated[bool, Parameter(name="--all", negative="", show_default=False)] = False,
+    reason: _Texts = (),
+    why: str = "",
+    dry_run: _Switch = False,
+    output: Output = OUTPUT,
+) -> int:
+    """Put dead letters through ingest again; what is stored already is not counted twice.
+
+    Exit code 1 where one of them failed again: it stays a dead letter, with one attempt more.
+
+    Args:
+        all_: All that wait.
+        reason: With --all, those with this reason; may be repeated.
+        why: Your words for the history.
+        dry_run: Say what would be, and change nothing.
+    """
+    asked = {"actor": user_name(), "why": why, "dry_run": dry_run}
+    return _change("replay", _chosen(ids, all_=all_, reason=reason, output=output), asked, output)
+
+
+@app.command
+def discard(
+    *ids: _Ids,
+    all_: Annotated[bool, Parameter(name="--all", negative="", show_default=False)] = False,
+    reason: _Texts = (),
+    why: str = "",
+    dry_run: _Switch = False,
+    output: Output = OUTPUT,
+) -> int:
+    """Mark dead letters as not wanted; they stay in the list of the discarded.
+
+    Args:
+        all_: All that wait.
+        reason: With --all, those with this reason; may be repeated.
+        why: Your words for the history.
+        dry_run: Say what would be, and change nothing.
+    """
+    asked = {"actor": user_name(), "why": why, "dry_run": dry_run}
+    return _change("discard", _chosen(ids, all_=all_, reason=reason, output=output), asked, output)
+
+
+def _chosen(ids: Sequence[str], *, all_: bool, reason: Sequence[str], output: Output) -> Sequence[str]:
+    """The ids to go through, all known before the first is changed."""
+    if bool(ids) == all_:
+        raise CommandError("name the dead letters by their ids, or all that wait by --all", USAGE)
+    if reason and not all_:
+        raise CommandError("--reason chooses among --all", USAGE)
+    return list(_waiting(Client(output), reason))[::-1] if all_ else ids
+
+
+def _waiting(client: Client, reason: Sequence[str]) -> Iterator[str]:
+    cursor = None
+    while True:
+        page = client.get(*_API, status="waiting", reason=reason, limit=_PAGE, cursor=cursor)
+        yield from (str(letter["id"]) for letter in page["dead_letters"])
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return
+
+
+def _change(verb: str, ids: Sequence[str], asked: dict[str, Any], output: Output) -> int:
+    client, answers = Client(output), []
+    for letter_id in ids:
+        answer = client.post(*_API, letter_id, verb, body=asked)
+        answers.append(answer)
+        if output.jsonl:
+            print_document(answer, output, _show)
+        elif not output.quiet:
+            say(f"{answer['id']} {answer['outcome']}{': ' if answer['detail'] else ''}{answer['detail']}")
+    if output.json and not output.jsonl:
+        print_json({"dead_letters": answers})
+    if not answers and not output.quiet:
+        say("no dead letter waits")
+    failed = any(answer["outcome"] in ("replay_failed", "would_fail") for answer in answers)
+    return FAILED if failed else 0
 
 
 def _show(letter: dict[str, Any], console: Console) -> None:
     for name, value in letter.items():
-        if name != "body" and value is not None:
+        if name not in ("body", "history") and value is not None:
             console.print(styled(f"{name:14}", "dim"), styled(str(value)), soft_wrap=True)
+    if letter["history"]:
+        console.print(styled("history", "dim"))
+    for entry in letter["history"]:
+        told = f": {entry['detail']}" if entry["detail"] else ""
+        console.print(styled(f"  {entry['at']}  {entry['reason']} by {entry['actor']}{told}"), soft_wrap=True)
     for line in letter["body"].splitlines():
         console.print(styled(line), soft_wrap=True)

@@ -1,14 +1,14 @@
 """``faultwire incidents``: list, show, acknowledge, resolve, reopen."""
 
-import getpass
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 from rich.console import Console
 
+from faultwire_consumer.cli.actor import user_name
 from faultwire_consumer.cli.client import Client
 from faultwire_consumer.cli.option import OUTPUT, Limit, Output, Values
-from faultwire_consumer.cli.output import cell, print_document, print_list, say, styled
+from faultwire_consumer.cli.output import print_document, print_list, say, styled
 
 app = App(name="incidents", help="Find, acknowledge and resolve incidents.")
 
@@ -93,18 +93,11 @@ def reopen(incident_id: Annotated[str, Parameter(name="ID")], /, *, output: Outp
 
 
 def _change(incident_id: str, verb: str, output: Output) -> None:
-    document = Client(output).post(*_API, incident_id, verb, body={"actor": _user_name()})
+    document = Client(output).post(*_API, incident_id, verb, body={"actor": user_name()})
     if output.json or output.jsonl:
         print_document(document, output, _show)
     elif not output.quiet:
         say(f"{document['id']} is {document['status']}")
-
-
-def _user_name() -> str:
-    try:
-        return cell(getpass.getuser())[:100] or "cli"
-    except (OSError, KeyError):  # an unnamed user id, as in many containers
-        return "cli"
 
 
 def _show(incident: dict[str, Any], console: Console) -> None:

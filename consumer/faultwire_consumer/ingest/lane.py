@@ -5,8 +5,7 @@ from typing import Final
 
 from faultwire_consumer.ingest.delivery import Delivery
 from faultwire_consumer.ingest.outcome import must_return
-from faultwire_consumer.ingest.pipeline import Pipeline
-from faultwire_consumer.ingest.receiver import Receiver
+from faultwire_consumer.ingest.receiver import Ingester, Receiver
 from faultwire_consumer.ingest.settlement import settle
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract import Store, StoreUnavailableError
@@ -25,7 +24,7 @@ log = get_logger(__name__)
 class LaneLoop:
     """Moves one receiver's deliveries through the pipeline until the receiver is stopped and drained."""
 
-    def __init__(self, receiver: Receiver, pipeline: Pipeline, *, store: Store, metrics: Metrics) -> None:
+    def __init__(self, receiver: Receiver, pipeline: Ingester, *, store: Store, metrics: Metrics) -> None:
         self._receiver = receiver
         self._pipeline = pipeline
         self._store = store

@@ -14,7 +14,17 @@ class StoreReason(StrEnum):
     REJECTED_BY_STORE = "rejected_by_store"
 
 
-DeadLetterReason = UndecodableReason | StoreReason
+class BrokerReason(StrEnum):
+    """Why the broker dead-lettered a message; what is in it may be quite in order."""
+
+    DELIVERY_LIMIT = "delivery_limit"
+    REJECTED = "rejected_at_broker"
+    EXPIRED = "expired_at_broker"
+    QUEUE_FULL = "dropped_by_full_queue"
+    UNKNOWN = "dead_lettered_by_broker"
+
+
+DeadLetterReason = UndecodableReason | StoreReason | BrokerReason
 
 
 class Stored(Struct, frozen=True):

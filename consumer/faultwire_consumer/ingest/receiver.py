@@ -1,17 +1,26 @@
 """What every receiver is to its lane, be it RabbitMQ's queue or the HTTP intake."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from faultwire_consumer.ingest.delivery import Delivery
-from faultwire_shared.event import Lane
+from faultwire_consumer.ingest.outcome import Outcome
+
+
+class Ingester(Protocol):
+    """What a lane's loop puts its batches through."""
+
+    async def ingest(self, deliveries: Sequence[Delivery]) -> list[list[Outcome]]:
+        """Commit a batch; the outcomes of each delivery's events, in order."""
+        ...
 
 
 class Receiver(Protocol):
     """Takes deliveries of one lane in, and gives them out in batches."""
 
     @property
-    def lane(self) -> Lane:
-        """The lane it serves."""
+    def lane(self) -> str:
+        """The lane it serves; ``dead`` for the broker's dead letters."""
         ...
 
     @property

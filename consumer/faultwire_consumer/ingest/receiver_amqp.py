@@ -5,8 +5,9 @@ them again.
 """
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from aio_pika.abc import AbstractConnection
 from aiormq.abc import AbstractChannel, DeliveredMessage
@@ -30,7 +31,7 @@ from faultwire_shared.amqp import (
 from faultwire_shared.event import Lane
 from faultwire_shared.logs import get_logger
 from faultwire_shared.retry import full_jitter_delays
-from faultwire_shared.topology import TOPOLOGY, queue_of
+from faultwire_shared.topology import DEAD, TOPOLOGY, queue_of
 
 _CALL_SECONDS: Final = 10.0
 RECONNECT_SECONDS: Final = 5.0
@@ -47,7 +48,7 @@ async def ensure_topology(connection: AbstractConnection) -> None:
         BrokerUnreachableError: the connection broke meanwhile.
     """
     try:
-        await check(connection, queues=tuple(queue.name for queue in TOPOLOGY.queues[: len(Lane)]))
+        await check(connection, queues=tuple(queue.name for queue in TOPOLOGY.queues))
     except TopologyError as missing:
         try:
             await declare(connection)
@@ -56,10 +57,11 @@ async def ensure_topology(connection: AbstractConnection) -> None:
 
 
 class AmqpReceiver:
-    """Consumes one lane's queue."""
+    """Consumes one lane's queue, or under another name than a lane's the dead letters'."""
 
-    def __init__(self, lane: Lane, broker_url: str, *, metrics: Metrics) -> None:
+    def __init__(self, lane: str, broker_url: str, *, metrics: Metrics) -> None:
         self.lane = lane
+        self.queue = queue_of(Lane(lane)) if lane in set(Lane) else DEAD
         self._url = broker_url
         self._metrics = metrics
         self._queue = DeliveryQueue()
@@ -123,14 +125,14 @@ class AmqpReceiver:
         if self._wanted.is_set():
             async with self._changing:
                 await self._start_consumer()
-        log.info("broker.connected", lane=self.lane, queue=queue_of(self.lane))
+        log.info("broker.connected", lane=self.lane, queue=self.queue)
 
     async def _start_consumer(self) -> None:
         if self._channel is None or self._consumer_tag is not None or self._stopping.is_set():
             return
-        async with broker_call(f"consume {queue_of(self.lane)}", _CALL_SECONDS):
+        async with broker_call(f"consume {self.queue}", _CALL_SECONDS):
             await self._channel.basic_qos(prefetch_count=self._prefetch.messages)
-            answer = await self._channel.basic_consume(queue_of(self.lane), self._on_message)
+            answer = await self._channel.basic_consume(self.queue, self._on_message)
         self._consumer_tag = answer.consumer_tag
 
     async def _adjust_prefetch(self) -> None:
@@ -151,16 +153,16 @@ class AmqpReceiver:
         if self._prefetch.note(len(message.body)):
             self._adjusting = asyncio.create_task(self._adjust_prefetch())
         properties = message.header.properties
-        count = (properties.headers or {}).get("x-delivery-count", 0)
-        self._queue.put(
-            read_delivery(
-                message.body,
-                properties.message_type,
-                origin=queue_of(self.lane),
-                handle=BrokerHandle(message.channel, delivered.delivery_tag or 0),
-                attempts=1 + (count if isinstance(count, int) else 0),
-            )
-        )
+        handle = BrokerHandle(message.channel, delivered.delivery_tag or 0)
+        self._queue.put(self.read(message.body, properties.message_type, properties.headers or {}, handle))
+
+    def read(
+        self, body: bytes, message_type: str | None, headers: Mapping[str, Any], handle: BrokerHandle
+    ) -> Delivery:
+        """A message of this queue as a delivery."""
+        count = headers.get("x-delivery-count", 0)
+        attempts = 1 + (count if isinstance(count, int) else 0)
+        return read_delivery(body, message_type, origin=self.queue, handle=handle, attempts=attempts)
 
     def _on_lost(self, *_: object) -> None:
         self._consumer_tag = None

@@ -1,4 +1,4 @@
-"""What operators read of events and dead letters: lists, one by its id, and why an event is where it is."""
+"""What operators read of events: lists, one by its id, and why an event is where it is."""
 
 import json
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Row, Select, select
 from faultwire_consumer.store.contract import Store
 from faultwire_consumer.store.paging import Page, cut, decode_cursor, older_than
 from faultwire_consumer.store.row import values_of
-from faultwire_consumer.store.schema import QUARANTINE_DAY, dead_letters, events, fingerprints, incidents
+from faultwire_consumer.store.schema import QUARANTINE_DAY, events, fingerprints, incidents
 from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.event_id import day_of
 
@@ -65,29 +65,7 @@ class Grouping(Struct, frozen=True, kw_only=True):
     parts: tuple[str, ...]
 
 
-class DeadLetter(Struct, frozen=True, kw_only=True):
-    """What could not be stored, and why."""
-
-    id: int
-    reason: str
-    detail: str
-    first_seen_at: datetime
-    last_seen_at: datetime
-    attempts: int
-    event_id: str | None
-    origin: str
-    message_type: str | None
-    size: int
-
-
-class DeadLetterBody(DeadLetter, frozen=True, kw_only=True):
-    """A dead letter with the bytes that came, possibly cut."""
-
-    body: bytes
-
-
 _GROUPED: Final = events.join(fingerprints, fingerprints.c.fingerprint == events.c.fingerprint)
-_LETTER: Final = tuple(dead_letters.c[name] for name in DeadLetter.__struct_fields__)
 
 
 async def list_events(
@@ -132,29 +110,6 @@ async def get_grouping(store: Store, event_id: str) -> Grouping | None:
         fingerprint=row.digest.hex(),
         parts=tuple(json.loads(row.parts)),
     )
-
-
-async def list_dead_letters(store: Store, *, limit: int, cursor: str | None = None) -> Page[DeadLetter]:
-    """Dead letters, the newest first.
-
-    Raises:
-        BadCursorError: the cursor is none of this list.
-    """
-    table = dead_letters.c
-    statement = select(*_LETTER)
-    if cursor is not None:
-        position = decode_cursor("dead_letters", cursor, int)
-        statement = statement.where(table.id < position.key)
-    rows = await store.read(statement.order_by(table.id.desc()).limit(limit + 1))
-    found = [DeadLetter(**values_of(row)) for row in rows]
-    return cut(found, limit=limit, listing="dead_letters", moment="first_seen_at", key="id")
-
-
-async def get_dead_letter(store: Store, letter_id: int) -> DeadLetterBody | None:
-    """One dead letter with its body."""
-    statement = select(*_LETTER, dead_letters.c.body).where(dead_letters.c.id == letter_id)
-    rows = await store.read(statement)
-    return DeadLetterBody(**values_of(rows[0])) if rows else None
 
 
 async def _find(store: Store, event_id: str, *columns: ColumnElement[Any]) -> Row[Any] | None:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Row, Select, func, select
 
+from faultwire_consumer.domain.dead_letter import LetterStatus
 from faultwire_consumer.domain.incident import Status
 from faultwire_consumer.store.contract import Store
 from faultwire_consumer.store.paging import Page, contains_pattern, cut, decode_cursor, older_than
@@ -136,13 +137,17 @@ async def count_by_hour(store: Store, incident_id: int, *, since: datetime) -> d
 
 
 async def count_totals(store: Store) -> Totals:
-    """Incidents by status, and dead letters."""
+    """Incidents by status, and the dead letters that wait."""
     by_status = await store.read(
         select(incidents.c.status, func.count().label("total"))
         .where(incidents.c.count > 0)
         .group_by(incidents.c.status)
     )
-    letters = await store.read(select(func.count().label("total")).select_from(dead_letters))
+    letters = await store.read(
+        select(func.count().label("total"))
+        .select_from(dead_letters)
+        .where(dead_letters.c.status == LetterStatus.WAITING.value)
+    )
     found = {row.status: row.total for row in by_status}
     return Totals(
         **{status.value: found.get(status.value, 0) for status in Status}, dead_letters=letters[0].total

@@ -184,8 +184,25 @@ dead_letters = Table(
     Column("message_type", Text),
     Column("size", BigInteger, nullable=False, comment="of the body in bytes, also where it was cut"),
     Column("body", LargeBinary, nullable=False),
+    Column("status", Text, nullable=False, comment="waiting, replayed or discarded"),
 )
 Index("ix_dead_letters_digest", dead_letters.c.digest, unique=True)
+Index("ix_dead_letters_status_id", dead_letters.c.status, dead_letters.c.id)
+
+dead_letter_history = Table(
+    "dead_letter_history",
+    metadata,
+    Column("id", _Identity, primary_key=True, autoincrement=True),
+    Column("dead_letter_id", BigInteger, ForeignKey(dead_letters.c.id), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False, comment="replayed, replay_failed, discarded or came_again"),
+    Column("detail", Text, nullable=False, comment="what came of it, or the operator's why"),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    comment="append-only: what was done to a dead letter",
+)
+Index("ix_dead_letter_history_dead_letter_id", dead_letter_history.c.dead_letter_id)
 
 
 def search_text(*texts: str) -> str:

@@ -1,9 +1,9 @@
-"""The API under ``/api/v1``: incidents, events and dead letters as JSON."""
+"""The API under ``/api/v1``: incidents and events as JSON, and what all of the API shares."""
 
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -20,6 +20,8 @@ from faultwire_shared.taxonomy import FieldError, NotFoundError, ValidationError
 PREFIX: Final = "/api/v1"
 ACTOR: Final = "api"
 
+T = TypeVar("T", bound=msgspec.Struct)
+
 routes = web.RouteTableDef()
 
 
@@ -27,12 +29,6 @@ class EventNotFoundError(NotFoundError):
     """No stored event has that id."""
 
     code = "EVENT_NOT_FOUND"
-
-
-class DeadLetterNotFoundError(NotFoundError):
-    """No dead letter has that id."""
-
-    code = "DEAD_LETTER_NOT_FOUND"
 
 
 class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,7 +47,7 @@ async def list_incidents(request: web.Request) -> web.Response:
     with cursor_errors():
         page = await queries.list_incidents(request.app[STORE], wanted, limit=limit, cursor=cursor)
     rows = tuple(shape.incident_shape(row) for row in page.rows)
-    return _page(request, shape.IncidentList(incidents=rows, next_cursor=page.next_cursor))
+    return page_answer(request, shape.IncidentList(incidents=rows, next_cursor=page.next_cursor))
 
 
 @routes.get(f"{PREFIX}/incidents/{{id}}")
@@ -122,25 +118,7 @@ async def show_grouping(request: web.Request) -> web.Response:
     grouping = await event_queries.get_grouping(request.app[STORE], event_id)
     if grouping is None:
         raise unknown_event(event_id)
-    return _json(shape.grouping_shape(grouping))
-
-
-@routes.get(f"{PREFIX}/dead-letters")
-async def list_dead_letters(request: web.Request) -> web.Response:
-    """Dead letters, the newest first."""
-    parameters = read_parameters(request)
-    limit, cursor = parameters.limit(), parameters.cursor()
-    parameters.finish()
-    with cursor_errors():
-        page = await event_queries.list_dead_letters(request.app[STORE], limit=limit, cursor=cursor)
-    rows = tuple(shape.dead_letter_shape(row) for row in page.rows)
-    return _page(request, shape.DeadLetterList(dead_letters=rows, next_cursor=page.next_cursor))
-
-
-@routes.get(f"{PREFIX}/dead-letters/{{id}}")
-async def show_dead_letter(request: web.Request) -> web.Response:
-    """One dead letter with its body."""
-    return _json(shape.dead_letter_detail(await load_dead_letter(request)))
+    return json_answer(shape.grouping_shape(grouping))
 
 
 def read_parameters(request: web.Request) -> Parameters:
@@ -167,20 +145,6 @@ def unknown_event(event_id: str) -> EventNotFoundError:
     return EventNotFoundError(f"there is no event {event_id[:100]}")
 
 
-async def load_dead_letter(request: web.Request) -> event_queries.DeadLetterBody:
-    """The dead letter that the path names.
-
-    Raises:
-        DeadLetterNotFoundError: there is none.
-    """
-    text = request.match_info["id"]
-    number = parse_incident_id(text) if text.isdigit() else None
-    letter = await event_queries.get_dead_letter(request.app[STORE], number) if number else None
-    if letter is None:
-        raise DeadLetterNotFoundError(f"there is no dead letter {text[:100]}")
-    return letter
-
-
 @contextmanager
 def cursor_errors() -> Iterator[None]:
     """Tell a bad cursor as what it is: a field of the request that cannot be accepted."""
@@ -196,7 +160,7 @@ async def _events(
     with cursor_errors():
         page = await event_queries.list_events(request.app[STORE], wanted, limit=limit, cursor=cursor)
     rows = tuple(shape.event_shape(row) for row in page.rows)
-    return _page(request, shape.EventList(events=rows, next_cursor=page.next_cursor))
+    return page_answer(request, shape.EventList(events=rows, next_cursor=page.next_cursor))
 
 
 async def _incident_response(request: web.Request, incident_id: int) -> web.Response:
@@ -206,30 +170,47 @@ async def _incident_response(request: web.Request, incident_id: int) -> web.Resp
         queries.list_history(store, incident_id), queries.list_places(store, incident_id)
     )
     detail = shape.incident_detail(incident, environments=environments, releases=releases, history=history)
-    return _json(detail)
+    return json_answer(detail)
 
 
 async def _read_actor(request: web.Request) -> str:
-    body = await request.read()
-    if not body:
-        return ACTOR
+    return check_text("actor", (await read_change(request, Change)).actor, least=1, most=100)
+
+
+async def read_change(request: web.Request, kind: type[T]) -> T:
+    """The body of a request for a change, which may be missing.
+
+    Raises:
+        ValidationError: it is none.
+    """
     try:
-        actor = msgspec.json.decode(body, type=Change).actor.strip()
+        return msgspec.json.decode(await request.read() or b"{}", type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ValidationError(errors=[FieldError("body", str(error))]) from None
-    if not (actor.isprintable() and 0 < len(actor) <= 100):
-        raise ValidationError(errors=[FieldError("actor", "1 to 100 printable characters")])
-    return actor
 
 
-def _json(document: msgspec.Struct) -> web.Response:
+def check_text(name: str, value: str, *, least: int, most: int) -> str:
+    """A text that goes into a history, without the blanks around it.
+
+    Raises:
+        ValidationError: too short, too long, or not to be printed.
+    """
+    text = value.strip()
+    if not (text.isprintable() and least <= len(text) <= most):
+        raise ValidationError(errors=[FieldError(name, f"{least} to {most} printable characters")])
+    return text
+
+
+def json_answer(document: msgspec.Struct) -> web.Response:
+    """One document."""
     return web.Response(body=msgspec.json.encode(document), content_type="application/json")
 
 
-def _page(
+def page_answer(
     request: web.Request, document: shape.IncidentList | shape.EventList | shape.DeadLetterList
 ) -> web.Response:
-    response = _json(document)
+    """A page of a list, with a link to the one that follows."""
+    response = json_answer(document)
     if document.next_cursor is not None:
         following = request.rel_url.update_query(cursor=document.next_cursor)
         response.headers["Link"] = f'<{following}>; rel="next"'

@@ -8,12 +8,14 @@ from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from faultwire_consumer.ingest.pipeline import Pipeline
+from faultwire_consumer.ingest.replay import Replayer
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract import Store
-from faultwire_consumer.web import api, asset, pages, probe
+from faultwire_consumer.web import api, asset, letter_api, pages, probe
 from faultwire_consumer.web.failure import failure_of, json_response
 from faultwire_consumer.web.guard import INTAKE_PATH, loopback_names_only, observe, same_origin_only
-from faultwire_consumer.web.state import CLOCK, HEALTH, STORE, Clock, Health
+from faultwire_consumer.web.state import CLOCK, HEALTH, REPLAYER, STORE, Clock, Health
 from faultwire_shared.event import MESSAGE_BYTES
 
 _FOR_PROGRAMS: Final = ("/api/", "/ingest/", "/livez", "/readyz", "/startupz", "/metrics")
@@ -39,7 +41,8 @@ def create_app(
         guards.insert(2, loopback_names_only)
     app = web.Application(middlewares=guards, client_max_size=MESSAGE_BYTES)
     app[STORE], app[HEALTH], app[CLOCK] = store, health, clock
-    for routes in (api.routes, pages.routes, asset.routes, probe.routes):
+    app[REPLAYER] = Replayer(Pipeline(store, metrics=metrics, clock=clock))
+    for routes in (api.routes, letter_api.routes, pages.routes, asset.routes, probe.routes):
         app.add_routes(routes)
     app.router.add_post(INTAKE_PATH, intake)
     app.router.add_get("/metrics", _exposition(metrics.registry))

@@ -6,20 +6,26 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
-from faultwire_consumer.actions import change_status, load_incident
+from faultwire_consumer.actions import (
+    change_status,
+    discard_dead_letter,
+    load_incident,
+    replay_dead_letter,
+)
+from faultwire_consumer.domain.dead_letter import LetterStatus
 from faultwire_consumer.domain.incident import Status, Verb
-from faultwire_consumer.store import event_queries, queries
+from faultwire_consumer.store import event_queries, letter_queries, queries
 from faultwire_consumer.web.api import (
     cursor_errors,
     incident_id_of,
-    load_dead_letter,
     read_parameters,
     unknown_event,
 )
 from faultwire_consumer.web.asset import render
 from faultwire_consumer.web.failure import Failure
+from faultwire_consumer.web.letter_api import letter_filter, letter_of
 from faultwire_consumer.web.stack import view_chain
-from faultwire_consumer.web.state import CLOCK, STORE
+from faultwire_consumer.web.state import CLOCK, REPLAYER, STORE
 from faultwire_consumer.web.trend import draw_trend, first_hour
 from faultwire_shared import codec
 from faultwire_shared.event import ErrorSeverity, Event
@@ -127,19 +133,47 @@ async def show_event(request: web.Request) -> web.Response:
 async def show_dead_letters(request: web.Request) -> web.Response:
     """What could not be stored, and why."""
     parameters = read_parameters(request)
-    cursor = parameters.cursor()
+    status = parameters.text("status") or LetterStatus.WAITING.value
+    wanted, cursor = letter_filter(parameters), parameters.cursor()
     parameters.finish()
     with cursor_errors():
-        page = await event_queries.list_dead_letters(request.app[STORE], limit=ROWS, cursor=cursor)
-    return render("dead_letters.html", **await _shell(request), letters=page.rows, following=page.next_cursor)
+        page = await letter_queries.list_dead_letters(request.app[STORE], wanted, limit=ROWS, cursor=cursor)
+    following = request.rel_url.update_query(cursor=page.next_cursor) if page.next_cursor else None
+    return render(
+        "dead_letters.html",
+        **await _shell(request),
+        letters=page.rows,
+        following=following,
+        chosen=status,
+        statuses=[*LetterStatus, "all"],
+    )
 
 
 @routes.get("/dead-letters/{id}")
 async def show_dead_letter(request: web.Request) -> web.Response:
-    """One dead letter with its body."""
-    letter = await load_dead_letter(request)
+    """One dead letter with its body, what was done to it, and what can be."""
+    letter = await letter_of(request)
+    history = await letter_queries.list_letter_history(request.app[STORE], letter.id)
     body = letter.body.decode("utf-8", "backslashreplace")
-    return render("dead_letter.html", **await _shell(request), letter=letter, body=body)
+    return render(
+        "dead_letter.html",
+        **await _shell(request),
+        letter=letter,
+        body=body,
+        history=history,
+        verbs=_letter_verbs(letter),
+    )
+
+
+@routes.post("/dead-letters/{id}/{verb:replay|discard}")
+async def change_dead_letter(request: web.Request) -> web.Response:
+    """Do what a button says, then show the dead letter again, whose history says what came of it."""
+    letter, store, clock = await letter_of(request), request.app[STORE], request.app[CLOCK]
+    if request.match_info["verb"] == "replay":
+        await replay_dead_letter(store, letter.id, request.app[REPLAYER].replay, actor=ACTOR, now=clock)
+    else:
+        await discard_dead_letter(store, letter.id, actor=ACTOR, now=clock())
+    raise web.HTTPSeeOther(f"/dead-letters/{letter.id}")
 
 
 def render_failure(failure: Failure, *, now: Any) -> web.Response:
@@ -173,3 +207,12 @@ def _verbs(status: Status) -> tuple[Verb, ...]:
         Status.ACKNOWLEDGED: (Verb.RESOLVE, Verb.REOPEN),
         Status.RESOLVED: (Verb.REOPEN,),
     }[status]
+
+
+def _letter_verbs(letter: letter_queries.DeadLetterBody) -> tuple[str, ...]:
+    replayable = ("replay",) if letter.size == len(letter.body) else ()
+    return {
+        LetterStatus.WAITING: (*replayable, "discard"),
+        LetterStatus.DISCARDED: replayable,
+        LetterStatus.REPLAYED: (),
+    }[letter.status]

@@ -7,13 +7,8 @@ import msgspec
 from msgspec import Struct
 
 from faultwire_consumer.actions import ID_PREFIX
-from faultwire_consumer.store.event_queries import (
-    DeadLetter,
-    DeadLetterBody,
-    EventSummary,
-    Grouping,
-    StoredEvent,
-)
+from faultwire_consumer.store.event_queries import EventSummary, Grouping, StoredEvent
+from faultwire_consumer.store.letter_queries import DeadLetter, DeadLetterBody, LetterHistoryEntry
 from faultwire_consumer.store.queries import HistoryEntry, Incident
 from faultwire_shared import codec
 
@@ -94,6 +89,7 @@ class DeadLetterShape(Struct, frozen=True, kw_only=True):
     attempts: int
     event_id: str | None
     origin: str
+    status: str
 
 
 class DeadLetterDetail(DeadLetterShape, frozen=True, kw_only=True):
@@ -103,6 +99,20 @@ class DeadLetterDetail(DeadLetterShape, frozen=True, kw_only=True):
     message_type: str | None
     size: int
     body: str
+    history: tuple[LetterHistoryEntry, ...]
+
+
+class LetterAnswer(Struct, frozen=True, kw_only=True):
+    """What came of a replay or discard."""
+
+    id: int
+    status: str
+    outcome: str
+    """``replayed``, ``replay_failed``, ``discarded``, ``unchanged``, or what a dry run says would be."""
+    detail: str
+    attempts: int
+    events: tuple[dict[str, Any], ...]
+    dry_run: bool
 
 
 class DeadLetterList(Struct, frozen=True, kw_only=True):
@@ -150,10 +160,15 @@ def dead_letter_shape(letter: DeadLetter) -> DeadLetterShape:
     return DeadLetterShape(**{name: getattr(letter, name) for name in DeadLetterShape.__struct_fields__})
 
 
-def dead_letter_detail(letter: DeadLetterBody) -> DeadLetterDetail:
+def dead_letter_detail(
+    letter: DeadLetterBody, *, history: tuple[LetterHistoryEntry, ...]
+) -> DeadLetterDetail:
     """One dead letter whole."""
-    values = {name: getattr(letter, name) for name in DeadLetterDetail.__struct_fields__}
-    return DeadLetterDetail(**values | {"body": letter.body.decode("utf-8", "backslashreplace")})
+    names = [name for name in DeadLetterDetail.__struct_fields__ if name != "history"]
+    values = {name: getattr(letter, name) for name in names}
+    return DeadLetterDetail(
+        **values | {"body": letter.body.decode("utf-8", "backslashreplace")}, history=history
+    )
 
 
 def event_document(event: StoredEvent) -> bytes:

@@ -234,3 +234,50 @@ def test_topology_can_be_exported(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_differences_are_marked() -> None:
     assert difference(["a", "b", "d"], ["a", "c", "d"]) == [(" ", "a"), ("-", "b"), ("+", "c"), (" ", "d")]
+
+
+def answer(letter_id: int, outcome: str) -> dict[str, Any]:
+    return {"id": letter_id, "status": "waiting", "outcome": outcome, "detail": "1 stored", "events": []}
+
+
+def letters(api: type[Api]) -> None:
+    listed = [{"id": 7, "reason": "malformed_json"}, {"id": 3, "reason": "malformed_json"}]
+    api.answers["/api/v1/dead-letters"] = 200, {"dead_letters": listed, "next_cursor": None}
+    api.answers["/api/v1/dead-letters/3/replay"] = 200, answer(3, "replayed")
+    api.answers["/api/v1/dead-letters/7/replay"] = 200, answer(7, "replay_failed")
+    api.answers["/api/v1/dead-letters/7/discard"] = 200, answer(7, "discarded")
+
+
+def test_dead_letters_are_replayed_by_their_ids(api: type[Api], capsys: pytest.CaptureFixture[str]) -> None:
+    letters(api)
+    assert run(["dead-letters", "replay", "3", "--why", "mended", "--dry-run"]) == 0
+    method, path, body = api.asked[-1]
+    assert (method, path) == ("POST", "/api/v1/dead-letters/3/replay")
+    assert (body["why"], body["dry_run"]) == ("mended", True)
+    assert body["actor"]
+    assert capsys.readouterr() == ("", "3 replayed: 1 stored\n")
+
+
+def test_all_that_wait_are_replayed_the_oldest_first_and_a_failure_is_exit_1(
+    api: type[Api], capsys: pytest.CaptureFixture[str]
+) -> None:
+    letters(api)
+    assert run(["dead-letters", "replay", "--all", "--reason", "malformed_json", "--json"]) == 1
+    assert "status=waiting&reason=malformed_json" in api.asked[0][1]
+    assert [path for _, path, _ in api.asked[1:]] == [f"/api/v1/dead-letters/{one}/replay" for one in (3, 7)]
+    document = json.loads(capsys.readouterr().out)
+    assert [one["outcome"] for one in document["dead_letters"]] == ["replayed", "replay_failed"]
+
+
+@pytest.mark.parametrize("arguments", [[], ["3", "--all"], ["3", "--reason", "x"]])
+def test_what_to_replay_must_be_said_in_one_way(arguments: list[str], api: type[Api]) -> None:
+    assert run(["dead-letters", "replay", *arguments]) == 2
+    assert run(["dead-letters", "discard", *arguments]) == 2
+    assert api.asked == []
+
+
+def test_a_dead_letter_is_discarded(api: type[Api], capsys: pytest.CaptureFixture[str]) -> None:
+    letters(api)
+    assert run(["dead-letters", "discard", "7", "-q"]) == 0
+    assert api.asked[-1][1] == "/api/v1/dead-letters/7/discard"
+    assert capsys.readouterr() == ("", "")

@@ -1,0 +1,13 @@
+"""Who asks for a change: the history keeps the name."""
+
+import getpass
+
+from faultwire_consumer.cli.output import cell
+
+
+def user_name() -> str:
+    """The name of whoever runs the command."""
+    try:
+        return cell(getpass.getuser())[:100] or "cli"
+    except (OSError, KeyError):  # an unnamed user id, as in many containers
+        return "cli"

@@ -1,0 +1,153 @@
+"""Drains the broker's own dead letters into the table, where operators find them.
+
+What comes to ``faultwire.dead`` was delivered up to the limit and never settled: its body may be
+a good event that met a bad time. So it is kept whole, as one row for each message.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from msgspec import Struct
+
+from faultwire_consumer.ingest.delivery import Delivery
+from faultwire_consumer.ingest.narrow import event_id_in
+from faultwire_consumer.ingest.outcome import BrokerReason, DeadLettered, Outcome, Retry
+from faultwire_consumer.ingest.receiver_amqp import AmqpReceiver
+from faultwire_consumer.ingest.settlement import BrokerHandle
+from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.store.contract import RowsRejectedError, Store, StoreBusyError, StoreUnavailableError
+from faultwire_consumer.store.dead_letters import NewDeadLetter, record_dead_letters
+from faultwire_shared.logs import get_logger
+from faultwire_shared.topology import DEAD, DELIVERY_LIMIT
+
+DEAD_LANE: Final = "dead"
+_TRIES: Final = 5
+_BUSY_SECONDS: Final = 0.05
+_TEXT_CHARACTERS: Final = 200
+_REASONS: Final = {
+    "delivery_limit": BrokerReason.DELIVERY_LIMIT,
+    "rejected": BrokerReason.REJECTED,
+    "expired": BrokerReason.EXPIRED,
+    "maxlen": BrokerReason.QUEUE_FULL,
+}
+
+log = get_logger(__name__)
+
+
+class Death(Struct, frozen=True):
+    """Why, where and how often, as the broker's headers tell it."""
+
+    reason: BrokerReason
+    queue: str
+    detail: str
+    attempts: int
+
+
+class DeadDelivery(Delivery):
+    """A message of the dead letters' queue."""
+
+    death: Death
+
+
+class DeadQueueReceiver(AmqpReceiver):
+    """Consumes ``faultwire.dead``."""
+
+    def __init__(self, broker_url: str, *, metrics: Metrics) -> None:
+        super().__init__(DEAD_LANE, broker_url, metrics=metrics)
+
+    def read(
+        self, body: bytes, message_type: str | None, headers: Mapping[str, Any], handle: BrokerHandle
+    ) -> Delivery:
+        """A message with what the broker says of its death; it is not taken apart."""
+        death = death_in(headers)
+        return DeadDelivery(body, message_type, death.queue, handle, death.attempts, [], None, death)
+
+
+def death_in(headers: Mapping[str, Any]) -> Death:
+    """Read ``x-death``, whose first entry is the newest; a publisher may have written anything there."""
+    entries = headers.get("x-death")
+    newest = entries[0] if isinstance(entries, list) and entries else {}
+    newest = newest if isinstance(newest, Mapping) else {}
+    told = _text(newest.get("reason") or headers.get("x-first-death-reason"))
+    queue = _text(newest.get("queue") or headers.get("x-first-death-queue")) or DEAD
+    count = newest.get("count")
+    reason = _REASONS.get(told, BrokerReason.UNKNOWN)
+    deaths = min(count, 1_000_000) if isinstance(count, int) and count > 0 else 1
+    limit = reason is BrokerReason.DELIVERY_LIMIT
+    keys = newest.get("routing-keys")
+    key = _text(keys[0]) if isinstance(keys, list) and keys else ""
+    detail = f"{queue} gave it up ({told or 'no reason'})"
+    return Death(
+        reason=reason,
+        queue=queue,
+        detail=f"{detail}, routing key {key}" if key else detail,
+        attempts=deaths * (DELIVERY_LIMIT + 1) if limit else deaths,
+    )
+
+
+class DeadQueue:
+    """Keeps a batch of the broker's dead letters in one transaction; ack comes after its commit."""
+
+    def __init__(self, store: Store, *, metrics: Metrics, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._metrics = metrics
+        self._clock = clock
+
+    async def ingest(self, deliveries: Sequence[Delivery]) -> list[list[Outcome]]:
+        """Commit the batch as dead letters; a message that comes again changes nothing."""
+        now = self._clock()
+        letters = [_letter(delivery, now) for delivery in deliveries]
+        try:
+            await self._record(letters)
+        except (StoreUnavailableError, RowsRejectedError) as error:
+            return [[Retry(str(error))] for _ in deliveries]
+        return [[self._told(letter, delivery)] for letter, delivery in zip(letters, deliveries, strict=True)]
+
+    async def _record(self, letters: Sequence[NewDeadLetter]) -> None:
+        for tries_left in range(_TRIES - 1, -1, -1):
+            try:
+                async with self._store.write() as tx:
+                    await record_dead_letters(tx, letters, counts_attempts=False)
+                return
+            except StoreBusyError:
+                if not tries_left:
+                    raise
+                await asyncio.sleep(_BUSY_SECONDS)
+
+    def _told(self, letter: NewDeadLetter, delivery: Delivery) -> DeadLettered:
+        reason = _death(delivery).reason
+        self._metrics.events_dead_lettered.labels(reason=reason).inc()
+        log.warning(
+            "delivery.dead_lettered",
+            reason=reason,
+            detail=letter.detail,
+            event_id=letter.event_id,
+            origin=letter.origin,
+        )
+        return DeadLettered(reason, letter.detail, letter.event_id)
+
+
+def _letter(delivery: Delivery, now: datetime) -> NewDeadLetter:
+    death = _death(delivery)
+    return NewDeadLetter(
+        body=delivery.body,
+        reason=death.reason,
+        detail=death.detail,
+        event_id=event_id_in(delivery.body),
+        origin=death.queue,
+        message_type=delivery.message_type,
+        attempts=death.attempts,
+        at=now,
+    )
+
+
+def _death(delivery: Delivery) -> Death:
+    return delivery.death if isinstance(delivery, DeadDelivery) else death_in({})
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    return value[:_TEXT_CHARACTERS].replace("\x00", "\ufffd") if isinstance(value, str) else ""

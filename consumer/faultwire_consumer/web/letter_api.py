@@ -1,0 +1,150 @@
+"""Dead letters under ``/api/v1``: lists, one with its body, replay and discard."""
+
+from typing import Final
+
+import msgspec
+from aiohttp import web
+
+from faultwire_consumer import actions
+from faultwire_consumer.domain.dead_letter import LetterStatus
+from faultwire_consumer.store.letter_queries import (
+    DeadLetterBody,
+    LetterFilter,
+    list_dead_letters,
+    list_letter_history,
+)
+from faultwire_consumer.web import shape
+from faultwire_consumer.web.api import (
+    ACTOR,
+    PREFIX,
+    check_text,
+    cursor_errors,
+    json_answer,
+    page_answer,
+    read_change,
+    read_parameters,
+)
+from faultwire_consumer.web.parameter import Parameters, parse_incident_id
+from faultwire_consumer.web.state import CLOCK, REPLAYER, STORE
+
+_PATH: Final = f"{PREFIX}/dead-letters"
+
+routes = web.RouteTableDef()
+
+
+class LetterChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of a replay or discard; it may be missing."""
+
+    actor: str = ACTOR
+    why: str = ""
+    """The operator's reason, for the history."""
+    dry_run: bool = False
+
+
+@routes.get(_PATH)
+async def list_letters(request: web.Request) -> web.Response:
+    """Dead letters by filter, the newest first; without one those that wait."""
+    parameters = read_parameters(request)
+    wanted, limit, cursor = letter_filter(parameters), parameters.limit(), parameters.cursor()
+    parameters.finish()
+    with cursor_errors():
+        page = await list_dead_letters(request.app[STORE], wanted, limit=limit, cursor=cursor)
+    rows = tuple(shape.dead_letter_shape(row) for row in page.rows)
+    return page_answer(request, shape.DeadLetterList(dead_letters=rows, next_cursor=page.next_cursor))
+
+
+@routes.get(f"{_PATH}/{{id}}")
+async def show_letter(request: web.Request) -> web.Response:
+    """One dead letter with its body and what was done to it."""
+    letter = await letter_of(request)
+    history = await list_letter_history(request.app[STORE], letter.id)
+    return json_answer(shape.dead_letter_detail(letter, history=history))
+
+
+@routes.post(f"{_PATH}/{{id}}/replay")
+async def replay(request: web.Request) -> web.Response:
+    """Put the body through ingest again."""
+    asked, letter = await _read_change(request), await letter_of(request)
+    if asked.dry_run:
+        actions.check_replay(letter)
+        attempt = request.app[REPLAYER].rehearse(letter, now=request.app[CLOCK]())
+        outcome = "would_replay" if attempt.is_kept else "would_fail"
+        return _answer(letter, outcome, attempt.detail, attempt.events, dry_run=True)
+    done = await actions.replay_dead_letter(
+        request.app[STORE],
+        letter.id,
+        request.app[REPLAYER].replay,
+        actor=asked.actor,
+        now=request.app[CLOCK],
+        why=asked.why,
+    )
+    letter = await letter_of(request)
+    if done is None:
+        return _answer(letter, "unchanged", "it was replayed before")
+    return _answer(letter, "replayed" if done.is_kept else "replay_failed", done.detail, done.events)
+
+
+@routes.post(f"{_PATH}/{{id}}/discard")
+async def discard(request: web.Request) -> web.Response:
+    """Say that nobody wants it; the body stays."""
+    asked, letter = await _read_change(request), await letter_of(request)
+    if asked.dry_run:
+        actions.check_discard(letter.id, letter.status)
+        return _answer(letter, "would_discard", "", dry_run=True)
+    changed = await actions.discard_dead_letter(
+        request.app[STORE], letter.id, actor=asked.actor, now=request.app[CLOCK](), why=asked.why
+    )
+    detail = "" if changed else "it was discarded before"
+    return _answer(await letter_of(request), "discarded" if changed else "unchanged", detail)
+
+
+async def letter_of(request: web.Request) -> DeadLetterBody:
+    """The dead letter that the path names.
+
+    Raises:
+        DeadLetterNotFoundError: there is none.
+    """
+    text = request.match_info["id"]
+    number = parse_incident_id(text) if text.isdigit() else None
+    if number is None:
+        raise actions.unknown_dead_letter(text[:100])
+    return await actions.load_dead_letter(request.app[STORE], number)
+
+
+def letter_filter(parameters: Parameters) -> LetterFilter:
+    """The filters of a list of dead letters; ``status=all`` takes every status."""
+    if parameters.text("status") == "all":
+        status: tuple[LetterStatus, ...] = ()
+    else:
+        status = parameters.choices("status", LetterStatus) or (LetterStatus.WAITING,)
+    return LetterFilter(status=status, reason=parameters.texts("reason"))
+
+
+async def _read_change(request: web.Request) -> LetterChange:
+    asked = await read_change(request, LetterChange)
+    return LetterChange(
+        actor=check_text("actor", asked.actor, least=1, most=100),
+        why=check_text("why", asked.why, least=0, most=500),
+        dry_run=asked.dry_run,
+    )
+
+
+def _answer(
+    letter: DeadLetterBody,
+    outcome: str,
+    detail: str,
+    events: tuple[dict[str, object], ...] = (),
+    *,
+    dry_run: bool = False,
+) -> web.Response:
+    return json_answer(
+        shape.LetterAnswer(
+            id=letter.id,
+            status=letter.status.value,
+            outcome=outcome,
+            detail=detail,
+            attempts=letter.attempts,
+            events=events,
+            dry_run=dry_run,
+        )
+    )
