@@ -50,6 +50,11 @@ class DeadDelivery(Delivery):
 
     death: Death
 
+    @property
+    def is_suspect(self) -> bool:
+        """Never: a dead letter is not taken apart, so it kills nobody."""
+        return False
+
 
 class DeadQueueReceiver(AmqpReceiver):
     """Consumes ``faultwire.dead``."""

@@ -9,6 +9,8 @@ from msgspec import Raw, Struct
 from faultwire_shared.codec import Undecodable, split
 
 LOOK_SECONDS: Final = 0.001
+SUSPECT_ATTEMPTS: Final = 3
+"""From this attempt on a delivery may be what killed a worker, twice: it is tried alone."""
 
 
 class Delivery(Struct):
@@ -21,6 +23,11 @@ class Delivery(Struct):
     attempts: int
     events: list[Raw]
     fault: Undecodable | None
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether it came back so often that it may be what kills a worker."""
+        return self.attempts >= SUSPECT_ATTEMPTS
 
 
 def read_delivery(
@@ -67,7 +74,8 @@ class DeliveryQueue:
         The linger adapts: a single waiting delivery goes at once, so that a quiet service's
         events are stored without delay; only while more than one waits and more keep coming is
         there a wait, a millisecond at a time and ``linger`` seconds at most. It counts events,
-        not messages, since one message may carry fifty.
+        not messages, since one message may carry fifty. A suspect is a batch of its own: what it
+        does to the worker happens to nobody else.
 
         Returns:
             An empty batch once the queue is closed and empty.
@@ -82,7 +90,7 @@ class DeliveryQueue:
         looks = int(linger / LOOK_SECONDS) if len(batch) > 1 else 0
         while looks > 0 and taken < size:
             await asyncio.sleep(LOOK_SECONDS)
-            if not self._waiting:
+            if not self._waiting or self._waiting[0].is_suspect:
                 break
             taken += self._take(batch, size - taken)
             looks -= 1
@@ -91,7 +99,11 @@ class DeliveryQueue:
     def _take(self, batch: list[Delivery], size: int) -> int:
         taken = 0
         while self._waiting and taken < size:
+            if self._waiting[0].is_suspect and batch:
+                break
             delivery = self._waiting.popleft()
             batch.append(delivery)
+            if delivery.is_suspect:
+                return size
             taken += max(1, len(delivery.events))
         return taken

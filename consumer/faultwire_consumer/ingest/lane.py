@@ -1,6 +1,7 @@
 """A lane's loop: collect, ingest, settle; two batches in flight, settled in the order they came."""
 
 import asyncio
+import random
 from typing import Final
 
 from faultwire_consumer.ingest.delivery import Delivery
@@ -17,6 +18,10 @@ BATCH_EVENTS: Final = 500
 LINGER_SECONDS: Final = 0.02
 IN_FLIGHT: Final = 2
 """One batch is decoded while the database works on the other."""
+WARY_ATTEMPTS: Final = 6
+WARY_SECONDS: Final = 1.0
+"""What comes back for ever may be what kills the worker, or only what another lane held each time:
+after a wait by chance one of them goes first, and the bystander is through before the next death."""
 
 log = get_logger(__name__)
 
@@ -24,11 +29,20 @@ log = get_logger(__name__)
 class LaneLoop:
     """Moves one receiver's deliveries through the pipeline until the receiver is stopped and drained."""
 
-    def __init__(self, receiver: Receiver, pipeline: Ingester, *, store: Store, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        receiver: Receiver,
+        pipeline: Ingester,
+        *,
+        store: Store,
+        metrics: Metrics,
+        rng: random.Random | None = None,
+    ) -> None:
         self._receiver = receiver
         self._pipeline = pipeline
         self._store = store
         self._metrics = metrics
+        self._rng = rng or random.Random()  # noqa: S311 - spreads waits, keeps no secret
         self._slots = asyncio.Semaphore(IN_FLIGHT)
         self._store_is_away = asyncio.Lock()
         self._delays = full_jitter_delays(0.5, 10.0)
@@ -47,6 +61,8 @@ class LaneLoop:
 
     async def _move(self, batch: list[Delivery], before: asyncio.Task[None] | None) -> None:
         try:
+            if batch[0].is_suspect and batch[0].attempts >= WARY_ATTEMPTS:
+                await asyncio.sleep(self._rng.uniform(0, WARY_SECONDS))
             outcomes = await self._pipeline.ingest(batch)
             if before is not None:
                 await asyncio.wait({before})

@@ -150,11 +150,12 @@ class AmqpReceiver:
         delivered = message.delivery
         if not isinstance(delivered, Basic.Deliver):
             return
-        if self._prefetch.note(len(message.body)):
-            self._adjusting = asyncio.create_task(self._adjust_prefetch())
         properties = message.header.properties
         handle = BrokerHandle(message.channel, delivered.delivery_tag or 0)
-        self._queue.put(self.read(message.body, properties.message_type, properties.headers or {}, handle))
+        delivery = self.read(message.body, properties.message_type, properties.headers or {}, handle)
+        self._queue.put(delivery)
+        if self._prefetch.note(len(message.body), is_suspect=delivery.is_suspect):
+            self._adjusting = asyncio.create_task(self._adjust_prefetch())
 
     def read(
         self, body: bytes, message_type: str | None, headers: Mapping[str, Any], handle: BrokerHandle

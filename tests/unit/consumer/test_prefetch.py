@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultwire_consumer.ingest.prefetch import BUDGET_BYTES, LEAST, MOST, PrefetchPlan
+from faultwire_consumer.ingest.prefetch import ALONE, BUDGET_BYTES, LEAST, MOST, PrefetchPlan
 from faultwire_shared.event import MESSAGE_BYTES
 
 
@@ -11,8 +11,22 @@ def changes(plan: PrefetchPlan, size: int, times: int) -> int:
     return sum(plan.note(size) for _ in range(times))
 
 
-def test_it_starts_with_what_fits_if_every_message_is_at_its_limit() -> None:
-    assert PrefetchPlan().messages * MESSAGE_BYTES <= BUDGET_BYTES
+def test_it_starts_with_one_and_then_with_what_fits_if_every_message_is_at_its_limit() -> None:
+    plan = PrefetchPlan()
+    assert plan.messages == ALONE
+    assert plan.note(300)
+    assert plan.messages > ALONE
+    assert plan.messages * 0.9 * MESSAGE_BYTES <= BUDGET_BYTES
+
+
+def test_a_suspect_is_held_alone_until_something_else_comes() -> None:
+    plan = PrefetchPlan()
+    changes(plan, 300, 500)
+    assert plan.note(300, is_suspect=True)
+    assert plan.messages == ALONE
+    assert not plan.note(300, is_suspect=True)
+    assert plan.note(300)
+    assert plan.messages >= LEAST
 
 
 def test_small_messages_raise_it_to_the_most_in_a_few_steps() -> None:

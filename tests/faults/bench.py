@@ -1,0 +1,100 @@
+"""A worker without its command line and web: receivers, lanes and a store in the test's own loop."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from msgspec import Struct
+from tests.acceptance.store_reader import StoreReader
+from tests.waiting import until
+
+from faultwire_consumer.ingest.dead_queue import DEAD_LANE, DeadQueue, DeadQueueReceiver
+from faultwire_consumer.ingest.lane import LaneLoop
+from faultwire_consumer.ingest.pipeline import Pipeline
+from faultwire_consumer.ingest.receiver_amqp import AmqpReceiver
+from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.store.contract import Store
+from faultwire_consumer.store.engine import open_store
+from faultwire_shared.event import Lane
+
+
+class Bench(Struct):
+    """What a test looks at while the worker runs."""
+
+    store: Store
+    reader: StoreReader
+    receivers: list[AmqpReceiver]
+    metrics: Metrics
+    parts: list[asyncio.Task[None]]
+
+    async def is_receiving(self) -> bool:
+        """Whether every lane has its consumer."""
+        return all(receiver.receiving for receiver in self.receivers)
+
+    async def wait_for(self, events: int, *, seconds: float = 60) -> None:
+        """Wait until so many events are stored; a part of the worker that died is told at once."""
+
+        async def stored() -> bool:
+            self.check()
+            return await self.reader.stored() >= events
+
+        await until(stored, f"{events} events are stored", seconds=seconds)
+
+    async def dead_letters(self) -> int:
+        """How many dead letters stand in the table."""
+        return await self.reader.one("SELECT count(*) FROM {s}dead_letters")
+
+    async def wait_for_dead_letters(self, letters: int) -> None:
+        """Wait until so many dead letters are kept."""
+
+        async def kept() -> bool:
+            self.check()
+            return await self.dead_letters() >= letters
+
+        await until(kept, f"{letters} dead letters are kept")
+
+    def check(self) -> None:
+        """Fail where a part of the worker has ended, and say by what."""
+        for part in self.parts:
+            if part.done():
+                part.result()
+                raise AssertionError("a part of the worker ended by itself")
+
+
+@asynccontextmanager
+async def running(database_url: str, broker_url: str, *, wait: bool = True) -> AsyncIterator[Bench]:
+    """Run a worker's lanes; at the end drain them."""
+    store, metrics = await open_store(database_url), Metrics()
+    receivers = [AmqpReceiver(lane, broker_url, metrics=metrics) for lane in Lane]
+    receivers.append(DeadQueueReceiver(broker_url, metrics=metrics))
+    pipeline = Pipeline(store, metrics=metrics)
+    dead = DeadQueue(store, metrics=metrics, clock=lambda: datetime.now(UTC))
+    lanes = [
+        LaneLoop(one, dead if one.lane == DEAD_LANE else pipeline, store=store, metrics=metrics)
+        for one in receivers
+    ]
+    runs = [asyncio.create_task(one.run()) for one in receivers]
+    moves = [asyncio.create_task(one.run()) for one in lanes]
+    bench = Bench(store, StoreReader(database_url), receivers, metrics, [*runs, *moves])
+    try:
+        if wait:
+            await until(bench.is_receiving, "every lane receives")
+        yield bench
+        bench.check()
+    finally:
+        await _end(receivers, runs, moves)
+        await store.close()
+
+
+async def _end(
+    receivers: list[AmqpReceiver], runs: list[asyncio.Task[None]], moves: list[asyncio.Task[None]]
+) -> None:
+    for receiver in receivers:
+        await receiver.stop()
+    _, stuck = await asyncio.wait(moves, timeout=10)
+    for receiver in receivers:
+        await receiver.close()
+    for move in stuck:
+        move.cancel()
+    await asyncio.wait([*runs, *moves], timeout=20)

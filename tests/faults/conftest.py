@@ -1,0 +1,43 @@
+"""Databases with a schema and a broker with a topology: where every fault starts."""
+
+import asyncio
+
+import pytest
+from tests.faults.publisher import declare
+from tests.servers.postgresql import PostgreSQL, PrivatePostgreSQL
+from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
+
+from faultwire_consumer.store import migrate
+
+
+@pytest.fixture
+async def database(postgresql: PostgreSQL) -> PostgreSQL:
+    """A PostgreSQL database on the shared server, up to date."""
+    await upgrade(postgresql)
+    return postgresql
+
+
+@pytest.fixture
+async def private_database(private_postgresql: PrivatePostgreSQL) -> PrivatePostgreSQL:
+    """A PostgreSQL database on a server of the test's own, up to date."""
+    await upgrade(private_postgresql)
+    return private_postgresql
+
+
+@pytest.fixture
+async def broker(rabbitmq: RabbitMQ) -> RabbitMQ:
+    """A vhost on the shared node, with the topology."""
+    await declare(rabbitmq.url)
+    return rabbitmq
+
+
+@pytest.fixture
+async def private_broker(private_rabbitmq: PrivateRabbitMQ) -> PrivateRabbitMQ:
+    """A vhost on a node of the test's own, with the topology."""
+    await declare(private_rabbitmq.url)
+    return private_rabbitmq
+
+
+async def upgrade(database: PostgreSQL) -> None:
+    # In a thread: the migrations are files that are read.
+    await asyncio.to_thread(asyncio.run, migrate.upgrade(database.url))
