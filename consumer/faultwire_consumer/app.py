@@ -11,18 +11,22 @@ from aiohttp import web
 
 from faultwire_consumer.config import WorkerConfig
 from faultwire_consumer.ingest.dead_queue import DEAD_LANE, DeadQueue, DeadQueueReceiver
+from faultwire_consumer.ingest.delivery import read_delivery
 from faultwire_consumer.ingest.intake_publishing import publishing_intake
 from faultwire_consumer.ingest.lane import LaneLoop
+from faultwire_consumer.ingest.outcome import must_return
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.receiver import Receiver
 from faultwire_consumer.ingest.receiver_amqp import AmqpReceiver, ensure_topology
 from faultwire_consumer.ingest.receiver_http import Intake, IntakeReceiver, storing_intake
+from faultwire_consumer.maintenance.gaps import ORIGIN, GapWatch, Ingest
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract import Store
 from faultwire_consumer.store.engine import open_store
 from faultwire_consumer.web.application import create_app
 from faultwire_consumer.web.state import Health
 from faultwire_shared.amqp import BrokerUnreachableError, close, connect
+from faultwire_shared.codec import EVENT_TYPE
 from faultwire_shared.event import Lane
 from faultwire_shared.health import Check, HealthChecker
 from faultwire_shared.logs import configure_process_logging, get_logger
@@ -94,9 +98,23 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event) -> None
                 for one in receivers
             ]
             lanes = [group.create_task(loop.run()) for loop in loops]
-            await _stop_wanted(stop, [*tasks, *lanes])
+            watch = GapWatch(store, _ingesting(pipeline), metrics=metrics, clock=lambda: datetime.now(UTC))
+            chore = group.create_task(watch.run())
+            await _stop_wanted(stop, [*tasks, *lanes, chore])
+            chore.cancel()
             await _drain(receivers, lanes)
     log.info("worker.drained")
+
+
+def _ingesting(pipeline: Pipeline) -> Ingest:
+    """The worker's own events, on the path that all events take."""
+
+    async def ingest(body: bytes) -> bool:
+        delivery = read_delivery(body, EVENT_TYPE, origin=ORIGIN, handle=None)
+        (outcomes,) = await pipeline.ingest([delivery])
+        return not must_return(outcomes)
+
+    return ingest
 
 
 async def _stop_wanted(stop: asyncio.Event, tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -3,7 +3,7 @@
 import platform
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, Info
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
@@ -21,6 +21,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
         self._declare_ingest(self.registry)
+        self._declare_audit(self.registry)
         self._declare_process(self.registry)
 
     def _declare_ingest(self, registry: CollectorRegistry) -> None:
@@ -67,6 +68,18 @@ class Metrics:
             "faultwire_event_age_seconds",
             "Seconds from an event's occurrence to its commit.",
             buckets=_AGE_SECONDS,
+            registry=registry,
+        )
+
+    def _declare_audit(self, registry: CollectorRegistry) -> None:
+        self.producer_reports = Counter(
+            "faultwire_producer_reports_total",
+            "Reports of producers about themselves, taken into the loss audit.",
+            registry=registry,
+        )
+        self.sequence_gap_events = Gauge(
+            "faultwire_sequence_gap_events",
+            "Numbered events that are missing for longer than the bound, and that no producer explains.",
             registry=registry,
         )
 

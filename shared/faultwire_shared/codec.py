@@ -7,15 +7,18 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from faultwire_shared.event import MESSAGE_BYTES, SCHEMA_VERSION, Event
+from faultwire_shared.producer_report import ProducerReport
 
 T = TypeVar("T")
 
 CONTENT_TYPE: Final = "application/json"
 EVENT_TYPE: Final = "faultwire.event.v1"
 BATCH_TYPE: Final = "faultwire.batch.v1"
+PRODUCER_TYPE: Final = "faultwire.producer.v1"
 
 _encoder: Final = msgspec.json.Encoder()
 _decoder: Final = msgspec.json.Decoder(Event)
+_report_decoder: Final = msgspec.json.Decoder(ProducerReport)
 _splitter: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _PATH: Final = re.compile(r" - at `(?:key in )?(\$.*)`$")
 
@@ -63,8 +66,26 @@ def decode(body: bytes | msgspec.Raw) -> Event:
     return event
 
 
+def encode_report(report: ProducerReport) -> bytes:
+    """A producer's report as JSON."""
+    return _encoder.encode(report)
+
+
+def decode_report(body: bytes | msgspec.Raw) -> ProducerReport:
+    """Read a producer's report.
+
+    Raises:
+        Undecodable: the body is none.
+    """
+    report = read(_report_decoder, body)
+    for index, lost in enumerate(report.lost):
+        if lost.first > lost.last:
+            raise Undecodable(UndecodableReason.INVALID, "ends before it begins", f"$.lost[{index}].to")
+    return report
+
+
 def split(body: bytes, message_type: str | None) -> list[msgspec.Raw]:
-    """Take a message apart into the raw bytes of its events, unread.
+    """Take a message apart into the raw bytes of its events, unread; a producer's report is one.
 
     A message without a type is read by its first character, so that a publisher that sets
     no properties is understood too.
@@ -75,6 +96,8 @@ def split(body: bytes, message_type: str | None) -> list[msgspec.Raw]:
     if len(body) > MESSAGE_BYTES:
         detail = f"{len(body):,} bytes, {MESSAGE_BYTES:,} at most"
         raise Undecodable(UndecodableReason.TOO_LARGE, detail)
+    if message_type == PRODUCER_TYPE:
+        return [msgspec.Raw(body)]
     if message_type not in (EVENT_TYPE, BATCH_TYPE, "", None):
         raise Undecodable(UndecodableReason.TYPE_UNSUPPORTED, f"message type {message_type[:100]!r}")
     if body.lstrip()[:1] == b"[" or message_type == BATCH_TYPE:
@@ -107,6 +130,17 @@ def check_version(version: int) -> None:
     if version != SCHEMA_VERSION:
         detail = f"schema_version {version}, this worker reads {SCHEMA_VERSION}"
         raise Undecodable(UndecodableReason.SCHEMA_UNSUPPORTED, detail, "$.schema_version")
+
+
+def report_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a producer's report."""
+    (reference,), components = msgspec.json.schema_components([ProducerReport], ref_template="#/$defs/{name}")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": PRODUCER_TYPE,
+        **reference,
+        "$defs": components,
+    }
 
 
 def json_schema() -> dict[str, Any]:

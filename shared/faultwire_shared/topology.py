@@ -69,6 +69,12 @@ def routing_key(severity: ErrorSeverity, category: Category, service: str) -> st
     return prefix + name.decode(errors="ignore")
 
 
+def report_key(service: str) -> str:
+    """``producer.<service>``, for a producer's report."""
+    name = service.replace(".", "_").encode(errors="replace")[: _ROUTING_KEY_BYTES - len("producer.")]
+    return "producer." + name.decode(errors="ignore")
+
+
 def _lane_queue(lane: Lane) -> Queue:
     return Queue(
         name=queue_of(lane),

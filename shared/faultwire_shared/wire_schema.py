@@ -1,26 +1,38 @@
-"""Writes the published JSON Schema of the event: ``python -m faultwire_shared.wire_schema [FILE]``."""
+"""Writes the published JSON Schemas: ``python -m faultwire_shared.wire_schema [FILE]`` (the event's)."""
 
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
-from faultwire_shared.codec import EVENT_TYPE, json_schema
+from faultwire_shared.codec import EVENT_TYPE, PRODUCER_TYPE, json_schema, report_schema
 
 PUBLISHED: Final = Path(__file__).parents[1] / "wire" / f"{EVENT_TYPE}.schema.json"
+PUBLISHED_REPORT: Final = PUBLISHED.with_name(f"{PRODUCER_TYPE}.schema.json")
 
 
 def schema_text() -> str:
-    """The schema as it is published."""
-    return msgspec.json.format(msgspec.json.encode(json_schema(), order="sorted"), indent=2).decode() + "\n"
+    """The event's schema as it is published."""
+    return _text(json_schema())
+
+
+def report_text() -> str:
+    """The schema of a producer's report as it is published."""
+    return _text(report_schema())
+
+
+def _text(schema: dict[str, Any]) -> str:
+    return msgspec.json.format(msgspec.json.encode(schema, order="sorted"), indent=2).decode() + "\n"
 
 
 def main() -> None:
-    """Write the schema to the file given, or to where it is published."""
+    """Write the event's schema to the file given, or both to where they are published."""
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else PUBLISHED
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(schema_text(), encoding="utf-8")
+    if path == PUBLISHED:
+        PUBLISHED_REPORT.write_text(report_text(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -14,10 +14,11 @@ from faultwire_consumer.ingest.outcome import DeadLettered, DeadLetterReason, St
 from faultwire_consumer.store.contract import EventRow, NewFingerprint, Sighting
 from faultwire_consumer.store.dead_letters import NewDeadLetter
 from faultwire_consumer.store.partition import partition_day
-from faultwire_shared.codec import Undecodable, UndecodableReason
+from faultwire_shared.codec import PRODUCER_TYPE, Undecodable, UndecodableReason, decode_report
 from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.event_id import day_of
 from faultwire_shared.failpoint import failpoint
+from faultwire_shared.producer_report import ProducerReport
 from faultwire_shared.taxonomy import DEFAULTS
 
 CLOCK_AHEAD: Final = timedelta(minutes=5)
@@ -63,7 +64,16 @@ class Unreadable(Struct, frozen=True):
     outcome: DeadLettered
 
 
-Candidate = Readable | Unreadable
+class Reported(Struct, frozen=True):
+    """A producer's report of itself."""
+
+    report: ProducerReport
+    body: bytes
+    delivery: Delivery
+    received_at: datetime
+
+
+Candidate = Readable | Unreadable | Reported
 
 
 def candidates_of(delivery: Delivery, *, grouper: Grouper, received_at: datetime) -> list[Candidate]:
@@ -78,6 +88,9 @@ def candidates_of(delivery: Delivery, *, grouper: Grouper, received_at: datetime
         body = bytes(raw)
         failpoint("worker.decoding", body)
         try:
+            if delivery.message_type == PRODUCER_TYPE:
+                found.append(Reported(decode_report(body), body, delivery, received_at))
+                continue
             event = decode_narrow(body)
             found.append(_readable(event, body, delivery, grouper.group(event), received_at))
         except Undecodable as error:
@@ -105,8 +118,11 @@ def unreadable(
     return Unreadable(letter, DeadLettered(reason, detail, event_id))
 
 
-def rejected(candidate: Readable, why: str) -> Unreadable:
-    """What becomes of an event that the database refuses."""
+def rejected(candidate: Readable | Reported, why: str) -> Unreadable:
+    """What becomes of an event or report that the database refuses."""
+    if isinstance(candidate, Reported):
+        reason, detail = StoreReason.REJECTED_BY_STORE, f"{why} at $"
+        return unreadable(candidate.delivery, candidate.body, reason, detail, candidate.received_at)
     row = candidate.row
     return unreadable(
         candidate.delivery, row.doc, StoreReason.REJECTED_BY_STORE, f"{why} at $", row.received_at

@@ -18,9 +18,9 @@ from faultwire_consumer.ingest.receiver_http import (
     read_body,
     severity_in,
 )
-from faultwire_shared.codec import Undecodable, split
+from faultwire_shared.codec import PRODUCER_TYPE, Undecodable, split
 from faultwire_shared.event import Category
-from faultwire_shared.topology import routing_key
+from faultwire_shared.topology import report_key, routing_key
 
 APP_ID: Final = "faultwire-intake"
 
@@ -53,7 +53,7 @@ async def publishing_intake(broker_url: str) -> AsyncIterator[Intake]:
                 await door.publish(
                     body,
                     message_type=message_type,
-                    routing_key=_key_of(events),
+                    routing_key=_key_of(events, message_type),
                     event_id=ids[0] if len(ids) == 1 else None,
                 )
             except (TransportDown, Busy, Refused) as error:
@@ -66,12 +66,14 @@ async def publishing_intake(broker_url: str) -> AsyncIterator[Intake]:
         await door.aclose()
 
 
-def _key_of(events: list[bytes]) -> str:
+def _key_of(events: list[bytes], message_type: str) -> str:
     worst = max(events, key=lambda event: severity_in(event).rank)
     try:
         envelope = _envelope.decode(worst)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         envelope = _Envelope()
-    category = envelope.category if envelope.category in set(Category) else Category.SYSTEM
     service = envelope.service if isinstance(envelope.service, str) and envelope.service else "unknown"
+    if message_type == PRODUCER_TYPE:
+        return report_key(service)
+    category = envelope.category if envelope.category in set(Category) else Category.SYSTEM
     return routing_key(severity_in(worst), Category(category), service)

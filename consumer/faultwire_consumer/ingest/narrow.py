@@ -120,6 +120,26 @@ def _check(event: NarrowEvent) -> None:
         raise Undecodable(UndecodableReason.INVALID, "neither a message nor exceptions", "$.message")
 
 
+class _Numbered(Struct, frozen=True):
+    producer_id: ShortText | None = None
+    service: ShortText = ""
+    sequence: Annotated[int, Meta(ge=0, le=BIGINT_MAXIMUM)] | None = None
+
+
+_numbered: Final = msgspec.json.Decoder(_Numbered)
+
+
+def number_in(raw: bytes) -> tuple[str, str, int] | None:
+    """Producer, service and number that a broken event still names, if they can be found."""
+    try:
+        found = _numbered.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    if not found.producer_id or found.sequence is None:
+        return None
+    return found.producer_id.replace("\x00", ""), found.service.replace("\x00", ""), found.sequence
+
+
 def event_id_in(raw: bytes) -> str | None:
     """The id that a broken event still names, if it can be found."""
     try:

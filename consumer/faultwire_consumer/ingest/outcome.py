@@ -47,13 +47,19 @@ class DeadLettered(Struct, frozen=True):
     event_id: str | None
 
 
+class Noted(Struct, frozen=True):
+    """A producer's report, taken into the audit."""
+
+    producer_id: str
+
+
 class Retry(Struct, frozen=True):
     """Nothing was written; the delivery goes back."""
 
     reason: str
 
 
-Outcome = Stored | Duplicate | DeadLettered | Retry
+Outcome = Stored | Duplicate | DeadLettered | Noted | Retry
 
 
 def must_return(outcomes: Sequence[Outcome]) -> bool:

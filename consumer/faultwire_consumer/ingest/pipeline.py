@@ -9,10 +9,18 @@ from typing import Final
 from msgspec import Struct
 
 from faultwire_consumer.domain.incident import Transition, judge
-from faultwire_consumer.ingest.candidate import Candidate, Readable, Unreadable, candidates_of, rejected
+from faultwire_consumer.ingest.audit import heard_in
+from faultwire_consumer.ingest.candidate import (
+    Candidate,
+    Readable,
+    Reported,
+    Unreadable,
+    candidates_of,
+    rejected,
+)
 from faultwire_consumer.ingest.delivery import Delivery
 from faultwire_consumer.ingest.grouping import Grouper
-from faultwire_consumer.ingest.outcome import Duplicate, Outcome, Retry, Stored
+from faultwire_consumer.ingest.outcome import Duplicate, Noted, Outcome, Retry, Stored
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract import (
     Counted,
@@ -26,6 +34,7 @@ from faultwire_consumer.store.contract import (
     UnknownFingerprintsError,
 )
 from faultwire_consumer.store.dead_letters import record_dead_letters
+from faultwire_consumer.store.producers import record_heard
 from faultwire_consumer.store.transition import apply_transitions
 from faultwire_shared.failpoint import failpoint
 from faultwire_shared.logs import get_logger
@@ -119,6 +128,7 @@ class Pipeline:
             failpoint("worker.begun")
             counted = await tx.record_events(rows) if rows else Counted(frozenset(), ())
             failpoint("worker.events_recorded")
+            await record_heard(tx, heard_in(candidates), now=self._clock())
             transitions = self._judge(counted)
             await apply_transitions(tx, transitions)
             failpoint("worker.transitions_applied")
@@ -126,6 +136,7 @@ class Pipeline:
             failpoint("worker.dead_letters_recorded")
         failpoint("worker.committed")
         self._report(rows, counted, batch.unreadable, transitions)
+        self._metrics.producer_reports.inc(sum(isinstance(one, Reported) for one in candidates))
         return _outcomes(candidates, counted.duplicates)
 
     async def _register_unseen(self, candidates: Iterable[Readable]) -> None:
@@ -189,7 +200,7 @@ def _sort(candidates: Sequence[Candidate]) -> _Sorted:
     for candidate in candidates:
         if isinstance(candidate, Unreadable):
             batch.unreadable.append(candidate)
-        else:
+        elif isinstance(candidate, Readable):
             batch.fresh.setdefault(candidate.row.event_id, candidate)
     return batch
 
@@ -200,6 +211,9 @@ def _outcomes(candidates: Sequence[Candidate], duplicates: frozenset[str]) -> li
     for candidate in candidates:
         if isinstance(candidate, Unreadable):
             outcomes.append(candidate.outcome)
+            continue
+        if isinstance(candidate, Reported):
+            outcomes.append(Noted(candidate.report.producer_id))
             continue
         event_id = candidate.row.event_id
         outcomes.append(Duplicate(event_id) if event_id in seen else Stored(event_id))

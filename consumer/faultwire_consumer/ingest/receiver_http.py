@@ -10,10 +10,18 @@ from aiohttp.http_exceptions import ContentEncodingError
 from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
 
 from faultwire_consumer.ingest.delivery import Delivery, DeliveryQueue, read_delivery
-from faultwire_consumer.ingest.outcome import DeadLettered, Duplicate, Outcome, Retry, Stored, must_return
+from faultwire_consumer.ingest.outcome import (
+    DeadLettered,
+    Duplicate,
+    Noted,
+    Outcome,
+    Retry,
+    Stored,
+    must_return,
+)
 from faultwire_consumer.ingest.settlement import IntakeHandle, give_back
 from faultwire_consumer.metrics import Metrics
-from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE
+from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE, PRODUCER_TYPE
 from faultwire_shared.event import MESSAGE_BYTES, ErrorSeverity, Lane
 from faultwire_shared.taxonomy import ExternalError, ValidationError
 
@@ -160,7 +168,29 @@ async def read_body(request: web.Request) -> tuple[bytes, str]:
         raise MalformedBodyError(f"the body is no JSON: {error}") from None
     except RecursionError:
         raise MalformedBodyError("the body is nested too deeply to be read") from None
-    return body, BATCH_TYPE if body.lstrip()[:1] == b"[" else EVENT_TYPE
+    return body, message_type_of(body)
+
+
+class _Report(msgspec.Struct, frozen=True):
+    producer_id: str
+    last_sequence: int
+    id: Any = None
+
+
+_report: Final = msgspec.json.Decoder(_Report)
+
+
+def message_type_of(body: bytes) -> str:
+    """What a JSON body is: HTTP has no field for a message's type, so its shape says it."""
+    if body.lstrip()[:1] == b"[":
+        return BATCH_TYPE
+    if b'"last_sequence"' in body:
+        try:
+            if _report.decode(body).id is None:
+                return PRODUCER_TYPE
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return EVENT_TYPE
+    return EVENT_TYPE
 
 
 def lane_of(delivery: Delivery) -> Lane:
@@ -187,6 +217,8 @@ def result_of(outcome: Outcome) -> dict[str, Any]:
             return {"id": event_id, "status": "duplicate"}
         case DeadLettered(reason, detail, dead_id):
             return {"id": dead_id, "status": "dead_lettered", "reason": reason, "detail": detail}
+        case Noted(producer_id):
+            return {"id": None, "status": "noted", "producer_id": producer_id}
         case Retry(why):
             return {"id": None, "status": "retry", "reason": why}
 

@@ -6,17 +6,21 @@ from datetime import datetime
 from typing import Any, Final
 
 from faultwire_consumer.domain.dead_letter import Attempt
-from faultwire_consumer.ingest.candidate import Readable, candidates_of
+from faultwire_consumer.ingest.candidate import Candidate, Readable, Reported, candidates_of
 from faultwire_consumer.ingest.delivery import Delivery, read_delivery
 from faultwire_consumer.ingest.grouping import Grouper
-from faultwire_consumer.ingest.outcome import DeadLettered, Outcome, Retry, Stored
+from faultwire_consumer.ingest.outcome import DeadLettered, Noted, Outcome, Retry, Stored
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.receiver_http import result_of
 from faultwire_consumer.store.contract import StoreUnavailableError
 from faultwire_consumer.store.letter_queries import DeadLetterBody
 from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE
 
-_WOULD: Final = {"stored": "would_be_stored", "dead_lettered": "would_be_dead_lettered"}
+_WOULD: Final = {
+    "stored": "would_be_stored",
+    "dead_lettered": "would_be_dead_lettered",
+    "noted": "would_be_noted",
+}
 
 
 class Replayer:
@@ -42,8 +46,7 @@ class Replayer:
         """What a replay would find in the body; asks the store nothing, so a duplicate is not seen."""
         delivery = _delivery_of(letter)
         outcomes: list[Outcome] = [
-            Stored(one.row.event_id) if isinstance(one, Readable) else one.outcome
-            for one in candidates_of(delivery, grouper=Grouper(), received_at=now)
+            _expected(one) for one in candidates_of(delivery, grouper=Grouper(), received_at=now)
         ]
         results = [result_of(outcome) for outcome in outcomes]
         told = [result | {"status": _WOULD[result["status"]]} for result in results]
@@ -55,6 +58,14 @@ def _delivery_of(letter: DeadLetterBody) -> Delivery:
     alone = letter.message_type == BATCH_TYPE and letter.body.lstrip()[:1] != b"["
     message_type = EVENT_TYPE if alone else letter.message_type
     return read_delivery(letter.body, message_type, origin=letter.origin, handle=None)
+
+
+def _expected(candidate: Candidate) -> Outcome:
+    if isinstance(candidate, Readable):
+        return Stored(candidate.row.event_id)
+    if isinstance(candidate, Reported):
+        return Noted(candidate.report.producer_id)
+    return candidate.outcome
 
 
 def _attempt(delivery: Delivery, outcomes: Sequence[Outcome], events: list[dict[str, Any]]) -> Attempt:

@@ -204,6 +204,38 @@ dead_letter_history = Table(
 )
 Index("ix_dead_letter_history_dead_letter_id", dead_letter_history.c.dead_letter_id)
 
+producers = Table(
+    "producers",
+    metadata,
+    Column("producer_id", Text, primary_key=True),
+    Column("service", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("first_seen_at", UtcDateTime, nullable=False),
+    Column("last_seen_at", UtcDateTime, nullable=False),
+    Column("last_report_at", UtcDateTime),
+    Column("last_sequence", BigInteger, nullable=False, comment="the highest number known to be given"),
+    Column("gaps", Integer, nullable=False, comment="rows of it in sequence_gaps that an event may fill"),
+    Column("spool_depth", BigInteger, nullable=False, comment="by its last report"),
+    comment="who numbers its events, and how far it has got",
+)
+
+sequence_gaps = Table(
+    "sequence_gaps",
+    metadata,
+    Column("id", _Identity, primary_key=True, autoincrement=True),
+    Column("producer_id", Text, ForeignKey(producers.c.producer_id), nullable=False),
+    Column("first", BigInteger, nullable=False),
+    Column("last", BigInteger, nullable=False),
+    Column("opened_at", UtcDateTime, nullable=False),
+    Column("closed_at", UtcDateTime),
+    Column("state", Text, nullable=False, comment="open, reported or filled"),
+    Column("reason", Text, comment="why the producer lost them, by its own report"),
+    Column("event_id", Text, comment="of the event that told of it, until its incident is resolved"),
+    comment="numbers that were given and did not arrive",
+)
+Index("ix_sequence_gaps_producer_id", sequence_gaps.c.producer_id)
+Index("ix_sequence_gaps_state_opened_at", sequence_gaps.c.state, sequence_gaps.c.opened_at)
+
 
 def search_text(*texts: str) -> str:
     """What an incident is searched by, folded in Python so that both databases compare alike."""

@@ -1,0 +1,143 @@
+"""Which numbers of a producer's events are missing: arithmetic on ranges, in no order of arrival."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class GapState(StrEnum):
+    """What is known of numbers that did not arrive."""
+
+    OPEN = "open"
+    REPORTED = "reported"
+    """The producer says itself that it gave them up."""
+    FILLED = "filled"
+    """They came late, after an incident had told of them."""
+
+
+class Gap(Struct, frozen=True, kw_only=True):
+    """The numbers ``first`` to ``last``, missing since ``opened_at``."""
+
+    first: int
+    last: int
+    opened_at: datetime
+    state: GapState = GapState.OPEN
+    reason: str | None = None
+    """Why the producer lost them, where it says so."""
+    event_id: str | None = None
+    """Of the event that told operators of it; it is kept until its incident is resolved."""
+
+    @property
+    def events(self) -> int:
+        """How many numbers."""
+        return self.last - self.first + 1
+
+
+class Lost(Struct, frozen=True):
+    """A range in which the producer says it lost ``count`` events."""
+
+    reason: str
+    count: int
+    first: int
+    last: int
+
+
+class Ledger(Struct, frozen=True):
+    """The highest number a producer is known to have given, and what is missing below it."""
+
+    last_sequence: int
+    gaps: tuple[Gap, ...] = ()
+
+
+def ranges_of(sequences: Iterable[int]) -> list[tuple[int, int]]:
+    """The numbers as ranges without overlap, from the lowest to the highest; numbers begin at 1."""
+    ranges: list[tuple[int, int]] = []
+    for number in sorted({one for one in sequences if one > 0}):
+        if ranges and ranges[-1][1] == number - 1:
+            ranges[-1] = (ranges[-1][0], number)
+        else:
+            ranges.append((number, number))
+    return ranges
+
+
+def receive(ledger: Ledger, ranges: Sequence[tuple[int, int]], *, now: datetime) -> Ledger:
+    """Take in the numbers that arrived: they fill gaps, and those beyond the highest may open one."""
+    last, gaps = ledger.last_sequence, list(ledger.gaps)
+    for first, end in ranges:
+        if first > last + 1:
+            gaps.append(Gap(first=last + 1, last=first - 1, opened_at=now))
+        last = max(last, end)
+    return Ledger(last, tuple(_fill(gaps, ranges, now)) if gaps else ())
+
+
+def reach(ledger: Ledger, last_sequence: int, *, now: datetime) -> Ledger:
+    """Take in that the producer has given so many numbers: what did not arrive of them is missing."""
+    if last_sequence <= ledger.last_sequence:
+        return ledger
+    gap = Gap(first=ledger.last_sequence + 1, last=last_sequence, opened_at=now)
+    return Ledger(last_sequence, (*ledger.gaps, gap))
+
+
+def explain(ledger: Ledger, lost: Lost) -> Ledger:
+    """Take in what the producer lost on purpose.
+
+    A range with more missing numbers than it counts explains none of them: which ones it means
+    cannot be known.
+    """
+    inside = [
+        gap for gap in ledger.gaps if gap.state is GapState.OPEN and _overlap(gap, lost.first, lost.last)
+    ]
+    missing = sum(min(gap.last, lost.last) - max(gap.first, lost.first) + 1 for gap in inside)
+    already = sum(
+        min(gap.last, lost.last) - max(gap.first, lost.first) + 1
+        for gap in ledger.gaps
+        if gap.state is GapState.REPORTED and _overlap(gap, lost.first, lost.last)
+    )
+    if not missing or missing + already > lost.count:
+        return ledger
+    gaps: list[Gap] = []
+    for gap in ledger.gaps:
+        if gap not in inside:
+            gaps.append(gap)
+            continue
+        first, last = max(gap.first, lost.first), min(gap.last, lost.last)
+        gaps += _outside(gap, first, last)
+        gaps.append(_part(gap, first, last, state=GapState.REPORTED, reason=lost.reason))
+    return Ledger(ledger.last_sequence, tuple(gaps))
+
+
+def _fill(gaps: Sequence[Gap], ranges: Sequence[tuple[int, int]], now: datetime) -> list[Gap]:
+    left = list(gaps)
+    for first, last in ranges:
+        if not any(gap.state is not GapState.FILLED and _overlap(gap, first, last) for gap in left):
+            continue
+        after: list[Gap] = []
+        for gap in left:
+            if gap.state is GapState.FILLED or not _overlap(gap, first, last):
+                after.append(gap)
+                continue
+            after += _outside(gap, first, last)
+            if gap.event_id is not None:  # somebody was told of it, and has to be told that it came
+                filled = max(gap.first, first), min(gap.last, last)
+                after.append(_part(gap, *filled, state=GapState.FILLED, reason=gap.reason))
+        left = after
+    return left
+
+
+def _outside(gap: Gap, first: int, last: int) -> list[Gap]:
+    """What is left of a gap on both sides of a range."""
+    left = [_part(gap, gap.first, first - 1, state=gap.state, reason=gap.reason)] if gap.first < first else []
+    right = [_part(gap, last + 1, gap.last, state=gap.state, reason=gap.reason)] if gap.last > last else []
+    return left + right
+
+
+def _part(gap: Gap, first: int, last: int, *, state: GapState, reason: str | None) -> Gap:
+    return Gap(
+        first=first, last=last, opened_at=gap.opened_at, state=state, reason=reason, event_id=gap.event_id
+    )
+
+
+def _overlap(gap: Gap, first: int, last: int) -> bool:
+    return gap.first <= last and gap.last >= first

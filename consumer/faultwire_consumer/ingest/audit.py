@@ -1,0 +1,38 @@
+"""What a batch says of the producers in it: the numbers that arrived, and their own reports."""
+
+from collections.abc import Iterable
+
+from faultwire_consumer.domain.sequence import Lost
+from faultwire_consumer.ingest.candidate import Candidate, Readable, Reported
+from faultwire_consumer.ingest.narrow import number_in
+from faultwire_consumer.store.producers import Heard
+
+
+def heard_in(candidates: Iterable[Candidate]) -> dict[str, Heard]:
+    """The batch by producer. A duplicate and a dead letter arrived too: they are not missing."""
+    heard: dict[str, Heard] = {}
+    for candidate in candidates:
+        if isinstance(candidate, Reported):
+            _take_report(heard, candidate)
+        elif isinstance(candidate, Readable):
+            row = candidate.row
+            if row.producer_id and row.sequence is not None:
+                heard.setdefault(row.producer_id, Heard(service=row.service)).sequences.append(row.sequence)
+        elif (numbered := number_in(candidate.letter.body)) is not None:
+            producer_id, service, sequence = numbered
+            heard.setdefault(producer_id, Heard(service=service)).sequences.append(sequence)
+    return heard
+
+
+def _take_report(heard: dict[str, Heard], candidate: Reported) -> None:
+    report = candidate.report
+    one = heard.setdefault(_clean(report.producer_id), Heard(service=_clean(report.service)))
+    one.host = _clean(report.host)
+    one.reported_at = candidate.received_at
+    one.spool_depth = report.spool_depth
+    one.last_sequence = max(one.last_sequence, report.last_sequence)
+    one.lost += [Lost(_clean(lost.reason), lost.count, lost.first, lost.last) for lost in report.lost]
+
+
+def _clean(text: str) -> str:
+    return text.replace("\x00", "\ufffd")

@@ -1,0 +1,1 @@
+"""Chores that nobody asks for and everything relies on."""

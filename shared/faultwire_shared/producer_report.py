@@ -1,0 +1,39 @@
+"""What a producer says of itself now and then: how far it has counted, and what it lost on purpose.
+
+The worker holds it against the numbers of the events that arrived: see ``shared/README.md``.
+"""
+
+from datetime import datetime
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct, field
+
+from faultwire_shared.event import NAME_CHARACTERS, Name, Sdk
+
+SEQUENCE_MAXIMUM: Final = 2**63 - 1
+LOST_RANGES: Final = 200
+"""Ranges in one report, at most."""
+
+Sequence = Annotated[int, Meta(ge=0, le=SEQUENCE_MAXIMUM)]
+
+
+class LostRange(Struct, frozen=True, kw_only=True):
+    """``count`` events of the numbers ``from`` to ``to`` that the producer gave up, and why."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=NAME_CHARACTERS)]
+    count: Annotated[int, Meta(ge=1, le=SEQUENCE_MAXIMUM)]
+    first: Sequence = field(name="from")
+    last: Sequence = field(name="to")
+
+
+class ProducerReport(Struct, frozen=True, kw_only=True):
+    """``faultwire.producer.v1``; over AMQP under the key ``producer.<service>``."""
+
+    producer_id: Name
+    service: Name
+    started_at: Annotated[datetime, Meta(tz=True)]
+    last_sequence: Sequence
+    host: Annotated[str, Meta(max_length=NAME_CHARACTERS)] = ""
+    lost: Annotated[list[LostRange], Meta(max_length=LOST_RANGES)] = field(default_factory=list)
+    spool_depth: Sequence = 0
+    sdk: Sdk | None = None

@@ -1,0 +1,98 @@
+"""The arithmetic of what is missing, whatever the order in which it arrives."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from faultwire_consumer.domain.sequence import (
+    Gap,
+    GapState,
+    Ledger,
+    Lost,
+    explain,
+    ranges_of,
+    reach,
+    receive,
+)
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def take(ledger: Ledger, *numbers: int, at: datetime = NOW) -> Ledger:
+    return receive(ledger, ranges_of(numbers), now=at)
+
+
+def missing(ledger: Ledger, state: GapState = GapState.OPEN) -> list[int]:
+    return sorted(
+        number for gap in ledger.gaps if gap.state is state for number in range(gap.first, gap.last + 1)
+    )
+
+
+@given(st.data())
+def test_any_order_duplication_and_batching_leaves_exactly_what_was_removed(data: st.DataObject) -> None:
+    total = data.draw(st.integers(1, 60))
+    removed = data.draw(st.sets(st.integers(1, total)))
+    arrived = [number for number in range(1, total + 1) if number not in removed]
+    again = data.draw(st.lists(st.sampled_from(arrived), max_size=20)) if arrived else []
+    order = data.draw(st.permutations(arrived + again))
+    ledger = Ledger(0)
+    while order:
+        size = data.draw(st.integers(1, len(order)))
+        ledger = take(ledger, *order[:size])
+        order = order[size:]
+        if data.draw(st.booleans()):
+            ledger = reach(ledger, data.draw(st.integers(0, total)), now=NOW)
+    ledger = reach(ledger, total, now=NOW)
+    assert missing(ledger) == sorted(removed)
+    assert ledger.last_sequence == total
+    starts = sorted(gap.first for gap in ledger.gaps)
+    assert len(starts) == len(set(starts))
+
+
+@given(st.sets(st.integers(1, 40)), st.permutations(list(range(1, 41))))
+def test_late_fills_close_everything_told_or_not(told: set[int], order: list[int]) -> None:
+    ledger = reach(Ledger(0), 40, now=NOW)
+    ledger = Ledger(
+        40,
+        tuple(Gap(first=n, last=n, opened_at=NOW, event_id="e" if n in told else None) for n in range(1, 41)),
+    )
+    for number in order:
+        ledger = take(ledger, number)
+    assert missing(ledger) == []
+    assert missing(ledger, GapState.FILLED) == sorted(told)
+
+
+def test_a_late_number_splits_a_gap_whose_parts_keep_their_age() -> None:
+    ledger = take(Ledger(0), 1, 10)
+    ledger = take(ledger, 5, at=NOW + timedelta(minutes=1))
+    assert [(gap.first, gap.last, gap.opened_at) for gap in ledger.gaps] == [(2, 4, NOW), (6, 9, NOW)]
+
+
+def test_what_the_producer_gave_up_is_reported_and_no_longer_open() -> None:
+    ledger = explain(take(Ledger(0), 1, 10), Lost("buffer_full", 3, 3, 5))
+    assert missing(ledger) == [2, 6, 7, 8, 9]
+    assert missing(ledger, GapState.REPORTED) == [3, 4, 5]
+    assert explain(ledger, Lost("buffer_full", 3, 3, 5)) == ledger
+
+
+def test_a_range_that_counts_fewer_than_are_missing_explains_nothing() -> None:
+    ledger = take(Ledger(0), 1, 10)
+    assert explain(ledger, Lost("buffer_full", 3, 2, 9)) == ledger
+
+
+def test_a_range_with_survivors_explains_the_others() -> None:
+    ledger = explain(take(Ledger(0), 1, 4, 6, 10), Lost("buffer_full", 4, 2, 7))
+    assert missing(ledger, GapState.REPORTED) == [2, 3, 5, 7]
+    assert missing(ledger) == [8, 9]
+
+
+def test_a_reported_number_that_arrives_after_all_is_not_missing() -> None:
+    ledger = explain(take(Ledger(0), 1, 4), Lost("shutdown", 2, 2, 3))
+    ledger = take(ledger, 2)
+    assert missing(ledger, GapState.REPORTED) == [3]
+
+
+def test_numbers_begin_at_one() -> None:
+    assert ranges_of([3, 0, 1, 2, 2, 7]) == [(1, 3), (7, 7)]
+    assert missing(take(Ledger(0), 3)) == [1, 2]
