@@ -2,14 +2,14 @@
 
 import logging
 import os
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from itertools import count
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
-from msgspec import Struct
-from msgspec.structs import force_setattr
+from msgspec.structs import force_setattr, replace
 
 from faultwire import processors as chain
 from faultwire.answer import response_for
@@ -25,37 +25,28 @@ from faultwire.capture import (
 )
 from faultwire.log_line import log_handled
 from faultwire.processors import Processor
+from faultwire.publish.choice import spool_for, transport_for
 from faultwire.publish.loss import Losses, LossReason
 from faultwire.publish.outlet import Outlet
 from faultwire.publish.ticket import Ticket, refused
 from faultwire.publish.transport import Transport
 from faultwire.response import ErrorResponse
-from faultwire.settings import AMQP_SCHEMES, read_settings, scheme_of
+from faultwire.settings import read_settings
 from faultwire.snapshot import clean_text
+from faultwire.stats import Stats
 from faultwire_shared.event import NAME_CHARACTERS, Category, ErrorSeverity, Event
 from faultwire_shared.event_id import new_event_id
 from faultwire_shared.taxonomy import DEFAULTS, Classification
 from faultwire_shared.topology import routing_key
 
-Durability = Literal["buffered", "confirmed"]
-"""What ``handle_error`` waits for: the event in memory, or the broker's confirm."""
+Durability = Literal["buffered", "spooled", "confirmed"]
+"""What ``handle_error`` waits for: the event in memory, on disk (or confirmed), or the broker's confirm."""
 
 CONFIRM_SECONDS: Final = 5.0
 SHUTDOWN_SECONDS: Final = 2.0
+SPOOL_BYTES: Final = 256 * 1024 * 1024
 
 logger = logging.getLogger("faultwire")
-
-
-class Stats(Struct, frozen=True, kw_only=True):
-    """What one manager has done: ``handled = confirmed + everything lost + buffered`` (with a broker URL)."""
-
-    handled: int
-    confirmed: int
-    refused: int
-    """Of ``lost``, what the broker or the worker will never take."""
-    lost: Mapping[str, int]
-    buffered: int
-    processor_failures: int
 
 
 def _now() -> datetime:
@@ -75,6 +66,9 @@ class ErrorManager:
         release: the service's version; a resolved incident that comes back in a newer one has regressed.
         host: this machine's name; the system's by default.
         processors: steps that may change or drop each event before it is published.
+        spool_path: a directory for what the broker does not take at once; by default
+            ``faultwire/spool/<service>`` in the user's state directory, none with an empty text.
+        spool_bytes: what the spool may take of the disk.
         confirm_timeout: seconds that ``durability="confirmed"`` waits.
         shutdown_timeout: seconds that closing may take altogether.
         clock: the time in UTC.
@@ -93,6 +87,8 @@ class ErrorManager:
         release: str | None = None,
         host: str | None = None,
         processors: Iterable[Processor] = (),
+        spool_path: str | os.PathLike[str] | None = None,
+        spool_bytes: int = SPOOL_BYTES,
         confirm_timeout: float = CONFIRM_SECONDS,
         shutdown_timeout: float = SHUTDOWN_SECONDS,
         clock: Clock = _now,
@@ -117,8 +113,10 @@ class ErrorManager:
         self._handled_now = 0
         self._processor_failures = 0
         self._keys: dict[tuple[ErrorSeverity, Category], str] = {}
-        make_transport = transport or _transport_for(broker_url, self._origin.service)
-        self._outlet = Outlet(make_transport, self._losses) if make_transport else None
+        make_transport = transport or transport_for(broker_url, self._origin.service)
+        make_spool = spool_for(spool_path, broker_url, self._origin.service, spool_bytes)
+        self._outlet = Outlet(make_transport, self._losses, make_spool=make_spool) if make_transport else None
+        _managers.add(self)
         if self._outlet is None:
             logger.debug("no broker_url: errors are answered and logged, not published")
 
@@ -131,6 +129,7 @@ class ErrorManager:
             "broker_url": settings.broker_url,
             "environment": settings.environment,
             "release": settings.release,
+            "spool_path": settings.spool_path,
         }
         return cls(**(given | options))
 
@@ -156,8 +155,9 @@ class ErrorManager:
             severity: without one, what the kind of error says; any usual spelling is understood.
             context: what helps to understand it; anything is taken, cut to bounds.
             user_message: shown to the caller in place of what the category would say.
-            durability: ``confirmed`` waits for the broker, at most ``confirm_timeout`` seconds;
-                ``response.state`` then says how far the event has got.
+            durability: ``spooled`` waits until the event is on disk or confirmed, ``confirmed`` for the
+                broker, both for ``confirm_timeout`` seconds at most; ``response.state`` then says how far
+                the event has got.
             tags: names and short values to filter by.
             user: who met the error, as a mapping or just an id.
             request: what was asked for, as a mapping.
@@ -165,11 +165,8 @@ class ErrorManager:
             fingerprint: groups by these parts; ``{{ default }}`` stands for the usual ones.
             handled: False for what would have ended the process or request.
         """
-        response = self.handle_error_nowait(
-            error,
-            severity,
-            context,
-            user_message,
+        extras = Extras(
+            context=context,
             tags=tags,
             user=user,
             request=request,
@@ -177,8 +174,10 @@ class ErrorManager:
             fingerprint=fingerprint,
             handled=handled,
         )
-        if durability == "confirmed":
-            await response.delivered(self._confirm_timeout)
+        at_once = durability == "spooled"
+        response, ticket = self._handle(error, severity, user_message, extras, at_once=at_once)
+        if durability != "buffered" and self._outlet is not None:
+            await self._outlet.settle(ticket, self._confirm_timeout, on_disk=at_once)
         return response
 
     def handle_error_nowait(
@@ -205,18 +204,35 @@ class ErrorManager:
             fingerprint=fingerprint,
             handled=handled,
         )
+        return self._handle(error, severity, user_message, extras)[0]
+
+    def _handle(
+        self,
+        error: object,
+        severity: object,
+        user_message: object,
+        extras: Extras,
+        *,
+        at_once: bool = False,
+    ) -> tuple[ErrorResponse, Ticket]:
         event, meaning = self._capture(error, severity, extras)
-        ticket = self._publish(event)
+        ticket = self._publish(event, at_once=at_once)
         response = self._respond(error, meaning, event, user_message, ticket)
         log_handled(event, error)
-        return response
+        return response, ticket
 
     async def flush(self, timeout: float) -> bool:  # noqa: ASYNC109 - running out is an answer here, not an error
-        """Wait until nothing is buffered, at most ``timeout`` seconds; whether it came to that."""
+        """Wait until nothing is in memory, at most ``timeout`` seconds; whether it came to that.
+
+        What is on disk is waited for too, unless the broker is known to be away.
+        """
         return self._outlet is None or await self._outlet.flush(timeout)
 
     async def aclose(self) -> None:
-        """Flush and close, in ``shutdown_timeout`` seconds altogether; what is left is counted as lost."""
+        """Flush and close, in ``shutdown_timeout`` seconds altogether; what is left goes to disk.
+
+        Without a spool, what is left is counted as lost.
+        """
         if self._outlet is not None:
             await self._outlet.aclose(self._shutdown_timeout)
 
@@ -237,6 +253,8 @@ class ErrorManager:
         return Stats(
             handled=self._handled_now,
             confirmed=buffer.confirmed if buffer else 0,
+            spooled=buffer.spooled if buffer else 0,
+            adopted=buffer.adopted if buffer else 0,
             refused=lost.get(LossReason.REFUSED.value, 0),
             lost=lost,
             buffered=buffer.held if buffer else 0,
@@ -272,7 +290,7 @@ class ErrorManager:
         except Exception:  # noqa: BLE001 - details may be hostile, and the generic answer needs none
             return response_for(None, event, meaning=meaning, user_message=None, ticket=ticket)
 
-    def _publish(self, event: Event) -> Ticket:
+    def _publish(self, event: Event, *, at_once: bool) -> Ticket:
         if self._outlet is None:
             return Ticket(event_id=event.id, state=refused("disabled"))
         kept, failures = chain.run(self._processors, event)
@@ -292,8 +310,17 @@ class ErrorManager:
             rank=kept.severity.rank,
             routing_key=self._key(kept),
         )
-        self._outlet.put(ticket)
+        self._outlet.put(ticket, at_once=at_once)
         return ticket
+
+    def _start_anew(self) -> None:
+        """In a forked child: a producer of its own, with numbers of its own."""
+        self._origin = replace(self._origin, producer_id=os.urandom(8).hex())
+        self._sequence, self._handled = count(1), count(1)
+        self._handled_now = self._processor_failures = 0
+        self._losses.forget()
+        if self._outlet is not None:
+            self._outlet.forget()
 
     def _lose(self, event: Event, reason: LossReason) -> Ticket:
         self._losses.count(reason)
@@ -307,19 +334,12 @@ class ErrorManager:
         return key
 
 
-def _transport_for(url: str | None, service: str) -> Callable[[], Transport] | None:
-    if url is None:
-        return None
-    amqp = scheme_of(url) in AMQP_SCHEMES
+_managers: "weakref.WeakSet[ErrorManager]" = weakref.WeakSet()
 
-    def make() -> Transport:
-        # The libraries are imported by the first publisher, not by `import faultwire`.
-        if amqp:
-            from faultwire.publish.transport_amqp import AmqpTransport  # noqa: PLC0415 - see above
 
-            return AmqpTransport(url, app_id=service, name=f"faultwire producer {service}")
-        from faultwire.publish.transport_http import HttpTransport  # noqa: PLC0415 - see above
+def _start_anew_in_child() -> None:
+    for manager in list(_managers):
+        manager._start_anew()  # noqa: SLF001 - the fork is ours to survive, nobody else's to call
 
-        return HttpTransport(url)
 
-    return make
+os.register_at_fork(after_in_child=_start_anew_in_child)

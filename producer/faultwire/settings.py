@@ -1,6 +1,9 @@
 """What a manager is told by the environment, and which address it can use."""
 
 import logging
+import os
+import re
+import zlib
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
@@ -27,6 +30,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     broker_url: str | None = None
     environment: str = "production"
     release: str | None = None
+    spool_path: str | None = None
+    """None is the default's, an empty text none at all."""
 
 
 def scheme_of(url: str) -> str:
@@ -49,7 +54,7 @@ def scheme_of(url: str) -> str:
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
-    """Read ``FAULTWIRE_BROKER_URL SERVICE ENVIRONMENT RELEASE ENABLED``, each also as ``…_FILE``.
+    """Read ``FAULTWIRE_BROKER_URL SERVICE ENVIRONMENT RELEASE SPOOL_PATH ENABLED``, each also as ``…_FILE``.
 
     A value that cannot be used is told in one warning and turns publishing off: a mistake in the
     environment must not stop the host.
@@ -60,11 +65,29 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
             environment=_read(environ, "ENVIRONMENT") or "production",
             release=_read(environ, "RELEASE") or None,
             broker_url=_broker_url(environ),
+            spool_path=_read(environ, "SPOOL_PATH"),
         )
     except (OSError, ValueError) as error:
         extra = {"event": "settings.refused", "reason": str(error)}
         logger.warning("settings.refused reason=%s; nothing is published", error, extra=extra)
         return Settings(service=environ.get(f"{PREFIX}SERVICE") or UNKNOWN_SERVICE)
+
+
+def state_path(environ: Mapping[str, str]) -> str:
+    """Where the user's spools lie, a directory for each service."""
+    state = environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")  # noqa: PTH111, PTH118 - as below
+    return os.path.join(state, "faultwire", "spool")  # noqa: PTH118
+
+
+def default_spool_path(environ: Mapping[str, str], service: str) -> str:
+    """A service's own directory among them."""
+    return os.path.join(state_path(environ), slug_of(service))  # noqa: PTH118
+
+
+def slug_of(service: str) -> str:
+    """The service's name as a file's: where letters had to go, a checksum tells two names apart."""
+    slug = re.sub(r"[^A-Za-z0-9_.-]", "_", service)[:60].lstrip(".-") or "service"
+    return slug if slug == service else f"{slug}-{zlib.crc32(service.encode(errors='replace')):08x}"
 
 
 def _broker_url(environ: Mapping[str, str]) -> str | None:

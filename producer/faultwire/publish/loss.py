@@ -21,6 +21,8 @@ class LossReason(StrEnum):
     PROCESSOR = "dropped_by_processor"
     REFUSED = "refused_by_broker"
     SHUTDOWN = "shutdown"
+    SPOOL_CORRUPT = "spool_corrupt"
+    SPOOL_EVICTED = "spool_evicted"
     UNENCODABLE = "unencodable"
 
 
@@ -54,6 +56,12 @@ class Losses:
         for reason, events in silent.items():
             if events:
                 _log(reason, events)
+
+    def forget(self) -> None:
+        """Start anew in a forked child."""
+        self._lock = threading.Lock()
+        self._counts = {}
+        self._told = {}
 
     def by_reason(self) -> dict[str, int]:
         """How many events were lost, by reason."""

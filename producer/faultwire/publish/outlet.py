@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     import asyncio
 
     from faultwire.publish.publisher import Publisher
+    from faultwire.publish.spool import Spool
 
 Delays = Callable[[float], Iterator[float]]
 """Makes endless waits in seconds that grow up to the given most."""
 
 CLOSE_SECONDS: Final = 0.25
-"""Of the time for closing so much is kept for the connection's own farewell."""
+"""Of the time for closing so much is kept for the connection's own farewell, and as much for the disk's."""
+DISK_SECONDS: Final = 1.0
+"""For the disk, once the time for the confirm is over."""
 
 
 class Outlet:
@@ -36,9 +39,13 @@ class Outlet:
         *,
         limit: LaneLimit = LIMIT,
         delays: Delays | None = None,
+        make_spool: "Callable[[Buffer], Spool] | None" = None,
     ) -> None:
         self.buffer = Buffer(losses, limit)
         self.buffer.on_put = self._wake
+        self.spool = make_spool(self.buffer) if make_spool else None
+        if self.spool is not None:
+            self.spool.on_rows = self._wake_drain
         self._make_transport = make_transport
         self._losses = losses
         self._delays = delays
@@ -48,13 +55,29 @@ class Outlet:
         self._thread = 0
         self._closed = False
 
-    def put(self, ticket: Ticket) -> None:
-        """Take an event; when that is not possible the ticket says why, and the loss is counted."""
+    def put(self, ticket: Ticket, *, at_once: bool = False) -> None:
+        """Take an event; when that is not possible the ticket says why, and the loss is counted.
+
+        ``at_once`` writes it to the spool without waiting for the confirm to be late.
+        """
         if self._closed:
             self._losses.count(LossReason.CLOSED)
             ticket.settle(refused(LossReason.CLOSED.value))
             return
-        self.buffer.put(ticket)
+        if self.buffer.put(ticket) and self.spool is not None:
+            if at_once:
+                self.spool.ask(ticket)
+            else:
+                self.spool.notice()
+
+    async def settle(self, ticket: Ticket, seconds: float, *, on_disk: bool) -> None:
+        """Wait for the confirm, at most so long, then for the disk; ``on_disk`` is content with either."""
+        if not on_disk:
+            await ticket.wait(seconds, _is_decided)
+            if ticket.settled or self.spool is None:
+                return
+            self.spool.ask(ticket)
+        await ticket.wait(seconds if on_disk else DISK_SECONDS, _is_answered)
 
     def start(self) -> None:
         """Start the publisher in the running loop; without one, events wait for the first call in a loop."""
@@ -73,17 +96,23 @@ class Outlet:
         self._loop = loop
         self._thread = threading.get_ident()
         self._publisher = Publisher(
-            self.buffer, self._make_transport(), self._losses, delays=self._delays or _jitter()
+            self.buffer,
+            self._make_transport(),
+            self._losses,
+            delays=self._delays or _jitter(),
+            spool=self.spool,
         )
+        if self.spool is not None:
+            self.spool.start()
         self._task = loop.create_task(self._publisher.run(), name="faultwire publisher")
 
     async def flush(self, seconds: float) -> bool:
         """Wait until nothing is buffered, at most so long; whether it came to that."""
-        if not self.buffer.held:
+        if not self.buffer.held and not self.buffer.spooled:
             return True
         self.start()
         if self._publisher is None:
-            return False
+            return not self.buffer.held
         return await self._publisher.drain(seconds)
 
     async def aclose(self, seconds: float) -> None:
@@ -93,15 +122,32 @@ class Outlet:
         if self._closed:
             return
         deadline = time.monotonic() + seconds
+        farewell = CLOSE_SECONDS if self.spool is None else 2 * CLOSE_SECONDS
         try:
-            await self.flush(max(0.0, seconds - CLOSE_SECONDS))
+            await self.flush(max(0.0, seconds - farewell))
         finally:
             self._closed = True
             if self._task is not None:
                 self._task.cancel()
                 await asyncio.wait((self._task,), timeout=max(CLOSE_SECONDS, deadline - time.monotonic()))
+            if self.spool is not None:
+                left = max(CLOSE_SECONDS, deadline - time.monotonic())
+                await asyncio.get_running_loop().run_in_executor(None, self.spool.close, left)
             self.buffer.abandon(LossReason.SHUTDOWN)
             self._losses.close()
+
+    def forget(self) -> None:
+        """Start anew in a forked child: connection, loop and file are the parent's."""
+        self._publisher = self._task = self._loop = None
+        self.buffer.forget()
+        if self.spool is not None:
+            self.spool.forget()
+
+    def _wake_drain(self) -> None:
+        publisher, loop = self._publisher, self._loop
+        if publisher is not None and loop is not None:
+            with suppress(RuntimeError):  # the loop closed; the next publisher looks for itself
+                loop.call_soon_threadsafe(publisher.wake_drain)
 
     def _wake(self, lane: Lane) -> None:
         publisher, loop = self._publisher, self._loop
@@ -112,6 +158,14 @@ class Outlet:
         else:
             with suppress(RuntimeError):  # the other thread's loop closed; the event waits for the next one
                 loop.call_soon_threadsafe(publisher.wake, lane)
+
+
+def _is_decided(ticket: Ticket) -> bool:
+    return ticket.decided
+
+
+def _is_answered(ticket: Ticket) -> bool:
+    return ticket.answered
 
 
 def _jitter() -> Delays:

@@ -8,23 +8,28 @@ single messages, a flood the cost of batches.
 import asyncio
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
 from faultwire.publish.buffer import Buffer
 from faultwire.publish.loss import LOG_SECONDS, Losses, LossReason
 from faultwire.publish.outlet import Delays
-from faultwire.publish.ticket import CONFIRMED, Ticket, refused
+from faultwire.publish.spool import Spool
+from faultwire.publish.ticket import CONFIRMED, SPOOLED, Ticket, refused
 from faultwire.publish.transport import Busy, Outgoing, Refused, Transport, TransportDown
 from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE, encode_batch
 from faultwire_shared.event import Lane
 
 WINDOW: Final = 20
 """Messages of one lane that may wait for their confirm at the same time."""
+DRAIN_WINDOW: Final = 4
+"""The same for what comes from the spool, all lanes together."""
 RECONNECT_SECONDS: Final = 4.0
 """The longest wait before the next attempt, so that a broker that is back has a confirm within 5 s."""
 BUSY_SECONDS: Final = 2.0
 RETRY_AFTER_MAXIMUM: Final = 30.0
+_LOOK_SECONDS: Final = 0.02
 
 logger = logging.getLogger("faultwire")
 
@@ -44,8 +49,20 @@ class _LaneState:
 class Publisher:
     """Publishes what the buffer holds until it is cancelled; belongs to one event loop."""
 
-    def __init__(self, buffer: Buffer, transport: Transport, losses: Losses, *, delays: Delays) -> None:
+    def __init__(
+        self,
+        buffer: Buffer,
+        transport: Transport,
+        losses: Losses,
+        *,
+        delays: Delays,
+        spool: Spool | None = None,
+    ) -> None:
         self.connected = asyncio.Event()
+        self._spool = spool
+        self._drain_wake = asyncio.Event()
+        self._draining = 0
+        self._failing = False
         self._buffer = buffer
         self._transport = transport
         self._losses = losses
@@ -61,6 +78,10 @@ class Publisher:
     def wake(self, lane: Lane) -> None:
         """Say that the lane holds something new; for the publisher's own thread."""
         self._lanes[lane].wake.set()
+
+    def wake_drain(self) -> None:
+        """Say that the spool holds something to publish."""
+        self._drain_wake.set()
 
     async def run(self) -> None:
         """Publish until cancelled; the transport is closed at the end."""
@@ -80,17 +101,24 @@ class Publisher:
                 group.create_task(self._supervise())
                 for lane in Lane:
                     group.create_task(self._run_lane(lane, group))
+                if self._spool is not None:
+                    group.create_task(self._run_drain(self._spool, group))
         finally:
             self.connected.clear()
             await self._transport.aclose()
 
     async def drain(self, seconds: float) -> bool:
-        """Wait until the buffer holds nothing, at most so long; whether it came to that."""
+        """Wait until nothing is in memory, at most so long; whether it came to that.
+
+        What is on disk is waited for as well, unless the other side is known to be away.
+        """
         try:
             async with asyncio.timeout(seconds):
-                while self._buffer.held:
+                while self._buffer.held or (self._buffer.spooled and not self._failing):
                     self._progress.clear()
-                    await self._progress.wait()
+                    # The spool's thread takes events too, and tells nobody.
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._progress.wait(), _LOOK_SECONDS)
         except TimeoutError:
             return not self._buffer.held
         return True
@@ -114,6 +142,7 @@ class Publisher:
         self.connected.set()
         for state in self._lanes.values():
             state.wake.set()
+        self._drain_wake.set()
         watching = asyncio.create_task(self._transport.watch())
         watching.add_done_callback(lambda _: self._lost.set())
         try:
@@ -138,6 +167,27 @@ class Publisher:
                 state.wake.clear()
                 await state.wake.wait()
 
+    async def _run_drain(self, spool: Spool, group: asyncio.TaskGroup) -> None:
+        """Publish from the spool, the most severe lane first, beside what is new."""
+        while True:
+            self._drain_wake.clear()
+            lanes = [lane for lane, state in self._lanes.items() if not state.paused]
+            tickets = []
+            if self.connected.is_set() and spool.waiting and lanes and self._draining < DRAIN_WINDOW:
+                tickets = await spool.take(lanes)
+            if not tickets:
+                await self._drain_wake.wait()
+                continue
+            self._draining += 1
+            sending = group.create_task(self._send(tickets[0].lane, tickets, self._generation))
+            sending.add_done_callback(partial(self._after_drain, spool, tickets))
+
+    def _after_drain(self, spool: Spool, tickets: list[Ticket], _: asyncio.Task[None]) -> None:
+        self._draining -= 1
+        spool.release(tickets)
+        self._drain_wake.set()
+        self._progress.set()
+
     def _may_send(self, lane: Lane, state: _LaneState) -> bool:
         if state.paused or not self.connected.is_set() or not self._buffer.waits(lane):
             return False
@@ -161,12 +211,18 @@ class Publisher:
     def _after_send(self, lane: Lane, tickets: list[Ticket], _: asyncio.Task[None]) -> None:
         state = self._lanes[lane]
         self._buffer.put_back(lane, tickets)
+        if self._spool is not None:
+            self._spool.release(tickets)
         state.in_flight -= 1
         state.wake.set()
         self._progress.set()
 
     async def _deliver(self, tickets: list[Ticket]) -> None:
         """Publish as one message; what is refused is halved until the refused events stand alone."""
+        # What went to the spool meanwhile has no body any more: it is the spool's to publish.
+        tickets = [ticket for ticket in tickets if ticket.body]
+        if not tickets:
+            return
         try:
             await self._transport.publish(_message(tickets))
         except Refused as error:
@@ -178,11 +234,17 @@ class Publisher:
             await self._deliver(tickets[middle:])
             return
         self._reconnects = None
+        self._failing = False
         self._tell_found()
         for ticket in tickets:
             self._buffer.settle(ticket, CONFIRMED)
+        if self._spool is not None:
+            self._spool.confirm(tickets)
 
     def _refuse(self, ticket: Ticket, error: Refused) -> None:
+        if ticket.state is SPOOLED and self._spool is not None:
+            self._spool.refuse(ticket)
+            return
         self._losses.count(LossReason.REFUSED)
         self._buffer.settle(ticket, refused(f"{LossReason.REFUSED.value}: {error}"))
 
@@ -201,8 +263,10 @@ class Publisher:
     def _resume(self, state: _LaneState) -> None:
         state.paused = False
         state.wake.set()
+        self._drain_wake.set()
 
     def _tell_lost(self, error: BaseException) -> None:
+        self._failing = True
         # A full queue takes one message and refuses the next: that is one story, not many.
         now = asyncio.get_running_loop().time()
         if not self._said_lost and now - self._said_lost_at >= LOG_SECONDS:

@@ -1,5 +1,6 @@
 """One event on its way out, and its final state."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Literal
 
 from msgspec import Struct
@@ -25,6 +26,7 @@ class FinalState(Struct, frozen=True):
 
 
 BUFFERED: Final = FinalState("buffered")
+SPOOLED: Final = FinalState("spooled")
 CONFIRMED: Final = FinalState("confirmed")
 
 
@@ -34,9 +36,24 @@ def refused(reason: str) -> FinalState:
 
 
 class Ticket:
-    """An encoded event with its lane; it lets go of the bytes once it is settled."""
+    """An encoded event with its lane; it lets go of the bytes once it is settled.
 
-    __slots__ = ("_future", "body", "event_id", "lane", "rank", "routing_key", "state")
+    ``row`` is its number in the spool's file, once it was written there; ``buffered_at`` a monotonic time.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_future",
+        "body",
+        "buffered_at",
+        "event_id",
+        "lane",
+        "rank",
+        "routing_key",
+        "row",
+        "state",
+        "turned_away",
+    )
 
     def __init__(
         self,
@@ -54,37 +71,71 @@ class Ticket:
         self.rank = rank
         self.routing_key = routing_key
         self.state = state
-        self._future: asyncio.Future[FinalState] | None = None
+        self.row = 0
+        self.buffered_at = 0.0
+        self.turned_away = False
+        self._future: asyncio.Future[None] | None = None
 
     @property
     def settled(self) -> bool:
-        """Whether the state is final."""
+        """Whether the state is final; what is spooled may still be confirmed."""
         return self.state is not BUFFERED
+
+    @property
+    def decided(self) -> bool:
+        """Whether the other side has spoken."""
+        return self.state is not BUFFERED and self.state is not SPOOLED
+
+    @property
+    def answered(self) -> bool:
+        """Whether it is settled, or the spool said that it cannot take it now."""
+        return self.turned_away or self.settled
 
     def settle(self, state: FinalState) -> None:
         """Give the event its final state and wake whoever waits for it."""
-        if self.settled:
+        if self.decided or self.state is state:
             return
         self.state = state
         self.body = b""
-        future = self._future
-        if future is not None and not future.get_loop().is_closed():
-            # The waiter may live in another thread's loop than the publisher.
-            future.get_loop().call_soon_threadsafe(_resolve, future, state)
+        self._wake()
 
-    async def wait(self, seconds: float | None) -> FinalState:
-        """The final state, or ``buffered`` when it is not known within ``seconds``."""
+    def turn_away(self) -> None:
+        """Say that the spool cannot take the event now: it stays in memory, and nobody need wait."""
+        self.turned_away = True
+        self._wake()
+
+    async def wait(
+        self, seconds: float | None, until: "Callable[[Ticket], bool] | None" = None
+    ) -> FinalState:
+        """The state once it is final (or ``until`` holds), or the one it has after ``seconds``."""
         import asyncio  # noqa: PLC0415 - see above
 
-        if self.settled:
-            return self.state
-        if self._future is None:
-            self._future = asyncio.get_running_loop().create_future()
-        if not self.settled:  # it may have been settled by another thread in between
-            await asyncio.wait((self._future,), timeout=seconds)
+        until = until or _is_settled
+        loop = asyncio.get_running_loop()
+        deadline = None if seconds is None else loop.time() + seconds
+        while not until(self):
+            if self._future is None:
+                self._future = loop.create_future()
+            future = self._future
+            if until(self):  # it may have been settled by another thread in between
+                break
+            remaining = None if deadline is None else max(0.0, deadline - loop.time())
+            done, _ = await asyncio.wait((future,), timeout=remaining)
+            if not done:
+                break
         return self.state
 
+    def _wake(self) -> None:
+        future, self._future = self._future, None
+        if future is not None and not future.get_loop().is_closed():
+            # The waiter may live in another thread's loop than the publisher.
+            future.get_loop().call_soon_threadsafe(_resolve, future)
 
-def _resolve(future: "asyncio.Future[FinalState]", state: FinalState) -> None:
+
+def _is_settled(ticket: Ticket) -> bool:
+    return ticket.settled
+
+
+def _resolve(future: "asyncio.Future[None]") -> None:
     if not future.done():
-        future.set_result(state)
+        future.set_result(None)

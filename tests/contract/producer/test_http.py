@@ -100,8 +100,8 @@ async def test_an_event_that_the_intake_refuses_does_not_take_the_others_along(i
 async def test_a_503_is_tried_again(intake: Intake) -> None:
     intake.answers.append(web.Response(status=503, headers={"Retry-After": "0"}))
     async with ErrorManager(service="shop", broker_url=intake.url) as errors:
-        response = errors.handle_error_nowait(ValueError("x"))
-        assert (await response.delivered(10)).state == "confirmed"
+        response = await errors.handle_error(ValueError("x"), durability="confirmed")
+        assert response.state.state == "confirmed"
 
 
 @pytest.mark.parametrize("status", [400, 413, 415, 422])
@@ -172,5 +172,5 @@ async def test_an_intake_that_is_away_costs_no_event_once_it_is_there(intake: In
             await super().publish(message)
 
     async with ErrorManager(service="shop", transport=lambda: Away(intake.url)) as errors:
-        response = errors.handle_error_nowait(ValueError("x"))
-        assert (await response.delivered(20)).state == "confirmed"
+        response = await errors.handle_error(ValueError("x"), durability="confirmed")
+        assert response.state.state == "confirmed"

@@ -1,0 +1,256 @@
+"""The durable queue on disk: one thread that writes what the broker does not take soon enough.
+
+The thread looks into the buffer every few milliseconds while anything is in it. What is neither confirmed
+nor spooled by then goes to disk in one transaction, whoever else waits for it; what is confirmed later is
+deleted. The caller's path is not longer for it, and a blocked event loop does not stop it.
+"""
+
+import asyncio
+import atexit
+import logging
+import sqlite3
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from faultwire.publish.buffer import Buffer
+from faultwire.publish.spool_directory import SpoolDirectory
+from faultwire.publish.spool_file import SpoolLimit, is_corrupt
+from faultwire.publish.spool_keeper import ADOPT_SECONDS, SpoolKeeper, drained
+from faultwire.publish.ticket import CONFIRMED, SPOOLED, Ticket
+from faultwire.settings import slug_of
+from faultwire_shared.event import Lane
+
+POLL_SECONDS: Final = 0.01
+RETRY_SECONDS: Final = 5.0
+"""After a failure of the disk, until it is tried again."""
+EXIT_SECONDS: Final = 2.0
+_IDLE_POLLS: Final = 50
+
+logger = logging.getLogger("faultwire")
+
+
+class Spool:
+    """The spool of one manager. Its file belongs to its thread; everything here may be called from any.
+
+    ``on_rows`` is called in the thread when there is something to publish.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        service: str,
+        buffer: Buffer,
+        *,
+        limit: SpoolLimit | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.on_rows: Callable[[], None] | None = None
+        self._directory = SpoolDirectory(path)
+        self._service = slug_of(service)
+        self._buffer = buffer
+        self._limit = limit or SpoolLimit()
+        self._clock = clock
+        self._start_anew()
+
+    def _start_anew(self) -> None:
+        self._keeper = SpoolKeeper(
+            self._directory, self._service, self._buffer, limit=self._limit, clock=self._clock
+        )
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+        self._wake = threading.Event()
+        self._idle = True
+        self._asked: deque[Ticket] = deque()
+        self._takes: deque[Callable[[], None]] = deque()
+        self._flushes: deque[Callable[[], None]] = deque()
+        self._ending = False
+        self._broken_until = 0.0
+        self._said_broken = False
+
+    @property
+    def waiting(self) -> int:
+        """Events on disk that may be published, be they under way or not."""
+        return self._keeper.waiting
+
+    # -- for any thread --
+
+    def start(self) -> None:
+        """Start the thread; it opens the file, and adopts what dead processes left."""
+        with self._starting:
+            if self._thread is None and not self._ending:
+                self._thread = threading.Thread(target=self._run, name="faultwire spool", daemon=True)
+                _live.add(self)
+                self._thread.start()
+
+    def notice(self) -> None:
+        """Say that the buffer holds something."""
+        if self._idle:
+            self._idle = False
+            if self._thread is None:
+                self.start()
+            self._wake.set()
+
+    def ask(self, ticket: Ticket) -> None:
+        """Write this event now, whatever its age."""
+        self._asked.append(ticket)
+        self._idle = False
+        self.start()
+        self._wake.set()
+
+    def confirm(self, tickets: Iterable[Ticket]) -> None:
+        """Delete what the other side has."""
+        rows = [ticket.row for ticket in tickets if ticket.row]
+        if rows:
+            for row in rows:
+                original = self._keeper.originals.get(row)
+                if original is not None:
+                    original.settle(CONFIRMED)
+            self._keeper.confirmed.extend(rows)
+            self._wake.set()
+
+    def release(self, tickets: Iterable[Ticket]) -> None:
+        """Give back what was under way and is not confirmed."""
+        spooled = [ticket for ticket in tickets if ticket.state is SPOOLED]
+        if spooled:
+            self._keeper.released.extend(spooled)
+            self._wake.set()
+
+    def refuse(self, ticket: Ticket) -> None:
+        """Count a refusal; a row that is refused again and again is set aside."""
+        if ticket.row:
+            self._keeper.refused.append(ticket.row)
+
+    async def take(self, lanes: Iterable[Lane]) -> list[Ticket]:
+        """The next events that fit one message, of the most severe lane that has any; they are claimed."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[list[Ticket]] = loop.create_future()
+        wanted = frozenset(lanes)
+
+        def answer() -> None:
+            tickets = self._take(wanted)
+
+            def resolve() -> None:
+                if future.done():
+                    self.release(tickets)
+                else:
+                    future.set_result(tickets)
+
+            try:
+                loop.call_soon_threadsafe(resolve)
+            except RuntimeError:  # the loop closed while its answer was found
+                self.release(tickets)
+
+        self._takes.append(answer)
+        self._wake.set()
+        return await future
+
+    def flush(self, done: Callable[[], None]) -> None:
+        """Write everything that the buffer holds; ``done`` is called in the thread, also when it failed."""
+        self._flushes.append(done)
+        self.start()
+        self._wake.set()
+
+    def close(self, seconds: float) -> None:
+        """Flush, close the file and end the thread, in at most so many seconds; blocks."""
+        with self._starting:
+            self._ending = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(seconds)
+        _live.discard(self)
+
+    def forget(self) -> None:
+        """Start anew in a forked child: the parent's connection is neither used nor closed here."""
+        self._keeper.leak()
+        _leaked.append(self._keeper)
+        self._start_anew()
+
+    # -- the thread --
+
+    def _run(self) -> None:
+        polls = 0
+        while True:
+            self._wake.wait(self._pause(polls))
+            self._wake.clear()
+            ending = self._ending
+            try:
+                self._turn(everything=ending or bool(self._flushes))
+            except Exception:
+                # A mistake in here must not end the host's only safe place.
+                logger.warning("spool.failed", extra={"event": "spool.failed"}, exc_info=True)
+                self._broken_until = self._clock() + RETRY_SECONDS
+            polls = 0 if self._buffer.held else polls + 1
+            if ending:
+                self._keeper.close()
+                return
+
+    def _pause(self, polls: int) -> float:
+        if self._buffer.held or polls < _IDLE_POLLS:
+            return POLL_SECONDS
+        self._idle = True
+        if self._buffer.held:  # put between the look and the word
+            self._idle = False
+            return POLL_SECONDS
+        if self._keeper.is_adopting:
+            return POLL_SECONDS
+        wake_at = self._keeper.adopt_at if self._keeper.is_open else self._broken_until
+        return min(max(wake_at - self._clock(), POLL_SECONDS), ADOPT_SECONDS)
+
+    def _turn(self, *, everything: bool) -> None:
+        flushes, hasty = drained(self._flushes), drained(self._asked)
+        try:
+            if everything or self._clock() >= self._broken_until:
+                self._keeper.work(hasty, everything=everything)
+                self._tell_mended()
+        except (sqlite3.Error, OSError) as error:
+            self._break(error)
+        finally:
+            for ticket in hasty:
+                if not ticket.settled:
+                    ticket.turn_away()
+            for answer in drained(self._takes):
+                answer()
+            for done in flushes:
+                done()
+        if self._keeper.offers and self.on_rows is not None:
+            self.on_rows()
+
+    def _take(self, lanes: frozenset[Lane]) -> list[Ticket]:
+        try:
+            return self._keeper.take(lanes)
+        except (sqlite3.Error, OSError) as error:
+            self._break(error)
+            return []
+
+    def _break(self, error: Exception) -> None:
+        if is_corrupt(error) and self._keeper.is_open:
+            self._keeper.abandon_file()
+            self._wake.set()
+            return
+        self._broken_until = self._clock() + RETRY_SECONDS
+        if not self._said_broken:
+            self._said_broken = True
+            extra = {"event": "spool.unavailable", "reason": str(error)}
+            logger.warning("spool.unavailable reason=%s; events wait in memory", error, extra=extra)
+
+    def _tell_mended(self) -> None:
+        if self._said_broken:
+            self._said_broken = False
+            logger.info("spool.available", extra={"event": "spool.available"})
+
+
+_leaked: list[SpoolKeeper] = []
+"""The parents', in a forked child."""
+_live: "weakref.WeakSet[Spool]" = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """What is in memory when the interpreter ends goes to disk, in two seconds altogether."""
+    deadline = time.monotonic() + EXIT_SECONDS
+    for spool in list(_live):
+        spool.close(max(0.1, deadline - time.monotonic()))

@@ -1,0 +1,229 @@
+"""The spool's directory: who owns which file, what nobody owns any more, and what must not be touched."""
+
+# ruff: noqa: PTH103, PTH104, PTH108, PTH118, PTH208
+# Descriptors and flags are what this module is about, and pathlib is slow to import.
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import stat
+import time
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from msgspec import Struct
+
+_NAME: Final = re.compile(r"^(?P<service>.+)-(?P<pid>\d+)-(?P<token>[0-9a-f]{8})\.db$")
+_QUARANTINE: Final = ".corrupt-"
+QUARANTINED: Final = 3
+"""Damaged files that are kept for somebody to look at."""
+_SUFFIXES: Final = ("", "-wal", "-shm", "-journal")
+
+
+class UnsafeDirectoryError(OSError):
+    """The directory is a link, somebody else's, or open to others."""
+
+
+class Lock:
+    """An flock beside a spool's file: whoever holds it owns the file, and its death lets go."""
+
+    def __init__(self, path: str, descriptor: int) -> None:
+        self.path = path
+        self.descriptor = descriptor
+
+    @property
+    def database(self) -> str:
+        """The file that it stands for."""
+        return self.path.removesuffix(".lock") + ".db"
+
+    def note(self, by_rank: Mapping[int, int]) -> None:
+        """Write down how many events the file holds, for those who cannot open it."""
+        text = json.dumps({str(rank): count for rank, count in sorted(by_rank.items()) if count})
+        with contextlib.suppress(OSError):  # on a full disk the note stays old
+            os.pwrite(self.descriptor, text.encode().ljust(120), 0)
+
+    def noted(self) -> dict[int, int]:
+        """What was written down last."""
+        return _parse(os.pread(self.descriptor, 200, 0))
+
+    def release(self, *, remove: bool) -> None:
+        """Let go; ``remove`` when the file is gone too."""
+        if remove:
+            with contextlib.suppress(OSError):
+                os.unlink(self.path)
+        with contextlib.suppress(OSError):
+            os.close(self.descriptor)
+
+
+class SpoolEntry(Struct, frozen=True, kw_only=True):
+    """One file of a directory, seen from outside."""
+
+    path: str
+    service: str
+    pid: int
+    bytes: int
+    is_owned: bool
+    by_rank: Mapping[int, int]
+
+
+class SpoolDirectory:
+    """One directory of spools."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def prepare(self) -> None:
+        """Make the directory, for this user alone.
+
+        Raises:
+            OSError: it cannot be made or written, is a link, or is somebody else's.
+        """
+        os.makedirs(self.path, mode=0o700, exist_ok=True)
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            owner = os.fstat(descriptor)
+            if owner.st_uid != os.geteuid():
+                raise UnsafeDirectoryError(f"{self.path} belongs to user {owner.st_uid}")
+            if stat.S_IMODE(owner.st_mode) != 0o700:
+                os.fchmod(descriptor, 0o700)
+            if not os.access(self.path, os.W_OK | os.X_OK):
+                raise UnsafeDirectoryError(f"{self.path} is not writable")
+        finally:
+            os.close(descriptor)
+
+    def claim_new(self, service: str) -> Lock:
+        """A file's name that nobody had before, with its lock; the file is there, empty."""
+        stem = os.path.join(self.path, f"{service}-{os.getpid()}-{os.urandom(4).hex()}")
+        lock = Lock(f"{stem}.lock", _open_own(f"{stem}.lock", os.O_CREAT | os.O_EXCL))
+        fcntl.flock(lock.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(_open_own(lock.database, os.O_CREAT | os.O_EXCL))
+        self._sync()
+        return lock
+
+    def orphans(self, service: str | None = None) -> Iterator[Lock]:
+        """Files whose owner is gone, each with its lock taken; of one service, or of all."""
+        for name in self._names():
+            matched = _NAME.match(name)
+            if matched is None or service not in (None, matched["service"]):
+                continue
+            with contextlib.suppress(OSError):
+                lock = self._try_lock(os.path.join(self.path, name))
+                if lock is not None:
+                    yield lock
+
+    def entries(self) -> list[SpoolEntry]:
+        """Every file, with what its owner has noted."""
+        found = []
+        for name in self._names():
+            matched = _NAME.match(name)
+            if matched is None:
+                continue
+            path = os.path.join(self.path, name)
+            is_owned, noted = _look_at(path.removesuffix(".db") + ".lock")
+            entry = SpoolEntry(
+                path=path,
+                service=matched["service"],
+                pid=int(matched["pid"]),
+                bytes=sum(_size(path + suffix) for suffix in _SUFFIXES),
+                is_owned=is_owned,
+                by_rank=noted,
+            )
+            found.append(entry)
+        return found
+
+    def remove(self, lock: Lock) -> None:
+        """Delete a file that holds nothing any more, and its lock last."""
+        for suffix in _SUFFIXES:
+            with contextlib.suppress(OSError):
+                os.unlink(lock.database + suffix)
+        lock.release(remove=True)
+
+    def quarantine(self, lock: Lock) -> str:
+        """Move a damaged file out of the way, together with its WAL; its new name."""
+        place = lock.database + f"{_QUARANTINE}{time.time_ns()}"
+        for suffix in _SUFFIXES:
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(lock.database + suffix, place + suffix)
+        self._forget_old_quarantine()
+        return place
+
+    def _forget_old_quarantine(self) -> None:
+        places = sorted(
+            (name for name in self._names() if _QUARANTINE in name and not name.endswith(_SUFFIXES[1:])),
+            key=lambda name: name.rpartition("-")[2],
+        )
+        for name in places[:-QUARANTINED]:
+            for suffix in _SUFFIXES:
+                with contextlib.suppress(OSError):
+                    os.unlink(os.path.join(self.path, name + suffix))
+
+    def _try_lock(self, database: str) -> Lock | None:
+        if not stat.S_ISREG(os.lstat(database).st_mode):
+            return None
+        path = database.removesuffix(".db") + ".lock"
+        descriptor = _open_own(path, os.O_CREAT)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Another adopter may have finished, and removed both, between our two steps.
+            if os.path.samestat(os.fstat(descriptor), os.lstat(path)) and os.path.lexists(database):
+                return Lock(path, descriptor)
+        except OSError:
+            os.close(descriptor)
+            return None
+        if not os.path.lexists(database):
+            os.unlink(path)
+        os.close(descriptor)
+        return None
+
+    def _names(self) -> list[str]:
+        try:
+            return sorted(os.listdir(self.path))
+        except FileNotFoundError:
+            return []
+
+    def _sync(self) -> None:
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _open_own(path: str, flags: int) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | flags, 0o600)
+    if os.fstat(descriptor).st_uid != os.geteuid():
+        os.close(descriptor)
+        raise UnsafeDirectoryError(f"{path} is somebody else's")
+    return descriptor
+
+
+def _look_at(path: str) -> tuple[bool, dict[int, int]]:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False, {}
+    try:
+        noted = _parse(os.pread(descriptor, 200, 0))
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True, noted
+        return False, noted
+    finally:
+        os.close(descriptor)
+
+
+def _parse(note: bytes) -> dict[int, int]:
+    try:
+        return {int(rank): int(count) for rank, count in json.loads(note or b"{}").items()}
+    except (ValueError, AttributeError):
+        return {}
+
+
+def _size(path: str) -> int:
+    try:
+        return os.lstat(path).st_size
+    except OSError:
+        return 0

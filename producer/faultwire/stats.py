@@ -1,0 +1,24 @@
+"""What a manager has done so far, as figures that add up."""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+
+class Stats(Struct, frozen=True, kw_only=True):
+    """What one manager has done, with a broker URL.
+
+    ``handled + adopted = confirmed + spooled + everything lost + buffered``
+    """
+
+    handled: int
+    confirmed: int
+    spooled: int
+    """On disk and not confirmed yet."""
+    adopted: int
+    """Events that processes of this service left on disk when they died, and that are published here."""
+    refused: int
+    """Of ``lost``, what the broker or the worker will never take."""
+    lost: Mapping[str, int]
+    buffered: int
+    processor_failures: int
