@@ -39,6 +39,11 @@ def test_each_broken_promise_is_told(found: Kept, fault: str) -> None:
     assert f"FAULT: {fault}" in str(report)
 
 
+def test_a_killed_producers_last_events_may_stand_in_no_ledger_and_no_more_than_those() -> None:
+    assert audit(LEDGER, kept("abyz"), unwritten=2).faults() == []
+    assert audit(LEDGER, kept("abxyz"), unwritten=2).faults() == ["1 kept and never emitted: z"]
+
+
 def test_the_accounting_says_where_everything_is() -> None:
     found = audit(LEDGER, kept("a", "b"))
     assert (found.emitted, found.stored, found.dead, found.given_up, found.difference) == (3, 1, 1, 1, 0)
