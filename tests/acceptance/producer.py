@@ -77,6 +77,7 @@ async def main(
                 os.fsync(lines.fileno())
                 if per_second is not None:
                     await asyncio.sleep(at_a_time / per_second)
+            await errors.flush(60)  # on a slow machine the two seconds of closing may leave some on the disk
 
 
 def whole_lines(ledger: Path) -> int:

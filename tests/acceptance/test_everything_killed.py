@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.acceptance.store_reader import StoreReader
 from tests.acceptance.worker import WorkerProcess, command
-from tests.faults.oracle import assert_nothing_lost, messages_in, read_ledgers
+from tests.faults.oracle import assert_nothing_lost, read_ledgers, wait_until_stored
 from tests.faults.publisher import declare
 from tests.servers.postgresql import PrivatePostgreSQL
 from tests.servers.rabbitmq import PrivateRabbitMQ
@@ -123,17 +122,6 @@ async def files_in(directory: Path) -> list[str]:
     return await asyncio.to_thread(os.listdir, directory)
 
 
-async def all_stored(reader: StoreReader, ledgers: Path, broker_url: str | None) -> None:
-    wanted = {entry.event_id for entry in read_ledgers(ledgers)}
-
-    async def are_stored() -> bool:
-        if not wanted <= set(await reader.event_ids()):
-            return False
-        return broker_url is None or await messages_in(broker_url) == 0
-
-    await until(are_stored, "every event is stored and every queue is empty", seconds=240)
-
-
 def harms(worker: WorkerProcess, producers: Producers, chance: random.Random) -> list[Fault]:
     """What both tests do to the worker and the producers."""
 
@@ -206,11 +194,10 @@ async def finish(
     if worker.is_running:
         await worker.signal(signal.SIGKILL)
     await worker.start()
-    reader = StoreReader(database_url)
     await drain_spools(broker_url or worker.url, home)
-    await all_stored(reader, home, broker_url)
-    assert await worker.end() == 0
     ledger = read_ledgers(home)
+    await wait_until_stored(ledger, database_url=database_url, broker_url=broker_url)
+    assert await worker.end() == 0
     assert len(ledger) == EVENTS
     assert {entry.state for entry in ledger} <= {"confirmed", "spooled"}
     in_flight = producers.kills * max(1, round(PER_SECOND / 5))

@@ -13,6 +13,7 @@ from typing import Final
 
 from msgspec import Struct, field
 from tests.acceptance.store_reader import StoreReader
+from tests.waiting import until
 
 from faultwire_shared import amqp
 from faultwire_shared.amqp import broker_call
@@ -129,6 +130,21 @@ async def read_kept(
             for table in ("events", "incidents", "hourly")
         },
     )
+
+
+async def wait_until_stored(
+    ledger: Iterable[Entry], *, database_url: str, broker_url: str | None = None, seconds: float = 240
+) -> None:
+    """Wait until every accepted event is stored and the broker's queues are empty."""
+    reader = StoreReader(database_url)
+    wanted = {entry.event_id for entry in ledger if entry.state in ACCEPTED}
+
+    async def are_stored() -> bool:
+        if not wanted <= set(await reader.event_ids()):
+            return False
+        return broker_url is None or await messages_in(broker_url) == 0
+
+    await until(are_stored, "every event is stored and every queue is empty", seconds=seconds)
 
 
 async def messages_in(broker_url: str) -> int:
