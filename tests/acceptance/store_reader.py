@@ -37,8 +37,10 @@ class StoreReader:
         return await self.all("SELECT event_id FROM {s}events WHERE service <> 'faultwire'")
 
     async def dead_letter_ids(self) -> list[str]:
-        """Of the dead letters that name one."""
-        return await self.all("SELECT event_id FROM {s}dead_letters WHERE event_id IS NOT NULL")
+        """Of the dead letters that name one; what was replayed stands among the events."""
+        return await self.all(
+            "SELECT event_id FROM {s}dead_letters WHERE event_id IS NOT NULL AND status <> 'replayed'"
+        )
 
     async def stored(self) -> int:
         return await self.one("SELECT count(*) FROM {s}events")

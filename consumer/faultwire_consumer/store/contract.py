@@ -17,7 +17,15 @@ class StoreUnavailableError(Exception):
 
 
 class StoreBusyError(StoreUnavailableError):
-    """Another transaction was in the way (deadlock, lock timeout, serialisation); try again at once."""
+    """Something passing was in the way (another transaction, a connection that broke); try again at once.
+
+    Where a connection broke in the middle of a commit, it is open what was stored: the next try
+    finds out, for what is stored already changes nothing.
+    """
+
+
+class StoreSlowError(StoreUnavailableError):
+    """The rows did not get through in the time that a statement has; fewer of them may."""
 
 
 class RowsRejectedError(Exception):

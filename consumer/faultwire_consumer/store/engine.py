@@ -2,13 +2,18 @@
 
 from faultwire_consumer.store import migrate
 from faultwire_consumer.store.contract import MigrationError, Store
+from faultwire_consumer.store.guard import Guards
 from faultwire_consumer.store.postgresql import PostgresqlStore
 from faultwire_consumer.store.sqlite import SqliteStore
 from faultwire_consumer.store.url import parse_database_url
 
 
-async def open_store(database_url: str) -> Store:
+async def open_store(database_url: str, *, guards: Guards | None = None) -> Store:
     """Open a database; SQLite brings its schema up to date by itself, PostgreSQL must be up to date.
+
+    Args:
+        database_url: names it.
+        guards: how long to wait for it, if not as long as by default.
 
     Raises:
         DatabaseUrlError: the text names no database.
@@ -17,7 +22,7 @@ async def open_store(database_url: str) -> Store:
     """
     url = parse_database_url(database_url)
     if url.drivername == "sqlite":
-        store = SqliteStore(url)
+        store = SqliteStore(url, guards or Guards())
         try:
             await store.open(migrate.upgrade_checked)
         except BaseException:
@@ -27,7 +32,7 @@ async def open_store(database_url: str) -> Store:
     current, needed = await migrate.status(database_url)
     if current != needed:
         raise MigrationError(_say_upgrade(current, needed))
-    return PostgresqlStore(url)
+    return PostgresqlStore(url, guards or Guards())
 
 
 def _say_upgrade(current: str | None, needed: str) -> str:

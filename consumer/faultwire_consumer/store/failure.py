@@ -1,17 +1,41 @@
-"""Drivers' errors as ours: not now, or not these rows."""
+"""Drivers' errors as ours: not now, in the way, too slow, or not these rows.
 
+Codes and classes by PostgreSQL's appendix A and SQLite's "Result and Error Codes".
+"""
+
+import sqlite3
 from typing import Final
 
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
-from faultwire_consumer.store.contract import RowsRejectedError, StoreBusyError, StoreUnavailableError
+from faultwire_consumer.store.contract import (
+    RowsRejectedError,
+    StoreBusyError,
+    StoreSlowError,
+    StoreUnavailableError,
+)
 
 # SQLSTATE classes that speak of the data: 22 data exception, 23 integrity, 21 cardinality, 54 limits.
 _REJECTED_CLASSES: Final = ("22", "23", "21", "54")
 
-# Serialisation failure, deadlock, lock not available, statement cancelled (its timeout).
-_BUSY: Final = ("40001", "40P01", "55P03", "57014")
+# Serialisation failure, deadlock, lock not available; too many connections, of which one is soon free.
+_BUSY: Final = ("40001", "40P01", "55P03", "53300")
+
+# The session was ended, or its connection broke: another one may do.
+_BROKEN: Final = ("08003", "08006", "57P01", "57P02", "57P05", "25P03")
+
+# Cancelled: its own timeout in all but a few cases.
+_SLOW: Final = "57014"
+
+# What speaks of the server behind every connection of the pool, or of all of them at once: it was
+# shut down or taken over (57P), answers to somebody else now (08), or became a standby (25006).
+_DISTRUSTED: Final = ("08", "57P", "25006")
+
+# SQLite's own words for what is wrong with the rows and not with the database.
+_SQLITE_REJECTED: Final = (sqlite3.IntegrityError, sqlite3.DataError, OverflowError, UnicodeError)
+_SQLITE_BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_PRIMARY_CODE: Final = 0xFF
 
 
 def first_line(error: BaseException) -> str:
@@ -29,11 +53,39 @@ def sqlstate_of(error: BaseException) -> str | None:
 
 
 def translate(error: BaseException) -> StoreUnavailableError | RowsRejectedError:
-    """Which of our two kinds a driver's error is; what is unknown counts as not now, so nothing is lost."""
+    """Which of our kinds a driver's error is; what is unknown counts as not now, so nothing is lost.
+
+    Disks that are full (53100), servers that are read-only (25006) and the like are "not now": to
+    take the rows for bad would make dead letters of good events.
+    """
     state = sqlstate_of(error)
-    if state is not None and state[:2] in _REJECTED_CLASSES:
-        return RowsRejectedError(f"{first_line(error)} (SQLSTATE {state})")
-    return StoreBusyError(first_line(error)) if state in _BUSY else StoreUnavailableError(first_line(error))
+    if state is None:
+        return StoreUnavailableError(first_line(error))
+    told = f"{first_line(error)} (SQLSTATE {state})"
+    if state[:2] in _REJECTED_CLASSES:
+        return RowsRejectedError(told)
+    if state == _SLOW:
+        return StoreSlowError(told)
+    return StoreBusyError(told) if state in _BUSY + _BROKEN else StoreUnavailableError(told)
+
+
+def breaks_trust(error: BaseException) -> bool:
+    """Whether the pool's other connections are to be opened anew before they are used again.
+
+    True too where the server said nothing: the connection broke, or no answer came in time.
+    """
+    state = sqlstate_of(error)
+    return state is None or state.startswith(_DISTRUSTED)
+
+
+def translate_sqlite(error: BaseException) -> StoreUnavailableError | RowsRejectedError:
+    """The same for SQLite, which has codes of its own."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, _SQLITE_REJECTED):
+        return RowsRejectedError(first_line(error))
+    code = getattr(cause, "sqlite_errorcode", None)
+    is_busy = isinstance(code, int) and code & _PRIMARY_CODE in _SQLITE_BUSY
+    return StoreBusyError(first_line(error)) if is_busy else StoreUnavailableError(first_line(error))
 
 
 def unavailable(error: BaseException, url: URL) -> StoreUnavailableError:

@@ -8,8 +8,7 @@ from typing import Any, Final
 
 import asyncpg
 from sqlalchemy import URL, Executable, Row, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from faultwire_consumer.store import record_postgresql as sql
 from faultwire_consumer.store.contract import (
@@ -18,20 +17,16 @@ from faultwire_consumer.store.contract import (
     NewFingerprint,
     Sighting,
 )
-from faultwire_consumer.store.failure import translate
+from faultwire_consumer.store.failure import breaks_trust, translate
+from faultwire_consumer.store.guard import Guards
 from faultwire_consumer.store.partition import make_partition
+from faultwire_consumer.store.pool import DRIVER_ERRORS, Pool
 from faultwire_consumer.store.schema import QUARANTINE_DAY
 from faultwire_shared.event_id import day_of
 from faultwire_shared.failpoint import failpoint
 
-_DRIVER_ERRORS: Final = (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
-_POOL_CONNECTIONS: Final = 12
-_SESSION: Final = {
-    "application_name": "faultwire",
-    "lock_timeout": "5s",
-    "statement_timeout": "30s",
-    "idle_in_transaction_session_timeout": "60s",
-}
+_END_SECONDS: Final = 2.0
+"""For a transaction's last word where it is wanted only out of politeness."""
 
 
 class PostgresqlTransaction:
@@ -70,37 +65,22 @@ class PostgresqlStore:
 
     name = "postgresql"
 
-    def __init__(self, url: URL) -> None:
-        # AUTOCOMMIT: transactions are begun on the driver's connection itself, so that its fast
-        # calls and SQLAlchemy's statements share one.
-        self._engine: AsyncEngine = create_async_engine(
-            url,
-            isolation_level="AUTOCOMMIT",
-            pool_size=_POOL_CONNECTIONS,
-            max_overflow=0,
-            pool_timeout=10,
-            connect_args={"timeout": 5, "command_timeout": 60, "server_settings": _SESSION},
-        )
+    def __init__(self, url: URL, guards: Guards) -> None:
+        self._pool = Pool(url, guards)
         self._partitions: set[date] = {QUARANTINE_DAY}
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[PostgresqlTransaction]:
         """A transaction at READ COMMITTED."""
-        try:
-            async with self._engine.connect() as connection:
-                driver = (await connection.get_raw_connection()).driver_connection
-                async with _shielded_transaction(driver):
-                    yield PostgresqlTransaction(connection, driver)
-        except _DRIVER_ERRORS as error:
-            raise translate(error) from error
+        async with self._connection() as connection:
+            driver = (await connection.get_raw_connection()).driver_connection
+            async with _transaction(driver):
+                yield PostgresqlTransaction(connection, driver)
 
     async def read(self, statement: Executable) -> Sequence[Row[Any]]:
         """Run one query."""
-        try:
-            async with self._engine.connect() as connection:
-                return (await connection.execute(statement)).all()
-        except _DRIVER_ERRORS as error:
-            raise translate(error) from error
+        async with self._connection() as connection:
+            return (await connection.execute(statement)).all()
 
     async def register(self, fingerprints: Sequence[NewFingerprint], sightings: Sequence[Sighting]) -> None:
         """Make fingerprints and sightings known, each kind in one statement."""
@@ -120,10 +100,17 @@ class PostgresqlStore:
 
     @asynccontextmanager
     async def _driver(self) -> AsyncIterator[Any]:
+        async with self._connection() as connection:
+            yield (await connection.get_raw_connection()).driver_connection
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AsyncConnection]:
         try:
-            async with self._engine.connect() as connection:
-                yield (await connection.get_raw_connection()).driver_connection
-        except _DRIVER_ERRORS as error:
+            async with self._pool.connect() as connection:
+                yield connection
+        except DRIVER_ERRORS as error:
+            if breaks_trust(error):
+                self._pool.distrust()
             raise translate(error) from error
 
     async def ping(self) -> None:
@@ -132,11 +119,11 @@ class PostgresqlStore:
 
     async def close(self) -> None:
         """Close the pool."""
-        await self._engine.dispose()
+        await self._pool.close()
 
 
 @asynccontextmanager
-async def _shielded_transaction(driver: Any) -> AsyncIterator[None]:
+async def _transaction(driver: Any) -> AsyncIterator[None]:
     transaction = driver.transaction()
     await transaction.start()
     try:
@@ -145,14 +132,27 @@ async def _shielded_transaction(driver: Any) -> AsyncIterator[None]:
         await _rollback(driver, transaction)
         raise
     failpoint("worker.committing")
-    # A commit that is cancelled half-way would leave unknown what is stored.
-    await asyncio.shield(transaction.commit())
+    await _commit(driver, transaction)
+
+
+async def _commit(driver: Any, transaction: Any) -> None:
+    """Commit to the end, also when cancelled: half-way, the next user of the connection would meet it."""
+    commit = asyncio.ensure_future(transaction.commit())
+    try:
+        await asyncio.shield(commit)
+    except asyncio.CancelledError:
+        _, unfinished = await asyncio.wait({commit}, timeout=_END_SECONDS)
+        if unfinished:
+            driver.terminate()  # whether it is stored is open: the events are delivered again
+            await asyncio.wait({commit})
+        raise
 
 
 async def _rollback(driver: Any, transaction: Any) -> None:
     if driver.is_closed():
         return
     try:
-        await transaction.rollback()
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        async with asyncio.timeout(_END_SECONDS):
+            await transaction.rollback()
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):  # TimeoutError is one
         driver.terminate()  # the error that led here matters, not that its connection is gone

@@ -17,6 +17,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, Executable, Row, create_engine, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 
@@ -25,11 +26,11 @@ from faultwire_consumer.store.contract import (
     Counted,
     EventRow,
     NewFingerprint,
-    RowsRejectedError,
     Sighting,
     StoreUnavailableError,
 )
-from faultwire_consumer.store.failure import first_line, unavailable
+from faultwire_consumer.store.failure import translate_sqlite, unavailable
+from faultwire_consumer.store.guard import Guards
 from faultwire_consumer.store.schema import SCHEMA
 from faultwire_consumer.store.sqlite_pragma import prepare_connection
 from faultwire_consumer.store.url import sqlite_path
@@ -38,11 +39,9 @@ from faultwire_shared.failpoint import failpoint
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_DRIVER_ERRORS: Final = (DBAPIError, sqlite3.Error, OSError)
+_DRIVER_ERRORS: Final = (DBAPIError, PoolTimeoutError, sqlite3.Error, OSError, OverflowError, UnicodeError)
 _READERS: Final = 4
 _NO_SCHEMA: Final = {SCHEMA: None}
-# SQLite's own words for what is wrong with the rows and not with the database.
-_REJECTED: Final = (sqlite3.IntegrityError, sqlite3.DataError, OverflowError)
 
 
 class SqliteTransaction:
@@ -81,7 +80,7 @@ class SqliteStore:
 
     name = "sqlite"
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, guards: Guards) -> None:
         self._url = url
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="faultwire-sqlite")
         self._writing = asyncio.Lock()
@@ -89,7 +88,7 @@ class SqliteStore:
         self._engine: Engine = create_engine(url, poolclass=StaticPool).execution_options(
             schema_translate_map=_NO_SCHEMA
         )
-        prepare_connection(self._engine)
+        prepare_connection(self._engine, busy_seconds=guards.lock)
         readers = url.set(
             drivername="sqlite+aiosqlite",
             database=f"file:{url.database}",
@@ -108,7 +107,7 @@ class SqliteStore:
         try:
             await self.in_thread(self._take)
             await self.in_thread(self._upgrade, upgrade)
-        except (*_DRIVER_ERRORS,) as error:
+        except _DRIVER_ERRORS as error:
             raise unavailable(error, self._url) from None
 
     def _take(self) -> None:
@@ -137,12 +136,16 @@ class SqliteStore:
                     await asyncio.shield(self.in_thread(self._end, connection, commit=False))
                     raise
                 await asyncio.shield(self.in_thread(self._end, connection, commit=True))
-            except (*_DRIVER_ERRORS, OverflowError) as error:
-                raise _translate(error) from error
+            except _DRIVER_ERRORS as error:
+                raise translate_sqlite(error) from error
 
     def _begin(self) -> Connection:
         connection = self._engine.connect()
-        connection.begin()
+        try:
+            connection.begin()
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _end(self, connection: Connection, *, commit: bool) -> None:
@@ -159,15 +162,15 @@ class SqliteStore:
             async with self._readers.connect() as connection:
                 return (await connection.execute(statement)).all()
         except _DRIVER_ERRORS as error:
-            raise _translate(error) from error
+            raise translate_sqlite(error) from error
 
     async def register(self, fingerprints: Sequence[NewFingerprint], sightings: Sequence[Sighting]) -> None:
         """Make fingerprints and sightings known in one transaction."""
         async with self._writing:
             try:
                 await asyncio.shield(self.in_thread(self._register, fingerprints, sightings))
-            except (*_DRIVER_ERRORS, OverflowError) as error:
-                raise _translate(error) from error
+            except _DRIVER_ERRORS as error:
+                raise translate_sqlite(error) from error
 
     def _register(self, fingerprints: Sequence[NewFingerprint], sightings: Sequence[Sighting]) -> None:
         with self._engine.begin() as connection:
@@ -193,10 +196,3 @@ class SqliteStore:
             os.close(self._lock_file)
             self._lock_file = None
         self._thread.shutdown(wait=False)
-
-
-def _translate(error: BaseException) -> StoreUnavailableError | RowsRejectedError:
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    if isinstance(cause, _REJECTED):
-        return RowsRejectedError(first_line(error))
-    return StoreUnavailableError(first_line(error))

@@ -1,26 +1,29 @@
 """How every writing connection to SQLite is set up."""
 
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, event
+
+from faultwire_consumer.store.guard import Guards
 
 # 2.5 KB rows waste most of a 4,096-byte page: 16,384 stores 0.68 of the bytes, 1.2 times as fast.
 PAGE_BYTES: Final = 16_384
 _CACHE_KIB: Final = 16_384
 
 
-def prepare_connection(engine: Engine) -> None:
+def prepare_connection(engine: Engine, *, busy_seconds: float = Guards().lock) -> None:
     """Set page size, WAL, full durability and ``BEGIN IMMEDIATE`` on every connection of an engine."""
-    event.listen(engine, "connect", _set_pragmas)
+    event.listen(engine, "connect", partial(_set_pragmas, busy_seconds))
     event.listen(engine, "begin", _begin_immediate)
 
 
-def _set_pragmas(connection: Any, _: object) -> None:
+def _set_pragmas(busy_seconds: float, connection: Any, _: object) -> None:
     # Without this, sqlite3 opens transactions by itself, and late.
     connection.isolation_level = None
     for pragma in (
         f"page_size = {PAGE_BYTES}",  # takes effect before the first table only
-        "busy_timeout = 5000",
+        f"busy_timeout = {round(busy_seconds * 1000)}",
         "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",
