@@ -94,7 +94,7 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event) -> None
             tasks = [group.create_task(receiver.run()) for receiver in receivers]
             dead = DeadQueue(store, metrics=metrics, clock=lambda: datetime.now(UTC))
             loops = [
-                LaneLoop(one, dead if one.lane == DEAD_LANE else pipeline, store=store, metrics=metrics)
+                LaneLoop(one, dead if one.lane == DEAD_LANE else pipeline, metrics=metrics)
                 for one in receivers
             ]
             lanes = [group.create_task(loop.run()) for loop in loops]

@@ -40,7 +40,7 @@ async def test_an_event_that_is_returned_up_to_the_limit_becomes_a_dead_letter(
     metrics = Metrics()
     receiver = DeadQueueReceiver(rabbitmq.url, metrics=metrics)
     drain = DeadQueue(store, metrics=metrics, clock=lambda: datetime.now(UTC))
-    loop = LaneLoop(receiver, drain, store=store, metrics=metrics)
+    loop = LaneLoop(receiver, drain, metrics=metrics)
     running = [asyncio.create_task(receiver.run()), asyncio.create_task(loop.run())]
 
     async def is_kept() -> bool:

@@ -72,7 +72,7 @@ async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
             receivers = list(doors)
             send, waiting = await stack.enter_async_context(http_door(doors, store, metrics))
         pipeline = Pipeline(store, metrics=metrics)
-        loops = [LaneLoop(one, pipeline, store=store, metrics=metrics) for one in receivers]
+        loops = [LaneLoop(one, pipeline, metrics=metrics) for one in receivers]
         running = [asyncio.create_task(one.run()) for one in receivers]
         lanes = [asyncio.create_task(one.run()) for one in loops]
 

@@ -1,22 +1,41 @@
 """A worker without its command line and web: receivers, lanes and a store in the test's own loop."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any, Final
 
 from msgspec import Struct
 from tests.acceptance.store_reader import StoreReader
 from tests.waiting import until
 
 from faultwire_consumer.ingest.dead_queue import DEAD_LANE, DeadQueue, DeadQueueReceiver
+from faultwire_consumer.ingest.delivery import Delivery
 from faultwire_consumer.ingest.lane import LaneLoop
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.receiver_amqp import AmqpReceiver
+from faultwire_consumer.ingest.settlement import BrokerHandle
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract import Store
 from faultwire_consumer.store.engine import open_store
+from faultwire_consumer.store.guard import Guards
 from faultwire_shared.event import Lane
+
+TRIES: Final = "faultwire_batch_seconds_count"
+
+
+class WatchedReceiver(AmqpReceiver):
+    """Remembers how often a message had been delivered by the time that it came."""
+
+    most_attempts = 0
+
+    def read(
+        self, body: bytes, message_type: str | None, headers: Mapping[str, Any], handle: BrokerHandle
+    ) -> Delivery:
+        delivery = super().read(body, message_type, headers, handle)
+        self.most_attempts = max(self.most_attempts, delivery.attempts)
+        return delivery
 
 
 class Bench(Struct):
@@ -31,6 +50,29 @@ class Bench(Struct):
     async def is_receiving(self) -> bool:
         """Whether every lane has its consumer."""
         return all(receiver.receiving for receiver in self.receivers)
+
+    async def is_paused(self) -> bool:
+        """Whether a lane waits for the store; a prefetch that changes takes a consumer away too."""
+        return not all(one._wanted.is_set() for one in self.receivers)
+
+    @property
+    def most_attempts(self) -> int:
+        """How often the message that came most often was delivered, dead letters aside."""
+        return max(one.most_attempts for one in self.receivers if isinstance(one, WatchedReceiver))
+
+    def value(self, metric: str) -> float:
+        """A metric without labels, as ``/metrics`` shows it."""
+        return self.metrics.registry.get_sample_value(metric) or 0
+
+    async def wait_for_tries(self, tries: int) -> None:
+        """Wait until so many batches more have been tried, in vain or not."""
+        before = self.value(TRIES)
+
+        async def tried() -> bool:
+            self.check()
+            return self.value(TRIES) >= before + tries
+
+        await until(tried, f"{tries} more tries", seconds=90)
 
     async def wait_for(self, events: int, *, seconds: float = 60) -> None:
         """Wait until so many events are stored; a part of the worker that died is told at once."""
@@ -63,17 +105,16 @@ class Bench(Struct):
 
 
 @asynccontextmanager
-async def running(database_url: str, broker_url: str, *, wait: bool = True) -> AsyncIterator[Bench]:
+async def running(
+    database_url: str, broker_url: str, *, wait: bool = True, guards: Guards | None = None
+) -> AsyncIterator[Bench]:
     """Run a worker's lanes; at the end drain them."""
-    store, metrics = await open_store(database_url), Metrics()
-    receivers = [AmqpReceiver(lane, broker_url, metrics=metrics) for lane in Lane]
+    store, metrics = await open_store(database_url, guards=guards), Metrics()
+    receivers: list[AmqpReceiver] = [WatchedReceiver(lane, broker_url, metrics=metrics) for lane in Lane]
     receivers.append(DeadQueueReceiver(broker_url, metrics=metrics))
     pipeline = Pipeline(store, metrics=metrics)
     dead = DeadQueue(store, metrics=metrics, clock=lambda: datetime.now(UTC))
-    lanes = [
-        LaneLoop(one, dead if one.lane == DEAD_LANE else pipeline, store=store, metrics=metrics)
-        for one in receivers
-    ]
+    lanes = [LaneLoop(one, dead if one.lane == DEAD_LANE else pipeline, metrics=metrics) for one in receivers]
     runs = [asyncio.create_task(one.run()) for one in receivers]
     moves = [asyncio.create_task(one.run()) for one in lanes]
     bench = Bench(store, StoreReader(database_url), receivers, metrics, [*runs, *moves])

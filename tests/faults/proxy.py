@@ -22,6 +22,9 @@ class Way:
         self.bytes_per_second: float | None = None
         self.cut_after: int | None = None
         """So many bytes more, of all connections together, then every connection is reset."""
+        self.cut_at: bytes | None = None
+        """What one packet holds, and the first that does ends it: see `Proxy.cut_at`."""
+        self.arrives = False
         self.passed = 0
 
 
@@ -65,6 +68,13 @@ class Proxy:
         """Make it a black hole, in these directions or in both."""
         for direction in directions or ("to_server", "to_client"):
             self._way(direction).swallows = True
+
+    def cut_at(self, needle: bytes, *, arrives: bool) -> None:
+        """Part client and server at these bytes: the server never gets them, and every connection is reset.
+
+        Where they arrive, it is the answer that nobody gets, nor anything after it, until `heal`.
+        """
+        self.to_server.cut_at, self.to_server.arrives = needle, arrives
 
     def heal(self) -> None:
         """Pass everything again; what was swallowed is gone, so connections that lost bytes are reset."""
@@ -119,6 +129,12 @@ class Proxy:
                 way = self._way(direction)
                 if way.delay_seconds:
                     await asyncio.sleep(way.delay_seconds)
+                if way.cut_at is not None and way.cut_at in data:
+                    way.cut_at = None
+                    if not way.arrives:
+                        self.reset()
+                        return
+                    self.to_client.swallows = True
                 if way.swallows:
                     continue
                 if way.cut_after is not None and len(data) >= way.cut_after:

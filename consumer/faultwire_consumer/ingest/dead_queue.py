@@ -4,7 +4,6 @@ What comes to ``faultwire.dead`` was delivered up to the limit and never settled
 a good event that met a bad time. So it is kept whole, as one row for each message.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -12,19 +11,18 @@ from typing import Any, Final
 from msgspec import Struct
 
 from faultwire_consumer.ingest.delivery import Delivery
+from faultwire_consumer.ingest.halving import Halving
 from faultwire_consumer.ingest.narrow import event_id_in
-from faultwire_consumer.ingest.outcome import BrokerReason, DeadLettered, Outcome, Retry
+from faultwire_consumer.ingest.outcome import BrokerReason, DeadLettered, Outcome
 from faultwire_consumer.ingest.receiver_amqp import AmqpReceiver
 from faultwire_consumer.ingest.settlement import BrokerHandle
 from faultwire_consumer.metrics import Metrics
-from faultwire_consumer.store.contract import RowsRejectedError, Store, StoreBusyError, StoreUnavailableError
+from faultwire_consumer.store.contract import Store
 from faultwire_consumer.store.dead_letters import NewDeadLetter, record_dead_letters
 from faultwire_shared.logs import get_logger
 from faultwire_shared.topology import DEAD, DELIVERY_LIMIT
 
 DEAD_LANE: Final = "dead"
-_TRIES: Final = 5
-_BUSY_SECONDS: Final = 0.05
 _TEXT_CHARACTERS: Final = 200
 _REASONS: Final = {
     "delivery_limit": BrokerReason.DELIVERY_LIMIT,
@@ -99,30 +97,22 @@ class DeadQueue:
         self._store = store
         self._metrics = metrics
         self._clock = clock
+        # In the place of a dead letter that is refused nothing can be stored.
+        self._halving: Halving[NewDeadLetter] = Halving(self._record, lambda letter, why: None)
 
     async def ingest(self, deliveries: Sequence[Delivery]) -> list[list[Outcome]]:
         """Commit the batch as dead letters; a message that comes again changes nothing."""
         now = self._clock()
-        letters = [_letter(delivery, now) for delivery in deliveries]
-        try:
-            await self._record(letters)
-        except (StoreUnavailableError, RowsRejectedError) as error:
-            return [[Retry(str(error))] for _ in deliveries]
-        return [[self._told(letter, delivery)] for letter, delivery in zip(letters, deliveries, strict=True)]
+        outcomes = await self._halving.store([_letter(delivery, now) for delivery in deliveries])
+        return [[outcome] for outcome in outcomes]
 
-    async def _record(self, letters: Sequence[NewDeadLetter]) -> None:
-        for tries_left in range(_TRIES - 1, -1, -1):
-            try:
-                async with self._store.write() as tx:
-                    await record_dead_letters(tx, letters, counts_attempts=False)
-                return
-            except StoreBusyError:
-                if not tries_left:
-                    raise
-                await asyncio.sleep(_BUSY_SECONDS)
+    async def _record(self, letters: Sequence[NewDeadLetter]) -> list[Outcome]:
+        async with self._store.write() as tx:
+            await record_dead_letters(tx, letters, counts_attempts=False)
+        return [self._told(letter) for letter in letters]
 
-    def _told(self, letter: NewDeadLetter, delivery: Delivery) -> DeadLettered:
-        reason = _death(delivery).reason
+    def _told(self, letter: NewDeadLetter) -> DeadLettered:
+        reason = BrokerReason(letter.reason)
         self._metrics.events_dead_lettered.labels(reason=reason).inc()
         log.warning(
             "delivery.dead_lettered",

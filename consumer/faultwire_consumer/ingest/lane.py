@@ -2,14 +2,14 @@
 
 import asyncio
 import random
+from collections.abc import Sequence
 from typing import Final
 
 from faultwire_consumer.ingest.delivery import Delivery
-from faultwire_consumer.ingest.outcome import must_return
+from faultwire_consumer.ingest.outcome import Outcome, Retry, must_return
 from faultwire_consumer.ingest.receiver import Ingester, Receiver
 from faultwire_consumer.ingest.settlement import settle
 from faultwire_consumer.metrics import Metrics
-from faultwire_consumer.store.contract import Store, StoreUnavailableError
 from faultwire_shared.failpoint import failpoint
 from faultwire_shared.logs import get_logger
 from faultwire_shared.retry import full_jitter_delays
@@ -22,75 +22,88 @@ WARY_ATTEMPTS: Final = 6
 WARY_SECONDS: Final = 1.0
 """What comes back for ever may be what kills the worker, or only what another lane held each time:
 after a wait by chance one of them goes first, and the bystander is through before the next death."""
+TRIAL_SECONDS: Final = (0.5, 5.0)
+"""Between two trials, from the first bound to the last: a store that is back is found within the last."""
 
 log = get_logger(__name__)
 
 
 class LaneLoop:
-    """Moves one receiver's deliveries through the pipeline until the receiver is stopped and drained."""
+    """Moves one receiver's deliveries through the pipeline until the receiver is stopped and drained.
+
+    When the store takes something not now, the lane pauses: what waits goes back, once, and one
+    delivery of those that failed is kept as the trial. Only when the store takes that one does the
+    lane go on; a question that any read-only server with a full disk answers would let the
+    messages go back and forth until the broker gives them up. The trial is a copy: its message
+    went back too, and is a duplicate when it comes again.
+    """
 
     def __init__(
-        self,
-        receiver: Receiver,
-        pipeline: Ingester,
-        *,
-        store: Store,
-        metrics: Metrics,
-        rng: random.Random | None = None,
+        self, receiver: Receiver, pipeline: Ingester, *, metrics: Metrics, rng: random.Random | None = None
     ) -> None:
         self._receiver = receiver
         self._pipeline = pipeline
-        self._store = store
         self._metrics = metrics
         self._rng = rng or random.Random()  # noqa: S311 - spreads waits, keeps no secret
         self._slots = asyncio.Semaphore(IN_FLIGHT)
-        self._store_is_away = asyncio.Lock()
-        self._delays = full_jitter_delays(0.5, 10.0)
+        self._recovery: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Run until `Receiver.collect` gives an empty batch; then everything taken in is settled."""
-        before: asyncio.Task[None] | None = None
-        async with asyncio.TaskGroup() as group:
+        async with asyncio.TaskGroup() as recoveries:
+            await self._move_all(recoveries)
+            if self._recovery is not None:
+                self._recovery.cancel()  # it holds nothing that is not settled
+
+    async def _move_all(self, recoveries: asyncio.TaskGroup) -> None:
+        before = asyncio.Event()
+        before.set()
+        async with asyncio.TaskGroup() as moves:
             while True:
                 await self._slots.acquire()
                 batch = await self._receiver.collect(size=BATCH_EVENTS, linger=LINGER_SECONDS)
                 if not batch:
                     return
                 failpoint("worker.received")
-                before = group.create_task(self._move(batch, before))
+                settled = asyncio.Event()
+                moves.create_task(self._move(batch, before, settled, recoveries))
+                before = settled
 
-    async def _move(self, batch: list[Delivery], before: asyncio.Task[None] | None) -> None:
+    async def _move(
+        self,
+        batch: list[Delivery],
+        before: asyncio.Event,
+        settled: asyncio.Event,
+        recoveries: asyncio.TaskGroup,
+    ) -> None:
         try:
             if batch[0].is_suspect and batch[0].attempts >= WARY_ATTEMPTS:
                 await asyncio.sleep(self._rng.uniform(0, WARY_SECONDS))
             outcomes = await self._pipeline.ingest(batch)
-            if before is not None:
-                await asyncio.wait({before})
-            returns = any(must_return(its) for its in outcomes)
-            if returns:
+            await before.wait()
+            failed = [one for one, its in zip(batch, outcomes, strict=True) if must_return(its)]
+            if failed:
                 # First the consumer goes, then the messages go back: else they came at once again.
                 await self._receiver.pause()
             failpoint("worker.settling")
             await settle(batch, outcomes, metrics=self._metrics)
             failpoint("worker.settled")
         finally:
+            settled.set()
             self._slots.release()
-        if returns:
-            await self._wait_for_store()
-        else:
-            self._delays = full_jitter_delays(0.5, 10.0)
+        if failed and (self._recovery is None or self._recovery.done()):
+            self._recovery = recoveries.create_task(self._recover(failed[0], _why(outcomes)))
 
-    async def _wait_for_store(self) -> None:
-        if self._store_is_away.locked():
-            return
-        async with self._store_is_away:
-            log.warning("store.lost", lane=self._receiver.lane)
-            while True:
-                await asyncio.sleep(next(self._delays))
-                try:
-                    await self._store.ping()
-                except StoreUnavailableError:
-                    continue
+    async def _recover(self, trial: Delivery, why: str) -> None:
+        log.warning("store.lost", lane=self._receiver.lane, why=why)
+        for delay in full_jitter_delays(*TRIAL_SECONDS):
+            await asyncio.sleep(delay)
+            (outcomes,) = await self._pipeline.ingest([trial])
+            if not must_return(outcomes):
                 break
-            log.info("store.found", lane=self._receiver.lane)
-            await self._receiver.resume()
+        log.info("store.found", lane=self._receiver.lane)
+        await self._receiver.resume()
+
+
+def _why(outcomes: Sequence[Sequence[Outcome]]) -> str:
+    return next(one.reason for its in outcomes for one in its if isinstance(one, Retry))

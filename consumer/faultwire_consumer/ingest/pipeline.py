@@ -20,17 +20,16 @@ from faultwire_consumer.ingest.candidate import (
 )
 from faultwire_consumer.ingest.delivery import Delivery
 from faultwire_consumer.ingest.grouping import Grouper
-from faultwire_consumer.ingest.outcome import Duplicate, Noted, Outcome, Retry, Stored
+from faultwire_consumer.ingest.halving import Halving
+from faultwire_consumer.ingest.outcome import Duplicate, Noted, Outcome, Stored
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract import (
     Counted,
     EventRow,
     NewFingerprint,
-    RowsRejectedError,
     Sighting,
     Store,
     StoreBusyError,
-    StoreUnavailableError,
     UnknownFingerprintsError,
 )
 from faultwire_consumer.store.dead_letters import record_dead_letters
@@ -38,9 +37,7 @@ from faultwire_consumer.store.producers import record_heard
 from faultwire_consumer.store.transition import apply_transitions
 from faultwire_shared.failpoint import failpoint
 from faultwire_shared.logs import get_logger
-from faultwire_shared.retry import full_jitter_delays
 
-TRIES: Final = 5
 _KNOWN_MAXIMUM: Final = 200_000
 
 log = get_logger(__name__)
@@ -67,7 +64,7 @@ class Pipeline:
         self._store = store
         self._metrics = metrics
         self._clock = clock
-        self._sleep = sleep
+        self._halving: Halving[Candidate] = Halving(self._store_known, _dead_letter_of, sleep=sleep)
         self._grouper = Grouper()
         self._fingerprints: set[bytes] = set()
         self._sightings: set[Sighting] = set()
@@ -80,43 +77,18 @@ class Pipeline:
         started, received_at = time.monotonic(), self._clock()
         read = [candidates_of(one, grouper=self._grouper, received_at=received_at) for one in deliveries]
         failpoint("worker.decoded")
-        outcomes = iter(await self._store_all([candidate for candidates in read for candidate in candidates]))
+        outcomes = iter(await self._halving.store([one for candidates in read for one in candidates]))
         settled = [[next(outcomes) for _ in candidates] for candidates in read]
         self._metrics.batch_seconds.observe(time.monotonic() - started)
         self._metrics.batch_events.observe(sum(len(candidates) for candidates in read))
         return settled
 
-    async def _store_all(self, candidates: Sequence[Candidate]) -> list[Outcome]:
-        """Store a batch; where the database refuses something in it, halve it until that stands alone."""
-        if not candidates:
-            return []
+    async def _store_known(self, candidates: Sequence[Candidate]) -> list[Outcome]:
         try:
-            return await self._try_store(candidates)
-        except StoreUnavailableError as error:
-            return [Retry(str(error))] * len(candidates)
-        except RowsRejectedError as error:
-            only = candidates[0]
-            if len(candidates) == 1:
-                if isinstance(only, Unreadable):  # even its dead letter is refused: nothing may be lost
-                    return [Retry(str(error))]
-                return await self._store_all([rejected(only, str(error))])
-            middle = len(candidates) // 2
-            first = await self._store_all(candidates[:middle])
-            return first + await self._store_all(candidates[middle:])
-
-    async def _try_store(self, candidates: Sequence[Candidate]) -> list[Outcome]:
-        for delay, tries_left in zip(full_jitter_delays(0.01, 0.5), range(TRIES - 1, -1, -1), strict=False):
-            try:
-                return await self._store_batch(candidates)
-            except UnknownFingerprintsError:
-                self._forget()
-                if not tries_left:
-                    raise StoreUnavailableError("fingerprints keep vanishing from the store") from None
-            except StoreBusyError:
-                if not tries_left:
-                    raise
-                await self._sleep(delay)
-        raise AssertionError("the last try returns or raises")
+            return await self._store_batch(candidates)
+        except UnknownFingerprintsError as error:
+            self._forget()
+            raise StoreBusyError(f"fingerprints vanished from the store: {error}") from None
 
     async def _store_batch(self, candidates: Sequence[Candidate]) -> list[Outcome]:
         batch = _sort(candidates)
@@ -193,6 +165,11 @@ class Pipeline:
                 incident=f"INC-{transition.incident_id}",
                 event_id=transition.event_id,
             )
+
+
+def _dead_letter_of(candidate: Candidate, why: str) -> Candidate | None:
+    """What is stored in the place of a candidate that the database refuses."""
+    return None if isinstance(candidate, Unreadable) else rejected(candidate, why)
 
 
 def _sort(candidates: Sequence[Candidate]) -> _Sorted:
