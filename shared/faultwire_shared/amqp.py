@@ -1,8 +1,10 @@
 """Connections to the broker: the only module that opens one, and that tells the broker's errors as ours."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from typing import Final
 
 import aio_pika
@@ -79,6 +81,35 @@ def _first_line(error: BaseException) -> str:
     return str(error).partition("\n")[0][:200] or type(error).__name__
 
 
+_is_ours: Final[ContextVar[bool]] = ContextVar("faultwire_connection", default=False)
+
+
+class _OthersOnly(logging.Filter):
+    """Lets pass what aiormq tells of connections that are not ours."""
+
+    def filter(self, _: logging.LogRecord) -> bool:
+        return not _is_ours.get()
+
+
+_others_only: Final = _OthersOnly()
+
+
+@contextmanager
+def _told_by_us() -> Iterator[None]:
+    """Keep aiormq from telling of the connection that is opened in here, from its start to its end.
+
+    It logs an error for each attempt that fails, for as long as the broker is away, and this may
+    be a host's log. Our supervisors tell of a loss once. The tasks that read and write the
+    connection inherit the mark; a connection that the host opens has none.
+    """
+    logging.getLogger("aiormq.connection").addFilter(_others_only)
+    token = _is_ours.set(True)
+    try:
+        yield
+    finally:
+        _is_ours.reset(token)
+
+
 async def connect(url: str, name: str) -> AbstractConnection:
     """Open a connection that shows as ``name`` at the broker.
 
@@ -89,12 +120,13 @@ async def connect(url: str, name: str) -> AbstractConnection:
         BrokerError: the subclass says whether trying again may help.
     """
     async with broker_call(f"connect to {redact_url(url)}", CONNECT_SECONDS + 1):
-        return await aio_pika.connect(
-            url,
-            timeout=CONNECT_SECONDS,
-            heartbeat=HEARTBEAT_SECONDS,
-            client_properties={"connection_name": name},
-        )
+        with _told_by_us():
+            return await aio_pika.connect(
+                url,
+                timeout=CONNECT_SECONDS,
+                heartbeat=HEARTBEAT_SECONDS,
+                client_properties={"connection_name": name},
+            )
 
 
 async def close(connection: AbstractConnection | AbstractChannel) -> None:
