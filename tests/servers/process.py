@@ -157,8 +157,13 @@ class ServerProcess:
         wait_until(holds, what, log=self.log)
 
     def pause(self) -> None:
-        """SIGSTOP the server, then its children."""
+        """SIGSTOP the server, then its children; return once every thread stands still.
+
+        A busy machine runs a server's threads on until the first of them comes to its signal.
+        """
         self._signal_all(signal.SIGSTOP)
+        if self.is_running:
+            wait_until(self._stands_still, "every thread of the server is stopped", pause=0.001)
 
     def resume(self) -> None:
         """SIGCONT to all of them."""
@@ -179,6 +184,11 @@ class ServerProcess:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
         return self._process.returncode
+
+    def _stands_still(self) -> bool:
+        """Whether no thread runs (proc_pid_stat(5): T is stopped)."""
+        stats = Path(f"/proc/{self._process.pid}/task").glob("*/stat")
+        return all(stat.read_text().rpartition(")")[2].split()[0] in "TXZ" for stat in stats)
 
     def _signal_all(self, number: signal.Signals) -> None:
         if not self.is_running:
