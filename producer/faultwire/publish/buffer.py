@@ -12,63 +12,81 @@ from faultwire.publish.loss import Losses, LossReason
 from faultwire.publish.ticket import BUFFERED, CONFIRMED, SPOOLED, FinalState, Ticket, refused
 from faultwire_shared.event import BATCH_BYTES, BATCH_EVENTS, Lane
 
-
-class LaneLimit(Struct, frozen=True):
-    """What one lane may hold, waiting and unconfirmed together."""
-
-    events: int = 10_000
-    bytes: int = 16 * 1024 * 1024
-
-
-LIMIT: Final = LaneLimit()
+TICKET_BYTES: Final = 400
+"""What an event takes of memory beside its body (measured: 270 to 350)."""
+SHARES: Final = {Lane.CRITICAL: 1.0, Lane.HIGH: 0.8, Lane.ROUTINE: 0.6}
+"""How full each lane may make the buffer: what is left is room for what is more severe."""
+KEPT_SHARE: Final = 0.3
+"""Up to here what is on disk stays in memory as well, so that it need not be read again to be published."""
 SWEEP_EVENTS: Final = 500
 """What one look at a lane gives to the spool, so that nobody waits long for the lock."""
 
 
-class _LaneQueue:
-    """The events of one lane. ``held`` counts until they are settled, so what comes back always fits."""
+class BufferLimit(Struct, frozen=True):
+    """What all lanes together may hold in memory, waiting and unconfirmed, bodies and all.
 
-    __slots__ = ("held_bytes", "held_events", "taken", "waiting", "waiting_bytes")
+    The client's promise to its host is to grow by less than 32 MiB; messages under way are copied once
+    or twice, and SQLite and the transport want a little too.
+    """
+
+    bytes: int = 16 * 1024 * 1024
+
+
+LIMIT: Final = BufferLimit()
+
+
+class Moved(Struct, frozen=True):
+    """What became of events that were written to disk."""
+
+    kept: list[Ticket]
+    """Memory has them too: the publisher has them under way, or will."""
+    left: list[Ticket]
+    """The disk alone has them; some may have been kept until now."""
+    late: list[Ticket]
+    """The other side has them: their rows are of no use."""
+
+
+class _LaneQueue:
+    """The events of one lane that are in memory; those on disk too may be among them."""
+
+    __slots__ = ("taken", "waiting", "waiting_bytes")
 
     def __init__(self) -> None:
         self.waiting: deque[Ticket] = deque()
         self.taken: dict[Ticket, None] = {}
         self.waiting_bytes = 0
-        self.held_events = 0
-        self.held_bytes = 0
 
 
 class Buffer:
-    """The bounded buffer. A full lane refuses what is new and counts it; other lanes are not touched.
+    """The bounded buffer. A lane that is at its share refuses what is new and counts it.
 
     ``put`` may be called from any thread; the spool's thread looks for what has waited long; the rest
     belongs to the publisher's loop.
     """
 
-    def __init__(self, losses: Losses, limit: LaneLimit = LIMIT) -> None:
+    def __init__(self, losses: Losses, limit: BufferLimit = LIMIT) -> None:
         self.on_put: Callable[[Lane], None] | None = None
+        self.held = 0
+        """Events that are not settled yet: memory alone has them."""
         self.confirmed = 0
         self.spooled = 0
         self.adopted = 0
         self._losses = losses
-        self._limit = limit
+        self._room = {lane: int(limit.bytes * share) for lane, share in SHARES.items()}
+        self._kept_room = int(limit.bytes * KEPT_SHARE)
         self._lock = threading.Lock()
         self._lanes = {lane: _LaneQueue() for lane in Lane}
-
-    @property
-    def held(self) -> int:
-        """Events that are not settled yet."""
-        return sum(queue.held_events for queue in self._lanes.values())
+        self._bytes = 0
 
     def put(self, ticket: Ticket) -> bool:
         """Take an event; False, with the loss counted and the ticket refused, when its lane is full."""
         queue = self._lanes[ticket.lane]
         size = len(ticket.body)
         with self._lock:
-            fits = queue.held_events < self._limit.events and queue.held_bytes + size <= self._limit.bytes
+            fits = self._bytes + size + TICKET_BYTES <= self._room[ticket.lane]
             if fits:
-                queue.held_events += 1
-                queue.held_bytes += size
+                self.held += 1
+                self._bytes += size + TICKET_BYTES
                 queue.waiting_bytes += size
                 ticket.buffered_at = time.monotonic()
                 queue.waiting.append(ticket)
@@ -104,65 +122,89 @@ class Buffer:
                 taken.append(ticket)
         return taken
 
-    def put_back(self, lane: Lane, tickets: Iterable[Ticket]) -> None:
-        """Return to the front of the lane what was taken and is not settled."""
+    def put_back(self, lane: Lane, tickets: Iterable[Ticket]) -> list[Ticket]:
+        """Return to the front of the lane what was taken and is not settled.
+
+        Returns:
+            What is on disk, and from now on there alone: this attempt failed, and memory is for what is new.
+        """
         queue = self._lanes[lane]
         with self._lock:
-            for ticket in tickets:
-                queue.taken.pop(ticket, None)
-            unsettled = [ticket for ticket in tickets if not ticket.settled]
-            queue.waiting.extendleft(reversed(unsettled))
-            queue.waiting_bytes += sum(len(ticket.body) for ticket in unsettled)
+            back = [ticket for ticket in tickets if ticket in queue.taken]
+            for ticket in back:
+                del queue.taken[ticket]
+            left = [ticket for ticket in back if ticket.state is SPOOLED]
+            for ticket in left:
+                self._let_go(ticket)
+            back = [ticket for ticket in back if ticket.state is BUFFERED]
+            queue.waiting.extendleft(reversed(back))
+            queue.waiting_bytes += sum(len(ticket.body) for ticket in back)
+        return left
 
     def settle(self, ticket: Ticket, state: FinalState) -> None:
-        """Give an event that was taken, or lies in the spool, its final state, and its room to others."""
+        """Give an event that was taken, or comes from the spool, its final state, and its room to others."""
+        taken = self._lanes[ticket.lane].taken
         with self._lock:
-            if ticket.state is BUFFERED:
-                self._let_go(ticket)
-            elif ticket.state is SPOOLED:
-                self.spooled -= 1
-            else:
+            if ticket.decided:
                 return
+            if ticket.state is BUFFERED:
+                self.held -= 1
+            else:
+                self.spooled -= 1
             self.confirmed += state is CONFIRMED
+            if ticket in taken:
+                del taken[ticket]
+                self._let_go(ticket)
             ticket.settle(state)
 
-    def unsettled(self, before: float) -> list[Ticket]:
-        """What was put before that moment and is neither confirmed nor spooled, the critical lane first."""
+    def unsettled(self, before: float, *, taken_before: float | None = None) -> list[Ticket]:
+        """What was put before that moment and is neither confirmed nor spooled, the critical lane first.
+
+        ``taken_before`` is another moment for what is under way.
+        """
+        taken_before = before if taken_before is None else taken_before
         found: list[Ticket] = []
         with self._lock:
             for queue in self._lanes.values():
-                old = [each for each in queue.taken if each.buffered_at <= before and not each.settled]
+                old = [each for each in queue.taken if each.buffered_at <= taken_before and not each.settled]
                 for ticket in queue.waiting:
                     if ticket.buffered_at > before or len(old) >= SWEEP_EVENTS:
                         break
-                    old.append(ticket)
+                    if not ticket.settled:
+                        old.append(ticket)
                 found += old
         return found
 
-    def move_to_spool(self, tickets: Iterable[Ticket]) -> tuple[list[Ticket], list[Ticket]]:
-        """Settle as spooled what is on disk now.
-
-        Returns:
-            Those whose message is under way, and those that were settled in the meantime.
-        """
-        under_way, late = [], []
+    def move_to_spool(self, tickets: Iterable[Ticket]) -> Moved:
+        """Settle as spooled what is on disk now; memory keeps it while there is room."""
+        written, late = [], []
         with self._lock:
             for ticket in tickets:
                 if ticket.settled:
                     late.append(ticket)
                     continue
-                queue = self._lanes[ticket.lane]
-                if ticket in queue.taken:
-                    under_way.append(ticket)
-                else:
-                    queue.waiting_bytes -= len(ticket.body)
-                self._let_go(ticket)
+                self.held -= 1
                 self.spooled += 1
                 ticket.settle(SPOOLED)
-            for queue in self._lanes.values():
-                if any(ticket.settled for ticket in queue.waiting):
-                    queue.waiting = deque(ticket for ticket in queue.waiting if not ticket.settled)
-        return under_way, late
+                written.append(ticket)
+            left = self._leave_to_disk() if self._bytes > self._kept_room else []
+        return Moved([ticket for ticket in written if ticket.body], left, late)
+
+    def _leave_to_disk(self) -> list[Ticket]:
+        left: list[Ticket] = []
+        for queue in self._lanes.values():
+            some = [ticket for ticket in queue.waiting if ticket.settled]
+            if some:
+                queue.waiting = deque(ticket for ticket in queue.waiting if not ticket.settled)
+                queue.waiting_bytes -= sum(len(ticket.body) for ticket in some)
+                for ticket in some:
+                    self._let_go(ticket)
+                left += some
+        return left
+
+    def _let_go(self, ticket: Ticket) -> None:
+        self._bytes -= len(ticket.body) + TICKET_BYTES
+        ticket.body = b""
 
     def adopt(self, *, events: int) -> None:
         """Count events that another process left in the spool."""
@@ -180,21 +222,17 @@ class Buffer:
         """Start anew in a forked child: what is held is the parent's to deliver."""
         self._lock = threading.Lock()
         self._lanes = {lane: _LaneQueue() for lane in Lane}
-        self.confirmed = self.spooled = self.adopted = 0
-
-    def _let_go(self, ticket: Ticket) -> None:
-        queue = self._lanes[ticket.lane]
-        queue.held_events -= 1
-        queue.held_bytes -= len(ticket.body)
+        self._bytes = self.held = self.confirmed = self.spooled = self.adopted = 0
 
     def abandon(self, reason: LossReason) -> int:
-        """Refuse everything that waits and count it as lost; how many that were."""
+        """Refuse everything that only memory has and count it as lost; how many that were."""
         count = 0
         for lane in Lane:
             while tickets := self.take(lane):
-                count += len(tickets)
                 for ticket in tickets:
-                    self.settle(ticket, refused(reason.value))
+                    if ticket.state is BUFFERED:
+                        count += 1
+                        self.settle(ticket, refused(reason.value))
                 self.put_back(lane, tickets)
         self._losses.count(reason, count)
         return count

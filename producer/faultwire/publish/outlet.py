@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from faultwire.publish.buffer import LIMIT, Buffer, LaneLimit
+from faultwire.publish.buffer import LIMIT, Buffer, BufferLimit
 from faultwire.publish.loss import Losses, LossReason
 from faultwire.publish.ticket import Ticket, refused
 from faultwire.publish.transport import Transport
@@ -37,7 +37,7 @@ class Outlet:
         make_transport: Callable[[], Transport],
         losses: Losses,
         *,
-        limit: LaneLimit = LIMIT,
+        limit: BufferLimit = LIMIT,
         delays: Delays | None = None,
         make_spool: "Callable[[Buffer], Spool] | None" = None,
     ) -> None:

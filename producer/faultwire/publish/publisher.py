@@ -159,6 +159,8 @@ class Publisher:
         while True:
             if self._may_send(lane, state):
                 tickets = self._buffer.take(lane)
+                if not tickets:  # the spool's thread took them in between
+                    continue
                 state.in_flight += 1
                 sending = group.create_task(self._send(lane, tickets, self._generation))
                 # A callback, as a task that is cancelled before its start runs no `finally`.
@@ -210,19 +212,15 @@ class Publisher:
 
     def _after_send(self, lane: Lane, tickets: list[Ticket], _: asyncio.Task[None]) -> None:
         state = self._lanes[lane]
-        self._buffer.put_back(lane, tickets)
+        left = self._buffer.put_back(lane, tickets)
         if self._spool is not None:
-            self._spool.release(tickets)
+            self._spool.release(left)
         state.in_flight -= 1
         state.wake.set()
         self._progress.set()
 
     async def _deliver(self, tickets: list[Ticket]) -> None:
         """Publish as one message; what is refused is halved until the refused events stand alone."""
-        # What went to the spool meanwhile has no body any more: it is the spool's to publish.
-        tickets = [ticket for ticket in tickets if ticket.body]
-        if not tickets:
-            return
         try:
             await self._transport.publish(_message(tickets))
         except Refused as error:

@@ -14,6 +14,9 @@ PAGE_BYTES: Final = 8192
 WAL_PAGES: Final = 200
 WAL_BYTES: Final = 2 * WAL_PAGES * PAGE_BYTES
 """What the WAL may take: a checkpoint begins at half of it, and one transaction is bounded by the rest."""
+STATEMENT_ROWS: Final = 100
+"""Rows of one statement. Python lets go of its lock at each step of SQLite, and under a busy host has it back
+only after 5 ms (``sys.getswitchinterval``): row by row, 500 events would take seconds."""
 REFUSALS: Final = 5
 """A row that was refused so often is set aside: it stays on disk and is not tried again."""
 _CORRUPT: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -128,27 +131,33 @@ class SpoolFile:
         """Add (rank, record) pairs; the numbers of their rows."""
         first = self._next_row
         numbers = range(first, first + len(records))
-        self.connection.executemany(
-            "INSERT INTO events (row, rank, record) VALUES (?, ?, ?)",
-            ((row, rank, record) for row, (rank, record) in zip(numbers, records, strict=True)),
-        )
+        for start in range(0, len(records), STATEMENT_ROWS):
+            some = records[start : start + STATEMENT_ROWS]
+            values: list[object] = []
+            for row, (rank, record) in enumerate(some, first + start):
+                values += (row, rank, record)
+            places = ",".join(("(?,?,?)",) * len(some))
+            self.connection.execute(f"INSERT INTO events (row, rank, record) VALUES {places}", values)  # noqa: S608 - only the number of places varies
         self._next_row += len(records)
         for rank, record in records:
             self.by_rank[rank] += 1
             self.cost += cost_of(len(record))
         return numbers
 
-    def delete(self, rows: Iterable[int]) -> int:
+    def delete(self, rows: Sequence[int]) -> int:
         """Remove rows; how many there were."""
         deleted = 0
-        for row in rows:
-            found = self.connection.execute(
-                "DELETE FROM events WHERE row = ? RETURNING rank, length(record)", (row,)
-            ).fetchall()
-            for rank, length in found:
-                self.by_rank[rank] -= 1
-                self.cost -= cost_of(length)
-                deleted += 1
+        for start in range(0, len(rows), STATEMENT_ROWS):
+            some = rows[start : start + STATEMENT_ROWS]
+            where = f"FROM events WHERE row IN ({','.join('?' * len(some))})"
+            # One row of the answer for each rank, not for each event: see STATEMENT_ROWS.
+            lengths = f"SELECT rank, group_concat(length(record)) {where} GROUP BY rank"
+            for rank, joined in self.connection.execute(lengths, some).fetchall():
+                costs = [cost_of(int(length)) for length in joined.split(",")]
+                self.by_rank[rank] -= len(costs)
+                self.cost -= sum(costs)
+                deleted += len(costs)
+            self.connection.execute(f"DELETE {where}", some)
         return deleted
 
     def has_room(self, records: Sequence[tuple[int, bytes]]) -> bool:

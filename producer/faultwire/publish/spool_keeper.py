@@ -21,6 +21,8 @@ from faultwire_shared.event import ErrorSeverity, Lane
 
 AGE_SECONDS: Final = 0.02
 """What is not confirmed by then goes to disk as well: the promised window is 50 ms."""
+UNDER_WAY_SECONDS: Final = 0.03
+"""The same for what is being published: its confirm is worth a little patience."""
 CROWDED_SECONDS: Final = 1.0
 """After an event found no room, until those in memory are tried again."""
 ADOPT_SECONDS: Final = 60.0
@@ -89,7 +91,8 @@ class SpoolKeeper:
         now = self._clock()
         due = hasty
         if everything or now >= self._crowded_until:
-            due = due + self._buffer.unsettled(now if everything else now - AGE_SECONDS)
+            before = (now, now) if everything else (now - AGE_SECONDS, now - UNDER_WAY_SECONDS)
+            due = due + self._buffer.unsettled(before[0], taken_before=before[1])
         while due:
             wrote = self._write(file, due)
             due = self._buffer.unsettled(now) if everything and wrote else []
@@ -147,9 +150,10 @@ class SpoolKeeper:
         for ticket, row in zip(tickets, rows, strict=True):
             ticket.row = row
             self.originals[row] = ticket
-        under_way, late = self._buffer.move_to_spool(tickets)
-        self._claimed.update(ticket.row for ticket in under_way)
-        self.confirmed.extend(ticket.row for ticket in late)
+        moved = self._buffer.move_to_spool(tickets)
+        self._claimed.update(ticket.row for ticket in moved.kept)
+        self.confirmed.extend(ticket.row for ticket in moved.late)
+        self.released.extend(moved.left)
         self._buffer.lose_spooled(LossReason.SPOOL_EVICTED, events=evicted)
         if written < len(chunk):
             self._crowded_until = self._clock() + CROWDED_SECONDS

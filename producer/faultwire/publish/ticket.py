@@ -36,7 +36,7 @@ def refused(reason: str) -> FinalState:
 
 
 class Ticket:
-    """An encoded event with its lane; it lets go of the bytes once it is settled.
+    """An encoded event with its lane; it lets go of the bytes once they are needed no more.
 
     ``row`` is its number in the spool's file, once it was written there; ``buffered_at`` a monotonic time.
     """
@@ -96,7 +96,8 @@ class Ticket:
         if self.decided or self.state is state:
             return
         self.state = state
-        self.body = b""
+        if state is not SPOOLED:  # what is on disk may be published from memory yet
+            self.body = b""
         self._wake()
 
     def turn_away(self) -> None:

@@ -8,7 +8,7 @@ import pytest
 from tests.clock import FixedClock
 from tests.unit.producer.fakes import FakeTransport, no_delays, until
 
-from faultwire.publish.buffer import LaneLimit
+from faultwire.publish.buffer import TICKET_BYTES, BufferLimit
 from faultwire.publish.loss import LOG_SECONDS, Losses, LossReason
 from faultwire.publish.outlet import Outlet
 from faultwire.publish.publisher import WINDOW
@@ -24,6 +24,10 @@ def ticket(number: int = 0, *, size: int = 20, lane: Lane = Lane.HIGH, rank: int
     return Ticket(event_id=name, body=body, lane=lane, rank=rank, routing_key=f"key.{rank}")
 
 
+def room_for(tickets: int) -> BufferLimit:
+    return BufferLimit(bytes=tickets * (20 + TICKET_BYTES))
+
+
 @pytest.fixture
 def transport() -> FakeTransport:
     return FakeTransport()
@@ -36,7 +40,7 @@ def losses(clock: FixedClock) -> Losses:
 
 @pytest.fixture
 async def outlet(transport: FakeTransport, losses: Losses) -> AsyncIterator[Outlet]:
-    outlet = Outlet(lambda: transport, losses, limit=LaneLimit(events=5_000), delays=no_delays)
+    outlet = Outlet(lambda: transport, losses, delays=no_delays)
     outlet.start()
     yield outlet
     transport.release()
@@ -196,19 +200,21 @@ async def test_a_busy_lane_does_not_hold_the_others(outlet: Outlet, transport: F
     assert len(transport.attempts) == 2
 
 
-async def test_a_full_lane_refuses_what_is_new_counts_it_and_leaves_the_others(
+async def test_a_full_lane_refuses_what_is_new_counts_it_and_leaves_room_for_what_is_more_severe(
     transport: FakeTransport, losses: Losses
 ) -> None:
-    outlet = Outlet(lambda: transport, losses, limit=LaneLimit(events=3, bytes=60), delays=no_delays)
+    outlet = Outlet(lambda: transport, losses, limit=room_for(10), delays=no_delays)
     transport.hold()
-    tickets = [ticket(number) for number in range(5)]
-    for each in tickets:
-        outlet.put(each)
-    other = ticket(9, lane=Lane.CRITICAL)
-    outlet.put(other)
-    assert [each.state.reason for each in tickets] == [None, None, None, "buffer_full", "buffer_full"]
-    assert losses.by_reason() == {"buffer_full": 2}
-    assert not other.settled
+    taken, reasons = {}, set()
+    for lane in (Lane.ROUTINE, Lane.HIGH, Lane.CRITICAL):
+        tickets = [ticket(number, lane=lane) for number in range(8)]
+        for each in tickets:
+            outlet.put(each)
+        taken[lane] = sum(not each.settled for each in tickets)
+        reasons |= {each.state.reason for each in tickets}
+    assert taken == {Lane.ROUTINE: 6, Lane.HIGH: 2, Lane.CRITICAL: 2}
+    assert reasons == {None, "buffer_full"}
+    assert losses.by_reason() == {"buffer_full": 14}
     transport.release()
     assert await outlet.flush(10)
     outlet.put(ticket(10))
@@ -219,7 +225,7 @@ async def test_a_full_lane_refuses_what_is_new_counts_it_and_leaves_the_others(
 async def test_unconfirmed_events_keep_their_room_so_what_comes_back_fits(
     transport: FakeTransport, losses: Losses
 ) -> None:
-    outlet = Outlet(lambda: transport, losses, limit=LaneLimit(events=2), delays=no_delays)
+    outlet = Outlet(lambda: transport, losses, limit=room_for(3), delays=no_delays)
     transport.hold()
     transport.answers.append(TransportDown("gone"))
     first = [ticket(0), ticket(1)]
