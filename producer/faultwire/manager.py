@@ -248,16 +248,16 @@ class ErrorManager:
 
     def stats(self) -> Stats:
         """What has been done so far."""
-        lost = self._losses.by_reason()
-        buffer = self._outlet.buffer if self._outlet is not None else None
+        figures = self._outlet.buffer.figures() if self._outlet is not None else None
+        lost = figures.lost if figures else self._losses.by_reason()
         return Stats(
             handled=self._handled_now,
-            confirmed=buffer.confirmed if buffer else 0,
-            spooled=buffer.spooled if buffer else 0,
-            adopted=buffer.adopted if buffer else 0,
+            confirmed=figures.confirmed if figures else 0,
+            spooled=figures.spooled if figures else 0,
+            adopted=figures.adopted if figures else 0,
             refused=lost.get(LossReason.REFUSED.value, 0),
             lost=lost,
-            buffered=buffer.held if buffer else 0,
+            buffered=figures.held if figures else 0,
             processor_failures=self._processor_failures,
         )
 

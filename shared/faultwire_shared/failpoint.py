@@ -27,6 +27,12 @@ FAILPOINTS: Final[Mapping[str, str]] = {
     "worker.settling": "The batch's turn to be settled has come.",
     "worker.acking": "An ack was handed to the connection; whether it left is open.",
     "worker.settled": "The batch is settled.",
+    "spool.begun": "A transaction of the client's spool stands and is empty.",
+    "spool.written": "Events are inserted into the spool, uncommitted.",
+    "spool.committed": "Events are on disk; nobody who waits for them knows.",
+    "spool.confirmed": "Confirmed events are deleted from the spool, uncommitted.",
+    "spool.adopting": "Some events of a dead process are copied; its file still has them.",
+    "spool.adopted": "All of them are copied; the file is about to go.",
 }
 """Every failpoint, with a sentence each."""
 

@@ -22,6 +22,16 @@ SWEEP_EVENTS: Final = 500
 """What one look at a lane gives to the spool, so that nobody waits long for the lock."""
 
 
+class Figures(Struct, frozen=True, kw_only=True):
+    """What became of the events, all at one moment."""
+
+    confirmed: int
+    spooled: int
+    adopted: int
+    held: int
+    lost: dict[str, int]
+
+
 class BufferLimit(Struct, frozen=True):
     """What all lanes together may hold in memory, waiting and unconfirmed, bodies and all.
 
@@ -77,6 +87,19 @@ class Buffer:
         self._lock = threading.Lock()
         self._lanes = {lane: _LaneQueue() for lane in Lane}
         self._bytes = 0
+        self._sought = 0
+        self._sought_below = 0
+
+    def figures(self) -> Figures:
+        """The counts, while no other thread can move an event from one to the other."""
+        with self._lock:
+            return Figures(
+                confirmed=self.confirmed,
+                spooled=self.spooled,
+                adopted=self.adopted,
+                held=self.held,
+                lost=self._losses.by_reason(),
+            )
 
     def put(self, ticket: Ticket) -> bool:
         """Take an event; False, with the loss counted and the ticket refused, when its lane is full."""
@@ -151,16 +174,21 @@ class Buffer:
                 self.held -= 1
             else:
                 self.spooled -= 1
+                if self._sought and ticket.row < self._sought_below:
+                    self._sought -= 1
             self.confirmed += state is CONFIRMED
             if ticket in taken:
                 del taken[ticket]
                 self._let_go(ticket)
             ticket.settle(state)
 
-    def unsettled(self, before: float, *, taken_before: float | None = None) -> list[Ticket]:
+    def unsettled(
+        self, before: float, *, taken_before: float | None = None, most: int | None = SWEEP_EVENTS
+    ) -> list[Ticket]:
         """What was put before that moment and is neither confirmed nor spooled, the critical lane first.
 
-        ``taken_before`` is another moment for what is under way.
+        ``taken_before`` is another moment for what is under way; ``most`` bounds what is given of each
+        lane, None gives all.
         """
         taken_before = before if taken_before is None else taken_before
         found: list[Ticket] = []
@@ -168,7 +196,7 @@ class Buffer:
             for queue in self._lanes.values():
                 old = [each for each in queue.taken if each.buffered_at <= taken_before and not each.settled]
                 for ticket in queue.waiting:
-                    if ticket.buffered_at > before or len(old) >= SWEEP_EVENTS:
+                    if ticket.buffered_at > before or (most is not None and len(old) >= most):
                         break
                     if not ticket.settled:
                         old.append(ticket)
@@ -216,13 +244,35 @@ class Buffer:
         """Count events that the spool had and has no more."""
         with self._lock:
             self.spooled -= events
-        self._losses.count(reason, events)
+            self._losses.add(reason, events)
+        self._losses.tell(reason)
+
+    def seek_spooled(self, below: int) -> None:
+        """The file is damaged; its events, in rows below that number, stay counted while they are sought."""
+        with self._lock:
+            self._sought, self._sought_below = self.spooled, below
+
+    def find_spooled(self, *, events: int) -> None:
+        """Count events that were salvaged; beyond those sought they are deleted ones that came back."""
+        with self._lock:
+            more = max(0, events - self._sought)
+            self._sought -= events - more
+            self.adopted += more
+            self.spooled += more
+
+    def end_search(self) -> None:
+        """Count as lost what was sought and not found."""
+        with self._lock:
+            missing, self._sought = self._sought, 0
+            self.spooled -= missing
+            self._losses.add(LossReason.SPOOL_CORRUPT, missing)
+        self._losses.tell(LossReason.SPOOL_CORRUPT)
 
     def forget(self) -> None:
         """Start anew in a forked child: what is held is the parent's to deliver."""
         self._lock = threading.Lock()
         self._lanes = {lane: _LaneQueue() for lane in Lane}
-        self._bytes = self.held = self.confirmed = self.spooled = self.adopted = 0
+        self._bytes = self.held = self.confirmed = self.spooled = self.adopted = self._sought = 0
 
     def abandon(self, reason: LossReason) -> int:
         """Refuse everything that only memory has and count it as lost; how many that were."""

@@ -37,13 +37,22 @@ class Losses:
 
     def count(self, reason: LossReason, events: int = 1) -> None:
         """Count so many events as lost; the first of a burst is logged at once, the rest every 10 s."""
-        if events <= 0:
-            return
+        self.add(reason, events)
+        self.tell(reason)
+
+    def add(self, reason: LossReason, events: int = 1) -> None:
+        """Count without a word: for whoever holds a lock, as a log handler may hand over errors itself."""
+        if events > 0:
+            with self._lock:
+                self._counts[reason] = self._counts.get(reason, 0) + events
+
+    def tell(self, reason: LossReason) -> None:
+        """Log what was counted, unless the reason was spoken of a moment ago."""
         now = self._clock()
         with self._lock:
-            total = self._counts[reason] = self._counts.get(reason, 0) + events
+            total = self._counts.get(reason, 0)
             told_at, told = self._told.get(reason, (now - LOG_SECONDS, 0))
-            if now - told_at < LOG_SECONDS:
+            if now - told_at < LOG_SECONDS or total == told:
                 return
             self._told[reason] = now, total
         _log(reason, total - told)
@@ -51,7 +60,8 @@ class Losses:
     def close(self) -> None:
         """Log what was counted and not yet spoken of."""
         with self._lock:
-            silent = {reason: total - self._told[reason][1] for reason, total in self._counts.items()}
+            told = {reason: told for reason, (_, told) in self._told.items()}
+            silent = {reason: total - told.get(reason, 0) for reason, total in self._counts.items()}
             self._told = {reason: (self._clock(), total) for reason, total in self._counts.items()}
         for reason, events in silent.items():
             if events:

@@ -81,7 +81,7 @@ class Outlet:
 
     def start(self) -> None:
         """Start the publisher in the running loop; without one, events wait for the first call in a loop."""
-        if self._closed or (self._task is not None and not self._task.done()):
+        if self._closed or self._is_running:
             return
         if "asyncio" not in sys.modules:
             return
@@ -143,6 +143,11 @@ class Outlet:
         if self.spool is not None:
             self.spool.forget()
 
+    @property
+    def _is_running(self) -> bool:
+        # A task in a loop that was closed without a word is never done.
+        return self._task is not None and not self._task.done() and not self._task.get_loop().is_closed()
+
     def _wake_drain(self) -> None:
         publisher, loop = self._publisher, self._loop
         if publisher is not None and loop is not None:
@@ -151,7 +156,7 @@ class Outlet:
 
     def _wake(self, lane: Lane) -> None:
         publisher, loop = self._publisher, self._loop
-        if publisher is None or loop is None or self._task is None or self._task.done():
+        if publisher is None or loop is None or not self._is_running:
             self.start()
         elif self._thread == threading.get_ident():
             publisher.wake(lane)

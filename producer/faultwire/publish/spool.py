@@ -6,8 +6,8 @@ deleted. The caller's path is not longer for it, and a blocked event loop does n
 """
 
 import asyncio
-import atexit
 import logging
+import os
 import sqlite3
 import threading
 import time
@@ -16,10 +16,12 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from faultwire.publish import farewell
 from faultwire.publish.buffer import Buffer
 from faultwire.publish.spool_directory import SpoolDirectory
 from faultwire.publish.spool_file import SpoolLimit, is_corrupt
-from faultwire.publish.spool_keeper import ADOPT_SECONDS, SpoolKeeper, drained
+from faultwire.publish.spool_heir import ADOPT_SECONDS
+from faultwire.publish.spool_keeper import SpoolKeeper, drained
 from faultwire.publish.ticket import CONFIRMED, SPOOLED, Ticket
 from faultwire.settings import slug_of
 from faultwire_shared.event import Lane
@@ -27,7 +29,7 @@ from faultwire_shared.event import Lane
 POLL_SECONDS: Final = 0.01
 RETRY_SECONDS: Final = 5.0
 """After a failure of the disk, until it is tried again."""
-EXIT_SECONDS: Final = 2.0
+FORK_SECONDS: Final = 1.0
 _IDLE_POLLS: Final = 50
 
 logger = logging.getLogger("faultwire")
@@ -62,6 +64,7 @@ class Spool:
         )
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
+        self.turning = threading.Lock()
         self._wake = threading.Event()
         self._idle = True
         self._asked: deque[Ticket] = deque()
@@ -83,8 +86,9 @@ class Spool:
         with self._starting:
             if self._thread is None and not self._ending:
                 self._thread = threading.Thread(target=self._run, name="faultwire spool", daemon=True)
-                _live.add(self)
                 self._thread.start()
+                farewell.see_off(self)
+                _running.add(self)
 
     def notice(self) -> None:
         """Say that the buffer holds something."""
@@ -146,7 +150,12 @@ class Spool:
 
         self._takes.append(answer)
         self._wake.set()
-        return await future
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled():  # the answer and the cancellation crossed
+                self.release(future.result())
+            raise
 
     def flush(self, done: Callable[[], None]) -> None:
         """Write everything that the buffer holds; ``done`` is called in the thread, also when it failed."""
@@ -161,7 +170,7 @@ class Spool:
         self._wake.set()
         if self._thread is not None:
             self._thread.join(seconds)
-        _live.discard(self)
+        farewell.forget(self)
 
     def forget(self) -> None:
         """Start anew in a forked child: the parent's connection is neither used nor closed here."""
@@ -178,7 +187,8 @@ class Spool:
             self._wake.clear()
             ending = self._ending
             try:
-                self._turn(everything=ending or bool(self._flushes))
+                with self.turning:
+                    self._turn(ending=ending)
             except Exception:
                 # A mistake in here must not end the host's only safe place.
                 logger.warning("spool.failed", extra={"event": "spool.failed"}, exc_info=True)
@@ -195,13 +205,12 @@ class Spool:
         if self._buffer.held:  # put between the look and the word
             self._idle = False
             return POLL_SECONDS
-        if self._keeper.is_adopting:
-            return POLL_SECONDS
-        wake_at = self._keeper.adopt_at if self._keeper.is_open else self._broken_until
+        wake_at = self._keeper.heir.at if self._keeper.is_open else self._broken_until
         return min(max(wake_at - self._clock(), POLL_SECONDS), ADOPT_SECONDS)
 
-    def _turn(self, *, everything: bool) -> None:
+    def _turn(self, *, ending: bool) -> None:
         flushes, hasty = drained(self._flushes), drained(self._asked)
+        everything = ending or bool(flushes)
         try:
             if everything or self._clock() >= self._broken_until:
                 self._keeper.work(hasty, everything=everything)
@@ -245,12 +254,21 @@ class Spool:
 
 _leaked: list[SpoolKeeper] = []
 """The parents', in a forked child."""
-_live: "weakref.WeakSet[Spool]" = weakref.WeakSet()
+_running: "weakref.WeakSet[Spool]" = weakref.WeakSet()
+_held: list[threading.Lock] = []
 
 
-@atexit.register
-def _close_all() -> None:
-    """What is in memory when the interpreter ends goes to disk, in two seconds altogether."""
-    deadline = time.monotonic() + EXIT_SECONDS
-    for spool in list(_live):
-        spool.close(max(0.1, deadline - time.monotonic()))
+def _before_fork() -> None:
+    # A child would inherit SQLite's own mutexes as they are: one that a thread of the parent holds at this
+    # moment would never be free there. The bound is for a disk that hangs: a risk is better than a halt.
+    deadline = time.monotonic() + FORK_SECONDS
+    locks = [spool.turning for spool in list(_running)]
+    _held.extend(lock for lock in locks if lock.acquire(timeout=max(0.0, deadline - time.monotonic())))
+
+
+def _after_fork() -> None:
+    while _held:
+        _held.pop().release()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

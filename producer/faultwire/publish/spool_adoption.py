@@ -4,39 +4,61 @@ import contextlib
 import ctypes
 import logging
 import sqlite3
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Final
 
+from msgspec import Struct
+
 from faultwire.publish import spool_record
-from faultwire.publish.spool_directory import Lock, SpoolDirectory
-from faultwire.publish.spool_file import SpoolFile, SpoolLimit, is_corrupt
+from faultwire.publish.spool_directory import Lock, SpoolDirectory, size_of
 from faultwire.publish.spool_salvage import is_wal_whole, salvage
 
 CHUNK_ROWS: Final = 500
 CHUNK_BYTES: Final = 512 * 1024
-
-AdoptedRow = tuple[int, int, bytes]
-"""Rank, refusals, record."""
+_ELSEWHERE: Final = (
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_PERM,
+)
+"""Errors that say nothing of the file itself; any other is damage, as flipped bits make more than CORRUPT."""
+_UNREADABLE: Final = (sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ)
 
 logger = logging.getLogger("faultwire")
 
 
-class Adopter:
-    """Reads one orphan, a chunk at a time. Copy first, ``finish`` then: in between there may be duplicates.
+class AdoptedRow(Struct, frozen=True):
+    """One event of another file; ``number`` is 0 where it was salvaged."""
 
-    After the last chunk ``missing`` says how many rows the file had and could not give.
+    number: int
+    rank: int
+    refusals: int
+    data: bytes
+
+
+class Adopter:
+    """Reads one orphan, a chunk at a time: copy it first, say ``copied``, and ``finish`` when none is left.
+
+    Whoever dies in between leaves duplicates, never a hole. After the last chunk ``missing`` says how many
+    events the file had and could not give.
     """
 
     def __init__(self, directory: SpoolDirectory, lock: Lock) -> None:
+        self.path = lock.database
         self.missing = 0
         self._directory = directory
         self._lock = lock
-        self._file: SpoolFile | None = None
-        self._known = sum(lock.noted().values())
+        self._connection: sqlite3.Connection | None = None
+        self._noted = Counter(lock.noted())
+        self._known = self._noted.total()
         self._seen: set[str] = set()
         self._rows = self._read()
-        self._damaged = 0
-        self._quarantined = False
+        self._is_damaged = False
 
     def read(self) -> list[AdoptedRow]:
         """The next rows; none when all are read.
@@ -47,10 +69,10 @@ class Adopter:
         """
         chunk: list[AdoptedRow] = []
         size = 0
-        for row in self._rows:
+        for row in islice(self._rows, CHUNK_ROWS):
             chunk.append(row)
-            size += len(row[2])
-            if len(chunk) >= CHUNK_ROWS or size >= CHUNK_BYTES:
+            size += len(row.data)
+            if size >= CHUNK_BYTES:
                 break
         return chunk
 
@@ -58,55 +80,66 @@ class Adopter:
         try:
             yield from self._sound_rows()
         except sqlite3.DatabaseError as error:
-            if not is_corrupt(error):
+            if not _is_damage(error):
                 raise
+            self._is_damaged = True
+        # The owner's note never says more than there was: where it does, damage looks like an empty file.
+        self._is_damaged = self._is_damaged or len(self._seen) < self._known
+        if self._is_damaged:
             yield from self._salvaged_rows()
 
     def _sound_rows(self) -> Iterator[AdoptedRow]:
-        if not is_wal_whole(self._lock.database + "-wal"):
-            yield from self._salvaged_rows()
+        wal = f"{self._lock.database}-wal"
+        if not is_wal_whole(wal) or (size_of(wal) and not size_of(self._lock.database)):
+            # SQLite would read up to the damage, and throw the rest away; all of it, beside an empty file.
+            self._is_damaged = True
             return
-        self._file = SpoolFile(self._lock.database, SpoolLimit())
-        if not self._file.is_sound():
-            yield from self._salvaged_rows()
+        connection = self._connection = _open(self._lock.database)
+        if connection.execute("PRAGMA quick_check(1)").fetchall() != [("ok",)]:
+            self._is_damaged = True
             return
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'events'").fetchall():
+            return  # its process died before it wrote anything
         after = 0
-        while rows := self._file.every(after, 100):
+        select = "SELECT row, refusals, record FROM events WHERE row > ? ORDER BY row LIMIT 100"
+        while rows := connection.execute(select, (after,)).fetchall():
             after = rows[-1][0]
-            for _, rank, refusals, data in rows:
+            for number, refusals, data in rows:
                 record = spool_record.unpack(data)
                 if record is None:
-                    self._damaged += 1
+                    self._is_damaged = True
                     continue
                 self._seen.add(record.event_id)
-                yield rank, refusals, data
-        self.missing = self._damaged
+                yield AdoptedRow(number, record.rank, refusals if isinstance(refusals, int) else 0, data)
 
     def _salvaged_rows(self) -> Iterator[AdoptedRow]:
-        if self._file is not None:
-            with contextlib.suppress(sqlite3.Error):
-                self._known = max(self._known, self._file.rows)
-                self._file.close()
-            self._file = None
-        place = self._directory.quarantine(self._lock)
-        self._quarantined = True
-        for record, data in salvage(place):
-            if record.event_id not in self._seen:
-                self._seen.add(record.event_id)
-                yield record.rank, 0, data
-        self.missing = max(0, self._known - len(self._seen), self._damaged)
-        extra = {"event": "spool.salvaged", "events": len(self._seen), "lost": self.missing, "path": place}
-        logger.warning(
-            "spool.salvaged events=%d lost=%d path=%s", len(self._seen), self.missing, place, extra=extra
-        )
+        self._close_connection()
+        for record, data in salvage(self._lock.database, self._seen, self._known):
+            yield AdoptedRow(0, record.rank, 0, data)
+        self.missing = max(0, self._known - len(self._seen))
+
+    def copied(self, rows: Sequence[AdoptedRow]) -> None:
+        """Forget rows that lie elsewhere now, so that a crash before the end repeats few of them."""
+        numbers = [(row.number,) for row in rows if row.number]
+        if self._connection is None or not numbers:
+            return
+        self._noted.subtract(row.rank for row in rows)
+        self._lock.note(self._noted)
+        with contextlib.suppress(sqlite3.Error):  # a full disk; they will come twice
+            self._connection.executemany("DELETE FROM events WHERE row = ?", numbers)
+            self._connection.execute("COMMIT")
 
     def finish(self) -> None:
-        """Remove the file, or leave what was quarantined; let go of the lock."""
+        """Remove the file, or put it aside where it is damaged; let go of the lock."""
         self._close_connection()
-        if self._quarantined:
-            self._lock.release(remove=True)
-        else:
+        if not self._is_damaged:
             self._directory.remove(self._lock)
+            return
+        place = self._directory.quarantine(self._lock)
+        self._lock.release(remove=True)
+        extra = {"event": "spool.salvaged", "events": len(self._seen), "lost": self.missing, "path": place}
+        text = "spool.salvaged events=%d lost=%d path=%s"
+        logger.warning(text, len(self._seen), self.missing, place, extra=extra)
 
     def close(self) -> None:
         """Leave the file to the next one who looks."""
@@ -115,13 +148,34 @@ class Adopter:
 
     def leak(self) -> None:
         """In a forked child: neither use nor close what is the parent's."""
-        if self._file is not None:
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._file.connection))
+        leak_connection(self._connection)
         self._lock.release(remove=False)
 
     def _close_connection(self) -> None:
-        self._rows = iter(())
-        if self._file is not None:
+        if self._connection is not None:
             with contextlib.suppress(sqlite3.Error):
-                self._file.close()
-            self._file = None
+                self._connection.close()
+            self._connection = None
+
+
+def leak_connection(connection: sqlite3.Connection | None) -> None:
+    """Keep a forked child from closing it: SQLite would checkpoint, and delete, the parent's WAL."""
+    if connection is not None:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+
+
+def _open(path: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=0, isolation_level="DEFERRED")
+    try:
+        # EXCLUSIVE before WAL, as its owner had it: there is no shared memory to recover.
+        for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=NORMAL"):
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _is_damage(error: sqlite3.DatabaseError) -> bool:
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is None or code in _UNREADABLE or code & 0xFF not in _ELSEWHERE

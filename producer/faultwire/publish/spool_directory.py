@@ -72,13 +72,14 @@ class SpoolDirectory:
     """One directory of spools."""
 
     def __init__(self, path: str) -> None:
-        self.path = path
+        # With a slash at its end the system would follow a link.
+        self.path = path.rstrip("/") or "/"
 
     def prepare(self) -> None:
         """Make the directory, for this user alone.
 
         Raises:
-            OSError: it cannot be made or written, is a link, or is somebody else's.
+            OSError: it cannot be made or written, is a link, somebody else's, or open to others.
         """
         os.makedirs(self.path, mode=0o700, exist_ok=True)
         descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -86,8 +87,12 @@ class SpoolDirectory:
             owner = os.fstat(descriptor)
             if owner.st_uid != os.geteuid():
                 raise UnsafeDirectoryError(f"{self.path} belongs to user {owner.st_uid}")
-            if stat.S_IMODE(owner.st_mode) != 0o700:
-                os.fchmod(descriptor, 0o700)
+            if owner.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+                # Somebody may rely on its mode, as everybody does on /tmp's: it is not ours to narrow.
+                mode = f"{stat.S_IMODE(owner.st_mode):04o}"
+                raise UnsafeDirectoryError(
+                    f"{self.path} is open to others ({mode}); name a directory in it, which is then made"
+                )
             if not os.access(self.path, os.W_OK | os.X_OK):
                 raise UnsafeDirectoryError(f"{self.path} is not writable")
         finally:
@@ -126,7 +131,7 @@ class SpoolDirectory:
                 path=path,
                 service=matched["service"],
                 pid=int(matched["pid"]),
-                bytes=sum(_size(path + suffix) for suffix in _SUFFIXES),
+                bytes=sum(size_of(path + suffix) for suffix in _SUFFIXES),
                 is_owned=is_owned,
                 by_rank=noted,
             )
@@ -222,7 +227,8 @@ def _parse(note: bytes) -> dict[int, int]:
         return {}
 
 
-def _size(path: str) -> int:
+def size_of(path: str) -> int:
+    """The file's bytes; 0 where there is none."""
     try:
         return os.lstat(path).st_size
     except OSError:

@@ -50,7 +50,8 @@ class Row(Struct, frozen=True):
 
     row: int
     rank: int
-    record: bytes
+    record: object
+    """The bytes of a record, unless the file is damaged."""
 
 
 def is_corrupt(error: BaseException) -> bool:
@@ -62,12 +63,15 @@ def is_corrupt(error: BaseException) -> bool:
 class SpoolFile:
     """The rows of one file, with their number and an upper bound of their pages kept in memory.
 
+    Rows are numbered from ``first_row``, upwards for ever.
+
     Every method may raise ``sqlite3.Error``; ``is_corrupt`` tells damage from a full or failing disk.
     """
 
-    def __init__(self, path: str, limit: SpoolLimit) -> None:
+    def __init__(self, path: str, limit: SpoolLimit, *, first_row: int = 1) -> None:
         self.path = path
         self.limit = limit
+        self.next_row = first_row
         self.connection = sqlite3.connect(path, timeout=0, isolation_level=None)
         try:
             self._prepare()
@@ -97,7 +101,8 @@ class SpoolFile:
         for rank, length in execute("SELECT rank, length(record) FROM events"):
             self.by_rank[rank] += 1
             self.cost += cost_of(length)
-        self._next_row = (execute("SELECT max(row) FROM events").fetchone()[0] or 0) + 1
+        last_row = execute("SELECT max(row) FROM events").fetchone()[0] or 0
+        self.next_row = max(self.next_row, last_row + 1)
 
     @property
     def rows(self) -> int:
@@ -108,12 +113,12 @@ class SpoolFile:
     def transaction(self) -> Iterator[None]:
         """All or nothing, and on disk when it ends."""
         self.connection.execute("BEGIN IMMEDIATE")
-        before = self.by_rank.copy(), self.cost, self._next_row
+        before = self.by_rank.copy(), self.cost, self.next_row
         try:
             yield
             self.connection.execute("COMMIT")
         except BaseException:
-            self.by_rank, self.cost, self._next_row = before
+            self.by_rank, self.cost, self.next_row = before
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
             raise
@@ -129,7 +134,7 @@ class SpoolFile:
 
     def append(self, records: Sequence[tuple[int, bytes]]) -> range:
         """Add (rank, record) pairs; the numbers of their rows."""
-        first = self._next_row
+        first = self.next_row
         numbers = range(first, first + len(records))
         for start in range(0, len(records), STATEMENT_ROWS):
             some = records[start : start + STATEMENT_ROWS]
@@ -138,7 +143,7 @@ class SpoolFile:
                 values += (row, rank, record)
             places = ",".join(("(?,?,?)",) * len(some))
             self.connection.execute(f"INSERT INTO events (row, rank, record) VALUES {places}", values)  # noqa: S608 - only the number of places varies
-        self._next_row += len(records)
+        self.next_row += len(records)
         for rank, record in records:
             self.by_rank[rank] += 1
             self.cost += cost_of(len(record))
@@ -182,7 +187,8 @@ class SpoolFile:
             row = Row(*found)
             if row.row in spoken:
                 continue
-            size += len(row.record)
+            # A damaged column may hold anything; the reader of records sees that it is none.
+            size += len(row.record) if isinstance(row.record, bytes) else 0
             if len(taken) == BATCH_EVENTS or (taken and size > BATCH_BYTES):
                 break
             taken.append(row)

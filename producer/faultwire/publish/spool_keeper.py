@@ -1,7 +1,6 @@
 """What the spool's thread does with its file: write, evict, give out, delete, adopt."""
 
 import contextlib
-import ctypes
 import logging
 import sqlite3
 import time
@@ -11,13 +10,16 @@ from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
 from faultwire.publish import spool_record
-from faultwire.publish.buffer import Buffer
+from faultwire.publish.buffer import SWEEP_EVENTS, Buffer
 from faultwire.publish.loss import LossReason
-from faultwire.publish.spool_adoption import Adopter
+from faultwire.publish.spool_adoption import leak_connection
 from faultwire.publish.spool_directory import Lock, SpoolDirectory
 from faultwire.publish.spool_file import REFUSALS, Row, SpoolFile, SpoolLimit
-from faultwire.publish.ticket import SPOOLED, Ticket
+from faultwire.publish.spool_heir import Heir
+from faultwire.publish.spool_record import RANKS
+from faultwire.publish.ticket import SPOOLED, Ticket, refused
 from faultwire_shared.event import ErrorSeverity, Lane
+from faultwire_shared.failpoint import failpoint
 
 AGE_SECONDS: Final = 0.02
 """What is not confirmed by then goes to disk as well: the promised window is 50 ms."""
@@ -25,9 +27,7 @@ UNDER_WAY_SECONDS: Final = 0.03
 """The same for what is being published: its confirm is worth a little patience."""
 CROWDED_SECONDS: Final = 1.0
 """After an event found no room, until those in memory are tried again."""
-ADOPT_SECONDS: Final = 60.0
-"""Between two looks for files whose process has died."""
-_RANKS: Final = (4, 3, 2, 1)
+EVICTED_AT_ONCE: Final = 10
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ class SpoolKeeper:
         self.originals: weakref.WeakValueDictionary[int, Ticket] = weakref.WeakValueDictionary()
         self.waiting = 0
         """Events that may be published, be they under way or not."""
-        self.adopt_at = 0.0
+        self.heir = Heir(directory, service, buffer, clock=clock)
         self._directory = directory
         self._service = service
         self._buffer = buffer
@@ -63,22 +63,17 @@ class SpoolKeeper:
         self._clock = clock
         self._file: SpoolFile | None = None
         self._lock: Lock | None = None
-        self._adopter: Adopter | None = None
         self._claimed: set[int] = set()
-        self._cursors = dict.fromkeys(_RANKS, 0)
+        self._cursors = dict.fromkeys(RANKS, 0)
         self._crowded_until = 0.0
         self._aside = 0
+        self._first_row = 1
         self._noted: Counter[int] = Counter()
 
     @property
     def is_open(self) -> bool:
         """Whether there is a file."""
         return self._file is not None
-
-    @property
-    def is_adopting(self) -> bool:
-        """Whether another file is being read."""
-        return self._adopter is not None
 
     @property
     def offers(self) -> bool:
@@ -88,25 +83,33 @@ class SpoolKeeper:
     def work(self, hasty: list[Ticket], *, everything: bool) -> None:
         """Write what is due and do what the news ask for."""
         file = self._opened()
-        now = self._clock()
-        due = hasty
-        if everything or now >= self._crowded_until:
-            before = (now, now) if everything else (now - AGE_SECONDS, now - UNDER_WAY_SECONDS)
-            due = due + self._buffer.unsettled(before[0], taken_before=before[1])
-        while due:
-            wrote = self._write(file, due)
-            due = self._buffer.unsettled(now) if everything and wrote else []
+        # First of all: what it deletes makes room, on a full disk too.
         self._tidy(file)
-        if not everything:
-            self._adopt(file)
+        self._write(file, [*hasty, *self._due(everything=everything)])
+        if everything:
+            while self._write(file, self._due(everything=True)):
+                pass
+            self._tidy(file)
+        elif self.heir.work(file):
+            self._aside = file.rows - file.waiting()
         self._count(file)
+
+    def _due(self, *, everything: bool) -> list[Ticket]:
+        now = self._clock()
+        if everything:
+            return self._buffer.unsettled(now, most=None)
+        if now < self._crowded_until:
+            return []
+        # Once something found no room, what is less severe must not stand before what would find some.
+        most = None if self._crowded_until else SWEEP_EVENTS
+        return self._buffer.unsettled(now - AGE_SECONDS, taken_before=now - UNDER_WAY_SECONDS, most=most)
 
     def _opened(self) -> SpoolFile:
         if self._file is None:
             self._directory.prepare()
             lock = self._directory.claim_new(self._service)
             try:
-                self._file = SpoolFile(lock.database, self._limit)
+                self._file = SpoolFile(lock.database, self._limit, first_row=self._first_row)
             except BaseException:
                 self._directory.remove(lock)
                 raise
@@ -114,62 +117,76 @@ class SpoolKeeper:
             logger.debug("spool.opened", extra={"event": "spool.opened", "sqlite": sqlite3.sqlite_version})
         return self._file
 
-    def _write(self, file: SpoolFile, due: Iterable[Ticket]) -> bool:
-        """Commit in as many transactions as the WAL's budget asks for; whether every event found room."""
-        fits = True
+    def _write(self, file: SpoolFile, due: Iterable[Ticket]) -> int:
+        """Commit in as many transactions as the WAL's budget asks for, the most severe first; how many."""
+        written = wanted = size = 0
         chunk: list[tuple[Ticket, bytes]] = []
-        size = 0
-        for ticket in dict.fromkeys(due):
+        for ticket in sorted(dict.fromkeys(due), key=lambda each: -each.rank):
             body = ticket.body
             if ticket.settled or not body:
                 continue
             chunk.append((ticket, spool_record.pack(ticket.event_id, ticket.rank, ticket.routing_key, body)))
+            wanted += 1
             size += len(chunk[-1][1])
             if size >= file.limit.wal_bytes // 4:
-                fits = self._commit(file, chunk) and fits
+                written += self._commit(file, chunk)
                 chunk, size = [], 0
-        return (not chunk or self._commit(file, chunk)) and fits
+        if chunk:
+            written += self._commit(file, chunk)
+        if wanted:
+            self._crowded_until = self._clock() + CROWDED_SECONDS if written < wanted else 0.0
+        return written
 
-    def _commit(self, file: SpoolFile, chunk: list[tuple[Ticket, bytes]]) -> bool:
-        evicted, written = 0, 0
+    def _commit(self, file: SpoolFile, chunk: list[tuple[Ticket, bytes]]) -> int:
+        """Write what finds room; how many that were."""
+        evicted: list[int] = []
         with file.transaction():
-            chunk.sort(key=lambda pair: -pair[0].rank)
+            failpoint("spool.begun")
+            rows: list[int] = []
             if file.has_room([(ticket.rank, record) for ticket, record in chunk]):
-                rows = list(file.append([(ticket.rank, record) for ticket, record in chunk]))
-                written = len(rows)
+                rows += file.append([(ticket.rank, record) for ticket, record in chunk])
             else:
-                rows = []
                 for ticket, record in chunk:
                     evicted += self._make_room(file, ticket.rank, record)
-                    if file.has_room([(ticket.rank, record)]):
-                        rows += file.append([(ticket.rank, record)])
-                        written += 1
-                    else:
+                    if not file.has_room([(ticket.rank, record)]):
                         break
-        tickets = [ticket for ticket, _ in chunk[:written]]
+                    rows += file.append([(ticket.rank, record)])
+            self._note_least(file)
+            failpoint("spool.written")
+        failpoint("spool.committed")
+        tickets = [ticket for ticket, _ in chunk[: len(rows)]]
         for ticket, row in zip(tickets, rows, strict=True):
             ticket.row = row
             self.originals[row] = ticket
         moved = self._buffer.move_to_spool(tickets)
-        self._claimed.update(ticket.row for ticket in moved.kept)
+        self._claimed.update(ticket.row for ticket in (*moved.kept, *moved.late))
         self.confirmed.extend(ticket.row for ticket in moved.late)
         self.released.extend(moved.left)
-        self._buffer.lose_spooled(LossReason.SPOOL_EVICTED, events=evicted)
-        if written < len(chunk):
-            self._crowded_until = self._clock() + CROWDED_SECONDS
-        return written == len(chunk)
+        self._lose(file, evicted, LossReason.SPOOL_EVICTED)
+        return len(rows)
 
-    def _make_room(self, file: SpoolFile, rank: int, record: bytes) -> int:
-        """Evict events of less severity, the least severe and oldest first; how many."""
-        evicted = 0
+    def _make_room(self, file: SpoolFile, rank: int, record: bytes) -> list[int]:
+        """Evict events of less severity, the least severe and oldest first; their rows."""
+        evicted: list[int] = []
         while not file.has_room([(rank, record)]):
-            victims = [row for row in file.least(rank, 10 + len(self._claimed)) if row not in self._claimed][
-                :10
-            ]
+            least = file.least(rank, EVICTED_AT_ONCE + len(self._claimed))
+            victims = [row for row in least if row not in self._claimed][:EVICTED_AT_ONCE]
             if not victims:
                 break
-            evicted += file.delete(victims)
+            file.delete(victims)
+            evicted += victims
         return evicted
+
+    def _lose(self, file: SpoolFile, rows: list[int], reason: LossReason) -> None:
+        """Count rows that are gone, and tell whoever still asks for them."""
+        if not rows:
+            return
+        self._buffer.lose_spooled(reason, events=len(rows))
+        for row in rows:
+            original = self.originals.pop(row, None)
+            if original is not None:
+                original.settle(refused(reason.value))
+        self._aside = file.rows - file.waiting()
 
     def _tidy(self, file: SpoolFile) -> None:
         """Delete what was confirmed, note what was refused, and let go of what came back."""
@@ -181,6 +198,8 @@ class SpoolKeeper:
                 with file.relaxed(), file.transaction():
                     file.delete(confirmed)
                     file.count_refusal(refused)
+                    self._note_least(file)
+                    failpoint("spool.confirmed")
             except BaseException:
                 self.confirmed.extend(confirmed)
                 self.refused.extend(refused)
@@ -198,6 +217,13 @@ class SpoolKeeper:
                 self._claimed.discard(ticket.row)
                 self._cursors[ticket.rank] = min(self._cursors[ticket.rank], ticket.row - 1)
 
+    def _note_least(self, file: SpoolFile) -> None:
+        """Before a commit: the note may say less than there is, never more, wherever a kill comes between."""
+        least = self._noted & file.by_rank
+        if self._lock is not None and least != self._noted:
+            self._noted = least
+            self._lock.note(least)
+
     def _count(self, file: SpoolFile) -> None:
         self.waiting = file.rows - self._aside
         if self._lock is not None and self._noted != file.by_rank:
@@ -209,7 +235,7 @@ class SpoolKeeper:
         file = self._file
         if file is None:
             return []
-        for rank in _RANKS:
+        for rank in RANKS:
             if ErrorSeverity.from_rank(rank).lane in lanes:
                 rows = file.batch(rank, self._cursors[rank], self._claimed)
                 if rows:
@@ -217,7 +243,8 @@ class SpoolKeeper:
         return []
 
     def _tickets(self, file: SpoolFile, rows: list[Row]) -> list[Ticket]:
-        tickets, damaged = [], []
+        tickets: list[Ticket] = []
+        damaged: list[int] = []
         for row in rows:
             self._cursors[row.rank] = row.row
             record = spool_record.unpack(row.record)
@@ -236,88 +263,51 @@ class SpoolKeeper:
             tickets.append(ticket)
         if damaged:
             with file.transaction():
-                lost = file.delete(damaged)
-            self._buffer.lose_spooled(LossReason.SPOOL_CORRUPT, events=lost)
+                file.delete(damaged)
+                self._note_least(file)
+            self._lose(file, damaged, LossReason.SPOOL_CORRUPT)
             self._count(file)
         self._claimed.update(ticket.row for ticket in tickets)
         return tickets
 
-    def _adopt(self, file: SpoolFile) -> None:
-        """Copy some rows of a dead process's file into ours, and delete it once all are."""
-        if self._adopter is None:
-            if self._clock() < self.adopt_at:
-                return
-            lock = next(iter(self._directory.orphans(self._service)), None)
-            if lock is None:
-                self.adopt_at = self._clock() + ADOPT_SECONDS
-                return
-            self._adopter = Adopter(self._directory, lock)
-        adopter = self._adopter
-        try:
-            rows = adopter.read()
-            if rows and not file.has_room([(rank, record) for rank, _, record in rows]):
-                # What stands in the way is published first; until then the other file keeps its own.
-                adopter.close()
-                self._adopter = None
-                self.adopt_at = self._clock() + ADOPT_SECONDS
-                return
-            if rows:
-                with file.transaction():
-                    numbers = file.append([(rank, record) for rank, _, record in rows])
-                    file.set_refusals((row, n) for row, (_, n, _) in zip(numbers, rows, strict=True) if n)
-                self._aside = file.rows - file.waiting()
-                self._buffer.adopt(events=len(rows))
-                return
-        except (sqlite3.Error, OSError):
-            adopter.close()
-            self._adopter = None
-            self.adopt_at = self._clock() + ADOPT_SECONDS
-            raise
-        self._adopter = None
-        adopter.finish()
-        if adopter.missing:
-            self._buffer.adopt(events=adopter.missing)
-            self._buffer.lose_spooled(LossReason.SPOOL_CORRUPT, events=adopter.missing)
-
     def abandon_file(self) -> None:
-        """Leave a damaged file to the next adoption, which is ours and begins now."""
+        """Give a damaged file to the heir, which is ours; a new one is begun, with numbers of its own."""
         file, lock, self._file, self._lock = self._file, self._lock, None, None
         if file is None or lock is None:
             return
-        self._buffer.adopt(events=-file.rows)
+        # Confirms of the old rows may still come; no row of the new file must answer to their numbers.
+        self._first_row = file.next_row
+        self._buffer.seek_spooled(self._first_row)
         with contextlib.suppress(sqlite3.Error):
             file.close()
-        lock.release(remove=False)
+        self.heir.keep(lock)
         self._claimed.clear()
         self.originals.clear()
         for waiting in (self.confirmed, self.refused, self.released):
             waiting.clear()
-        self._cursors = dict.fromkeys(_RANKS, 0)
+        self._cursors = dict.fromkeys(RANKS, 0)
         self._aside = self.waiting = 0
-        self.adopt_at = 0.0
+        self._noted = Counter()
 
     def close(self) -> None:
         """Close the file, and remove it when it is empty."""
-        if self._adopter is not None:
-            self._adopter.close()
+        self.heir.close()
         file, lock, self._file, self._lock = self._file, self._lock, None, None
         if file is None or lock is None:
             return
+        is_empty = not file.rows
         with contextlib.suppress(sqlite3.Error):
-            is_empty = not file.rows
             file.close()
-            if is_empty:
-                self._directory.remove(lock)
-                return
-        lock.release(remove=False)
+        if is_empty:
+            self._directory.remove(lock)
+        else:
+            lock.release(remove=False)
 
     def leak(self) -> None:
         """In a forked child: neither use nor close what is the parent's."""
+        self.heir.leak()
         if self._file is not None:
-            # SQLite would checkpoint, and delete, the parent's WAL when the last reference goes.
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._file.connection))
-        if self._adopter is not None:
-            self._adopter.leak()
+            leak_connection(self._file.connection)
         if self._lock is not None:
             self._lock.release(remove=False)  # the parent's descriptor keeps it
 

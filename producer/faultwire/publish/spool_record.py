@@ -10,6 +10,8 @@ MAGIC: Final = b"\xf5fw\x01"
 _HEAD: Final = struct.Struct(">4sIIBBH")  # magic, CRC, length, rank, and the lengths of the id and the key
 HEAD_BYTES: Final = _HEAD.size
 _CHECKED: Final = 8  # the CRC covers what follows it
+RANKS: Final = (4, 3, 2, 1)
+"""The severities' ranks, the most severe first."""
 RECORD_BYTES_MAXIMUM: Final = 1024 * 1024
 
 
@@ -38,13 +40,15 @@ def length_of(head: bytes) -> int:
     return length if HEAD_BYTES <= length <= RECORD_BYTES_MAXIMUM else 0
 
 
-def unpack(data: bytes) -> Record | None:
-    """The event, or None where a byte is not as it was written."""
-    if len(data) < HEAD_BYTES or length_of(data) != len(data):
+def unpack(data: object) -> Record | None:
+    """The event, or None where a byte is not as it was written; a damaged column may hold anything."""
+    if not isinstance(data, bytes) or len(data) < HEAD_BYTES or length_of(data) != len(data):
         return None
     _, crc, _, rank, name_bytes, key_bytes = _HEAD.unpack_from(data)
     if zlib.crc32(data[_CHECKED:]) != crc:
         return None
     key_at = HEAD_BYTES + name_bytes
     body_at = key_at + key_bytes
+    if rank not in RANKS:
+        return None
     return Record(data[HEAD_BYTES:key_at].decode(), rank, data[key_at:body_at].decode(), data[body_at:])
