@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from faultwire.publish.buffer import LIMIT, Buffer, LaneLimit
+from faultwire.publish.buffer import LIMIT, Buffer, BufferLimit
 from faultwire.publish.loss import Losses, LossReason
 from faultwire.publish.spool import Spool
 from faultwire.publish.spool_file import SpoolLimit
@@ -29,13 +29,13 @@ class SpoolBench:
         directory: Path,
         *,
         limit: SpoolLimit | None = None,
-        lane: LaneLimit = LIMIT,
+        memory: BufferLimit = LIMIT,
         service: str = "shop",
     ) -> None:
         self.directory = directory
         self.handed = 0
         self.losses = Losses()
-        self.buffer = Buffer(self.losses, lane)
+        self.buffer = Buffer(self.losses, memory)
         self.spool = Spool(str(directory), service, self.buffer, limit=limit)
 
     def hand(
@@ -94,10 +94,10 @@ class SpoolBench:
 
 @contextmanager
 def spooling(
-    directory: Path, *, limit: SpoolLimit | None = None, lane: LaneLimit = LIMIT, service: str = "shop"
+    directory: Path, *, limit: SpoolLimit | None = None, memory: BufferLimit = LIMIT, service: str = "shop"
 ) -> Iterator[SpoolBench]:
     """A spool in the directory, closed at the end."""
-    bench = SpoolBench(directory, limit=limit, lane=lane, service=service)
+    bench = SpoolBench(directory, limit=limit, memory=memory, service=service)
     try:
         yield bench
     finally:

@@ -9,7 +9,7 @@ import pytest
 from tests.faults.spool_bench import CRITICAL, HIGH, LOW, MEDIUM, SpoolBench, spooling
 from tests.faults.spool_reader import read_spools
 
-from faultwire.publish.buffer import LaneLimit
+from faultwire.publish.buffer import BufferLimit
 from faultwire.publish.spool_file import SpoolLimit
 from faultwire.publish.ticket import Ticket
 
@@ -57,20 +57,20 @@ def test_line_37_what_finds_no_room_waits_in_memory_and_is_refused_and_counted_w
 ) -> None:
     with (
         caplog.at_level(logging.WARNING),
-        spooling(tmp_path / "s", limit=SpoolLimit(rows=40), lane=LaneLimit(events=20)) as bench,
+        spooling(tmp_path / "s", limit=SpoolLimit(rows=40), memory=BufferLimit(bytes=20_000)) as bench,
     ):
         for _ in range(40):
             bench.hand(CRITICAL)
-        waiting = [bench.hand(MEDIUM) for _ in range(20)]
-        assert {ticket.state.state for ticket in waiting} == {"buffered"}
-        beyond = [bench.hand(MEDIUM) for _ in range(5)]
-        assert {(ticket.state.state, ticket.state.reason) for ticket in beyond} == {
-            ("refused", "buffer_full")
-        }
-        assert bench.buffer.figures().lost == {"buffer_full": 5}
+        handed = [bench.hand(MEDIUM) for _ in range(60)]
+        waiting = [ticket for ticket in handed if ticket.state.state == "buffered"]
+        beyond = [ticket for ticket in handed if ticket.state.reason == "buffer_full"]
+        assert handed == waiting + beyond
+        assert len(waiting) >= 10
+        assert len(beyond) >= 10
+        assert bench.buffer.figures().lost == {"buffer_full": len(beyond)}
         assert bench.adds_up()
     assert "event.lost reason=buffer_full" in caplog.text
-    assert bench.buffer.figures().lost == {"buffer_full": 5, "shutdown": 20}
+    assert bench.buffer.figures().lost == {"buffer_full": len(beyond), "shutdown": len(waiting)}
     assert bench.adds_up()
 
 
@@ -126,7 +126,7 @@ def test_line_37_the_sum_is_right_at_every_moment_while_events_come_are_evicted_
     print(f"seed {seed}")
     rng = random.Random(seed)
     severities = (LOW, MEDIUM, HIGH, CRITICAL)
-    with spooling(tmp_path / "s", limit=SpoolLimit(rows=100), lane=LaneLimit(events=50)) as bench:
+    with spooling(tmp_path / "s", limit=SpoolLimit(rows=100), memory=BufferLimit(bytes=50_000)) as bench:
         tickets: list[Ticket] = []
         for _ in range(3_000):
             tickets.append(bench.hand(rng.choice(severities), wait=False))

@@ -218,6 +218,11 @@ class Buffer:
             left = self._leave_to_disk() if self._bytes > self._kept_room else []
         return Moved([ticket for ticket in written if ticket.body], left, late)
 
+    def leave_to_disk(self) -> list[Ticket]:
+        """Keep in memory nothing that is on disk too, but for what is under way; what was let go."""
+        with self._lock:
+            return self._leave_to_disk()
+
     def _leave_to_disk(self) -> list[Ticket]:
         left: list[Ticket] = []
         for queue in self._lanes.values():

@@ -146,6 +146,7 @@ class SpoolKeeper:
             if file.has_room([(ticket.rank, record) for ticket, record in chunk]):
                 rows += file.append([(ticket.rank, record) for ticket, record in chunk])
             else:
+                self._unclaim(self._buffer.leave_to_disk())
                 for ticket, record in chunk:
                     evicted += self._make_room(file, ticket.rank, record)
                     if not file.has_room([(ticket.rank, record)]):
@@ -212,7 +213,11 @@ class SpoolKeeper:
                 extra = {"event": "event.set_aside", "events": aside}
                 logger.warning("event.set_aside events=%d: refused %d times", aside, REFUSALS, extra=extra)
             self._aside = aside
-        for ticket in released:
+        self._unclaim(released)
+
+    def _unclaim(self, tickets: Iterable[Ticket]) -> None:
+        """Let rows be given out again, or evicted: the publisher no longer has them."""
+        for ticket in tickets:
             if not ticket.decided:
                 self._claimed.discard(ticket.row)
                 self._cursors[ticket.rank] = min(self._cursors[ticket.rank], ticket.row - 1)
