@@ -25,6 +25,7 @@ from faultwire.capture import (
 )
 from faultwire.log_line import log_handled
 from faultwire.processors import Processor
+from faultwire.publish import farewell
 from faultwire.publish.choice import spool_for, transport_for
 from faultwire.publish.loss import Losses, LossReason
 from faultwire.publish.outlet import Outlet
@@ -69,6 +70,9 @@ class ErrorManager:
         spool_path: a directory for what the broker does not take at once; by default
             ``faultwire/spool/<service>`` in the user's state directory, none with an empty text.
         spool_bytes: what the spool may take of the disk.
+        flush_on_sigterm: take the place of SIGTERM's default action, where nobody else has by then and only
+            in the main thread: what is in memory goes to the spool, in two seconds at most, and the process
+            still dies by SIGTERM. A handler that you set, before or after, wins.
         confirm_timeout: seconds that ``durability="confirmed"`` waits.
         shutdown_timeout: seconds that closing may take altogether.
         clock: the time in UTC.
@@ -89,6 +93,7 @@ class ErrorManager:
         processors: Iterable[Processor] = (),
         spool_path: str | os.PathLike[str] | None = None,
         spool_bytes: int = SPOOL_BYTES,
+        flush_on_sigterm: bool = True,
         confirm_timeout: float = CONFIRM_SECONDS,
         shutdown_timeout: float = SHUTDOWN_SECONDS,
         clock: Clock = _now,
@@ -117,6 +122,8 @@ class ErrorManager:
         make_spool = spool_for(spool_path, broker_url, self._origin.service, spool_bytes)
         self._outlet = Outlet(make_transport, self._losses, make_spool=make_spool) if make_transport else None
         _managers.add(self)
+        if flush_on_sigterm and make_transport and make_spool:
+            farewell.flush_on_sigterm()
         if self._outlet is None:
             logger.debug("no broker_url: errors are answered and logged, not published")
 
