@@ -15,6 +15,21 @@ _FRANK: Final = (Category.VALIDATION, Category.BUSINESS)
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
+def respond(
+    error: object,
+    event: Event,
+    *,
+    meaning: Classification,
+    user_message: object,
+    ticket: Ticket,
+) -> ErrorResponse:
+    """``response_for``, or the generic answer where the error's details are hostile; never raises."""
+    try:
+        return response_for(error, event, meaning=meaning, user_message=user_message, ticket=ticket)
+    except Exception:  # noqa: BLE001 - details may raise anything, and the generic answer needs none
+        return response_for(None, event, meaning=meaning, user_message=None, ticket=ticket)
+
+
 def response_for(
     error: object,
     event: Event,

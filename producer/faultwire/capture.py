@@ -21,6 +21,7 @@ from faultwire_shared.event import (
     ExceptionInfo,
     Sdk,
 )
+from faultwire_shared.event_id import new_event_id
 from faultwire_shared.taxonomy import DEFAULTS, Classification, classify
 
 Clock = Callable[[], datetime]
@@ -37,7 +38,6 @@ class Origin(Struct, frozen=True, kw_only=True):
     environment: str
     release: str | None
     host: str | None
-    producer_id: str
 
 
 class Extras(Struct, frozen=True, kw_only=True):
@@ -102,10 +102,32 @@ def event_from(
         request=snapshot.mapping("request", extras.request),
         transaction=None if extras.transaction is None else snapshot.text("transaction", extras.transaction),
         fingerprint=_fingerprint(extras.fingerprint),
-        producer_id=origin.producer_id,
         truncated=snapshot.truncated,
         sdk=SDK,
     )
+
+
+def capture(
+    error: object, *, now: datetime, origin: Origin, severity: object, extras: Extras
+) -> tuple[Event, Classification]:
+    """The event of an error and what it means, with a new id; never raises, whatever it is handed."""
+    now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+    event_id = new_event_id(now)
+    try:
+        meaning = meaning_of(error)
+        event = event_from(
+            error,
+            event_id=event_id,
+            now=now,
+            origin=origin,
+            meaning=meaning,
+            severity=severity,
+            extras=extras,
+        )
+        return event, meaning
+    except Exception:  # noqa: BLE001 - whatever a hostile error does, the host gets its answer
+        least = least_event(error, event_id=event_id, now=now, origin=origin, severity=severity)
+        return least, DEFAULTS[Category.SYSTEM]
 
 
 def least_event(
@@ -128,7 +150,6 @@ def least_event(
         release=origin.release,
         host=origin.host,
         exceptions=[ExceptionInfo(type=clean_text(kind.__name__, NAME_CHARACTERS))],
-        producer_id=origin.producer_id,
         truncated=["exceptions"],
         sdk=SDK,
     )

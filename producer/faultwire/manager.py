@@ -9,36 +9,24 @@ from itertools import count
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
-from msgspec.structs import force_setattr, replace
-
-from faultwire import processors as chain
-from faultwire.answer import response_for
-from faultwire.capture import (
-    Clock,
-    Extras,
-    Origin,
-    Unencodable,
-    encode_bounded,
-    event_from,
-    least_event,
-    meaning_of,
-)
+from faultwire.answer import respond
+from faultwire.capture import SDK, Clock, Extras, Origin, capture
+from faultwire.emitter import Emitter
 from faultwire.log_line import log_handled
 from faultwire.processors import Processor
 from faultwire.publish import farewell
-from faultwire.publish.choice import spool_for, transport_for
-from faultwire.publish.loss import Losses, LossReason
+from faultwire.publish.account import Account, new_producer_id
+from faultwire.publish.choice import spool_for, spool_path_for, transport_for
+from faultwire.publish.loss import Losses
 from faultwire.publish.outlet import Outlet
-from faultwire.publish.ticket import Ticket, refused
+from faultwire.publish.ticket import Ticket
 from faultwire.publish.transport import Transport
+from faultwire.report import Identity
 from faultwire.response import ErrorResponse
 from faultwire.settings import read_settings
 from faultwire.snapshot import clean_text
 from faultwire.stats import Stats
-from faultwire_shared.event import NAME_CHARACTERS, Category, ErrorSeverity, Event
-from faultwire_shared.event_id import new_event_id
-from faultwire_shared.taxonomy import DEFAULTS, Classification
-from faultwire_shared.topology import routing_key
+from faultwire_shared.event import NAME_CHARACTERS, ErrorSeverity
 
 Durability = Literal["buffered", "spooled", "confirmed"]
 """What ``handle_error`` waits for: the event in memory, on disk (or confirmed), or the broker's confirm."""
@@ -106,21 +94,21 @@ class ErrorManager:
             environment=clean_text(environment, NAME_CHARACTERS) or "production",
             release=clean_text(release, NAME_CHARACTERS) if release else None,
             host=clean_text(host or os.uname().nodename, NAME_CHARACTERS),
-            producer_id=os.urandom(8).hex(),
         )
-        self._processors = tuple(processors)
         self._confirm_timeout = confirm_timeout
         self._shutdown_timeout = shutdown_timeout
         self._clock = clock
-        self._losses = Losses()
-        self._sequence = count(1)
         self._handled = count(1)
         self._handled_now = 0
-        self._processor_failures = 0
-        self._keys: dict[tuple[ErrorSeverity, Category], str] = {}
+        losses = Losses()
+        directory = spool_path_for(spool_path, broker_url, self._origin.service)
+        account = Account(self._identity(), losses, path=directory)
         make_transport = transport or transport_for(broker_url, self._origin.service)
-        make_spool = spool_for(spool_path, broker_url, self._origin.service, spool_bytes)
-        self._outlet = Outlet(make_transport, self._losses, make_spool=make_spool) if make_transport else None
+        make_spool = spool_for(directory, self._origin.service, spool_bytes)
+        self._outlet = (
+            Outlet(make_transport, losses, make_spool=make_spool, account=account) if make_transport else None
+        )
+        self._emitter = Emitter(processors, account, losses, self._outlet)
         _managers.add(self)
         if flush_on_sigterm and make_transport and make_spool:
             farewell.flush_on_sigterm()
@@ -222,9 +210,12 @@ class ErrorManager:
         *,
         at_once: bool = False,
     ) -> tuple[ErrorResponse, Ticket]:
-        event, meaning = self._capture(error, severity, extras)
-        ticket = self._publish(event, at_once=at_once)
-        response = self._respond(error, meaning, event, user_message, ticket)
+        self._handled_now = next(self._handled)
+        event, meaning = capture(
+            error, now=self._clock(), origin=self._origin, severity=severity, extras=extras
+        )
+        ticket = self._emitter.emit(event, at_once=at_once)
+        response = respond(error, event, meaning=meaning, user_message=user_message, ticket=ticket)
         log_handled(event, error)
         return response, ticket
 
@@ -255,90 +246,22 @@ class ErrorManager:
 
     def stats(self) -> Stats:
         """What has been done so far."""
-        figures = self._outlet.buffer.figures() if self._outlet is not None else None
-        lost = figures.lost if figures else self._losses.by_reason()
-        return Stats(
-            handled=self._handled_now,
-            confirmed=figures.confirmed if figures else 0,
-            spooled=figures.spooled if figures else 0,
-            adopted=figures.adopted if figures else 0,
-            refused=lost.get(LossReason.REFUSED.value, 0),
-            lost=lost,
-            buffered=figures.held if figures else 0,
-            processor_failures=self._processor_failures,
+        return self._emitter.stats(self._handled_now)
+
+    def _identity(self) -> Identity:
+        return Identity(
+            producer_id=new_producer_id(),
+            service=self._origin.service,
+            host=self._origin.host or "",
+            started_at=self._clock(),
+            sdk=SDK,
         )
-
-    def _capture(self, error: object, severity: object, extras: Extras) -> tuple[Event, Classification]:
-        self._handled_now = next(self._handled)
-        now = self._clock()
-        now = now.replace(microsecond=now.microsecond // 1000 * 1000)
-        event_id = new_event_id(now)
-        try:
-            meaning = meaning_of(error)
-            event = event_from(
-                error,
-                event_id=event_id,
-                now=now,
-                origin=self._origin,
-                meaning=meaning,
-                severity=severity,
-                extras=extras,
-            )
-            return event, meaning
-        except Exception:  # noqa: BLE001 - whatever a hostile error does, the host gets its answer
-            least = least_event(error, event_id=event_id, now=now, origin=self._origin, severity=severity)
-            return least, DEFAULTS[Category.SYSTEM]
-
-    def _respond(
-        self, error: object, meaning: Classification, event: Event, user_message: object, ticket: Ticket
-    ) -> ErrorResponse:
-        try:
-            return response_for(error, event, meaning=meaning, user_message=user_message, ticket=ticket)
-        except Exception:  # noqa: BLE001 - details may be hostile, and the generic answer needs none
-            return response_for(None, event, meaning=meaning, user_message=None, ticket=ticket)
-
-    def _publish(self, event: Event, *, at_once: bool) -> Ticket:
-        if self._outlet is None:
-            return Ticket(event_id=event.id, state=refused("disabled"))
-        kept, failures = chain.run(self._processors, event)
-        self._processor_failures += failures
-        if kept is None:
-            return self._lose(event, LossReason.PROCESSOR)
-        force_setattr(kept, "id", event.id)
-        force_setattr(kept, "sequence", next(self._sequence))
-        try:
-            body, kept = encode_bounded(kept)
-        except Unencodable:
-            return self._lose(event, LossReason.UNENCODABLE)
-        ticket = Ticket(
-            event_id=event.id,
-            body=body,
-            lane=kept.severity.lane,
-            rank=kept.severity.rank,
-            routing_key=self._key(kept),
-        )
-        self._outlet.put(ticket, at_once=at_once)
-        return ticket
 
     def _start_anew(self) -> None:
         """In a forked child: a producer of its own, with numbers of its own."""
-        self._origin = replace(self._origin, producer_id=os.urandom(8).hex())
-        self._sequence, self._handled = count(1), count(1)
-        self._handled_now = self._processor_failures = 0
-        self._losses.forget()
-        if self._outlet is not None:
-            self._outlet.forget()
-
-    def _lose(self, event: Event, reason: LossReason) -> Ticket:
-        self._losses.count(reason)
-        return Ticket(event_id=event.id, state=refused(reason.value))
-
-    def _key(self, event: Event) -> str:
-        pair = event.severity, event.category
-        key = self._keys.get(pair)
-        if key is None:
-            key = self._keys[pair] = routing_key(event.severity, event.category, event.service)
-        return key
+        self._handled = count(1)
+        self._handled_now = 0
+        self._emitter.forget()
 
 
 _managers: "weakref.WeakSet[ErrorManager]" = weakref.WeakSet()

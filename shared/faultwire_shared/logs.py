@@ -28,6 +28,7 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "settings.refused": "A FAULTWIRE_ variable of the client cannot be used, and nothing is published.",
     "processor.failed": "A processor of the service raised; the event went on without it.",
     "publisher.failed": "The client's publisher met a mistake of its own and starts again.",
+    "report.failed": "The client could not keep or say how far it has counted; it tries again later.",
     "event.lost": "The client dropped events; the line says how many and why.",
 }
 """Every log event of the worker and the client, with a sentence each."""

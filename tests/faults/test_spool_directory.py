@@ -141,7 +141,7 @@ async def test_line_41_the_directory_and_its_files_are_the_users_alone_whatever_
         async with managing(tmp_path / "deep" / "spool") as (errors, _):
             await errors.handle_error(ValueError("x"), durability="spooled")
             files = await asyncio.to_thread(lambda: list((tmp_path / "deep" / "spool").iterdir()))
-            assert {path.suffix for path in files} == {".db", ".db-wal", ".lock"}
+            assert {path.suffix for path in files} == {".db", ".db-wal", ".ledger", ".lock"}
             assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
             assert stat.S_IMODE((tmp_path / "deep" / "spool").stat().st_mode) == 0o700
     finally:

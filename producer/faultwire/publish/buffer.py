@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from faultwire.publish.loss import Losses, LossReason
+from faultwire.publish.loss import Losses, LossReason, Number
 from faultwire.publish.ticket import BUFFERED, CONFIRMED, SPOOLED, FinalState, Ticket, refused
 from faultwire_shared.event import BATCH_BYTES, BATCH_EVENTS, Lane
 
@@ -114,7 +114,7 @@ class Buffer:
                 ticket.buffered_at = time.monotonic()
                 queue.waiting.append(ticket)
         if not fits:
-            self._losses.count(LossReason.BUFFER_FULL)
+            self._losses.count(LossReason.BUFFER_FULL, numbers=(ticket.number,))
             ticket.settle(refused(LossReason.BUFFER_FULL.value))
         elif self.on_put is not None:
             self.on_put(ticket.lane)
@@ -245,11 +245,11 @@ class Buffer:
             self.adopted += events
             self.spooled += events
 
-    def lose_spooled(self, reason: LossReason, *, events: int) -> None:
-        """Count events that the spool had and has no more."""
+    def lose_spooled(self, reason: LossReason, *, events: int, numbers: Iterable[Number | None] = ()) -> None:
+        """Count events that the spool had and has no more, with those of their numbers that are known."""
         with self._lock:
             self.spooled -= events
-            self._losses.add(reason, events)
+            self._losses.add(reason, events, numbers=numbers)
         self._losses.tell(reason)
 
     def seek_spooled(self, below: int) -> None:
@@ -281,13 +281,13 @@ class Buffer:
 
     def abandon(self, reason: LossReason) -> int:
         """Refuse everything that only memory has and count it as lost; how many that were."""
-        count = 0
+        numbers: list[Number | None] = []
         for lane in Lane:
             while tickets := self.take(lane):
                 for ticket in tickets:
                     if ticket.state is BUFFERED:
-                        count += 1
+                        numbers.append(ticket.number)
                         self.settle(ticket, refused(reason.value))
                 self.put_back(lane, tickets)
-        self._losses.count(reason, count)
-        return count
+        self._losses.count(reason, len(numbers), numbers=numbers)
+        return len(numbers)

@@ -31,15 +31,17 @@ def transport_for(url: str | None, service: str) -> Callable[[], Transport] | No
     return make
 
 
-def spool_for(
-    path: str | os.PathLike[str] | None, url: str | None, service: str, size: int
-) -> "Callable[[Buffer], Spool] | None":
-    """What makes the spool; None without a URL or a path of one's own, and for an empty path."""
+def spool_path_for(path: str | os.PathLike[str] | None, url: str | None, service: str) -> str | None:
+    """The spool's directory; None without a URL or a path of one's own, and for an empty path."""
     if path is None and url is not None:
-        path = default_spool_path(os.environ, service)
-    if not path:
+        return default_spool_path(os.environ, service)
+    return os.fspath(path) if path else None
+
+
+def spool_for(directory: str | None, service: str, size: int) -> "Callable[[Buffer], Spool] | None":
+    """What makes the spool; None without a directory."""
+    if directory is None:
         return None
-    directory = os.fspath(path)
 
     def make(buffer: Buffer) -> "Spool":
         # SQLite is loaded by the first manager that has a spool, not by `import faultwire`.

@@ -1,14 +1,23 @@
-"""What the client dropped and why: counted every time, logged once per burst."""
+"""What the client dropped and why: counted every time with its numbers, logged once per burst."""
 
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Final
 
+from faultwire.publish.lost_number import LostNumbers
+from faultwire_shared.producer_report import LostRange
+
 LOG_SECONDS: Final = 10.0
 """Between two log lines about the same reason."""
+PRODUCERS: Final = 200
+"""Whose numbers are kept: our own, and those of dead processes whose spools were adopted."""
+
+Number = tuple[str, int]
+"""A producer's id, and which of its events."""
 
 logger = logging.getLogger("faultwire")
 
@@ -27,23 +36,29 @@ class LossReason(StrEnum):
 
 
 class Losses:
-    """The counts, and when each reason was last spoken of."""
+    """The counts, the numbers, and when each reason was last spoken of. Takes calls from any thread."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._counts: dict[LossReason, int] = {}
         self._told: dict[LossReason, tuple[float, int]] = {}
+        self._numbers: dict[str, LostNumbers] = {}
+        self._unnumbered: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    def count(self, reason: LossReason, events: int = 1) -> None:
-        """Count so many events as lost; the first of a burst is logged at once, the rest every 10 s."""
-        self.add(reason, events)
+    def count(self, reason: LossReason, events: int = 1, *, numbers: Iterable[Number | None] = ()) -> None:
+        """Count so many events as lost; the first of a burst is logged at once, the rest every 10 s.
+
+        ``numbers`` are those of them that are known.
+        """
+        self.add(reason, events, numbers=numbers)
         self.tell(reason)
 
-    def add(self, reason: LossReason, events: int = 1) -> None:
+    def add(self, reason: LossReason, events: int = 1, *, numbers: Iterable[Number | None] = ()) -> None:
         """Count without a word: for whoever holds a lock, as a log handler may hand over errors itself."""
         if events > 0:
             with self._lock:
+                self._note(reason, events, numbers)
                 self._counts[reason] = self._counts.get(reason, 0) + events
 
     def tell(self, reason: LossReason) -> None:
@@ -72,11 +87,39 @@ class Losses:
         self._lock = threading.Lock()
         self._counts = {}
         self._told = {}
+        self._numbers = {}
+        self._unnumbered = Counter()
+
+    def ranges(self) -> dict[str, list[LostRange]]:
+        """The numbers that were lost, by producer."""
+        with self._lock:
+            return {producer_id: numbers.ranges() for producer_id, numbers in self._numbers.items()}
+
+    def unnumbered(self) -> Mapping[str, int]:
+        """How many events were lost of which no number is known, by reason."""
+        with self._lock:
+            return self._unnumbered.copy()
 
     def by_reason(self) -> dict[str, int]:
         """How many events were lost, by reason."""
         with self._lock:
             return {reason.value: count for reason, count in self._counts.items()}
+
+    def _note(self, reason: LossReason, events: int, numbers: Iterable[Number | None]) -> None:
+        unknown = events
+        for number in numbers:
+            if number is None:
+                continue
+            producer_id, sequence = number
+            lost = self._numbers.get(producer_id)
+            if lost is None:
+                if len(self._numbers) >= PRODUCERS:
+                    continue
+                lost = self._numbers[producer_id] = LostNumbers()
+            lost.add(sequence, reason.value)
+            unknown -= 1
+        if unknown:
+            self._unnumbered[reason.value] += unknown
 
 
 def _log(reason: LossReason, events: int) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from faultwire.publish.account import Account
 from faultwire.publish.buffer import LIMIT, Buffer, BufferLimit
 from faultwire.publish.loss import Losses, LossReason
 from faultwire.publish.ticket import Ticket, refused
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from faultwire.publish.publisher import Publisher
+    from faultwire.publish.reporter import Reporter
     from faultwire.publish.spool import Spool
 
 Delays = Callable[[float], Iterator[float]]
@@ -40,17 +42,23 @@ class Outlet:
         limit: BufferLimit = LIMIT,
         delays: Delays | None = None,
         make_spool: "Callable[[Buffer], Spool] | None" = None,
+        account: Account | None = None,
     ) -> None:
         self.buffer = Buffer(losses, limit)
         self.buffer.on_put = self._wake
         self.spool = make_spool(self.buffer) if make_spool else None
         if self.spool is not None:
             self.spool.on_rows = self._wake_drain
+        self._account = account
+        if account is not None:
+            account.depth = self._depth
         self._make_transport = make_transport
         self._losses = losses
         self._delays = delays
         self._publisher: Publisher | None = None
         self._task: asyncio.Task[None] | None = None
+        self._reporter: Reporter | None = None
+        self._reporting: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
         self._closed = False
@@ -61,7 +69,7 @@ class Outlet:
         ``at_once`` writes it to the spool without waiting for the confirm to be late.
         """
         if self._closed:
-            self._losses.count(LossReason.CLOSED)
+            self._losses.count(LossReason.CLOSED, numbers=(ticket.number,))
             ticket.settle(refused(LossReason.CLOSED.value))
             return
         if self.buffer.put(ticket) and self.spool is not None:
@@ -105,6 +113,7 @@ class Outlet:
         if self.spool is not None:
             self.spool.start()
         self._task = loop.create_task(self._publisher.run(), name="faultwire publisher")
+        self._report(self._publisher)
 
     async def flush(self, seconds: float) -> bool:
         """Wait until nothing is buffered, at most so long; whether it came to that."""
@@ -122,11 +131,12 @@ class Outlet:
         if self._closed:
             return
         deadline = time.monotonic() + seconds
-        farewell = CLOSE_SECONDS if self.spool is None else 2 * CLOSE_SECONDS
+        farewell = 2 * CLOSE_SECONDS
         try:
             await self.flush(max(0.0, seconds - farewell))
         finally:
             self._closed = True
+            await self._say_goodbye(deadline - CLOSE_SECONDS)
             if self._task is not None:
                 self._task.cancel()
                 await asyncio.wait((self._task,), timeout=max(CLOSE_SECONDS, deadline - time.monotonic()))
@@ -135,10 +145,44 @@ class Outlet:
                 await asyncio.get_running_loop().run_in_executor(None, self.spool.close, left)
             self.buffer.abandon(LossReason.SHUTDOWN)
             self._losses.close()
+            await self._close_account()
+
+    def _report(self, publisher: "Publisher") -> None:
+        from faultwire.publish.reporter import Reporter  # noqa: PLC0415 - see above
+
+        if self._account is not None and self._loop is not None:
+            if self._reporting is not None and not self._reporting.get_loop().is_closed():
+                self._reporting.get_loop().call_soon_threadsafe(self._reporting.cancel)
+            self._reporter = Reporter(self._account, publisher.say)
+            self._reporting = self._loop.create_task(self._reporter.run(), name="faultwire reporter")
+
+    async def _say_goodbye(self, deadline: float) -> None:
+        """Say what there is to say while the connection stands; without a spool what waits is lost by now."""
+        import asyncio  # noqa: PLC0415 - see above
+
+        if self.spool is None:
+            self.buffer.abandon(LossReason.SHUTDOWN)
+        if self._reporter is not None and self._reporting is not None:
+            self._reporting.cancel()
+            await asyncio.wait((self._reporting,), timeout=CLOSE_SECONDS)
+            await self._reporter.close(max(0.0, deadline - time.monotonic()))
+
+    async def _close_account(self) -> None:
+        import asyncio  # noqa: PLC0415 - see above
+
+        if self._account is not None:
+            said = self._reporter.last_word if self._reporter is not None else None
+            await asyncio.to_thread(self._account.close, said=said)
+
+    def _depth(self) -> int:
+        """Events that wait here; what was set aside on disk waits no more."""
+        waiting = 0 if self.spool is None else min(self.spool.waiting, self.buffer.spooled)
+        return self.buffer.held + waiting
 
     def forget(self) -> None:
         """Start anew in a forked child: connection, loop and file are the parent's."""
         self._publisher = self._task = self._loop = None
+        self._reporter = self._reporting = None
         self.buffer.forget()
         if self.spool is not None:
             self.spool.forget()

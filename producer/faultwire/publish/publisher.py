@@ -83,6 +83,16 @@ class Publisher:
         """Say that the spool holds something to publish."""
         self._drain_wake.set()
 
+    async def say(self, message: Outgoing) -> bool:
+        """Publish what is no event, beside the lanes; whether it was confirmed. It is never tried again."""
+        if not self.connected.is_set() or self._lanes[Lane.ROUTINE].paused:
+            return False
+        try:
+            await self._transport.publish(message)
+        except (Busy, Refused, TransportDown):  # the next event, or the watch, meets the same
+            return False
+        return True
+
     async def run(self) -> None:
         """Publish until cancelled; the transport is closed at the end."""
         while True:
@@ -243,7 +253,7 @@ class Publisher:
         if ticket.state is SPOOLED and self._spool is not None:
             self._spool.refuse(ticket)
             return
-        self._losses.count(LossReason.REFUSED)
+        self._losses.count(LossReason.REFUSED, numbers=(ticket.number,))
         self._buffer.settle(ticket, refused(f"{LossReason.REFUSED.value}: {error}"))
 
     def _pause(self, state: _LaneState, error: Busy) -> None:

@@ -149,6 +149,11 @@ class SpoolFile:
             self.cost += cost_of(len(record))
         return numbers
 
+    def records(self, rows: Iterable[int]) -> list[bytes]:
+        """The records of rows."""
+        select = "SELECT record FROM events WHERE row = ?"
+        return [record for row in rows for (record,) in self.connection.execute(select, (row,))]
+
     def delete(self, rows: Sequence[int]) -> int:
         """Remove rows; how many there were."""
         deleted = 0

@@ -6,12 +6,12 @@ import sqlite3
 import time
 import weakref
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TypeVar
 
 from faultwire.publish import spool_record
 from faultwire.publish.buffer import SWEEP_EVENTS, Buffer
-from faultwire.publish.loss import LossReason
+from faultwire.publish.loss import LossReason, Number
 from faultwire.publish.spool_adoption import leak_connection
 from faultwire.publish.spool_directory import Lock, SpoolDirectory
 from faultwire.publish.spool_file import REFUSALS, Row, SpoolFile, SpoolLimit
@@ -139,7 +139,7 @@ class SpoolKeeper:
 
     def _commit(self, file: SpoolFile, chunk: list[tuple[Ticket, bytes]]) -> int:
         """Write what finds room; how many that were."""
-        evicted: list[int] = []
+        evicted: dict[int, Number | None] = {}
         with file.transaction():
             failpoint("spool.begun")
             rows: list[int] = []
@@ -148,7 +148,7 @@ class SpoolKeeper:
             else:
                 self._unclaim(self._buffer.leave_to_disk())
                 for ticket, record in chunk:
-                    evicted += self._make_room(file, ticket.rank, record)
+                    evicted |= self._make_room(file, ticket.rank, record)
                     if not file.has_room([(ticket.rank, record)]):
                         break
                     rows += file.append([(ticket.rank, record)])
@@ -166,23 +166,23 @@ class SpoolKeeper:
         self._lose(file, evicted, LossReason.SPOOL_EVICTED)
         return len(rows)
 
-    def _make_room(self, file: SpoolFile, rank: int, record: bytes) -> list[int]:
-        """Evict events of less severity, the least severe and oldest first; their rows."""
-        evicted: list[int] = []
+    def _make_room(self, file: SpoolFile, rank: int, record: bytes) -> dict[int, Number | None]:
+        """Evict events of less severity, the least severe and oldest first; their rows with their numbers."""
+        evicted: dict[int, Number | None] = {}
         while not file.has_room([(rank, record)]):
             least = file.least(rank, EVICTED_AT_ONCE + len(self._claimed))
             victims = [row for row in least if row not in self._claimed][:EVICTED_AT_ONCE]
             if not victims:
                 break
+            evicted.update(zip(victims, map(spool_record.number_in, file.records(victims)), strict=True))
             file.delete(victims)
-            evicted += victims
         return evicted
 
-    def _lose(self, file: SpoolFile, rows: list[int], reason: LossReason) -> None:
+    def _lose(self, file: SpoolFile, rows: Mapping[int, Number | None], reason: LossReason) -> None:
         """Count rows that are gone, and tell whoever still asks for them."""
         if not rows:
             return
-        self._buffer.lose_spooled(reason, events=len(rows))
+        self._buffer.lose_spooled(reason, events=len(rows), numbers=rows.values())
         for row in rows:
             original = self.originals.pop(row, None)
             if original is not None:
@@ -270,7 +270,7 @@ class SpoolKeeper:
             with file.transaction():
                 file.delete(damaged)
                 self._note_least(file)
-            self._lose(file, damaged, LossReason.SPOOL_CORRUPT)
+            self._lose(file, dict.fromkeys(damaged), LossReason.SPOOL_CORRUPT)
             self._count(file)
         self._claimed.update(ticket.row for ticket in tickets)
         return tickets

@@ -4,6 +4,7 @@ import struct
 import zlib
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
 MAGIC: Final = b"\xf5fw\x01"
@@ -22,6 +23,14 @@ class Record(Struct, frozen=True):
     rank: int
     routing_key: str
     body: bytes
+
+
+class _Numbered(Struct, frozen=True):
+    producer_id: str
+    sequence: int
+
+
+_numbered: Final = msgspec.json.Decoder(_Numbered)
 
 
 def pack(event_id: str, rank: int, routing_key: str, body: bytes) -> bytes:
@@ -52,3 +61,15 @@ def unpack(data: object) -> Record | None:
     if rank not in RANKS:
         return None
     return Record(data[HEAD_BYTES:key_at].decode(), rank, data[key_at:body_at].decode(), data[body_at:])
+
+
+def number_in(data: bytes) -> tuple[str, int] | None:
+    """The producer of a record's event and which of its events it is; None where that cannot be read."""
+    record = unpack(data)
+    if record is None:
+        return None
+    try:
+        found = _numbered.decode(record.body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return found.producer_id, found.sequence

@@ -38,7 +38,8 @@ def refused(reason: str) -> FinalState:
 class Ticket:
     """An encoded event with its lane; it lets go of the bytes once they are needed no more.
 
-    ``row`` is its number in the spool's file, once it was written there; ``buffered_at`` a monotonic time.
+    ``row`` is its number in the spool's file, once it was written there; ``buffered_at`` a monotonic time;
+    ``number`` the producer's id and which of its events, where that is known without a look into the body.
     """
 
     __slots__ = (
@@ -48,6 +49,7 @@ class Ticket:
         "buffered_at",
         "event_id",
         "lane",
+        "number",
         "rank",
         "routing_key",
         "row",
@@ -63,6 +65,7 @@ class Ticket:
         lane: Lane = Lane.ROUTINE,
         rank: int = 0,
         routing_key: str = "",
+        number: tuple[str, int] | None = None,
         state: FinalState = BUFFERED,
     ) -> None:
         self.event_id = event_id
@@ -70,6 +73,7 @@ class Ticket:
         self.lane = lane
         self.rank = rank
         self.routing_key = routing_key
+        self.number = number
         self.state = state
         self.row = 0
         self.buffered_at = 0.0

@@ -13,6 +13,7 @@ from faultwire import ErrorManager
 from faultwire.publish.transport import Busy, Outgoing, Refused, TransportDown
 from faultwire.publish.transport_http import HttpTransport
 from faultwire_shared import codec
+from faultwire_shared.producer_report import ProducerReport
 
 MESSAGE = Outgoing(body=b'{"id":"e1"}', message_type=codec.EVENT_TYPE, routing_key="unused")
 
@@ -24,12 +25,16 @@ class Intake:
     url: str = ""
     answers: deque[web.Response] = field(default_factory=deque)
     bodies: list[bytes] = field(default_factory=list)
+    reports: list[ProducerReport] = field(default_factory=list)
     content_types: set[str] = field(default_factory=set)
     refuse: bytes = b"\xff"
     answering: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def handle(self, request: web.Request) -> web.Response:
         body = await request.read()
+        if b'"last_sequence"' in body:
+            self.reports.append(codec.decode_report(body))
+            return web.json_response({"results": []}, status=202)
         self.content_types.add(request.content_type)
         await self.answering.wait()
         if self.refuse in body:

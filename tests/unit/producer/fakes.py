@@ -9,6 +9,7 @@ import msgspec
 from faultwire.publish.transport import Outgoing
 from faultwire_shared import codec
 from faultwire_shared.event import Event
+from faultwire_shared.producer_report import ProducerReport
 
 
 class FakeTransport:
@@ -17,6 +18,7 @@ class FakeTransport:
     def __init__(self) -> None:
         self.messages: list[Outgoing] = []
         self.attempts: list[Outgoing] = []
+        self.reports: list[ProducerReport] = []
         self.answers: deque[Exception | None] = deque()
         self.refuses: Callable[[Outgoing], Exception | None] = lambda message: None
         self.open_answers: deque[Exception | None] = deque()
@@ -40,12 +42,22 @@ class FakeTransport:
         self.broken.clear()
 
     async def publish(self, message: Outgoing) -> None:
+        if message.message_type == codec.PRODUCER_TYPE:
+            await self._take_report(message)
+            return
         self.attempts.append(message)
         await self.confirming.wait()
         answer = self.answers.popleft() if self.answers else self.refuses(message)
         if answer is not None:
             raise answer
         self.messages.append(message)
+
+    async def _take_report(self, message: Outgoing) -> None:
+        await self.confirming.wait()
+        answer = self.refuses(message)
+        if answer is not None:
+            raise answer
+        self.reports.append(codec.decode_report(message.body))
 
     async def watch(self) -> None:
         await self.broken.wait()

@@ -22,7 +22,7 @@ from faultwire_shared import codec
 from faultwire_shared.event import EVENT_BYTES, Event, ExceptionInfo
 
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
-ORIGIN = Origin(service="shop", environment="test", release=None, host="web-1", producer_id="p1")
+ORIGIN = Origin(service="shop", environment="test", release=None, host="web-1")
 ID = "error_20261123_aaaaaaaaaaaaaaaa"
 
 
