@@ -110,6 +110,15 @@ def _told_by_us() -> Iterator[None]:
         _is_ours.reset(token)
 
 
+class _Connection(aio_pika.Connection):
+    """A connection that is closed by whoever opened it."""
+
+    def __del__(self) -> None:
+        # aio-pika's would make the coroutine of `close` wherever the collector runs: in a thread without a
+        # loop nobody awaits it, and Python says so on the host's standard error.
+        pass
+
+
 async def connect(url: str, name: str) -> AbstractConnection:
     """Open a connection that shows as ``name`` at the broker.
 
@@ -124,6 +133,7 @@ async def connect(url: str, name: str) -> AbstractConnection:
             return await aio_pika.connect(
                 url,
                 timeout=CONNECT_SECONDS,
+                connection_class=_Connection,
                 heartbeat=HEARTBEAT_SECONDS,
                 client_properties={"connection_name": name},
             )
