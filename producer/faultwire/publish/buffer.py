@@ -124,18 +124,18 @@ class Buffer:
         """Whether anything of the lane waits to be published."""
         return bool(self._lanes[lane].waiting)
 
-    def fills_batch(self, lane: Lane) -> bool:
-        """Whether what waits makes a whole batch message."""
+    def fills_batch(self, lane: Lane, events: int = BATCH_EVENTS) -> bool:
+        """Whether what waits makes a whole batch message of so many events."""
         queue = self._lanes[lane]
-        return len(queue.waiting) >= BATCH_EVENTS or queue.waiting_bytes >= BATCH_BYTES
+        return len(queue.waiting) >= events or queue.waiting_bytes >= BATCH_BYTES
 
-    def take(self, lane: Lane) -> list[Ticket]:
+    def take(self, lane: Lane, events: int = BATCH_EVENTS) -> list[Ticket]:
         """The next events of the lane that fit one message; an event beyond a batch's size comes alone."""
         queue = self._lanes[lane]
         taken: list[Ticket] = []
         size = 2  # the brackets
         with self._lock:
-            while queue.waiting and len(taken) < BATCH_EVENTS:
+            while queue.waiting and len(taken) < events:
                 size += len(queue.waiting[0].body) + 1
                 if taken and size > BATCH_BYTES:
                     break

@@ -15,14 +15,13 @@ from typing import Final
 from faultwire.publish.buffer import Buffer
 from faultwire.publish.loss import LOG_SECONDS, Losses, LossReason
 from faultwire.publish.outlet import Delays
+from faultwire.publish.pace import Pace
 from faultwire.publish.spool import Spool
 from faultwire.publish.ticket import CONFIRMED, SPOOLED, Ticket, refused
 from faultwire.publish.transport import Busy, Outgoing, Refused, Transport, TransportDown
 from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE, encode_batch
 from faultwire_shared.event import Lane
 
-WINDOW: Final = 20
-"""Messages of one lane that may wait for their confirm at the same time."""
 DRAIN_WINDOW: Final = 4
 """The same for what comes from the spool, all lanes together."""
 RECONNECT_SECONDS: Final = 4.0
@@ -68,6 +67,7 @@ class Publisher:
         self._losses = losses
         self._delays = delays
         self._lanes = {lane: _LaneState() for lane in Lane}
+        self._pace = Pace()
         self._generation = 0
         self._lost = asyncio.Event()
         self._reconnects: Iterator[float] | None = None
@@ -168,7 +168,7 @@ class Publisher:
         state = self._lanes[lane]
         while True:
             if self._may_send(lane, state):
-                tickets = self._buffer.take(lane)
+                tickets = self._buffer.take(lane, self._pace.events)
                 if not tickets:  # the spool's thread took them in between
                     continue
                 state.in_flight += 1
@@ -185,11 +185,14 @@ class Publisher:
             self._drain_wake.clear()
             lanes = [lane for lane, state in self._lanes.items() if not state.paused]
             tickets = []
-            if self.connected.is_set() and spool.waiting and lanes and self._draining < DRAIN_WINDOW:
+            window = min(DRAIN_WINDOW, self._pace.window)
+            if self.connected.is_set() and spool.waiting and lanes and self._draining < window:
                 tickets = await spool.take(lanes)
             if not tickets:
                 await self._drain_wake.wait()
                 continue
+            spool.release(tickets[self._pace.events :])
+            del tickets[self._pace.events :]
             self._draining += 1
             sending = group.create_task(self._send(tickets[0].lane, tickets, self._generation))
             sending.add_done_callback(partial(self._after_drain, spool, tickets))
@@ -205,7 +208,7 @@ class Publisher:
             return False
         if state.in_flight == 0:
             return True
-        return state.in_flight < WINDOW and self._buffer.fills_batch(lane)
+        return state.in_flight < self._pace.window and self._buffer.fills_batch(lane, self._pace.events)
 
     async def _send(self, lane: Lane, tickets: list[Ticket], generation: int) -> None:
         state = self._lanes[lane]
@@ -215,6 +218,7 @@ class Publisher:
         except Busy as error:
             self._pause(state, error)
         except TransportDown as error:
+            self._pace.note_failure()
             if generation == self._generation and not self._lost.is_set():
                 self._tell_lost(error)
                 self.connected.clear()
@@ -231,6 +235,8 @@ class Publisher:
 
     async def _deliver(self, tickets: list[Ticket]) -> None:
         """Publish as one message; what is refused is halved until the refused events stand alone."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
         try:
             await self._transport.publish(_message(tickets))
         except Refused as error:
@@ -241,6 +247,7 @@ class Publisher:
             await self._deliver(tickets[:middle])
             await self._deliver(tickets[middle:])
             return
+        self._pace.note_confirm(loop.time() - started)
         self._reconnects = None
         self._failing = False
         self._tell_found()

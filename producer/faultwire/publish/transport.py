@@ -5,7 +5,14 @@ from typing import Final, Protocol
 from msgspec import Struct
 
 PUBLISH_SECONDS: Final = 5.0
-"""One publish and its confirm, at most."""
+"""One publish and its confirm, at most, beside the time that its bytes need on the slowest line."""
+SLOWEST_BYTES: Final = 16 * 1024
+"""A second, of a line that is slow and not dead."""
+
+
+def publish_seconds(message: "Outgoing") -> float:
+    """How long this message may take."""
+    return PUBLISH_SECONDS + len(message.body) / SLOWEST_BYTES
 
 
 class Outgoing(Struct, frozen=True, kw_only=True):
@@ -44,7 +51,7 @@ class Transport(Protocol):
         """
 
     async def publish(self, message: Outgoing) -> None:
-        """Return when the message is confirmed, within ``PUBLISH_SECONDS``.
+        """Return when the message is confirmed, within its ``publish_seconds``.
 
         Raises:
             TransportDown: the connection failed; the message may have arrived.

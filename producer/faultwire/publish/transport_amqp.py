@@ -10,7 +10,14 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
 from aio_pika.exceptions import DeliveryError, PublishError
 from pamqp.commands import Basic
 
-from faultwire.publish.transport import PUBLISH_SECONDS, Busy, Outgoing, Refused, TransportDown
+from faultwire.publish.transport import (
+    PUBLISH_SECONDS,
+    Busy,
+    Outgoing,
+    Refused,
+    TransportDown,
+    publish_seconds,
+)
 from faultwire_shared import amqp, topology
 from faultwire_shared.amqp import BrokerError, broker_call
 from faultwire_shared.codec import CONTENT_TYPE
@@ -74,7 +81,7 @@ class AmqpTransport:
         if len(message.body) > MESSAGE_BYTES:
             raise Refused(f"{len(message.body):,} bytes, {MESSAGE_BYTES:,} at most")
         try:
-            async with broker_call("publish", PUBLISH_SECONDS):
+            async with broker_call("publish", publish_seconds(message)):
                 await self._publish(self._exchange, message)
         except BrokerError as error:
             if self._blocked:

@@ -6,7 +6,7 @@ from typing import Final
 
 import aiohttp
 
-from faultwire.publish.transport import PUBLISH_SECONDS, Busy, Outgoing, Refused, TransportDown
+from faultwire.publish.transport import Busy, Outgoing, Refused, TransportDown, publish_seconds
 from faultwire_shared.codec import CONTENT_TYPE
 from faultwire_shared.redact import redact_url
 
@@ -31,7 +31,6 @@ class HttpTransport:
     async def open(self) -> None:
         """Make the session; the first publish connects."""
         self._session = aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=PUBLISH_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"Content-Type": CONTENT_TYPE},
         )
@@ -48,7 +47,10 @@ class HttpTransport:
         if session is None:
             raise TransportDown("not connected")
         try:
-            async with session.post(self._url, data=message.body, allow_redirects=False) as answer:
+            timeout = aiohttp.ClientTimeout(total=publish_seconds(message))
+            async with session.post(
+                self._url, data=message.body, allow_redirects=False, timeout=timeout
+            ) as answer:
                 _judge(answer)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             text = str(error) or type(error).__name__

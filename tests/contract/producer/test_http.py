@@ -150,7 +150,7 @@ async def test_no_connection_is_told_without_the_password(intake: Intake) -> Non
 
 
 async def test_no_answer_in_time_means_down(intake: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("faultwire.publish.transport_http.PUBLISH_SECONDS", 0.1)
+    monkeypatch.setattr("faultwire.publish.transport.PUBLISH_SECONDS", 0.1)
     intake.answering.clear()
     transport = HttpTransport(intake.url)
     await transport.open()

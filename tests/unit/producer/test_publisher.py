@@ -11,7 +11,7 @@ from tests.unit.producer.fakes import FakeTransport, no_delays, until
 from faultwire.publish.buffer import TICKET_BYTES, BufferLimit
 from faultwire.publish.loss import LOG_SECONDS, Losses, LossReason
 from faultwire.publish.outlet import Outlet
-from faultwire.publish.publisher import WINDOW
+from faultwire.publish.pace import WINDOW
 from faultwire.publish.ticket import Ticket
 from faultwire.publish.transport import Busy, Outgoing, Refused, TransportDown
 from faultwire_shared import codec
