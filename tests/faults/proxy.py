@@ -50,10 +50,12 @@ class Proxy:
     """Stands between clients and one server's port."""
 
     def __init__(self, server_port: int) -> None:
-        self._server_port = server_port
+        self.server_port = server_port
         self._links: set[Link] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
+        self.attempts = 0
+        """Connections that clients made or tried to make so far."""
         self.to_server = Way()
         self.to_client = Way()
         self.accepts = True
@@ -96,12 +98,13 @@ class Proxy:
 
     async def serve(self, client_in: asyncio.StreamReader, client_out: asyncio.StreamWriter) -> None:
         """One client's connection, from its start to its end."""
+        self.attempts += 1
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         try:
-            server_in, server_out = await asyncio.open_connection("127.0.0.1", self._server_port)
+            server_in, server_out = await asyncio.open_connection("127.0.0.1", self.server_port)
         except OSError:
             client_out.transport.abort()
             return

@@ -1,6 +1,7 @@
 """Private RabbitMQ nodes: their own ports, cookie, epmd and directories, a fresh vhost for each test."""
 
 import asyncio
+import json
 import os
 import secrets
 import socket
@@ -9,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from tests.servers.process import ServerError, ServerProcess, reserve_port, run, temporary_home
 
@@ -184,6 +185,33 @@ class RabbitMQ:
                 {_binary(configure)}, {_binary(write)}, {_binary(read)}, <<"test">>).
         """)
         return self.url_of(name, password)
+
+    def change_rights(self, url: str, *, write: str) -> None:
+        """Let a user of ``add_user`` write there; a channel that stands goes by what it was told before."""
+        name = _binary(urlsplit(url).username or "")
+        self._node.evaluate(f"""
+            ok = rabbit_auth_backend_internal:set_permissions(
+                {name}, <<"{self.vhost}">>, <<"^$">>, {_binary(write)}, <<"^$">>, <<"test">>).
+        """)
+
+    def change_password(self, url: str, password: str) -> None:
+        """Give a user of ``add_user`` another password; connections that stand go on."""
+        name = _binary(urlsplit(url).username or "")
+        self._node.evaluate(f"""
+            ok = rabbit_auth_backend_internal:change_password({name}, {_binary(password)}, <<"test">>).
+        """)
+
+    def limit(self, queue: str, messages: int | None) -> None:
+        """Let a queue hold so many messages, by a policy of the vhost; None ends it."""
+        vhost = f'<<"{self.vhost}">>'
+        if messages is None:
+            self._node.evaluate(f'rabbit_policy:delete({vhost}, <<"limit">>, <<"test">>).')
+            return
+        definition = _binary(json.dumps({"max-length": messages}))
+        self._node.evaluate(f"""
+            ok = rabbit_policy:parse_set({vhost}, <<"limit">>, {_binary(f"^{queue}$")}, {definition},
+                <<"0">>, <<"queues">>, <<"test">>).
+        """)
 
     async def control(self, *arguments: str) -> str:
         """Run ``rabbitmqctl`` with the arguments; on the node that others share, only look."""

@@ -96,18 +96,6 @@ async def test_behind_a_wrong_password_events_go_to_disk_and_without_one_they_ar
     assert (await response.delivered()).reason == "shutdown"
 
 
-async def test_a_killed_broker_costs_no_event(private_broker: PrivateRabbitMQ) -> None:
-    async with ErrorManager(service="billing", broker_url=private_broker.url) as errors:
-        await errors.handle_error(ValueError("before"), durability="confirmed")
-        private_broker.kill()
-        during = [errors.handle_error_nowait(ValueError("during")) for _ in range(60)]
-        assert {(await response.delivered(30)).state for response in during} == {"spooled"}
-        await private_broker.start()
-        await _until(lambda: errors.stats().confirmed == 61)
-    assert {response.state.state for response in during} == {"confirmed"}
-    assert errors.stats().lost == {}
-
-
 async def test_a_frozen_broker_holds_neither_the_caller_nor_the_end(private_broker: PrivateRabbitMQ) -> None:
     loop = asyncio.get_running_loop()
     async with ErrorManager(service="billing", broker_url=private_broker.url) as errors:
