@@ -66,7 +66,7 @@ async def test_line_02_graceful_restart(private_broker: PrivateRabbitMQ, tmp_pat
     async with hosting(private_broker.url, tmp_path, caplog) as host:
         host.report(SOME)
         await host.is_confirmed()
-        stopping = asyncio.create_task(private_broker.control("stop"))
+        stopping = asyncio.create_task(private_broker.shut_down())
         while not stopping.done():
             host.report(5)
             await asyncio.sleep(0.05)

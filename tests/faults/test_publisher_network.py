@@ -137,7 +137,7 @@ async def test_line_06_reset_in_mid_frame(side: FarSide, tmp_path: Path, caplog:
 
 @pytest.mark.parametrize(
     "line",
-    [Line(30, 64_000, 0.1), pytest.param(Line(90, 8_000, 0.5), marks=LONG)],
+    [Line(30, 64_000, 0.1), pytest.param(Line(40, 8_000, 0.5), marks=LONG)],
     ids=str,
 )
 async def test_line_07_slow_network(side: FarSide, tmp_path: Path, caplog: Log, line: Line) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlsplit
 
-from tests.servers.process import ServerError, ServerProcess, reserve_port, run, temporary_home
+from tests.servers.process import ServerError, ServerProcess, reserve_port, run, temporary_home, wait_until
 
 _BIN: Final = Path("/usr/lib/rabbitmq/bin")
 _ERLANG: Final = Path("/usr/lib/erlang")
@@ -74,6 +74,14 @@ class Node:
             self.evaluate("[dets:sync(Table) || Table <- dets:all()].")
         self._server.end()
         self._is_paused = False
+
+    def shut_down(self) -> None:
+        """Stop it as an administrator would, with a goodbye to everybody; ``start`` brings it back."""
+        self.is_spent = True
+        server = self._server
+        if server is not None:
+            self.control("stop")
+            wait_until(lambda: not server.is_running, "RabbitMQ has stopped")
 
     def pause(self) -> None:
         """SIGSTOP: connections stay open and nothing answers."""
@@ -224,6 +232,10 @@ class PrivateRabbitMQ(RabbitMQ):
     def kill(self) -> None:
         """SIGKILL the node."""
         self._node.kill()
+
+    async def shut_down(self) -> None:
+        """Stop it gracefully: it says goodbye to every connection."""
+        await asyncio.to_thread(self._node.shut_down)
 
     async def start(self) -> None:
         """Start it again on the data that it left, and wait until it accepts."""
