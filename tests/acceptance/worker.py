@@ -53,6 +53,19 @@ class WorkerProcess:
         """Whether the process that was launched lives."""
         return self._process is not None and self._process.is_running
 
+    async def is_ready(self) -> bool:
+        """Whether it answers that it takes events."""
+        try:
+            return (await self.get("/readyz"))[0] == 200
+        except OSError:
+            return False
+
+    @property
+    def pid(self) -> int:
+        """Of the process that was launched."""
+        assert self._process is not None
+        return self._process.pid
+
     async def wait_for_death(self, *, seconds: float = 60) -> int:
         """Wait until the process that was launched ends by itself; its exit code."""
         process = self._process

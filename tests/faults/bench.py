@@ -1,7 +1,7 @@
 """A worker without its command line and web: receivers, lanes and a store in the test's own loop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -13,6 +13,7 @@ from tests.waiting import until
 from faultwire_consumer.ingest.dead_queue import DEAD_LANE, DeadQueue, DeadQueueReceiver
 from faultwire_consumer.ingest.delivery import Delivery
 from faultwire_consumer.ingest.lane import LaneLoop
+from faultwire_consumer.ingest.outcome import Outcome, Retry
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.receiver_amqp import AmqpReceiver
 from faultwire_consumer.ingest.settlement import BrokerHandle
@@ -38,6 +39,19 @@ class WatchedReceiver(AmqpReceiver):
         return delivery
 
 
+class WatchedPipeline(Pipeline):
+    """Remembers why something was not stored."""
+
+    def __init__(self, store: Store, *, metrics: Metrics) -> None:
+        super().__init__(store, metrics=metrics)
+        self.reasons: set[str] = set()
+
+    async def ingest(self, deliveries: Sequence[Delivery]) -> list[list[Outcome]]:
+        outcomes = await super().ingest(deliveries)
+        self.reasons |= {one.reason for its in outcomes for one in its if isinstance(one, Retry)}
+        return outcomes
+
+
 class Bench(Struct):
     """What a test looks at while the worker runs."""
 
@@ -46,6 +60,7 @@ class Bench(Struct):
     receivers: list[AmqpReceiver]
     metrics: Metrics
     parts: list[asyncio.Task[None]]
+    pipeline: WatchedPipeline
 
     async def is_receiving(self) -> bool:
         """Whether every lane has its consumer."""
@@ -59,6 +74,10 @@ class Bench(Struct):
     def most_attempts(self) -> int:
         """How often the message that came most often was delivered, dead letters aside."""
         return max(one.most_attempts for one in self.receivers if isinstance(one, WatchedReceiver))
+
+    def met(self, text: str) -> bool:
+        """Whether an event was not stored for a reason that says this."""
+        return any(text in reason for reason in self.pipeline.reasons)
 
     def value(self, metric: str) -> float:
         """A metric without labels, as ``/metrics`` shows it."""
@@ -112,12 +131,12 @@ async def running(
     store, metrics = await open_store(database_url, guards=guards), Metrics()
     receivers: list[AmqpReceiver] = [WatchedReceiver(lane, broker_url, metrics=metrics) for lane in Lane]
     receivers.append(DeadQueueReceiver(broker_url, metrics=metrics))
-    pipeline = Pipeline(store, metrics=metrics)
+    pipeline = WatchedPipeline(store, metrics=metrics)
     dead = DeadQueue(store, metrics=metrics, clock=lambda: datetime.now(UTC))
     lanes = [LaneLoop(one, dead if one.lane == DEAD_LANE else pipeline, metrics=metrics) for one in receivers]
     runs = [asyncio.create_task(one.run()) for one in receivers]
     moves = [asyncio.create_task(one.run()) for one in lanes]
-    bench = Bench(store, StoreReader(database_url), receivers, metrics, [*runs, *moves])
+    bench = Bench(store, StoreReader(database_url), receivers, metrics, [*runs, *moves], pipeline)
     try:
         if wait:
             await until(bench.is_receiving, "every lane receives")

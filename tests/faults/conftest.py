@@ -1,10 +1,11 @@
 """Databases with a schema and a broker with a topology: where every fault starts."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 from tests.faults.publisher import declare
-from tests.servers.postgresql import PostgreSQL, PrivatePostgreSQL
+from tests.servers.postgresql import PostgreSQL, PrivatePostgreSQL, Servers, SmallDiskPostgreSQL
 from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
 
 from faultwire_consumer.store import migrate
@@ -22,6 +23,14 @@ async def private_database(private_postgresql: PrivatePostgreSQL) -> PrivatePost
     """A PostgreSQL database on a server of the test's own, up to date."""
     await upgrade(private_postgresql)
     return private_postgresql
+
+
+@pytest.fixture
+async def small_disk(_postgresql_servers: Servers) -> AsyncIterator[SmallDiskPostgreSQL]:
+    """A PostgreSQL database on a disk of 32 MiB, up to date."""
+    with _postgresql_servers.on_small_disk(32) as database:
+        await upgrade(database)
+        yield database
 
 
 @pytest.fixture

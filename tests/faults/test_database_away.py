@@ -97,6 +97,7 @@ async def test_line_23_sessions_that_are_read_only_are_opened_anew(
         await until(bench.is_paused, "the lane is paused")
         await bench.wait_for_tries(2)
         await bench.store.ping()
+        assert bench.met("SQLSTATE 25006")
         assert (await bench.reader.stored(), await bench.dead_letters()) == (0, 0)
         await alter(database, "RESET default_transaction_read_only")
         await bench.wait_for(EVENTS)
@@ -127,6 +128,7 @@ async def test_line_26_a_role_that_is_out_of_connections_is_waited_for(
             async with one_connection(url):
                 await publisher.publish_many(EVENTS)
                 await until(bench.is_paused, "the lane is paused")
+            assert bench.met("SQLSTATE 53300")
             await bench.wait_for(EVENTS)
         found = await assert_nothing_lost(
             publisher.ledger, database_url=postgresql.url, broker_url=broker.url

@@ -70,6 +70,7 @@ async def test_line_22_a_table_that_somebody_locks_is_waited_for(
             await publisher.publish_many(40)
             await until(bench.is_paused, "the lane is paused")
             await bench.wait_for_tries(1)
+            assert bench.met("SQLSTATE 55P03")
         await bench.wait_for(40)
         assert bench.most_attempts <= 2
     await assert_stored(publisher, database, broker)

@@ -5,7 +5,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -44,13 +44,21 @@ def is_installed() -> bool:
 class Server:
     """One PostgreSQL server; ``start`` and ``stop_immediately`` as often as a test likes."""
 
-    def __init__(self, home: Path, *, durable: bool = False, template: Path | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        durable: bool = False,
+        template: Path | None = None,
+        disk_mebibytes: int | None = None,
+    ) -> None:
         found = _bin()
         assert found is not None
         self.port = reserve_port()
         self._bin = found
         self._home = home
         self._data = home / "data"
+        self._disk_mebibytes = disk_mebibytes
         self._settings = _SETTINGS if durable else (*_SETTINGS, *_FAST)
         self._process: ServerProcess | None = None
         self._environment = {
@@ -74,10 +82,45 @@ class Server:
             # SIGQUIT, its immediate shutdown, also when the session is killed: SIGKILL would
             # leave its children and its shared memory behind.
             log = self._home / "server.log"
-            self._process = ServerProcess(
-                command, self._environment, log, account=_account(), death_signal="QUIT"
-            )
+            if self._disk_mebibytes is None:
+                self._process = ServerProcess(
+                    command, self._environment, log, account=_account(), death_signal="QUIT"
+                )
+            else:
+                self._process = ServerProcess(self._on_small_disk(command), self._environment, log)
         self._process.wait_until(self._accepts, "PostgreSQL accepts connections")
+
+    def _on_small_disk(self, command: list[str]) -> list[str]:
+        """The command with a disk of its own at ``disk``, that nobody else sees and that ends with it."""
+        self._mount_point.mkdir(exist_ok=True)
+        size, become_server = f"size={self._disk_mebibytes}m,mode=0777", become(_account())
+        unshare = ["unshare", "--mount"]
+        if os.geteuid() != 0:
+            # Root in a namespace of its own may mount there, and is who it was for the server.
+            unshare += ["--user", "--map-root-user"]
+            back = ["unshare", "--user", f"--map-user={os.geteuid()}", f"--map-group={os.getegid()}"]
+            become_server = [*back, *become_server]
+        mount = 'mount -t tmpfs -o "$1" tmpfs "$2" && shift 2 && exec "$@"'
+        words = [size, str(self._mount_point), *become_server, "--pdeathsig", "QUIT", *command]
+        return [*unshare, "sh", "-c", mount, "sh", *words]
+
+    @property
+    def _mount_point(self) -> Path:
+        return self._home / "disk"
+
+    @property
+    def disk(self) -> Path:
+        """The small disk, as this process reaches it."""
+        assert self._process is not None
+        return Path(f"/proc/{self._process.pid}/root{self._mount_point}")
+
+    def make_tablespace(self, name: str) -> None:
+        """A tablespace on the small disk."""
+        space = self.disk / name
+        space.mkdir()
+        if os.geteuid() == 0:
+            shutil.chown(space, _ACCOUNT, _ACCOUNT)
+        self.execute(f"CREATE TABLESPACE {name} LOCATION '{self._mount_point / name}'")
 
     def stop_immediately(self) -> None:
         """What ``pg_ctl stop -m immediate`` does: every connection breaks, recovery at the next start."""
@@ -159,6 +202,24 @@ class PrivatePostgreSQL(PostgreSQL):
         self._server.resume()
 
 
+class SmallDiskPostgreSQL(PostgreSQL):
+    """A database whose tables lie on a small disk, which a test fills and clears."""
+
+    def fill_disk(self) -> None:
+        """Leave not a byte."""
+        with self._ballast.open("wb", buffering=0) as ballast, suppress(OSError):
+            while True:
+                ballast.write(bytes(4096))
+
+    def clear_disk(self) -> None:
+        """Take away again what filled it."""
+        self._ballast.unlink()
+
+    @property
+    def _ballast(self) -> Path:
+        return self._server.disk / "ballast"
+
+
 class Servers:
     """The session's servers: one that tests share, and a copy for each test that breaks its own."""
 
@@ -188,16 +249,27 @@ class Servers:
             server.execute("CREATE DATABASE test")
             yield PrivatePostgreSQL(server, "test")
 
+    @contextmanager
+    def on_small_disk(self, mebibytes: int) -> Iterator[SmallDiskPostgreSQL]:
+        """A server of the test's own, whose database puts new tables on a disk of that size."""
+        with self._server(mebibytes) as server:
+            server.execute("CREATE DATABASE test")
+            server.make_tablespace("small")
+            server.execute("ALTER DATABASE test SET default_tablespace = small")
+            yield SmallDiskPostgreSQL(server, "test")
+
     def stop(self) -> None:
         self._exit.close()
 
     @contextmanager
-    def _server(self) -> Iterator[Server]:
+    def _server(self, disk_mebibytes: int | None = None) -> Iterator[Server]:
         if self._template is None:
             home = self._exit.enter_context(temporary_home("postgresql-template"))
             self._template = Server(home).data
         with temporary_home("postgresql") as home:
-            server = Server(home, durable=self._durable, template=self._template)
+            server = Server(
+                home, durable=self._durable, template=self._template, disk_mebibytes=disk_mebibytes
+            )
             try:
                 server.start()
                 yield server

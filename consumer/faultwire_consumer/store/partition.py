@@ -35,6 +35,7 @@ async def make_partition(connection: Any, day: date) -> None:
             return
         await connection.execute(
             f"CREATE TABLE faultwire.{name} "
-            "(LIKE faultwire.events INCLUDING DEFAULTS INCLUDING STORAGE INCLUDING COMPRESSION)"
+            "(LIKE faultwire.events INCLUDING DEFAULTS INCLUDING CONSTRAINTS"
+            " INCLUDING STORAGE INCLUDING COMPRESSION)"
         )
         await connection.execute(f"ALTER TABLE faultwire.events ATTACH PARTITION faultwire.{name} {bounds}")
