@@ -20,9 +20,23 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
+        self._declare_broker(self.registry)
         self._declare_ingest(self.registry)
         self._declare_audit(self.registry)
         self._declare_process(self.registry)
+
+    def _declare_broker(self, registry: CollectorRegistry) -> None:
+        self.deliveries_returned = Counter(
+            "faultwire_deliveries_returned_total",
+            "Deliveries given back to the broker to be delivered again.",
+            registry=registry,
+        )
+        self.broker_losses = Counter(
+            "faultwire_broker_losses_total",
+            "Times that a lane's connection, channel or consumer was lost, by lane.",
+            ["lane"],
+            registry=registry,
+        )
 
     def _declare_ingest(self, registry: CollectorRegistry) -> None:
         self.events_received = Counter(
@@ -45,11 +59,6 @@ class Metrics:
             "faultwire_events_dead_lettered_total",
             "Events that cannot be stored and were kept as dead letters, by reason.",
             ["reason"],
-            registry=registry,
-        )
-        self.deliveries_returned = Counter(
-            "faultwire_deliveries_returned_total",
-            "Deliveries given back to the broker to be delivered again.",
             registry=registry,
         )
         self.batch_seconds = Histogram(

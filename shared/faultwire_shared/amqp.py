@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Final
 
 import aio_pika
@@ -44,8 +45,8 @@ class TopologyError(BrokerError):
 
 
 @asynccontextmanager
-async def broker_call(what: str, seconds: float) -> AsyncIterator[None]:
-    """Put a timeout on calls to the broker and tell their errors as ours.
+async def broker_call(what: str, seconds: float | None) -> AsyncIterator[None]:
+    """Put a timeout on calls to the broker (None: the connection's own end) and tell their errors as ours.
 
     aiormq rejects what waits on a stuck connection with ``CancelledError``, which a task group
     would take for its own: it is converted when this task is not being cancelled.
@@ -62,7 +63,8 @@ async def broker_call(what: str, seconds: float) -> AsyncIterator[None]:
             raise
         raise BrokerUnreachableError(f"{what}: the connection is stuck") from None
     except TimeoutError:
-        raise BrokerUnreachableError(f"{what}: no answer within {seconds:g} s") from None
+        within = f" within {seconds:g} s" if seconds else ""
+        raise BrokerUnreachableError(f"{what}: no answer{within}") from None
     except (AuthenticationError, ProbableAuthenticationError):
         raise BrokerRefusedError(f"{what}: wrong user name or password") from None
     except (ChannelAccessRefused, ConnectionNotAllowed) as error:
@@ -180,11 +182,17 @@ async def check(
 
     Raises:
         TopologyError: something is missing; the text names the command for the administrator.
+        BrokerUnreachableError: the connection broke, or an answer did not come within 10 s.
     """
-    async with broker_call("check the topology", 10):
+    # A time for each answer, not for all: over a line of seconds they add up.
+    step = partial(broker_call, "check the topology", 10)
+    async with step():
         channel = await connection.channel()
-        for name in exchanges:
+    for name in exchanges:
+        async with step():
             await channel.get_exchange(name, ensure=True)
-        for name in queues:
+    for name in queues:
+        async with step():
             await channel.get_queue(name, ensure=True)
+    async with step():
         await channel.close()

@@ -11,9 +11,11 @@ from faultwire_shared.text import printable
 
 LOG_EVENTS: Final[Mapping[str, str]] = {
     "worker.started": "The worker takes events; the line says from where and into which store.",
+    "worker.draining": "The worker was told to end: it takes nothing more in and settles what it has.",
     "worker.drained": "Every event that was taken is settled; the worker ends.",
     "broker.connected": "A lane's connection to the broker stands and its queue is being consumed.",
-    "broker.lost": "A lane's connection to the broker broke or hung; it is opened again after a wait.",
+    "broker.lost": "A lane cannot consume its queue, for the reason told; it tries again, and tells it again "
+    "after five minutes.",
     "store.lost": "The store did not take a batch; its messages went back and the lanes wait for it.",
     "store.found": "The store answers again and the lanes go on.",
     "delivery.dead_lettered": "An event could not be stored and stands in the dead letters with its reason.",

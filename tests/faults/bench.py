@@ -68,7 +68,7 @@ class Bench(Struct):
 
     async def is_paused(self) -> bool:
         """Whether a lane waits for the store; a prefetch that changes takes a consumer away too."""
-        return not all(one._wanted.is_set() for one in self.receivers)
+        return not all(one._is_wanted for one in self.receivers)
 
     @property
     def most_attempts(self) -> int:
@@ -92,6 +92,14 @@ class Bench(Struct):
             return self.value(TRIES) >= before + tries
 
         await until(tried, f"{tries} more tries", seconds=90)
+
+    def idle(self) -> dict[str, str]:
+        """The lanes that have no consumer, and why."""
+        return {one.lane: one.why_idle for one in self.receivers if not one.receiving}
+
+    def count(self, name: str, **labels: str) -> float:
+        """A counter of the worker's, as ``/metrics`` would show it."""
+        return self.metrics.registry.get_sample_value(f"faultwire_{name}_total", labels) or 0.0
 
     async def wait_for(self, events: int, *, seconds: float = 60) -> None:
         """Wait until so many events are stored; a part of the worker that died is told at once."""
@@ -139,7 +147,7 @@ async def running(
     bench = Bench(store, StoreReader(database_url), receivers, metrics, [*runs, *moves], pipeline)
     try:
         if wait:
-            await until(bench.is_receiving, "every lane receives")
+            await until(bench.is_receiving, "every lane receives", seconds=60)
         yield bench
         bench.check()
     finally:

@@ -83,7 +83,7 @@ async def intake_side(home: Path) -> AsyncIterator[FarSide]:
     store, metrics = await open_store(database_url), Metrics()
     doors = [IntakeReceiver(lane, metrics=metrics) for lane in Lane]
     pipeline = Pipeline(store, metrics=metrics)
-    loops = [LaneLoop(door, pipeline, store=store, metrics=metrics) for door in doors]
+    loops = [LaneLoop(door, pipeline, metrics=metrics) for door in doors]
     tasks = [asyncio.create_task(door.run()) for door in doors]
     tasks += [asyncio.create_task(loop.run()) for loop in loops]
     answers: deque[web.Response] = deque()

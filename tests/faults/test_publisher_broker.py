@@ -189,13 +189,13 @@ async def test_line_13_permission_revoked(broker: RabbitMQ, tmp_path: Path, capl
     ):
         host.report(SOME)
         await host.is_confirmed()
-        broker.change_rights(url, write="^$")
+        await broker.set_rights(url, write="^$")
         proxy.reset()  # a channel that stands goes by what it was told before
         host.report(SOME)
         await host.is_accepted()
         await lost_the_broker(caplog)
         await several_attempts(proxy)
-        broker.change_rights(url, write=PRODUCER)
+        await broker.set_rights(url, write=PRODUCER)
     assert len(complaints(caplog)) == 1
     await assert_stored_once(broker, host, tmp_path)
 
@@ -203,7 +203,7 @@ async def test_line_13_permission_revoked(broker: RabbitMQ, tmp_path: Path, capl
 async def test_line_13_password_changed(broker: RabbitMQ, tmp_path: Path, caplog: Log) -> None:
     url = broker.add_user(write=PRODUCER)
     password = url.split(":")[2].split("@")[0]
-    broker.change_password(url, "another")
+    await broker.set_password(url, "another")
     async with (
         proxy_to(broker.port) as proxy,
         hosting(through(url, proxy), tmp_path, caplog) as host,
@@ -213,7 +213,7 @@ async def test_line_13_password_changed(broker: RabbitMQ, tmp_path: Path, caplog
         assert host.spooled == SOME
         await lost_the_broker(caplog)
         await several_attempts(proxy)
-        broker.change_password(url, password)
+        await broker.set_password(url, password)
     assert len(complaints(caplog)) == 1
     assert "wrong user name or password" in complaints(caplog)[0]
     assert password not in caplog.text

@@ -194,21 +194,6 @@ class RabbitMQ:
         """)
         return self.url_of(name, password)
 
-    def change_rights(self, url: str, *, write: str) -> None:
-        """Let a user of ``add_user`` write there; a channel that stands goes by what it was told before."""
-        name = _binary(urlsplit(url).username or "")
-        self._node.evaluate(f"""
-            ok = rabbit_auth_backend_internal:set_permissions(
-                {name}, <<"{self.vhost}">>, <<"^$">>, {_binary(write)}, <<"^$">>, <<"test">>).
-        """)
-
-    def change_password(self, url: str, password: str) -> None:
-        """Give a user of ``add_user`` another password; connections that stand go on."""
-        name = _binary(urlsplit(url).username or "")
-        self._node.evaluate(f"""
-            ok = rabbit_auth_backend_internal:change_password({name}, {_binary(password)}, <<"test">>).
-        """)
-
     def limit(self, queue: str, messages: int | None) -> None:
         """Let a queue hold so many messages, by a policy of the vhost; None ends it."""
         vhost = f'<<"{self.vhost}">>'
@@ -220,6 +205,26 @@ class RabbitMQ:
             ok = rabbit_policy:parse_set({vhost}, <<"limit">>, {_binary(f"^{queue}$")}, {definition},
                 <<"0">>, <<"queues">>, <<"test">>).
         """)
+
+    def url_through(self, port: int, url: str | None = None) -> str:
+        """An address in the vhost (its own `url` if none is given) through a proxy's port."""
+        return (url or self.url).replace(f"@127.0.0.1:{self.port}/", f"@127.0.0.1:{port}/")
+
+    async def set_rights(
+        self, url: str, *, configure: str = "^$", write: str = "^$", read: str = "^$"
+    ) -> None:
+        """Give the user of this URL these rights in the vhost, and no others."""
+        erlang = f"""
+            ok = rabbit_auth_backend_internal:set_permissions({_binary(_user_of(url))}, <<"{self.vhost}">>,
+                {_binary(configure)}, {_binary(write)}, {_binary(read)}, <<"test">>).
+        """
+        await asyncio.to_thread(self._node.evaluate, erlang)
+
+    async def set_password(self, url: str, password: str) -> None:
+        """Change the password of this URL's user; connections that stand stay."""
+        user = _binary(_user_of(url))
+        erlang = f'rabbit_auth_backend_internal:change_password({user}, {_binary(password)}, <<"test">>).'
+        await asyncio.to_thread(self._node.evaluate, erlang)
 
     async def control(self, *arguments: str) -> str:
         """Run ``rabbitmqctl`` with the arguments; on the node that others share, only look."""
@@ -248,6 +253,12 @@ class PrivateRabbitMQ(RabbitMQ):
     def resume(self) -> None:
         """SIGCONT."""
         self._node.resume()
+
+    async def configure(self, **settings: int) -> None:
+        """Change settings of the running node (the environment of its application ``rabbit``)."""
+        self._node.is_spent = True
+        for name, value in settings.items():
+            await asyncio.to_thread(self._node.evaluate, f"application:set_env(rabbit, {name}, {value}).")
 
     async def control(self, *arguments: str) -> str:
         """Run ``rabbitmqctl`` with the arguments."""
@@ -307,6 +318,10 @@ def _vhost(node: Node) -> Iterator[str]:
     finally:
         if not node.is_spent:  # a spent node goes as a whole
             node.delete_vhost(vhost)
+
+
+def _user_of(url: str) -> str:
+    return urlsplit(url).username or ""
 
 
 def _binary(text: str) -> str:

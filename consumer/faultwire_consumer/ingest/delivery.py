@@ -52,6 +52,11 @@ class DeliveryQueue:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more is to be put."""
+        return self._closed
+
     def put(self, delivery: Delivery) -> None:
         """Append a delivery; never blocks (the broker's prefetch and the intake's cap bound the queue)."""
         self._waiting.append(delivery)

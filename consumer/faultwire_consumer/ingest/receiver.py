@@ -28,6 +28,11 @@ class Receiver(Protocol):
         """Whether deliveries can come in at this moment."""
         ...
 
+    @property
+    def why_idle(self) -> str:
+        """Why none can come in at this moment; empty while they can."""
+        ...
+
     async def run(self) -> None:
         """Keep receiving until `stop`; connections that break are opened again."""
         ...

@@ -7,20 +7,23 @@ them again.
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 from aio_pika.abc import AbstractConnection
-from aiormq.abc import AbstractChannel, DeliveredMessage
+from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 
 from faultwire_consumer.ingest.delivery import Delivery, DeliveryQueue, read_delivery
+from faultwire_consumer.ingest.outage import Outage, OutageReason
 from faultwire_consumer.ingest.prefetch import PrefetchPlan
-from faultwire_consumer.ingest.settlement import BrokerHandle, give_back
+from faultwire_consumer.ingest.settlement import BrokerHandle, Generation, give_back
 from faultwire_consumer.metrics import Metrics
 from faultwire_shared.amqp import (
     CLOSE_SECONDS,
     BrokerError,
     BrokerRefusedError,
+    BrokerUnreachableError,
     TopologyError,
     broker_call,
     check,
@@ -36,19 +39,24 @@ from faultwire_shared.topology import DEAD, TOPOLOGY, queue_of
 _CALL_SECONDS: Final = 10.0
 RECONNECT_SECONDS: Final = 5.0
 """The longest wait between two attempts: workers are few, and a broker that is back has a backlog."""
+ALL_QUEUES: Final = tuple(queue.name for queue in TOPOLOGY.queues)
 
 log = get_logger(__name__)
 
 
-async def ensure_topology(connection: AbstractConnection) -> None:
-    """See that the queues stand; declare what is missing where this user may.
+class GenerationLostError(BrokerUnreachableError):
+    """The connection, the channel or the consumer is gone after it had stood."""
+
+
+async def ensure_topology(connection: AbstractConnection, queues: tuple[str, ...] = ALL_QUEUES) -> None:
+    """See that these queues stand; declare the topology where one is missing and this user may.
 
     Raises:
         TopologyError: something is missing and this user may not declare; says what to run.
         BrokerUnreachableError: the connection broke meanwhile.
     """
     try:
-        await check(connection, queues=tuple(queue.name for queue in TOPOLOGY.queues))
+        await check(connection, queues=queues)
     except TopologyError as missing:
         try:
             await declare(connection)
@@ -65,97 +73,143 @@ class AmqpReceiver:
         self._url = broker_url
         self._metrics = metrics
         self._queue = DeliveryQueue()
-        self._channel: AbstractChannel | None = None
+        self._generation: Generation | None = None
         self._consumer_tag: str | None = None
         self._prefetch = PrefetchPlan()
+        self._prefetch_now = 0
         self._changing = asyncio.Lock()
         self._adjusting: asyncio.Task[None] | None = None
-        self._lost = asyncio.Event()
-        self._wanted = asyncio.Event()
-        self._wanted.set()
+        self._outage = Outage()
+        self._delays = full_jitter_delays(most_seconds=RECONNECT_SECONDS)
+        self._is_wanted = True
         self._stopping = asyncio.Event()
+        self._supervising: asyncio.Task[None] | None = None
 
     @property
     def receiving(self) -> bool:
         """Whether the broker has this lane's consumer."""
-        return self._consumer_tag is not None
+        generation = self._generation
+        return self._consumer_tag is not None and generation is not None and not generation.has_ended
+
+    @property
+    def why_idle(self) -> str:
+        """Why nothing can come in at this moment; empty while it can."""
+        if self.receiving:
+            return ""
+        if self._stopping.is_set():
+            return "it is being stopped"
+        if not self._is_wanted:
+            return "it waits for the store"
+        return f"{self.queue} has no consumer of this worker: {self._outage.why}"
 
     async def run(self) -> None:
-        """Connect, consume until the connection is lost, wait, connect again."""
-        delays = full_jitter_delays(most_seconds=RECONNECT_SECONDS)
-        while not self._stopping.is_set():
-            received = False
-            try:
-                received = await self._run_generation()
-            except BrokerError as error:
-                why = str(error)
-            else:
-                why = "the connection or the consumer is gone"
-            if self._stopping.is_set():
-                return
-            delays = full_jitter_delays(most_seconds=RECONNECT_SECONDS) if received else delays
-            await self._wait_after(why, next(delays))
-
-    async def _run_generation(self) -> bool:
-        connection = await connect(self._url, f"faultwire worker {self.lane}")
+        """Connect, consume until that is lost, wait, connect again."""
+        self._supervising = asyncio.create_task(self._supervise())
         try:
-            await self._consume(connection)
-            await self._lost.wait()
-            return True
+            await self._supervising
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+
+    async def _supervise(self) -> None:
+        clock = asyncio.get_running_loop().time
+        while not self._stopping.is_set():
+            started = clock()
+            try:
+                await self._run_generation()
+            except BrokerError as error:
+                if self._stopping.is_set():
+                    return
+                if isinstance(error, GenerationLostError):
+                    self._metrics.broker_losses.labels(lane=self.lane).inc()
+                    if clock() - started > RECONNECT_SECONDS:
+                        self._delays = full_jitter_delays(most_seconds=RECONNECT_SECONDS)
+                await self._wait_after(error)
+
+    async def _run_generation(self) -> None:
+        connection = await connect(self._url, f"faultwire worker {self.lane}")
+        generation: Generation | None = None
+        try:
+            await ensure_topology(connection, (self.queue,))
+            generation = self._generation = await self._open(connection)
+            await self._start_consumer()
+            raise GenerationLostError(await generation.wait_ended())
         finally:
-            self._forget_generation()
+            self._forget(generation)
             await close(connection)
 
-    async def _wait_after(self, why: str, delay: float) -> None:
-        log.warning("broker.lost", lane=self.lane, why=why, again_in_seconds=round(delay, 1))
+    async def _wait_after(self, error: BrokerError) -> None:
+        delay, reason = next(self._delays), _reason_of(error)
+        if self._outage.note_trouble(reason, str(error)):
+            log.warning(
+                "broker.lost",
+                lane=self.lane,
+                reason=reason,
+                why=str(error),
+                attempts=self._outage.attempts,
+                again_in_seconds=round(delay, 1),
+            )
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), delay)
 
-    async def _consume(self, connection: AbstractConnection) -> None:
-        await ensure_topology(connection)
-        self._lost.clear()
-        connection.close_callbacks.add(self._on_lost)
+    async def _open(self, connection: AbstractConnection) -> Generation:
         async with broker_call("open a channel", _CALL_SECONDS):
             channel = await connection.channel(publisher_confirms=False)
-            channel.close_callbacks.add(self._on_lost)
             # aiormq's own channel: aio-pika's message object and task for each delivery cost a
             # fifth of the rate, and nothing here uses them.
-            self._channel = await channel.get_underlay_channel()
-        self._channel.on_consumer_cancel_callbacks.add(self._on_lost)
-        if self._wanted.is_set():
-            async with self._changing:
-                await self._start_consumer()
-        log.info("broker.connected", lane=self.lane, queue=self.queue)
+            generation = Generation(await channel.get_underlay_channel())
+        connection.close_callbacks.add(partial(_end, generation, "the connection is gone"))
+        channel.close_callbacks.add(partial(_end, generation, "the channel is gone"))
+        generation.channel.on_consumer_cancel_callbacks.add(
+            lambda _: generation.end("the broker cancelled the consumer")
+        )
+        return generation
 
     async def _start_consumer(self) -> None:
-        if self._channel is None or self._consumer_tag is not None or self._stopping.is_set():
-            return
-        async with broker_call(f"consume {self.queue}", _CALL_SECONDS):
-            await self._channel.basic_qos(prefetch_count=self._prefetch.messages)
-            answer = await self._channel.basic_consume(self.queue, self._on_message)
+        async with self._changing:
+            generation = self._generation
+            is_wanted = self._is_wanted and not self._stopping.is_set()
+            if generation is None or generation.has_ended or self._consumer_tag or not is_wanted:
+                return
+            async with broker_call(f"consume {self.queue}", _CALL_SECONDS):
+                await self._consume(generation)
+        if self._outage.note_well():
+            log.info("broker.connected", lane=self.lane, queue=self.queue)
+
+    async def _consume(self, generation: Generation) -> None:
+        self._prefetch_now = self._prefetch.messages
+        await generation.channel.basic_qos(prefetch_count=self._prefetch_now)
+        answer = await generation.channel.basic_consume(self.queue, partial(self._on_message, generation))
         self._consumer_tag = answer.consumer_tag
 
-    async def _adjust_prefetch(self) -> None:
-        """A prefetch holds for the consumers that come after it, so the consumer is made anew."""
-        async with self._changing:
-            if self._consumer_tag is None:
-                return
-            try:
-                await self._cancel_consumer()
-                await self._start_consumer()
-            except BrokerError:
-                self._lost.set()
+    async def _adjust_prefetch(self, generation: Generation) -> None:
+        """A prefetch holds for the consumers that come after it, so the consumer is made anew.
 
-    async def _on_message(self, message: DeliveredMessage) -> None:
+        The answers stand behind what is on its way, on a slow line for minutes: only the
+        connection's end says that they will not come.
+        """
+        async with self._changing:
+            try:
+                async with broker_call("change the prefetch", None):
+                    while self._consumer_tag and self._prefetch_now != self._prefetch.messages:
+                        await generation.channel.basic_cancel(self._consumer_tag)
+                        await self._consume(generation)
+            except BrokerError as error:
+                generation.end(str(error))
+
+    async def _on_message(self, generation: Generation, message: DeliveredMessage) -> None:
         delivered = message.delivery
-        if not isinstance(delivered, Basic.Deliver):
+        # What comes too late stays unacked, and so the broker's.
+        if not isinstance(delivered, Basic.Deliver) or generation.has_ended or self._queue.is_closed:
             return
         properties = message.header.properties
-        handle = BrokerHandle(message.channel, delivered.delivery_tag or 0)
+        handle = BrokerHandle(generation, delivered.delivery_tag or 0)
         delivery = self.read(message.body, properties.message_type, properties.headers or {}, handle)
         self._queue.put(delivery)
-        if self._prefetch.note(len(message.body), is_suspect=delivery.is_suspect):
-            self._adjusting = asyncio.create_task(self._adjust_prefetch())
+        is_due = self._prefetch.note(len(message.body), is_suspect=delivery.is_suspect)
+        if is_due and (self._adjusting is None or self._adjusting.done()):
+            self._adjusting = asyncio.create_task(self._adjust_prefetch(generation))
 
     def read(
         self, body: bytes, message_type: str | None, headers: Mapping[str, Any], handle: BrokerHandle
@@ -165,12 +219,10 @@ class AmqpReceiver:
         attempts = 1 + (count if isinstance(count, int) else 0)
         return read_delivery(body, message_type, origin=self.queue, handle=handle, attempts=attempts)
 
-    def _on_lost(self, *_: object) -> None:
-        self._consumer_tag = None
-        self._lost.set()
-
-    def _forget_generation(self) -> None:
-        self._channel = None
+    def _forget(self, generation: Generation | None) -> None:
+        if generation is not None:
+            generation.end("its connection is being closed")
+        self._generation = None
         self._consumer_tag = None
         self._queue.clear()
 
@@ -184,37 +236,61 @@ class AmqpReceiver:
 
     async def pause(self) -> None:
         """Cancel the consumer, then return what waits, once: a requeue loop would use up its deliveries."""
-        self._wanted.clear()
+        self._is_wanted = False
         async with self._changing:
             await self._cancel_consumer()
         await give_back(self._queue.clear(), "paused", metrics=self._metrics)
 
     async def _cancel_consumer(self) -> None:
         tag, self._consumer_tag = self._consumer_tag, None
-        if tag is None or self._channel is None:
+        generation = self._generation
+        if not tag or generation is None or generation.has_ended:
             return
         try:
             async with broker_call("cancel the consumer", CLOSE_SECONDS):
-                await self._channel.basic_cancel(tag)
-        except BrokerError:
-            self._lost.set()
+                await generation.channel.basic_cancel(tag)
+        except BrokerError as error:
+            generation.end(str(error))
 
     async def resume(self) -> None:
         """Consume again."""
-        self._wanted.set()
-        async with self._changing:
-            try:
-                await self._start_consumer()
-            except BrokerError:
-                self._lost.set()
+        self._is_wanted = True
+        generation = self._generation
+        try:
+            await self._start_consumer()
+        except BrokerError as error:
+            if generation is not None:
+                generation.end(str(error))
 
     async def stop(self) -> None:
-        """Cancel the consumer; what waits can still be collected."""
+        """Cancel the consumer, in three seconds or not at all; what waits can still be collected."""
         self._stopping.set()
-        async with self._changing:
-            await self._cancel_consumer()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS), self._changing:
+                await self._cancel_consumer()
         self._queue.close()
 
     async def close(self) -> None:
-        """End `run`, which closes the connection."""
-        self._lost.set()
+        """End `run`, also in the middle of an attempt to connect; it closes the connection."""
+        self._stopping.set()
+        for task in (self._adjusting, self._supervising):
+            if task is not None:
+                task.cancel()
+
+
+def _end(generation: Generation, what: str, _: object, error: BaseException | None) -> None:
+    """aio-pika's close callback; without an error's text the other side fell silent or said goodbye."""
+    text = str(error or "").partition("\n")[0]
+    generation.end(f"{what}: {text}" if text else what)
+
+
+def _reason_of(error: BrokerError) -> OutageReason:
+    match error:
+        case GenerationLostError():
+            return OutageReason.LOST
+        case BrokerRefusedError():
+            return OutageReason.REFUSED
+        case TopologyError():
+            return OutageReason.TOPOLOGY
+        case _:
+            return OutageReason.UNREACHABLE

@@ -82,6 +82,13 @@ class IntakeReceiver:
         """Whether requests are taken in."""
         return self._receiving
 
+    @property
+    def why_idle(self) -> str:
+        """Why requests are not taken in; empty while they are."""
+        if self._receiving:
+            return ""
+        return "it is being stopped" if self._queue.is_closed else "it waits for the store"
+
     async def run(self) -> None:
         """Wait for the end: the requests come by themselves."""
         await self._closed.wait()

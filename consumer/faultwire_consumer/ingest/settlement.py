@@ -1,7 +1,7 @@
 """The end of a delivery: ack or return. Nothing else in the code touches the broker's settle verbs.
 
-A message is settled once, by the worst of its events, and only after the commit; a stale ack (its
-channel is gone) needs nothing: the broker delivers again, and the store knows the event.
+A message is settled once, by the worst of its events, and only after the commit. What belongs to a
+generation that has ended needs nothing: the broker delivers it again, and the store knows the event.
 """
 
 import asyncio
@@ -9,22 +9,49 @@ from collections.abc import Sequence
 from typing import Final
 
 from aiormq.abc import AbstractChannel
-from aiormq.exceptions import AMQPError, ChannelInvalidStateError
 from msgspec import Struct
 
 from faultwire_consumer.ingest.delivery import Delivery
 from faultwire_consumer.ingest.outcome import Outcome, Retry, must_return
 from faultwire_consumer.metrics import Metrics
+from faultwire_shared.amqp import BrokerError, broker_call
 from faultwire_shared.failpoint import failpoint
 
-_STALE: Final = (ChannelInvalidStateError, AMQPError, OSError, RuntimeError)
 _SETTLE_SECONDS: Final = 5.0
 
 
-class BrokerHandle(Struct, frozen=True):
-    """A delivery's tag, on the channel object that it came by and no other."""
+class Generation:
+    """A lane's channel, from its opening to its loss; a delivery's tag means nothing on any other.
 
-    channel: AbstractChannel
+    Whoever learns first that it cannot go on ends it, and says why.
+    """
+
+    def __init__(self, channel: AbstractChannel) -> None:
+        self.channel = channel
+        self.why_ended = ""
+        self._ended = asyncio.Event()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its deliveries are the broker's again."""
+        return self._ended.is_set()
+
+    def end(self, why: str) -> None:
+        """Give it up; the first reason stays."""
+        if not self._ended.is_set():
+            self.why_ended = why
+            self._ended.set()
+
+    async def wait_ended(self) -> str:
+        """Wait for the end; why it came."""
+        await self._ended.wait()
+        return self.why_ended
+
+
+class BrokerHandle(Struct, frozen=True):
+    """A delivery's tag, in the generation that it came by and no other."""
+
+    generation: Generation
     tag: int
 
 
@@ -46,9 +73,10 @@ async def settle(
     for delivery, its in zip(deliveries, outcomes, strict=True):
         if isinstance(delivery.handle, IntakeHandle) and not delivery.handle.answer.done():
             delivery.handle.answer.set_result(its)
-    of_broker = [one for one in deliveries if isinstance(one.handle, BrokerHandle)]
+    of_broker = [one.handle for one in deliveries if isinstance(one.handle, BrokerHandle)]
     if of_broker:
-        await asyncio.shield(_settle_at_broker(of_broker, {id(one) for one in returned}))
+        back = {one.handle for one in returned if isinstance(one.handle, BrokerHandle)}
+        await asyncio.shield(_settle_at_broker(of_broker, back))
 
 
 async def give_back(deliveries: Sequence[Delivery], reason: str, *, metrics: Metrics) -> None:
@@ -56,32 +84,32 @@ async def give_back(deliveries: Sequence[Delivery], reason: str, *, metrics: Met
     await settle(deliveries, [[Retry(reason)]] * len(deliveries), metrics=metrics)
 
 
-async def _settle_at_broker(deliveries: Sequence[Delivery], returned: set[int]) -> None:
-    try:
-        async with asyncio.timeout(_SETTLE_SECONDS):
-            if not returned:
-                await _ack_all(deliveries)
-                return
-            for delivery in deliveries:
-                handle: BrokerHandle = delivery.handle
-                if id(delivery) in returned:
-                    await handle.channel.basic_nack(handle.tag, requeue=True)
-                else:
-                    await handle.channel.basic_ack(handle.tag)
-                    failpoint("worker.acking")
-    except (*_STALE, TimeoutError):
+async def _settle_at_broker(handles: Sequence[BrokerHandle], returned: set[BrokerHandle]) -> None:
+    """Settle each generation's part by itself: a reconnect in mid-batch leaves two in it."""
+    parts: dict[Generation, list[BrokerHandle]] = {}
+    for handle in handles:
+        parts.setdefault(handle.generation, []).append(handle)
+    for generation, part in parts.items():
+        if generation.has_ended:
+            continue
+        try:
+            async with broker_call("settle", _SETTLE_SECONDS):
+                await _settle_part(generation.channel, part, returned)
+        except BrokerError as error:
+            # A later ack for many must not cover what never went back.
+            generation.end(str(error))
+
+
+async def _settle_part(
+    channel: AbstractChannel, part: Sequence[BrokerHandle], returned: set[BrokerHandle]
+) -> None:
+    if returned.isdisjoint(part):
+        await channel.basic_ack(part[-1].tag, multiple=True)
+        failpoint("worker.acking")
         return
-    except asyncio.CancelledError:
-        # aiormq cancels what waits on a dead connection; only a cancellation of this task is one.
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise
-
-
-async def _ack_all(deliveries: Sequence[Delivery]) -> None:
-    """One ack for each channel's last tag: a reconnect in mid-batch leaves two channels in it."""
-    last: dict[int, BrokerHandle] = {id(one.handle.channel): one.handle for one in deliveries}
-    for handle in last.values():
-        if not handle.channel.is_closed:
-            await handle.channel.basic_ack(handle.tag, multiple=True)
+    for handle in part:
+        if handle in returned:
+            await channel.basic_nack(handle.tag, requeue=True)
+        else:
+            await channel.basic_ack(handle.tag)
             failpoint("worker.acking")

@@ -1,0 +1,45 @@
+"""A database in which no event can be stored for a while, so that a fault finds a batch in mid-flight."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import asyncpg
+from msgspec import Struct
+from tests.waiting import until
+
+# On the table itself, or behind a worker that waits there to make the day's partition.
+_HELD: Final = """
+    SELECT count(DISTINCT pid) FROM pg_locks
+    WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+
+class Standstill(Struct):
+    """Another session of the same database, which holds the events."""
+
+    connection: asyncpg.Connection
+
+    async def wait_for_batches(self, batches: int = 1) -> None:
+        """Wait until so many of the worker's sessions wait for the events."""
+
+        async def are_held() -> bool:
+            return await self.held() >= batches
+
+        await until(are_held, f"{batches} batches stand still")
+
+    async def held(self) -> int:
+        """How many of the worker's sessions wait."""
+        return int(await self.connection.fetchval(_HELD))
+
+
+@asynccontextmanager
+async def standing_still(database_url: str) -> AsyncIterator[Standstill]:
+    """Hold every insert into the events until the end of the block; reading goes on."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE faultwire.events IN SHARE MODE")
+            yield Standstill(connection)
+    finally:
+        await connection.close()
