@@ -1,4 +1,4 @@
-"""A worker without its command line and web: receivers, lanes and a store in the test's own loop."""
+"""A worker without its command line: receivers, lanes and a store in the test's own loop."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -6,22 +6,30 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from aiohttp import web
 from msgspec import Struct
 from tests.acceptance.store_reader import StoreReader
 from tests.waiting import until
 
 from faultwire_consumer.ingest.dead_queue import DEAD_LANE, DeadQueue, DeadQueueReceiver
-from faultwire_consumer.ingest.delivery import Delivery
+from faultwire_consumer.ingest.delivery import Delivery, read_delivery
 from faultwire_consumer.ingest.lane import LaneLoop
-from faultwire_consumer.ingest.outcome import Outcome, Retry
+from faultwire_consumer.ingest.outcome import Outcome, Retry, must_return
 from faultwire_consumer.ingest.pipeline import Pipeline
+from faultwire_consumer.ingest.receiver import Receiver
 from faultwire_consumer.ingest.receiver_amqp import AmqpReceiver
+from faultwire_consumer.ingest.receiver_http import IntakeReceiver, storing_intake
 from faultwire_consumer.ingest.settlement import BrokerHandle
+from faultwire_consumer.maintenance.gaps import GapWatch
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract import Store
 from faultwire_consumer.store.engine import open_store
 from faultwire_consumer.store.guard import Guards
+from faultwire_consumer.web.application import create_app
+from faultwire_consumer.web.state import Health
+from faultwire_shared.codec import EVENT_TYPE
 from faultwire_shared.event import Lane
+from faultwire_shared.health import HealthChecker
 
 TRIES: Final = "faultwire_batch_seconds_count"
 
@@ -57,10 +65,28 @@ class Bench(Struct):
 
     store: Store
     reader: StoreReader
-    receivers: list[AmqpReceiver]
+    receivers: Sequence[Receiver]
     metrics: Metrics
     parts: list[asyncio.Task[None]]
     pipeline: WatchedPipeline
+    url: str = ""
+    """Of its intake, where it has one."""
+
+    def watch(self, *, open_seconds: float) -> GapWatch:
+        """The loss audit's eyes, which look when the test says so."""
+
+        async def ingest(body: bytes) -> bool:
+            delivery = read_delivery(body, EVENT_TYPE, origin="test", handle=None)
+            (outcomes,) = await self.pipeline.ingest([delivery])
+            return not must_return(outcomes)
+
+        return GapWatch(
+            self.store,
+            ingest,
+            metrics=self.metrics,
+            clock=lambda: datetime.now(UTC),
+            open_seconds=open_seconds,
+        )
 
     async def is_receiving(self) -> bool:
         """Whether every lane has its consumer."""
@@ -68,7 +94,7 @@ class Bench(Struct):
 
     async def is_paused(self) -> bool:
         """Whether a lane waits for the store; a prefetch that changes takes a consumer away too."""
-        return not all(one._is_wanted for one in self.receivers)
+        return not all(one._is_wanted for one in self.receivers if isinstance(one, AmqpReceiver))
 
     @property
     def most_attempts(self) -> int:
@@ -137,26 +163,58 @@ async def running(
 ) -> AsyncIterator[Bench]:
     """Run a worker's lanes; at the end drain them."""
     store, metrics = await open_store(database_url, guards=guards), Metrics()
-    receivers: list[AmqpReceiver] = [WatchedReceiver(lane, broker_url, metrics=metrics) for lane in Lane]
+    receivers: list[Receiver] = [WatchedReceiver(lane, broker_url, metrics=metrics) for lane in Lane]
     receivers.append(DeadQueueReceiver(broker_url, metrics=metrics))
+    async with _moving(database_url, store, receivers, metrics) as bench:
+        if wait:
+            await until(bench.is_receiving, "every lane receives", seconds=60)
+        yield bench
+        bench.check()
+
+
+@asynccontextmanager
+async def running_intake(database_url: str) -> AsyncIterator[Bench]:
+    """The same without a broker, behind the door of HTTP."""
+    store, metrics = await open_store(database_url), Metrics()
+    receivers = [IntakeReceiver(lane, metrics=metrics) for lane in Lane]
+    app = create_app(
+        store=store,
+        health=Health(live=HealthChecker(), ready=HealthChecker(), startup=HealthChecker()),
+        metrics=metrics,
+        intake=storing_intake(receivers),
+        clock=lambda: datetime.now(UTC),
+        loopback_only=True,
+    )
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    async with _moving(database_url, store, receivers, metrics) as bench:
+        bench.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        try:
+            yield bench
+            bench.check()
+        finally:
+            await runner.cleanup()
+
+
+@asynccontextmanager
+async def _moving(
+    database_url: str, store: Store, receivers: Sequence[Receiver], metrics: Metrics
+) -> AsyncIterator[Bench]:
     pipeline = WatchedPipeline(store, metrics=metrics)
     dead = DeadQueue(store, metrics=metrics, clock=lambda: datetime.now(UTC))
     lanes = [LaneLoop(one, dead if one.lane == DEAD_LANE else pipeline, metrics=metrics) for one in receivers]
     runs = [asyncio.create_task(one.run()) for one in receivers]
     moves = [asyncio.create_task(one.run()) for one in lanes]
-    bench = Bench(store, StoreReader(database_url), receivers, metrics, [*runs, *moves], pipeline)
     try:
-        if wait:
-            await until(bench.is_receiving, "every lane receives", seconds=60)
-        yield bench
-        bench.check()
+        yield Bench(store, StoreReader(database_url), receivers, metrics, [*runs, *moves], pipeline)
     finally:
         await _end(receivers, runs, moves)
         await store.close()
 
 
 async def _end(
-    receivers: list[AmqpReceiver], runs: list[asyncio.Task[None]], moves: list[asyncio.Task[None]]
+    receivers: Sequence[Receiver], runs: list[asyncio.Task[None]], moves: list[asyncio.Task[None]]
 ) -> None:
     for receiver in receivers:
         await receiver.stop()

@@ -26,7 +26,7 @@ SOME = 30
 
 
 def receiver_of(bench: Bench, lane: Lane) -> AmqpReceiver:
-    return next(one for one in bench.receivers if one.lane == lane)
+    return next(one for one in bench.receivers if isinstance(one, AmqpReceiver) and one.lane == lane)
 
 
 async def wait_for_loss(bench: Bench, *, losses: int = 1) -> None:

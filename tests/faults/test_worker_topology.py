@@ -18,6 +18,7 @@ from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
 from tests.waiting import until
 
+from faultwire_consumer.ingest.receiver_amqp import AmqpReceiver
 from faultwire_shared import amqp
 from faultwire_shared.event import Lane
 from faultwire_shared.topology import DEAD, DELIVERY_LIMIT, queue_of
@@ -49,7 +50,9 @@ async def wait_for_trouble(bench: Bench, lane: str, text: str) -> None:
 
 async def wait_for_attempts(bench: Bench, attempts: int) -> None:
     async def tried_on() -> bool:
-        return all(one._outage.attempts >= attempts for one in bench.receivers)
+        return all(
+            one._outage.attempts >= attempts for one in bench.receivers if isinstance(one, AmqpReceiver)
+        )
 
     await until(tried_on, f"{attempts} attempts", seconds=100)
 
