@@ -99,12 +99,24 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event) -> None
                 for one in receivers
             ]
             lanes = [group.create_task(loop.run()) for loop in loops]
-            watch = GapWatch(store, _ingesting(pipeline), metrics=metrics, clock=lambda: datetime.now(UTC))
+            watch = GapWatch(
+                store,
+                _ingesting(pipeline),
+                metrics=metrics,
+                clock=lambda: datetime.now(UTC),
+                drained_at=lambda: _drained_at(loops),
+            )
             chore = group.create_task(watch.run())
             await _stop_wanted(stop, [*tasks, *lanes, chore])
             chore.cancel()
             await _drain(receivers, lanes)
     log.info("worker.drained")
+
+
+def _drained_at(loops: Sequence[LaneLoop]) -> datetime | None:
+    """Since when every lane has had nothing left to do at least once."""
+    moments = [loop.drained_at for loop in loops if loop.lane != DEAD_LANE]
+    return min((one for one in moments if one is not None), default=None) if all(moments) else None
 
 
 def _ingesting(pipeline: Pipeline) -> Ingest:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,14 +14,16 @@ from tests.clock import FixedClock
 from tests.factories import wire_body, wire_event
 
 from faultwire_consumer.domain.sequence import GapState
+from faultwire_consumer.ingest.dead_queue import DeadDelivery, DeadQueue, death_in
 from faultwire_consumer.ingest.delivery import Delivery, read_delivery
 from faultwire_consumer.ingest.outcome import DeadLettered, Noted, must_return
 from faultwire_consumer.ingest.pipeline import Pipeline
-from faultwire_consumer.maintenance.gaps import GapWatch
+from faultwire_consumer.maintenance.gaps import GapWatch, Ingest
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store import migrate
 from faultwire_consumer.store.contract import Store
 from faultwire_consumer.store.engine import open_store
+from faultwire_consumer.store.producers import GAPS
 from faultwire_consumer.store.schema import dead_letters, history, incidents, producers, sequence_gaps
 from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE, PRODUCER_TYPE
 
@@ -50,13 +53,16 @@ def pipeline_on(store: Store, clock: FixedClock) -> Pipeline:
 
 
 def watch_on(store: Store, clock: FixedClock, metrics: Metrics | None = None) -> GapWatch:
-    pipeline = pipeline_on(store, clock)
+    ingest = ingesting(pipeline_on(store, clock))
+    return GapWatch(store, ingest, metrics=metrics or Metrics(), clock=clock)
 
+
+def ingesting(pipeline: Pipeline) -> Ingest:
     async def ingest(body: bytes) -> bool:
         (outcomes,) = await pipeline.ingest([read_delivery(body, EVENT_TYPE, origin="test", handle=None)])
         return not must_return(outcomes)
 
-    return GapWatch(store, ingest, metrics=metrics or Metrics(), clock=clock)
+    return ingest
 
 
 async def gaps_of(store: Store, state: GapState = GapState.OPEN) -> list[tuple[str, int, int]]:
@@ -122,13 +128,18 @@ async def test_a_report_proves_numbers_and_explains_what_its_producer_lost(
 ) -> None:
     pipeline = pipeline_on(store, clock)
     await pipeline.ingest([batch(numbered(clock, 1))])
-    lost = [{"reason": "buffer_full", "count": 2, "from": 4, "to": 5}]
+    lost = [
+        {"reason": "buffer_full", "count": 2, "from": 4, "to": 5},
+        {"reason": "dropped_by_processor", "count": 9, "from": 0, "to": 0},
+    ]
     ((outcome,),) = await pipeline.ingest([report(8, lost=lost, spool_depth=7)])
     assert outcome == Noted("p1")
     assert await gaps_of(store) == [("p1", 2, 3), ("p1", 6, 8)]
     assert await gaps_of(store, GapState.REPORTED) == [("p1", 4, 5)]
     (row,) = await store.read(select(producers))
     assert (row.host, row.spool_depth, row.last_report_at) == ("web-3", 7, clock())
+    assert row.started_at == clock() - timedelta(hours=2)
+    assert json.loads(row.lost) == {"buffer_full": 2, "dropped_by_processor": 9}
     await pipeline.ingest([report(8, lost=lost)])
     assert await gaps_of(store, GapState.REPORTED) == [("p1", 4, 5)]
 
@@ -240,6 +251,89 @@ async def test_what_may_lie_in_a_spool_is_not_told_while_its_producer_says_so(
     await watch.look()
     assert await told(store) == []
     clock.advance(300)
+    await watch.look()
+    assert len(await told(store)) == 1
+
+
+async def test_a_producer_that_numbers_by_chance_is_followed_within_bounds(
+    store: Store, clock: FixedClock
+) -> None:
+    pipeline, total = pipeline_on(store, clock), 4 * GAPS
+    odd = [numbered(clock, number) for number in range(1, total, 2)]
+    for start in range(0, len(odd), 250):
+        await pipeline.ingest([batch(*odd[start : start + 250])])
+    (row,) = await store.read(select(producers))
+    assert (row.gaps, row.unfollowed) == (GAPS, total // 2 - 1 - GAPS)
+    assert len(await gaps_of(store)) == GAPS
+    await pipeline.ingest([batch(*(numbered(clock, number) for number in range(2, 100, 2)))])
+    assert not {
+        n for _, first, last in await gaps_of(store) for n in range(first, last + 1) if n % 2 or n < 100
+    }
+
+
+async def test_what_was_told_and_comes_piece_by_piece_leaves_one_row_until_it_is_resolved(
+    store: Store, clock: FixedClock
+) -> None:
+    pipeline, watch = pipeline_on(store, clock), watch_on(store, clock)
+    await pipeline.ingest([batch(numbered(clock, 12))])
+    clock.advance(31)
+    await watch.look()
+    for number in (2, 4, 6, 8, 10, 1, 3, 5):
+        await pipeline.ingest([batch(numbered(clock, number))])
+        assert len(await gaps_of(store, GapState.FILLED)) == 1
+    assert [row.status for row in await told(store)] == ["open"]
+    await pipeline.ingest([batch(*(numbered(clock, number) for number in (7, 9, 11)))])
+    await watch.look()
+    assert [row.status for row in await told(store)] == ["resolved"]
+
+
+async def test_an_event_among_the_brokers_dead_letters_is_explained_until_it_is_replayed(
+    store: Store, clock: FixedClock
+) -> None:
+    pipeline, watch = pipeline_on(store, clock), watch_on(store, clock)
+    gone = [numbered(clock, 3), numbered(clock, 4)]
+    await pipeline.ingest([batch(numbered(clock, 1), numbered(clock, 2), numbered(clock, 5))])
+    queue = DeadQueue(store, metrics=Metrics(), clock=clock)
+    dead = [
+        DeadDelivery(json.dumps(body).encode(), kind, "faultwire.high", None, 1, [], None, death_in({}))
+        for body, kind in ((gone, BATCH_TYPE), (numbered(clock, 2), EVENT_TYPE), (numbered(clock, 6), None))
+    ]
+    await queue.ingest(dead)
+    assert await gaps_of(store, GapState.REPORTED) == [("p1", 3, 4), ("p1", 6, 6)]
+    (row, _) = await store.read(select(sequence_gaps.c.reason))
+    assert row.reason == "dead_lettered"
+    clock.advance(60)
+    await watch.look()
+    assert await told(store) == []
+    await pipeline.ingest([batch(*gone, numbered(clock, 6))])
+    assert await store.read(select(sequence_gaps.c.id)) == []
+
+
+async def test_nothing_is_told_while_a_slower_lane_may_still_hold_it(store: Store, clock: FixedClock) -> None:
+    pipeline, drained_at = pipeline_on(store, clock), clock()
+    watch = GapWatch(
+        store, ingesting(pipeline), metrics=Metrics(), clock=clock, drained_at=lambda: drained_at
+    )
+    clock.advance(1)
+    await pipeline.ingest([batch(numbered(clock, 2))])
+    clock.advance(60)
+    await watch.look()
+    assert await told(store) == []
+    drained_at = clock()
+    await watch.look()
+    assert len(await told(store)) == 1
+
+
+async def test_a_lane_that_is_never_drained_holds_it_up_for_ten_minutes(
+    store: Store, clock: FixedClock
+) -> None:
+    pipeline = pipeline_on(store, clock)
+    watch = GapWatch(store, ingesting(pipeline), metrics=Metrics(), clock=clock, drained_at=lambda: None)
+    await pipeline.ingest([batch(numbered(clock, 2))])
+    clock.advance(599)
+    await watch.look()
+    assert await told(store) == []
+    clock.advance(2)
     await watch.look()
     assert len(await told(store)) == 1
 

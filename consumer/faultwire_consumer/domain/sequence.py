@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 
 class GapState(StrEnum):
@@ -49,6 +50,8 @@ class Ledger(Struct, frozen=True):
 
     last_sequence: int
     gaps: tuple[Gap, ...] = ()
+    unfollowed: int = 0
+    """Missing numbers that were let go of, as there were too many gaps; nothing is told of them."""
 
 
 def ranges_of(sequences: Iterable[int]) -> list[tuple[int, int]]:
@@ -69,7 +72,7 @@ def receive(ledger: Ledger, ranges: Sequence[tuple[int, int]], *, now: datetime)
         if first > last + 1:
             gaps.append(Gap(first=last + 1, last=first - 1, opened_at=now))
         last = max(last, end)
-    return Ledger(last, tuple(_fill(gaps, ranges, now)) if gaps else ())
+    return replace(ledger, last_sequence=last, gaps=tuple(_fill(gaps, ranges, now)) if gaps else ())
 
 
 def reach(ledger: Ledger, last_sequence: int, *, now: datetime) -> Ledger:
@@ -77,7 +80,7 @@ def reach(ledger: Ledger, last_sequence: int, *, now: datetime) -> Ledger:
     if last_sequence <= ledger.last_sequence:
         return ledger
     gap = Gap(first=ledger.last_sequence + 1, last=last_sequence, opened_at=now)
-    return Ledger(last_sequence, (*ledger.gaps, gap))
+    return replace(ledger, last_sequence=last_sequence, gaps=(*ledger.gaps, gap))
 
 
 def explain(ledger: Ledger, lost: Lost) -> Ledger:
@@ -105,7 +108,32 @@ def explain(ledger: Ledger, lost: Lost) -> Ledger:
         first, last = max(gap.first, lost.first), min(gap.last, lost.last)
         gaps += _outside(gap, first, last)
         gaps.append(_part(gap, first, last, state=GapState.REPORTED, reason=lost.reason))
-    return Ledger(ledger.last_sequence, tuple(gaps))
+    return replace(ledger, gaps=tuple(gaps))
+
+
+def bound(ledger: Ledger, most: int) -> Ledger:
+    """Keep so many gaps at most: what is told stays exact, and how much is not followed is counted.
+
+    First go those that are explained, then the smallest that nobody was told of, the newest of a size.
+    """
+    excess = sum(gap.state is not GapState.FILLED for gap in ledger.gaps) - most
+    if excess <= 0:
+        return ledger
+    standing = [gap for gap in ledger.gaps if gap.state is not GapState.FILLED]
+    gone = sorted(standing, key=_worth)[:excess]
+    unfollowed = sum(gap.events for gap in gone if gap.state is GapState.OPEN)
+    firsts = {gap.first for gap in gone}
+    kept = tuple(gap for gap in ledger.gaps if gap.state is GapState.FILLED or gap.first not in firsts)
+    return replace(ledger, gaps=kept, unfollowed=ledger.unfollowed + unfollowed)
+
+
+def _worth(gap: Gap) -> tuple[bool, bool, int, float]:
+    return (
+        gap.event_id is not None,
+        gap.state is GapState.OPEN,
+        gap.events,
+        -gap.opened_at.timestamp(),
+    )
 
 
 def _fill(gaps: Sequence[Gap], ranges: Sequence[tuple[int, int]], now: datetime) -> list[Gap]:

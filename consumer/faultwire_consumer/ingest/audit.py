@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable
 
+from msgspec import Raw
+
 from faultwire_consumer.domain.sequence import Lost
 from faultwire_consumer.ingest.candidate import Candidate, Readable, Reported
 from faultwire_consumer.ingest.narrow import number_in
 from faultwire_consumer.store.producers import Heard
+from faultwire_shared.codec import Undecodable, split
 
 
 def heard_in(candidates: Iterable[Candidate]) -> dict[str, Heard]:
@@ -24,11 +27,30 @@ def heard_in(candidates: Iterable[Candidate]) -> dict[str, Heard]:
     return heard
 
 
+def heard_of_dead(bodies: Iterable[bytes]) -> dict[str, Heard]:
+    """What the broker's dead letters say of their producers: these numbers lie here until a replay."""
+    heard: dict[str, Heard] = {}
+    for body in bodies:
+        for raw in _members(body):
+            if (numbered := number_in(raw)) is not None:
+                producer_id, service, sequence = numbered
+                heard.setdefault(producer_id, Heard(service=service)).dead.append(sequence)
+    return heard
+
+
+def _members(body: bytes) -> list[Raw]:
+    try:
+        return split(body, None)
+    except Undecodable:
+        return []
+
+
 def _take_report(heard: dict[str, Heard], candidate: Reported) -> None:
     report = candidate.report
     one = heard.setdefault(_clean(report.producer_id), Heard(service=_clean(report.service)))
     one.host = _clean(report.host)
     one.reported_at = candidate.received_at
+    one.started_at = report.started_at
     one.spool_depth = report.spool_depth
     one.last_sequence = max(one.last_sequence, report.last_sequence)
     one.lost += [Lost(_clean(lost.reason), lost.count, lost.first, lost.last) for lost in report.lost]

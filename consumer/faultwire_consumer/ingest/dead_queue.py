@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from faultwire_consumer.ingest.audit import heard_of_dead
 from faultwire_consumer.ingest.delivery import Delivery
 from faultwire_consumer.ingest.halving import Halving
 from faultwire_consumer.ingest.narrow import event_id_in
@@ -19,6 +20,7 @@ from faultwire_consumer.ingest.settlement import BrokerHandle
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract import Store
 from faultwire_consumer.store.dead_letters import NewDeadLetter, record_dead_letters
+from faultwire_consumer.store.producers import record_heard
 from faultwire_shared.logs import get_logger
 from faultwire_shared.topology import DEAD, DELIVERY_LIMIT
 
@@ -108,6 +110,7 @@ class DeadQueue:
 
     async def _record(self, letters: Sequence[NewDeadLetter]) -> list[Outcome]:
         async with self._store.write() as tx:
+            await record_heard(tx, heard_of_dead(letter.body for letter in letters), now=self._clock())
             await record_dead_letters(tx, letters, counts_attempts=False)
         return [self._told(letter) for letter in letters]
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from faultwire_consumer.ingest.delivery import Delivery
@@ -39,14 +40,37 @@ class LaneLoop:
     """
 
     def __init__(
-        self, receiver: Receiver, pipeline: Ingester, *, metrics: Metrics, rng: random.Random | None = None
+        self,
+        receiver: Receiver,
+        pipeline: Ingester,
+        *,
+        metrics: Metrics,
+        rng: random.Random | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._receiver = receiver
         self._pipeline = pipeline
         self._metrics = metrics
         self._rng = rng or random.Random()  # noqa: S311 - spreads waits, keeps no secret
+        self._clock = clock
+        self._moving = 0
+        self._drained_at: datetime | None = None
         self._slots = asyncio.Semaphore(IN_FLIGHT)
         self._recovery: asyncio.Task[None] | None = None
+
+    @property
+    def lane(self) -> str:
+        """The lane's name."""
+        return self._receiver.lane
+
+    @property
+    def drained_at(self) -> datetime | None:
+        """When nothing was left to do last; now, while nothing is, and None where that never was.
+
+        What the broker holds back while a prefetch is full counts as something left.
+        """
+        self._note_drained()
+        return self._drained_at
 
     async def run(self) -> None:
         """Run until `Receiver.collect` gives an empty batch; then everything taken in is settled."""
@@ -66,6 +90,7 @@ class LaneLoop:
                     return
                 failpoint("worker.received")
                 settled = asyncio.Event()
+                self._moving += 1
                 moves.create_task(self._move(batch, before, settled, recoveries))
                 before = settled
 
@@ -90,9 +115,15 @@ class LaneLoop:
             failpoint("worker.settled")
         finally:
             settled.set()
+            self._moving -= 1
+            self._note_drained()
             self._slots.release()
         if failed and (self._recovery is None or self._recovery.done()):
             self._recovery = recoveries.create_task(self._recover(failed[0], _why(outcomes)))
+
+    def _note_drained(self) -> None:
+        if not self._moving and not self._receiver.waiting and self._receiver.receiving:
+            self._drained_at = self._clock()
 
     async def _recover(self, trial: Delivery, why: str) -> None:
         log.warning("store.lost", lane=self._receiver.lane, why=why)

@@ -33,6 +33,11 @@ class Receiver(Protocol):
         """Why none can come in at this moment; empty while they can."""
         ...
 
+    @property
+    def waiting(self) -> int:
+        """Deliveries that were taken in and wait for their batch."""
+        ...
+
     async def run(self) -> None:
         """Keep receiving until `stop`; connections that break are opened again."""
         ...

@@ -102,6 +102,11 @@ class AmqpReceiver:
             return "it waits for the store"
         return f"{self.queue} has no consumer of this worker: {self._outage.why}"
 
+    @property
+    def waiting(self) -> int:
+        """Deliveries that wait for their batch."""
+        return len(self._queue)
+
     async def run(self) -> None:
         """Connect, consume until that is lost, wait, connect again."""
         self._supervising = asyncio.create_task(self._supervise())

@@ -89,6 +89,11 @@ class IntakeReceiver:
             return ""
         return "it is being stopped" if self._queue.is_closed else "it waits for the store"
 
+    @property
+    def waiting(self) -> int:
+        """Deliveries that wait for their batch."""
+        return len(self._queue)
+
     async def run(self) -> None:
         """Wait for the end: the requests come by themselves."""
         await self._closed.wait()

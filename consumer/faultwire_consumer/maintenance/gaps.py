@@ -30,6 +30,8 @@ OPEN_SECONDS: Final = 30.0
 LOOK_SECONDS: Final = 5.0
 SERVICE: Final = "faultwire"
 CODE: Final = "SEQUENCE_GAP"
+BACKLOG_PATIENCE: Final = timedelta(minutes=10)
+"""So long a lane that is never drained holds the telling up: what is missing may still wait in it."""
 ORIGIN: Final = "maintenance"
 
 Ingest = Callable[[bytes], Awaitable[bool]]
@@ -49,11 +51,13 @@ class GapWatch:
         metrics: Metrics,
         clock: Callable[[], datetime],
         open_seconds: float = OPEN_SECONDS,
+        drained_at: Callable[[], datetime | None] | None = None,
     ) -> None:
         self._store = store
         self._ingest = ingest
         self._metrics = metrics
         self._clock = clock
+        self._drained_at = drained_at
         self._open = timedelta(seconds=open_seconds)
 
     async def run(self) -> None:
@@ -72,7 +76,7 @@ class GapWatch:
             StoreUnavailableError: the database does not answer now.
         """
         now = self._clock()
-        for gap in await list_due_gaps(self._store, opened_before=now - self._open, now=now):
+        for gap in await list_due_gaps(self._store, opened_before=self._opened_before(now), now=now):
             event = gap_event(gap, now)
             if await self._ingest(codec.encode(event)):
                 await mark_told(self._store, gap, event.id, now=now)
@@ -82,6 +86,13 @@ class GapWatch:
                 log.info("sequence.gap_closed", producer=producer_id, incident=f"INC-{incident_id}")
         missing = await count_missing(self._store, opened_before=now - self._open)
         self._metrics.sequence_gap_events.set(missing)
+
+    def _opened_before(self, now: datetime) -> datetime:
+        """Gaps that opened later may be told of another time: what fills them may wait in a slower lane."""
+        bound = now - self._open
+        if self._drained_at is None:
+            return bound
+        return min(bound, max(self._drained_at() or now - BACKLOG_PATIENCE, now - BACKLOG_PATIENCE))
 
 
 def gap_event(gap: DueGap, now: datetime) -> Event:

@@ -1,9 +1,11 @@
 """How far each producer has counted and what is missing, kept in the transaction of the batch."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct, field
 from sqlalchemy import Row, bindparam, delete, insert, select, text, update
 
@@ -12,6 +14,7 @@ from faultwire_consumer.domain.sequence import (
     GapState,
     Ledger,
     Lost,
+    bound,
     explain,
     ranges_of,
     reach,
@@ -20,12 +23,23 @@ from faultwire_consumer.domain.sequence import (
 from faultwire_consumer.store.contract import Transaction
 from faultwire_consumer.store.schema import producers, sequence_gaps, to_micros
 
+GAPS: Final = 300
+"""Of one producer, at most: whoever numbers by chance fills neither the table nor the worker's time."""
+REASONS: Final = 20
+"""Of one report, kept by name."""
+OTHERS: Final = "other"
+DEAD_LETTERED: Final = "dead_lettered"
+"""Why a number is missing whose event lies in the dead letters; a replay brings it back."""
 _GAP: Final = tuple(sequence_gaps.c[name] for name in Gap.__struct_fields__)
 _FILLABLE: Final = (GapState.OPEN.value, GapState.REPORTED.value)
 _ADVANCE: Final = (
     update(producers)
     .where(producers.c.producer_id == bindparam("key"))
-    .values(last_sequence=bindparam("new_last_sequence"), gaps=bindparam("new_gaps"))
+    .values(
+        last_sequence=bindparam("new_last_sequence"),
+        gaps=bindparam("new_gaps"),
+        unfollowed=producers.c.unfollowed + bindparam("new_unfollowed"),
+    )
 )
 
 _LOCK: Final = """
@@ -66,6 +80,9 @@ class Heard(Struct, kw_only=True):
     spool_depth: int = 0
     last_sequence: int = 0
     lost: list[Lost] = field(default_factory=list)
+    dead: list[int] = field(default_factory=list)
+    """Numbers of events that the broker dead-lettered."""
+    started_at: datetime | None = None
 
 
 async def record_heard(tx: Transaction, heard: Mapping[str, Heard], *, now: datetime) -> None:
@@ -94,7 +111,10 @@ def advance(ledger: Ledger, one: Heard, *, now: datetime) -> Ledger:
     for lost in one.lost:
         # What it lost it has numbered, though its report may be older than its last event.
         ledger = explain(reach(ledger, lost.last, now=now), lost)
-    return ledger
+    for first, last in ranges_of(one.dead):
+        dead = Lost(DEAD_LETTERED, last - first + 1, first, last)
+        ledger = explain(reach(ledger, last, now=now), dead)
+    return bound(ledger, GAPS)
 
 
 async def _lock(tx: Transaction, heard: Mapping[str, Heard], now: datetime) -> dict[str, Ledger]:
@@ -126,7 +146,12 @@ def _run_of(producer_id: str, one: Heard) -> dict[str, Any]:
 
 def _is_settled(row: Row[Any], one: Heard) -> bool:
     highest = max(one.sequences, default=0)
-    return not row.gaps and not one.lost and row.last_sequence >= max(highest, one.last_sequence)
+    return (
+        not row.gaps
+        and not one.lost
+        and not one.dead
+        and row.last_sequence >= max(highest, one.last_sequence)
+    )
 
 
 async def load_gaps(tx: Transaction, ids: Sequence[str]) -> dict[str, tuple[Gap, ...]]:
@@ -161,6 +186,7 @@ async def _write(tx: Transaction, changes: Mapping[str, tuple[Ledger, Ledger]], 
             )
         )
     if new:
+        await _replace_filled(tx, new)
         await tx.execute(insert(sequence_gaps), new)
     await tx.execute(
         _ADVANCE,
@@ -168,11 +194,26 @@ async def _write(tx: Transaction, changes: Mapping[str, tuple[Ledger, Ledger]], 
             {
                 "key": producer_id,
                 "new_last_sequence": after.last_sequence,
+                "new_unfollowed": after.unfollowed,
                 "new_gaps": sum(gap.state is not GapState.FILLED for gap in after.gaps),
             }
             for producer_id, (_, after) in changes.items()
         ],
     )
+
+
+async def _replace_filled(tx: Transaction, new: list[dict[str, Any]]) -> None:
+    """Of what was told and came late, one row of a producer is enough to have its incident resolved."""
+    filled = {row["producer_id"]: row for row in new if row["state"] == GapState.FILLED.value}
+    if not filled:
+        return
+    table = sequence_gaps.c
+    await tx.execute(
+        delete(sequence_gaps).where(
+            table.producer_id.in_(sorted(filled)), table.state == GapState.FILLED.value
+        )
+    )
+    new[:] = [row for row in new if row["state"] != GapState.FILLED.value or row in filled.values()]
 
 
 def _key(gap: Gap) -> tuple[int, int, GapState, str | None]:
@@ -198,9 +239,28 @@ def _row(producer_id: str, gap: Gap, now: datetime) -> dict[str, Any]:
 
 async def _note_reports(tx: Transaction, heard: Mapping[str, Heard]) -> None:
     for producer_id, one in sorted(heard.items()):
-        if one.reported_at is not None:
-            await tx.execute(
-                update(producers)
-                .where(producers.c.producer_id == producer_id)
-                .values(host=one.host or "", last_report_at=one.reported_at, spool_depth=one.spool_depth)
+        if one.reported_at is None:
+            continue
+        this = producers.c.producer_id == producer_id
+        (row,) = await tx.execute(select(producers.c.lost).where(this))
+        known = Counter(msgspec.json.decode(row.lost, type=dict[str, int]))
+        await tx.execute(
+            update(producers)
+            .where(this)
+            .values(
+                host=one.host or "",
+                started_at=one.started_at,
+                last_report_at=one.reported_at,
+                spool_depth=one.spool_depth,
+                lost=msgspec.json.encode(dict(sorted((known | counted(one.lost)).items()))).decode(),
             )
+        )
+
+
+def counted(lost: Sequence[Lost]) -> Counter[str]:
+    """How many events, by reason; a reason beyond the first ``REASONS`` is one of the others."""
+    by_reason: Counter[str] = Counter()
+    for one in lost:
+        name = one.reason if one.reason in by_reason or len(by_reason) < REASONS else OTHERS
+        by_reason[name] += one.count
+    return by_reason

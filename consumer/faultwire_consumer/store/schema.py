@@ -216,8 +216,21 @@ producers = Table(
     Column("last_sequence", BigInteger, nullable=False, comment="the highest number known to be given"),
     Column("gaps", Integer, nullable=False, comment="rows of it in sequence_gaps that an event may fill"),
     Column("spool_depth", BigInteger, nullable=False, comment="by its last report"),
+    Column("started_at", UtcDateTime, comment="by its own report"),
+    Column(
+        "lost", Text, nullable=False, server_default="{}", comment="events by reason, by its reports; JSON"
+    ),
+    Column(
+        "unfollowed",
+        BigInteger,
+        nullable=False,
+        server_default="0",
+        comment="missing numbers beyond the gaps that are kept of one producer",
+    ),
     comment="who numbers its events, and how far it has got",
 )
+
+Index("ix_producers_last_seen_at", producers.c.last_seen_at, producers.c.producer_id)
 
 sequence_gaps = Table(
     "sequence_gaps",

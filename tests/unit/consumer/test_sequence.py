@@ -10,6 +10,7 @@ from faultwire_consumer.domain.sequence import (
     GapState,
     Ledger,
     Lost,
+    bound,
     explain,
     ranges_of,
     reach,
@@ -96,3 +97,27 @@ def test_a_reported_number_that_arrives_after_all_is_not_missing() -> None:
 def test_numbers_begin_at_one() -> None:
     assert ranges_of([3, 0, 1, 2, 2, 7]) == [(1, 3), (7, 7)]
     assert missing(take(Ledger(0), 3)) == [1, 2]
+
+
+@given(st.sets(st.integers(1, 400)), st.sets(st.integers(1, 400)), st.integers(1, 20))
+def test_a_bounded_ledger_tells_nothing_that_is_not_missing_and_counts_the_rest(
+    arrived: set[int], late: set[int], most: int
+) -> None:
+    ledger = bound(take(Ledger(0), *arrived), most)
+    total = max(arrived, default=0)
+    assert len(ledger.gaps) <= most
+    assert set(missing(ledger)) <= set(range(1, total + 1)) - arrived
+    assert len(missing(ledger)) + ledger.unfollowed == total - len(arrived)
+    ledger = bound(take(ledger, *late), most)
+    assert not set(missing(ledger)) & (arrived | late)
+
+
+def test_what_is_explained_goes_first_and_what_was_told_last() -> None:
+    told = Gap(first=2, last=2, opened_at=NOW, event_id="e")
+    explained = Gap(first=4, last=90, opened_at=NOW, state=GapState.REPORTED, reason="shutdown")
+    small, large = Gap(first=92, last=92, opened_at=NOW), Gap(first=94, last=99, opened_at=NOW)
+    ledger = Ledger(100, (told, explained, small, large))
+    assert bound(ledger, 3) == Ledger(100, (told, small, large))
+    assert bound(ledger, 2) == Ledger(100, (told, large), unfollowed=1)
+    assert bound(ledger, 1) == Ledger(100, (told,), unfollowed=7)
+    assert bound(ledger, 4) is ledger
