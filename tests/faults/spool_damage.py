@@ -154,6 +154,8 @@ DAMAGES: Final[Mapping[str, Change]] = {
     "scattered": _db(_scatter),
     "wal-header": _wal(lambda path, rng: flip(path, rng, 4, last=32)),
     "wal-middle": _wal(lambda path, rng: flip(path, rng, rng.randint(1, 8), first=32)),
+    "wal-all-over": _wal(lambda path, rng: flip(path, rng, 60, first=32)),
+    "wal-end": _wal(lambda path, rng: flip(path, rng, 3, first=max(32, path.stat().st_size - PAGE))),
     "wal-truncated": _wal(_truncate),
     "wal-gone": _wal(lambda path, _: path.unlink()),
 }

@@ -1,8 +1,11 @@
 """Taking over a file whose process is dead: its rows where it is sound, else what can be salvaged."""
 
+# ruff: noqa: PTH105 - as elsewhere in the client, pathlib is slow to import
+
 import contextlib
 import ctypes
 import logging
+import os
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,8 +15,8 @@ from typing import Final
 from msgspec import Struct
 
 from faultwire.publish import spool_record
-from faultwire.publish.spool_directory import Lock, SpoolDirectory, size_of
-from faultwire.publish.spool_salvage import is_wal_whole, salvage
+from faultwire.publish.spool_directory import TORN, Lock, SpoolDirectory, copy_own, size_of
+from faultwire.publish.spool_salvage import Wal, look_at_wal, salvage
 
 CHUNK_ROWS: Final = 500
 CHUNK_BYTES: Final = 512 * 1024
@@ -58,7 +61,7 @@ class Adopter:
         self._known = self._noted.total()
         self._seen: set[str] = set()
         self._rows = self._read()
-        self._is_damaged = False
+        self.is_damaged = False
 
     def read(self) -> list[AdoptedRow]:
         """The next rows; none when all are read.
@@ -82,21 +85,19 @@ class Adopter:
         except sqlite3.DatabaseError as error:
             if not _is_damage(error):
                 raise
-            self._is_damaged = True
+            self.is_damaged = True
         # The owner's note never says more than there was: where it does, damage looks like an empty file.
-        self._is_damaged = self._is_damaged or len(self._seen) < self._known
-        if self._is_damaged:
+        self.is_damaged = self.is_damaged or len(self._seen) < self._known
+        if self.is_damaged:
             yield from self._salvaged_rows()
 
     def _sound_rows(self) -> Iterator[AdoptedRow]:
-        wal = f"{self._lock.database}-wal"
-        if not is_wal_whole(wal) or (size_of(wal) and not size_of(self._lock.database)):
-            # SQLite would read up to the damage, and throw the rest away; all of it, beside an empty file.
-            self._is_damaged = True
+        if not self._may_open():
+            self.is_damaged = True
             return
-        connection = self._connection = _open(self._lock.database)
+        connection = self._connection = _open(self.path)
         if connection.execute("PRAGMA quick_check(1)").fetchall() != [("ok",)]:
-            self._is_damaged = True
+            self.is_damaged = True
             return
         if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'events'").fetchall():
             return  # its process died before it wrote anything
@@ -107,14 +108,29 @@ class Adopter:
             for number, refusals, data in rows:
                 record = spool_record.unpack(data)
                 if record is None:
-                    self._is_damaged = True
+                    self.is_damaged = True
                     continue
                 self._seen.add(record.event_id)
                 yield AdoptedRow(number, record.rank, refusals if isinstance(refusals, int) else 0, data)
 
+    def _may_open(self) -> bool:
+        """Whether SQLite may be let near; where that could cost what is salvageable, a copy is kept."""
+        wal, torn = f"{self.path}-wal", f"{self.path}{TORN}"
+        if os.path.lexists(torn):
+            return False  # an adoption was interrupted: what it kept is put back
+        found = look_at_wal(wal)
+        # Beside an empty database SQLite deletes the WAL unread.
+        if found is Wal.BROKEN or (size_of(wal) and not size_of(self.path)):
+            return False
+        if found is Wal.TORN:
+            copy_own(wal, torn)
+        return True
+
     def _salvaged_rows(self) -> Iterator[AdoptedRow]:
         self._close_connection()
-        for record, data in salvage(self._lock.database, self._seen, self._known):
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(f"{self.path}{TORN}", f"{self.path}-wal")
+        for record, data in salvage(self.path, self._seen, self._known):
             yield AdoptedRow(0, record.rank, 0, data)
         self.missing = max(0, self._known - len(self._seen))
 
@@ -132,7 +148,7 @@ class Adopter:
     def finish(self) -> None:
         """Remove the file, or put it aside where it is damaged; let go of the lock."""
         self._close_connection()
-        if not self._is_damaged:
+        if not self.is_damaged:
             self._directory.remove(self._lock)
             return
         place = self._directory.quarantine(self._lock)

@@ -10,6 +10,7 @@ import os
 import re
 import stat
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -19,7 +20,10 @@ _NAME: Final = re.compile(r"^(?P<service>.+)-(?P<pid>\d+)-(?P<token>[0-9a-f]{8})
 _QUARANTINE: Final = ".corrupt-"
 QUARANTINED: Final = 3
 """Damaged files that are kept for somebody to look at."""
-_SUFFIXES: Final = ("", "-wal", "-shm", "-journal")
+TORN: Final = "-torn"
+"""Behind the name of a copy of a WAL, while its file is being adopted."""
+_PART: Final = ".part"
+_SUFFIXES: Final = ("", "-wal", "-shm", "-journal", TORN, TORN + _PART)
 
 
 class UnsafeDirectoryError(OSError):
@@ -138,6 +142,12 @@ class SpoolDirectory:
             found.append(entry)
         return found
 
+    def quarantined(self) -> Counter[str]:
+        """How many damaged files are kept, by service."""
+        names = (name.partition(_QUARANTINE) for name in self._names() if not name.endswith(_SUFFIXES[1:]))
+        matches = (_NAME.match(name) for name, marked, _ in names if marked)
+        return Counter(matched["service"] for matched in matches if matched)
+
     def remove(self, lock: Lock) -> None:
         """Delete a file that holds nothing any more, and its lock last."""
         for suffix in _SUFFIXES:
@@ -225,6 +235,18 @@ def _parse(note: bytes) -> dict[int, int]:
         return {int(rank): int(count) for rank, count in json.loads(note or b"{}").items()}
     except (ValueError, AttributeError):
         return {}
+
+
+def copy_own(path: str, place: str) -> None:
+    """Copy a file for this user alone; it is there whole, or not at all."""
+    with open(path, "rb") as file:  # noqa: PTH123
+        data = file.read()
+    part = f"{place}{_PART}"
+    with open(_open_own(part, os.O_CREAT | os.O_TRUNC), "wb") as copy:
+        copy.write(data)
+        copy.flush()
+        os.fsync(copy.fileno())
+    os.rename(part, place)
 
 
 def size_of(path: str) -> int:

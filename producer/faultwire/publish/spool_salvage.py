@@ -10,6 +10,7 @@ import struct
 import sys
 from array import array
 from collections.abc import Callable, Iterator
+from enum import StrEnum
 from typing import Final
 
 from msgspec import Struct
@@ -87,20 +88,31 @@ def salvage(path: str, seen: set[str], known: int) -> Iterator[Found]:
         wal.close()
 
 
-def is_wal_whole(path: str) -> bool:
-    """Whether SQLite would read all of it: a broken frame is a torn end, unless a whole one follows it."""
+class Wal(StrEnum):
+    """What a look at a WAL says."""
+
+    WHOLE = "whole"
+    TORN = "torn"
+    """It ends in broken frames, as a kill in the middle of a write leaves it; or they were damaged."""
+    BROKEN = "broken"
+    """SQLite would read up to the damage, and throw away what is whole behind it."""
+
+
+def look_at_wal(path: str) -> Wal:
+    """Whether SQLite may be let near it."""
     wal = Source(path)
     try:
         if wal.size < _WAL_HEAD:
-            return not wal.size
+            return Wal.BROKEN if wal.size else Wal.WHOLE
         if _round_of(wal) is None:
-            return False
-        broken = False
+            return Wal.BROKEN
+        ended = broken = False
         for frame in _frames(wal):
-            if frame.is_current and frame.is_whole and broken:
-                return False
-            broken = broken or not (frame.is_current and frame.is_whole)
-        return True
+            if (ended or broken) and frame.is_current and frame.is_whole:
+                return Wal.BROKEN
+            ended = ended or not frame.is_current
+            broken = broken or (frame.is_current and not frame.is_whole)
+        return Wal.TORN if broken else Wal.WHOLE
     finally:
         wal.close()
 
