@@ -14,6 +14,7 @@ from faultwire_consumer.cli import (
     health,
     incidents,
     send,
+    spool,
     topology,
     worker,
 )
@@ -29,7 +30,7 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_int_as_exit_code_else_zero",
 )
-for _noun in (demo, worker, send, incidents, events, dead_letters, health, db, topology):
+for _noun in (demo, worker, send, incidents, events, dead_letters, health, spool, db, topology):
     app.command(_noun.app)
 
 

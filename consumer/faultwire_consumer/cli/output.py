@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from faultwire_consumer.cli.option import Output
+from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.text import printable
 
 STYLES: Final = {
@@ -21,7 +22,19 @@ STYLES: Final = {
     "acknowledged": "yellow",
     "resolved": "green",
 }
-_RIGHT: Final = ("count", "attempts", "size")
+_RIGHT: Final = (
+    "count",
+    "attempts",
+    "size",
+    "published",
+    "refused",
+    "lost",
+    "files",
+    "owned",
+    "bytes",
+    "quarantined",
+    *ErrorSeverity,
+)
 _WIDE: Final = 60
 
 Row = Mapping[str, Any]

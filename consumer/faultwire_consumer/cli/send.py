@@ -61,7 +61,7 @@ def send(
         return replace(event, category=category, code=code or default.code)
 
     async def emit() -> "tuple[str, FinalState]":
-        options: dict[str, Any] = {"broker_url": _address(broker_url), "processors": [with_kind]}
+        options: dict[str, Any] = {"broker_url": address_of(broker_url), "processors": [with_kind]}
         if service or not os.environ.get("FAULTWIRE_SERVICE"):
             options["service"] = service or "shell"
         async with ErrorManager.from_env(**options) as errors:
@@ -97,6 +97,7 @@ def read_pairs(option: str, pairs: Sequence[str]) -> dict[str, str]:
     return read
 
 
-def _address(given: str | None) -> str:
+def address_of(given: str | None) -> str:
+    """Where a command publishes to: what was given, else what the environment names, else this machine."""
     names = ("FAULTWIRE_BROKER_URL", "FAULTWIRE_URL")
     return given or next((os.environ[name] for name in names if os.environ.get(name)), DEFAULT_URL)

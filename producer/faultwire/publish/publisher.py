@@ -238,7 +238,7 @@ class Publisher:
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
-            await self._transport.publish(_message(tickets))
+            await self._transport.publish(message_of(tickets))
         except Refused as error:
             if len(tickets) == 1:
                 self._refuse(tickets[0], error)
@@ -296,7 +296,8 @@ class Publisher:
             logger.info("transport.connected", extra={"event": "transport.connected"})
 
 
-def _message(tickets: list[Ticket]) -> Outgoing:
+def message_of(tickets: list[Ticket]) -> Outgoing:
+    """One event as itself, several of a lane as a batch under the key of the most severe."""
     first = tickets[0]
     if len(tickets) == 1:
         return Outgoing(
