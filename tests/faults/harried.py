@@ -21,6 +21,8 @@ from faultwire import ErrorManager
 
 FRAMES: Final = 12
 WARM_UP: Final = 100
+NOISE: Final = 2_000
+NOISE_WORK: Final = 4_000
 LANES: Final = ("critical", "high", "medium", "low")
 
 
@@ -75,6 +77,17 @@ class Beat:
             self.latest = max(self.latest, time.perf_counter() - due)
 
 
+async def noise() -> list[float]:
+    """What a call of the same length takes that does nothing: this machine's own share."""
+    took = []
+    for _ in range(NOISE):
+        started = time.perf_counter()
+        sum(range(NOISE_WORK))
+        took.append(time.perf_counter() - started)
+        await asyncio.sleep(0)
+    return sorted(took)
+
+
 async def report(errors: ErrorManager, call: Callable[[int], None], order: int) -> float:
     """Hand one error over; the seconds that it took."""
     try:
@@ -98,6 +111,7 @@ async def main(url: str, spool_path: str, events: int) -> None:
             await report(errors, call, number)
         await asyncio.to_thread(told, "ready")
         await asyncio.to_thread(sys.stdin.readline)
+        idle = await noise()
         beat = Beat()
         beating = asyncio.create_task(beat.run())
         gc.collect()
@@ -116,6 +130,7 @@ async def main(url: str, spool_path: str, events: int) -> None:
         "p50_ms": took[events // 2] * 1e3,
         "p99_ms": took[events * 99 // 100] * 1e3,
         "most_ms": took[-1] * 1e3,
+        "noise_p99_ms": idle[NOISE * 99 // 100] * 1e3,
         "lag_ms": beat.latest * 1e3,
         "close_seconds": closed,
         "grown_mib": memory("VmHWM") - before,

@@ -76,6 +76,8 @@ class Buffer:
 
     def __init__(self, losses: Losses, limit: BufferLimit = LIMIT) -> None:
         self.on_put: Callable[[Lane], None] | None = None
+        self.is_away = False
+        """There is nobody to publish to now: what comes in need not wait for a confirm to be written."""
         self.held = 0
         """Events that are not settled yet: memory alone has them."""
         self.confirmed = 0
@@ -277,6 +279,7 @@ class Buffer:
         """Start anew in a forked child: what is held is the parent's to deliver."""
         self._lock = threading.Lock()
         self._lanes = {lane: _LaneQueue() for lane in Lane}
+        self.is_away = False
         self._bytes = self.held = self.confirmed = self.spooled = self.adopted = self._sought = 0
 
     def abandon(self, reason: LossReason) -> int:

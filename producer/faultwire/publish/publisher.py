@@ -138,6 +138,7 @@ class Publisher:
             try:
                 await self._transport.open()
             except TransportDown as error:
+                self._buffer.is_away = True
                 self._tell_lost(error)
             else:
                 await self._until_lost()
@@ -149,6 +150,7 @@ class Publisher:
     async def _until_lost(self) -> None:
         self._generation += 1
         self._lost.clear()
+        self._buffer.is_away = False
         self.connected.set()
         for state in self._lanes.values():
             state.wake.set()
@@ -158,6 +160,7 @@ class Publisher:
         try:
             await self._lost.wait()
         finally:
+            self._buffer.is_away = True
             self.connected.clear()
             watching.cancel()
             await asyncio.wait((watching,))

@@ -26,11 +26,11 @@ from faultwire.publish.ticket import CONFIRMED, SPOOLED, Ticket
 from faultwire.settings import slug_of
 from faultwire_shared.event import Lane
 
-POLL_SECONDS: Final = 0.01
+POLL_SECONDS: Final = 0.005
 RETRY_SECONDS: Final = 5.0
 """After a failure of the disk, until it is tried again."""
 FORK_SECONDS: Final = 1.0
-_IDLE_POLLS: Final = 50
+_IDLE_POLLS: Final = 100
 
 logger = logging.getLogger("faultwire")
 

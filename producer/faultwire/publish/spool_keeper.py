@@ -21,9 +21,9 @@ from faultwire.publish.ticket import SPOOLED, Ticket, refused
 from faultwire_shared.event import ErrorSeverity, Lane
 from faultwire_shared.failpoint import failpoint
 
-AGE_SECONDS: Final = 0.02
+AGE_SECONDS: Final = 0.015
 """What is not confirmed by then goes to disk as well: the promised window is 50 ms."""
-UNDER_WAY_SECONDS: Final = 0.03
+UNDER_WAY_SECONDS: Final = 0.025
 """The same for what is being published: its confirm is worth a little patience."""
 CROWDED_SECONDS: Final = 1.0
 """After an event found no room, until those in memory are tried again."""
@@ -102,6 +102,8 @@ class SpoolKeeper:
             return []
         # Once something found no room, what is less severe must not stand before what would find some.
         most = None if self._crowded_until else SWEEP_EVENTS
+        if self._buffer.is_away:
+            return self._buffer.unsettled(now, most=most)
         return self._buffer.unsettled(now - AGE_SECONDS, taken_before=now - UNDER_WAY_SECONDS, most=most)
 
     def _opened(self) -> SpoolFile:

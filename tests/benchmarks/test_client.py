@@ -1,0 +1,113 @@
+"""The client: what a call costs its host, how long an event is in memory alone, how fast it is published."""
+
+import asyncio
+import json
+import os
+import statistics
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from tests.benchmarks import client
+from tests.benchmarks.drain import describe
+from tests.faults import harried
+from tests.faults.publisher import declare
+from tests.servers.process import reserve_port, run, temporary_home
+from tests.servers.rabbitmq import Nodes
+from tests.servers.worker import clean_environment
+
+pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
+
+ROUNDS: Final = int(os.environ.get("BENCH_ROUNDS", "5"))
+CALLS: Final = 10_000
+FULL_DISK: Final = str(256 * 1024)
+ROOT: Final = Path(__file__).parents[2]
+
+Result = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[Nodes]:
+    nodes = Nodes()
+    yield nodes
+    nodes.stop()
+
+
+@pytest.fixture
+def broker_url(nodes: Nodes) -> Iterator[str]:
+    with nodes.shared() as broker:
+        asyncio.run(declare(broker.url))
+        yield broker.url
+
+
+def away() -> str:
+    return f"amqp://127.0.0.1:{reserve_port()}/"
+
+
+def measure(candidate: str, url: str, *, spool: bool = True) -> Result:
+    """Run one candidate in a process and a directory of its own."""
+    with temporary_home("client") as home:
+        command = [sys.executable, client.__file__, candidate, url, str(home / "spool") if spool else ""]
+        result: Result = json.loads(run(command, clean_environment(home) | {"PYTHONPATH": str(ROOT)}))
+    return result
+
+
+def test_p1_publishing_with_confirms(broker_url: str) -> None:
+    ratios, of_memory, cpu = [], [], []
+    for turn in range(1, ROUNDS + 1):
+        singles = measure("singles", broker_url)
+        memory = measure("ours", broker_url, spool=False)
+        ours = measure("ours", broker_url)
+        ratios.append(ours["rate"] / singles["rate"])
+        of_memory.append(ours["rate"] / memory["rate"])
+        cpu.append(ours["cpu_us"] / singles["cpu_us"])
+        print(
+            f"\nP1 round {turn}: aio-pika {singles['rate']:,.0f}/s, "
+            f"client {ours['rate']:,.0f}/s, without a spool {memory['rate']:,.0f}/s"
+        )
+    print(describe("P1 client / aio-pika awaiting 1,000 single messages", "at least 8", ratios))
+    print(describe("P1 client / the same without a spool", "as near to 1 as can be", of_memory))
+    print(describe("P2 CPU an event, client / aio-pika", "at most 0.1", cpu))
+
+
+@pytest.mark.parametrize("pattern", ["quiet", "bursts"])
+@pytest.mark.parametrize("is_up", [True, False], ids=["up", "away"])
+def test_c4_the_buffered_window(broker_url: str, pattern: str, *, is_up: bool) -> None:
+    rounds = [measure(pattern, broker_url if is_up else away()) for _ in range(ROUNDS)]
+    where = f"broker {'up' if is_up else 'away'}, {pattern}"
+    p50, p99 = ([each[f"window_{which}_ms"] for each in rounds] for which in ("p50", "p99"))
+    noise = statistics.median(each["noise_p99_ms"] for each in rounds)
+    print()
+    print(describe(f"C4 window p50 in ms, {where}", "none", p50))
+    print(describe(f"C4 window p99 in ms, {where}", f"under 50 (the loop's own p99: {noise:.1f})", p99))
+
+
+def test_c4_await_against_nowait(broker_url: str) -> None:
+    ratios = []
+    for _ in range(ROUNDS):
+        took = measure("durabilities", broker_url)
+        ratios.append(took["awaited"] / took["nowait"])
+    print()
+    print(describe("C4 await handle_error / handle_error_nowait", "at most 2", ratios))
+
+
+@pytest.mark.parametrize("disk", ["", FULL_DISK], ids=["disk", "full disk"])
+def test_the_host_is_not_held_while_the_broker_is_away(disk: str) -> None:
+    felt = []
+    for _ in range(ROUNDS):
+        with temporary_home("harried") as home:
+            command = [sys.executable, harried.__file__, away(), str(home / "spool"), str(CALLS)]
+            output = run([*command, *([disk] if disk else [])], clean_environment(home), text="go\n")
+            felt.append(json.loads(output.splitlines()[-1]))
+    noise = statistics.median(each["noise_p99_ms"] for each in felt)
+    where = f"broker away, {'full disk' if disk else 'disk'}"
+    print()
+    for name, key, goal in (
+        ("p99 of handle_error in ms", "p99_ms", f"under 5 (as much work without the client: {noise:.2f})"),
+        ("loop lag in ms, at most", "lag_ms", "under 100"),
+        ("memory grown in MiB, at most", "grown_mib", "under 32"),
+        ("closing in s", "close_seconds", "at most 2"),
+    ):
+        print(describe(f"{name}, {where}", goal, [each[key] for each in felt]))
