@@ -23,16 +23,10 @@ STYLES: Final = {
     "resolved": "green",
 }
 _RIGHT: Final = (
-    "count",
-    "attempts",
-    "size",
-    "published",
-    "refused",
-    "lost",
-    "files",
-    "owned",
-    "bytes",
-    "quarantined",
+    *("count", "attempts", "size"),
+    *("published", "refused", "lost"),
+    *("files", "owned", "bytes", "quarantined"),
+    *("last_sequence", "missing", "dead_lettered", "spool_depth"),
     *ErrorSeverity,
 )
 _WIDE: Final = 60

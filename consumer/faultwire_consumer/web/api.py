@@ -207,7 +207,8 @@ def json_answer(document: msgspec.Struct) -> web.Response:
 
 
 def page_answer(
-    request: web.Request, document: shape.IncidentList | shape.EventList | shape.DeadLetterList
+    request: web.Request,
+    document: shape.IncidentList | shape.EventList | shape.DeadLetterList | shape.ProducerList,
 ) -> web.Response:
     """A page of a list, with a link to the one that follows."""
     response = json_answer(document)

@@ -12,7 +12,7 @@ from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.replay import Replayer
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract import Store
-from faultwire_consumer.web import api, asset, letter_api, pages, probe
+from faultwire_consumer.web import api, asset, letter_api, pages, probe, producer_api
 from faultwire_consumer.web.failure import failure_of, json_response
 from faultwire_consumer.web.guard import INTAKE_PATH, loopback_names_only, observe, same_origin_only
 from faultwire_consumer.web.state import CLOCK, HEALTH, REPLAYER, STORE, Clock, Health
@@ -42,7 +42,14 @@ def create_app(
     app = web.Application(middlewares=guards, client_max_size=MESSAGE_BYTES)
     app[STORE], app[HEALTH], app[CLOCK] = store, health, clock
     app[REPLAYER] = Replayer(Pipeline(store, metrics=metrics, clock=clock))
-    for routes in (api.routes, letter_api.routes, pages.routes, asset.routes, probe.routes):
+    for routes in (
+        api.routes,
+        letter_api.routes,
+        producer_api.routes,
+        pages.routes,
+        asset.routes,
+        probe.routes,
+    ):
         app.add_routes(routes)
     app.router.add_post(INTAKE_PATH, intake)
     app.router.add_get("/metrics", _exposition(metrics.registry))

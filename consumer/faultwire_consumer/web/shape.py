@@ -1,5 +1,6 @@
 """The API's documents: what is promised to programs, field by field."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from msgspec import Struct
 from faultwire_consumer.actions import ID_PREFIX
 from faultwire_consumer.store.event_queries import EventSummary, Grouping, StoredEvent
 from faultwire_consumer.store.letter_queries import DeadLetter, DeadLetterBody, LetterHistoryEntry
+from faultwire_consumer.store.producer_queries import Producer
 from faultwire_consumer.store.queries import HistoryEntry, Incident
 from faultwire_shared import codec
 
@@ -120,6 +122,37 @@ class DeadLetterList(Struct, frozen=True, kw_only=True):
 
     dead_letters: tuple[DeadLetterShape, ...]
     next_cursor: str | None
+
+
+class ProducerShape(Struct, frozen=True, kw_only=True):
+    """A producer in a list."""
+
+    id: str
+    service: str
+    host: str
+    started_at: datetime | None
+    first_seen_at: datetime
+    last_seen_at: datetime
+    last_report_at: datetime | None
+    last_sequence: int
+    missing: int
+    dead_lettered: int
+    unfollowed: int
+    lost: Mapping[str, int]
+    spool_depth: int
+
+
+class ProducerList(Struct, frozen=True, kw_only=True):
+    """A page of producers."""
+
+    producers: tuple[ProducerShape, ...]
+    next_cursor: str | None
+
+
+def producer_shape(producer: Producer) -> ProducerShape:
+    """A producer for a list."""
+    values = {name: getattr(producer, name) for name in ProducerShape.__struct_fields__ if name != "id"}
+    return ProducerShape(id=producer.producer_id, **values)
 
 
 def incident_shape(incident: Incident) -> IncidentShape:

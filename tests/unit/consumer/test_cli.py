@@ -248,6 +248,39 @@ def letters(api: type[Api]) -> None:
     api.answers["/api/v1/dead-letters/7/discard"] = 200, answer(7, "discarded")
 
 
+PRODUCER = {
+    "id": "94f0",
+    "service": "billing",
+    "host": "web-\x1b[31m3",
+    "started_at": None,
+    "first_seen_at": "2026-11-23T12:00:00Z",
+    "last_seen_at": "2026-11-23T12:00:05Z",
+    "last_report_at": None,
+    "last_sequence": 981,
+    "missing": 2,
+    "dead_lettered": 1,
+    "unfollowed": 0,
+    "lost": {"buffer_full": 5, "shutdown": 2},
+    "spool_depth": 0,
+}
+
+
+def test_producers_are_a_table_with_their_losses_as_text(
+    api: type[Api], capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.answers["/api/v1/producers"] = 200, {"producers": [PRODUCER], "next_cursor": None}
+    assert run(["producers", "list", "--service", "billing"]) == 0
+    assert api.asked[-1][1] == "/api/v1/producers?service=billing&limit=50"
+    names, row = capsys.readouterr().out.splitlines()
+    assert names.split("\t")[:5] == ["service", "host", "id", "last_sequence", "missing"]
+    assert row.split("\t") == [
+        *("billing", "web-\\x1b[31m3", "94f0", "981", "2", "1"),
+        *("5 buffer_full, 2 shutdown", "0", "2026-11-23T12:00:05Z"),
+    ]
+    assert run(["producers", "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["producers"][0]["lost"] == PRODUCER["lost"]
+
+
 def test_dead_letters_are_replayed_by_their_ids(api: type[Api], capsys: pytest.CaptureFixture[str]) -> None:
     letters(api)
     assert run(["dead-letters", "replay", "3", "--why", "mended", "--dry-run"]) == 0

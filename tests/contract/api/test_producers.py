@@ -1,0 +1,107 @@
+"""The list of producers: how far each has got, what is missing, and what it lost."""
+
+import json
+from typing import Any
+
+from tests.contract.api.conftest import Site, make_event
+
+from faultwire_consumer.ingest.dead_queue import DeadDelivery, DeadQueue, death_in
+from faultwire_consumer.ingest.delivery import read_delivery
+from faultwire_consumer.metrics import Metrics
+from faultwire_shared import codec
+
+PATH = "/api/v1/producers"
+KEYS = [
+    "id",
+    "service",
+    "host",
+    "started_at",
+    "first_seen_at",
+    "last_seen_at",
+    "last_report_at",
+    "last_sequence",
+    "missing",
+    "dead_lettered",
+    "unfollowed",
+    "lost",
+    "spool_depth",
+]
+
+
+async def send_report(site: Site, producer: str, last: int, **fields: Any) -> None:
+    document = {
+        "producer_id": producer,
+        "service": "billing",
+        "host": "web-3",
+        "started_at": "2026-11-23T10:00:00Z",
+        "last_sequence": last,
+    }
+    body = json.dumps(document | fields).encode()
+    delivery = read_delivery(body, codec.PRODUCER_TYPE, origin="test", handle=None)
+    await site.pipeline.ingest([delivery])
+
+
+async def listed(site: Site, query: str = "") -> list[str]:
+    status, document = await site.get(f"{PATH}{query}")
+    assert status == 200, document
+    return [one["id"] for one in document["producers"]]
+
+
+async def test_a_producer_is_listed_with_what_is_missing_and_what_it_lost(site: Site) -> None:
+    await site.send(producer_id="p1", sequence=1)
+    await site.send(producer_id="p1", sequence=4)
+    body = codec.encode(make_event(site.clock, producer_id="p1", sequence=3))
+    death = death_in({})
+    dead = DeadDelivery(body, codec.EVENT_TYPE, death.queue, None, 1, [], None, death)
+    await DeadQueue(site.store, metrics=Metrics(), clock=site.clock).ingest([dead])
+    lost = [
+        {"reason": "buffer_full", "count": 2, "from": 5, "to": 6},
+        {"reason": "dropped_by_processor", "count": 7, "from": 0, "to": 0},
+    ]
+    await send_report(site, "p1", 8, lost=lost, spool_depth=5)
+    status, document = await site.get(PATH)
+    assert (status, list(document)) == (200, ["producers", "next_cursor"])
+    (producer,) = document["producers"]
+    assert list(producer) == KEYS
+    assert {name: producer[name] for name in KEYS[7:]} == {
+        "last_sequence": 8,
+        "missing": 3,
+        "dead_lettered": 1,
+        "unfollowed": 0,
+        "lost": {"buffer_full": 2, "dropped_by_processor": 7},
+        "spool_depth": 5,
+    }
+    assert (producer["service"], producer["host"]) == ("billing", "web-3")
+    assert producer["started_at"] == "2026-11-23T10:00:00Z"
+    assert producer["last_report_at"] == f"{site.clock():%Y-%m-%dT%H:%M:%S}Z"
+
+
+async def test_a_producer_that_reported_nothing_is_listed_by_its_events(site: Site) -> None:
+    await site.send(producer_id="p1", sequence=1)
+    _, document = await site.get(PATH)
+    (producer,) = document["producers"]
+    assert (producer["started_at"], producer["last_report_at"], producer["lost"]) == (None, None, {})
+
+
+async def test_the_list_is_paged_from_the_last_seen_and_narrowed_by_service(site: Site) -> None:
+    for number in range(5):
+        await site.send(producer_id=f"p{number}", sequence=1, service=("billing", "orders")[number % 2])
+    assert await listed(site) == ["p4", "p3", "p2", "p1", "p0"]
+    assert await listed(site, "?service=orders") == ["p3", "p1"]
+    seen, query = [], f"{PATH}?limit=2"
+    while query:
+        _, document = await site.get(query)
+        seen += [one["id"] for one in document["producers"]]
+        cursor = document["next_cursor"]
+        query = f"{PATH}?limit=2&cursor={cursor}" if cursor else ""
+    assert seen == ["p4", "p3", "p2", "p1", "p0"]
+
+
+async def test_what_is_no_parameter_or_no_cursor_of_it_is_refused(site: Site) -> None:
+    await site.send()
+    await site.send()
+    for query in ("?host=web-3", "?limit=0", "?cursor=nonsense"):
+        status, document = await site.get(f"{PATH}{query}")
+        assert (status, document["error"]["code"]) == (400, "VALIDATION_FAILED"), query
+    _, events = await site.get("/api/v1/events?limit=1")
+    assert (await site.get(f"{PATH}?cursor={events['next_cursor']}"))[0] == 400
