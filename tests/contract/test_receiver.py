@@ -25,11 +25,11 @@ from faultwire_consumer.ingest.receiver_amqp import AmqpReceiver
 from faultwire_consumer.ingest.receiver_http import IntakeReceiver, storing_intake
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.engine import open_store
-from faultwire_consumer.store.schema import dead_letters, events, incidents
+from faultwire_consumer.store.schema import dead_letters, events, incidents, producers, sequence_gaps
 from faultwire_consumer.web.application import create_app
 from faultwire_consumer.web.state import Health
 from faultwire_shared import amqp
-from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE
+from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE, PRODUCER_TYPE
 from faultwire_shared.event import ErrorSeverity, Lane
 from faultwire_shared.health import HealthChecker
 from faultwire_shared.topology import EVENTS, queue_of
@@ -102,6 +102,8 @@ async def broker_door(broker: RabbitMQ) -> AsyncIterator[tuple[Send, Callable[[]
 
     async def send(body: bytes) -> bool:
         kind = BATCH_TYPE if body.startswith(b"[") else EVENT_TYPE
+        if b'"last_sequence"' in body:  # over HTTP the shape says it
+            kind = PRODUCER_TYPE
         message = aio_pika.Message(body, type=kind, content_type="application/json", delivery_mode=2)
         await exchange.publish(message, f"event.{_severity_in(body)}.system.test")
         return True
@@ -189,6 +191,28 @@ async def test_a_bad_event_in_a_batch_is_a_dead_letter_and_leaves_its_neighbours
     assert await bench.send(_body(wire_event(), {"id": "broken"}, wire_event()))
     await until(lambda: equals(bench.stored, 2), "two rows")
     assert await bench.letters() == ["invalid_event"]
+
+
+async def test_numbers_and_reports_are_audited_alike(bench: Bench) -> None:
+    numbered = [wire_event(producer_id="p1", sequence=number) for number in (1, 2, 5)]
+    assert await bench.send(_body(*numbered))
+    report = {
+        "producer_id": "p1",
+        "service": "billing",
+        "started_at": "2026-11-23T10:00:00Z",
+        "last_sequence": 6,
+        "lost": [{"reason": "buffer_full", "count": 1, "from": 3, "to": 3}],
+    }
+    await until(lambda: equals(bench.stored, 3), "three rows")
+    assert await bench.send(json.dumps(report).encode())
+
+    async def reported() -> bool:
+        return (await bench.store.read(select(producers.c.last_report_at)))[0][0] is not None
+
+    await until(reported, "the report is noted")
+    table = sequence_gaps.c
+    rows = await bench.store.read(select(table.first, table.state).order_by(table.first))
+    assert [tuple(row) for row in rows] == [(3, "reported"), (4, "open"), (6, "open")]
 
 
 async def test_what_comes_while_the_store_is_away_is_stored_when_it_is_back(bench: Bench) -> None:
