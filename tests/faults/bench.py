@@ -31,6 +31,9 @@ from faultwire_shared.codec import EVENT_TYPE
 from faultwire_shared.event import Lane
 from faultwire_shared.health import HealthChecker
 
+RETURNED_ONCE: Final = 3
+"""The attempts of a message that the worker returned once, at most. RabbitMQ 3.10 adds one to what is
+on its way while a consumer is made anew, as it is for another prefetch."""
 TRIES: Final = "faultwire_batch_seconds_count"
 
 

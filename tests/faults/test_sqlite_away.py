@@ -12,7 +12,7 @@ from typing import Any, Final
 import pytest
 from tests.acceptance.store_reader import StoreReader
 from tests.acceptance.worker import WorkerProcess
-from tests.faults.bench import running
+from tests.faults.bench import RETURNED_ONCE, running
 from tests.faults.oracle import assert_nothing_lost
 from tests.faults.publisher import publishing
 from tests.servers.rabbitmq import RabbitMQ
@@ -66,7 +66,7 @@ async def test_line_22_a_file_that_another_process_locks_is_waited_for(
             await bench.wait_for_tries(1)
             assert bench.met("database is locked")
         await bench.wait_for(EVENTS)
-        assert bench.most_attempts <= 2
+        assert bench.most_attempts <= RETURNED_ONCE
     found = await assert_nothing_lost(publisher.ledger, database_url=url, broker_url=broker.url)
     assert (found.stored, found.dead) == (EVENTS, 0)
 

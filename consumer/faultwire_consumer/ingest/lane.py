@@ -57,6 +57,9 @@ class LaneLoop:
         self._drained_at: datetime | None = None
         self._slots = asyncio.Semaphore(IN_FLIGHT)
         self._recovery: asyncio.Task[None] | None = None
+        self._settled = asyncio.Event()
+        """Of the last batch, and so of all before it."""
+        self._settled.set()
 
     @property
     def lane(self) -> str:
@@ -80,8 +83,6 @@ class LaneLoop:
                 self._recovery.cancel()  # it holds nothing that is not settled
 
     async def _move_all(self, recoveries: asyncio.TaskGroup) -> None:
-        before = asyncio.Event()
-        before.set()
         async with asyncio.TaskGroup() as moves:
             while True:
                 await self._slots.acquire()
@@ -89,10 +90,9 @@ class LaneLoop:
                 if not batch:
                     return
                 failpoint("worker.received")
-                settled = asyncio.Event()
+                before, self._settled = self._settled, asyncio.Event()
                 self._moving += 1
-                moves.create_task(self._move(batch, before, settled, recoveries))
-                before = settled
+                moves.create_task(self._move(batch, before, self._settled, recoveries))
 
     async def _move(
         self,
@@ -118,7 +118,7 @@ class LaneLoop:
             self._moving -= 1
             self._note_drained()
             self._slots.release()
-        if failed and (self._recovery is None or self._recovery.done()):
+        if failed and self._recovery is None:
             self._recovery = recoveries.create_task(self._recover(failed[0], _why(outcomes)))
 
     def _note_drained(self) -> None:
@@ -132,7 +132,10 @@ class LaneLoop:
             (outcomes,) = await self._pipeline.ingest([trial])
             if not must_return(outcomes):
                 break
+        # A batch that failed before this and comes back after it would pause the lane once more.
+        await self._settled.wait()
         log.info("store.found", lane=self._receiver.lane)
+        self._recovery = None  # what fails from here on is another outage's
         await self._receiver.resume()
 
 

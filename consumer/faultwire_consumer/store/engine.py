@@ -3,7 +3,6 @@
 from faultwire_consumer.store import migrate
 from faultwire_consumer.store.contract import MigrationError, Store
 from faultwire_consumer.store.guard import Guards
-from faultwire_consumer.store.postgresql import PostgresqlStore
 from faultwire_consumer.store.sqlite import SqliteStore
 from faultwire_consumer.store.url import parse_database_url
 
@@ -29,6 +28,9 @@ async def open_store(database_url: str, *, guards: Guards | None = None) -> Stor
             await store.close()
             raise
         return store
+    # With the extra `consumer` alone there is no driver for PostgreSQL, and none is needed.
+    from faultwire_consumer.store.postgresql import PostgresqlStore  # noqa: PLC0415 - see above
+
     current, needed = await migrate.status(database_url)
     if current != needed:
         raise MigrationError(_say_upgrade(current, needed))

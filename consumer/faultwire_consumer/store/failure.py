@@ -8,6 +8,7 @@ from typing import Final
 
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from faultwire_consumer.store.contract import (
     RowsRejectedError,
@@ -52,15 +53,20 @@ def sqlstate_of(error: BaseException) -> str | None:
     return state if isinstance(state, str) else None
 
 
-def translate(error: BaseException) -> StoreUnavailableError | RowsRejectedError:
+def translate(error: BaseException, *, is_broken: bool = False) -> StoreUnavailableError | RowsRejectedError:
     """Which of our kinds a driver's error is; what is unknown counts as not now, so nothing is lost.
 
     Disks that are full (53100), servers that are read-only (25006) and the like are "not now": to
     take the rows for bad would make dead letters of good events.
+
+    Args:
+        error: the driver's.
+        is_broken: the connection that it came by is closed by now, so that another one may do.
     """
     state = sqlstate_of(error)
     if state is None:
-        return StoreUnavailableError(first_line(error))
+        kind = StoreBusyError if is_broken else StoreUnavailableError
+        return kind(first_line(error))
     told = f"{first_line(error)} (SQLSTATE {state})"
     if state[:2] in _REJECTED_CLASSES:
         return RowsRejectedError(told)
@@ -72,8 +78,11 @@ def translate(error: BaseException) -> StoreUnavailableError | RowsRejectedError
 def breaks_trust(error: BaseException) -> bool:
     """Whether the pool's other connections are to be opened anew before they are used again.
 
-    True too where the server said nothing: the connection broke, or no answer came in time.
+    True too where the server said nothing: the connection broke, or no answer came in time. That
+    all of them are in use says nothing of them.
     """
+    if isinstance(error, PoolTimeoutError):
+        return False
     state = sqlstate_of(error)
     return state is None or state.startswith(_DISTRUSTED)
 

@@ -72,20 +72,18 @@ class PostgresqlStore:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[PostgresqlTransaction]:
         """A transaction at READ COMMITTED."""
-        async with self._connection() as connection:
-            driver = (await connection.get_raw_connection()).driver_connection
-            async with _transaction(driver):
-                yield PostgresqlTransaction(connection, driver)
+        async with self._connection() as (connection, driver), _transaction(driver):
+            yield PostgresqlTransaction(connection, driver)
 
     async def read(self, statement: Executable) -> Sequence[Row[Any]]:
         """Run one query."""
-        async with self._connection() as connection:
+        async with self._connection() as (connection, _):
             return (await connection.execute(statement)).all()
 
     async def register(self, fingerprints: Sequence[NewFingerprint], sightings: Sequence[Sighting]) -> None:
         """Make fingerprints and sightings known, each kind in one statement."""
         new = sorted(fingerprints, key=lambda one: one.fingerprint)
-        async with self._driver() as driver:
+        async with self._connection() as (_, driver):
             if new:
                 await driver.execute(sql.REGISTER, *sql.register_columns(new))
             if sightings:
@@ -94,24 +92,23 @@ class PostgresqlStore:
     async def prepare_days(self, days: frozenset[date]) -> None:
         """Make the partitions of days that this process has not seen yet."""
         for day in sorted(days - self._partitions):
-            async with self._driver() as driver:
+            async with self._connection() as (_, driver):
                 await make_partition(driver, day)
             self._partitions.add(day)
 
     @asynccontextmanager
-    async def _driver(self) -> AsyncIterator[Any]:
-        async with self._connection() as connection:
-            yield (await connection.get_raw_connection()).driver_connection
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[AsyncConnection]:
+    async def _connection(self) -> AsyncIterator[tuple[AsyncConnection, Any]]:
+        """A connection, and the driver's own in it."""
+        driver = None
         try:
             async with self._pool.connect() as connection:
-                yield connection
+                driver = (await connection.get_raw_connection()).driver_connection
+                yield connection, driver
         except DRIVER_ERRORS as error:
             if breaks_trust(error):
                 self._pool.distrust()
-            raise translate(error) from error
+            is_broken = driver is not None and driver.is_closed()
+            raise translate(error, is_broken=is_broken) from error
 
     async def ping(self) -> None:
         """One trivial query."""
