@@ -199,7 +199,7 @@ class Spool:
                 return
 
     def _pause(self, polls: int) -> float:
-        if self._buffer.held or polls < _IDLE_POLLS:
+        if self._buffer.held or polls < _IDLE_POLLS or self._keeper.confirmed:
             return POLL_SECONDS
         self._idle = True
         if self._buffer.held:  # put between the look and the word

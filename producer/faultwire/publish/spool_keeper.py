@@ -25,6 +25,8 @@ AGE_SECONDS: Final = 0.015
 """What is not confirmed by then goes to disk as well: the promised window is 50 ms."""
 UNDER_WAY_SECONDS: Final = 0.025
 """The same for what is being published: its confirm is worth a little patience."""
+DELETE_SECONDS: Final = 0.1
+"""Between two deletions of what was confirmed, while there is room: what waits to be written goes first."""
 CROWDED_SECONDS: Final = 1.0
 """After an event found no room, until those in memory are tried again."""
 EVICTED_AT_ONCE: Final = 10
@@ -66,6 +68,7 @@ class SpoolKeeper:
         self._claimed: set[int] = set()
         self._cursors = dict.fromkeys(RANKS, 0)
         self._crowded_until = 0.0
+        self._delete_at = 0.0
         self._aside = 0
         self._first_row = 1
         self._noted: Counter[int] = Counter()
@@ -84,12 +87,12 @@ class SpoolKeeper:
         """Write what is due and do what the news ask for."""
         file = self._opened()
         # First of all: what it deletes makes room, on a full disk too.
-        self._tidy(file)
+        self._tidy(file, everything=everything)
         self._write(file, [*hasty, *self._due(everything=everything)])
         if everything:
             while self._write(file, self._due(everything=True)):
                 pass
-            self._tidy(file)
+            self._tidy(file, everything=everything)
         elif self.heir.work(file):
             self._aside = file.rows - file.waiting()
         self._count(file)
@@ -191,10 +194,17 @@ class SpoolKeeper:
                 original.settle(refused(reason.value))
         self._aside = file.rows - file.waiting()
 
-    def _tidy(self, file: SpoolFile) -> None:
+    def _deletes(self, *, everything: bool) -> bool:
+        now = self._clock()
+        if now < self._delete_at and not everything and not self._crowded_until:
+            return False
+        self._delete_at = now + DELETE_SECONDS
+        return True
+
+    def _tidy(self, file: SpoolFile, *, everything: bool) -> None:
         """Delete what was confirmed, note what was refused, and let go of what came back."""
-        released = drained(self.released)
-        confirmed, refused = drained(self.confirmed), drained(self.refused)
+        released, refused = drained(self.released), drained(self.refused)
+        confirmed = drained(self.confirmed) if refused or self._deletes(everything=everything) else []
         if confirmed or refused:
             try:
                 # A deletion that a power cut undoes costs a duplicate, which the store knows.
