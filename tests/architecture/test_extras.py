@@ -8,7 +8,5 @@ import pytest
 
 @pytest.mark.may_block("asks a fresh interpreter")
 def test_the_worker_needs_no_driver_of_a_database_that_it_does_not_use() -> None:
-    script = (
-        "import sys; sys.modules['asyncpg'] = None; import faultwire_consumer.store.engine"
-    )
+    script = "import sys; sys.modules['asyncpg'] = None; import faultwire_consumer.store.engine"
     subprocess.run([sys.executable, "-c", script], check=True, timeout=90)

@@ -117,6 +117,26 @@ async def test_a_cut_after_so_many_bytes(proxy: Proxy, connect: Connect) -> None
     assert await (await connect()).ask(b"again") == b"again"
 
 
+async def test_a_cut_at_words_that_never_arrive(proxy: Proxy, connect: Connect) -> None:
+    client = await connect()
+    proxy.cut_at(b"COMMIT", arrives=False)
+    assert await client.ask(b"BEGIN") == b"BEGIN"
+    with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+        await client.ask(b"COMMIT;")
+    assert proxy.to_server.passed == 5
+    assert await (await connect()).ask(b"COMMIT;") == b"COMMIT;"
+
+
+async def test_a_cut_at_words_that_arrive_and_are_never_answered(proxy: Proxy, connect: Connect) -> None:
+    client = await connect()
+    proxy.cut_at(b"COMMIT", arrives=True)
+    assert await client.hears_nothing(b"COMMIT;")
+    assert proxy.to_server.passed == 7
+    proxy.heal()
+    with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+        await client.ask(b"again")
+
+
 async def test_delay_and_rate_slow_it_down(proxy: Proxy, connect: Connect) -> None:
     client = await connect()
     started = time.monotonic()

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -47,6 +47,7 @@ class LaneLoop:
         metrics: Metrics,
         rng: random.Random | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._receiver = receiver
         self._pipeline = pipeline
@@ -55,6 +56,7 @@ class LaneLoop:
         self._clock = clock
         self._moving = 0
         self._drained_at: datetime | None = None
+        self._sleep = sleep
         self._slots = asyncio.Semaphore(IN_FLIGHT)
         self._recovery: asyncio.Task[None] | None = None
         self._settled = asyncio.Event()
@@ -103,7 +105,7 @@ class LaneLoop:
     ) -> None:
         try:
             if batch[0].is_suspect and batch[0].attempts >= WARY_ATTEMPTS:
-                await asyncio.sleep(self._rng.uniform(0, WARY_SECONDS))
+                await self._sleep(self._rng.uniform(0, WARY_SECONDS))
             outcomes = await self._pipeline.ingest(batch)
             await before.wait()
             failed = [one for one, its in zip(batch, outcomes, strict=True) if must_return(its)]
@@ -128,7 +130,7 @@ class LaneLoop:
     async def _recover(self, trial: Delivery, why: str) -> None:
         log.warning("store.lost", lane=self._receiver.lane, why=why)
         for delay in full_jitter_delays(*TRIAL_SECONDS):
-            await asyncio.sleep(delay)
+            await self._sleep(delay)
             (outcomes,) = await self._pipeline.ingest([trial])
             if not must_return(outcomes):
                 break
