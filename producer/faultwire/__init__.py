@@ -1,5 +1,7 @@
 """faultwire's client: hand exceptions to an ``ErrorManager``; events arrive at the worker."""
 
+from typing import TYPE_CHECKING, Any, Final
+
 from faultwire.manager import ErrorManager
 from faultwire.publish.ticket import FinalState
 from faultwire.response import ErrorResponse
@@ -20,6 +22,10 @@ from faultwire_shared.taxonomy import (
     register_exception,
 )
 
+if TYPE_CHECKING:
+    from faultwire_shared.retry_db import retry_db_operation
+    from faultwire_shared.retry_http import create_robust_session
+
 __all__ = [
     "AuthenticationError",
     "AuthorizationError",
@@ -38,5 +44,26 @@ __all__ = [
     "NotFoundError",
     "ValidationError",
     "__version__",
+    "create_robust_session",
     "register_exception",
+    "retry_db_operation",
 ]
+
+_LAZY: Final = {
+    "create_robust_session": "faultwire_shared.retry_http",
+    "retry_db_operation": "faultwire_shared.retry_db",
+}
+"""What brings aiohttp, asyncio or structlog along, which `import faultwire` does without (PEP 562)."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415 - only who asks for such a name pays for it
+
+    value = globals()[name] = getattr(import_module(_LAZY[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

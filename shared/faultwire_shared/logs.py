@@ -24,6 +24,7 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "sequence.gap_told": "Numbered events of a producer did not arrive in time; an incident tells of it.",
     "sequence.gap_closed": "The missing events came late or are explained; their incident is resolved.",
     "request.failed": "A request to the API or page failed inside the worker.",
+    "operation.retried": "A database operation or request failed and is tried again after a wait.",
     "error.handled": "The client was handed an exception; the line carries the event's id.",
     "transport.connected": "The client reached the broker or the intake after it had been away.",
     "transport.lost": "The client cannot publish to the broker or the intake; it tries again after a wait.",

@@ -16,3 +16,10 @@ def full_jitter_delays(first_seconds: float = 0.2, most_seconds: float = 15.0) -
     next(bounds)  # backoff's generators yield once before their first value
     for bound in bounds:
         yield max(first_seconds, backoff.full_jitter(bound))
+
+
+def doubling_delays(first_seconds: float) -> Iterator[float]:
+    """Endless waits in seconds without chance: the first, twice as long, four times as long."""
+    delays = backoff.expo(base=2, factor=first_seconds)
+    next(delays)  # as above
+    return delays
