@@ -23,6 +23,7 @@ from faultwire_shared.taxonomy import (
 )
 
 if TYPE_CHECKING:
+    from faultwire_shared.logs import configure_logging
     from faultwire_shared.retry_db import retry_db_operation
     from faultwire_shared.retry_http import create_robust_session
 
@@ -44,12 +45,14 @@ __all__ = [
     "NotFoundError",
     "ValidationError",
     "__version__",
+    "configure_logging",
     "create_robust_session",
     "register_exception",
     "retry_db_operation",
 ]
 
 _LAZY: Final = {
+    "configure_logging": "faultwire_shared.logs",
     "create_robust_session": "faultwire_shared.retry_http",
     "retry_db_operation": "faultwire_shared.retry_db",
 }

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from faultwire.publish.ticket import Ticket
 from faultwire.response import SENTENCES, ErrorResponse
-from faultwire.snapshot import Snapshot, clean_text
 from faultwire_shared.event import Category, Event
+from faultwire_shared.snapshot import Snapshot, clean_text
 from faultwire_shared.taxonomy import DEFAULTS, AuthenticationError, Classification, ExternalError
 
 _FRANK: Final = (Category.VALIDATION, Category.BUSINESS)

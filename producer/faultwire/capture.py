@@ -8,7 +8,6 @@ import msgspec
 from msgspec import Struct
 
 from faultwire.chain import Chain
-from faultwire.snapshot import Snapshot, clean_text
 from faultwire_shared import __version__
 from faultwire_shared.codec import encode
 from faultwire_shared.event import (
@@ -22,6 +21,7 @@ from faultwire_shared.event import (
     Sdk,
 )
 from faultwire_shared.event_id import new_event_id
+from faultwire_shared.snapshot import Snapshot, clean_text
 from faultwire_shared.taxonomy import DEFAULTS, Classification, classify
 
 Clock = Callable[[], datetime]

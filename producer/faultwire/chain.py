@@ -6,8 +6,8 @@ from typing import Final
 
 from faultwire.frame import frames_of
 from faultwire.identity import identity_of
-from faultwire.snapshot import Snapshot, clean_text
 from faultwire_shared.event import NAME_CHARACTERS, STRING_CHARACTERS, ExceptionInfo
+from faultwire_shared.snapshot import Snapshot, clean_text
 
 CHAIN: Final = 20
 """Exceptions from the one raised to its root cause, at most."""

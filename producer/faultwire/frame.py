@@ -12,8 +12,8 @@ from itertools import islice
 from types import CodeType, TracebackType
 from typing import Final
 
-from faultwire.snapshot import clean_text
 from faultwire_shared.event import FRAMES, NAME_CHARACTERS, Frame
+from faultwire_shared.snapshot import clean_text
 
 CACHED_FRAMES: Final = 4096
 OUTER_FRAMES: Final = 25

@@ -3,8 +3,8 @@
 import errno
 from typing import Any, Final
 
-from faultwire.snapshot import clean_text
 from faultwire_shared.event import Scalar
+from faultwire_shared.snapshot import clean_text
 
 _CHARACTERS: Final = 100
 _NUMBER_MAXIMUM: Final = 1_000_000

@@ -24,9 +24,9 @@ from faultwire.publish.transport import Transport
 from faultwire.report import Identity
 from faultwire.response import ErrorResponse
 from faultwire.settings import read_settings
-from faultwire.snapshot import clean_text
 from faultwire.stats import Stats
 from faultwire_shared.event import NAME_CHARACTERS, ErrorSeverity
+from faultwire_shared.snapshot import clean_text
 
 Durability = Literal["buffered", "spooled", "confirmed"]
 """What ``handle_error`` waits for: the event in memory, on disk (or confirmed), or the broker's confirm."""

@@ -1,12 +1,18 @@
-"""Logging of a process that is ours: structlog over the standard library, one chain for both."""
+"""Logging, of a worker and of a service: structlog over the standard library, one chain for both."""
 
 import logging
+import os
 import sys
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Any, Final, Literal, TextIO
 
 import structlog
+from msgspec import Struct
 
+from faultwire_shared.log_pipe import LogPipe, Target
+from faultwire_shared.log_text import ConsoleFormatter, JsonFormatter, wants_color
 from faultwire_shared.text import printable
 
 LOG_EVENTS: Final[Mapping[str, str]] = {
@@ -33,6 +39,7 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "publisher.failed": "The client's publisher met a mistake of its own and starts again.",
     "report.failed": "The client could not keep or say how far it has counted; it tries again later.",
     "event.lost": "The client dropped events; the line says how many and why.",
+    "log.lost": "Lines came faster than the log's file could be written; the line says how many are missing.",
 }
 """Every log event of the worker and the client, with a sentence each."""
 
@@ -45,11 +52,120 @@ _LIBRARIES: Final = {
 
 LogFormat = Literal["auto", "console", "json"]
 
+MAX_BYTES: Final = 10_485_760
+"""10 MiB: so large a log file grows before it is rotated."""
+BACKUPS: Final = 5
+
+
+class _Settings(Struct, frozen=True):
+    """What one pipe writes, and where; two loggers of one file must agree."""
+
+    file: Path | None
+    console_level: int
+    file_level: int
+    max_bytes: int
+    backups: int
+    stream: TextIO
+
+
+_pipes: dict[str, tuple[_Settings, LogPipe]] = {}
+
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """A structured logger over the standard library's logger of that name."""
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return logger
+
+
+def configure_logging(
+    name: str = "faultwire",
+    file: str | os.PathLike[str] | None = "logs/app.log",
+    *,
+    level: int | str = logging.DEBUG,
+    console_level: int | str = logging.INFO,
+    file_level: int | str = logging.ERROR,
+    max_bytes: int = MAX_BYTES,
+    backups: int = BACKUPS,
+    stream: TextIO | None = None,
+) -> LogPipe:
+    """Send one logger's lines to the console and, as JSON, to a file that is rotated.
+
+    The console reads ``time [LEVEL] logger: message``, coloured on a terminal. The file has one JSON
+    document a line, with ``timestamp level logger message`` and whatever was bound. Both are written
+    by a thread behind a queue, which is emptied when the process ends. Other loggers stay as they
+    are; a second call for the same name replaces the first. structlog is set up to go the same way.
+
+    Args:
+        name: of the logger; the loggers below it (``shop.orders``) follow. Empty for the root.
+        file: where the JSON goes; its directory is made. None for the console alone.
+        level: from which on the logger takes lines at all.
+        console_level: from which on lines go to the console.
+        file_level: from which on lines go to the file.
+        max_bytes: the size at which the file is rotated.
+        backups: how many rotated files are kept beside it.
+        stream: the console; stderr by default.
+
+    Returns:
+        The pipe, to flush or close it earlier than at the process's end.
+
+    Raises:
+        OSError: the file cannot be written.
+        ValueError: another logger writes that file with other settings, or a level is unknown.
+    """
+    settings = _Settings(
+        file=Path(file).absolute() if file is not None else None,
+        console_level=_level(console_level),
+        file_level=_level(file_level),
+        max_bytes=max_bytes,
+        backups=backups,
+        stream=stream or sys.stderr,
+    )
+    logger, lowest = logging.getLogger(name), _level(level)
+    before = _pipes.get(name)
+    pipe = _pipe_for(settings, {other: it for other, it in _pipes.items() if other != name})
+    if before is not None:
+        before[1].detach(logger)
+    _pipes[name] = settings, pipe
+    pipe.attach(logger, level=lowest)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            structlog.processors.StackInfoRenderer(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+    return pipe
+
+
+def _pipe_for(settings: _Settings, others: Mapping[str, tuple[_Settings, LogPipe]]) -> LogPipe:
+    """A new pipe, or the one that writes this file already: two that rotate it would lose lines."""
+    for known, pipe in others.values():
+        if settings.file is None or known.file != settings.file or not pipe.loggers:
+            continue
+        if known != settings:
+            raise ValueError(f"{settings.file} is written with other settings already; give it the same")
+        return pipe
+    console = ConsoleFormatter(color=wants_color(settings.stream, os.environ))
+    targets = [Target(logging.StreamHandler(settings.stream), console, settings.console_level)]
+    if settings.file is not None:
+        settings.file.parent.mkdir(parents=True, exist_ok=True)
+        handler = RotatingFileHandler(
+            settings.file, maxBytes=settings.max_bytes, backupCount=settings.backups, encoding="ascii"
+        )
+        targets.append(Target(handler, JsonFormatter(), settings.file_level))
+    return LogPipe(targets)
+
+
+def _level(level: int | str) -> int:
+    if isinstance(level, int):
+        return level
+    known = logging.getLevelNamesMapping()
+    if level.upper() not in known:
+        raise ValueError(f"there is no log level {level!r}; known are {', '.join(known)}")
+    return known[level.upper()]
 
 
 def configure_process_logging(*, level: str = "INFO", log_format: LogFormat = "auto") -> None:

@@ -1,0 +1,202 @@
+"""From loggers to the console and a file through a queue: who logs never waits for a disk.
+
+A record becomes text in the thread that logs it, so nothing alive crosses threads; a thread of the
+pipe writes.
+"""
+
+import atexit
+import logging
+import os
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from logging.handlers import QueueHandler, QueueListener
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Final, Self
+
+from msgspec import Struct
+
+WAITING: Final = 10_000
+"""Lines that wait for a slow disk; what comes beyond is dropped, counted and told."""
+CLOSE_SECONDS: Final = 2.0
+
+_PLAIN: Final = logging.Formatter("%(message)s")
+
+
+class Target(Struct):
+    """Where lines go: a handler that writes, and the formatter that makes its text."""
+
+    handler: logging.Handler
+    formatter: logging.Formatter
+    level: int
+
+
+class _Written(logging.LogRecord):
+    """A record as text, for each target that takes it."""
+
+    def __init__(self, level: int, lines: Sequence[tuple[logging.Handler, str]]) -> None:
+        super().__init__("", level, "", 0, "", None, None)
+        self.lines = lines
+
+
+class _Mark(logging.LogRecord):
+    """Reached by the writing thread when everything before it is written."""
+
+    def __init__(self) -> None:
+        super().__init__("", 0, "", 0, "", None, None)
+        self.reached = threading.Event()
+
+
+class _Entrance(QueueHandler):
+    """The handler on the loggers: makes the text, and leaves it in the queue."""
+
+    def __init__(self, targets: Sequence[Target]) -> None:
+        # Not queue.Queue: its lock is not reentrant, and a destructor may log while it is held.
+        self.waiting: SimpleQueue[logging.LogRecord] = SimpleQueue()
+        super().__init__(self.waiting)
+        self.setLevel(min(target.level for target in targets))
+        self.lost = 0
+        self._told = 0
+        self._targets = targets
+
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        lines = [(one.handler, one.formatter.format(record)) for one in self._takers(record.levelno)]
+        return _Written(record.levelno, lines)
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        if self.waiting.qsize() >= WAITING:
+            self.lost += 1
+            return
+        if self._told < self.lost:
+            self.waiting.put(self._loss(self.lost - self._told))
+            self._told = self.lost
+        self.waiting.put(record)
+
+    def _loss(self, count: int) -> logging.LogRecord:
+        text = "log.lost count=%d: the lines came faster than they could be written"
+        told = logging.LogRecord(__name__, logging.ERROR, "", 0, text, (count,), None)
+        return _Written(told.levelno, [(one.handler, one.formatter.format(told)) for one in self._targets])
+
+    def _takers(self, level: int) -> Sequence[Target]:
+        return [target for target in self._targets if level >= target.level]
+
+
+class _Exit(QueueListener):
+    """The writing thread."""
+
+    def handle(self, record: logging.LogRecord) -> None:
+        if isinstance(record, _Mark):
+            record.reached.set()
+        elif isinstance(record, _Written):
+            for handler, line in record.lines:
+                handler.handle(logging.makeLogRecord({"levelno": record.levelno, "msg": line}))
+
+
+class LogPipe:
+    """What `configure_logging` set up; usable as a context manager that closes it."""
+
+    def __init__(self, targets: Sequence[Target]) -> None:
+        self._targets = targets
+        for target in targets:
+            target.handler.setFormatter(_PLAIN)
+        self._entrance = _Entrance(targets)
+        self._exit = _Exit(self._entrance.waiting)
+        self._exit.start()
+        self._before: dict[logging.Logger, tuple[int, bool]] = {}
+        self._held: list[threading.RLock] = []
+        self._closed = False
+        _open.add(self)
+
+    @property
+    def lost(self) -> int:
+        """Lines that were dropped because they came faster than they could be written."""
+        return self._entrance.lost
+
+    @property
+    def loggers(self) -> Sequence[logging.Logger]:
+        """The loggers whose lines come here."""
+        return list(self._before)
+
+    def attach(self, logger: logging.Logger, *, level: int) -> None:
+        """Take a logger's lines, from a level on, and keep them from the loggers above it."""
+        self._before[logger] = logger.level, logger.propagate
+        logger.setLevel(level)
+        logger.propagate = False
+        logger.addHandler(self._entrance)
+
+    def detach(self, logger: logging.Logger) -> None:
+        """Give a logger back as it was; the last one closes the pipe."""
+        if logger not in self._before:
+            return
+        logger.removeHandler(self._entrance)
+        level, logger.propagate = self._before.pop(logger)
+        logger.setLevel(level)
+        if not self._before:
+            self.close()
+
+    def flush(self, timeout: float = CLOSE_SECONDS) -> bool:
+        """Wait until everything logged so far is written, at most ``timeout`` seconds; whether it is."""
+        if self._closed:
+            return True
+        mark = _Mark()
+        self._entrance.waiting.put(mark)
+        return mark.reached.wait(timeout)
+
+    def close(self) -> None:
+        """Write what waits, in 2 s at most, give the loggers back and let go of the file."""
+        if self._closed:
+            return
+        written = self.flush()
+        self._closed = True
+        for logger in self.loggers:
+            self.detach(logger)
+        if not written:  # the disk hangs: its thread is a daemon, and nobody waits for it
+            return
+        self._exit.stop()
+        for target in self._targets:
+            if isinstance(target.handler, logging.FileHandler):
+                target.handler.close()
+
+    def hold(self) -> None:
+        """Before a fork: nothing is being written, or a file's lock stayed locked in the child for ever."""
+        locks = [one.handler.lock for one in self._targets if one.handler.lock is not None]
+        self._held = [lock for lock in locks if lock.acquire(timeout=CLOSE_SECONDS)]
+
+    def release(self) -> None:
+        """After a fork, in the parent; in the child logging itself frees every handler's lock."""
+        for lock in self._held:
+            lock.release()
+
+    def restart(self) -> None:
+        """In a forked child: threads do not come along, and what waits is the parent's to write."""
+        self._entrance.queue = self._entrance.waiting = SimpleQueue()
+        self._exit = _Exit(self._entrance.waiting)
+        self._exit.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+_open: "weakref.WeakSet[LogPipe]" = weakref.WeakSet()
+
+
+def _all(step: Callable[[LogPipe], None]) -> Callable[[], None]:
+    def run() -> None:
+        for pipe in list(_open):
+            step(pipe)
+
+    return run
+
+
+atexit.register(_all(LogPipe.close))
+os.register_at_fork(
+    before=_all(LogPipe.hold),
+    after_in_parent=_all(LogPipe.release),
+    after_in_child=_all(LogPipe.restart),
+)

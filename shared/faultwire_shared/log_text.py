@@ -1,0 +1,148 @@
+"""How a log record reads: a line for people, and a JSON document for machines.
+
+Both take records of the standard library and of structlog alike, whatever they hold, and never
+show local variables.
+"""
+
+import json
+import logging
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Final
+
+import structlog
+
+from faultwire_shared.snapshot import Snapshot, clean_text
+from faultwire_shared.text import printable
+
+MESSAGE_CHARACTERS: Final = 16_384
+KEYS: Final = ("timestamp", "level", "logger", "message")
+"""What every JSON line has; a bound value of such a name gets an underscore behind it."""
+
+_EXCEPTION: Final = "exception"
+_STACK: Final = "stack"
+_STANDARD: Final = frozenset(
+    (*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "_logger", "_name")
+)
+_STRUCTLOG: Final = ("event", "exc_info", "stack", "stack_info", "_record", "_from_structlog")
+_COLORS: Final = {
+    logging.DEBUG: "2",
+    logging.INFO: "32",
+    logging.WARNING: "33",
+    logging.ERROR: "31",
+    logging.CRITICAL: "1;31",
+}
+_to_dicts: Final = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+
+ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
+
+
+class ConsoleFormatter(logging.Formatter):
+    """``time [LEVEL] logger: message``, what structlog bound behind it, the trace below it.
+
+    Control characters are escaped, and a trace is indented: no text can forge a line of its own.
+    """
+
+    def __init__(self, *, color: bool) -> None:
+        super().__init__()
+        self._color = color
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, and the lines of the trace where there is one."""
+        bound = "".join(f" {printable(key)}={_shown(value)}" for key, value in _bound(record).items())
+        # Not the standard library's `extra`: its authors wrote the message to stand alone.
+        head = f"{_timestamp(record)} [{self._level(record)}] {printable(record.name)}: "
+        return "\n".join([head + printable(message_of(record)) + bound, *_trace_lines(record)])
+
+    def _level(self, record: logging.LogRecord) -> str:
+        color = _COLORS.get(record.levelno)
+        return f"\x1b[{color}m{record.levelname}\x1b[0m" if self._color and color else record.levelname
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON document a line: ``timestamp level logger message``, what was bound, the exception."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The document, in ASCII, so that its characters are its bytes."""
+        snapshot = Snapshot()
+        document: dict[str, Any] = {
+            "timestamp": _timestamp(record),
+            "level": record.levelname,
+            "logger": clean_text(record.name),
+            "message": message_of(record),
+        }
+        for key, value in snapshot.mapping("bound", _extra(record) | _bound(record)).items():
+            document[f"{key}_" if key in KEYS else key] = value
+        if (exc_info := _exc_info(record)) is not None:
+            document[_EXCEPTION] = snapshot.mapping(_EXCEPTION, {"chain": _to_dicts(exc_info)})["chain"]
+        if (stack := _stack(record)) is not None:
+            document[_STACK] = clean_text(stack, MESSAGE_CHARACTERS)
+        return json.dumps(document, allow_nan=False)
+
+
+def message_of(record: logging.LogRecord) -> str:
+    """The message with its arguments; one that cannot be made is said to be so."""
+    if isinstance(record.msg, dict):
+        return clean_text(record.msg.get("event", ""), MESSAGE_CHARACTERS)
+    try:
+        return clean_text(record.getMessage(), MESSAGE_CHARACTERS)
+    except Exception as error:  # noqa: BLE001 - an argument's __repr__ may raise anything, and the line must come
+        return f"{clean_text(record.msg, MESSAGE_CHARACTERS)} <arguments unprintable: {type(error).__name__}>"
+
+
+def _bound(record: logging.LogRecord) -> dict[str, object]:
+    """What structlog bound, to the logger or to the context."""
+    bound: dict[str, object] = dict(structlog.contextvars.get_contextvars())
+    if isinstance(record.msg, dict):
+        bound |= {key: value for key, value in record.msg.items() if key not in _STRUCTLOG}
+    return bound
+
+
+def _extra(record: logging.LogRecord) -> dict[str, object]:
+    """The standard library's ``extra``."""
+    return {key: value for key, value in vars(record).items() if key not in _STANDARD}
+
+
+def _exc_info(record: logging.LogRecord) -> ExcInfo | None:
+    found: object = record.exc_info
+    if isinstance(record.msg, dict):
+        found = record.msg.get("exc_info") or found
+    if isinstance(found, BaseException):
+        return type(found), found, found.__traceback__
+    if found and not isinstance(found, tuple):
+        found = sys.exc_info()
+    return found if isinstance(found, tuple) and found[1] is not None else None
+
+
+def _stack(record: logging.LogRecord) -> str | None:
+    return record.msg.get("stack") if isinstance(record.msg, dict) else record.stack_info
+
+
+def _trace_lines(record: logging.LogRecord) -> Iterator[str]:
+    exc_info = _exc_info(record)
+    parts = traceback.format_exception(*exc_info) if exc_info is not None else []
+    for line in "".join([*parts, _stack(record) or ""]).splitlines():
+        yield f"    {printable(line)}"
+
+
+def _timestamp(record: logging.LogRecord) -> str:
+    """RFC 3339 in UTC with milliseconds."""
+    at = datetime.fromtimestamp(record.created, UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _shown(value: object) -> str:
+    plain = Snapshot().mapping("value", {"value": value})["value"]
+    if isinstance(plain, str) and plain and plain.isprintable() and not set(plain) & set(' "='):
+        return plain
+    return printable(json.dumps(plain, ensure_ascii=False))
+
+
+def wants_color(stream: object, environ: Mapping[str, str]) -> bool:
+    """Whether a stream is a terminal that may be coloured (https://no-color.org)."""
+    is_terminal = getattr(stream, "isatty", None)
+    allowed = not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+    return allowed and callable(is_terminal) and bool(is_terminal())
