@@ -5,11 +5,13 @@ import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from aiohttp import web
 
 from faultwire_consumer.config import WorkerConfig
+from faultwire_consumer.ingest.broker_ping import BrokerPing
 from faultwire_consumer.ingest.dead_queue import DEAD_LANE, DeadQueue, DeadQueueReceiver
 from faultwire_consumer.ingest.delivery import read_delivery
 from faultwire_consumer.ingest.intake_publishing import publishing_intake
@@ -21,17 +23,20 @@ from faultwire_consumer.ingest.receiver import Receiver
 from faultwire_consumer.ingest.receiver_amqp import AmqpReceiver, ensure_topology
 from faultwire_consumer.ingest.receiver_http import Intake, IntakeReceiver, storing_intake
 from faultwire_consumer.maintenance.gaps import ORIGIN, GapWatch, Ingest
+from faultwire_consumer.maintenance.loop_lag import LoopLag
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract import Store
 from faultwire_consumer.store.engine import open_store
+from faultwire_consumer.store.url import parse_database_url, sqlite_path
 from faultwire_consumer.web.application import create_app
+from faultwire_consumer.web.check import check_loop_lag, worker_health
 from faultwire_consumer.web.state import Health
 from faultwire_shared.amqp import BrokerUnreachableError, close, connect
 from faultwire_shared.codec import EVENT_TYPE
 from faultwire_shared.event import Lane
-from faultwire_shared.health import Check, HealthChecker
+from faultwire_shared.health import Check
 from faultwire_shared.logs import configure_process_logging, get_logger
-from faultwire_shared.redact import redact_url, redact_urls
+from faultwire_shared.redact import redact_url
 
 DRAIN_SECONDS: Final = 8.0
 """With three seconds to cancel, to close and for the intake's connection, and two for requests, a worker
@@ -39,10 +44,6 @@ is gone within 20 s of SIGTERM, also before a frozen broker."""
 HTTP_SHUTDOWN_SECONDS: Final = 2.0
 
 log = get_logger(__name__)
-
-
-class NotReceivingError(Exception):
-    """A lane has no consumer at the broker, or waits for the store."""
 
 
 async def run(config: WorkerConfig) -> None:
@@ -81,11 +82,19 @@ async def _check_broker(broker_url: str | None) -> None:
 
 async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event) -> None:
     metrics = Metrics()
-    async with _intake(config.broker_url, metrics) as (receivers, intake):
-        pipeline = Pipeline(store, metrics=metrics)
+    pipeline = Pipeline(store, metrics=metrics)
+    async with (
+        _intake(config.broker_url, metrics) as (receivers, intake),
+        _pinging(config.broker_url) as ping,
+    ):
+        dead = DeadQueue(store, metrics=metrics, clock=lambda: datetime.now(UTC))
+        loops = [
+            LaneLoop(one, dead if one.lane == DEAD_LANE else pipeline, metrics=metrics) for one in receivers
+        ]
+        lag = LoopLag(metrics=metrics)
         app = create_app(
             store=store,
-            health=_health(store, receivers),
+            health=_health(config, store, loops, lag, ping),
             metrics=metrics,
             intake=intake,
             clock=lambda: datetime.now(UTC),
@@ -93,11 +102,6 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event) -> None
         )
         async with _serving(app, config), asyncio.TaskGroup() as group:
             tasks = [group.create_task(receiver.run()) for receiver in receivers]
-            dead = DeadQueue(store, metrics=metrics, clock=lambda: datetime.now(UTC))
-            loops = [
-                LaneLoop(one, dead if one.lane == DEAD_LANE else pipeline, metrics=metrics)
-                for one in receivers
-            ]
             lanes = [group.create_task(loop.run()) for loop in loops]
             watch = GapWatch(
                 store,
@@ -106,9 +110,10 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event) -> None
                 clock=lambda: datetime.now(UTC),
                 drained_at=lambda: _drained_at(loops),
             )
-            chore = group.create_task(watch.run())
-            await _stop_wanted(stop, [*tasks, *lanes, chore])
-            chore.cancel()
+            chores = [group.create_task(chore.run()) for chore in (watch, lag)]
+            await _stop_wanted(stop, [*tasks, *lanes, *chores])
+            for chore in chores:
+                chore.cancel()
             await _drain(receivers, lanes)
     log.info("worker.drained")
 
@@ -166,6 +171,16 @@ async def _intake(
 
 
 @asynccontextmanager
+async def _pinging(broker_url: str | None) -> AsyncIterator[BrokerPing | None]:
+    ping = BrokerPing(broker_url) if broker_url is not None else None
+    try:
+        yield ping
+    finally:
+        if ping is not None:
+            await ping.aclose()
+
+
+@asynccontextmanager
 async def _serving(app: web.Application, config: WorkerConfig) -> AsyncIterator[None]:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=HTTP_SHUTDOWN_SECONDS)
     await runner.setup()
@@ -179,28 +194,15 @@ async def _serving(app: web.Application, config: WorkerConfig) -> AsyncIterator[
         await runner.cleanup()
 
 
-def _health(store: Store, receivers: Sequence[Receiver]) -> Health:
-    live = HealthChecker()
-    live.add_check("loop", _pass)
-    ready = HealthChecker(redact=redact_urls)
-    ready.add_check("store", store.ping)
-    for receiver in receivers:
-        ready.add_check(f"lane {receiver.lane}", _receiving(receiver))
-    startup = HealthChecker(redact=redact_urls)
-    startup.add_check("store", store.ping)
-    return Health(live=live, ready=ready, startup=startup)
-
-
-async def _pass() -> None:
-    """That this runs at all is the answer."""
-
-
-def _receiving(receiver: Receiver) -> Check:
-    async def check() -> None:
-        if receiver.why_idle:
-            raise NotReceivingError(receiver.why_idle)
-
-    return check
+def _health(
+    config: WorkerConfig, store: Store, loops: Sequence[LaneLoop], lag: LoopLag, ping: BrokerPing | None
+) -> Health:
+    more: dict[str, Check] = {"loop": partial(check_loop_lag, lag)}
+    if ping is not None:
+        more["broker"] = ping.ask
+    url = parse_database_url(config.database_url)
+    directory = sqlite_path(url).parent if url.drivername == "sqlite" else None
+    return worker_health(store=store.ping, lanes=loops, more=more, directory=directory)
 
 
 def _stop_on_signals() -> asyncio.Event:

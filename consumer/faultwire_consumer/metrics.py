@@ -100,6 +100,11 @@ class Metrics:
             buckets=_REQUEST_SECONDS,
             registry=registry,
         )
+        self.loop_lag_seconds = Gauge(
+            "faultwire_loop_lag_seconds",
+            "How late the event loop was, at worst in the last ten seconds.",
+            registry=registry,
+        )
         self.build = Info("faultwire_build", "The version of faultwire and of Python.", registry=registry)
         self.build.info({"version": __version__, "python": platform.python_version()})
         ProcessCollector(registry=registry)

@@ -23,6 +23,7 @@ from faultwire_shared.taxonomy import (
 )
 
 if TYPE_CHECKING:
+    from faultwire_shared.health import HealthChecker
     from faultwire_shared.logs import configure_logging
     from faultwire_shared.retry_db import retry_db_operation
     from faultwire_shared.retry_http import create_robust_session
@@ -41,6 +42,7 @@ __all__ = [
     "ExternalError",
     "FieldError",
     "FinalState",
+    "HealthChecker",
     "InternalError",
     "NotFoundError",
     "ValidationError",
@@ -52,6 +54,7 @@ __all__ = [
 ]
 
 _LAZY: Final = {
+    "HealthChecker": "faultwire_shared.health",
     "configure_logging": "faultwire_shared.logs",
     "create_robust_session": "faultwire_shared.retry_http",
     "retry_db_operation": "faultwire_shared.retry_db",

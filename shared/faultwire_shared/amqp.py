@@ -121,6 +121,10 @@ class _Connection(aio_pika.Connection):
         pass
 
 
+Connection = AbstractConnection
+"""What `connect` gives; who only passes it on needs no import of aio-pika."""
+
+
 async def connect(url: str, name: str) -> AbstractConnection:
     """Open a connection that shows as ``name`` at the broker.
 

@@ -1,18 +1,44 @@
-"""Named asynchronous health checks: run side by side, each under its timeout, never piling up."""
+"""Named health checks: run side by side, each under its timeout, never piling up."""
 
 import asyncio
+import inspect
+import math
+import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, Literal
+from contextlib import suppress
+from typing import Any, Final, Literal, NotRequired, TypedDict
 
 from msgspec import Struct
 
+from faultwire_shared.redact import redact_secrets
+from faultwire_shared.text import printable
+
 CheckResult = Mapping[str, Any] | float | None
-Check = Callable[[], Awaitable[CheckResult]]
+Check = Callable[[], Awaitable[CheckResult] | CheckResult]
+"""A coroutine function, or a plain one, which is called in a thread. Raising is failing."""
 
 CACHE_SECONDS: Final = 1.0
 TIMEOUT_SECONDS: Final = 0.8
+"""With the rest of an answer inside the second that orchestrators wait by default."""
 _ERROR_CHARACTERS: Final = 200
+_READ_CHARACTERS: Final = 2000
+
+
+class CheckReport(TypedDict):
+    """How one check went: ``response_time`` in seconds where it passed, ``error`` where it failed."""
+
+    name: str
+    status: Literal["pass", "fail"]
+    response_time: NotRequired[float]
+    error: NotRequired[str]
+
+
+class Report(TypedDict):
+    """All checks at one moment, in the order they were added; healthy means that every one passed."""
+
+    status: Literal["healthy", "unhealthy"]
+    checks: list[CheckReport]
 
 
 class Probe(Struct, frozen=True):
@@ -23,28 +49,30 @@ class Probe(Struct, frozen=True):
     timeout: float = TIMEOUT_SECONDS
 
 
-class ProbeResult(Struct, frozen=True, omit_defaults=True):
-    """How one probe went: ``response_time`` in seconds where it passed, ``error`` where it failed."""
+class _Asked(Struct):
+    """A check under way; a thread cannot be cancelled, so it is watched beside the task."""
 
-    name: str
-    status: Literal["pass", "fail"]
-    response_time: float | None = None
-    error: str | None = None
+    since: float
+    task: asyncio.Task[CheckResult] | None = None
+    thread: asyncio.Future[Any] | None = None
 
-
-class Report(Struct, frozen=True):
-    """All probes at one moment; healthy means that every one passed."""
-
-    status: Literal["healthy", "unhealthy"]
-    checks: tuple[ProbeResult, ...]
+    @property
+    def is_running(self) -> bool:
+        return any(one is not None and not one.done() for one in (self.task, self.thread))
 
 
 class HealthChecker:
     """Runs the checks that were added to it and remembers the answer for a second.
 
     A check returns nothing, a number or a mapping with ``response_time`` (seconds), and fails
-    by raising. Callers that come while a run is under way share its answer, so probes can not
-    pile up behind a dependency that hangs.
+    by raising, by being cancelled or by taking longer than its timeout. Callers that come while a
+    run is under way share its answer, and a check that still hangs is not asked again: nothing
+    piles up behind a dependency that does not answer.
+
+    Args:
+        cache_seconds: so old an answer may be.
+        clock: seconds that only grow.
+        redact: takes what must not be shown out of an error's text.
     """
 
     def __init__(
@@ -52,9 +80,10 @@ class HealthChecker:
         *,
         cache_seconds: float = CACHE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
-        redact: Callable[[str], str] = lambda text: text,
+        redact: Callable[[str], str] = redact_secrets,
     ) -> None:
-        self._probes: list[Probe] = []
+        self._probes: dict[str, Probe] = {}
+        self._asked: dict[str, _Asked] = {}
         self._cache_seconds = cache_seconds
         self._clock = clock
         self._redact = redact
@@ -63,51 +92,114 @@ class HealthChecker:
         self._reported_at = 0.0
 
     def add_check(self, name: str, check: Check, *, timeout: float = TIMEOUT_SECONDS) -> None:
-        """Add a check; ``timeout`` in seconds."""
-        self._probes.append(Probe(name, check, timeout))
+        """Add a check; ``timeout`` in seconds.
+
+        Raises:
+            ValueError: there is a check of that name.
+        """
+        if name in self._probes:
+            raise ValueError(f"there is a check named {name!r} already")
+        self._probes[name] = Probe(name, check, timeout)
 
     async def run_checks(self) -> Report:
-        """Run every check, or share the run that is under way or at most a second old."""
-        if self._report is not None and self._clock() - self._reported_at < self._cache_seconds:
-            return self._report
-        if self._running is None or self._running.done():
-            self._running = asyncio.create_task(self._run_all())
-        return await asyncio.shield(self._running)
+        """Run every check, or share the run that is under way or at most a second old.
+
+        Returns:
+            ``{"status": "healthy" | "unhealthy", "checks": [{"name", "status": "pass" | "fail",
+            "response_time" | "error"}]}``, a copy of the caller's own.
+        """
+        if self._report is None or self._clock() - self._reported_at >= self._cache_seconds:
+            running = self._running
+            if running is None or running.done() or running.get_loop() is not asyncio.get_running_loop():
+                running = self._running = asyncio.create_task(self._run_all())
+            return _copy(await asyncio.shield(running))
+        return _copy(self._report)
 
     async def _run_all(self) -> Report:
-        checks = await asyncio.gather(*(self._run(probe) for probe in self._probes))
-        healthy = all(check.status == "pass" for check in checks)
-        self._report = Report("healthy" if healthy else "unhealthy", tuple(checks))
+        checks = await asyncio.gather(*(self._run(probe) for probe in self._probes.values()))
+        healthy = all(check["status"] == "pass" for check in checks)
+        self._report = Report(status="healthy" if healthy else "unhealthy", checks=list(checks))
         self._reported_at = self._clock()
         return self._report
 
-    async def _run(self, probe: Probe) -> ProbeResult:
+    async def _run(self, probe: Probe) -> CheckReport:
+        before = self._asked.get(probe.name)
         started = self._clock()
-        check = asyncio.ensure_future(probe.ping())
+        if before is not None and before.is_running:
+            return _fail(probe, f"no answer for {started - before.since:.1f} s")
+        asked = self._asked[probe.name] = _Asked(started)
+        task = asked.task = asyncio.create_task(_ask(probe.ping, asked))
         try:
             # wait, not wait_for: a check that resists its cancellation must not hold the answer.
-            done, _ = await asyncio.wait({check}, timeout=probe.timeout)
+            done, _ = await asyncio.wait({task}, timeout=probe.timeout)
             if not done:
-                check.cancel()
-                return ProbeResult(probe.name, "fail", error=f"no answer within {probe.timeout:g} s")
-            return ProbeResult(probe.name, "pass", _response_time(check.result(), self._clock() - started))
+                task.cancel()
+                return _fail(probe, f"no answer within {probe.timeout:g} s")
+            seconds = _response_time(task.result(), self._clock() - started)
+            return CheckReport(name=probe.name, status="pass", response_time=seconds)
         except asyncio.CancelledError:
-            if not check.cancelled():
-                check.cancel()
+            if not task.cancelled():
+                task.cancel()
                 raise
-            return ProbeResult(probe.name, "fail", error="the check was cancelled")
+            return _fail(probe, "the check was cancelled")
         except Exception as error:  # noqa: BLE001 - whatever a check raises is its answer: fail
-            text = str(error).partition("\n")[0] or type(error).__name__
-            return ProbeResult(probe.name, "fail", error=self._redact(text)[:_ERROR_CHARACTERS])
+            return _fail(probe, self._text_of(error))
+
+    def _text_of(self, error: Exception) -> str:
+        try:
+            text = str(error).strip().partition("\n")[0]
+        except Exception:  # noqa: BLE001 - a foreign __str__ may raise anything
+            text = ""
+        redacted = self._redact(text[:_READ_CHARACTERS]) or type(error).__name__
+        return printable(redacted[:_ERROR_CHARACTERS])
+
+
+def _copy(report: Report) -> Report:
+    return Report(status=report["status"], checks=[check.copy() for check in report["checks"]])
+
+
+def _fail(probe: Probe, text: str) -> CheckReport:
+    return CheckReport(name=probe.name, status="fail", error=text)
+
+
+async def _ask(check: Check, asked: _Asked) -> CheckResult:
+    if inspect.iscoroutinefunction(check):
+        result: Any = check()
+    else:
+        asked.thread = _in_thread(check)
+        result = await asyncio.shield(asked.thread)
+    if inspect.isawaitable(result):
+        result = await result
+    answer: CheckResult = result
+    return answer
+
+
+def _in_thread(function: Callable[[], Any]) -> asyncio.Future[Any]:
+    """Call in a daemon thread: one of an executor that hangs would hold the end of the process."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Any] = loop.create_future()
+    future.add_done_callback(lambda one: one.cancelled() or one.exception())  # else asyncio tells of it
+
+    def settle(set_value: Callable[[Any], None], value: object) -> None:
+        if not future.done():
+            set_value(value)
+
+    def run() -> None:
+        try:
+            outcome: tuple[Callable[[Any], None], object] = future.set_result, function()
+        except BaseException as error:  # noqa: BLE001 - it is raised where the check is awaited
+            outcome = future.set_exception, error
+        with suppress(RuntimeError):  # the loop is closed, nobody waits
+            loop.call_soon_threadsafe(settle, *outcome)
+
+    threading.Thread(target=run, name="faultwire health", daemon=True).start()
+    return future
 
 
 def _response_time(result: CheckResult, elapsed: float) -> float:
-    match result:
-        case bool():
-            return elapsed
-        case int() | float():
-            return float(result)
-        case Mapping():
-            return float(result.get("response_time", elapsed))
-        case _:
-            return elapsed
+    """What the check says it took, in seconds; else what it took."""
+    said: Any = result.get("response_time") if isinstance(result, Mapping) else result
+    if said is None or isinstance(said, bool):
+        return elapsed
+    seconds = float(said)
+    return seconds if math.isfinite(seconds) and seconds >= 0 else elapsed

@@ -3,6 +3,11 @@
 import re
 from typing import Final
 
+_PAIR: Final = re.compile(
+    r"\b(?P<name>[\w.-]{0,40}(?:passw(?:or)?d|pwd|secret|token|api[_-]?key|credential|authorization)s?)"
+    r"(?P<is>['\"]?\s{0,3}[=:]\s{0,3})(?:(?:bearer|basic)\s+)?(?:'[^']*'|\"[^\"]*\"|[^\s,;&]+)",
+    re.IGNORECASE,
+)
 _URL: Final = re.compile(r"\b(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]{1,20})://(?P<rest>[^\s'\"<>]*)")
 
 
@@ -20,6 +25,11 @@ def redact_url(url: str) -> str:
 def redact_urls(text: str) -> str:
     """The text with every URL in it redacted."""
     return _URL.sub(_redacted, text)
+
+
+def redact_secrets(text: str) -> str:
+    """The text with every URL in it redacted, and the values of names like ``password`` or ``token``."""
+    return _PAIR.sub(r"\g<name>\g<is>***", redact_urls(text))
 
 
 def _redacted(match: re.Match[str]) -> str:

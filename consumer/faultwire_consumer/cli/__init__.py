@@ -10,6 +10,10 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         sys.stdout.write(f"{__version__}\n")
         return
+    if sys.argv[1:] in (["health", "-q"], ["health", "--quiet"]):
+        from faultwire_consumer.cli.ready import check_ready  # noqa: PLC0415 - for this command alone
+
+        sys.exit(check_ready())
     try:
         from faultwire_consumer.cli.application import run  # noqa: PLC0415 - the extra may not be installed
     except ModuleNotFoundError as error:

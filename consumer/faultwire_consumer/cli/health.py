@@ -1,6 +1,6 @@
 """``faultwire health``: is the worker ready? For people, and for a container's health check."""
 
-from typing import Any
+from typing import Any, Literal
 
 from cyclopts import App
 from rich.console import Console
@@ -9,14 +9,22 @@ from faultwire_consumer.cli.client import Client
 from faultwire_consumer.cli.failure import FAILED
 from faultwire_consumer.cli.option import OUTPUT, Output
 from faultwire_consumer.cli.output import print_document, styled
+from faultwire_consumer.cli.ready import check_ready
 
 app = App(name="health", help="Ask whether the worker is ready.")
 
 
 @app.default
-def health(*, output: Output = OUTPUT) -> int:
-    """Ask whether the worker is ready: 0 yes, 1 no."""
-    status, report = Client(output).ask("GET", ("readyz",), {}, accepted=(503,))
+def health(*, probe: Literal["ready", "live", "startup"] = "ready", output: Output = OUTPUT) -> int:
+    """Ask whether the worker is ready: 0 yes, 1 no.
+
+    Args:
+        probe: Ask whether it is ready, alive, or has come up.
+    """
+    path = {"ready": "readyz", "live": "livez", "startup": "startupz"}[probe]
+    if output.quiet and not (output.json or output.jsonl):
+        return check_ready(f"/{path}")
+    status, report = Client(output).ask("GET", (path,), {}, accepted=(503,))
     print_document(report, output, _show)
     return 0 if status == 200 else FAILED
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -54,7 +55,7 @@ class LaneLoop:
         self._metrics = metrics
         self._rng = rng or random.Random()  # noqa: S311 - spreads waits, keeps no secret
         self._clock = clock
-        self._moving = 0
+        self._taken_at: deque[datetime] = deque()
         self._drained_at: datetime | None = None
         self._sleep = sleep
         self._slots = asyncio.Semaphore(IN_FLIGHT)
@@ -77,6 +78,18 @@ class LaneLoop:
         self._note_drained()
         return self._drained_at
 
+    @property
+    def why_idle(self) -> str:
+        """The receiver's: why nothing can come in; empty while something can."""
+        return self._receiver.why_idle
+
+    @property
+    def lag_seconds(self) -> float:
+        """Since when the oldest batch that was taken waits to be settled; 0 with none in flight."""
+        if not self._taken_at:
+            return 0.0
+        return max(0.0, (self._clock() - self._taken_at[0]).total_seconds())
+
     async def run(self) -> None:
         """Run until `Receiver.collect` gives an empty batch; then everything taken in is settled."""
         async with asyncio.TaskGroup() as recoveries:
@@ -91,9 +104,9 @@ class LaneLoop:
                 batch = await self._receiver.collect(size=BATCH_EVENTS, linger=LINGER_SECONDS)
                 if not batch:
                     return
+                self._taken_at.append(self._clock())
                 failpoint("worker.received")
                 before, self._settled = self._settled, asyncio.Event()
-                self._moving += 1
                 moves.create_task(self._move(batch, before, self._settled, recoveries))
 
     async def _move(
@@ -117,14 +130,14 @@ class LaneLoop:
             failpoint("worker.settled")
         finally:
             settled.set()
-            self._moving -= 1
+            self._taken_at.popleft()  # batches are settled in the order in which they were taken
             self._note_drained()
             self._slots.release()
         if failed and self._recovery is None:
             self._recovery = recoveries.create_task(self._recover(failed[0], _why(outcomes)))
 
     def _note_drained(self) -> None:
-        if not self._moving and not self._receiver.waiting and self._receiver.receiving:
+        if not self._taken_at and not self._receiver.waiting and self._receiver.receiving:
             self._drained_at = self._clock()
 
     async def _recover(self, trial: Delivery, why: str) -> None:

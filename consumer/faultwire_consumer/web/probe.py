@@ -7,7 +7,7 @@ import msgspec
 from aiohttp import web
 
 from faultwire_consumer.web.state import HEALTH
-from faultwire_shared.health import HealthChecker, ProbeResult, Report
+from faultwire_shared.health import CheckReport, HealthChecker, Report
 
 HEALTH_JSON: Final = "application/health+json"
 
@@ -34,41 +34,44 @@ async def startupz(request: web.Request) -> web.Response:
 
 async def _answer(request: web.Request, checker: HealthChecker) -> web.Response:
     report = without(await checker.run_checks(), request.query.getall("exclude", []))
-    status = 200 if report.status == "healthy" else 503
+    status = 200 if report["status"] == "healthy" else 503
     if "verbose" in request.query:
-        return web.Response(text=in_lines(report, request.path.strip("/")), status=status)
+        text = in_lines(report, request.path.strip("/"))
+        return web.Response(text=text, status=status)
+    body, content_type = msgspec.json.encode(report), "application/json"
     if HEALTH_JSON in request.headers.get("Accept", ""):
-        return web.Response(
-            body=msgspec.json.encode(in_health_json(report)), status=status, content_type=HEALTH_JSON
-        )
-    return web.Response(body=msgspec.json.encode(report), status=status, content_type="application/json")
+        body, content_type = msgspec.json.encode(in_health_json(report)), HEALTH_JSON
+    return web.Response(body=body, status=status, content_type=content_type)
 
 
 def without(report: Report, names: Sequence[str]) -> Report:
     """The report as if some checks were not there."""
-    checks = tuple(check for check in report.checks if check.name not in names)
-    healthy = all(check.status == "pass" for check in checks)
-    return Report("healthy" if healthy else "unhealthy", checks)
+    checks = [check for check in report["checks"] if check["name"] not in names]
+    healthy = all(check["status"] == "pass" for check in checks)
+    return Report(status="healthy" if healthy else "unhealthy", checks=checks)
 
 
 def in_lines(report: Report, name: str) -> str:
     """The report as Kubernetes' own servers write theirs."""
     lines = [
-        f"[+]{check.name} ok" if check.status == "pass" else f"[-]{check.name} failed: {check.error}"
-        for check in report.checks
+        f"[+]{check['name']} ok"
+        if check["status"] == "pass"
+        else f"[-]{check['name']} failed: {check.get('error')}"
+        for check in report["checks"]
     ]
-    return "\n".join([*lines, f"{name} check {'passed' if report.status == 'healthy' else 'failed'}", ""])
+    passed = report["status"] == "healthy"
+    return "\n".join([*lines, f"{name} check {'passed' if passed else 'failed'}", ""])
 
 
 def in_health_json(report: Report) -> dict[str, Any]:
     """The report in the format of the IETF's draft for health checks."""
     return {
-        "status": "pass" if report.status == "healthy" else "fail",
-        "checks": {check.name: [_observed(check)] for check in report.checks},
+        "status": "pass" if report["status"] == "healthy" else "fail",
+        "checks": {check["name"]: [_observed(check)] for check in report["checks"]},
     }
 
 
-def _observed(check: ProbeResult) -> dict[str, Any]:
-    if check.status == "fail":
-        return {"status": "fail", "output": check.error}
-    return {"status": "pass", "observedValue": check.response_time, "observedUnit": "s"}
+def _observed(check: CheckReport) -> dict[str, Any]:
+    if check["status"] == "fail":
+        return {"status": "fail", "output": check.get("error")}
+    return {"status": "pass", "observedValue": check.get("response_time"), "observedUnit": "s"}

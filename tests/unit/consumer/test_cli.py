@@ -1,6 +1,8 @@
 """The commands against a small server that answers as the API does."""
 
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -189,6 +191,42 @@ def test_health_says_it_by_its_exit_code(api: type[Api], capsys: pytest.CaptureF
     assert "gone" in capsys.readouterr().out
     api.answers["/readyz"] = 200, {"status": "healthy", "checks": []}
     assert run(["health", "--json"]) == 0
+    api.answers["/startupz"] = 503, {"status": "unhealthy", "checks": [failed]}
+    assert run(["health", "--probe", "startup"]) == 1
+
+
+def test_health_in_a_container_is_silent_or_one_line(
+    api: type[Api], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.answers["/readyz"] = 200, {"status": "healthy", "checks": []}
+    assert run(["health", "-q"]) == 0
+    assert capsys.readouterr() == ("", "")
+    failed = {"name": "store", "status": "fail", "error": "gone \x1b[31m"}
+    passed = {"name": "lane high", "status": "pass", "response_time": 0.0}
+    api.answers["/readyz"] = 503, {"status": "unhealthy", "checks": [failed, passed]}
+    assert run(["health", "-q"]) == 1
+    assert capsys.readouterr() == ("", "faultwire: the worker answers 503: store: gone \\x1b[31m\n")
+    monkeypatch.setenv("FAULTWIRE_URL", "http://ada:secret@127.0.0.1:1")
+    assert run(["health", "-q"]) == 1
+    assert "secret" not in capsys.readouterr().err
+    monkeypatch.setenv("FAULTWIRE_URL", "ftp://nowhere")
+    assert run(["health", "-q"]) == 78
+
+
+def test_health_in_a_container_loads_nothing_but_the_standard_library(api: type[Api]) -> None:
+    heavy = ("cyclopts", "rich", "aiohttp", "sqlalchemy", "pydantic", "msgspec")
+    api.answers["/readyz"] = 200, {"status": "healthy", "checks": []}
+    script = f"""
+import sys
+from faultwire_consumer.cli import main
+sys.argv[1:] = ["health", "-q"]
+try:
+    main()
+except SystemExit as end:
+    print(end.code, [name for name in {heavy!r} if name in sys.modules])
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ended.stdout == "0 []\n"
 
 
 @pytest.mark.parametrize("command", [["worker"], ["db", "status"], ["db", "upgrade"], ["demo"]])

@@ -1,0 +1,56 @@
+"""``faultwire health -q``: the answer by exit code, for a container's health check.
+
+It runs every few seconds, so it loads nothing but the standard library: a tenth of the other commands' time.
+"""
+
+import json
+import os
+import sys
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from faultwire_consumer.cli.failure import CONFIGURATION, FAILED
+from faultwire_shared.redact import redact_url
+from faultwire_shared.text import printable
+
+DEFAULT_URL: Final = "http://127.0.0.1:8787"
+TIMEOUT_SECONDS: Final = 5.0
+
+
+def check_ready(path: str = "/readyz") -> int:
+    """Ask the worker at ``FAULTWIRE_URL``: 0 for yes, else a line on stderr and 1 (78: a bad address)."""
+    url = os.environ.get("FAULTWIRE_URL", "").rstrip("/") or DEFAULT_URL
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return _say(f"FAULTWIRE_URL: {redact_url(url)} is no http:// or https:// address", CONFIGURATION)
+    try:
+        status, document = _ask(url, parts.path + path)
+    except (OSError, HTTPException, ValueError) as error:
+        return _say(f"no answer from {redact_url(url)}: {error}", FAILED)
+    if status == 200:
+        return 0
+    return _say(f"the worker answers {status}: {_failures(document)}", FAILED)
+
+
+def _ask(url: str, path: str) -> tuple[int, Any]:
+    parts = urlsplit(url)
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_SECONDS)
+    try:
+        connection.request("GET", path, headers={"Accept": "application/json"})
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read(65_536))
+    finally:
+        connection.close()
+
+
+def _failures(document: Any) -> str:
+    checks = document.get("checks") if isinstance(document, dict) else None
+    failed = [one for one in checks if one.get("status") == "fail"] if isinstance(checks, list) else []
+    return "; ".join(f"{one.get('name')}: {one.get('error')}" for one in failed) or "not ready"
+
+
+def _say(text: str, code: int) -> int:
+    sys.stderr.write(f"faultwire: {printable(text)}\n")
+    return code

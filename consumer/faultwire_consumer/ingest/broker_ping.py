@@ -1,0 +1,53 @@
+"""Asks the broker whether it is there and has our queues, for the readiness probe."""
+
+import asyncio
+from typing import Final
+
+from faultwire_shared.amqp import BrokerUnreachableError, Connection, check, close, connect
+from faultwire_shared.topology import TOPOLOGY
+
+_QUEUES: Final = tuple(queue.name for queue in TOPOLOGY.queues)
+
+
+class BrokerPing:
+    """One question at a time, on a connection of its own: a question that hangs must not touch the lanes'.
+
+    Who asks may give up earlier; the question then goes on under its own timeouts, and the next one to
+    ask waits for the same.
+    """
+
+    def __init__(self, broker_url: str) -> None:
+        self._url = broker_url
+        self._connection: Connection | None = None
+        self._asking: asyncio.Task[None] | None = None
+
+    async def ask(self) -> None:
+        """Return when the broker has answered.
+
+        Raises:
+            BrokerError: it did not, or a queue is missing.
+        """
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask())
+        await asyncio.shield(self._asking)
+
+    async def _ask(self) -> None:
+        if self._connection is None or self._connection.is_closed:
+            self._connection = await connect(self._url, "faultwire worker health")
+        try:
+            await check(self._connection, queues=_QUEUES)
+        except BrokerUnreachableError:
+            await self._close()
+            raise
+
+    async def aclose(self) -> None:
+        """End the question that is open, and the connection, within three seconds."""
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.wait({self._asking})
+        await self._close()
+
+    async def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await close(connection)
