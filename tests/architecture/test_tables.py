@@ -1,0 +1,51 @@
+"""The tables that name a promise's tests name tests that stand."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[2]
+TESTS: Final = ROOT / "tests"
+PARTS: Final = ("Promises and their tests", "The founding document")
+_NAMED: Final = re.compile(r"`([\w/.]+/(?:test_\w+\.py)?)(?:::(\w+))?`")
+
+
+def _rows(document: Path, part: str) -> Iterator[str]:
+    """The lines of a part's table, without its head."""
+    _, found, rest = document.read_text().partition(f"\n## {part}\n")
+    assert found, f"{document.name} has no part {part!r}"
+    body = rest.partition("\n## ")[0]
+    yield from [line for line in body.splitlines() if line.startswith("| ")][1:]
+
+
+def _functions(path: Path) -> set[str]:
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef
+    return {node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, kinds)}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_line_names_a_test_that_stands(part: str) -> None:
+    rows = list(_rows(TESTS / "README.md", part))
+    assert len(rows) > 10
+    for row in rows:
+        named = _NAMED.findall(row.rstrip("| ").rpartition(" | ")[2])
+        assert named, f"no test is named: {row}"
+        for place, function in named:
+            path = TESTS / place
+            assert path.exists(), f"{place} is not there: {row}"
+            assert not function or function in _functions(path), f"{place} has no {function}: {row}"
+
+
+def test_the_front_page_names_tests_that_stand() -> None:
+    named = re.findall(r"`tests/([\w/.]+)`", (ROOT / "README.md").read_text())
+    assert named
+    assert [place for place in named if not (TESTS / place).exists()] == []
+
+
+def test_each_line_of_the_founding_document_names_its_function() -> None:
+    for row in _rows(TESTS / "README.md", "The founding document"):
+        assert all(function for _, function in _NAMED.findall(row)), row
