@@ -2,11 +2,11 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -22,8 +22,9 @@ from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.receiver import Receiver
 from faultwire_consumer.ingest.receiver_amqp import AmqpReceiver, ensure_topology
 from faultwire_consumer.ingest.receiver_http import Intake, IntakeReceiver, storing_intake
-from faultwire_consumer.maintenance.gaps import ORIGIN, GapWatch, Ingest
+from faultwire_consumer.maintenance.gaps import ORIGIN, GapWatch
 from faultwire_consumer.maintenance.loop_lag import LoopLag
+from faultwire_consumer.maintenance.self_report import Ingest, SelfReport, watched
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract import Store
 from faultwire_consumer.store.engine import open_store
@@ -38,9 +39,10 @@ from faultwire_shared.health import Check
 from faultwire_shared.logs import configure_process_logging, get_logger
 from faultwire_shared.redact import redact_url
 
-DRAIN_SECONDS: Final = 8.0
-"""With three seconds to cancel, to close and for the intake's connection, and two for requests, a worker
-is gone within 20 s of SIGTERM, also before a frozen broker."""
+DRAIN_SECONDS: Final = 6.0
+"""With three seconds to cancel, to close and for the intake's connection, two for requests, two for what the
+worker reports of itself and one for the probe's connection, a worker is gone within 20 s of SIGTERM, also
+before a frozen broker."""
 HTTP_SHUTDOWN_SECONDS: Final = 2.0
 
 log = get_logger(__name__)
@@ -86,6 +88,7 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event) -> None
     async with (
         _intake(config.broker_url, metrics) as (receivers, intake),
         _pinging(config.broker_url) as ping,
+        SelfReport(_ingesting(pipeline)) as report,
     ):
         dead = DeadQueue(store, metrics=metrics, clock=lambda: datetime.now(UTC))
         loops = [
@@ -97,12 +100,17 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event) -> None
             health=_health(config, store, loops, lag, ping),
             metrics=metrics,
             intake=intake,
+            report=report,
             clock=lambda: datetime.now(UTC),
             loopback_only=config.loopback_only,
         )
         async with _serving(app, config), asyncio.TaskGroup() as group:
-            tasks = [group.create_task(receiver.run()) for receiver in receivers]
-            lanes = [group.create_task(loop.run()) for loop in loops]
+
+            def start(part: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+                return group.create_task(watched(work, part=part, report=report), name=part)
+
+            tasks = [start(f"receiver {one.lane}", one.run()) for one in receivers]
+            lanes = [start(f"lane {one.lane}", one.run()) for one in loops]
             watch = GapWatch(
                 store,
                 _ingesting(pipeline),
@@ -110,7 +118,11 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event) -> None
                 clock=lambda: datetime.now(UTC),
                 drained_at=lambda: _drained_at(loops),
             )
-            chores = [group.create_task(chore.run()) for chore in (watch, lag)]
+            chores = [
+                start("gap watch", watch.run()),
+                start("loop lag", lag.run()),
+                start("self report", report.run()),
+            ]
             await _stop_wanted(stop, [*tasks, *lanes, *chores])
             for chore in chores:
                 chore.cancel()
@@ -127,8 +139,8 @@ def _drained_at(loops: Sequence[LaneLoop]) -> datetime | None:
 def _ingesting(pipeline: Pipeline) -> Ingest:
     """The worker's own events, on the path that all events take."""
 
-    async def ingest(body: bytes) -> bool:
-        delivery = read_delivery(body, EVENT_TYPE, origin=ORIGIN, handle=None)
+    async def ingest(body: bytes, message_type: str = EVENT_TYPE) -> bool:
+        delivery = read_delivery(body, message_type, origin=ORIGIN, handle=None)
         (outcomes,) = await pipeline.ingest([delivery])
         return not must_return(outcomes)
 

@@ -23,6 +23,7 @@ from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.receiver import Receiver
 from faultwire_consumer.ingest.receiver_amqp import AmqpReceiver
 from faultwire_consumer.ingest.receiver_http import IntakeReceiver, storing_intake
+from faultwire_consumer.maintenance.self_report import SelfReport
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.engine import open_store
 from faultwire_consumer.store.schema import dead_letters, events, incidents, producers, sequence_gaps
@@ -123,11 +124,17 @@ async def http_door(
     doors: list[IntakeReceiver], store: BreakableStore, metrics: Metrics
 ) -> AsyncIterator[tuple[Send, Callable[[], Awaitable[int]]]]:
     health = Health(live=HealthChecker(), ready=HealthChecker(), startup=HealthChecker())
+
+    async def keep(body: bytes, message_type: str = EVENT_TYPE) -> bool:
+        return bool(body and message_type)
+
+    report = SelfReport(keep)
     app = create_app(
         store=store,
         health=health,
         metrics=metrics,
         intake=storing_intake(doors),
+        report=report,
         clock=lambda: datetime.now(UTC),
         loopback_only=True,
     )
@@ -137,7 +144,7 @@ async def http_door(
     await site.start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}/ingest/v1/events"
 
-    async with ClientSession() as session:
+    async with report, ClientSession() as session:
 
         async def send(body: bytes) -> bool:
             async with session.post(url, data=body, headers={"Content-Type": "application/json"}) as answer:

@@ -10,12 +10,13 @@ from prometheus_client.exposition import choose_encoder
 
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.replay import Replayer
+from faultwire_consumer.maintenance.self_report import SelfReport
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract import Store
 from faultwire_consumer.web import api, asset, letter_api, pages, probe, producer_api
 from faultwire_consumer.web.failure import failure_of, json_response
 from faultwire_consumer.web.guard import INTAKE_PATH, loopback_names_only, observe, same_origin_only
-from faultwire_consumer.web.state import CLOCK, HEALTH, REPLAYER, STORE, Clock, Health
+from faultwire_consumer.web.state import CLOCK, HEALTH, REPLAYER, REPORT, STORE, Clock, Health
 from faultwire_shared.event import MESSAGE_BYTES
 
 _FOR_PROGRAMS: Final = ("/api/", "/ingest/", "/livez", "/readyz", "/startupz", "/metrics")
@@ -27,12 +28,14 @@ def create_app(
     health: Health,
     metrics: Metrics,
     intake: Handler,
+    report: SelfReport,
     clock: Clock,
     loopback_only: bool,
 ) -> web.Application:
     """Put the routes together.
 
     Args:
+        report: takes what fails inside the worker.
         intake: answers ``POST /ingest/v1/events``; bodies beyond a message's size never reach it.
         loopback_only: answer only to this machine's own names, for only it can listen.
     """
@@ -41,6 +44,7 @@ def create_app(
         guards.insert(2, loopback_names_only)
     app = web.Application(middlewares=guards, client_max_size=MESSAGE_BYTES)
     app[STORE], app[HEALTH], app[CLOCK] = store, health, clock
+    app[REPORT] = report
     app[REPLAYER] = Replayer(Pipeline(store, metrics=metrics, clock=clock))
     for routes in (
         api.routes,

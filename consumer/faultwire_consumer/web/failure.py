@@ -9,18 +9,18 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
-from faultwire_consumer.store.contract import StoreUnavailableError
+from faultwire_consumer.web.state import REPORT
 from faultwire_shared.event import Category, ErrorSeverity
 from faultwire_shared.event_id import new_event_id
 from faultwire_shared.logs import get_logger
-from faultwire_shared.taxonomy import CategorizedError, DatabaseConnectionError, ExternalError, classify
+from faultwire_shared.taxonomy import CategorizedError, classify
 
 PROBLEM: Final = "application/problem+json"
 _OWN_WORDS: Final = (Category.VALIDATION, Category.BUSINESS)
 _GENERIC: Final = {
     Category.AUTHENTICATION: "You may not do this.",
     Category.EXTERNAL: "Something that the worker depends on does not answer now. Please try again soon.",
-    Category.SYSTEM: "The worker failed at this request. Its log has the reason under this id.",
+    Category.SYSTEM: "The worker failed at this request. The reason is kept under this id.",
 }
 _log = get_logger("faultwire.web")
 
@@ -70,13 +70,13 @@ class Failure(Struct, frozen=True, kw_only=True):
 
 
 def failure_of(error: Exception, *, request: web.Request, now: datetime) -> Failure:
-    """What the caller is told of an error; what is the worker's own fault goes to the log."""
+    """What the caller is told of an error; what is the worker's own fault is an event of its own."""
     if isinstance(error, web.HTTPException):
         return _of_http(error, now)
-    if isinstance(error, StoreUnavailableError):
-        error = DatabaseConnectionError(str(error))
     meaning = classify(error)
-    failure = Failure(
+    if meaning.status >= 500:
+        return _of_fault(error, request=request, now=now)
+    return Failure(
         id=new_event_id(now),
         status=meaning.status,
         code=meaning.code,
@@ -84,18 +84,35 @@ def failure_of(error: Exception, *, request: web.Request, now: datetime) -> Fail
         severity=meaning.severity,
         at=now,
         details=error.details if isinstance(error, CategorizedError) else {},
-        headers={"Retry-After": str(error.retry_after_seconds)} if isinstance(error, ExternalError) else {},
+        headers={},
     )
-    if meaning.status >= 500:
-        _log.error(
-            "request.failed",
-            error_id=failure.id,
-            method=request.method,
-            path=request.path,
-            reason=str(error) if isinstance(error, ExternalError) else None,
-            exc_info=None if isinstance(error, ExternalError) else error,
-        )
-    return failure
+
+
+def _of_fault(error: Exception, *, request: web.Request, now: datetime) -> Failure:
+    """The client's answer, whose id leads to the event; in a burst, to the first of its kind."""
+    answer = request.app[REPORT].report(
+        error,
+        part=f"{request.method} {_route(request)}",
+        user_message=_GENERIC[classify(error).category],
+        request={"method": request.method, "url": request.path},
+    )
+    _log.error("request.failed", error_id=answer.error_id, method=request.method, path=request.path)
+    return Failure(
+        id=answer.error_id,
+        status=answer.status,
+        code=answer.code,
+        message=answer.message,
+        severity=answer.severity,
+        at=now,
+        details=answer.details,
+        headers=answer.headers,
+    )
+
+
+def _route(request: web.Request) -> str:
+    """The route without its arguments, so that one defect is one incident."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "unknown route"
 
 
 def json_response(failure: Failure, request: web.Request) -> web.Response:

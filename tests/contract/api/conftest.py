@@ -13,8 +13,10 @@ from aiohttp.test_utils import TestClient, TestServer
 from tests.clock import FixedClock
 
 from faultwire_consumer.ingest.delivery import read_delivery
+from faultwire_consumer.ingest.outcome import must_return
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.settlement import IntakeHandle
+from faultwire_consumer.maintenance.self_report import SelfReport
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store import migrate
 from faultwire_consumer.store.contract import Store
@@ -113,14 +115,22 @@ async def site(store: Store, clock: FixedClock) -> AsyncIterator[Site]:
     async def intake(request: web.Request) -> web.Response:
         return web.json_response({"size": len(await request.read())}, status=202)
 
+    pipeline = Pipeline(store, metrics=metrics, clock=clock)
+
+    async def keep(body: bytes, message_type: str = codec.EVENT_TYPE) -> bool:
+        delivery = read_delivery(body, message_type, origin="maintenance", handle=None)
+        (outcomes,) = await pipeline.ingest([delivery])
+        return not must_return(outcomes)
+
+    report = SelfReport(keep, clock=clock)
     app = create_app(
         store=store,
         health=Health(live=live, ready=ready, startup=ready),
         metrics=metrics,
         intake=intake,
+        report=report,
         clock=clock,
         loopback_only=True,
     )
-    pipeline = Pipeline(store, metrics=metrics, clock=clock)
-    async with TestClient(TestServer(app)) as client:
+    async with report, TestClient(TestServer(app)) as client:
         yield Site(client, store, pipeline, clock, failures)

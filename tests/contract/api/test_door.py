@@ -4,9 +4,9 @@ import re
 
 import pytest
 from tests.contract.api.conftest import Site
+from tests.waiting import until
 
 from faultwire_consumer.store.contract import StoreUnavailableError
-from faultwire_consumer.web import failure
 from faultwire_shared.event import MESSAGE_BYTES
 
 # Nothing here depends on the database.
@@ -64,24 +64,40 @@ async def test_a_store_that_is_away_is_a_503_without_internals(
     assert "secret" not in page
 
 
-async def test_a_defect_is_a_500_without_internals(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    logged: list[dict[str, object]] = []
-
-    class Log:
-        def error(self, event: str, **fields: object) -> None:
-            logged.append({"event": event, **fields})
-
+async def test_a_defect_is_a_500_without_internals_whose_id_leads_to_the_event(
+    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     async def fail(_: object) -> None:
         raise RuntimeError("internal detail")
 
-    monkeypatch.setattr(failure, "_log", Log())
-    monkeypatch.setattr(site.store, "read", fail)
-    status, document = await site.get("/api/v1/incidents")
+    with monkeypatch.context() as broken:
+        broken.setattr(site.store, "read", fail)
+        status, document = await site.get("/api/v1/incidents/INC-9")
     assert (status, document["error"]["code"]) == (500, "INTERNAL_ERROR")
     assert "internal detail" not in str(document)
-    (line,) = logged
-    assert (line["event"], line["error_id"]) == ("request.failed", document["error"]["id"])
-    assert str(line["exc_info"]) == "internal detail"
+    error_id = document["error"]["id"]
+    (line,) = [one for one in caplog.records if getattr(one, "event", "") == "error.handled"]
+    assert line.__dict__["error_id"] == error_id
+    assert line.exc_info is not None
+    assert str(line.exc_info[1]) == "internal detail"
+
+    async def is_stored() -> bool:
+        return (await site.get(f"/api/v1/events/{error_id}"))[0] == 200
+
+    await until(is_stored, "the id of the answer leads to the event")
+    _, event = await site.get(f"/api/v1/events/{error_id}")
+    assert (event["service"], event["transaction"]) == ("faultwire", "GET /api/v1/incidents/{id}")
+    assert (await site.page(f"/e/{error_id}"))[0] == 200
+
+
+async def test_a_burst_of_one_defect_is_one_id(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(_: object) -> None:
+        raise RuntimeError("internal detail")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(site.store, "read", fail)
+        documents = [(await site.get(f"/api/v1/incidents/INC-{number}"))[1] for number in range(1, 6)]
+    assert len({document["error"]["id"] for document in documents}) == 1
 
 
 async def test_every_answer_carries_what_protects_its_reader(site: Site) -> None:
