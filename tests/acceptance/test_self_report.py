@@ -1,0 +1,46 @@
+"""What ends a worker is in its own store, where operators look."""
+
+import asyncio
+import signal
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientError
+from tests.acceptance.worker import WorkerProcess, command
+from tests.servers.postgresql import PostgreSQL
+from tests.waiting import until
+
+# Asked by the loss audit every few seconds, and by nothing that stores an event.
+_BROKEN = """
+ALTER TABLE faultwire.sequence_gaps RENAME TO kept_gaps;
+CREATE VIEW faultwire.sequence_gaps AS
+    SELECT * FROM faultwire.kept_gaps WHERE 1 / (SELECT 0 * count(*) FROM faultwire.kept_gaps) = 1
+"""
+
+
+@pytest.mark.timeout(300)
+async def test_what_ends_a_worker_is_stored_before_it_ends(postgresql: PostgreSQL, tmp_path: Path) -> None:
+    await command("db", "upgrade", cwd=tmp_path, FAULTWIRE_DATABASE_URL=postgresql.url)
+    worker = WorkerProcess(tmp_path, database_url=postgresql.url)
+    await worker.launch()
+
+    async def is_ready() -> bool:
+        try:
+            return (await worker.get("/readyz"))[0] == 200
+        except (OSError, ClientError):
+            return False
+
+    try:
+        await until(is_ready, "the worker is ready", seconds=60)
+        await asyncio.to_thread(postgresql.execute, _BROKEN)
+        assert await worker.wait_for_death() != 0
+    finally:
+        if worker.is_running:
+            await worker.signal(signal.SIGKILL)
+    found = await asyncio.to_thread(
+        postgresql.execute,
+        "SELECT severity, category, title FROM faultwire.incidents WHERE service = 'faultwire'",
+    )
+    severity, category, title = found.split("|", 2)
+    assert (severity, category) == ("4", "system")
+    assert "division by zero" in title
