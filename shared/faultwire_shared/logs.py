@@ -29,6 +29,7 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "incident.regressed": "An event occurred after its incident was resolved and opened a new episode.",
     "sequence.gap_told": "Numbered events of a producer did not arrive in time; an incident tells of it.",
     "sequence.gap_closed": "The missing events came late or are explained; their incident is resolved.",
+    "notification.logged": "A notification whose receiver is the log; the line carries what it says.",
     "request.failed": "A request to the API or page failed inside the worker; its error has the same id.",
     "self_report.failed": "An error of the worker's own could not be stored, and is not told anywhere else.",
     "self_report.cut_short": "The worker ended before it had told the count of a burst of its own errors.",
