@@ -180,9 +180,9 @@ class RabbitMQ:
         self.url = self.url_of(node.user, node.password)
         """``amqp://`` of a user who may do everything in the vhost."""
 
-    def url_of(self, user: str, password: str, *, port: int | None = None) -> str:
-        """The vhost's address for somebody else, or through a proxy's port."""
-        return f"amqp://{user}:{password}@127.0.0.1:{port or self.port}/{quote(self.vhost, safe='')}"
+    def url_of(self, user: str, password: str, *, port: int | None = None, vhost: str | None = None) -> str:
+        """The vhost's address for somebody else, through a proxy's port, or of another vhost."""
+        return f"amqp://{user}:{password}@127.0.0.1:{port or self.port}/{quote(vhost or self.vhost, safe='')}"
 
     def add_user(self, *, configure: str = "^$", write: str = "^$", read: str = "^$") -> str:
         """Make a user with these rights in the vhost (regular expressions); returns their URL."""

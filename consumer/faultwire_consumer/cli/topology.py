@@ -1,5 +1,8 @@
 """``faultwire topology``: apply, export."""
 
+import secrets
+from pathlib import Path
+
 from cyclopts import App
 
 from faultwire_consumer.cli.failure import CONFIGURATION, CommandError, expected_failures
@@ -24,15 +27,46 @@ def apply(*, setting: Setting = SETTING) -> None:
 
 
 @app.command
-def export(*, vhost: str = "/") -> None:
-    """Print the topology in the format of `rabbitmqctl import_definitions`.
+def export(
+    *,
+    vhost: str = "/",
+    users: bool = True,
+    administrator_password_file: Path | None = None,
+    producer_password_file: Path | None = None,
+    worker_password_file: Path | None = None,
+) -> None:
+    """Print the topology and its users in the format of `rabbitmqctl import_definitions`.
+
+    A user without a password cannot log in. Passwords come from files and leave as salted hashes.
 
     Args:
         vhost: The virtual host that the definitions are for.
+        users: Leave the users and their rights out by --no-users.
+        administrator_password_file: Holds the password of faultwire-administrator.
+        producer_password_file: Holds the password of faultwire-producer.
+        worker_password_file: Holds the password of faultwire-worker.
     """
-    from faultwire_shared.topology import definitions  # noqa: PLC0415 - only this command needs it
+    from faultwire_shared.definitions import Role, definitions  # noqa: PLC0415 - only this command needs it
 
-    print_json(definitions(vhost))
+    files = {
+        Role.ADMINISTRATOR: administrator_password_file,
+        Role.PRODUCER: producer_password_file,
+        Role.WORKER: worker_password_file,
+    }
+    hashes = {role: _hash_in(path) for role, path in files.items() if path is not None}
+    print_json(definitions(vhost, with_users=users, password_hashes=hashes))
+
+
+def _hash_in(path: Path) -> str:
+    from faultwire_shared.definitions import hash_password  # noqa: PLC0415 - only `export` needs it
+
+    try:
+        password = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"cannot read {path}: {type(error).__name__}", CONFIGURATION) from None
+    if not password:
+        raise CommandError(f"{path} is empty", CONFIGURATION)
+    return hash_password(password, make_salt=secrets.token_bytes)
 
 
 async def apply_topology(broker_url: str) -> None:

@@ -1,21 +1,11 @@
-"""The topology as data: keys, and the file that administrators import."""
-
-import json
-from pathlib import Path
+"""The topology as data: keys and queues."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from faultwire_shared.event import Category, ErrorSeverity, Lane
-from faultwire_shared.topology import TOPOLOGY, definitions, queue_of, routing_key
-
-ROOT = Path(__file__).parents[3]
-
-
-def test_the_definitions_file_is_what_the_code_declares() -> None:
-    written = json.loads((ROOT / "deploy/rabbitmq/definitions.json").read_text())
-    assert written == definitions(), "run `faultwire topology export > deploy/rabbitmq/definitions.json`"
+from faultwire_shared.topology import TOPOLOGY, queue_of, routing_key
 
 
 @given(st.sampled_from(ErrorSeverity), st.sampled_from(Category), st.text(min_size=1, max_size=200))

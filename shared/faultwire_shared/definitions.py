@@ -1,0 +1,134 @@
+"""What an administrator imports: the topology, and the users with the least that each of them needs."""
+
+import base64
+import hashlib
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any, Final
+
+from msgspec import Struct
+
+from faultwire_shared.topology import EVENTS, TOPOLOGY
+
+_SALT_BYTES: Final = 4  # RabbitMQ's own format: the salt's four bytes, then the digest's 32
+_NOTHING: Final = "^$"
+
+
+class Role(StrEnum):
+    """Who speaks to the broker."""
+
+    ADMINISTRATOR = "administrator"
+    PRODUCER = "producer"
+    WORKER = "worker"
+
+    @property
+    def user(self) -> str:
+        """The user's name at the broker."""
+        return f"faultwire-{self}"
+
+
+class Rights(Struct, frozen=True, kw_only=True):
+    """RabbitMQ's three regular expressions over names of exchanges and queues, for one virtual host."""
+
+    configure: str = _NOTHING
+    write: str = _NOTHING
+    read: str = _NOTHING
+
+
+def _one_of(*names: str) -> str:
+    escaped = [name.replace(".", "\\.") for name in names]
+    return f"^({'|'.join(escaped)})$" if len(escaped) > 1 else f"^{escaped[0]}$"
+
+
+RIGHTS: Final[Mapping[Role, Rights]] = {
+    # Declaring a dead-letter exchange or an alternate exchange takes write and read on both ends.
+    Role.ADMINISTRATOR: Rights(configure="^faultwire\\.", write="^faultwire\\.", read="^faultwire\\."),
+    Role.PRODUCER: Rights(write=_one_of(EVENTS)),
+    # A worker writes the exchange for its HTTP intake, which publishes what it is handed.
+    Role.WORKER: Rights(write=_one_of(EVENTS), read=_one_of(*(queue.name for queue in TOPOLOGY.queues))),
+}
+"""The least that works, tried on RabbitMQ 3.10. Who may read a queue may also purge it there."""
+
+
+def hash_password(password: str, *, make_salt: Callable[[int], bytes]) -> str:
+    """The password as RabbitMQ keeps it: base64 of salt and SHA-256 over salt and password."""
+    salt = make_salt(_SALT_BYTES)
+    return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
+
+
+def definitions(
+    vhost: str = "/", *, with_users: bool = True, password_hashes: Mapping[Role, str] | None = None
+) -> dict[str, Any]:
+    """Topology, users and rights in the format of ``rabbitmqctl import_definitions``.
+
+    Args:
+        vhost: the virtual host that they are for.
+        with_users: False for brokers whose users are made elsewhere.
+        password_hashes: by role, from `hash_password`. A user without one cannot log in until it is
+            given a password, so the file that is kept in the repository holds no secret.
+    """
+    users = _users(vhost, password_hashes or {}) if with_users else {}
+    return {**users, **_topology(vhost)}
+
+
+def _users(vhost: str, password_hashes: Mapping[Role, str]) -> dict[str, Any]:
+    return {
+        "vhosts": [{"name": vhost}],
+        "users": [
+            {
+                "name": role.user,
+                "password_hash": password_hashes.get(role, ""),
+                "hashing_algorithm": "rabbit_password_hashing_sha256",
+                "tags": [],
+            }
+            for role in Role
+        ],
+        "permissions": [
+            {
+                "user": role.user,
+                "vhost": vhost,
+                "configure": rights.configure,
+                "write": rights.write,
+                "read": rights.read,
+            }
+            for role, rights in RIGHTS.items()
+        ],
+    }
+
+
+def _topology(vhost: str) -> dict[str, Any]:
+    return {
+        "exchanges": [
+            {
+                "name": exchange.name,
+                "vhost": vhost,
+                "type": exchange.type,
+                "durable": True,
+                "auto_delete": False,
+                "internal": exchange.internal,
+                "arguments": dict(exchange.arguments),
+            }
+            for exchange in TOPOLOGY.exchanges
+        ],
+        "queues": [
+            {
+                "name": queue.name,
+                "vhost": vhost,
+                "durable": True,
+                "auto_delete": False,
+                "arguments": dict(queue.arguments),
+            }
+            for queue in TOPOLOGY.queues
+        ],
+        "bindings": [
+            {
+                "source": binding.exchange,
+                "vhost": vhost,
+                "destination": binding.queue,
+                "destination_type": "queue",
+                "routing_key": binding.key,
+                "arguments": {},
+            }
+            for binding in TOPOLOGY.bindings
+        ],
+    }
