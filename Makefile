@@ -47,16 +47,17 @@ test: $(STAMP)  ## every layer but e2e, on private RabbitMQ and PostgreSQL serve
 
 .PHONY: e2e
 e2e: $(STAMP)  ## the longer tests: browser, hosts, clusters, faults
-	@tests/servers/install rabbitmq-server postgresql chromium
+	@tests/servers/install rabbitmq-server postgresql chromium systemd
 	@$(BIN)/pytest --durations=15 -m e2e $(ARGUMENTS)
 
 .PHONY: check
-check: $(STAMP)  ## format, lint, types, imports, dependencies; edits nothing
+check: $(STAMP)  ## format, lint, types, imports, dependencies, what stands in deploy; edits nothing
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/deptry producer consumer shared
+	deploy/check $(BIN)
 
 .PHONY: fmt
 fmt: $(STAMP)  ## format and mend what ruff can mend
@@ -76,8 +77,10 @@ schema: $(STAMP)  ## write the event's JSON Schema, as other languages read it
 lock:  ## bring constraints.txt up to pyproject.toml [ARGUMENTS=--upgrade for the newest of everything]
 	@uv=$$(mktemp -d); trap 'rm -rf "$$uv"' EXIT; $(PYTHON) -m venv "$$uv"; \
 	"$$uv/bin/python" -m pip --quiet --disable-pip-version-check install uv; \
-	"$$uv/bin/uv" pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
-	  --no-header --python-version 3.11 --all-extras --group dev pyproject.toml -o constraints.txt $(ARGUMENTS)
+	compile() { "$$uv/bin/uv" pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+	  --no-annotate --no-header --python-version 3.11 pyproject.toml "$$@"; }; \
+	compile --all-extras --group dev -o constraints.txt $(ARGUMENTS); \
+	compile --extra all --group build --constraints constraints.txt -o deploy/constraints.txt
 
 .PHONY: clean
 clean:  ## remove .venv, caches and built files; databases stay

@@ -12,6 +12,8 @@ RUN: Final = {"faultwire", "curl", "python", "echo", "export", "cat", "printf", 
 SERVE: Final = ("faultwire worker", "faultwire demo")
 
 ONLY_PARSED: Final = {
+    "./make-secrets": "tests/deploy runs it",
+    "/opt/faultwire/bin/faultwire": "where an operator puts it",
     "apt-get": "installs on the machine",
     "docker": "needs an engine",
     "git": "needs the repository's address",

@@ -37,7 +37,8 @@ def is_installed() -> bool:
 class Node:
     """One RabbitMQ node with its own epmd; ``start`` and ``kill`` as often as a test likes."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, settings: str = "") -> None:
+        """Make its configuration; ``settings`` stand behind it and win."""
         self.port = reserve_port()
         self.user = "operator"
         self.password = secrets.token_hex(8)
@@ -51,7 +52,7 @@ class Node:
         self._server: ServerProcess | None = None
         self._erl_call = str(next(_ERLANG.glob("erts-*/bin/erl_call")))
         self._environment = self._make_environment()
-        self._write_configuration()
+        self._write_configuration(settings)
 
     def start(self) -> None:
         """Start the node, or start it again on the data it left, and wait until it accepts."""
@@ -160,14 +161,13 @@ class Node:
             "RUNNING_UNDER_SYSTEMD": "true",
         }
 
-    def _write_configuration(self) -> None:
+    def _write_configuration(self, settings: str) -> None:
         cookie = self._home / ".erlang.cookie"
         cookie.write_text(secrets.token_hex(16))
         cookie.chmod(0o400)
         (self._home / "plugins").write_text("[].\n")
-        (self._home / "rabbitmq.conf").write_text(
-            _CONFIGURATION.format(port=self.port, user=self.user, password=self.password)
-        )
+        ours = _CONFIGURATION.format(port=self.port, user=self.user, password=self.password)
+        (self._home / "rabbitmq.conf").write_text(ours + settings)
 
 
 class RabbitMQ:
