@@ -2,10 +2,13 @@
 
 import re
 import signal
+import tomllib
 from pathlib import Path
 from typing import Final
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from tests.deploy.dockerfile import Replay, instructions_of
 from tests.servers.process import ServerProcess, reserve_port, run_status
 
@@ -36,6 +39,17 @@ def test_what_the_image_pins_is_what_the_tests_run() -> None:
     ours, tested = _pins(ROOT / "deploy/constraints.txt"), _pins(ROOT / "constraints.txt")
     assert ours
     assert {name: tested.get(name) for name in ours} == ours, "run `make lock`"
+
+
+def test_everything_that_a_worker_may_need_is_pinned_for_the_image() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    wanted = [
+        *project["dependencies"],
+        *(name for extra in ("consumer", "postgres", "speed") for name in extras[extra]),
+    ]
+    pinned = {canonicalize_name(pin.partition("==")[0]) for pin in _pins(ROOT / "deploy/constraints.txt")}
+    assert {canonicalize_name(Requirement(one).name) for one in wanted} <= pinned, "run `make lock`"
 
 
 def test_what_is_copied_is_let_through_by_the_ignore_file() -> None:
