@@ -96,7 +96,10 @@ def _incident_lines(notification: Notification, incident: NotifiedIncident) -> I
     yield f"{incident.id}  {one_line(incident.title, LINE_CHARACTERS)}"
     release = f", release {incident.release}" if incident.release else ""
     environment = f" in {incident.environment}" if incident.environment else ""
+    # Of several, each has a reason of its own; of one it is the first line of the text.
+    because = incident.reason.replace("_", " ") if notification.kind is NotificationKind.SUMMARY else ""
     rows = (
+        ("because", because),
         ("service", f"{incident.service}{environment}{release}"),
         ("where", incident.culprit),
         ("code", incident.code),

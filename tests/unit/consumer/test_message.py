@@ -66,6 +66,13 @@ def test_a_summary_names_every_incident() -> None:
         assert incident.id in message.text
 
 
+def test_a_summary_says_of_each_incident_why_it_is_in_it() -> None:
+    incidents = (notified(1), notified(2, reason=NotificationReason.SEVERITY_ROSE))
+    text = message_of(notification(*incidents, kind=NotificationKind.SUMMARY)).text
+    assert "  because   new\n" in text
+    assert "  because   severity rose\n" in text
+
+
 def test_hostile_text_stays_on_its_line_and_is_no_markup() -> None:
     incident = notified(title=HOSTILE, service=HOSTILE, culprit=HOSTILE, code=HOSTILE, release=HOSTILE)
     told = notification(incident, rule=HOSTILE, detail=HOSTILE)
