@@ -78,7 +78,7 @@ def _subject_of(notification: Notification) -> str:
 def _text_of(notification: Notification) -> str:
     if notification.kind is NotificationKind.DIGEST:
         return digest_text(notification)
-    lines = [_HAPPENED[notification.reason]]
+    lines = [_happened(notification)]
     if notification.detail:
         lines.append(one_line(notification.detail, LINE_CHARACTERS))
     for incident in notification.incidents[:INCIDENTS_SHOWN]:
@@ -90,6 +90,12 @@ def _text_of(notification: Notification) -> str:
         ("", f"Rule {one_line(notification.rule, LINE_CHARACTERS)}, {moment(notification.created_at)}")
     )
     return "\n".join(lines) + "\n"
+
+
+def _happened(notification: Notification) -> str:
+    if len(notification.incidents) > 1 and notification.reason is not NotificationReason.STORM:
+        return f"{len(notification.incidents):,} incidents."
+    return _HAPPENED[notification.reason]
 
 
 def _incident_lines(notification: Notification, incident: NotifiedIncident) -> Iterator[str]:

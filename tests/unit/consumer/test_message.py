@@ -69,6 +69,7 @@ def test_a_summary_names_every_incident() -> None:
 def test_a_summary_says_of_each_incident_why_it_is_in_it() -> None:
     incidents = (notified(1), notified(2, reason=NotificationReason.SEVERITY_ROSE))
     text = message_of(notification(*incidents, kind=NotificationKind.SUMMARY)).text
+    assert text.startswith("2 incidents.\n")
     assert "  because   new\n" in text
     assert "  because   severity rose\n" in text
 
