@@ -138,6 +138,7 @@ async def test_an_act_within_a_user_s_rights_is_done(
     await _try(urls[role], act)
 
 
+@pytest.mark.timeout(300)  # a node of its own, and four times rabbitmqctl, which boots an Erlang VM each time
 async def test_the_imported_definitions_stand_and_their_users_do_their_work(
     private_rabbitmq: PrivateRabbitMQ, tmp_path: Path
 ) -> None:
