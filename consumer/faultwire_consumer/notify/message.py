@@ -1,0 +1,166 @@
+"""A notification as text for people and as JSON for programs. Both escape what strangers wrote."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
+from faultwire_consumer.notify.digest import digest_subject, digest_text
+from faultwire_consumer.notify.escape import moment, one_line
+from faultwire_consumer.notify.notification import Notification, NotifiedIncident
+
+SUBJECT_CHARACTERS: Final = 150
+"""What mail programs and pagers show of a subject, with room to spare."""
+LINE_CHARACTERS: Final = 500
+INCIDENTS_SHOWN: Final = 50
+"""Incidents that a summary tells in full; it names every other one by its id."""
+INCIDENTS_IN_JSON: Final = 200
+
+_HAPPENED: Final = {
+    NotificationReason.NEW: "A new incident.",
+    NotificationReason.REGRESSED: "It was resolved, and occurred again.",
+    NotificationReason.SEVERITY_ROSE: "It became more severe.",
+    NotificationReason.REOPENED: "An operator opened it again.",
+    NotificationReason.GROWTH: "Its count passed another power of ten.",
+    NotificationReason.THRESHOLD: "There were more of them than the rule allows.",
+    NotificationReason.REMINDER: "It is still open, and nobody has acknowledged it.",
+    NotificationReason.ESCALATION: "Nobody has acknowledged it in time.",
+    NotificationReason.ABSENCE: "A service that should report went quiet.",
+    NotificationReason.CONTINUED: "It goes on.",
+    NotificationReason.STORM: "More came at once than are sent one by one.",
+    NotificationReason.SCHEDULED: "What came since the last digest.",
+}
+_ESCAPED_IN_JSON: Final = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
+
+
+class Message(Struct, frozen=True, kw_only=True):
+    """What a person reads."""
+
+    subject: str
+    """One line of `SUBJECT_CHARACTERS` at most."""
+    text: str
+    """Several lines, the last one ended."""
+
+
+def message_of(notification: Notification) -> Message:
+    """The notification in plain text."""
+    return Message(subject=_subject_of(notification), text=_text_of(notification))
+
+
+def json_of(notification: Notification) -> bytes:
+    """The notification as one JSON document in ASCII, as the guide of the worker describes it.
+
+    Texts come out as they were stored once the document is parsed; the bytes hold no control
+    character, no letter beyond ASCII and no ``<``, ``>`` or ``&``.
+    """
+    text = json.dumps(_document_of(notification), ensure_ascii=True, separators=(",", ":"))
+    return text.translate(_ESCAPED_IN_JSON).encode("ascii")
+
+
+def _subject_of(notification: Notification) -> str:
+    if notification.kind is NotificationKind.DIGEST:
+        return one_line(digest_subject(notification), SUBJECT_CHARACTERS)
+    incidents = notification.incidents
+    if len(incidents) == 1:
+        (incident,) = incidents
+        happened = notification.reason.replace("_", " ")
+        text = f"[{notification.severity}] {incident.id} {happened}: {incident.service}: {incident.title}"
+    else:
+        services = {incident.service for incident in incidents}
+        where = f"{len(services)} services" if len(services) > 1 else next(iter(services), "")
+        text = f"[{notification.severity}] {len(incidents)} incidents: {where}"
+    return one_line(text, SUBJECT_CHARACTERS)
+
+
+def _text_of(notification: Notification) -> str:
+    if notification.kind is NotificationKind.DIGEST:
+        return digest_text(notification)
+    lines = [_HAPPENED[notification.reason]]
+    if notification.detail:
+        lines.append(one_line(notification.detail, LINE_CHARACTERS))
+    for incident in notification.incidents[:INCIDENTS_SHOWN]:
+        lines.extend(("", *_incident_lines(notification, incident)))
+    more = notification.incidents[INCIDENTS_SHOWN:]
+    if more:
+        lines.extend(("", f"And {len(more)} more: {', '.join(incident.id for incident in more)}"))
+    lines.extend(
+        ("", f"Rule {one_line(notification.rule, LINE_CHARACTERS)}, {moment(notification.created_at)}")
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _incident_lines(notification: Notification, incident: NotifiedIncident) -> Iterator[str]:
+    yield f"{incident.id}  {one_line(incident.title, LINE_CHARACTERS)}"
+    release = f", release {incident.release}" if incident.release else ""
+    environment = f" in {incident.environment}" if incident.environment else ""
+    rows = (
+        ("service", f"{incident.service}{environment}{release}"),
+        ("where", incident.culprit),
+        ("code", incident.code),
+        ("severity", f"{incident.severity}, {incident.status}"),
+        ("events", _events_of(incident)),
+        ("first", moment(incident.first_seen_at)),
+        ("last", moment(incident.last_seen_at)),
+        ("event", notification.event_link_of(incident) or incident.event_id or ""),
+        ("page", notification.link_of(incident) or ""),
+    )
+    for label, value in rows:
+        if value:
+            yield f"  {label:<9} {one_line(value, LINE_CHARACTERS)}"
+
+
+def _events_of(incident: NotifiedIncident) -> str:
+    recent = "" if incident.recent_count is None else f", {incident.recent_count:,} of them recent"
+    return f"{incident.count:,}{recent}"
+
+
+def _document_of(notification: Notification) -> dict[str, Any]:
+    """The envelope is the one that Standard Webhooks recommends: type, timestamp, data."""
+    message = message_of(notification)
+    shown = notification.incidents[:INCIDENTS_IN_JSON]
+    more = notification.incidents[INCIDENTS_IN_JSON:]
+    return {
+        "type": f"{notification.kind}.{notification.reason}",
+        "timestamp": _plain(notification.created_at),
+        # Chats that take a webhook read this one and ignore the rest.
+        "text": f"{message.subject}\n\n{message.text}",
+        "data": {
+            "idempotency_key": notification.idempotency_key,
+            "kind": notification.kind,
+            "reason": notification.reason,
+            "rule": _clean(notification.rule),
+            "receiver": _clean(notification.receiver),
+            "severity": notification.severity,
+            "detail": _clean(notification.detail),
+            "since": _plain(notification.since),
+            "until": _plain(notification.until),
+            "incidents": [_incident_document(notification, incident) for incident in shown],
+            "more_incidents": _ids(more),
+        },
+    }
+
+
+def _incident_document(notification: Notification, incident: NotifiedIncident) -> dict[str, Any]:
+    fields = {name: _plain(getattr(incident, name)) for name in NotifiedIncident.__struct_fields__}
+    return {
+        **fields,
+        "url": notification.link_of(incident),
+        "event_url": notification.event_link_of(incident),
+    }
+
+
+def _ids(incidents: Sequence[NotifiedIncident]) -> list[str]:
+    return [incident.id for incident in incidents]
+
+
+def _plain(value: Any) -> Any:
+    plain = msgspec.to_builtins(value)
+    return _clean(plain) if isinstance(plain, str) else plain
+
+
+def _clean(text: str) -> str:
+    """A lone surrogate is no text that a JSON parser has to take."""
+    return text.encode(errors="replace").decode()

@@ -1,0 +1,1 @@
+"""Who sends a notification: one module for each way out."""
