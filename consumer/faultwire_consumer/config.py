@@ -57,6 +57,8 @@ class WorkerConfig(BaseSettings):
     """0 takes any free port."""
     http_trust_network: bool = False
     """Listen beyond this machine although nobody has to log in."""
+    rules: Path | None = None
+    """The policy: who is told of what and when; without one the policy that is shipped."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     log_format: Literal["auto", "console", "json"] = "auto"
     """``auto``: for people on a terminal, JSON elsewhere."""

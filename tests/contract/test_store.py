@@ -35,6 +35,7 @@ from faultwire_consumer.store.schema import (
     metadata,
     sightings,
 )
+from faultwire_consumer.store.schema_notify import outbox
 from faultwire_consumer.store.transition import apply_transitions
 from faultwire_consumer.store.url import parse_database_url
 from faultwire_shared.event import ErrorSeverity
@@ -291,6 +292,7 @@ async def test_the_migrations_make_what_the_code_reads(store: Store, database_ur
         for table in metadata.sorted_tables
     }
     assert await migrate._on_connection(database_url, shape_in_database) == in_code
+    assert outbox.name in in_code
 
 
 async def test_every_table_can_be_read_after_the_migrations(store: Store) -> None:

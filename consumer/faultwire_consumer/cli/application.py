@@ -13,6 +13,7 @@ from faultwire_consumer.cli import (
     events,
     health,
     incidents,
+    rules,
     send,
     topology,
     worker,
@@ -29,7 +30,7 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_int_as_exit_code_else_zero",
 )
-for _noun in (demo, worker, send, incidents, events, dead_letters, health, db, topology):
+for _noun in (demo, worker, send, incidents, events, dead_letters, rules, health, db, topology):
     app.command(_noun.app)
 
 

@@ -65,9 +65,9 @@ class SqliteTransaction:
 
         return await self._store.in_thread(run)
 
-    async def record_events(self, rows: Sequence[EventRow]) -> Counted:
+    async def record_events(self, rows: Sequence[EventRow], growth: Sequence[int] = ()) -> Counted:
         """Insert and count a batch in the writer's thread."""
-        return await self._store.in_thread(record_sqlite.record, driver_of(self._connection), rows)
+        return await self._store.in_thread(record_sqlite.record, driver_of(self._connection), rows, growth)
 
 
 def driver_of(connection: Connection) -> sqlite3.Connection:
