@@ -21,6 +21,7 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "incident.regressed": "An event occurred after its incident was resolved and opened a new episode.",
     "sequence.gap_told": "Numbered events of a producer did not arrive in time; an incident tells of it.",
     "sequence.gap_closed": "The missing events came late or are explained; their incident is resolved.",
+    "notification.logged": "A notification whose receiver is the log; the line carries what it says.",
     "request.failed": "A request to the API or page failed inside the worker.",
     "error.handled": "The client was handed an exception; the line carries the event's id.",
     "transport.connected": "The client reached the broker or the intake after it had been away.",

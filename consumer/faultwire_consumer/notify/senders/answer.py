@@ -1,0 +1,68 @@
+"""What a receiver's answer means: its status, and how long it asks to wait."""
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import urlsplit
+
+from faultwire_consumer.notify.escape import one_line
+from faultwire_consumer.notify.senders.contract import Outcome, Permanent, SendReason, Sent, Transient
+
+AFTER_SECONDS_MOST: Final = 86_400.0
+"""A receiver's wish for a longer wait is taken for a day: nobody is told by a notification of last week."""
+_ORIGIN_CHARACTERS: Final = 100
+
+
+def judge(status: int, *, retry_after: str | None, location: str | None, now: datetime) -> Outcome:
+    """The outcome of an attempt that was answered.
+
+    Args:
+        status: of the answer.
+        retry_after: the header of that name: seconds or a date (RFC 9110, section 10.2.3).
+        location: the header of that name; only its host is told.
+        now: to turn a date into a wait.
+    """
+    said = f"the receiver answered {status}{_phrase(status)}"
+    if 200 <= status < 300:
+        return Sent()
+    if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
+        return Transient(SendReason.BUSY, said, _seconds(retry_after, now))
+    if status >= 500:
+        return Transient(SendReason.RECEIVER_FAILED, said, _seconds(retry_after, now))
+    if 300 <= status < 400:
+        target = f", to {origin_of(location)}" if location else ""
+        return Permanent(SendReason.REDIRECTED, f"{said}{target}; redirects are not followed")
+    return Permanent(SendReason.GONE if status == HTTPStatus.GONE else SendReason.REFUSED, said)
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port: a path, a query or a user's part may be the receiver's secret."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "no address"
+    host = parts.netloc.rpartition("@")[2]
+    return one_line(f"{parts.scheme}://{host}", _ORIGIN_CHARACTERS) if host else "a relative address"
+
+
+def _phrase(status: int) -> str:
+    try:
+        return f" {HTTPStatus(status).phrase}"
+    except ValueError:
+        return ""
+
+
+def _seconds(retry_after: str | None, now: datetime) -> float | None:
+    if retry_after is None:
+        return None
+    text = retry_after.strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text[:12]), AFTER_SECONDS_MOST)
+    try:
+        at = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    # "-0000" says that the zone is not known; RFC 9110 writes every date in GMT.
+    wait = (at if at.tzinfo else at.replace(tzinfo=UTC)) - now
+    return min(max(wait.total_seconds(), 0.0), AFTER_SECONDS_MOST)

@@ -1,0 +1,49 @@
+"""To the worker's own log: one structured line, for those who already watch it."""
+
+import logging
+from typing import Final
+
+from faultwire_consumer.notify.message import message_of
+from faultwire_consumer.notify.notification import Notification
+from faultwire_consumer.notify.senders.contract import Outcome, Sent
+from faultwire_shared.event import ErrorSeverity
+from faultwire_shared.logs import get_logger
+
+INCIDENTS_SHOWN: Final = 20
+
+_LEVELS: Final = {
+    ErrorSeverity.LOW: logging.INFO,
+    ErrorSeverity.MEDIUM: logging.WARNING,
+    ErrorSeverity.HIGH: logging.ERROR,
+    ErrorSeverity.CRITICAL: logging.CRITICAL,
+}
+
+log = get_logger(__name__)
+
+
+class LogSender:
+    """Writes ``notification.logged`` at the level of the notification's severity."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    async def send(self, notification: Notification) -> Outcome:
+        """Write the line; it cannot fail where logging does not."""
+        shown = notification.incidents[:INCIDENTS_SHOWN]
+        log.log(
+            _LEVELS[notification.severity],
+            "notification.logged",
+            idempotency_key=notification.idempotency_key,
+            kind=notification.kind,
+            reason=notification.reason,
+            rule=notification.rule,
+            receiver=notification.receiver,
+            severity=notification.severity,
+            incidents=[incident.id for incident in shown],
+            incident_count=len(notification.incidents),
+            subject=message_of(notification).subject,
+        )
+        return Sent()
+
+    async def aclose(self) -> None:
+        """There is nothing to let go of."""

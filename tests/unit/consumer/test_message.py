@@ -1,0 +1,123 @@
+"""Notifications as text and as JSON; every text in them may be an attacker's."""
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.notification import digest, notification, notified
+
+from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
+from faultwire_consumer.notify.message import (
+    INCIDENTS_IN_JSON,
+    INCIDENTS_SHOWN,
+    SUBJECT_CHARACTERS,
+    json_of,
+    message_of,
+)
+
+HOSTILE = "a\r\nBcc: all@example.com\x1b[2J\x00<script>alert(1)</script><!channel>\u202e\ud800&"
+
+
+def test_the_subject_says_how_bad_which_what_and_where() -> None:
+    message = message_of(notification())
+    assert message.subject == "[critical] INC-1 new: billing: ConnectionRefusedError: port 4000"
+
+
+def test_the_text_tells_the_incident_and_where_to_look() -> None:
+    assert message_of(notification(detail="12 events in 5 minutes")).text == (
+        "A new incident.\n"
+        "12 events in 5 minutes\n"
+        "\n"
+        "INC-1  ConnectionRefusedError: port 4000\n"
+        "  service   billing in production, release 1.2.0\n"
+        "  where     billing.pay in charge\n"
+        "  code      CARD_GATEWAY_DOWN\n"
+        "  severity  critical, open\n"
+        "  events    3\n"
+        "  first     2026-11-23 12:00:00 UTC\n"
+        "  last      2026-11-23 12:00:00 UTC\n"
+        "  event     https://errors.example/e/error_20261123_k3v9x2m7q4w8r1t6\n"
+        "  page      https://errors.example/incidents/INC-1\n"
+        "\n"
+        "Rule critical at once, 2026-11-23 12:00:00 UTC\n"
+    )
+
+
+def test_without_a_public_address_the_ids_stand_without_links() -> None:
+    text = message_of(notification(public_url=None)).text
+    assert "://" not in text
+    assert "error_20261123_k3v9x2m7q4w8r1t6" in text
+
+
+def test_a_link_cannot_be_bent_by_an_event_id() -> None:
+    incident = notified(event_id="../../evil?x=1#y")
+    assert notification().event_link_of(incident) == "https://errors.example/e/..%2F..%2Fevil%3Fx%3D1%23y"
+
+
+def test_a_summary_names_every_incident() -> None:
+    incidents = [notified(number, service=f"s{number % 3}") for number in range(1, INCIDENTS_SHOWN + 31)]
+    message = message_of(
+        notification(*incidents, kind=NotificationKind.SUMMARY, reason=NotificationReason.STORM)
+    )
+    assert message.subject == f"[critical] {len(incidents)} incidents: 3 services"
+    assert "And 30 more: INC-51, INC-52," in message.text
+    for incident in incidents:
+        assert incident.id in message.text
+
+
+def test_hostile_text_stays_on_its_line_and_is_no_markup() -> None:
+    incident = notified(title=HOSTILE, service=HOSTILE, culprit=HOSTILE, code=HOSTILE, release=HOSTILE)
+    told = notification(incident, rule=HOSTILE, detail=HOSTILE)
+    for line in (message_of(told).subject, *message_of(told).text.split("\n")):
+        assert line.isprintable()
+        assert not set(line) & set("<>")
+        assert not line.startswith("Bcc:")
+
+
+@given(st.text(), st.text())
+def test_no_text_gets_a_line_of_its_own(title: str, rule: str) -> None:
+    usual = message_of(notification(notified(title="x"), rule="x"))
+    message = message_of(notification(notified(title=title), rule=rule))
+    assert message.text.count("\n") == usual.text.count("\n")
+    assert len(message.subject) <= SUBJECT_CHARACTERS
+    assert message.subject.isprintable()
+
+
+def test_the_json_is_the_envelope_of_standard_webhooks() -> None:
+    document = json.loads(json_of(notification()))
+    assert document["type"] == "incident.new"
+    assert document["timestamp"] == "2026-11-23T12:00:00Z"
+    assert document["text"].startswith("[critical] INC-1 new")
+    data = document["data"]
+    assert data["idempotency_key"] == "n_17"
+    assert data["receiver"] == "on-call"
+    (incident,) = data["incidents"]
+    assert incident["id"] == "INC-1"
+    assert incident["count"] == 3
+    assert incident["last_seen_at"] == "2026-11-23T12:00:00Z"
+    assert incident["url"] == "https://errors.example/incidents/INC-1"
+
+
+def test_the_json_names_every_incident_and_tells_a_bounded_number() -> None:
+    incidents = [notified(number) for number in range(1, INCIDENTS_IN_JSON + 3)]
+    data = json.loads(json_of(digest(*incidents)))["data"]
+    assert len(data["incidents"]) == INCIDENTS_IN_JSON
+    assert data["more_incidents"] == ["INC-201", "INC-202"]
+
+
+@given(st.text())
+def test_the_json_is_printable_ascii_without_markup_and_gives_the_text_back(text: str) -> None:
+    body = json_of(notification(notified(title=text)))
+    assert all(0x20 <= byte < 0x7F for byte in body)
+    assert not set(body) & set(b"<>&")
+    assert _title(body) == text
+
+
+def test_a_lone_surrogate_becomes_a_question_mark_in_json() -> None:
+    body = json_of(notification(notified(title=HOSTILE)))
+    assert _title(body) == HOSTILE.replace("\ud800", "?")
+
+
+def _title(body: bytes) -> Any:
+    return json.loads(body)["data"]["incidents"][0]["title"]
