@@ -21,6 +21,7 @@ FAILPOINTS: Final[Mapping[str, str]] = {
     "worker.begun": "The batch's transaction stands and is empty.",
     "worker.events_recorded": "Events are inserted and counted, uncommitted.",
     "worker.transitions_applied": "Incidents and their history are written, uncommitted.",
+    "worker.alerts_enqueued": "Notifications and pending digest rows are written, uncommitted.",
     "worker.dead_letters_recorded": "All rows of the batch are written; the commit comes next.",
     "worker.committing": "The store is asked to commit in the next instant.",
     "worker.committed": "The batch is committed; the broker knows nothing.",
