@@ -28,6 +28,10 @@ FAILPOINTS: Final[Mapping[str, str]] = {
     "worker.settling": "The batch's turn to be settled has come.",
     "worker.acking": "An ack was handed to the connection; whether it left is open.",
     "worker.settled": "The batch is settled.",
+    "dispatcher.claimed": "A notification is leased, and the lease is committed; nothing is sent.",
+    "dispatcher.sending": "The sender is asked in the next instant.",
+    "dispatcher.sent": "The sender has answered; the outbox knows nothing of it.",
+    "dispatcher.marked": "What came of the attempt is committed.",
 }
 """Every failpoint, with a sentence each."""
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from faultwire_consumer.cli import (
+    alerts,
     db,
     dead_letters,
     demo,
@@ -30,7 +31,7 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_int_as_exit_code_else_zero",
 )
-for _noun in (demo, worker, send, incidents, events, dead_letters, rules, health, db, topology):
+for _noun in (demo, worker, send, incidents, events, dead_letters, alerts, rules, health, db, topology):
     app.command(_noun.app)
 
 

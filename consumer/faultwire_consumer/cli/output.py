@@ -20,6 +20,9 @@ STYLES: Final = {
     "open": "red",
     "acknowledged": "yellow",
     "resolved": "green",
+    "waiting": "yellow",
+    "sent": "green",
+    "given_up": "bold red",
 }
 _RIGHT: Final = ("count", "attempts", "size")
 _WIDE: Final = 60

@@ -41,8 +41,8 @@ class Receiver(Struct, frozen=True, kw_only=True):
     type: ReceiverType
     url: Secret | None = None
     """Its path often is the password, so it is kept as one."""
-    secret: Secret | None = None
-    """What a webhook's messages are signed with."""
+    secret: tuple[Secret, ...] = ()
+    """What a webhook's messages are signed with; two while one takes the other's place."""
     secret_file: str | None = None
     allow_private_addresses: bool = False
 

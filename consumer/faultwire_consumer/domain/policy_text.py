@@ -114,14 +114,14 @@ def _webhook(table: Table) -> Receiver:
     url = table.read("url", _url, None)
     if url is None:
         raise table.missing("url", "the http:// or https:// address to post to")
-    secret, secret_file = table.text("secret"), table.text("secret_file")
+    secret, secret_file = table.texts("secret"), table.text("secret_file")
     if secret and secret_file:
         raise table.error("secret_file", "secret or secret_file, not both")
     return Receiver(
         name=table.name,
         type=ReceiverType.WEBHOOK,
         url=Secret(url),
-        secret=Secret(secret) if secret else None,
+        secret=tuple(Secret(one) for one in secret),
         secret_file=secret_file,
         allow_private_addresses=table.switch("allow_private_addresses"),
     )

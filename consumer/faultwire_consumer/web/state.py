@@ -6,6 +6,7 @@ from datetime import datetime
 from aiohttp import web
 from msgspec import Struct
 
+from faultwire_consumer.domain.policy import Policy
 from faultwire_consumer.ingest.replay import Replayer
 from faultwire_consumer.store.contract import Store
 from faultwire_shared.health import HealthChecker
@@ -27,5 +28,6 @@ class Health(Struct, frozen=True, kw_only=True):
 STORE = web.AppKey("store", Store)
 CLOCK: web.AppKey[Clock] = web.AppKey("clock")
 HEALTH = web.AppKey("health", Health)
+POLICY = web.AppKey("policy", Policy)
 REPLAYER = web.AppKey("replayer", Replayer)
 REQUEST_ID = web.RequestKey("request_id", str)
