@@ -2,16 +2,19 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Final
 
 from aiohttp import web
+from msgspec import Struct
 
 from faultwire_consumer.config import WorkerConfig
+from faultwire_consumer.domain.policy import Policy
 from faultwire_consumer.ingest.dead_queue import DEAD_LANE, DeadQueue, DeadQueueReceiver
 from faultwire_consumer.ingest.delivery import read_delivery
+from faultwire_consumer.ingest.evaluation import Evaluator
 from faultwire_consumer.ingest.intake_publishing import publishing_intake
 from faultwire_consumer.ingest.lane import LaneLoop
 from faultwire_consumer.ingest.outcome import must_return
@@ -21,6 +24,12 @@ from faultwire_consumer.ingest.receiver_amqp import AmqpReceiver, ensure_topolog
 from faultwire_consumer.ingest.receiver_http import Intake, IntakeReceiver, storing_intake
 from faultwire_consumer.maintenance.gaps import ORIGIN, GapWatch, Ingest
 from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.notify.digest_maker import DigestMaker
+from faultwire_consumer.notify.dispatcher import Dispatcher
+from faultwire_consumer.notify.policy_file import read_policy
+from faultwire_consumer.notify.receivers import senders_of
+from faultwire_consumer.notify.senders.contract import Sender
+from faultwire_consumer.notify.upkeep import Upkeep
 from faultwire_consumer.store.contract import Store
 from faultwire_consumer.store.engine import open_store
 from faultwire_consumer.web.application import create_app
@@ -39,6 +48,13 @@ HTTP_SHUTDOWN_SECONDS: Final = 2.0
 log = get_logger(__name__)
 
 
+class Notifying(Struct, frozen=True):
+    """The policy, and who sends to each of its receivers."""
+
+    policy: Policy
+    senders: Mapping[str, Sender]
+
+
 class NotReceivingError(Exception):
     """A lane has no consumer at the broker, or waits for the store."""
 
@@ -47,6 +63,7 @@ async def run(config: WorkerConfig) -> None:
     """Run a worker until SIGTERM or SIGINT, then drain.
 
     Raises:
+        PolicyFileError: the policy or one of its secrets cannot be used.
         MigrationError: the database's schema is not this release's.
         StoreUnavailableError: the database does not answer at the start.
         BrokerRefusedError: the broker lets this user not in.
@@ -55,11 +72,15 @@ async def run(config: WorkerConfig) -> None:
     """
     configure_process_logging(level=config.log_level, log_format=config.log_format)
     stop = _stop_on_signals()
+    # In a thread: the policy, its zones and its secrets are files.
+    policy = await asyncio.to_thread(read_policy, config.rules)
+    senders = await asyncio.to_thread(senders_of, policy, clock=_now)
     store = await open_store(config.database_url)
     try:
         await _check_broker(config.broker_url)
-        await _work(config, store, stop)
+        await _work(config, store, stop, Notifying(policy, senders))
     finally:
+        await asyncio.gather(*(sender.aclose() for sender in senders.values()))
         await store.close()
 
 
@@ -78,32 +99,49 @@ async def _check_broker(broker_url: str | None) -> None:
         await close(connection)
 
 
-async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event) -> None:
-    metrics = Metrics()
+async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event, notifying: Notifying) -> None:
+    metrics, policy = Metrics(), notifying.policy
     async with _intake(config.broker_url, metrics) as (receivers, intake):
-        pipeline = Pipeline(store, metrics=metrics)
+        dispatcher = Dispatcher(
+            store, notifying.senders, metrics=metrics, clock=_now, public_url=config.public_url
+        )
+        pipeline = Pipeline(store, metrics=metrics, evaluator=Evaluator(policy, wake=dispatcher.wake))
         app = create_app(
             store=store,
             health=_health(store, receivers),
             metrics=metrics,
             intake=intake,
-            clock=lambda: datetime.now(UTC),
+            clock=_now,
+            pipeline=pipeline,
+            policy=policy,
             loopback_only=config.loopback_only,
         )
         async with _serving(app, config), asyncio.TaskGroup() as group:
             tasks = [group.create_task(receiver.run()) for receiver in receivers]
-            dead = DeadQueue(store, metrics=metrics, clock=lambda: datetime.now(UTC))
+            dead = DeadQueue(store, metrics=metrics, clock=_now)
             loops = [
                 LaneLoop(one, dead if one.lane == DEAD_LANE else pipeline, store=store, metrics=metrics)
                 for one in receivers
             ]
             lanes = [group.create_task(loop.run()) for loop in loops]
-            watch = GapWatch(store, _ingesting(pipeline), metrics=metrics, clock=lambda: datetime.now(UTC))
-            chore = group.create_task(watch.run())
-            await _stop_wanted(stop, [*tasks, *lanes, chore])
-            chore.cancel()
-            await _drain(receivers, lanes)
+            chores = [
+                group.create_task(chore.run())
+                for chore in (
+                    GapWatch(store, _ingesting(pipeline), metrics=metrics, clock=_now),
+                    DigestMaker(store, policy, clock=_now, wake=dispatcher.wake),
+                    Upkeep(store, dispatcher, metrics=metrics, clock=_now),
+                    dispatcher,
+                )
+            ]
+            await _stop_wanted(stop, [*tasks, *lanes, *chores])
+            await asyncio.gather(_drain(receivers, lanes), dispatcher.drain(DRAIN_SECONDS))
+            for chore in chores:
+                chore.cancel()
     log.info("worker.drained")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _ingesting(pipeline: Pipeline) -> Ingest:

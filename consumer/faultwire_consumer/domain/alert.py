@@ -1,6 +1,5 @@
 """What becomes of a notification in the outbox, and when one that failed is tried again. Pure."""
 
-import random
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -70,7 +69,7 @@ def after_failure(
     first_at: datetime,
     now: datetime,
     after_seconds: float | None,
-    rng: random.Random,
+    chance: float,
 ) -> RetryAt | StageReason:
     """When to try again what failed for now; a reason where it is not tried any more.
 
@@ -82,9 +81,9 @@ def after_failure(
         first_at: when the first was.
         now: when the last ended.
         after_seconds: the receiver's own wish.
-        rng: spreads the waits.
+        chance: from 0 to 1, drawn anew for each, so that what failed together comes apart.
     """
     bound = min(BACKOFF_MOST_SECONDS, BACKOFF_FIRST_SECONDS * 2.0 ** min(attempts - 1, 20))
-    wait = max(bound * rng.uniform(0.5, 1.0), after_seconds or 0.0)
+    wait = max(bound * (1 + chance) / 2, after_seconds or 0.0)
     due_at = now + timedelta(seconds=min(wait, GIVE_UP_AFTER.total_seconds()))
     return StageReason.EXPIRED if due_at > first_at + GIVE_UP_AFTER else RetryAt(due_at)

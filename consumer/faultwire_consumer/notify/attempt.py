@@ -108,7 +108,7 @@ class Attempter:
             first_at=claimed.first_at,
             now=now,
             after_seconds=outcome.after_seconds,
-            rng=self._rng,
+            chance=self._rng.random(),
         )
         if isinstance(then, RetryAt):
             return AlertState.WAITING, None, then.due_at

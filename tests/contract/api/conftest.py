@@ -13,9 +13,11 @@ from aiohttp.test_utils import TestClient, TestServer
 from tests.clock import FixedClock
 
 from faultwire_consumer.ingest.delivery import read_delivery
+from faultwire_consumer.ingest.evaluation import Evaluator
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.settlement import IntakeHandle
 from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.notify.policy_file import read_policy
 from faultwire_consumer.store import migrate
 from faultwire_consumer.store.contract import Store
 from faultwire_consumer.store.engine import open_store
@@ -113,14 +115,17 @@ async def site(store: Store, clock: FixedClock) -> AsyncIterator[Site]:
     async def intake(request: web.Request) -> web.Response:
         return web.json_response({"size": len(await request.read())}, status=202)
 
+    policy = read_policy()
+    pipeline = Pipeline(store, metrics=metrics, evaluator=Evaluator(policy), clock=clock)
     app = create_app(
         store=store,
         health=Health(live=live, ready=ready, startup=ready),
         metrics=metrics,
         intake=intake,
         clock=clock,
+        pipeline=pipeline,
+        policy=policy,
         loopback_only=True,
     )
-    pipeline = Pipeline(store, metrics=metrics, clock=clock)
     async with TestClient(TestServer(app)) as client:
         yield Site(client, store, pipeline, clock, failures)
