@@ -121,7 +121,7 @@ async def test_high_incidents_that_come_together_are_told_together_within_their_
     await bench.occur("a", severity="high")
     bench.clock.advance(100)
     await bench.occur("b", "c", severity="high")
-    assert await bench.turn(139) == []
+    assert await bench.turn(109) == []
     (key,) = await bench.turn(1)
     (sent,) = bench.sender.received
     assert (sent.kind, sent.reason, sent.idempotency_key) == (

@@ -119,7 +119,7 @@ async def test_high_is_due_within_five_minutes_of_its_first_occurrence_and_late_
     late = event(clock, "late", severity="high", at=hour_ago)
     await pipeline_on(store, clock).ingest([batch(event(clock, severity="high"), first, late)])
     rows = await store.read(select(outbox).order_by(outbox.c.due_at))
-    assert [row.due_at for row in rows] == [now, minute_ago + timedelta(minutes=4)]
+    assert [row.due_at for row in rows] == [now, minute_ago + timedelta(seconds=210)]
     assert {row.urgent for row in rows} == {False}
 
 

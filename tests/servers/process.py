@@ -143,6 +143,10 @@ class ServerProcess:
             ).result()
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def is_running(self) -> bool:
         return self._process.poll() is None
 

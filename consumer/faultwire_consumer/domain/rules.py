@@ -102,8 +102,12 @@ class Within(Struct, frozen=True):
 
     @property
     def gathering(self) -> timedelta:
-        """So long it is gathered; what is left of the limit is for the dispatcher's own delays."""
-        return self.limit * 4 / 5
+        """So long it is gathered.
+
+        What is left of the limit covers a dispatcher that dies with a lease of it, which is a
+        minute, and a slow database.
+        """
+        return self.limit * 7 / 10
 
 
 class InDigest(Struct, frozen=True):

@@ -69,9 +69,10 @@ async def claim(
         del decided.messages[most:]
         await _write(tx, decided, now)
         until = now + timedelta(seconds=lease_seconds)
-        claimed = [await _lease(tx, message, token(), now=now, until=until) for message in decided.messages]
+        leased = [(message, token()) for message in decided.messages]
+        await lease(tx, [(message.leader, its) for message, its in leased], now=now, until=until)
     failpoint("dispatcher.claimed")
-    return claimed, decided
+    return [_claimed(message, its, now) for message, its in leased], decided
 
 
 async def _recent(tx: Transaction, address: Address, now: datetime) -> Recent:
@@ -90,13 +91,12 @@ async def _write(tx: Transaction, decided: Decided, now: datetime) -> None:
         await hold(tx, ids, until, reason)
     for message in decided.messages:
         if message.carried or message.reason is StageReason.THROTTLED:
-            await carry(tx, [one.id for one in message.carried], message.leader.id, message.reason)
+            await carry(tx, [one.id for one in message.carried], message.leader.id, message.reason, now=now)
     await record_stages(tx, list(_entries(decided, now)))
 
 
-async def _lease(tx: Transaction, message: Message, token: str, *, now: datetime, until: datetime) -> Claimed:
+def _claimed(message: Message, token: str, now: datetime) -> Claimed:
     leader = message.leader
-    await lease(tx, leader, token, now=now, until=until)
     return Claimed(
         outbox_id=leader.id,
         token=token,

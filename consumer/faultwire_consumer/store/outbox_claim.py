@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import and_, func, insert, or_, select, text, update
+from sqlalchemy import and_, bindparam, func, insert, or_, select, text, update
 
 from faultwire_consumer.domain.alert import AlertState, StageDecision, StageReason
 from faultwire_consumer.domain.incident import Status
@@ -23,6 +23,16 @@ from faultwire_shared.event import ErrorSeverity
 CLAIM_MOST: Final = 1000
 """Notifications that one claim looks at; a summary of them names them all."""
 
+_LEASE: Final = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("key"))
+    .values(
+        attempts=bindparam("new_attempts"),
+        attempted_at=bindparam("new_attempted_at"),
+        lease_token=bindparam("new_token"),
+        lease_until=bindparam("new_until"),
+    )
+)
 _WAITING: Final = outbox.c.state == AlertState.WAITING.value
 
 
@@ -152,38 +162,44 @@ async def hold(tx: Transaction, ids: Sequence[int], until: datetime, reason: Sta
     )
 
 
-async def carry(tx: Transaction, ids: Sequence[int], carrier_id: int, reason: StageReason) -> None:
+async def carry(
+    tx: Transaction, ids: Sequence[int], carrier_id: int, reason: StageReason, *, now: datetime
+) -> None:
     """Let one notification tell others, for good: a second attempt tells the same ones."""
     if ids:
         await tx.execute(
             update(outbox)
             .where(outbox.c.id.in_(ids))
-            .values(state=AlertState.CARRIED.value, carrier_id=carrier_id, state_reason=reason.value)
+            .values(
+                state=AlertState.CARRIED.value,
+                carrier_id=carrier_id,
+                state_reason=reason.value,
+                attempts=1,
+                attempted_at=now,
+            )
         )
     await tx.execute(
         update(outbox).where(outbox.c.id == carrier_id).values(kind=NotificationKind.SUMMARY.value)
     )
 
 
-async def lease(tx: Transaction, one: Due, token: str, *, now: datetime, until: datetime) -> None:
-    """Take a notification for one attempt."""
-    await tx.execute(
-        update(outbox)
-        .where(outbox.c.id == one.id)
-        .values(
-            attempts=one.attempts + 1,
-            attempted_at=one.attempted_at or now,
-            lease_token=token,
-            lease_until=until,
-        )
-    )
-    if one.attempted_at is None:
-        await tx.execute(
-            update(outbox).where(outbox.c.carrier_id == one.id).values(attempted_at=now, attempts=1)
-        )
-    await tx.execute(
-        insert(outbox_attempts).values(outbox_id=one.id, number=one.attempts + 1, started_at=now)
-    )
+async def lease(tx: Transaction, ones: Sequence[tuple[Due, str]], *, now: datetime, until: datetime) -> None:
+    """Take notifications for one attempt each, with the token that alone may mark it."""
+    if not ones:
+        return
+    leased = [
+        {
+            "key": one.id,
+            "new_attempts": one.attempts + 1,
+            "new_attempted_at": one.attempted_at or now,
+            "new_token": token,
+            "new_until": until,
+        }
+        for one, token in ones
+    ]
+    await tx.execute(_LEASE, leased)
+    tries = [{"outbox_id": one.id, "number": one.attempts + 1, "started_at": now} for one, _ in ones]
+    await tx.execute(insert(outbox_attempts), tries)
 
 
 async def record_stages(tx: Transaction, entries: Sequence[StageEntry]) -> None:
