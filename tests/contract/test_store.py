@@ -1,8 +1,10 @@
 """What a store promises, on SQLite and on PostgreSQL alike."""
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,6 +38,7 @@ from faultwire_consumer.store.schema import (
     sightings,
 )
 from faultwire_consumer.store.schema_notify import outbox
+from faultwire_consumer.store.sqlite import SqliteStore
 from faultwire_consumer.store.transition import apply_transitions
 from faultwire_consumer.store.url import parse_database_url
 from faultwire_shared.event import ErrorSeverity
@@ -310,6 +313,33 @@ async def test_a_database_that_does_not_answer_is_told_without_its_password() ->
         await open_store("postgresql://bob:hunter2@127.0.0.1:9/faultwire")
     assert "127.0.0.1:9" in str(told.value)
     assert "hunter2" not in str(told.value)
+
+
+async def test_a_write_that_is_cancelled_while_it_begins_leaves_the_next_one_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SqliteStore(parse_database_url(f"sqlite:///{tmp_path / 'faultwire.db'}"))
+    await store.open(migrate.upgrade_checked)
+    begin, started, go_on = store._begin, threading.Event(), threading.Event()
+
+    def begin_slowly() -> Connection:
+        started.set()
+        go_on.wait(30)
+        return begin()
+
+    async def write() -> None:
+        async with store.write() as tx:
+            await tx.execute(select(incidents.c.id))
+
+    monkeypatch.setattr(store, "_begin", begin_slowly)
+    cancelled = asyncio.create_task(write())
+    await asyncio.to_thread(started.wait, 30)
+    cancelled.cancel()
+    go_on.set()
+    await asyncio.wait({cancelled})
+    assert cancelled.cancelled()
+    await write()
+    await store.close()
 
 
 async def test_a_sqlite_file_belongs_to_one_worker(tmp_path: Any) -> None:

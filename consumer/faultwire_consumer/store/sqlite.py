@@ -130,7 +130,7 @@ class SqliteStore:
         """A transaction of the one writer; others wait for their turn."""
         async with self._writing:
             try:
-                connection = await self.in_thread(self._begin)
+                connection = await self._begin_whole()
                 try:
                     yield SqliteTransaction(self, connection)
                 except BaseException:
@@ -139,6 +139,15 @@ class SqliteStore:
                 await asyncio.shield(self.in_thread(self._end, connection, commit=True))
             except (*_DRIVER_ERRORS, OverflowError) as error:
                 raise _translate(error) from error
+
+    async def _begin_whole(self) -> Connection:
+        """Begin; where the task is cancelled meanwhile, what the thread opens all the same is closed."""
+        begun = asyncio.ensure_future(self.in_thread(self._begin))
+        try:
+            return await asyncio.shield(begun)
+        except asyncio.CancelledError:
+            await asyncio.shield(self.in_thread(self._end, await begun, commit=False))
+            raise
 
     def _begin(self) -> Connection:
         connection = self._engine.connect()
