@@ -32,6 +32,8 @@ LOOK_SECONDS: Final = 0.5
 LEASE_SECONDS: Final = 60.0
 AT_ONCE: Final = 8
 """Attempts that run side by side for one receiver."""
+CALM_SECONDS: Final = 30.0
+"""A loop that ran so long met a new trouble with the database, and not the one before."""
 ORPHAN_AGE: Final = timedelta(hours=1)
 """So long workers may run with different policies before one of them gives up on a receiver."""
 
@@ -132,10 +134,10 @@ class Dispatcher:
     async def _look(self) -> None:
         """Tell the receivers' loops what is due, now and again."""
         while True:
+            self._woken.clear()  # before the look: what is committed during it wakes again
             for address in await list_due(self._store, now=self._clock()):
                 if address in self._ready:
                     self._ready[address].set()
-            self._woken.clear()
             try:
                 async with asyncio.timeout(LOOK_SECONDS):
                     await self._woken.wait()
@@ -165,13 +167,16 @@ class Dispatcher:
             await self._surviving(serve)
 
     async def _surviving(self, loop: Callable[[], Awaitable[None]]) -> None:
-        """Run a loop again after a wait whenever the database was away."""
-        delays = full_jitter_delays(0.5, 10.0)
+        """Run a loop again after a wait whenever the database was away, longer while it stays away."""
+        delays, now = full_jitter_delays(0.5, 10.0), asyncio.get_running_loop().time
         while True:
+            started = now()
             try:
                 await loop()
             except StoreUnavailableError as error:
                 log.warning("store.lost", lane="dispatcher", why=str(error))
+                if now() - started > CALM_SECONDS:
+                    delays = full_jitter_delays(0.5, 10.0)
                 await asyncio.sleep(next(delays))
 
     async def _claim(self, address: Address, most: int) -> list[Claimed]:
