@@ -115,7 +115,7 @@ async def site(store: Store, clock: FixedClock) -> AsyncIterator[Site]:
     async def intake(request: web.Request) -> web.Response:
         return web.json_response({"size": len(await request.read())}, status=202)
 
-    policy = read_policy()
+    policy = await asyncio.to_thread(read_policy)
     pipeline = Pipeline(store, metrics=metrics, evaluator=Evaluator(policy), clock=clock)
     app = create_app(
         store=store,
