@@ -76,7 +76,7 @@ class _RefusingTransaction:
     async def execute(self, statement: Executable, parameters: Any = None) -> Sequence[Row[Any]]:
         return await self._tx.execute(statement, parameters)
 
-    async def record_events(self, rows: Sequence[EventRow]) -> Counted:
+    async def record_events(self, rows: Sequence[EventRow], growth: Sequence[int] = ()) -> Counted:
         if any(row.event_id in self._refused_ids for row in rows):
             raise RowsRejectedError("value out of range")
-        return await self._tx.record_events(rows)
+        return await self._tx.record_events(rows, growth)

@@ -2,18 +2,21 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
+from msgspec import Struct
 
 from faultwire_consumer.config import WorkerConfig
+from faultwire_consumer.domain.policy import Policy
 from faultwire_consumer.ingest.broker_ping import BrokerPing
 from faultwire_consumer.ingest.dead_queue import DEAD_LANE, DeadQueue, DeadQueueReceiver
 from faultwire_consumer.ingest.delivery import read_delivery
+from faultwire_consumer.ingest.evaluation import Evaluator
 from faultwire_consumer.ingest.intake_publishing import publishing_intake
 from faultwire_consumer.ingest.lane import LaneLoop
 from faultwire_consumer.ingest.outage import OutageReason
@@ -26,6 +29,12 @@ from faultwire_consumer.maintenance.gaps import ORIGIN, GapWatch
 from faultwire_consumer.maintenance.loop_lag import LoopLag
 from faultwire_consumer.maintenance.self_report import Ingest, SelfReport, watched
 from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.notify.digest_maker import DigestMaker
+from faultwire_consumer.notify.dispatcher import Dispatcher
+from faultwire_consumer.notify.policy_file import read_policy
+from faultwire_consumer.notify.receivers import senders_of
+from faultwire_consumer.notify.senders.contract import Sender
+from faultwire_consumer.notify.upkeep import Upkeep
 from faultwire_consumer.store.contract import Store
 from faultwire_consumer.store.engine import open_store
 from faultwire_consumer.store.url import parse_database_url, sqlite_path
@@ -48,10 +57,18 @@ HTTP_SHUTDOWN_SECONDS: Final = 2.0
 log = get_logger(__name__)
 
 
+class Notifying(Struct, frozen=True):
+    """The policy, and who sends to each of its receivers."""
+
+    policy: Policy
+    senders: Mapping[str, Sender]
+
+
 async def run(config: WorkerConfig) -> None:
     """Run a worker until SIGTERM or SIGINT, then drain.
 
     Raises:
+        PolicyFileError: the policy or one of its secrets cannot be used.
         MigrationError: the database's schema is not this release's.
         StoreUnavailableError: the database does not answer at the start.
         BrokerRefusedError: the broker lets this user not in.
@@ -60,11 +77,15 @@ async def run(config: WorkerConfig) -> None:
     """
     configure_process_logging(level=config.log_level, log_format=config.log_format)
     stop = _stop_on_signals()
+    # In a thread: the policy, its zones and its secrets are files.
+    policy = await asyncio.to_thread(read_policy, config.rules)
+    senders = await asyncio.to_thread(senders_of, policy, clock=_now)
     store = await open_store(config.database_url)
     try:
         await _check_broker(config.broker_url)
-        await _work(config, store, stop)
+        await _work(config, store, stop, Notifying(policy, senders))
     finally:
+        await asyncio.gather(*(sender.aclose() for sender in senders.values()))
         await store.close()
 
 
@@ -82,15 +103,18 @@ async def _check_broker(broker_url: str | None) -> None:
         log.warning("broker.lost", reason=OutageReason.UNREACHABLE, why=str(error))
 
 
-async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event) -> None:
-    metrics = Metrics()
-    pipeline = Pipeline(store, metrics=metrics)
+async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event, notifying: Notifying) -> None:
+    metrics, policy = Metrics(), notifying.policy
+    dispatcher = Dispatcher(
+        store, notifying.senders, metrics=metrics, clock=_now, public_url=config.public_url
+    )
+    pipeline = Pipeline(store, metrics=metrics, evaluator=Evaluator(policy, wake=dispatcher.wake))
     async with (
         _intake(config.broker_url, metrics) as (receivers, intake),
         _pinging(config.broker_url) as ping,
         SelfReport(_ingesting(pipeline)) as report,
     ):
-        dead = DeadQueue(store, metrics=metrics, clock=lambda: datetime.now(UTC))
+        dead = DeadQueue(store, metrics=metrics, clock=_now)
         loops = [
             LaneLoop(one, dead if one.lane == DEAD_LANE else pipeline, metrics=metrics) for one in receivers
         ]
@@ -101,7 +125,9 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event) -> None
             metrics=metrics,
             intake=intake,
             report=report,
-            clock=lambda: datetime.now(UTC),
+            clock=_now,
+            pipeline=pipeline,
+            policy=policy,
             loopback_only=config.loopback_only,
         )
         async with _serving(app, config), asyncio.TaskGroup() as group:
@@ -115,19 +141,26 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event) -> None
                 store,
                 _ingesting(pipeline),
                 metrics=metrics,
-                clock=lambda: datetime.now(UTC),
+                clock=_now,
                 drained_at=lambda: _drained_at(loops),
             )
             chores = [
                 start("gap watch", watch.run()),
                 start("loop lag", lag.run()),
                 start("self report", report.run()),
+                start("digest maker", DigestMaker(store, policy, clock=_now, wake=dispatcher.wake).run()),
+                start("upkeep", Upkeep(store, dispatcher, metrics=metrics, clock=_now).run()),
+                start("dispatcher", dispatcher.run()),
             ]
             await _stop_wanted(stop, [*tasks, *lanes, *chores])
+            await asyncio.gather(_drain(receivers, lanes), dispatcher.drain(DRAIN_SECONDS))
             for chore in chores:
                 chore.cancel()
-            await _drain(receivers, lanes)
     log.info("worker.drained")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _drained_at(loops: Sequence[LaneLoop]) -> datetime | None:

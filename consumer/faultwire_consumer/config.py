@@ -57,6 +57,10 @@ class WorkerConfig(BaseSettings):
     """0 takes any free port."""
     http_trust_network: bool = False
     """Listen beyond this machine although nobody has to log in."""
+    rules: Path | None = None
+    """The policy: who is told of what and when; without one the policy that is shipped."""
+    public_url: str | None = None
+    """Where people reach the page: notifications link there."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     log_format: Literal["auto", "console", "json"] = "auto"
     """``auto``: for people on a terminal, JSON elsewhere."""
@@ -84,6 +88,13 @@ class WorkerConfig(BaseSettings):
         )
         if value.startswith("sqlite:") and (not re.match(r"sqlite:///[^?]", value) or ":memory:" in value):
             raise ValueError("SQLite needs a file, as in sqlite:///faultwire.db")
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _check_public_url(cls, value: str | None) -> str | None:
+        if value is not None:
+            _check_scheme(value, ("http", "https"), "https://errors.example.com")
         return value
 
     @field_validator("log_level", mode="before")

@@ -12,6 +12,21 @@ from faultwire_shared import __version__
 _BATCH_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _BATCH_EVENTS: Final = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500)
 _AGE_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 3600.0, 86400.0)
+_LATENCY_SECONDS: Final = (
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    10.0,
+    60.0,
+    240.0,
+    300.0,
+    3600.0,
+    86400.0,
+    604800.0,
+)
 _REQUEST_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
@@ -23,6 +38,7 @@ class Metrics:
         self._declare_broker(self.registry)
         self._declare_ingest(self.registry)
         self._declare_audit(self.registry)
+        self._declare_notifications(self.registry)
         self._declare_process(self.registry)
 
     def _declare_broker(self, registry: CollectorRegistry) -> None:
@@ -89,6 +105,43 @@ class Metrics:
         self.sequence_gap_events = Gauge(
             "faultwire_sequence_gap_events",
             "Numbered events that are missing for longer than the bound, and that no producer explains.",
+            registry=registry,
+        )
+
+    def _declare_notifications(self, registry: CollectorRegistry) -> None:
+        self.alert_latency_seconds = Histogram(
+            "faultwire_alert_latency_seconds",
+            "Seconds from the commit of what is told to its sender's first attempt, by severity.",
+            ["severity"],
+            buckets=_LATENCY_SECONDS,
+            registry=registry,
+        )
+        self.notification_attempts = Counter(
+            "faultwire_notification_attempts_total",
+            "Attempts to send a notification, by receiver and outcome.",
+            ["receiver", "outcome"],
+            registry=registry,
+        )
+        self.notifications_stopped = Counter(
+            "faultwire_notifications_stopped_total",
+            "Notifications that a stage stopped, by reason.",
+            ["reason"],
+            registry=registry,
+        )
+        self.notifications_given_up = Counter(
+            "faultwire_notifications_given_up_total",
+            "Notifications that were not sent and are tried no more, by reason.",
+            ["reason"],
+            registry=registry,
+        )
+        self.outbox_waiting = Gauge(
+            "faultwire_outbox_notifications",
+            "Notifications in the outbox that are neither sent nor ended.",
+            registry=registry,
+        )
+        self.outbox_overdue_seconds = Gauge(
+            "faultwire_outbox_overdue_seconds",
+            "How long the oldest notification that is due has been waiting.",
             registry=registry,
         )
 

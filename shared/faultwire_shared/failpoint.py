@@ -21,6 +21,7 @@ FAILPOINTS: Final[Mapping[str, str]] = {
     "worker.begun": "The batch's transaction stands and is empty.",
     "worker.events_recorded": "Events are inserted and counted, uncommitted.",
     "worker.transitions_applied": "Incidents and their history are written, uncommitted.",
+    "worker.alerts_enqueued": "Notifications and pending digest rows are written, uncommitted.",
     "worker.dead_letters_recorded": "All rows of the batch are written; the commit comes next.",
     "worker.committing": "The store is asked to commit in the next instant.",
     "worker.committed": "The batch is committed; the broker knows nothing.",
@@ -33,6 +34,10 @@ FAILPOINTS: Final[Mapping[str, str]] = {
     "spool.confirmed": "Confirmed events are deleted from the spool, uncommitted.",
     "spool.adopting": "Some events of a dead process are copied; its file still has them.",
     "spool.adopted": "All of them are copied; the file is about to go.",
+    "dispatcher.claimed": "A notification is leased, and the lease is committed; nothing is sent.",
+    "dispatcher.sending": "The sender is asked in the next instant.",
+    "dispatcher.sent": "The sender has answered; the outbox knows nothing of it.",
+    "dispatcher.marked": "What came of the attempt is committed.",
 }
 """Every failpoint, with a sentence each."""
 

@@ -18,6 +18,7 @@ from tests.fakes import BreakableStore
 from tests.servers.rabbitmq import RabbitMQ
 from tests.waiting import until
 
+from faultwire_consumer.domain.policy import Policy
 from faultwire_consumer.ingest.lane import LaneLoop
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.receiver import Receiver
@@ -136,6 +137,8 @@ async def http_door(
         intake=storing_intake(doors),
         report=report,
         clock=lambda: datetime.now(UTC),
+        pipeline=Pipeline(store, metrics=metrics),
+        policy=Policy(receivers=(), rules=()),
         loopback_only=True,
     )
     runner = web.AppRunner(app)

@@ -1,8 +1,10 @@
 """What a store promises, on SQLite and on PostgreSQL alike."""
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +25,7 @@ from faultwire_consumer.store.contract import (
 )
 from faultwire_consumer.store.dead_letters import NewDeadLetter, record_dead_letters
 from faultwire_consumer.store.engine import open_store
+from faultwire_consumer.store.guard import Guards
 from faultwire_consumer.store.partition import partition_day
 from faultwire_consumer.store.schema import (
     QUARANTINE_DAY,
@@ -35,6 +38,8 @@ from faultwire_consumer.store.schema import (
     metadata,
     sightings,
 )
+from faultwire_consumer.store.schema_notify import outbox
+from faultwire_consumer.store.sqlite import SqliteStore
 from faultwire_consumer.store.transition import apply_transitions
 from faultwire_consumer.store.url import parse_database_url
 from faultwire_shared.event import ErrorSeverity
@@ -291,6 +296,7 @@ async def test_the_migrations_make_what_the_code_reads(store: Store, database_ur
         for table in metadata.sorted_tables
     }
     assert await migrate._on_connection(database_url, shape_in_database) == in_code
+    assert outbox.name in in_code
 
 
 async def test_every_table_can_be_read_after_the_migrations(store: Store) -> None:
@@ -308,6 +314,33 @@ async def test_a_database_that_does_not_answer_is_told_without_its_password() ->
         await open_store("postgresql://bob:hunter2@127.0.0.1:9/faultwire")
     assert "127.0.0.1:9" in str(told.value)
     assert "hunter2" not in str(told.value)
+
+
+async def test_a_write_that_is_cancelled_while_it_begins_leaves_the_next_one_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SqliteStore(parse_database_url(f"sqlite:///{tmp_path / 'faultwire.db'}"), Guards())
+    await store.open(migrate.upgrade_checked)
+    begin, started, go_on = store._begin, threading.Event(), threading.Event()
+
+    def begin_slowly() -> Connection:
+        started.set()
+        go_on.wait(30)
+        return begin()
+
+    async def write() -> None:
+        async with store.write() as tx:
+            await tx.execute(select(incidents.c.id))
+
+    monkeypatch.setattr(store, "_begin", begin_slowly)
+    cancelled = asyncio.create_task(write())
+    await asyncio.to_thread(started.wait, 30)
+    cancelled.cancel()
+    go_on.set()
+    await asyncio.wait({cancelled})
+    assert cancelled.cancelled()
+    await write()
+    await store.close()
 
 
 async def test_a_sqlite_file_belongs_to_one_worker(tmp_path: Any) -> None:

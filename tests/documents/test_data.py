@@ -11,6 +11,8 @@ from tests.documents.block import Block, all_blocks, read_blocks
 from tests.documents.reader import run_to_its_end
 from tests.servers.worker import clean_environment
 
+from faultwire_consumer.domain.policy_text import parse_policy
+from faultwire_consumer.notify.policy_file import shipped_text
 from faultwire_shared import codec
 
 BLOCKS = all_blocks()
@@ -36,6 +38,8 @@ def test_a_toml_block_is_read(block: Block, tmp_path: Path) -> None:
         path.write_text(block.text)
         environment = clean_environment(tmp_path) | {"FAULTWIRE_CONFIG": str(path)}
         run_to_its_end([sys.executable, "-c", _LOAD_CONFIG], environment, tmp_path)
+    if "policy" in block.words:
+        parse_policy(block.text, shipped=shipped_text())
 
 
 @pytest.mark.parametrize("block", JSON, ids=lambda block: block.place)

@@ -10,7 +10,7 @@ from pathlib import Path
 from aiohttp import web
 from msgspec import Struct
 from tests.acceptance.store_reader import StoreReader
-from tests.faults.bench import running
+from tests.faults.bench import running, unreported
 from tests.faults.host import Host
 from tests.faults.oracle import Audit, assert_nothing_lost
 from tests.faults.proxy import Proxy, proxy_to
@@ -21,6 +21,7 @@ from faultwire_consumer.ingest.lane import LaneLoop
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.receiver_http import IntakeReceiver, storing_intake
 from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.notify.policy_file import read_policy
 from faultwire_consumer.store.engine import open_store
 from faultwire_consumer.web.application import create_app
 from faultwire_consumer.web.state import Health
@@ -100,7 +101,10 @@ async def intake_side(home: Path) -> AsyncIterator[FarSide]:
         health=Health(live=HealthChecker(), ready=HealthChecker(), startup=HealthChecker()),
         metrics=metrics,
         intake=intake,
+        report=unreported(),
         clock=lambda: datetime.now(UTC),
+        pipeline=pipeline,
+        policy=await asyncio.to_thread(read_policy),
         loopback_only=True,
     )
     runner = web.AppRunner(app, access_log=None)

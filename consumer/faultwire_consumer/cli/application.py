@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from faultwire_consumer.cli import (
+    alerts,
     db,
     dead_letters,
     demo,
@@ -14,6 +15,7 @@ from faultwire_consumer.cli import (
     health,
     incidents,
     producers,
+    rules,
     send,
     spool,
     topology,
@@ -31,7 +33,11 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_int_as_exit_code_else_zero",
 )
-for _noun in (demo, worker, send, incidents, events, dead_letters, producers, health, spool, db, topology):
+_NOUNS = (
+    *(demo, worker, send, incidents, events, alerts, rules),
+    *(dead_letters, producers, health, spool, db, topology),
+)
+for _noun in _NOUNS:
     app.command(_noun.app)
 
 

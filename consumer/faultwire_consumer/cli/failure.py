@@ -41,11 +41,19 @@ def _innermost(error: BaseException) -> BaseException:
 def _exit_code(error: BaseException) -> int | None:
     # Imported here, for only commands that come this far have loaded them.
     from faultwire_consumer.config import ConfigError  # noqa: PLC0415
+    from faultwire_consumer.notify.policy_file import PolicyFileError  # noqa: PLC0415
     from faultwire_consumer.store.contract import MigrationError, StoreUnavailableError  # noqa: PLC0415
     from faultwire_consumer.store.url import DatabaseUrlError  # noqa: PLC0415
     from faultwire_shared.amqp import BrokerRefusedError, BrokerUnreachableError, TopologyError  # noqa: PLC0415
 
-    configuration = (ConfigError, DatabaseUrlError, MigrationError, BrokerRefusedError, TopologyError)
+    configuration = (
+        ConfigError,
+        PolicyFileError,
+        DatabaseUrlError,
+        MigrationError,
+        BrokerRefusedError,
+        TopologyError,
+    )
     if isinstance(error, configuration):
         return CONFIGURATION
     return FAILED if isinstance(error, StoreUnavailableError | BrokerUnreachableError | OSError) else None

@@ -21,6 +21,9 @@ STYLES: Final = {
     "open": "red",
     "acknowledged": "yellow",
     "resolved": "green",
+    "waiting": "yellow",
+    "sent": "green",
+    "given_up": "bold red",
 }
 _RIGHT: Final = (
     *("count", "attempts", "size"),

@@ -48,6 +48,8 @@ class Touched(Struct, frozen=True, kw_only=True):
     first_sight: bool
     severity_before: ErrorSeverity
     severity: ErrorSeverity
+    count_before: int
+    count: int
     resolved_at: datetime | None
     newest_at: datetime
     """When the newest event of the batch occurred; duplicates are none of the batch."""

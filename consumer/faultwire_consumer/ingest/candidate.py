@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from faultwire_consumer.domain.fingerprint import VERSION
+from faultwire_consumer.domain.rules import Facts
 from faultwire_consumer.ingest.delivery import Delivery
 from faultwire_consumer.ingest.grouping import Grouped, Grouper
 from faultwire_consumer.ingest.narrow import NarrowEvent, decode_narrow, event_id_in
@@ -15,7 +16,7 @@ from faultwire_consumer.store.contract import EventRow, NewFingerprint, Sighting
 from faultwire_consumer.store.dead_letters import NewDeadLetter
 from faultwire_consumer.store.partition import partition_day
 from faultwire_shared.codec import PRODUCER_TYPE, Undecodable, UndecodableReason, decode_report
-from faultwire_shared.event import ErrorSeverity
+from faultwire_shared.event import ErrorSeverity, Scalar
 from faultwire_shared.event_id import day_of
 from faultwire_shared.failpoint import failpoint
 from faultwire_shared.producer_report import ProducerReport
@@ -32,7 +33,22 @@ class Readable(Struct, frozen=True):
     grouped: Grouped
     category: str
     code: str
+    type: str
+    tags: dict[str, Scalar]
     delivery: Delivery
+
+    def facts(self, severity: ErrorSeverity | None = None) -> Facts:
+        """What rules ask of it, or of its incident where that one's severity is given."""
+        return Facts(
+            severity=severity or self.row.severity,
+            category=self.category,
+            service=self.row.service,
+            environment=self.row.environment,
+            release=self.row.release or "",
+            code=self.code,
+            type=self.type,
+            tags=self.tags,
+        )
 
     @property
     def sighting(self) -> Sighting:
@@ -149,7 +165,8 @@ def _readable(
         doc=body,
     )
     code = _clean(event.code) or DEFAULTS[event.category].code
-    return Readable(row, grouped, event.category.value, code, delivery)
+    raised = event.exceptions[0].type if event.exceptions else ""
+    return Readable(row, grouped, event.category.value, code, raised, event.tags, delivery)
 
 
 def _clamped(occurred_at: datetime, received_at: datetime) -> datetime:

@@ -19,6 +19,7 @@ from faultwire_consumer.ingest.candidate import (
     rejected,
 )
 from faultwire_consumer.ingest.delivery import Delivery
+from faultwire_consumer.ingest.evaluation import Evaluator, Told
 from faultwire_consumer.ingest.grouping import Grouper
 from faultwire_consumer.ingest.halving import Halving
 from faultwire_consumer.ingest.outcome import Duplicate, Noted, Outcome, Stored
@@ -30,6 +31,7 @@ from faultwire_consumer.store.contract import (
     Sighting,
     Store,
     StoreBusyError,
+    Transaction,
     UnknownFingerprintsError,
 )
 from faultwire_consumer.store.dead_letters import record_dead_letters
@@ -51,19 +53,24 @@ class _Sorted(Struct):
 
 
 class Pipeline:
-    """Ingests batches into a store; remembers which fingerprints the store knows already."""
+    """Ingests batches into a store; remembers which fingerprints the store knows already.
+
+    Without an evaluator there are no rules, and nobody is told of anything.
+    """
 
     def __init__(
         self,
         store: Store,
         *,
         metrics: Metrics,
+        evaluator: Evaluator | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store
         self._metrics = metrics
         self._clock = clock
+        self._evaluator = evaluator
         self._halving: Halving[Candidate] = Halving(self._store_known, _dead_letter_of, sleep=sleep)
         self._grouper = Grouper()
         self._fingerprints: set[bytes] = set()
@@ -98,15 +105,22 @@ class Pipeline:
         failpoint("worker.registered")
         async with self._store.write() as tx:
             failpoint("worker.begun")
-            counted = await tx.record_events(rows) if rows else Counted(frozenset(), ())
+            growth = self._evaluator.growth if self._evaluator else ()
+            counted = await tx.record_events(rows, growth) if rows else Counted(frozenset(), ())
             failpoint("worker.events_recorded")
+            told = await self._count_windows(tx, batch, counted)
             await record_heard(tx, heard_in(candidates), now=self._clock())
             transitions = self._judge(counted)
             await apply_transitions(tx, transitions)
             failpoint("worker.transitions_applied")
+            if self._evaluator and told:
+                await self._evaluator.tell(tx, told, transitions)
+            failpoint("worker.alerts_enqueued")
             await record_dead_letters(tx, [one.letter for one in batch.unreadable])
             failpoint("worker.dead_letters_recorded")
         failpoint("worker.committed")
+        if self._evaluator and told:
+            self._evaluator.confirm(told)
         self._report(rows, counted, batch.unreadable, transitions)
         self._metrics.producer_reports.inc(sum(isinstance(one, Reported) for one in candidates))
         return _outcomes(candidates, counted.duplicates)
@@ -127,6 +141,11 @@ class Pipeline:
             self._forget()
         self._fingerprints.update(fingerprints)
         self._sightings.update(sightings)
+
+    async def _count_windows(self, tx: Transaction, batch: _Sorted, counted: Counted) -> Told | None:
+        if self._evaluator is None or not batch.fresh:
+            return None
+        return await self._evaluator.count(tx, batch.fresh, counted, now=self._clock())
 
     def _judge(self, counted: Counted) -> list[Transition]:
         now = self._clock()

@@ -103,11 +103,12 @@ class Transaction(Protocol):
         """Run one SQLAlchemy Core statement; its rows, if it gives any."""
         ...
 
-    async def record_events(self, rows: Sequence[EventRow]) -> Counted:
+    async def record_events(self, rows: Sequence[EventRow], growth: Sequence[int] = ()) -> Counted:
         """Insert the events, and count exactly those that were not there before.
 
         Rows come without two of one id. Incidents come back where a decision may be due: first
-        sight, or a status that is not open.
+        sight, a status that is not open, a severity that rose, or a count that passed one of
+        ``growth``, which is ascending.
 
         Raises:
             UnknownFingerprintsError: a fingerprint was never registered, or is gone.

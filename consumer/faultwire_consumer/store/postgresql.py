@@ -45,11 +45,11 @@ class PostgresqlTransaction:
         result = await self._connection.execute(statement, parameters)
         return result.all() if result.returns_rows else []
 
-    async def record_events(self, rows: Sequence[EventRow]) -> Counted:
+    async def record_events(self, rows: Sequence[EventRow], growth: Sequence[int] = ()) -> Counted:
         """Insert and count a batch in one statement."""
         earlier = await self._stored_under_own_day(rows)
         fresh = [row for row in rows if row.event_id not in earlier]
-        counted = sql.counted_from(await self._driver.fetch(sql.RECORD, *sql.columns_of(fresh)))
+        counted = sql.counted_from(await self._driver.fetch(sql.RECORD, *sql.columns_of(fresh), growth))
         return Counted(counted.duplicates | earlier, counted.touched)
 
     async def _stored_under_own_day(self, rows: Sequence[EventRow]) -> frozenset[str]:

@@ -61,20 +61,21 @@ WITH src AS (
       last_release = coalesce(p.release, i.last_release)
   FROM per p JOIN locked l USING (id) WHERE i.id = p.id
   RETURNING i.id, i.status, i.episode, i.resolved_at, i.severity, l.severity AS severity_before,
-      l.count = 0 AS first_sight, p.last_at, p.newest_event_id, p.n
+      i.count, l.count AS count_before, p.last_at, p.newest_event_id, p.n
 ), hours AS (
   INSERT INTO faultwire.hourly AS h (fingerprint, environment, hour, count)
   SELECT fingerprint, environment, hour, n FROM grp ORDER BY 1, 2, 3
   ON CONFLICT (fingerprint, environment, hour) DO UPDATE SET count = h.count + excluded.count
 )
-SELECT 'touched' AS kind, id, status, episode, resolved_at, severity, severity_before, first_sight,
-    last_at, newest_event_id, NULL::bigint AS inserted, NULL::bigint AS counted
-FROM touched WHERE first_sight OR status <> 'open'
+SELECT 'touched' AS kind, id, status, episode, resolved_at, severity, severity_before, count_before,
+    count, last_at, newest_event_id, NULL::bigint AS inserted, NULL::bigint AS counted
+FROM touched WHERE count_before = 0 OR status <> 'open' OR severity > severity_before
+    OR width_bucket(count, $14::bigint[]) > width_bucket(count_before, $14::bigint[])
 UNION ALL
-SELECT 'duplicate', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, s.event_id, NULL, NULL
+SELECT 'duplicate', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, s.event_id, NULL, NULL
 FROM src s WHERE NOT EXISTS (SELECT 1 FROM ins WHERE ins.event_id = s.event_id)
 UNION ALL
-SELECT 'totals', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+SELECT 'totals', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
     (SELECT coalesce(sum(n), 0) FROM grp)::bigint, (SELECT coalesce(sum(n), 0) FROM touched)::bigint
 """
 
@@ -150,9 +151,11 @@ def _touched(row: Any) -> Touched:
         incident_id=row["id"],
         status=Status(row["status"]),
         episode=row["episode"],
-        first_sight=row["first_sight"],
+        first_sight=row["count_before"] == 0,
         severity_before=ErrorSeverity.from_rank(row["severity_before"]),
         severity=ErrorSeverity.from_rank(row["severity"]),
+        count_before=row["count_before"],
+        count=row["count"],
         resolved_at=row["resolved_at"],
         newest_at=row["last_at"],
         newest_event_id=row["newest_event_id"],

@@ -5,6 +5,7 @@ what triggers write; row by row costs 2 % of executemany's rate and says *which*
 """
 
 import sqlite3
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -45,7 +46,7 @@ UPDATE incidents SET count = count + :n,
     last_seen_at = CASE WHEN count = 0 THEN :last_at ELSE max(last_seen_at, :last_at) END,
     severity = max(severity, :severity),
     last_release = coalesce(:release, last_release)
-WHERE id = :id RETURNING status, episode, resolved_at, severity
+WHERE id = :id RETURNING status, episode, resolved_at, severity, count
 """
 _REGISTER: Final = """
 INSERT INTO incidents (service, title, culprit, severity, category, code, status, episode, count,
@@ -76,7 +77,7 @@ class _Sum(Struct):
             self.release = other.release or self.release
 
 
-def record(connection: sqlite3.Connection, rows: Sequence[EventRow]) -> Counted:
+def record(connection: sqlite3.Connection, rows: Sequence[EventRow], growth: Sequence[int]) -> Counted:
     """Insert a batch and count exactly those that were not there before, inside the caller's transaction."""
     cursor = connection.cursor()
     new = [row for row in rows if _insert(cursor, row)]
@@ -93,7 +94,7 @@ def record(connection: sqlite3.Connection, rows: Sequence[EventRow]) -> Counted:
     stored = {row.event_id for row in new}
     return Counted(
         duplicates=frozenset(row.event_id for row in rows if row.event_id not in stored),
-        touched=tuple(_touch_incidents(cursor, sums)),
+        touched=tuple(one for one in _touch_incidents(cursor, sums) if _may_decide(one, growth)),
     )
 
 
@@ -134,14 +135,21 @@ def _touch_incidents(cursor: sqlite3.Cursor, sums: dict[bytes, _Sum]) -> Iterabl
         if (known := added.setdefault(incident_id, one)) is not one:
             known.add(one)
     for incident_id, one in sorted(added.items()):
-        touched = _touch(cursor, incident_id, one, before[incident_id])
-        if touched.first_sight or touched.status is not Status.OPEN:
-            yield touched
+        yield _touch(cursor, incident_id, one, before[incident_id])
+
+
+def _may_decide(touched: Touched, growth: Sequence[int]) -> bool:
+    return (
+        touched.first_sight
+        or touched.status is not Status.OPEN
+        or touched.severity.rank > touched.severity_before.rank
+        or bisect_right(growth, touched.count) > bisect_right(growth, touched.count_before)
+    )
 
 
 def _touch(cursor: sqlite3.Cursor, incident_id: int, one: _Sum, before: tuple[int, int]) -> Touched:
     severity_before, count_before = before
-    status, episode, resolved_at, severity = cursor.execute(
+    status, episode, resolved_at, severity, count = cursor.execute(
         _TOUCH,
         {
             "id": incident_id,
@@ -159,6 +167,8 @@ def _touch(cursor: sqlite3.Cursor, incident_id: int, one: _Sum, before: tuple[in
         first_sight=count_before == 0,
         severity_before=ErrorSeverity.from_rank(severity_before),
         severity=ErrorSeverity.from_rank(severity),
+        count_before=count_before,
+        count=count,
         resolved_at=None if resolved_at is None else from_micros(resolved_at),
         newest_at=from_micros(one.last_at),
         newest_event_id=one.newest_event_id,

@@ -69,7 +69,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 # SQLite counts rows up by itself only in a column that is exactly INTEGER.
-_Identity = BigInteger().with_variant(Integer(), "sqlite")
+Identity = BigInteger().with_variant(Integer(), "sqlite")
 
 metadata = MetaData(
     schema=SCHEMA,
@@ -103,7 +103,7 @@ Index("ix_events_received_at", events.c.received_at)
 incidents = Table(
     "incidents",
     metadata,
-    Column("id", _Identity, primary_key=True, autoincrement=True, comment="shown as INC-<id>"),
+    Column("id", Identity, primary_key=True, autoincrement=True, comment="shown as INC-<id>"),
     Column("service", Text, nullable=False),
     Column("title", Text, nullable=False),
     Column("culprit", Text, nullable=False),
@@ -157,7 +157,7 @@ hourly = Table(
 history = Table(
     "incident_history",
     metadata,
-    Column("id", _Identity, primary_key=True, autoincrement=True),
+    Column("id", Identity, primary_key=True, autoincrement=True),
     Column("incident_id", BigInteger, ForeignKey(incidents.c.id), nullable=False),
     Column("at", UtcDateTime, nullable=False),
     Column("actor", Text, nullable=False),
@@ -172,7 +172,7 @@ Index("ix_incident_history_incident_id", history.c.incident_id)
 dead_letters = Table(
     "dead_letters",
     metadata,
-    Column("id", _Identity, primary_key=True, autoincrement=True),
+    Column("id", Identity, primary_key=True, autoincrement=True),
     Column("digest", LargeBinary, nullable=False, comment="sha256 of the body: a redelivery is the same row"),
     Column("reason", Text, nullable=False),
     Column("detail", Text, nullable=False, comment="a sentence with the JSON path"),
@@ -192,7 +192,7 @@ Index("ix_dead_letters_status_id", dead_letters.c.status, dead_letters.c.id)
 dead_letter_history = Table(
     "dead_letter_history",
     metadata,
-    Column("id", _Identity, primary_key=True, autoincrement=True),
+    Column("id", Identity, primary_key=True, autoincrement=True),
     Column("dead_letter_id", BigInteger, ForeignKey(dead_letters.c.id), nullable=False),
     Column("at", UtcDateTime, nullable=False),
     Column("actor", Text, nullable=False),
@@ -235,7 +235,7 @@ Index("ix_producers_last_seen_at", producers.c.last_seen_at, producers.c.produce
 sequence_gaps = Table(
     "sequence_gaps",
     metadata,
-    Column("id", _Identity, primary_key=True, autoincrement=True),
+    Column("id", Identity, primary_key=True, autoincrement=True),
     Column("producer_id", Text, ForeignKey(producers.c.producer_id), nullable=False),
     Column("first", BigInteger, nullable=False),
     Column("last", BigInteger, nullable=False),

@@ -64,9 +64,9 @@ class SqliteTransaction:
 
         return await self._store.in_thread(run)
 
-    async def record_events(self, rows: Sequence[EventRow]) -> Counted:
+    async def record_events(self, rows: Sequence[EventRow], growth: Sequence[int] = ()) -> Counted:
         """Insert and count a batch in the writer's thread."""
-        return await self._store.in_thread(record_sqlite.record, driver_of(self._connection), rows)
+        return await self._store.in_thread(record_sqlite.record, driver_of(self._connection), rows, growth)
 
 
 def driver_of(connection: Connection) -> sqlite3.Connection:
@@ -129,7 +129,7 @@ class SqliteStore:
         """A transaction of the one writer; others wait for their turn."""
         async with self._writing:
             try:
-                connection = await self.in_thread(self._begin)
+                connection = await self._begin_whole()
                 try:
                     yield SqliteTransaction(self, connection)
                 except BaseException:
@@ -138,6 +138,15 @@ class SqliteStore:
                 await asyncio.shield(self.in_thread(self._end, connection, commit=True))
             except _DRIVER_ERRORS as error:
                 raise translate_sqlite(error) from error
+
+    async def _begin_whole(self) -> Connection:
+        """Begin; where the task is cancelled meanwhile, what the thread opens all the same is closed."""
+        begun = asyncio.ensure_future(self.in_thread(self._begin))
+        try:
+            return await asyncio.shield(begun)
+        except asyncio.CancelledError:
+            await asyncio.shield(self.in_thread(self._end, await begun, commit=False))
+            raise
 
     def _begin(self) -> Connection:
         connection = self._engine.connect()

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -201,15 +201,21 @@ def check_text(name: str, value: str, *, least: int, most: int) -> str:
     return text
 
 
-def json_answer(document: msgspec.Struct) -> web.Response:
+def json_answer(document: object) -> web.Response:
     """One document."""
     return web.Response(body=msgspec.json.encode(document), content_type="application/json")
 
 
-def page_answer(
-    request: web.Request,
-    document: shape.IncidentList | shape.EventList | shape.DeadLetterList | shape.ProducerList,
-) -> web.Response:
+class Listing(Protocol):
+    """A page of a list, as a document."""
+
+    @property
+    def next_cursor(self) -> str | None:
+        """Where the next one begins; None at the end."""
+        ...
+
+
+def page_answer(request: web.Request, document: Listing) -> web.Response:
     """A page of a list, with a link to the one that follows."""
     response = json_answer(document)
     if document.next_cursor is not None:

@@ -8,15 +8,16 @@ from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from faultwire_consumer.domain.policy import Policy
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.replay import Replayer
 from faultwire_consumer.maintenance.self_report import SelfReport
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract import Store
-from faultwire_consumer.web import api, asset, letter_api, pages, probe, producer_api
+from faultwire_consumer.web import alert_api, api, asset, letter_api, pages, probe, producer_api
 from faultwire_consumer.web.failure import failure_of, json_response
 from faultwire_consumer.web.guard import INTAKE_PATH, loopback_names_only, observe, same_origin_only
-from faultwire_consumer.web.state import CLOCK, HEALTH, REPLAYER, REPORT, STORE, Clock, Health
+from faultwire_consumer.web.state import CLOCK, HEALTH, POLICY, REPLAYER, REPORT, STORE, Clock, Health
 from faultwire_shared.event import MESSAGE_BYTES
 
 _FOR_PROGRAMS: Final = ("/api/", "/ingest/", "/livez", "/readyz", "/startupz", "/metrics")
@@ -30,6 +31,8 @@ def create_app(
     intake: Handler,
     report: SelfReport,
     clock: Clock,
+    pipeline: Pipeline,
+    policy: Policy,
     loopback_only: bool,
 ) -> web.Application:
     """Put the routes together.
@@ -37,6 +40,8 @@ def create_app(
     Args:
         report: takes what fails inside the worker.
         intake: answers ``POST /ingest/v1/events``; bodies beyond a message's size never reach it.
+        pipeline: what replayed dead letters go through.
+        policy: the one in use, to be shown.
         loopback_only: answer only to this machine's own names, for only it can listen.
     """
     guards: list[Middleware] = [observe(metrics), _answer_failures, same_origin_only]
@@ -44,11 +49,11 @@ def create_app(
         guards.insert(2, loopback_names_only)
     app = web.Application(middlewares=guards, client_max_size=MESSAGE_BYTES)
     app[STORE], app[HEALTH], app[CLOCK] = store, health, clock
-    app[REPORT] = report
-    app[REPLAYER] = Replayer(Pipeline(store, metrics=metrics, clock=clock))
+    app[REPORT], app[POLICY], app[REPLAYER] = report, policy, Replayer(pipeline)
     for routes in (
         api.routes,
         letter_api.routes,
+        alert_api.routes,
         producer_api.routes,
         pages.routes,
         asset.routes,

@@ -6,6 +6,7 @@ from datetime import datetime
 from aiohttp import web
 from msgspec import Struct
 
+from faultwire_consumer.domain.policy import Policy
 from faultwire_consumer.ingest.replay import Replayer
 from faultwire_consumer.maintenance.self_report import SelfReport
 from faultwire_consumer.store.contract import Store
@@ -29,5 +30,6 @@ STORE = web.AppKey("store", Store)
 CLOCK: web.AppKey[Clock] = web.AppKey("clock")
 HEALTH = web.AppKey("health", Health)
 REPORT = web.AppKey("report", SelfReport)
+POLICY = web.AppKey("policy", Policy)
 REPLAYER = web.AppKey("replayer", Replayer)
 REQUEST_ID = web.RequestKey("request_id", str)

@@ -13,11 +13,13 @@ from aiohttp.test_utils import TestClient, TestServer
 from tests.clock import FixedClock
 
 from faultwire_consumer.ingest.delivery import read_delivery
+from faultwire_consumer.ingest.evaluation import Evaluator
 from faultwire_consumer.ingest.outcome import must_return
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.settlement import IntakeHandle
 from faultwire_consumer.maintenance.self_report import SelfReport
 from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.notify.policy_file import read_policy
 from faultwire_consumer.store import migrate
 from faultwire_consumer.store.contract import Store
 from faultwire_consumer.store.engine import open_store
@@ -115,7 +117,8 @@ async def site(store: Store, clock: FixedClock) -> AsyncIterator[Site]:
     async def intake(request: web.Request) -> web.Response:
         return web.json_response({"size": len(await request.read())}, status=202)
 
-    pipeline = Pipeline(store, metrics=metrics, clock=clock)
+    policy = await asyncio.to_thread(read_policy)
+    pipeline = Pipeline(store, metrics=metrics, evaluator=Evaluator(policy), clock=clock)
 
     async def keep(body: bytes, message_type: str = codec.EVENT_TYPE) -> bool:
         delivery = read_delivery(body, message_type, origin="maintenance", handle=None)
@@ -130,6 +133,8 @@ async def site(store: Store, clock: FixedClock) -> AsyncIterator[Site]:
         intake=intake,
         report=report,
         clock=clock,
+        pipeline=pipeline,
+        policy=policy,
         loopback_only=True,
     )
     async with report, TestClient(TestServer(app)) as client:

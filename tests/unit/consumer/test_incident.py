@@ -32,6 +32,8 @@ def touched(**fields: Any) -> Touched:
         "first_sight": False,
         "severity_before": ErrorSeverity.HIGH,
         "severity": ErrorSeverity.HIGH,
+        "count_before": 5,
+        "count": 6,
         "resolved_at": None,
         "newest_at": NOW,
         "newest_event_id": "error_20261123_abcdefgh",

@@ -1,0 +1,102 @@
+"""``faultwire alerts``: list, trace."""
+
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+from rich.console import Console
+
+from faultwire_consumer.cli.client import Client
+from faultwire_consumer.cli.option import OUTPUT, Limit, Output, Values
+from faultwire_consumer.cli.output import print_document, print_list, styled
+
+app = App(name="alerts", help="See who was told of what, and why somebody was not.")
+
+_API = ("api", "v1", "alerts")
+_COLUMNS = (
+    "id",
+    "state",
+    "state_reason",
+    "severity",
+    "rule",
+    "reason",
+    "incident_id",
+    "receiver",
+    "attempts",
+    "created_at",
+)
+_Texts = Annotated[tuple[str, ...], Values]
+
+
+@app.command(name="list")
+def list_(
+    *,
+    state: _Texts = (),
+    receiver: _Texts = (),
+    rule: _Texts = (),
+    severity: _Texts = (),
+    incident: str | None = None,
+    limit: Limit = 50,
+    cursor: str | None = None,
+    output: Output = OUTPUT,
+) -> None:
+    """List notifications, the newest first.
+
+    Args:
+        state: waiting, carried, sent, stopped or given_up; may be repeated.
+        receiver: For this receiver; may be repeated.
+        rule: Of this rule; may be repeated.
+        severity: Of this severity; may be repeated.
+        incident: Of this incident, as in INC-12.
+        limit: How many.
+        cursor: Go on where a list ended.
+    """
+    document = Client(output).get(
+        *_API,
+        state=state,
+        receiver=receiver,
+        rule=rule,
+        severity=severity,
+        incident=incident,
+        limit=limit,
+        cursor=cursor,
+    )
+    print_list(document, "alerts", _COLUMNS, output)
+
+
+@app.command
+def trace(alert_id: Annotated[str, Parameter(name="ID")], /, *, output: Output = OUTPUT) -> None:
+    """Show what became of one notification: every stage with its reason, and every attempt."""
+    print_document(Client(output).get(*_API, alert_id), output, _show)
+
+
+def _show(alert: dict[str, Any], console: Console) -> None:
+    for name, value in alert.items():
+        if name not in ("stages", "tries", "told") and value not in (None, ""):
+            console.print(styled(f"{name:16}", "dim"), styled(str(value)), soft_wrap=True)
+    _section(console, "stages", [_stage(one) for one in alert["stages"]])
+    _section(console, "tries", [_try(one) for one in alert["tries"]])
+    _section(console, "tells of", [_told(one) for one in alert["told"]])
+
+
+def _section(console: Console, title: str, lines: list[str]) -> None:
+    if lines:
+        console.print(styled(title, "dim"))
+    for line in lines:
+        console.print(styled(f"  {line}"), soft_wrap=True)
+
+
+def _stage(one: dict[str, Any]) -> str:
+    detail = f": {one['detail']}" if one["detail"] else ""
+    return f"{one['at']}  {one['stage']:15} {one['decision']}, {one['reason']}{detail}"
+
+
+def _try(one: dict[str, Any]) -> str:
+    outcome = one["outcome"] or "no answer yet; it runs, or its worker died"
+    why = ", ".join(text for text in (one["reason"], one["detail"]) if text)
+    return f"{one['started_at']}  {one['number']}. {outcome}{': ' if why else ''}{why}"
+
+
+def _told(one: dict[str, Any]) -> str:
+    events = "" if one["events"] is None else f", {one['events']} events"
+    alert = "" if one["alert_id"] is None else f" (alert {one['alert_id']})"
+    return f"{one['incident_id']}  {one['reason']}{events}{alert}"

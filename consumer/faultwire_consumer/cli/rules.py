@@ -1,0 +1,61 @@
+"""``faultwire rules``: check, show."""
+
+from pathlib import Path
+from typing import Any
+
+from cyclopts import App
+from rich.console import Console
+
+from faultwire_consumer.cli.client import Client
+from faultwire_consumer.cli.failure import expected_failures
+from faultwire_consumer.cli.option import OUTPUT, Output
+from faultwire_consumer.cli.output import print_document, say, styled
+
+app = App(name="rules", help="See who is told of what and when; check a policy before a worker uses it.")
+
+
+@app.command
+def check(file: Path, /, *, output: Output = OUTPUT) -> None:
+    """Read a policy's file and say whether a worker would take it; exit code 78 where not.
+
+    Args:
+        file: The TOML file.
+    """
+    from faultwire_consumer.notify.policy_file import read_policy  # noqa: PLC0415 - for this command alone
+
+    with expected_failures():
+        policy = read_policy(file)
+    if not output.quiet:
+        say(f"{file} is fine: {len(policy.rules)} rules, {len(policy.receivers)} receivers")
+
+
+@app.command
+def show(*, output: Output = OUTPUT) -> None:
+    """Show the policy that the worker uses: its rules, and the receivers without their addresses."""
+    print_document(Client(output).get("api", "v1", "rules"), output, _show)
+
+
+def _show(policy: dict[str, Any], console: Console) -> None:
+    for rule in policy["rules"]:
+        console.print(styled(rule["name"]))
+        where = "; ".join(f"{name} {_spell(values)}" for name, values in rule["where"].items())
+        rows = (
+            ("where", where),
+            ("on", ", ".join(rule["on"])),
+            ("counts", rule["counts"]),
+            ("send", rule["send"]),
+            ("remind every", rule["remind_every"]),
+            ("receivers", ", ".join(rule["receivers"])),
+        )
+        for label, value in rows:
+            if value:
+                console.print(styled(f"  {label:13}", "dim"), styled(str(value)), soft_wrap=True)
+    for receiver in policy["receivers"]:
+        signed = ", signed" if receiver["signed"] else ""
+        console.print(styled(f"receiver {receiver['name']}: {receiver['type']}{signed}"), soft_wrap=True)
+
+
+def _spell(values: Any) -> str:
+    if isinstance(values, dict):
+        return ", ".join(f"{name}={'|'.join(like)}" for name, like in values.items())
+    return "|".join(values)

@@ -1,0 +1,236 @@
+"""A policy as people write it, in TOML; what is wrong is told with its line and what would be right."""
+
+import re
+import tomllib
+from datetime import timedelta
+from typing import Any, Final
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from faultwire_consumer.domain.notification import NotificationReason
+from faultwire_consumer.domain.policy import Policy, PolicyError, Receiver, ReceiverType, Secret
+from faultwire_consumer.domain.policy_table import Table
+from faultwire_consumer.domain.rules import (
+    GROWTH,
+    PATTERNS,
+    TRIGGERS,
+    AtOnce,
+    Conditions,
+    InDigest,
+    Per,
+    Rule,
+    Sending,
+    Threshold,
+    Within,
+)
+from faultwire_consumer.domain.schedule import Schedule
+from faultwire_shared.event import Category, ErrorSeverity
+
+WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+LENGTH_LEAST: Final = timedelta(minutes=1)
+LENGTH_MOST: Final = timedelta(days=7)
+REMINDER_LEAST: Final = timedelta(minutes=1)
+WITHIN_LEAST: Final = timedelta(seconds=10)
+WITHIN_MOST: Final = timedelta(hours=1)
+
+_AT_LINE: Final = re.compile(r" \(at line (\d+), column \d+\)$")
+_HOURS: Final = "an hour from 0 to 23"
+
+
+def parse_policy(text: str, *, shipped: str | None = None) -> Policy:
+    """Read a policy.
+
+    Args:
+        text: the TOML.
+        shipped: the policy whose rules are taken, for all receivers, where the text has none of its own.
+
+    Raises:
+        PolicyError: something in it cannot be.
+    """
+    root = Table(_load(text), text)
+    digest = _Digest(root, None)
+    growth = _growth(root)
+    receivers = tuple(_receiver(table) for table in root.tables("receivers"))
+    if not receivers:
+        raise root.missing("receivers", 'nobody would be told; write one, as in [receivers.log] type = "log"')
+    names = tuple(receiver.name for receiver in receivers)
+    source = root
+    if "rules" not in root and shipped is not None:
+        source = Table(_load(shipped), shipped)
+    own = source is root
+    rules = tuple(_rule(table, digest, names if own else None, names) for table in source.tables("rules"))
+    root.take("rules")
+    root.finish()
+    if not rules:
+        raise root.error("rules", "no rules, so nobody would ever be told")
+    return Policy(receivers=receivers, rules=rules, growth=growth)
+
+
+class _Digest:
+    """When digests come: the file's own word, and a rule's that differs."""
+
+    def __init__(self, table: Table, above: "_Digest | None") -> None:
+        self.hour: int = table.number("digest_hour", 0, 23, _HOURS, above.hour if above else 9)
+        self.weekday: str = table.choice("digest_weekday", WEEKDAYS, above.weekday if above else "monday")
+        self.zone: ZoneInfo = table.read("digest_zone", _zone, above.zone if above else ZoneInfo("UTC"))
+
+    def daily(self) -> InDigest:
+        return InDigest(Schedule(self.hour, self.zone))
+
+    def weekly(self) -> InDigest:
+        return InDigest(Schedule(self.hour, self.zone, WEEKDAYS.index(self.weekday)))
+
+
+def _load(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        at = _AT_LINE.search(str(error))
+        line = int(at.group(1)) if at else text.count("\n") + 1
+        raise PolicyError(line, f"no TOML: {_AT_LINE.sub('', str(error))[:200]}") from None
+
+
+def _growth(root: Table) -> tuple[int, ...]:
+    def read(value: Any) -> tuple[int, ...]:
+        if not isinstance(value, list) or not all(type(one) is int and 1 < one < 10**18 for one in value):
+            raise ValueError("a list of counts above 1, as in [10, 100, 1000]")
+        return tuple(sorted(set(value)))
+
+    return root.read("growth", read, GROWTH)
+
+
+def _receiver(table: Table) -> Receiver:
+    kind = table.enum("type", ReceiverType)
+    if kind is None:
+        raise table.missing("type", f"one of {', '.join(ReceiverType)}")
+    receiver = Receiver(name=table.name, type=kind)
+    if kind is ReceiverType.WEBHOOK:
+        receiver = _webhook(table)
+    table.finish()
+    return receiver
+
+
+def _webhook(table: Table) -> Receiver:
+    url = table.read("url", _url, None)
+    if url is None:
+        raise table.missing("url", "the http:// or https:// address to post to")
+    secret, secret_file = table.texts("secret"), table.text("secret_file")
+    if secret and secret_file:
+        raise table.error("secret_file", "secret or secret_file, not both")
+    return Receiver(
+        name=table.name,
+        type=ReceiverType.WEBHOOK,
+        url=Secret(url),
+        secret=tuple(Secret(one) for one in secret),
+        secret_file=secret_file,
+        allow_private_addresses=table.switch("allow_private_addresses"),
+    )
+
+
+def _rule(table: Table, digest: _Digest, known: tuple[str, ...] | None, everybody: tuple[str, ...]) -> Rule:
+    """One rule; ``known`` are the names its receivers may be, None where it is a rule for everybody."""
+    threshold = _threshold(table)
+    on = frozenset(table.enums("on", NotificationReason, TRIGGERS))
+    sending = _sending(table, _Digest(table, digest))
+    receivers = table.texts("receivers", known) if known is not None else everybody
+    remind_every = table.duration("remind_every", REMINDER_LEAST, LENGTH_MOST)
+    rule = Rule(
+        name=table.name,
+        where=_conditions(table),
+        on=on,
+        threshold=threshold,
+        sending=sending,
+        receivers=receivers or everybody,
+        remind_every=remind_every,
+    )
+    table.take("receivers")
+    _check(table, rule)
+    table.finish()
+    return rule
+
+
+def _check(table: Table, rule: Rule) -> None:
+    in_digest = isinstance(rule.sending, InDigest)
+    if not rule.on and rule.threshold is None:
+        raise table.missing("on", f"some of {', '.join(TRIGGERS)}; or count, with events = and window =")
+    if NotificationReason.CONTINUED in rule.on and not in_digest:
+        raise table.error(
+            "on", "continued is every event, and goes into a digest only (send daily or weekly)"
+        )
+    if NotificationReason.GROWTH in rule.on and in_digest:
+        raise table.error(
+            "on", "a digest shows every count; growth is for rules that send now or within a time"
+        )
+    if rule.threshold is not None and in_digest:
+        raise table.error("send", "a threshold is told now or within a time, and not in a digest")
+    if rule.remind_every is not None and not isinstance(rule.sending, AtOnce):
+        raise table.error("remind_every", "reminders belong to what is sent now")
+
+
+def _conditions(table: Table) -> Conditions:
+    tags = tuple((name, values) for name, values in table.text_lists("tags"))
+    return Conditions(
+        severity=frozenset(table.enums("severity", ErrorSeverity)),
+        category=frozenset(one.value for one in table.enums("category", Category)),
+        tags=tags,
+        **{name: table.texts(name) for name in PATTERNS},
+    )
+
+
+def _threshold(table: Table) -> Threshold | None:
+    events = table.number("events", 1, 10**12, "how many events", 0)
+    incidents = table.number("new_incidents", 1, 10**9, "how many new incidents", 0)
+    length = table.duration("window", LENGTH_LEAST, LENGTH_MOST)
+    per = table.enum("per", Per)
+    if events and incidents:
+        raise table.error("new_incidents", "events or new_incidents, not both")
+    if not events and not incidents:
+        for key, given in (("window", length), ("per", per)):
+            if given is not None:
+                raise table.error(key, f"{key} needs events = or new_incidents = beside it")
+        return None
+    if length is None:
+        raise table.missing("window", 'how long, as in window = "10m"')
+    if incidents and per is Per.INCIDENT:
+        raise table.error("per", "an incident is new once; count new incidents per service, category or all")
+    default = Per.ALL if incidents else Per.INCIDENT
+    return Threshold(
+        number=events or incidents, length=length, per=per or default, counts_incidents=bool(incidents)
+    )
+
+
+def _sending(table: Table, digest: _Digest) -> Sending:
+    def read(value: Any) -> Sending:
+        match value:
+            case "now":
+                return AtOnce()
+            case "daily":
+                return digest.daily()
+            case "weekly":
+                return digest.weekly()
+            case str() if value.startswith("within "):
+                limit = table.as_duration(value.removeprefix("within "), WITHIN_LEAST, WITHIN_MOST)
+                return Within(limit)
+        raise ValueError('"now", "within 5m", "daily" or "weekly"')
+
+    sending = table.read("send", read, None)
+    if sending is None:
+        raise table.missing("send", '"now", "within 5m", "daily" or "weekly"')
+    return sending
+
+
+def _zone(value: Any) -> ZoneInfo:
+    try:
+        return ZoneInfo(value)
+    except (ValueError, OSError, TypeError, KeyError):
+        raise ValueError('a zone of the IANA database, as in "Europe/Berlin"') from None
+
+
+def _url(value: Any) -> str:
+    try:
+        parts = urlsplit(value) if isinstance(value, str) else None
+        if parts is not None and parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return str(value)
+    except ValueError:
+        pass
+    raise ValueError("an http:// or https:// address")

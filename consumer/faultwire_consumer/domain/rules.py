@@ -1,0 +1,196 @@
+"""Rules: which of the things that happen are told, to whom and when. Pure, each answer with its reason."""
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Final
+
+from msgspec import Struct
+
+from faultwire_consumer.domain.incident import Status, Touched, Transition, TransitionReason
+from faultwire_consumer.domain.notification import NotificationReason
+from faultwire_consumer.domain.schedule import Schedule
+from faultwire_shared.event import ErrorSeverity, Scalar
+
+TRIGGERS: Final = (
+    NotificationReason.NEW,
+    NotificationReason.REGRESSED,
+    NotificationReason.SEVERITY_ROSE,
+    NotificationReason.GROWTH,
+    NotificationReason.CONTINUED,
+)
+"""What a rule can be on; a threshold has words of its own."""
+
+STATE_CHANGES: Final = frozenset(
+    (NotificationReason.REGRESSED, NotificationReason.SEVERITY_ROSE, NotificationReason.REOPENED)
+)
+"""What no throttle may hold back."""
+
+GROWTH: Final = tuple(10**power for power in range(1, 19))
+"""The counts at which an incident has grown, where a policy names no others."""
+
+
+class Per(StrEnum):
+    """Whose events a threshold counts together."""
+
+    INCIDENT = "incident"
+    SERVICE = "service"
+    CATEGORY = "category"
+    ALL = "all"
+
+
+class Facts(Struct, frozen=True, kw_only=True):
+    """What conditions ask: of an event, or of an incident by its newest one."""
+
+    severity: ErrorSeverity
+    category: str
+    service: str
+    environment: str
+    release: str
+    code: str
+    type: str
+    """Of the exception that was raised, without its module; empty where there is none."""
+    tags: Mapping[str, Scalar]
+
+
+class Conditions(Struct, frozen=True, kw_only=True):
+    """All must hold; within one any of the values will do, and an empty one takes everything."""
+
+    severity: frozenset[ErrorSeverity] = frozenset()
+    category: frozenset[str] = frozenset()
+    service: tuple[str, ...] = ()
+    environment: tuple[str, ...] = ()
+    release: tuple[str, ...] = ()
+    code: tuple[str, ...] = ()
+    type: tuple[str, ...] = ()
+    tags: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def match(self, facts: Facts) -> bool:
+        """Whether the facts meet every condition."""
+        if self.severity and facts.severity not in self.severity:
+            return False
+        if self.category and facts.category not in self.category:
+            return False
+        return all(
+            _is_like(getattr(facts, name), patterns) for name in PATTERNS if (patterns := getattr(self, name))
+        ) and all(name in facts.tags and _is_like(_text(facts.tags[name]), like) for name, like in self.tags)
+
+
+PATTERNS: Final = ("service", "environment", "release", "code", "type")
+"""Conditions whose values are patterns, as a shell knows them: ``*``, ``?`` and ``[…]``."""
+
+
+class Threshold(Struct, frozen=True, kw_only=True):
+    """So many within a time."""
+
+    number: int
+    length: timedelta
+    per: Per
+    counts_incidents: bool
+    """New incidents, and not events."""
+
+
+class AtOnce(Struct, frozen=True):
+    """Tell each thing by itself, without delay."""
+
+
+class Within(Struct, frozen=True):
+    """Gather what comes, and tell it together before the time is over."""
+
+    limit: timedelta
+
+    @property
+    def gathering(self) -> timedelta:
+        """So long it is gathered.
+
+        What is left of the limit covers a dispatcher that dies with a lease of it, which is a
+        minute, and a slow database.
+        """
+        return self.limit * 7 / 10
+
+
+class InDigest(Struct, frozen=True):
+    """Tell everything of a day or week in one notification."""
+
+    schedule: Schedule
+
+
+Sending = AtOnce | Within | InDigest
+
+
+class Rule(Struct, frozen=True, kw_only=True):
+    """What is told, to whom and when."""
+
+    name: str
+    where: Conditions
+    on: frozenset[NotificationReason]
+    threshold: Threshold | None
+    sending: Sending
+    receivers: tuple[str, ...]
+    remind_every: timedelta | None = None
+
+
+class Happened(Struct, frozen=True):
+    """One thing that happened to an incident; the mark tells two of one kind apart."""
+
+    reason: NotificationReason
+    mark: str = ""
+
+
+class Verdict(Struct, frozen=True):
+    """A rule's answer: tell this, and why."""
+
+    rule: Rule
+    happened: Happened
+
+
+def happened_to(touched: Touched, transition: Transition | None, growth: Iterable[int]) -> list[Happened]:
+    """What a batch did to an incident that is worth telling.
+
+    What opens an incident or opens it again says enough: how far the same batch made it grow or
+    how much more severe is told with it.
+    """
+    if transition is not None and transition.reason is TransitionReason.OPENED:
+        return [Happened(NotificationReason.NEW)]
+    if transition is not None and transition.reason is TransitionReason.REGRESSED:
+        return [Happened(NotificationReason.REGRESSED)]
+    if touched.status is Status.RESOLVED:
+        return []
+    happened = []
+    if touched.severity.rank > touched.severity_before.rank:
+        happened.append(Happened(NotificationReason.SEVERITY_ROSE, touched.severity.value))
+    passed = [number for number in growth if touched.count_before < number <= touched.count]
+    if passed:
+        happened.append(Happened(NotificationReason.GROWTH, str(max(passed))))
+    return happened
+
+
+def verdicts_on(rules: Iterable[Rule], happened: Iterable[Happened], facts: Facts) -> list[Verdict]:
+    """Which rules tell of what happened to an incident: each of one thing, the first in the list."""
+    verdicts = []
+    things = list(happened)
+    for rule in rules:
+        told = next((thing for thing in things if thing.reason in rule.on), None)
+        if told is not None and rule.where.match(facts):
+            verdicts.append(Verdict(rule, told))
+    return verdicts
+
+
+def scope_of(per: Per, facts: Facts, incident_id: int) -> str:
+    """Whose window an event counts in."""
+    if per is Per.INCIDENT:
+        return f"INC-{incident_id}"
+    if per is Per.SERVICE:
+        return facts.service
+    return facts.category if per is Per.CATEGORY else ""
+
+
+def _is_like(value: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(value, pattern) for pattern in patterns)
+
+
+def _text(value: Scalar) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)

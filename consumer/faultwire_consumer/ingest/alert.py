@@ -1,0 +1,88 @@
+"""Verdicts as notifications: one for each receiver, with its key and when it is due."""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+from faultwire_consumer.domain.incident import Touched
+from faultwire_consumer.domain.notification import NotificationReason
+from faultwire_consumer.domain.rules import STATE_CHANGES, AtOnce, Rule, Verdict, Within
+from faultwire_consumer.domain.window import Trip
+from faultwire_consumer.ingest.candidate import Readable
+from faultwire_consumer.store.outbox import NewAlert
+
+_STARTS_REMINDERS: Final = STATE_CHANGES | {NotificationReason.NEW}
+
+
+def incident_alerts(
+    verdict: Verdict, touched: Touched, *, episode: int, first_at: datetime, now: datetime
+) -> Iterator[NewAlert]:
+    """What a rule tells of an incident.
+
+    Args:
+        verdict: the rule, and what happened.
+        touched: the incident.
+        episode: of the incident, after the batch.
+        first_at: when the first of the batch's events of it occurred.
+        now: when the batch was judged.
+    """
+    rule, happened = verdict.rule, verdict.happened
+    mark = f"-{happened.mark}" if happened.mark else ""
+    what = f"INC-{touched.incident_id}:{episode}:{happened.reason}{mark}"
+    reminds = rule.remind_every is not None and happened.reason in _STARTS_REMINDERS
+    grown = f"{int(happened.mark):,} events" if happened.reason is NotificationReason.GROWTH else ""
+    for receiver in rule.receivers:
+        yield NewAlert(
+            idempotency_key=f"{rule.name}:{what}:{receiver}",
+            receiver=receiver,
+            rule=rule.name,
+            reason=happened.reason,
+            incident_id=touched.incident_id,
+            episode=episode,
+            severity=touched.severity,
+            event_id=touched.newest_event_id,
+            detail=grown,
+            urgent=isinstance(rule.sending, AtOnce),
+            remind_seconds=int(rule.remind_every.total_seconds()) if reminds and rule.remind_every else None,
+            created_at=now,
+            due_at=due_at(rule, first_at=first_at, now=now),
+        )
+
+
+def threshold_alerts(
+    rule: Rule, scope: str, trip: Trip, *, example: Readable, incident_id: int, now: datetime
+) -> Iterator[NewAlert]:
+    """What a rule tells of a window that reached its number; the example is what reached it."""
+    digest = hashlib.sha256(scope.encode()).hexdigest()[:16]
+    what = f"{digest}:{int(trip.started_at.timestamp())}:{NotificationReason.THRESHOLD}"
+    for receiver in rule.receivers:
+        yield NewAlert(
+            idempotency_key=f"{rule.name}:{what}:{receiver}",
+            receiver=receiver,
+            rule=rule.name,
+            reason=NotificationReason.THRESHOLD,
+            incident_id=incident_id,
+            severity=example.row.severity,
+            event_id=example.row.event_id,
+            detail=_told(rule, scope, trip),
+            urgent=isinstance(rule.sending, AtOnce),
+            created_at=now,
+            due_at=due_at(rule, first_at=example.row.occurred_at, now=now),
+        )
+
+
+def due_at(rule: Rule, *, first_at: datetime, now: datetime) -> datetime:
+    """When to tell: now, or at the end of what the rule gives for gathering, by the first occurrence."""
+    if not isinstance(rule.sending, Within):
+        return now
+    return max(now, min(first_at, now) + rule.sending.gathering)
+
+
+def _told(rule: Rule, scope: str, trip: Trip) -> str:
+    threshold = rule.threshold
+    if threshold is None:
+        raise AssertionError("only a rule with a threshold trips")
+    what = "new incidents" if threshold.counts_incidents else "events"
+    where = f" of {threshold.per} {scope}" if scope else ""
+    return f"{trip.total:,} {what}{where} within {threshold.length}; the rule says {threshold.number:,}"

@@ -1,0 +1,81 @@
+"""Remembers which incidents are pending for the next digests, so that more of their events cost nothing."""
+
+from collections.abc import Hashable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from faultwire_consumer.domain.notification import NotificationReason
+from faultwire_consumer.domain.policy import next_digest
+from faultwire_consumer.domain.rules import PATTERNS, Facts, Rule
+from faultwire_consumer.ingest.candidate import Readable
+
+MARGIN: Final = timedelta(minutes=5)
+"""So long before a digest nothing is remembered: workers' clocks differ, and a digest that is made
+meanwhile must find, locked or written, what a transaction adds."""
+_MOST: Final = 200_000
+
+
+class DigestMemo:
+    """What need not be asked again until the next digest."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self.rules = tuple(rule for rule in rules if NotificationReason.CONTINUED in rule.on)
+        self._all = rules
+        self._settled: set[Hashable] = set()
+        self._due: dict[str, datetime] = {}
+        self.first_due: datetime | None = None
+        """When the next digest of all rules is due."""
+        self._asked = _asked_of(self.rules)
+
+    def due_at(self, now: datetime) -> dict[str, datetime]:
+        """When each rule's next digest is due."""
+        if self.first_due is None or now >= self.first_due:
+            self._settled.clear()
+            self._due = next_digest(self._all, now)
+            self.first_due = min(self._due.values(), default=None)
+        elif now >= self.first_due - MARGIN:
+            self._settled.clear()
+        return self._due
+
+    def unsettled(self, events: Iterable[Readable]) -> dict[Hashable, Readable]:
+        """Of the events, one of each kind that is not known to be pending, or to match no rule."""
+        found: dict[Hashable, Readable] = {}
+        for event in events:
+            key = self._key(event)
+            if key not in self._settled:
+                found.setdefault(key, event)
+        return found
+
+    def settle(self, keys: Iterable[Hashable], *, first_due: datetime | None, now: datetime) -> None:
+        """Remember kinds of events whose pending rows are committed.
+
+        Args:
+            keys: as `unsettled` gave them.
+            first_due: as it was then; another batch may have come to the next period meanwhile.
+            now: when they were evaluated.
+        """
+        if first_due is None or first_due != self.first_due or now >= first_due - MARGIN:
+            return
+        if len(self._settled) > _MOST:
+            self._settled.clear()
+        self._settled.update(keys)
+
+    def _key(self, event: Readable) -> Hashable:
+        row = event.row
+        if not self._asked:
+            return row.fingerprint, row.severity
+        facts = event.facts()
+        return row.fingerprint, row.severity, *(_answer(facts, name) for name in self._asked)
+
+
+def _asked_of(rules: Iterable[Rule]) -> tuple[str, ...]:
+    """What decides besides the severity, of an event: other facts, and tags with ``#`` before them."""
+    asked = set[str]()
+    for rule in rules:
+        asked.update(name for name in (*PATTERNS, "category") if getattr(rule.where, name))
+        asked.update(f"#{name}" for name, _ in rule.where.tags)
+    return tuple(sorted(asked))
+
+
+def _answer(facts: Facts, name: str) -> Hashable:
+    return facts.tags.get(name[1:]) if name.startswith("#") else getattr(facts, name)

@@ -1,0 +1,88 @@
+"""Counts a batch's events, or its new incidents, in the windows of the rules that have a threshold."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from msgspec import Struct
+
+from faultwire_consumer.domain.rules import Per, Rule, scope_of
+from faultwire_consumer.domain.window import bucket_of, is_late
+from faultwire_consumer.ingest.alert import threshold_alerts
+from faultwire_consumer.ingest.candidate import Readable
+from faultwire_consumer.store.contract import Transaction
+from faultwire_consumer.store.outbox import NewAlert
+from faultwire_consumer.store.windows import Added, Scope, count_in_windows, incidents_of
+
+
+class _Counted(Struct):
+    """What a batch adds to one window of a rule, and the event that shows it."""
+
+    rule: Rule
+    added: Added
+    example: Readable
+
+
+async def count_thresholds(
+    tx: Transaction,
+    rules: Sequence[Rule],
+    events: Sequence[Readable],
+    opened: Sequence[Readable],
+    *,
+    now: datetime,
+) -> list[NewAlert]:
+    """Count, and tell of each window that reached its number.
+
+    Args:
+        tx: the transaction of the batch.
+        rules: those with a threshold.
+        events: what the batch stored for the first time.
+        opened: of those, one for each incident that the batch opened.
+        now: when the batch is judged.
+    """
+    matching = [
+        (rule, event)
+        for rule in rules
+        for event in _subjects(rule, events, opened)
+        if not is_late(event.row.occurred_at, now=now) and rule.where.match(event.facts())
+    ]
+    if not matching:
+        return []
+    incident_of = await incidents_of(tx, [event.row.fingerprint for _, event in matching])
+    counted = _gather(matching, incident_of)
+    tripped = await count_in_windows(tx, {scope: one.added for scope, one in counted.items()}, now=now)
+    return [
+        alert
+        for scope, trips in tripped.items()
+        for trip in trips
+        for alert in threshold_alerts(
+            counted[scope].rule,
+            scope.scope,
+            trip,
+            example=counted[scope].example,
+            incident_id=incident_of[counted[scope].example.row.fingerprint],
+            now=now,
+        )
+    ]
+
+
+def _subjects(rule: Rule, events: Sequence[Readable], opened: Sequence[Readable]) -> Sequence[Readable]:
+    return opened if rule.threshold is not None and rule.threshold.counts_incidents else events
+
+
+def _gather(
+    matching: Iterable[tuple[Rule, Readable]], incident_of: Mapping[bytes, int]
+) -> dict[Scope, _Counted]:
+    counted: dict[Scope, _Counted] = {}
+    for rule, event in matching:
+        threshold = rule.threshold
+        if threshold is None:
+            continue
+        incident_id = incident_of[event.row.fingerprint] if threshold.per is Per.INCIDENT else 0
+        text = scope_of(threshold.per, event.facts(), incident_id)
+        scope = Scope(rule.name, text, int(threshold.length.total_seconds()))
+        one = counted.setdefault(scope, _Counted(rule, Added(threshold.number, {}), event))
+        bucket = bucket_of(event.row.occurred_at, threshold.length)
+        more = 1 if threshold.counts_incidents else event.row.count
+        one.added.buckets[bucket] = one.added.buckets.get(bucket, 0) + more
+        one.example = event
+    return counted

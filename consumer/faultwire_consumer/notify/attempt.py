@@ -1,0 +1,160 @@
+"""One attempt: content, sender, and the mark that says what came of it."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from faultwire_consumer.domain.alert import AlertState, RetryAt, StageReason, after_failure
+from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.notify.claim import Claimed
+from faultwire_consumer.notify.notification import Notification
+from faultwire_consumer.notify.rendering import notification_of
+from faultwire_consumer.notify.senders.contract import (
+    Outcome,
+    Permanent,
+    Sender,
+    SendReason,
+    Sent,
+    Transient,
+)
+from faultwire_consumer.store.contract import Store, StoreUnavailableError
+from faultwire_consumer.store.outbox_content import load_content
+from faultwire_consumer.store.outbox_mark import Mark, mark
+from faultwire_shared.failpoint import failpoint
+from faultwire_shared.logs import get_logger
+
+MARK_AGAIN_SECONDS: Final = 1.0
+
+log = get_logger(__name__)
+
+
+class Attempter:
+    """Sends what was claimed, once, and marks it."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        metrics: Metrics,
+        clock: Callable[[], datetime],
+        lease_seconds: float,
+        public_url: str | None,
+        rng: random.Random,
+    ) -> None:
+        self._store = store
+        self._metrics = metrics
+        self._clock = clock
+        self._lease_seconds = lease_seconds
+        self._public_url = public_url
+        self._rng = rng
+
+    async def attempt(self, claimed: Claimed, sender: Sender) -> None:
+        """Send and mark.
+
+        Raises:
+            StoreUnavailableError: what is to be sent cannot be read now; the lease ends by itself.
+        """
+        content = await load_content(self._store, claimed.outbox_id)
+        notification = notification_of(content, public_url=self._public_url)
+        self._observe_latency(claimed)
+        failpoint("dispatcher.sending")
+        outcome = await self._send(sender, notification)
+        failpoint("dispatcher.sent")
+        one = self._mark_of(claimed, outcome)
+        held = await self._mark(one)
+        failpoint("dispatcher.marked")
+        self._report(one, sender.name, content.idempotency_key, held=held)
+
+    async def _send(self, sender: Sender, notification: Notification) -> Outcome:
+        """Half a lease at most: whoever takes it over then meets no attempt that still runs."""
+        try:
+            async with asyncio.timeout(self._lease_seconds / 2):
+                return await sender.send(notification)
+        except TimeoutError:
+            return Transient(SendReason.TIMEOUT, f"no answer within {self._lease_seconds / 2:g} s")
+        except Exception as error:
+            # A sender's mistake must end neither the worker nor the other notifications.
+            log.exception("notification.sender_failed", receiver=sender.name)
+            return Transient(SendReason.NOT_SENDABLE, f"the sender failed: {type(error).__name__}")
+
+    def _mark_of(self, claimed: Claimed, outcome: Outcome) -> Mark:
+        now = self._clock()
+        state, state_reason, due_at = self._standing(claimed, outcome, now)
+        failed = None if isinstance(outcome, Sent) else outcome
+        return Mark(
+            outbox_id=claimed.outbox_id,
+            number=claimed.number,
+            token=claimed.token,
+            ended_at=now,
+            outcome=type(outcome).__name__.lower(),
+            reason=failed.reason.value if failed else None,
+            detail=failed.detail if failed else "",
+            state=state,
+            state_reason=state_reason,
+            due_at=due_at,
+        )
+
+    def _standing(
+        self, claimed: Claimed, outcome: Outcome, now: datetime
+    ) -> tuple[AlertState, StageReason | None, datetime | None]:
+        if isinstance(outcome, Sent):
+            return AlertState.SENT, None, None
+        if isinstance(outcome, Permanent):
+            return AlertState.GIVEN_UP, StageReason.REFUSED, None
+        then = after_failure(
+            attempts=claimed.number,
+            first_at=claimed.first_at,
+            now=now,
+            after_seconds=outcome.after_seconds,
+            chance=self._rng.random(),
+        )
+        if isinstance(then, RetryAt):
+            return AlertState.WAITING, None, then.due_at
+        return AlertState.GIVEN_UP, then, None
+
+    async def _mark(self, one: Mark) -> bool:
+        """Try for as long as the lease may last: an unmarked notification is sent again."""
+        for tries_left in range(int(self._lease_seconds / 2 / MARK_AGAIN_SECONDS), -1, -1):
+            try:
+                async with self._store.write() as tx:
+                    return await mark(tx, one)
+            except StoreUnavailableError:
+                if not tries_left:
+                    raise
+                await asyncio.sleep(MARK_AGAIN_SECONDS)
+        raise AssertionError("the last try returns or raises")
+
+    def _observe_latency(self, claimed: Claimed) -> None:
+        if claimed.number > 1:
+            return
+        now = self._clock()
+        for one in claimed.told:
+            waited = (now - one.created_at).total_seconds()
+            self._metrics.alert_latency_seconds.labels(severity=one.severity.value).observe(max(0.0, waited))
+
+    def _report(self, one: Mark, receiver: str, key: str, *, held: bool) -> None:
+        self._metrics.notification_attempts.labels(receiver=receiver, outcome=one.outcome).inc()
+        if not held:
+            log.warning("notification.lease_lost", receiver=receiver, idempotency_key=key)
+        elif one.state is AlertState.GIVEN_UP:
+            self._metrics.notifications_given_up.labels(reason=str(one.state_reason)).inc()
+            log.error(
+                "notification.given_up",
+                receiver=receiver,
+                idempotency_key=key,
+                reason=one.state_reason,
+                last=one.reason,
+                detail=one.detail,
+            )
+        elif one.state is AlertState.WAITING:
+            log.warning(
+                "notification.failed",
+                receiver=receiver,
+                idempotency_key=key,
+                attempt=one.number,
+                reason=one.reason,
+                detail=one.detail,
+                again_at=one.due_at.isoformat() if one.due_at else None,
+            )

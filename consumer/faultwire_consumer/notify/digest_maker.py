@@ -1,0 +1,92 @@
+"""Makes digests at their hours, each period's once, and those that were missed once together."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from faultwire_consumer.domain.policy import Policy
+from faultwire_consumer.domain.rules import InDigest
+from faultwire_consumer.domain.schedule import Schedule
+from faultwire_consumer.store.contract import Store, StoreUnavailableError
+from faultwire_consumer.store.digests import (
+    DueDigest,
+    digest_key,
+    is_made,
+    list_due_digests,
+    make_digest,
+)
+from faultwire_shared.logs import get_logger
+
+LOOK_SECONDS: Final = 2.0
+_REMEMBERED: Final = 1000
+_INSTANT: Final = timedelta(microseconds=1)
+_DAY: Final = timedelta(days=1)
+
+log = get_logger(__name__)
+
+
+class DigestMaker:
+    """Looks for pending rows whose hour has come. Any number of workers may look at once."""
+
+    def __init__(
+        self,
+        store: Store,
+        policy: Policy,
+        *,
+        clock: Callable[[], datetime],
+        wake: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._wake = wake
+        self._schedules: dict[str, Schedule] = {
+            rule.name: rule.sending.schedule for rule in policy.rules if isinstance(rule.sending, InDigest)
+        }
+        self._made: set[str] = set()
+
+    async def run(self) -> None:
+        """Look every few seconds until cancelled; a database that is away is asked again."""
+        while True:
+            try:
+                await self.look()
+            except StoreUnavailableError as error:
+                log.warning("store.lost", lane="digests", why=str(error))
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def look(self) -> int:
+        """Make what is due; how many digests that were.
+
+        Raises:
+            StoreUnavailableError: the database does not answer now.
+        """
+        now, made = self._clock(), 0
+        for due in await list_due_digests(self._store, now=now):
+            since, until = self._period(due, now)
+            key = digest_key(due, until)
+            if key in self._made:
+                continue  # what came after it waits for the next one
+            if await is_made(self._store, key):
+                self._remember(key)
+            elif await make_digest(self._store, due, since=since, until=until, now=now):
+                self._remember(key)
+                made += 1
+        if made:
+            self._wake()
+        return made
+
+    def _remember(self, key: str) -> None:
+        if len(self._made) >= _REMEMBERED:
+            self._made.clear()
+        self._made.add(key)
+
+    def _period(self, due: DueDigest, now: datetime) -> tuple[datetime, datetime]:
+        """From the digest before the first missed one to the last that should have come by now.
+
+        Rows keep the hour that they were written for: where a rule's hour changed, or the rule is
+        gone, they are told at the old one.
+        """
+        schedule = self._schedules.get(due.rule)
+        if schedule is None:
+            return due.first_due - _DAY, due.last_due
+        return schedule.last_until(due.first_due - _INSTANT), max(due.last_due, schedule.last_until(now))

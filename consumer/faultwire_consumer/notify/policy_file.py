@@ -1,0 +1,36 @@
+"""Reads the policy: the operator's file, or the one in the package."""
+
+from importlib.resources import files
+from pathlib import Path
+
+from faultwire_consumer.domain.policy import Policy, PolicyError
+from faultwire_consumer.domain.policy_text import parse_policy
+
+SHIPPED_NAME = "policy.toml"
+
+
+class PolicyFileError(Exception):
+    """A policy that cannot be used; the text is one line with file, line, what and how to mend it."""
+
+
+def shipped_text() -> str:
+    """The policy in the package, as TOML."""
+    return (files("faultwire_consumer.notify") / SHIPPED_NAME).read_text(encoding="utf-8")
+
+
+def read_policy(path: Path | None = None) -> Policy:
+    """Read a policy's file, or the shipped one where there is none.
+
+    Raises:
+        PolicyFileError: it cannot be read or used.
+    """
+    try:
+        text = shipped_text() if path is None else path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise PolicyFileError(f"{path}: it is not UTF-8") from None
+    except OSError as error:
+        raise PolicyFileError(f"cannot read {path}: {error.strerror or error}") from None
+    try:
+        return parse_policy(text, shipped=shipped_text())
+    except PolicyError as error:
+        raise PolicyFileError(f"{path or SHIPPED_NAME}:{error.line}: {error}") from None

@@ -1,0 +1,61 @@
+"""A notification of the outbox as what senders are handed."""
+
+from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
+from faultwire_consumer.notify.notification import Notification, NotifiedIncident
+from faultwire_consumer.store.outbox_content import Content, Line
+
+_TELLING = (
+    NotificationReason.REGRESSED,
+    NotificationReason.NEW,
+    NotificationReason.SEVERITY_ROSE,
+)
+
+
+def notification_of(content: Content, *, public_url: str | None = None) -> Notification:
+    """The notification; its incidents are as they stand now, also at a second attempt."""
+    incidents = tuple(_incident(line) for line in content.lines)
+    alone = len(incidents) == 1
+    return Notification(
+        idempotency_key=content.idempotency_key,
+        kind=content.kind,
+        reason=_reason_of(content),
+        rule=content.rule,
+        receiver=content.receiver,
+        severity=max((one.severity for one in incidents), key=lambda one: one.rank, default=content.severity),
+        incidents=incidents,
+        created_at=content.created_at,
+        detail=content.detail if alone else "",
+        since=content.since,
+        until=content.until,
+        public_url=public_url,
+    )
+
+
+def _reason_of(content: Content) -> NotificationReason:
+    """A summary's: why it is one, where it is for a storm, else the most telling of what is in it."""
+    if content.kind is not NotificationKind.SUMMARY:
+        return content.reason
+    if content.urgent:
+        return NotificationReason.STORM
+    reasons = {line.reason for line in content.lines}
+    return next((reason for reason in _TELLING if reason in reasons), content.reason)
+
+
+def _incident(line: Line) -> NotifiedIncident:
+    return NotifiedIncident(
+        id=f"INC-{line.incident_id}",
+        reason=line.reason,
+        severity=line.severity,
+        status=line.status,
+        title=line.title,
+        service=line.service,
+        count=line.count,
+        first_seen_at=line.first_seen_at,
+        last_seen_at=line.last_seen_at,
+        recent_count=line.events,
+        culprit=line.culprit,
+        category=line.category,
+        code=line.code,
+        release=line.last_release,
+        event_id=line.event_id,
+    )

@@ -1,0 +1,75 @@
+"""Notifications and rules under ``/api/v1``: lists, one with all that became of it, the policy in use."""
+
+import asyncio
+from typing import Final
+
+from aiohttp import web
+
+from faultwire_consumer.domain.alert import AlertState
+from faultwire_consumer.store.outbox_queries import (
+    AlertFilter,
+    get_alert,
+    list_alerts,
+    list_attempts,
+    list_stages,
+    list_told,
+)
+from faultwire_consumer.web import alert_shape
+from faultwire_consumer.web.api import PREFIX, cursor_errors, json_answer, page_answer, read_parameters
+from faultwire_consumer.web.parameter import Parameters, parse_incident_id
+from faultwire_consumer.web.state import POLICY, STORE
+from faultwire_shared.event import ErrorSeverity
+from faultwire_shared.taxonomy import NotFoundError
+
+_PATH: Final = f"{PREFIX}/alerts"
+
+routes = web.RouteTableDef()
+
+
+class AlertNotFoundError(NotFoundError):
+    """No notification has that id."""
+
+    code = "ALERT_NOT_FOUND"
+
+
+@routes.get(_PATH)
+async def list_(request: web.Request) -> web.Response:
+    """Notifications by filter, the newest first."""
+    parameters = read_parameters(request)
+    wanted, limit, cursor = alert_filter(parameters), parameters.limit(), parameters.cursor()
+    parameters.finish()
+    with cursor_errors():
+        page = await list_alerts(request.app[STORE], wanted, limit=limit, cursor=cursor)
+    rows = tuple(alert_shape.alert_shape(row) for row in page.rows)
+    return page_answer(request, alert_shape.AlertList(alerts=rows, next_cursor=page.next_cursor))
+
+
+@routes.get(f"{_PATH}/{{id}}")
+async def show(request: web.Request) -> web.Response:
+    """One notification: what every stage decided, every attempt, and whom else it tells of."""
+    text, store = request.match_info["id"], request.app[STORE]
+    number = parse_incident_id(text) if text.isdigit() else None
+    alert = None if number is None else await get_alert(store, number)
+    if alert is None:
+        raise AlertNotFoundError(f"there is no alert {text[:100]}")
+    stages, tries, told = await asyncio.gather(
+        list_stages(store, alert.id), list_attempts(store, alert.id), list_told(store, alert)
+    )
+    return json_answer(alert_shape.alert_detail(alert, stages=stages, tries=tries, told=told))
+
+
+@routes.get(f"{PREFIX}/rules")
+async def show_rules(request: web.Request) -> web.Response:
+    """The policy in use."""
+    return json_answer(alert_shape.policy_shape(request.app[POLICY]))
+
+
+def alert_filter(parameters: Parameters) -> AlertFilter:
+    """The filters of a list of notifications."""
+    return AlertFilter(
+        state=parameters.choices("state", AlertState),
+        receiver=parameters.texts("receiver"),
+        rule=parameters.texts("rule"),
+        severity=parameters.choices("severity", ErrorSeverity),
+        incident=parameters.incident("incident"),
+    )

@@ -1,0 +1,174 @@
+"""The API's documents of notifications and rules, field by field."""
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from faultwire_consumer.actions import ID_PREFIX
+from faultwire_consumer.domain.policy import Policy, Receiver
+from faultwire_consumer.domain.policy_table import spell_duration
+from faultwire_consumer.domain.policy_text import WEEKDAYS
+from faultwire_consumer.domain.rules import PATTERNS, AtOnce, Conditions, Rule, Within
+from faultwire_consumer.store.outbox_queries import Alert, Attempt, StageRow, Told
+
+
+class AlertShape(Struct, frozen=True, kw_only=True):
+    """A notification in a list."""
+
+    id: int
+    idempotency_key: str
+    receiver: str
+    rule: str
+    kind: str
+    reason: str
+    incident_id: str | None
+    severity: str
+    state: str
+    state_reason: str | None
+    attempts: int
+    created_at: datetime
+    due_at: datetime
+    finished_at: datetime | None
+
+
+class ToldShape(Struct, frozen=True, kw_only=True):
+    """An incident that a summary or digest tells of."""
+
+    incident_id: str
+    reason: str
+    events: int | None
+    alert_id: int | None
+
+
+class AlertDetail(AlertShape, frozen=True, kw_only=True):
+    """One notification with all that became of it."""
+
+    event_id: str | None
+    detail: str
+    carrier_id: int | None
+    attempted_at: datetime | None
+    stages: tuple[StageRow, ...]
+    tries: tuple[Attempt, ...]
+    told: tuple[ToldShape, ...]
+
+
+class AlertList(Struct, frozen=True, kw_only=True):
+    """A page of notifications."""
+
+    alerts: tuple[AlertShape, ...]
+    next_cursor: str | None
+
+
+class RuleShape(Struct, frozen=True, kw_only=True):
+    """A rule, in the words of its file."""
+
+    name: str
+    where: dict[str, Any]
+    on: tuple[str, ...]
+    counts: str | None
+    send: str
+    receivers: tuple[str, ...]
+    remind_every: str | None
+
+
+class ReceiverShape(Struct, frozen=True, kw_only=True):
+    """A receiver without its address and secret: either may be a password."""
+
+    name: str
+    type: str
+    signed: bool
+
+
+class PolicyShape(Struct, frozen=True, kw_only=True):
+    """The policy in use."""
+
+    receivers: tuple[ReceiverShape, ...]
+    rules: tuple[RuleShape, ...]
+
+
+def alert_shape(alert: Alert) -> AlertShape:
+    """A notification for a list."""
+    return AlertShape(**_fields(alert, AlertShape))
+
+
+def alert_detail(
+    alert: Alert, *, stages: tuple[StageRow, ...], tries: tuple[Attempt, ...], told: tuple[Told, ...]
+) -> AlertDetail:
+    """One notification whole."""
+    return AlertDetail(
+        **_fields(alert, AlertShape),
+        event_id=alert.event_id,
+        detail=alert.detail,
+        carrier_id=alert.carrier_id,
+        attempted_at=alert.attempted_at,
+        stages=stages,
+        tries=tries,
+        told=tuple(
+            ToldShape(
+                incident_id=f"{ID_PREFIX}{one.incident_id}",
+                reason=one.reason,
+                events=one.events,
+                alert_id=one.alert_id,
+            )
+            for one in told
+        ),
+    )
+
+
+def policy_shape(policy: Policy) -> PolicyShape:
+    """The policy, with nothing in it that has to stay secret."""
+    return PolicyShape(
+        receivers=tuple(_receiver(one) for one in policy.receivers),
+        rules=tuple(_rule(one) for one in policy.rules),
+    )
+
+
+def _fields(alert: Alert, shape: type[Struct]) -> dict[str, Any]:
+    values = {name: getattr(alert, name) for name in shape.__struct_fields__}
+    incident = None if alert.incident_id is None else f"{ID_PREFIX}{alert.incident_id}"
+    return values | {"incident_id": incident, "severity": alert.severity.value, "state": alert.state.value}
+
+
+def _receiver(receiver: Receiver) -> ReceiverShape:
+    signed = bool(receiver.secret or receiver.secret_file)
+    return ReceiverShape(name=receiver.name, type=receiver.type.value, signed=signed)
+
+
+def _rule(rule: Rule) -> RuleShape:
+    return RuleShape(
+        name=rule.name,
+        where=_where(rule.where),
+        on=tuple(sorted(reason.value for reason in rule.on)),
+        counts=_counts(rule),
+        send=_send(rule),
+        receivers=rule.receivers,
+        remind_every=None if rule.remind_every is None else spell_duration(rule.remind_every),
+    )
+
+
+def _where(conditions: Conditions) -> dict[str, Any]:
+    where: dict[str, Any] = {name: list(getattr(conditions, name)) for name in PATTERNS}
+    where["severity"] = [one.value for one in sorted(conditions.severity, key=lambda one: one.rank)]
+    where["category"] = sorted(conditions.category)
+    where["tags"] = {name: list(values) for name, values in conditions.tags}
+    return {name: values for name, values in where.items() if values}
+
+
+def _counts(rule: Rule) -> str | None:
+    threshold = rule.threshold
+    if threshold is None:
+        return None
+    what = "new incidents" if threshold.counts_incidents else "events"
+    return f"{threshold.number} {what} within {spell_duration(threshold.length)} per {threshold.per}"
+
+
+def _send(rule: Rule) -> str:
+    sending = rule.sending
+    if isinstance(sending, AtOnce):
+        return "now"
+    if isinstance(sending, Within):
+        return f"within {spell_duration(sending.limit)}"
+    schedule = sending.schedule
+    often = "daily" if schedule.weekday is None else f"weekly on {WEEKDAYS[schedule.weekday]}"
+    return f"{often} at {schedule.hour:02}:00 {schedule.zone.key}"

@@ -1,0 +1,92 @@
+"""Notifications and rules over the API."""
+
+import pytest
+from tests.contract.api.conftest import Site
+from tests.recording import RecordingSender
+
+from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.notify.dispatcher import Dispatcher
+from faultwire_consumer.notify.senders.contract import SendReason, Transient
+from faultwire_shared.event import ErrorSeverity
+
+PATH = "/api/v1/alerts"
+
+pytestmark = pytest.mark.may_block("the shipped policy is a file")
+
+
+def dispatcher_on(site: Site, *answers: Transient) -> Dispatcher:
+    sender = RecordingSender()
+    sender.answers = list(answers)
+    return Dispatcher(site.store, {"log": sender}, metrics=Metrics(), clock=site.clock)
+
+
+async def test_a_trace_shows_every_stage_and_every_attempt(site: Site) -> None:
+    event = await site.send(severity=ErrorSeverity.CRITICAL)
+    dispatcher = dispatcher_on(site, Transient(SendReason.BUSY, "429 of chat.example"))
+    await dispatcher.turn()
+    site.clock.advance(1)
+    await dispatcher.turn()
+    status, listed = await site.get(f"{PATH}?state=sent&incident=INC-1")
+    assert status == 200
+    (alert,) = listed["alerts"]
+    assert (alert["idempotency_key"], alert["incident_id"], alert["attempts"]) == (
+        "critical:INC-1:1:new:log",
+        "INC-1",
+        2,
+    )
+    _, traced = await site.get(f"{PATH}/{alert['id']}")
+    assert traced["event_id"] == event.id
+    assert [(one["stage"], one["decision"]) for one in traced["stages"]] == [
+        ("open", "passed"),
+        ("unacknowledged", "passed"),
+        ("throttle", "passed"),
+    ]
+    assert [(one["number"], one["outcome"], one["reason"]) for one in traced["tries"]] == [
+        (1, "transient", "busy"),
+        (2, "sent", None),
+    ]
+    assert traced["tries"][0]["detail"] == "429 of chat.example"
+
+
+async def test_a_summary_names_what_it_carries_and_those_name_it(site: Site) -> None:
+    for line in (1, 2):
+        await site.send(severity=ErrorSeverity.HIGH, fingerprint=[f"f{line}"])
+    site.clock.advance(300)
+    await dispatcher_on(site).turn()
+    _, listed = await site.get(f"{PATH}?rule=high&severity=high&receiver=log")
+    carried, carrier = listed["alerts"]
+    assert (carrier["kind"], carried["state"]) == ("summary", "sent")
+    _, summary = await site.get(f"{PATH}/{carrier['id']}")
+    (told,) = summary["told"]
+    assert (told["alert_id"], told["incident_id"]) == (carried["id"], carried["incident_id"])
+    _, follower = await site.get(f"{PATH}/{carried['id']}")
+    assert (follower["carrier_id"], follower["stages"][-1]["decision"]) == (carrier["id"], "carried")
+
+
+async def test_a_page_of_alerts_goes_on_where_it_ended(site: Site) -> None:
+    for line in range(3):
+        await site.send(severity=ErrorSeverity.CRITICAL, fingerprint=[f"f{line}"])
+    _, first = await site.get(f"{PATH}?limit=2")
+    _, rest = await site.get(f"{PATH}?limit=2&cursor={first['next_cursor']}")
+    assert [one["id"] for one in first["alerts"] + rest["alerts"]] == [3, 2, 1]
+    assert rest["next_cursor"] is None
+
+
+@pytest.mark.parametrize("path", [f"{PATH}/9", f"{PATH}/INC-1", f"{PATH}/99999999999999999999"])
+async def test_an_alert_that_does_not_exist_is_not_found(site: Site, path: str) -> None:
+    status, document = await site.get(path)
+    assert (status, document["error"]["code"]) == (404, "ALERT_NOT_FOUND")
+
+
+async def test_the_policy_in_use_is_shown_in_the_words_of_its_file(site: Site) -> None:
+    status, policy = await site.get("/api/v1/rules")
+    assert status == 200
+    assert policy["receivers"] == [{"name": "log", "type": "log", "signed": False}]
+    assert {rule["name"]: rule["send"] for rule in policy["rules"]} == {
+        "critical": "now",
+        "high": "within 5m",
+        "medium": "daily at 09:00 UTC",
+        "low": "weekly on monday at 09:00 UTC",
+    }
+    assert policy["rules"][0]["where"] == {"severity": ["critical"]}
+    assert policy["rules"][0]["remind_every"] == "1h"

@@ -1,0 +1,156 @@
+"""A policy as people write it: what it says, and what is said where it cannot be."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from faultwire_consumer.domain.notification import NotificationReason
+from faultwire_consumer.domain.policy import PolicyError, ReceiverType
+from faultwire_consumer.domain.policy_text import parse_policy
+from faultwire_consumer.domain.rules import AtOnce, InDigest, Per, Within
+from faultwire_consumer.notify.policy_file import PolicyFileError, read_policy, shipped_text
+from faultwire_shared.event import ErrorSeverity
+
+LOG = '[receivers.log]\ntype = "log"\n'
+RULE = '[rules.a]\non = "new"\nsend = "now"\n'
+
+pytestmark = pytest.mark.may_block("a policy is read before a worker's loop turns")
+
+
+def test_the_shipped_policy_promises_the_four_deadlines() -> None:
+    policy = read_policy()
+    told = {rule.name: rule for rule in policy.rules}
+    assert {name: rule.where.severity for name, rule in told.items()} == {
+        severity.value: {severity} for severity in ErrorSeverity
+    }
+    assert told["critical"].sending == AtOnce()
+    assert told["critical"].remind_every == timedelta(hours=1)
+    assert told["high"].sending == Within(timedelta(minutes=5))
+    schedules: list[Any] = [told[name].sending for name in ("medium", "low")]
+    assert all(isinstance(one, InDigest) for one in schedules)
+    daily, weekly = (one.schedule for one in schedules)
+    assert (daily.hour, daily.weekday, str(daily.zone)) == (9, None, "UTC")
+    assert (weekly.hour, weekly.weekday) == (9, 0)
+
+
+def test_receivers_alone_keep_the_shipped_rules_for_all_of_them() -> None:
+    text = 'digest_zone = "Europe/Berlin"\ndigest_hour = 7\n' + LOG + '[receivers.pager]\ntype = "log"\n'
+    policy = parse_policy(text, shipped=shipped_text())
+    assert [rule.name for rule in policy.rules] == ["critical", "high", "medium", "low"]
+    assert {rule.receivers for rule in policy.rules} == {("log", "pager")}
+    medium: Any = policy.rules[2].sending
+    assert (medium.schedule.hour, str(medium.schedule.zone)) == (7, "Europe/Berlin")
+
+
+def test_a_rule_says_who_is_told_of_what_and_when() -> None:
+    policy = parse_policy(
+        LOG
+        + """
+[receivers.chat]
+type = "webhook"
+url = "https://chat.example/hook/secret-path"
+secret_file = "/run/secrets/chat"
+
+[rules.payment-storm]
+service = ["pay*", "billing"]
+events = 100
+window = "10m"
+per = "service"
+send = "within 2m"
+receivers = ["chat"]
+[rules.payment-storm.tags]
+region = ["eu-*"]
+
+[rules.noise]
+on = ["new", "continued"]
+send = "weekly"
+digest_weekday = "friday"
+digest_hour = 17
+"""
+    )
+    storm, noise = policy.rules
+    assert storm.threshold is not None
+    assert (storm.threshold.number, storm.threshold.length, storm.threshold.per) == (
+        100,
+        timedelta(minutes=10),
+        Per.SERVICE,
+    )
+    assert (storm.where.service, storm.where.tags) == (("pay*", "billing"), (("region", ("eu-*",)),))
+    assert (storm.receivers, storm.sending) == (("chat",), Within(timedelta(minutes=2)))
+    assert noise.receivers == ("log", "chat")
+    schedule: Any = noise.sending
+    assert (schedule.schedule.weekday, schedule.schedule.hour) == (4, 17)
+    assert NotificationReason.CONTINUED in noise.on
+    assert policy.grows == ()
+    _, chat = policy.receivers
+    assert (chat.type, chat.secret_file) == (ReceiverType.WEBHOOK, "/run/secrets/chat")
+    assert "secret-path" not in repr(policy)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("x =", 1, "no TOML"),
+        (LOG + "a = 1\nb = = 2", 4, "no TOML"),
+        ("digest_zon = 'UTC'\n" + LOG, 1, "unknown key 'digest_zon'; did you mean digest_zone?"),
+        ("digest_hour = 24\n" + LOG, 1, "24 is not an hour from 0 to 23"),
+        ("digest_hour = true\n" + LOG, 1, "an hour from 0 to 23"),
+        (LOG + "[rules.a]\ndigest_zone = 'Mars'", 4, "'Mars' is not a zone of the IANA database"),
+        ("growth = [0]\n" + LOG, 1, "a list of counts above 1"),
+        ("", 1, "receivers is missing"),
+        ("[receivers]\nlog = 1", 2, "log is a table"),
+        ('[receivers."a b"]\ntype = "log"', 1, "a name has letters"),
+        ("[receivers.a]\n\ntyp = 'log'", 3, "unknown key 'typ'; did you mean type?"),
+        ("[receivers.a]\ntype = 'logs'", 2, "'logs' is not one of log, webhook; did you mean log?"),
+        ("[receivers.a]\ntype = 'webhook'", 1, "url is missing"),
+        ("[receivers.a]\ntype = 'log'\nurl = 'x'", 3, "unknown key 'url'"),
+        (LOG + "[rules.a]\nseverity = ['hgih']\non = 'new'\nsend = 'now'", 4, "did you mean high?"),
+        (LOG + "[rules.a]\non = ['newly']\nsend = 'now'", 4, "did you mean new?"),
+        (LOG + RULE + "receivers = ['lgo']", 6, "not one of log; did you mean log?"),
+        (LOG + RULE + "recievers = ['log']", 6, "unknown key 'recievers'; did you mean receivers?"),
+        (LOG + RULE + "remind_every = '5s'", 6, "a duration from 1m to 1w"),
+        (LOG + "[rules.a]\nsend = 'now'", 3, "on is missing"),
+        (LOG + "[rules.a]\non = 'new'", 3, "send is missing"),
+        (LOG + "[rules.a]\non = 'new'\nsend = 'soon'", 5, "'soon' is not"),
+        (LOG + "[rules.a]\non = 'continued'\nsend = 'now'", 4, "goes into a digest only"),
+        (LOG + "[rules.a]\non = 'growth'\nsend = 'daily'", 4, "a digest shows every count"),
+        (LOG + "[rules.a]\nevents = 5\nsend = 'now'", 3, "window is missing"),
+        (LOG + RULE + "window = '5m'", 6, "window needs events"),
+        (LOG + "[rules.a]\nevents = 5\nwindow = '5m'\nsend = 'daily'", 6, "a threshold is told now"),
+        (
+            LOG + "[rules.a]\nnew_incidents = 5\nwindow = '5m'\nper = 'incident'\nsend = 'now'",
+            6,
+            "an incident is new once",
+        ),
+        (LOG + "[rules.a]\non = 'new'\nsend = 'daily'\nremind_every = '1h'", 6, "reminders belong to"),
+        (LOG + "[rules]\n", 3, "no rules"),
+    ],
+)
+def test_what_cannot_be_is_told_with_its_line_and_what_would_be_right(
+    text: str, line: int, said: str
+) -> None:
+    with pytest.raises(PolicyError) as refused:
+        parse_policy(text, shipped=shipped_text())
+    assert said in str(refused.value)
+    assert refused.value.line == line
+
+
+def test_no_message_shows_an_address_or_a_secret() -> None:
+    for line in ('url = "hidden://user:pass@host"', 'url = "https://ok.example"\nsecret = ["pass"]'):
+        with pytest.raises(PolicyError) as refused:
+            parse_policy(f'[receivers.a]\ntype = "webhook"\n{line}')
+        assert "pass" not in str(refused.value)
+
+
+def test_a_file_is_named_with_the_line(tmp_path: Path) -> None:
+    path = tmp_path / "rules.toml"
+    with pytest.raises(PolicyFileError, match=r"cannot read .*rules.toml: No such file"):
+        read_policy(path)
+    path.write_bytes(b"\xff")
+    with pytest.raises(PolicyFileError, match="not UTF-8"):
+        read_policy(path)
+    path.write_text(LOG + "[rules.a]\nfoo = 1\nsend = 'now'\non = 'new'")
+    with pytest.raises(PolicyFileError, match=r"rules.toml:4: rules.a.foo: unknown key"):
+        read_policy(path)
