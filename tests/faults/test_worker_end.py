@@ -3,7 +3,7 @@
 import asyncio
 import json
 import signal
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ from tests.faults.proxy import proxy_to
 from tests.faults.publisher import publishing
 from tests.faults.standstill import standing_still
 from tests.servers.postgresql import PostgreSQL
+from tests.servers.process import PATIENCE_SECONDS
 from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
 from tests.waiting import until
 
@@ -26,6 +27,7 @@ from faultwire_shared.event import Lane
 
 SOME: Final = 50
 PROMISED_SECONDS: Final = 20.0
+MakeWorker = Callable[[RabbitMQ], WorkerProcess]
 TERM, INT = signal.SIGTERM, signal.SIGINT
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.may_block("starts a worker's process")]
@@ -41,10 +43,22 @@ signals = pytest.mark.parametrize(
 )
 
 
-def worker_in(directory: Path, database: PostgreSQL, broker: RabbitMQ) -> WorkerProcess:
-    return WorkerProcess(
-        directory, database_url=database.url, broker_url=broker.url, FAULTWIRE_LOG_FORMAT="json"
-    )
+@pytest.fixture
+async def make_worker(database: PostgreSQL, tmp_path: Path) -> AsyncIterator[MakeWorker]:
+    """A worker of this broker and the test's database, not started; none outlives a test that failed."""
+    made: list[WorkerProcess] = []
+
+    def make(broker: RabbitMQ) -> WorkerProcess:
+        url = database.url
+        made.append(
+            WorkerProcess(tmp_path, database_url=url, broker_url=broker.url, FAULTWIRE_LOG_FORMAT="json")
+        )
+        return made[-1]
+
+    yield make
+    for worker in made:
+        if worker.is_running:
+            await worker.signal(signal.SIGKILL)
 
 
 async def send(worker: WorkerProcess, numbers: Sequence[signal.Signals]) -> None:
@@ -58,11 +72,12 @@ async def wait_for_line(worker: WorkerProcess, event: str) -> None:
     async def is_told() -> bool:
         return bool(lines(worker, event))
 
-    await until(is_told, f"the worker tells {event}", seconds=60)
+    await until(is_told, f"the worker tells {event}", seconds=PATIENCE_SECONDS)
 
 
 def lines(worker: WorkerProcess, event: str) -> list[dict[str, Any]]:
-    read = (json.loads(line) for line in worker.log.read_text().splitlines() if line.startswith("{"))
+    whole = worker.log.read_text().split("\n")[:-1]
+    read = (json.loads(line) for line in whole if line.startswith("{"))
     return [line for line in read if line["event"] == event]
 
 
@@ -76,21 +91,21 @@ def seconds_to_drain(worker: WorkerProcess) -> float:
 
 async def store_the_rest(database: PostgreSQL, broker: RabbitMQ, events: int) -> None:
     async with running(database.url, broker.url) as bench:
-        await bench.wait_for(events)
+        await bench.wait_for(events, seconds=PATIENCE_SECONDS)
 
 
 @signals
 async def test_line_45_a_batch_in_flight_is_finished(
-    numbers: list[signal.Signals], broker: RabbitMQ, database: PostgreSQL, tmp_path: Path
+    numbers: list[signal.Signals], broker: RabbitMQ, database: PostgreSQL, make_worker: MakeWorker
 ) -> None:
-    worker = worker_in(tmp_path, database, broker)
+    worker = make_worker(broker)
     async with publishing(broker.url) as publisher:
         await publisher.publish_many(SOME)
     async with standing_still(database.url) as standstill:
         await worker.launch()
         await standstill.wait_for_batches()
         await send(worker, numbers)
-    assert await worker.wait_for_death() == 0
+    assert await worker.wait_for_death(seconds=PATIENCE_SECONDS) == 0
     assert seconds_to_drain(worker) < PROMISED_SECONDS
     assert await StoreReader(database.url).stored() > 0, "what was in flight is stored"
     await store_the_rest(database, broker, SOME)
@@ -100,16 +115,16 @@ async def test_line_45_a_batch_in_flight_is_finished(
 
 @pytest.mark.e2e
 async def test_line_45_a_batch_that_cannot_be_finished_is_released(
-    broker: RabbitMQ, database: PostgreSQL, tmp_path: Path
+    broker: RabbitMQ, database: PostgreSQL, make_worker: MakeWorker
 ) -> None:
-    worker = worker_in(tmp_path, database, broker)
+    worker = make_worker(broker)
     async with publishing(broker.url) as publisher:
         await publisher.publish_many(SOME)
     async with standing_still(database.url) as standstill:
         await worker.launch()
         await standstill.wait_for_batches()
         await send(worker, [TERM])
-        assert await worker.wait_for_death() == 0
+        assert await worker.wait_for_death(seconds=PATIENCE_SECONDS) == 0
     assert seconds_to_drain(worker) < PROMISED_SECONDS
     assert await StoreReader(database.url).stored() == 0
     await store_the_rest(database, broker, SOME)
@@ -119,9 +134,12 @@ async def test_line_45_a_batch_that_cannot_be_finished_is_released(
 @pytest.mark.e2e
 @pytest.mark.parametrize("numbers", [[TERM], [INT, TERM]], ids=["sigterm", "sigint_then_sigterm"])
 async def test_line_45_a_frozen_broker_holds_no_end(
-    numbers: list[signal.Signals], private_broker: PrivateRabbitMQ, database: PostgreSQL, tmp_path: Path
+    numbers: list[signal.Signals],
+    private_broker: PrivateRabbitMQ,
+    database: PostgreSQL,
+    make_worker: MakeWorker,
 ) -> None:
-    worker = worker_in(tmp_path, database, private_broker)
+    worker = make_worker(private_broker)
     async with publishing(private_broker.url) as publisher:
         await publisher.publish_many(SOME)
     async with standing_still(database.url) as standstill:
@@ -129,7 +147,7 @@ async def test_line_45_a_frozen_broker_holds_no_end(
         await standstill.wait_for_batches()
         private_broker.pause()
     await send(worker, numbers)
-    assert await worker.wait_for_death() == 0
+    assert await worker.wait_for_death(seconds=PATIENCE_SECONDS) == 0
     assert seconds_to_drain(worker) < PROMISED_SECONDS
     private_broker.resume()
     await store_the_rest(database, private_broker, SOME)
@@ -138,14 +156,14 @@ async def test_line_45_a_frozen_broker_holds_no_end(
 
 @pytest.mark.e2e
 async def test_line_45_a_worker_that_is_connecting_to_a_frozen_broker_ends_too(
-    private_broker: PrivateRabbitMQ, database: PostgreSQL, tmp_path: Path
+    private_broker: PrivateRabbitMQ, database: PostgreSQL, make_worker: MakeWorker
 ) -> None:
-    worker = worker_in(tmp_path, database, private_broker)
+    worker = make_worker(private_broker)
     private_broker.pause()
     await worker.launch()
     await wait_for_line(worker, "worker.started")
     await send(worker, [TERM])
-    assert await worker.wait_for_death() == 0
+    assert await worker.wait_for_death(seconds=PATIENCE_SECONDS) == 0
     assert seconds_to_drain(worker) < PROMISED_SECONDS
     private_broker.resume()
 
