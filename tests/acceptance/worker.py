@@ -77,6 +77,11 @@ class WorkerProcess:
         await until(is_dead, "the worker ends", seconds=seconds)
         return await asyncio.to_thread(process.end)
 
+    async def send(self, number: signal.Signals) -> None:
+        """Send a signal to the process that was launched, and wait for nothing."""
+        assert self._process is not None
+        self._process.send(number)
+
     async def signal(self, number: signal.Signals) -> int:
         """Send a signal to the process that was launched and wait for its end; the exit code."""
         assert self._process is not None

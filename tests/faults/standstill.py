@@ -6,6 +6,7 @@ from typing import Final
 
 import asyncpg
 from msgspec import Struct
+from tests.servers.process import PATIENCE_SECONDS
 from tests.waiting import until
 
 # On the table itself, or behind a worker that waits there to make the day's partition.
@@ -26,7 +27,7 @@ class Standstill(Struct):
         async def are_held() -> bool:
             return await self.held() >= batches
 
-        await until(are_held, f"{batches} batches stand still")
+        await until(are_held, f"{batches} batches stand still", seconds=PATIENCE_SECONDS)
 
     async def held(self) -> int:
         """How many of the worker's sessions wait."""

@@ -81,6 +81,18 @@ def test_line_40_a_file_whose_process_lives_is_not_adopted_until_it_is_dead(tmp_
         until(lambda: not left.exists())
 
 
+def test_line_40_a_lock_whose_file_is_gone_is_swept_away(tmp_path: Path) -> None:
+    directory = tmp_path / "s"
+    directory.mkdir(mode=0o700)
+    (directory / "shop-1-00000000.lock").touch(0o600)
+    (directory / "other-1-00000000.lock").touch(0o600)
+    with spooling(directory) as heir:
+        heir.spool.start()
+        until(lambda: not (directory / "shop-1-00000000.lock").exists())
+        assert heir.hand().state.state == "spooled"
+    assert (directory / "other-1-00000000.lock").exists(), "another service's is not ours to judge"
+
+
 def test_line_40_two_heirs_at_once_adopt_each_event_once(tmp_path: Path) -> None:
     with spooling(tmp_path / "source") as source:
         for n in range(300):

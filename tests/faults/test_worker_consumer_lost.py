@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from typing import Final
 
 import pytest
 from aiormq.exceptions import AMQPError
@@ -22,7 +23,9 @@ from faultwire_consumer.metrics import Metrics
 from faultwire_shared import amqp
 from faultwire_shared.event import Lane
 
-SOME = 30
+SOME: Final = 30
+
+pytestmark = pytest.mark.timeout(240)
 
 
 def receiver_of(bench: Bench, lane: Lane) -> AmqpReceiver:

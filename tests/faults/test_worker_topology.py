@@ -23,6 +23,8 @@ from faultwire_shared import amqp
 from faultwire_shared.event import Lane
 from faultwire_shared.topology import DEAD, DELIVERY_LIMIT, queue_of
 
+pytestmark = pytest.mark.timeout(240)
+
 SOME: Final = 20
 MAY_READ: Final = "^faultwire\\.(critical|high|routine|dead)$"
 HIGH: Final = queue_of(Lane.HIGH)

@@ -160,6 +160,10 @@ class ServerProcess:
 
         wait_until(holds, what, log=self.log)
 
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the server alone."""
+        self._process.send_signal(number)
+
     def pause(self) -> None:
         """SIGSTOP the server, then its children; return once every thread stands still.
 

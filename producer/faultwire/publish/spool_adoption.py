@@ -62,6 +62,7 @@ class Adopter:
         self._seen: set[str] = set()
         self._rows = self._read()
         self.is_damaged = False
+        self._is_read = False
 
     def read(self) -> list[AdoptedRow]:
         """The next rows; none when all are read.
@@ -77,6 +78,9 @@ class Adopter:
             size += len(row.data)
             if size >= CHUNK_BYTES:
                 break
+        if not chunk and not self._is_read:
+            # Nobody may take a file for empty, and remove it, because its reader failed once.
+            raise sqlite3.OperationalError("reading broke off before the end")
         return chunk
 
     def _read(self) -> Iterator[AdoptedRow]:
@@ -86,10 +90,13 @@ class Adopter:
             if not _is_damage(error):
                 raise
             self.is_damaged = True
+        except UnicodeDecodeError:
+            self.is_damaged = True  # SQLite's message quotes what it found in the schema
         # The owner's note never says more than there was: where it does, damage looks like an empty file.
         self.is_damaged = self.is_damaged or len(self._seen) < self._known
         if self.is_damaged:
             yield from self._salvaged_rows()
+        self._is_read = True
 
     def _sound_rows(self) -> Iterator[AdoptedRow]:
         if not self._may_open():

@@ -17,6 +17,7 @@ from typing import Final
 from msgspec import Struct
 
 _NAME: Final = re.compile(r"^(?P<service>.+)-(?P<pid>\d+)-(?P<token>[0-9a-f]{8})\.db$")
+_CLAIMS: Final = 3
 _QUARANTINE: Final = ".corrupt-"
 QUARANTINED: Final = 3
 """Damaged files that are kept for somebody to look at."""
@@ -104,16 +105,30 @@ class SpoolDirectory:
 
     def claim_new(self, service: str) -> Lock:
         """A file's name that nobody had before, with its lock; the file is there, empty."""
+        for _ in range(_CLAIMS - 1):
+            with contextlib.suppress(BlockingIOError, FileNotFoundError):
+                return self._claim(service)
+        return self._claim(service)
+
+    def _claim(self, service: str) -> Lock:
         stem = os.path.join(self.path, f"{service}-{os.getpid()}-{os.urandom(4).hex()}")
         lock = Lock(f"{stem}.lock", _open_own(f"{stem}.lock", os.O_CREAT | os.O_EXCL))
-        fcntl.flock(lock.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.close(_open_own(lock.database, os.O_CREAT | os.O_EXCL))
+        try:
+            fcntl.flock(lock.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # An heir that looks for locks without a file may have removed it between the two steps.
+            os.stat(lock.path)  # noqa: PTH116 - as above
+            os.close(_open_own(lock.database, os.O_CREAT | os.O_EXCL))
+        except OSError:
+            lock.release(remove=True)
+            raise
         self._sync()
         return lock
 
     def orphans(self, service: str | None = None) -> Iterator[Lock]:
         """Files whose owner is gone, each with its lock taken; of one service, or of all."""
-        for name in self._names():
+        # A kill between two steps leaves a lock without its file; trying it removes it.
+        databases = {f"{name.removesuffix('.lock')}.db" for name in self._names() if name.endswith(".lock")}
+        for name in sorted(databases.union(self._names())):
             matched = _NAME.match(name)
             if matched is None or service not in (None, matched["service"]):
                 continue
@@ -175,7 +190,7 @@ class SpoolDirectory:
                     os.unlink(os.path.join(self.path, name + suffix))
 
     def _try_lock(self, database: str) -> Lock | None:
-        if not stat.S_ISREG(os.lstat(database).st_mode):
+        if os.path.lexists(database) and not stat.S_ISREG(os.lstat(database).st_mode):
             return None
         path = database.removesuffix(".db") + ".lock"
         descriptor = _open_own(path, os.O_CREAT)
