@@ -48,6 +48,13 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "report.failed": "The client could not keep or say how far it has counted; it tries again later.",
     "event.lost": "The client dropped events; the line says how many and why.",
     "log.lost": "Lines came faster than the log's file could be written; the line says how many are missing.",
+    "event.set_aside": "Events in the spool were refused five times; they stay on disk and hold up nobody.",
+    "spool.opened": "The client made its file on disk; the line carries SQLite's version.",
+    "spool.unavailable": "The spool's disk or directory cannot be used; events wait in memory.",
+    "spool.available": "The spool can be written again.",
+    "spool.salvaged": "A damaged spool was put aside; the line says how many events came back.",
+    "spool.not_adopted": "A file that a dead process left cannot be read now; it is tried again later.",
+    "spool.failed": "The spool's thread met a mistake of its own and goes on.",
 }
 """Every log event of the worker and the client, with a sentence each."""
 

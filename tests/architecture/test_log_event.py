@@ -1,0 +1,27 @@
+"""Every log event of the client is told in the list that operators read."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from faultwire_shared.logs import LOG_EVENTS
+
+CLIENT: Final = Path(__file__).parents[2] / "producer/faultwire"
+
+
+def events() -> Iterator[str]:
+    """The text under the key ``event`` wherever a mapping has one."""
+    for path in CLIENT.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Dict):
+                for key, value in zip(node.keys, node.values, strict=True):
+                    if isinstance(key, ast.Constant) and key.value == "event":
+                        assert isinstance(value, ast.Constant), f"{path}: an event is named by a literal"
+                        yield str(value.value)
+
+
+def test_each_log_event_of_the_client_is_listed() -> None:
+    found = set(events())
+    assert len(found) > 10
+    assert found <= set(LOG_EVENTS)
