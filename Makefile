@@ -10,6 +10,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 STAMP := .venv/installed
+# Bytecode is kept, whatever the environment says: without it every process that the tests start, and each
+# worker, compiles all of its libraries anew, for seconds.
+export PYTHONDONTWRITEBYTECODE :=
 # A variable for pytest's own words: make test ARGUMENTS="-k spool -x"
 ARGUMENTS ?=
 
