@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from aiohttp import web
 from msgspec import Struct
@@ -37,9 +37,10 @@ from faultwire_consumer.notify.senders.contract import Sender
 from faultwire_consumer.notify.upkeep import Upkeep
 from faultwire_consumer.store.contract import Store
 from faultwire_consumer.store.engine import open_store
+from faultwire_consumer.store.outbox_queries import measure_outbox
 from faultwire_consumer.store.url import parse_database_url, sqlite_path
 from faultwire_consumer.web.application import create_app
-from faultwire_consumer.web.check import check_loop_lag, worker_health
+from faultwire_consumer.web.check import check_loop_lag, check_outbox, worker_health
 from faultwire_consumer.web.state import Health
 from faultwire_shared.amqp import BrokerUnreachableError, close, connect
 from faultwire_shared.codec import EVENT_TYPE
@@ -55,6 +56,14 @@ before a frozen broker."""
 HTTP_SHUTDOWN_SECONDS: Final = 2.0
 
 log = get_logger(__name__)
+
+
+class Part(Protocol):
+    """What runs beside the lanes until it is cancelled."""
+
+    async def run(self) -> None:
+        """Go on."""
+        ...
 
 
 class Notifying(Struct, frozen=True):
@@ -144,19 +153,22 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event, notifyi
                 clock=_now,
                 drained_at=lambda: _drained_at(loops),
             )
-            chores = [
-                start("gap watch", watch.run()),
-                start("loop lag", lag.run()),
-                start("self report", report.run()),
-                start("digest maker", DigestMaker(store, policy, clock=_now, wake=dispatcher.wake).run()),
-                start("upkeep", Upkeep(store, dispatcher, metrics=metrics, clock=_now).run()),
-                start("dispatcher", dispatcher.run()),
-            ]
+            parts: dict[str, Part] = {"gap watch": watch, "loop lag": lag, "self report": report}
+            parts |= _notifying(store, policy, dispatcher, metrics)
+            chores = [start(name, part.run()) for name, part in parts.items()]
             await _stop_wanted(stop, [*tasks, *lanes, *chores])
             await asyncio.gather(_drain(receivers, lanes), dispatcher.drain(DRAIN_SECONDS))
             for chore in chores:
                 chore.cancel()
     log.info("worker.drained")
+
+
+def _notifying(store: Store, policy: Policy, dispatcher: Dispatcher, metrics: Metrics) -> Mapping[str, Part]:
+    return {
+        "digest maker": DigestMaker(store, policy, clock=_now, wake=dispatcher.wake),
+        "upkeep": Upkeep(store, dispatcher, metrics=metrics, clock=_now),
+        "dispatcher": dispatcher,
+    }
 
 
 def _now() -> datetime:
@@ -242,7 +254,13 @@ async def _serving(app: web.Application, config: WorkerConfig) -> AsyncIterator[
 def _health(
     config: WorkerConfig, store: Store, loops: Sequence[LaneLoop], lag: LoopLag, ping: BrokerPing | None
 ) -> Health:
-    more: dict[str, Check] = {"loop": partial(check_loop_lag, lag)}
+    async def overdue() -> float:
+        return (await measure_outbox(store, now=_now())).overdue_seconds
+
+    more: dict[str, Check] = {
+        "loop": partial(check_loop_lag, lag),
+        "outbox": partial(check_outbox, overdue),
+    }
     if ping is not None:
         more["broker"] = ping.ask
     url = parse_database_url(config.database_url)

@@ -30,7 +30,7 @@ async def main():
         responses = [errors.handle_error_nowait(ValueError(str(n)), "high") for n in range(int(sys.argv[2]))]
         for response in responses:
             assert (await response.delivered(60)).state == "spooled"
-        print("\\n".join(response.error_id for response in responses), "end", sep="\\n", flush=True)
+        print("\\n".join(response.error_id for response in responses), "THE END", sep="\\n", flush=True)
         await asyncio.Event().wait()
 
 asyncio.run(main())
@@ -44,7 +44,7 @@ async def leave_spool(service: str) -> list[str]:
     )
     assert process.stdout is not None
     async with asyncio.timeout(60):
-        ids = (await process.stdout.readuntil(b"end\n")).decode().split()[:-1]
+        ids = (await process.stdout.readuntil(b"THE END\n")).decode().split()[:-2]
     process.kill()
     await process.wait()
     return ids

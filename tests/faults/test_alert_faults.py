@@ -98,6 +98,13 @@ async def test_line_19_four_dispatchers_one_of_them_frozen_for_longer_than_its_l
     database: PostgreSQL, tmp_path: Path
 ) -> None:
     store = await open_store(database.url)
+    try:
+        await four_dispatchers(store, database, tmp_path)
+    finally:
+        await store.close()
+
+
+async def four_dispatchers(store: Store, database: PostgreSQL, tmp_path: Path) -> None:
     await fill_outbox(store)
     log = tmp_path / "sent.log"
     command = [sys.executable, dispatching.__file__, database.url, str(log)]
@@ -118,8 +125,8 @@ async def test_line_19_four_dispatchers_one_of_them_frozen_for_longer_than_its_l
     assert set(sent) == {f"key-{number}" for number in range(ALERTS)}
     assert sum(sent.values()) - ALERTS <= AT_ONCE, "only what the frozen one had is sent twice"
     attempts = await store.read(select(outbox_attempts.c.outbox_id))
-    assert len(attempts) == sum(sent.values())
-    await store.close()
+    beyond = len(attempts) - sum(sent.values())
+    assert 0 <= beyond <= AT_ONCE, "what was begun is recorded; only what the frozen one lost is not sent"
 
 
 async def fill_outbox(store: Store) -> None:

@@ -92,7 +92,7 @@ async def test_line_11_readyz_and_health_tell_which_lane_has_no_consumer_and_wha
         await until(is_red, "readiness is red")
         code, out, _ = await command("health", "--no-color", FAULTWIRE_URL=worker.url)
         assert code == 1
-        (failed,) = [line for line in out.splitlines() if "fail" in line]
+        (failed,) = [line for line in out.splitlines() if "fail" in line and "lane" in line]
         assert "lane high" in failed
         assert "faultwire.high has no consumer of this worker" in failed
         assert "faultwire topology apply" in failed

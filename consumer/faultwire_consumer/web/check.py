@@ -2,7 +2,7 @@
 
 import inspect
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
@@ -14,6 +14,8 @@ from faultwire_shared.health import Check, HealthChecker
 LANE_LAG_SECONDS: Final = 30.0
 """A batch that waits longer is stuck: the database's own timeouts are shorter."""
 LOOP_LAG_SECONDS: Final = 2.0
+OUTBOX_SECONDS: Final = 120.0
+"""A notification may be leased for a minute by a dispatcher that died; beyond that nobody takes it."""
 FREE_BYTES: Final = 64 * 1024 * 1024
 """What SQLite must find free: its write-ahead log, and a few thousand events."""
 
@@ -89,6 +91,17 @@ async def check_lane(lane: Lane) -> float:
     if lane.why_idle:
         raise NotReceivingError(lane.why_idle)
     return within(lane.lag_seconds, LANE_LAG_SECONDS, "a batch waits to be settled")
+
+
+async def check_outbox(overdue: Callable[[], Awaitable[float]]) -> float:
+    """For how many seconds the oldest notification that is due has waited.
+
+    What is put off after a failed attempt is not due: a receiver that is away makes no worker unready.
+
+    Raises:
+        LaggingError: no dispatcher takes it.
+    """
+    return within(await overdue(), OUTBOX_SECONDS, "a notification that is due waits to be sent")
 
 
 async def check_loop_lag(lag: LoopLag) -> float:

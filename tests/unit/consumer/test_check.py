@@ -94,6 +94,19 @@ async def test_a_disk_without_room_for_the_database_is_not_ready(
     assert "MiB free" in (await failures(asked.ready))["disk"]
 
 
+async def test_an_outbox_that_nobody_empties_is_not_ready_and_says_for_how_long() -> None:
+    waited = 100.0
+
+    async def overdue() -> float:
+        return waited
+
+    checker = HealthChecker(cache_seconds=0)
+    checker.add_check("outbox", lambda: check.check_outbox(overdue))
+    assert await failures(checker) == {}
+    waited = 121.0
+    assert "for 121.0 s, more than 120 s" in (await failures(checker))["outbox"]
+
+
 async def test_the_worst_of_the_last_looks_is_the_loops_lag(clock: FixedClock) -> None:
     lag = LoopLag(metrics=Metrics(), clock=clock.monotonic)
     checker = HealthChecker(cache_seconds=0)
