@@ -54,7 +54,9 @@ def kill_again_and_again(url: str, spool: Path, ledgers: Path, rounds: int, chan
                 asyncio.run(produce(url, spool, ledger))
             finally:
                 os._exit(1)
-        while not ledger.stat().st_size and not os.waitpid(child, os.WNOHANG)[0]:
+        while not ledger.stat().st_size:
+            # Its number may be another process's by now: it must not be killed once it has ended.
+            assert os.waitpid(child, os.WNOHANG) == (0, 0), "the producer ended by itself"
             time.sleep(0.001)
         time.sleep(chance.uniform(0, MOST_SECONDS))
         os.kill(child, signal.SIGKILL)
