@@ -78,6 +78,7 @@ async def test_line_11_a_deleted_queue_is_told_unrouted_events_are_caught_and_a_
     await assert_nothing_lost(publisher.ledger, database_url=database.url, broker_url=broker.url)
 
 
+@pytest.mark.e2e
 @pytest.mark.may_block("starts a worker's process")
 async def test_line_11_readyz_and_health_tell_which_lane_has_no_consumer_and_what_mends_it(
     broker: RabbitMQ, database: PostgreSQL, tmp_path: Path
