@@ -51,7 +51,7 @@ test: $(STAMP)  ## every layer but e2e, on private RabbitMQ and PostgreSQL serve
 .PHONY: e2e
 e2e: $(STAMP)  ## the longer tests: browser, hosts, clusters, faults
 	@tests/servers/install rabbitmq-server postgresql chromium systemd
-	@$(BIN)/pytest --durations=15 -m e2e $(ARGUMENTS)
+	@$(BIN)/pytest --numprocesses=2 --dist=worksteal --durations=15 -m e2e $(ARGUMENTS)
 
 .PHONY: check
 check: $(STAMP)  ## format, lint, types, imports, dependencies, what stands in deploy; edits nothing

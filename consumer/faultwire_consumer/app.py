@@ -37,7 +37,6 @@ from faultwire_consumer.notify.senders.contract import Sender
 from faultwire_consumer.notify.upkeep import Upkeep
 from faultwire_consumer.store.contract import Store
 from faultwire_consumer.store.engine import open_store
-from faultwire_consumer.store.outbox_queries import measure_outbox
 from faultwire_consumer.store.url import parse_database_url, sqlite_path
 from faultwire_consumer.web.application import create_app
 from faultwire_consumer.web.check import check_loop_lag, check_outbox, worker_health
@@ -128,9 +127,11 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event, notifyi
             LaneLoop(one, dead if one.lane == DEAD_LANE else pipeline, metrics=metrics) for one in receivers
         ]
         lag = LoopLag(metrics=metrics)
+        upkeep = Upkeep(store, dispatcher, metrics=metrics, clock=_now)
+        checks = {"loop": partial(check_loop_lag, lag), "outbox": partial(check_outbox, upkeep)}
         app = create_app(
             store=store,
-            health=_health(config, store, loops, lag, ping),
+            health=_health(config, store, loops, checks, ping),
             metrics=metrics,
             intake=intake,
             report=report,
@@ -146,15 +147,10 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event, notifyi
 
             tasks = [start(f"receiver {one.lane}", one.run()) for one in receivers]
             lanes = [start(f"lane {one.lane}", one.run()) for one in loops]
-            watch = GapWatch(
-                store,
-                _ingesting(pipeline),
-                metrics=metrics,
-                clock=_now,
-                drained_at=lambda: _drained_at(loops),
-            )
+            watch = _gap_watch(store, pipeline, metrics, loops)
+            digests = DigestMaker(store, policy, clock=_now, wake=dispatcher.wake)
             parts: dict[str, Part] = {"gap watch": watch, "loop lag": lag, "self report": report}
-            parts |= _notifying(store, policy, dispatcher, metrics)
+            parts |= {"digest maker": digests, "upkeep": upkeep, "dispatcher": dispatcher}
             chores = [start(name, part.run()) for name, part in parts.items()]
             await _stop_wanted(stop, [*tasks, *lanes, *chores])
             await asyncio.gather(_drain(receivers, lanes), dispatcher.drain(DRAIN_SECONDS))
@@ -163,12 +159,14 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event, notifyi
     log.info("worker.drained")
 
 
-def _notifying(store: Store, policy: Policy, dispatcher: Dispatcher, metrics: Metrics) -> Mapping[str, Part]:
-    return {
-        "digest maker": DigestMaker(store, policy, clock=_now, wake=dispatcher.wake),
-        "upkeep": Upkeep(store, dispatcher, metrics=metrics, clock=_now),
-        "dispatcher": dispatcher,
-    }
+def _gap_watch(store: Store, pipeline: Pipeline, metrics: Metrics, loops: Sequence[LaneLoop]) -> GapWatch:
+    return GapWatch(
+        store,
+        _ingesting(pipeline),
+        metrics=metrics,
+        clock=_now,
+        drained_at=lambda: _drained_at(loops),
+    )
 
 
 def _now() -> datetime:
@@ -252,17 +250,13 @@ async def _serving(app: web.Application, config: WorkerConfig) -> AsyncIterator[
 
 
 def _health(
-    config: WorkerConfig, store: Store, loops: Sequence[LaneLoop], lag: LoopLag, ping: BrokerPing | None
+    config: WorkerConfig,
+    store: Store,
+    loops: Sequence[LaneLoop],
+    more: Mapping[str, Check],
+    ping: BrokerPing | None,
 ) -> Health:
-    async def overdue() -> float:
-        return (await measure_outbox(store, now=_now())).overdue_seconds
-
-    more: dict[str, Check] = {
-        "loop": partial(check_loop_lag, lag),
-        "outbox": partial(check_outbox, overdue),
-    }
-    if ping is not None:
-        more["broker"] = ping.ask
+    more = {**more, "broker": ping.ask} if ping is not None else more
     url = parse_database_url(config.database_url)
     directory = sqlite_path(url).parent if url.drivername == "sqlite" else None
     return worker_health(store=store.ping, lanes=loops, more=more, directory=directory)

@@ -64,10 +64,13 @@ def assert_unhurt(felt: Felt) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["amqp", pytest.param("http", marks=pytest.mark.e2e)])
-async def test_while_the_broker_is_away_every_event_goes_to_disk(tmp_path: Path, scheme: str) -> None:
+async def test_while_the_broker_is_away_events_go_to_disk_and_what_outruns_it_is_counted(
+    tmp_path: Path, scheme: str
+) -> None:
     felt = await harry(f"{scheme}://127.0.0.1:{reserve_port()}/", tmp_path)
     assert_unhurt(felt)
-    assert felt["lost"] == {}
+    assert set(felt["lost"]) <= {"buffer_full"}
+    assert sum(felt["lost"].values()) < felt["handled"] / 2, "memory alone holds more than half"
 
 
 @pytest.mark.e2e

@@ -36,6 +36,8 @@ class Upkeep:
         self._metrics = metrics
         self._clock = clock
         self._sleep = sleep
+        self.overdue_seconds = 0.0
+        """How long the oldest notification that is due has waited, at the last look."""
 
     async def run(self) -> None:
         """Go on until cancelled; a database that is away is asked again."""
@@ -61,3 +63,4 @@ class Upkeep:
         depth = await measure_outbox(self._store, now=self._clock())
         self._metrics.outbox_waiting.set(depth.waiting)
         self._metrics.outbox_overdue_seconds.set(depth.overdue_seconds)
+        self.overdue_seconds = depth.overdue_seconds

@@ -2,7 +2,7 @@
 
 import inspect
 import shutil
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
@@ -93,7 +93,14 @@ async def check_lane(lane: Lane) -> float:
     return within(lane.lag_seconds, LANE_LAG_SECONDS, "a batch waits to be settled")
 
 
-async def check_outbox(overdue: Callable[[], Awaitable[float]]) -> float:
+class Outbox(Protocol):
+    """What is known of the outbox."""
+
+    overdue_seconds: float
+    """How long the oldest notification that is due has waited, at the last look."""
+
+
+async def check_outbox(outbox: Outbox) -> float:
     """For how many seconds the oldest notification that is due has waited.
 
     What is put off after a failed attempt is not due: a receiver that is away makes no worker unready.
@@ -101,7 +108,7 @@ async def check_outbox(overdue: Callable[[], Awaitable[float]]) -> float:
     Raises:
         LaggingError: no dispatcher takes it.
     """
-    return within(await overdue(), OUTBOX_SECONDS, "a notification that is due waits to be sent")
+    return within(outbox.overdue_seconds, OUTBOX_SECONDS, "a notification that is due waits to be sent")
 
 
 async def check_loop_lag(lag: LoopLag) -> float:

@@ -27,6 +27,13 @@ class Lane:
     lag_seconds: float = 0.0
 
 
+@dataclass
+class Outbox:
+    """An outbox as the checks see it."""
+
+    overdue_seconds: float = 100.0
+
+
 class Store:
     """Answers, or does not."""
 
@@ -95,15 +102,11 @@ async def test_a_disk_without_room_for_the_database_is_not_ready(
 
 
 async def test_an_outbox_that_nobody_empties_is_not_ready_and_says_for_how_long() -> None:
-    waited = 100.0
-
-    async def overdue() -> float:
-        return waited
-
+    outbox = Outbox()
     checker = HealthChecker(cache_seconds=0)
-    checker.add_check("outbox", lambda: check.check_outbox(overdue))
+    checker.add_check("outbox", lambda: check.check_outbox(outbox))
     assert await failures(checker) == {}
-    waited = 121.0
+    outbox.overdue_seconds = 121.0
     assert "for 121.0 s, more than 120 s" in (await failures(checker))["outbox"]
 
 
