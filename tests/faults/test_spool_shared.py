@@ -59,6 +59,20 @@ def test_line_40_what_a_dead_process_left_is_adopted_and_its_file_goes(tmp_path:
         assert len(read_spools(tmp_path / "s")) == 1_200
 
 
+def test_line_40_an_event_that_an_interrupted_adoption_copied_twice_is_no_damage(tmp_path: Path) -> None:
+    with spooling(tmp_path / "source") as source:
+        for event_id in ("once", "twice", "twice"):
+            source.hand(event_id=event_id)
+        left = leave_orphan(tmp_path / "source", tmp_path / "s")
+    with spooling(tmp_path / "s") as heir:
+        heir.spool.start()
+        until(lambda: not left.exists())
+        figures = heir.buffer.figures()
+        assert (figures.adopted, figures.lost) == (3, {})
+        assert spooled_ids(tmp_path / "s") == {"once", "twice"}
+        assert not list((tmp_path / "s").glob("*.corrupt-*"))
+
+
 def test_line_40_a_file_whose_process_lives_is_not_adopted_until_it_is_dead(tmp_path: Path) -> None:
     with spooling(tmp_path / "source") as source:
         source.hand()

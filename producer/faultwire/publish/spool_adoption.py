@@ -60,6 +60,8 @@ class Adopter:
         self._noted = Counter(lock.noted())
         self._known = self._noted.total()
         self._seen: set[str] = set()
+        self._found = 0
+        """Rows, where ``_seen`` has ids: one that an interrupted adoption copied twice is two rows."""
         self._rows = self._read()
         self.is_damaged = False
         self._is_read = False
@@ -93,7 +95,7 @@ class Adopter:
         except UnicodeDecodeError:
             self.is_damaged = True  # SQLite's message quotes what it found in the schema
         # The owner's note never says more than there was: where it does, damage looks like an empty file.
-        self.is_damaged = self.is_damaged or len(self._seen) < self._known
+        self.is_damaged = self.is_damaged or self._found < self._known
         if self.is_damaged:
             yield from self._salvaged_rows()
         self._is_read = True
@@ -118,6 +120,7 @@ class Adopter:
                     self.is_damaged = True
                     continue
                 self._seen.add(record.event_id)
+                self._found += 1
                 yield AdoptedRow(number, record.rank, refusals if isinstance(refusals, int) else 0, data)
 
     def _may_open(self) -> bool:
@@ -137,9 +140,11 @@ class Adopter:
         self._close_connection()
         with contextlib.suppress(FileNotFoundError):
             os.replace(f"{self.path}{TORN}", f"{self.path}-wal")
-        for record, data in salvage(self.path, self._seen, self._known):
+        repeated = self._found - len(self._seen)
+        for record, data in salvage(self.path, self._seen, self._known - repeated):
+            self._found += 1
             yield AdoptedRow(0, record.rank, 0, data)
-        self.missing = max(0, self._known - len(self._seen))
+        self.missing = max(0, self._known - self._found)
 
     def copied(self, rows: Sequence[AdoptedRow]) -> None:
         """Forget rows that lie elsewhere now, so that a crash before the end repeats few of them."""
