@@ -85,7 +85,9 @@ async def hosting(url: str, home: Path, log: pytest.LogCaptureFixture, **options
             yield host
             await host.is_confirmed()
     host.assert_accounts()
-    assert await asyncio.to_thread(os.listdir, spool) == []
+    # A ledger stays where a slow line does not take the last report before the end: the next process says it.
+    left = await asyncio.to_thread(os.listdir, spool)
+    assert [name for name in left if not name.endswith(".ledger")] == []
     mistakes = [record.getMessage() for record in log.records if record.name == "asyncio"]
     mistakes += said(log, "publisher.failed", "spool.failed")
     assert mistakes == []
