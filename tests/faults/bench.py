@@ -34,8 +34,8 @@ from faultwire_shared.event import Lane
 from faultwire_shared.health import HealthChecker
 
 RETURNED_ONCE: Final = 3
-"""The attempts of a message that the worker returned once, at most. RabbitMQ 3.10 adds one to what is
-on its way while a consumer is made anew, as it is for another prefetch."""
+"""The attempts of a message that the worker returned once, at most. Seen is one more now and then; that
+RabbitMQ 3.10 adds it while a consumer is made anew for another prefetch is a guess, not proven."""
 TRIES: Final = "faultwire_batch_seconds_count"
 
 

@@ -125,6 +125,7 @@ async def four_dispatchers(store: Store, database: PostgreSQL, tmp_path: Path) -
     assert set(sent) == {f"key-{number}" for number in range(ALERTS)}
     assert sum(sent.values()) - ALERTS <= AT_ONCE, "only what the frozen one had is sent twice"
     attempts = await store.read(select(outbox_attempts.c.outbox_id))
+    # An attempt is written down with its claim: what froze, or met SIGTERM, may not have come to send.
     beyond = len(attempts) - sum(sent.values())
     assert 0 <= beyond <= AT_ONCE, "what was begun is recorded; only what the frozen one lost is not sent"
 
