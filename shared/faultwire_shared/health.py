@@ -129,6 +129,7 @@ class HealthChecker:
             return _fail(probe, f"no answer for {started - before.since:.1f} s")
         asked = self._asked[probe.name] = _Asked(started)
         task = asked.task = asyncio.create_task(_ask(probe.ping, asked))
+        task.add_done_callback(_take_error)
         try:
             # wait, not wait_for: a check that resists its cancellation must not hold the answer.
             done, _ = await asyncio.wait({task}, timeout=probe.timeout)
@@ -178,7 +179,7 @@ def _in_thread(function: Callable[[], Any]) -> asyncio.Future[Any]:
     """Call in a daemon thread: one of an executor that hangs would hold the end of the process."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
-    future.add_done_callback(lambda one: one.cancelled() or one.exception())  # else asyncio tells of it
+    future.add_done_callback(_take_error)
 
     def settle(set_value: Callable[[Any], None], value: object) -> None:
         if not future.done():
@@ -194,6 +195,12 @@ def _in_thread(function: Callable[[], Any]) -> asyncio.Future[Any]:
 
     threading.Thread(target=run, name="faultwire health", daemon=True).start()
     return future
+
+
+def _take_error(future: asyncio.Future[Any]) -> None:
+    """What a check raises after its timeout is no news; untaken, asyncio would log it."""
+    if not future.cancelled():
+        future.exception()
 
 
 def _response_time(result: CheckResult, elapsed: float) -> float:

@@ -184,3 +184,18 @@ async def test_a_task_that_nobody_waits_for_is_reported(store: Store, report: Se
     gc.collect()
     await until_stored(store, 1)
     assert report.handled == 1
+
+
+async def test_what_a_driver_drops_with_its_connection_is_not_the_workers_error(report: SelfReport) -> None:
+    async def die() -> None:
+        raise ConnectionResetError("the broker is gone")
+
+    loop = asyncio.get_running_loop()
+    bare: asyncio.Future[None] = loop.create_future()
+    bare.set_exception(RuntimeError("unexpected connection_lost() call"))
+    dropped = asyncio.create_task(die())
+    await asyncio.wait({dropped})
+    del bare, dropped
+    gc.collect()
+    await asyncio.sleep(0)
+    assert report.handled == 0

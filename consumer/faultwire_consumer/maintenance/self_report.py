@@ -24,7 +24,7 @@ from faultwire_shared import __version__, codec
 from faultwire_shared.codec import EVENT_TYPE
 from faultwire_shared.event import Event
 from faultwire_shared.event_id import new_event_id
-from faultwire_shared.taxonomy import DatabaseConnectionError
+from faultwire_shared.taxonomy import DatabaseConnectionError, classify
 
 BURST_SECONDS: Final = 60.0
 """So long errors of one kind are counted behind the first; then one event tells how many they were."""
@@ -220,7 +220,10 @@ class SelfReport:
         """A task that nobody waits for raised; asyncio tells of it in the log."""
         loop.default_exception_handler(context)
         error = context.get("exception")
-        if isinstance(error, Exception):
+        # Drivers drop futures and tasks of a connection that broke; whoever waits for it tells of that.
+        if not isinstance(error, Exception) or not isinstance(context.get("future"), asyncio.Task):
+            return
+        if classify(error).category is Category.SYSTEM:
             self.report(error, part="event loop", handled=False)
 
     async def __aenter__(self) -> Self:

@@ -1,6 +1,7 @@
 """Checks run side by side, each under its timeout, and never pile up."""
 
 import asyncio
+import gc
 import json
 import threading
 from collections.abc import Iterator
@@ -222,3 +223,19 @@ async def test_an_error_that_cannot_be_shown_is_named_by_its_type() -> None:
     checker = HealthChecker()
     checker.add_check("hostile", hostile.check)
     assert (await checker.run_checks())["checks"][0]["error"] == "SilentError"
+
+
+async def test_what_a_check_raises_after_its_timeout_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def late() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise ConnectionError("gone") from None
+
+    checker = HealthChecker()
+    checker.add_check("late", late, timeout=0.01)
+    await checker.run_checks()
+    del checker
+    await asyncio.sleep(0.01)
+    gc.collect()
+    assert caplog.text == ""
