@@ -1,12 +1,14 @@
-"""From an event to the response for the caller: what each category may say, and with which headers."""
+"""From a sighting to the response for the caller: what each category may say, and with which headers."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from faultwire.chain import text_of
 from faultwire.publish.ticket import Ticket
 from faultwire.response import SENTENCES, ErrorResponse
-from faultwire_shared.event import Category, Event
+from faultwire.sighting import Sighting
+from faultwire_shared.event import STRING_CHARACTERS, Category
 from faultwire_shared.snapshot import Snapshot, clean_text
 from faultwire_shared.taxonomy import DEFAULTS, AuthenticationError, Classification, ExternalError
 
@@ -16,44 +18,50 @@ _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 def respond(
-    error: object,
-    event: Event,
-    *,
-    meaning: Classification,
-    user_message: object,
-    ticket: Ticket,
+    sighting: Sighting, ticket: Ticket, *, user_message: object, text: str | None = None
 ) -> ErrorResponse:
-    """``response_for``, or the generic answer where the error's details are hostile; never raises."""
+    """The answer to an error, by its category's rules; never raises.
+
+    Args:
+        sighting: the error.
+        ticket: of the event that stands for it.
+        user_message: shown in place of what the category would say.
+        text: the error's own text, where it is at hand.
+    """
     try:
-        return response_for(error, event, meaning=meaning, user_message=user_message, ticket=ticket)
+        frank = sighting.meaning.category in _FRANK
+        message = clean_text(user_message) if user_message else ""
+        if frank and not message:
+            message = _own_text(sighting.error) if text is None else text
+        details = _details(sighting.error) if frank else _NOTHING
+        return _response(sighting, ticket, message, details, _headers(sighting.error, sighting.meaning))
     except Exception:  # noqa: BLE001 - details may raise anything, and the generic answer needs none
-        return response_for(None, event, meaning=meaning, user_message=None, ticket=ticket)
+        return _response(sighting, ticket, "", _NOTHING, _headers(None, sighting.meaning))
 
 
-def response_for(
-    error: object,
-    event: Event,
-    *,
-    meaning: Classification,
-    user_message: object,
+def _response(
+    sighting: Sighting,
     ticket: Ticket,
+    message: str,
+    details: Mapping[str, Any],
+    headers: Mapping[str, str],
 ) -> ErrorResponse:
-    """The answer to an error, by its category's rules."""
-    category = meaning.category
-    frank = category in _FRANK
-    message = clean_text(user_message) if user_message else event.message if frank else ""
     return ErrorResponse(
         error_id=ticket.event_id,
-        message=message or SENTENCES[event.severity],
-        severity=event.severity,
-        occurred_at=event.occurred_at,
-        category=category,
-        code=meaning.code,
-        status=_status(meaning),
-        details=_details(error) if frank else _NOTHING,
-        headers=_headers(error, meaning),
+        message=message or SENTENCES[sighting.severity],
+        severity=sighting.severity,
+        occurred_at=sighting.at,
+        category=sighting.meaning.category,
+        code=sighting.meaning.code,
+        status=_status(sighting.meaning),
+        details=details,
+        headers=headers,
         ticket=ticket,
     )
+
+
+def _own_text(error: object) -> str:
+    return text_of(error)[:STRING_CHARACTERS] if isinstance(error, BaseException) else clean_text(error)
 
 
 def _status(meaning: Classification) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from reprlib import Repr
 from typing import Final
 
-from faultwire.frame import frames_of
+from faultwire.frame import FrameReader
 from faultwire.identity import identity_of
 from faultwire_shared.event import NAME_CHARACTERS, STRING_CHARACTERS, ExceptionInfo
 from faultwire_shared.snapshot import Snapshot, clean_text
@@ -25,14 +25,15 @@ _short.maxstring = _short.maxother = STRING_CHARACTERS
 class Chain:
     """Reads one exception: the one raised first, then its cause, and so on to the root."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, frames: FrameReader) -> None:
         self._snapshot = snapshot
+        self._frames = frames
         self._left = EXCEPTIONS
 
     def read(self, error: BaseException, *, depth: int = 0) -> list[ExceptionInfo]:
         """The chain; loops are followed once, and what is beyond the bounds is left out and noted."""
         found: list[ExceptionInfo] = []
-        for each in _causes(error):
+        for each in causes_of(error):
             if len(found) >= CHAIN or self._left <= 0:
                 self._snapshot.cut("exceptions")
                 break
@@ -41,7 +42,7 @@ class Chain:
         return found
 
     def _one(self, error: BaseException, depth: int) -> ExceptionInfo:
-        frames, cut = frames_of(error.__traceback__)
+        frames, cut = self._frames.read(error.__traceback__)
         if cut:
             self._snapshot.cut("exceptions.frames")
         kind = type(error)
@@ -85,7 +86,8 @@ def text_of(error: BaseException) -> str:
     return clean_text(shown, STRING_CHARACTERS + 1)
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes_of(error: BaseException) -> Iterator[BaseException]:
+    """The exception, its cause, that one's, and so on; each once."""
     seen: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in seen:

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from msgspec.structs import force_setattr
 
 from faultwire import processors as chain
-from faultwire.capture import Unencodable, encode_bounded
+from faultwire.encoding import Unencodable, encode_bounded
 from faultwire.processors import Processor
 from faultwire.publish.account import Account
-from faultwire.publish.loss import Losses, LossReason, Number
+from faultwire.publish.loss import Losses, LossReason
 from faultwire.publish.outlet import Outlet
 from faultwire.publish.ticket import Ticket, refused
 from faultwire.stats import Stats
@@ -31,33 +31,50 @@ class Emitter:
 
     def emit(self, event: Event, *, at_once: bool) -> Ticket:
         """Hand the event over; ``at_once`` to the disk as well. Never raises."""
+        kept = self.prepare(event)
+        if isinstance(kept, Ticket):
+            return kept
+        ticket = Ticket(event_id=event.id)
+        self.send(kept, ticket, at_once=at_once)
+        return ticket
+
+    def prepare(self, event: Event) -> Event | Ticket:
+        """The event as the processors leave it, or the ticket of one that goes nowhere."""
         if self._outlet is None:
             return Ticket(event_id=event.id, state=refused("disabled"))
         kept, failures = chain.run(self._processors, event)
         self._processor_failures += failures
-        if kept is None:
-            return self._lose(event, LossReason.PROCESSOR, None)
-        number = self._account.who.producer_id, self._account.next_number()
-        force_setattr(kept, "id", event.id)
-        force_setattr(kept, "producer_id", number[0])
-        force_setattr(kept, "sequence", number[1])
-        try:
-            body, kept = encode_bounded(kept)
-        except Unencodable:
-            return self._lose(event, LossReason.UNENCODABLE, number)
-        ticket = Ticket(
-            event_id=event.id,
-            body=body,
-            lane=kept.severity.lane,
-            rank=kept.severity.rank,
-            routing_key=self._key(kept),
-            number=number,
-        )
-        self._outlet.put(ticket, at_once=at_once)
-        return ticket
+        return self.lose(event.id, LossReason.PROCESSOR) if kept is None else kept
 
-    def stats(self, handled: int) -> Stats:
-        """What has been done so far with what was handled."""
+    def send(self, event: Event, ticket: Ticket, *, at_once: bool = False) -> None:
+        """Number and encode a prepared event, and put its ticket into the outlet."""
+        outlet = self._outlet
+        if outlet is None:
+            return
+        number = ticket.number = self._account.who.producer_id, self._account.next_number()
+        force_setattr(event, "id", ticket.event_id)
+        force_setattr(event, "producer_id", number[0])
+        force_setattr(event, "sequence", number[1])
+        try:
+            ticket.body, event = encode_bounded(event)
+        except Unencodable:
+            self._losses.count(LossReason.UNENCODABLE, numbers=(number,))
+            ticket.settle(refused(LossReason.UNENCODABLE.value))
+            return
+        ticket.lane = event.severity.lane
+        ticket.rank = event.severity.rank
+        ticket.routing_key = self._key(event)
+        outlet.put(ticket, at_once=at_once)
+
+    def lose(self, event_id: str, reason: LossReason) -> Ticket:
+        """The ticket of an event that gets no number, with its loss counted."""
+        if self._outlet is None:
+            return Ticket(event_id=event_id, state=refused("disabled"))
+        self._losses.count(reason, numbers=(None,))
+        return Ticket(event_id=event_id, state=refused(reason.value))
+
+    def stats(self, handled: int, *, collapsed: int, windows: int) -> Stats:
+        """What has been done so far with what was handled, of which some wait in windows of a storm."""
         figures = self._outlet.buffer.figures() if self._outlet is not None else None
         lost = figures.lost if figures else self._losses.by_reason()
         return Stats(
@@ -67,7 +84,8 @@ class Emitter:
             adopted=figures.adopted if figures else 0,
             refused=lost.get(LossReason.REFUSED.value, 0),
             lost=lost,
-            buffered=figures.held if figures else 0,
+            buffered=windows + (figures.held if figures else 0),
+            collapsed=collapsed,
             processor_failures=self._processor_failures,
         )
 
@@ -78,10 +96,6 @@ class Emitter:
         self._account.forget()
         if self._outlet is not None:
             self._outlet.forget()
-
-    def _lose(self, event: Event, reason: LossReason, number: Number | None) -> Ticket:
-        self._losses.count(reason, numbers=(number,))
-        return Ticket(event_id=event.id, state=refused(reason.value))
 
     def _key(self, event: Event) -> str:
         pair = event.severity, event.category

@@ -8,7 +8,7 @@ import linecache
 import os
 import sys
 from collections import deque
-from itertools import islice
+from collections.abc import Iterable
 from types import CodeType, TracebackType
 from typing import Final
 
@@ -24,53 +24,72 @@ _PATH_CHARACTERS: Final = 400
 _LIBRARY: Final = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120 - pathlib adds 10 ms to the import
 _INSTALLED: Final = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
-# By identity, as a code object's hash reads all of its bytes; the object itself is kept beside the
-# frame, so its identity cannot come back as another's.
-_cache: dict[tuple[int, int], tuple[CodeType, Frame]] = {}
 
+class FrameReader:
+    """Reads tracebacks, and remembers each line that it has read.
 
-def frames_of(traceback: TracebackType | None) -> tuple[list[Frame], bool]:
-    """The frames, at most ``FRAMES`` with both ends kept, and whether any were left out."""
-    outer: list[Frame] = []
-    while traceback is not None and len(outer) < FRAMES:
-        known = _cache.get((id(traceback.tb_frame.f_code), traceback.tb_lineno))
-        outer.append(known[1] if known is not None else _frame(traceback))
-        traceback = traceback.tb_next
-    if traceback is None:
-        return outer, False
-    last: deque[TracebackType] = deque(maxlen=FRAMES - OUTER_FRAMES)
-    left = 0
-    while traceback is not None:
-        last.append(traceback)
-        left += 1
-        traceback = traceback.tb_next
-    kept = outer[OUTER_FRAMES:] + [_frame(each) for each in last]
-    return outer[:OUTER_FRAMES] + list(islice(kept, len(kept) - (FRAMES - OUTER_FRAMES), None)), True
+    Args:
+        in_app_include: modules (with what is below them) that count as the service's own wherever they lie.
+        in_app_exclude: modules that do not, though they lie among its own; the longer name wins.
+    """
 
+    def __init__(self, in_app_include: Iterable[str] = (), in_app_exclude: Iterable[str] = ()) -> None:
+        self._rules = {
+            **dict.fromkeys(map(str, in_app_exclude), False),
+            **dict.fromkeys(map(str, in_app_include), True),
+        }
+        # By identity, as a code object's hash reads all of its bytes; the object itself is kept beside
+        # the frame, so its identity cannot come back as another's.
+        self._cache: dict[tuple[int, int], tuple[CodeType, Frame]] = {}
 
-def _frame(traceback: TracebackType) -> Frame:
-    code = traceback.tb_frame.f_code
-    key = (id(code), traceback.tb_lineno)
-    known = _cache.get(key)
-    if known is None:
-        if len(_cache) >= CACHED_FRAMES:
-            _cache.clear()
-        known = _cache[key] = code, _read_frame(traceback)
-    return known[1]
+    def read(self, traceback: TracebackType | None) -> tuple[list[Frame], bool]:
+        """The frames, at most ``FRAMES`` with both ends kept, and whether any were left out."""
+        outer: list[Frame] = []
+        cache = self._cache
+        while traceback is not None and len(outer) < FRAMES:
+            known = cache.get((id(traceback.tb_frame.f_code), traceback.tb_lineno))
+            outer.append(known[1] if known is not None else self._frame(traceback))
+            traceback = traceback.tb_next
+        if traceback is None:
+            return outer, False
+        last: deque[TracebackType] = deque(maxlen=FRAMES - OUTER_FRAMES)
+        while traceback is not None:
+            last.append(traceback)
+            traceback = traceback.tb_next
+        kept = outer[OUTER_FRAMES:] + [self._frame(each) for each in last]
+        return outer[:OUTER_FRAMES] + kept[-(FRAMES - OUTER_FRAMES) :], True
 
+    def _frame(self, traceback: TracebackType) -> Frame:
+        code = traceback.tb_frame.f_code
+        key = (id(code), traceback.tb_lineno)
+        known = self._cache.get(key)
+        if known is None:
+            if len(self._cache) >= CACHED_FRAMES:
+                self._cache.clear()
+            known = self._cache[key] = code, self._read_frame(traceback)
+        return known[1]
 
-def _read_frame(traceback: TracebackType) -> Frame:
-    code = traceback.tb_frame.f_code
-    names = traceback.tb_frame.f_globals
-    module = clean_text(names.get("__name__") or "", NAME_CHARACTERS)
-    return Frame(
-        file=clean_text(_shown_path(code.co_filename, module), _PATH_CHARACTERS),
-        module=module,
-        qualname=clean_text(code.co_qualname, NAME_CHARACTERS),
-        line=traceback.tb_lineno or 0,
-        in_app=_is_in_app(code.co_filename),
-        context=_source_line(traceback),
-    )
+    def _read_frame(self, traceback: TracebackType) -> Frame:
+        code = traceback.tb_frame.f_code
+        names = traceback.tb_frame.f_globals
+        module = clean_text(names.get("__name__") or "", NAME_CHARACTERS)
+        return Frame(
+            file=clean_text(_shown_path(code.co_filename, module), _PATH_CHARACTERS),
+            module=module,
+            qualname=clean_text(code.co_qualname, NAME_CHARACTERS),
+            line=traceback.tb_lineno or 0,
+            in_app=self._is_in_app(code.co_filename, module),
+            context=_source_line(traceback),
+        )
+
+    def _is_in_app(self, path: str, module: str) -> bool:
+        if self._rules:
+            name = module
+            while name:
+                if name in self._rules:
+                    return self._rules[name]
+                name = name.rpartition(".")[0]
+        return _lies_in_app(path)
 
 
 def _source_line(traceback: TracebackType) -> list[str]:
@@ -83,7 +102,7 @@ def _source_line(traceback: TracebackType) -> list[str]:
     return [text] if text else []
 
 
-def _is_in_app(path: str) -> bool:
+def _lies_in_app(path: str) -> bool:
     if path.startswith("<frozen "):
         return False
     return not path.startswith(_LIBRARY) and not any(part in path for part in _INSTALLED)

@@ -7,11 +7,18 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from itertools import count
 from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, Unpack
 
+from faultwire import scope
 from faultwire.answer import respond
-from faultwire.capture import SDK, Clock, Extras, Origin, capture
+from faultwire.binding import Binding
+from faultwire.breadcrumb import BREADCRUMBS
+from faultwire.capture import SDK, Clock, Origin, capture
+from faultwire.collapser import Collapser
 from faultwire.emitter import Emitter
+from faultwire.frame import FrameReader
+from faultwire.gate import Gate
+from faultwire.guard import Guard
 from faultwire.log_line import log_handled
 from faultwire.processors import Processor
 from faultwire.publish import farewell
@@ -21,11 +28,14 @@ from faultwire.publish.loss import Losses
 from faultwire.publish.outlet import Outlet
 from faultwire.publish.ticket import Ticket
 from faultwire.publish.transport import Transport
+from faultwire.recent import Recent
 from faultwire.report import Identity
 from faultwire.response import ErrorResponse
 from faultwire.settings import read_settings
+from faultwire.sighting import ExtraFields, Extras, Sighting, sight
 from faultwire.stats import Stats
 from faultwire_shared.event import NAME_CHARACTERS, ErrorSeverity
+from faultwire_shared.event_id import new_event_id
 from faultwire_shared.snapshot import clean_text
 
 Durability = Literal["buffered", "spooled", "confirmed"]
@@ -42,7 +52,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class ErrorManager:
+class ErrorManager(Binding):
     """Takes exceptions, answers with what may be shown, and publishes an event for each.
 
     ``async with ErrorManager(service="billing", broker_url="amqp://…") as errors:`` connects in the
@@ -55,6 +65,13 @@ class ErrorManager:
         release: the service's version; a resolved incident that comes back in a newer one has regressed.
         host: this machine's name; the system's by default.
         processors: steps that may change or drop each event before it is published.
+        before_send: one more step, the last.
+        ignore_errors: classes, or names of classes, whose exceptions are answered and make no event.
+        sample_rate: the share of errors that makes events, 0 to 1; what is left out is counted as such.
+        collapse_storms: a burst of the same error becomes a few events that carry an exact count.
+        max_breadcrumbs: so many of the last ones travel with an event.
+        in_app_include: modules that count as the service's own, wherever they are installed.
+        in_app_exclude: modules that do not.
         spool_path: a directory for what the broker does not take at once; by default
             ``faultwire/spool/<service>`` in the user's state directory, none with an empty text.
         spool_bytes: what the spool may take of the disk.
@@ -67,7 +84,9 @@ class ErrorManager:
         transport: makes a transport of your own in place of the URL's.
 
     Raises:
-        ValueError: the service has no name, or the URL cannot be used; the text holds no password.
+        ValueError: the service has no name, the URL cannot be used (the text holds no password), or the
+            sample rate is no share.
+        TypeError: ``ignore_errors`` holds what is no class of exceptions.
     """
 
     def __init__(
@@ -79,6 +98,13 @@ class ErrorManager:
         release: str | None = None,
         host: str | None = None,
         processors: Iterable[Processor] = (),
+        before_send: Processor | None = None,
+        ignore_errors: Iterable[type[BaseException] | str] = (),
+        sample_rate: float = 1.0,
+        collapse_storms: bool = True,
+        max_breadcrumbs: int = BREADCRUMBS,
+        in_app_include: Iterable[str] = (),
+        in_app_exclude: Iterable[str] = (),
         spool_path: str | os.PathLike[str] | None = None,
         spool_bytes: int = SPOOL_BYTES,
         flush_on_sigterm: bool = True,
@@ -97,7 +123,10 @@ class ErrorManager:
         )
         self._confirm_timeout = confirm_timeout
         self._shutdown_timeout = shutdown_timeout
-        self._clock = clock
+        super().__init__(clock, max_breadcrumbs)
+        self._gate = Gate(ignore_errors, sample_rate)
+        self._frames = FrameReader(in_app_include, in_app_exclude)
+        self._recent = Recent()
         self._handled = count(1)
         self._handled_now = 0
         losses = Losses()
@@ -108,7 +137,9 @@ class ErrorManager:
         self._outlet = (
             Outlet(make_transport, losses, make_spool=make_spool, account=account) if make_transport else None
         )
-        self._emitter = Emitter(processors, account, losses, self._outlet)
+        steps = (*processors, before_send) if before_send else tuple(processors)
+        self._emitter = Emitter(steps, account, losses, self._outlet)
+        self._collapser = Collapser(self._emitter, enabled=collapse_storms and self._outlet is not None)
         _managers.add(self)
         if flush_on_sigterm and make_transport and make_spool:
             farewell.flush_on_sigterm()
@@ -136,12 +167,7 @@ class ErrorManager:
         user_message: str | None = None,
         *,
         durability: Durability = "buffered",
-        tags: Mapping[str, object] | None = None,
-        user: Mapping[str, object] | str | int | None = None,
-        request: Mapping[str, object] | None = None,
-        transaction: str | None = None,
-        fingerprint: Iterable[str] | None = None,
-        handled: bool = True,
+        **extra: Unpack[ExtraFields],
     ) -> ErrorResponse:
         """Take an error and answer it; never raises, but for the cancellation of a wait for a confirm.
 
@@ -153,23 +179,11 @@ class ErrorManager:
             durability: ``spooled`` waits until the event is on disk or confirmed, ``confirmed`` for the
                 broker, both for ``confirm_timeout`` seconds at most; ``response.state`` then says how far
                 the event has got.
-            tags: names and short values to filter by.
-            user: who met the error, as a mapping or just an id.
-            request: what was asked for, as a mapping.
-            transaction: the route or job, without its arguments: ``/orders/{id}/pay``.
-            fingerprint: groups by these parts; ``{{ default }}`` stands for the usual ones.
-            handled: False for what would have ended the process or request.
+            extra: ``tags``, ``user``, ``request``, ``transaction``, ``fingerprint``, ``handled`` and
+                ``template``, as ``ExtraFields`` explains them.
         """
-        extras = Extras(
-            context=context,
-            tags=tags,
-            user=user,
-            request=request,
-            transaction=transaction,
-            fingerprint=fingerprint,
-            handled=handled,
-        )
         at_once = durability == "spooled"
+        extras = Extras(context=context, **extra)
         response, ticket = self._handle(error, severity, user_message, extras, at_once=at_once)
         if durability != "buffered" and self._outlet is not None:
             await self._outlet.settle(ticket, self._confirm_timeout, on_disk=at_once)
@@ -181,49 +195,90 @@ class ErrorManager:
         severity: ErrorSeverity | str | int | None = None,
         context: Mapping[str, object] | None = None,
         user_message: str | None = None,
-        *,
-        tags: Mapping[str, object] | None = None,
-        user: Mapping[str, object] | str | int | None = None,
-        request: Mapping[str, object] | None = None,
-        transaction: str | None = None,
-        fingerprint: Iterable[str] | None = None,
-        handled: bool = True,
+        **extra: Unpack[ExtraFields],
     ) -> ErrorResponse:
         """``handle_error`` for code that cannot await; takes calls from any thread."""
-        extras = Extras(
-            context=context,
-            tags=tags,
-            user=user,
-            request=request,
-            transaction=transaction,
-            fingerprint=fingerprint,
-            handled=handled,
-        )
-        return self._handle(error, severity, user_message, extras)[0]
+        return self._handle(error, severity, user_message, Extras(context=context, **extra))[0]
 
-    def _handle(
+    def handle_once(
         self,
         error: object,
-        severity: object,
-        user_message: object,
-        extras: Extras,
-        *,
-        at_once: bool = False,
+        severity: ErrorSeverity | str | int | None = None,
+        context: Mapping[str, object] | None = None,
+        user_message: str | None = None,
+        **extra: Unpack[ExtraFields],
+    ) -> ErrorResponse:
+        """``handle_error_nowait`` for the outer layers, which an error may reach that an inner one handled.
+
+        The very exception that was handed over within the last ten seconds gets the response that it got
+        then, and makes no second event.
+        """
+        known = self._recent.find(error)
+        return known or self._handle(error, severity, user_message, Extras(context=context, **extra))[0]
+
+    def capture_message(
+        self,
+        message: str,
+        severity: ErrorSeverity | str | int = ErrorSeverity.LOW,
+        context: Mapping[str, object] | None = None,
+        **extra: Unpack[ExtraFields],
+    ) -> ErrorResponse:
+        """Make an event of a text, where there is no exception; never raises."""
+        return self._handle(message, severity, None, Extras(context=context, **extra))[0]
+
+    def _handle(
+        self, error: object, severity: object, user_message: object, extras: Extras, *, at_once: bool = False
     ) -> tuple[ErrorResponse, Ticket]:
         self._handled_now = next(self._handled)
-        event, meaning = capture(
-            error, now=self._clock(), origin=self._origin, severity=severity, extras=extras
-        )
-        ticket = self._emitter.emit(event, at_once=at_once)
-        response = respond(error, event, meaning=meaning, user_message=user_message, ticket=ticket)
-        log_handled(event, error)
+        sighting = sight(error, at=self._clock(), severity=severity, extras=extras)
+        ticket, text = self._ticket(sighting, at_once=at_once)
+        response = respond(sighting, ticket, user_message=user_message, text=text)
+        self._recent.remember(error, response)
         return response, ticket
+
+    def _ticket(self, sighting: Sighting, *, at_once: bool) -> tuple[Ticket, str | None]:
+        """The ticket of the event that stands for the error, and the error's text where that was read."""
+        refusal = self._gate.refuses(sighting.error)
+        if refusal is not None:
+            return self._emitter.lose(new_event_id(sighting.at), refusal), None
+        entry = self._collapser.enter(sighting)
+        if isinstance(entry, Ticket):
+            return entry, None
+        event = capture(
+            sighting,
+            event_id=new_event_id(sighting.at),
+            origin=self._origin,
+            frames=self._frames,
+            scope=scope.current(),
+        )
+        ticket = self._collapser.emit(event, entry, at_once=at_once)
+        log_handled(event, sighting.error)
+        return ticket, event.message
+
+    def guard(
+        self,
+        severity: ErrorSeverity | str | int | None = None,
+        context: Mapping[str, object] | None = None,
+        *,
+        reraise: bool = True,
+        **extra: Unpack[ExtraFields],
+    ) -> Guard:
+        """Handle what is raised inside: ``with errors.guard():``, ``async with``, or as a decorator.
+
+        Args:
+            severity: as of ``handle_error``.
+            context: as of ``handle_error``.
+            reraise: False swallows the exception once it is handed over.
+            extra: as of ``handle_error``.
+        """
+        return Guard(self, severity, context, reraise=reraise, extra=extra)
 
     async def flush(self, timeout: float) -> bool:  # noqa: ASYNC109 - running out is an answer here, not an error
         """Wait until nothing is in memory, at most ``timeout`` seconds; whether it came to that.
 
         What is on disk is waited for too, unless the broker is known to be away.
         """
+        self._collapser.close_windows()
         return self._outlet is None or await self._outlet.flush(timeout)
 
     async def aclose(self) -> None:
@@ -231,6 +286,7 @@ class ErrorManager:
 
         Without a spool, what is left is counted as lost.
         """
+        self._collapser.stop()
         if self._outlet is not None:
             await self._outlet.aclose(self._shutdown_timeout)
 
@@ -246,7 +302,8 @@ class ErrorManager:
 
     def stats(self) -> Stats:
         """What has been done so far."""
-        return self._emitter.stats(self._handled_now)
+        storm = self._collapser.storm
+        return self._emitter.stats(self._handled_now, collapsed=storm.collapsed, windows=storm.windows)
 
     def _identity(self) -> Identity:
         return Identity(
@@ -261,7 +318,9 @@ class ErrorManager:
         """In a forked child: a producer of its own, with numbers of its own."""
         self._handled = count(1)
         self._handled_now = 0
+        self._recent.forget()
         self._emitter.forget()
+        self._collapser.forget()
 
 
 _managers: "weakref.WeakSet[ErrorManager]" = weakref.WeakSet()

@@ -8,7 +8,7 @@ from msgspec import Struct
 class Stats(Struct, frozen=True, kw_only=True):
     """What one manager has done, with a broker URL.
 
-    ``handled + adopted = confirmed + spooled + everything lost + buffered``
+    ``handled + adopted = confirmed + spooled + everything lost + buffered + collapsed``
     """
 
     handled: int
@@ -21,4 +21,6 @@ class Stats(Struct, frozen=True, kw_only=True):
     """Of ``lost``, what the broker or the worker will never take."""
     lost: Mapping[str, int]
     buffered: int
+    collapsed: int = 0
+    """Errors that were counted into an event of the same burst."""
     processor_failures: int

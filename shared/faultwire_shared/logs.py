@@ -44,6 +44,7 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "transport.lost": "The client cannot publish to the broker or the intake; it tries again after a wait.",
     "settings.refused": "A FAULTWIRE_ variable of the client cannot be used, and nothing is published.",
     "processor.failed": "A processor of the service raised; the event went on without it.",
+    "scope.unreadable": "What a host says of the running request could not be read; the event goes without.",
     "publisher.failed": "The client's publisher met a mistake of its own and starts again.",
     "report.failed": "The client could not keep or say how far it has counted; it tries again later.",
     "event.lost": "The client dropped events; the line says how many and why.",

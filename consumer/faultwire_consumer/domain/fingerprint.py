@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from msgspec import Struct, field
 
-from faultwire_consumer.domain.detail import details_of
 from faultwire_consumer.domain.normal_text import normalise
+from faultwire_shared.detail import details_of
 from faultwire_shared.event import Category
 from faultwire_shared.taxonomy import DEFAULTS
 

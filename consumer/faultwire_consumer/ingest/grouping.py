@@ -9,7 +9,6 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
-from faultwire_consumer.domain.detail import detail_in_text
 from faultwire_consumer.domain.fingerprint import (
     Fingerprint,
     Grouping,
@@ -20,6 +19,7 @@ from faultwire_consumer.domain.fingerprint import (
 from faultwire_consumer.domain.title import culprit_of, title_of
 from faultwire_consumer.ingest.narrow import NarrowEvent, NarrowException
 from faultwire_shared.codec import Undecodable, read
+from faultwire_shared.detail import detail_in_text
 from faultwire_shared.event import ExceptionInfo, Frame
 
 CACHE_BYTES: Final = 16 * 1024 * 1024

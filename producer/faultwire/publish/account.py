@@ -35,7 +35,7 @@ class Account:
         self._start_anew()
 
     def _start_anew(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._disk = threading.Lock()
         self._last = 0
         self._ledger: Ledger | None = None

@@ -86,7 +86,7 @@ class Buffer:
         self._losses = losses
         self._room = {lane: int(limit.bytes * share) for lane, share in SHARES.items()}
         self._kept_room = int(limit.bytes * KEPT_SHARE)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._lanes = {lane: _LaneQueue() for lane in Lane}
         self._bytes = 0
         self._sought = 0
@@ -277,7 +277,7 @@ class Buffer:
 
     def forget(self) -> None:
         """Start anew in a forked child: what is held is the parent's to deliver."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._lanes = {lane: _LaneQueue() for lane in Lane}
         self.is_away = False
         self._bytes = self.held = self.confirmed = self.spooled = self.adopted = self._sought = 0

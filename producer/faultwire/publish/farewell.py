@@ -15,7 +15,7 @@ import time
 import weakref
 from contextlib import suppress
 from types import FrameType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from faultwire.publish.spool import Spool
@@ -24,6 +24,20 @@ EXIT_SECONDS: Final = 2.0
 """For every spool of the process together."""
 
 _live: "weakref.WeakSet[Spool]" = weakref.WeakSet()
+_counting: "weakref.WeakSet[Counting]" = weakref.WeakSet()
+
+
+class Counting(Protocol):
+    """What still counts into events that no spool has."""
+
+    def close_windows(self) -> None:
+        """Hand over what was counted."""
+        ...
+
+
+def see_off_first(counting: Counting) -> None:
+    """Have it hand over what it counts before the spools are flushed."""
+    _counting.add(counting)
 
 
 def see_off(spool: "Spool") -> None:
@@ -66,6 +80,7 @@ def _flush_and_die() -> None:
 
 def _flush_all() -> None:
     deadline = time.monotonic() + EXIT_SECONDS
+    _stop_counting()
     waiting = []
     for spool in list(_live):
         done = threading.Event()
@@ -75,8 +90,14 @@ def _flush_all() -> None:
         done.wait(max(0.0, deadline - time.monotonic()))
 
 
+def _stop_counting() -> None:
+    for counting in list(_counting):
+        counting.close_windows()
+
+
 @atexit.register
 def _close_all() -> None:
     deadline = time.monotonic() + EXIT_SECONDS
+    _stop_counting()
     for spool in list(_live):
         spool.close(max(0.1, deadline - time.monotonic()))

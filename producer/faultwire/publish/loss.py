@@ -27,6 +27,8 @@ class LossReason(StrEnum):
 
     BUFFER_FULL = "buffer_full"
     CLOSED = "manager_closed"
+    IGNORED = "ignored"
+    NOT_SAMPLED = "not_sampled"
     PROCESSOR = "dropped_by_processor"
     REFUSED = "refused_by_broker"
     SHUTDOWN = "shutdown"
@@ -44,7 +46,7 @@ class Losses:
         self._told: dict[LossReason, tuple[float, int]] = {}
         self._numbers: dict[str, LostNumbers] = {}
         self._unnumbered: Counter[str] = Counter()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def count(self, reason: LossReason, events: int = 1, *, numbers: Iterable[Number | None] = ()) -> None:
         """Count so many events as lost; the first of a burst is logged at once, the rest every 10 s.
@@ -84,7 +86,7 @@ class Losses:
 
     def forget(self) -> None:
         """Start anew in a forked child."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._counts = {}
         self._told = {}
         self._numbers = {}

@@ -1,6 +1,7 @@
 """One event on its way out, and its final state."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Literal
 
 from msgspec import Struct
@@ -44,7 +45,7 @@ class Ticket:
 
     __slots__ = (
         "__weakref__",
-        "_future",
+        "_waiters",
         "body",
         "buffered_at",
         "event_id",
@@ -78,7 +79,7 @@ class Ticket:
         self.row = 0
         self.buffered_at = 0.0
         self.turned_away = False
-        self._future: asyncio.Future[None] | None = None
+        self._waiters: list[asyncio.Future[None]] = []
 
     @property
     def settled(self) -> bool:
@@ -119,22 +120,27 @@ class Ticket:
         loop = asyncio.get_running_loop()
         deadline = None if seconds is None else loop.time() + seconds
         while not until(self):
-            if self._future is None:
-                self._future = loop.create_future()
-            future = self._future
+            future: asyncio.Future[None] = loop.create_future()
+            waiters = self._waiters
+            waiters.append(future)
             if until(self):  # it may have been settled by another thread in between
                 break
+            if waiters is not self._waiters:  # or woken, and this future with nobody
+                continue
             remaining = None if deadline is None else max(0.0, deadline - loop.time())
             done, _ = await asyncio.wait((future,), timeout=remaining)
             if not done:
+                with suppress(ValueError):  # it was being woken just now
+                    waiters.remove(future)
                 break
         return self.state
 
     def _wake(self) -> None:
-        future, self._future = self._future, None
-        if future is not None and not future.get_loop().is_closed():
-            # The waiter may live in another thread's loop than the publisher.
-            future.get_loop().call_soon_threadsafe(_resolve, future)
+        waiters, self._waiters = self._waiters, []
+        for future in waiters:
+            # The waiter may live in another thread's loop than the publisher, and that may close meanwhile.
+            with suppress(RuntimeError):
+                future.get_loop().call_soon_threadsafe(_resolve, future)
 
 
 def _is_settled(ticket: Ticket) -> bool:

@@ -17,26 +17,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faultwire import ValidationError
-from faultwire.capture import Extras, Origin, encode_bounded, event_from, meaning_of
+from faultwire.capture import Origin, event_from
+from faultwire.encoding import encode_bounded
+from faultwire.frame import FrameReader
+from faultwire.sighting import Extras, sight
 from faultwire_shared import codec
 from faultwire_shared.event import EVENT_BYTES, Event, ExceptionInfo
 
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
 ORIGIN = Origin(service="shop", environment="test", release=None, host="web-1")
 ID = "error_20261123_aaaaaaaaaaaaaaaa"
+FRAMES = FrameReader()
 
 
 def capture(error: object, severity: object = None, **extras: Any) -> Event:
     """The event of an error, as a reader sees it after the wire."""
-    event = event_from(
-        error,
-        event_id=ID,
-        now=NOW,
-        origin=ORIGIN,
-        meaning=meaning_of(error),
-        severity=severity,
-        extras=Extras(**extras),
-    )
+    sighting = sight(error, at=NOW, severity=severity, extras=Extras(**extras))
+    event = event_from(sighting, event_id=ID, origin=ORIGIN, frames=FRAMES)
     body, _ = encode_bounded(event)
     assert len(body) <= EVENT_BYTES
     return codec.decode(body)
@@ -388,15 +385,9 @@ def test_whatever_is_handed_over_becomes_an_event_that_reads_back(
     context: object, tags: object, user: object, request: object, text: str
 ) -> None:
     error = ValidationError(text)
-    event = event_from(
-        error,
-        event_id=ID,
-        now=NOW,
-        origin=ORIGIN,
-        meaning=meaning_of(error),
-        severity=text,
-        extras=Extras(context=context, tags=tags, user=user, request=request, transaction=text),
-    )
+    extras = Extras(context=context, tags=tags, user=user, request=request, transaction=text)
+    sighting = sight(error, at=NOW, severity=text, extras=extras)
+    event = event_from(sighting, event_id=ID, origin=ORIGIN, frames=FRAMES)
     body, kept = encode_bounded(event)
     assert codec.decode(body) == kept
     assert codec.encode(codec.decode(body)) == body

@@ -1,0 +1,94 @@
+"""Hands over whatever is raised in a block or a function, and lets it go on or swallows it."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from functools import wraps
+from types import TracebackType
+from typing import Any, ParamSpec, Protocol, TypeVar, Unpack
+
+from faultwire.response import ErrorResponse
+from faultwire.sighting import ExtraFields
+from faultwire_shared.event import ErrorSeverity
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Severity = ErrorSeverity | str | int | None
+
+
+class Takes(Protocol):
+    """Whoever the errors are handed to."""
+
+    def handle_once(
+        self,
+        error: object,
+        severity: Severity = None,
+        context: Mapping[str, object] | None = None,
+        user_message: str | None = None,
+        **extra: Unpack[ExtraFields],
+    ) -> ErrorResponse:
+        """As the manager's."""
+        ...
+
+
+class Guard(AbstractContextManager["Guard"], AbstractAsyncContextManager["Guard"]):
+    """A context manager, sync and async, and a decorator of functions, sync and async.
+
+    ``response`` is the answer to the last error, None as long as there was none. Cancellation,
+    ``KeyboardInterrupt``, ``SystemExit`` and the like pass: they are no errors.
+    """
+
+    def __init__(
+        self,
+        errors: Takes,
+        severity: Severity,
+        context: Mapping[str, object] | None,
+        *,
+        reraise: bool,
+        extra: ExtraFields,
+    ) -> None:
+        self.response: ErrorResponse | None = None
+        self._errors = errors
+        self._severity = severity
+        self._context = context
+        self._reraise = reraise
+        self._extra: ExtraFields = {"handled": not reraise, **extra}
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        self.response = self._errors.handle_once(error, self._severity, self._context, **self._extra)
+        return not self._reraise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        return self.__exit__(kind, error, trace)
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Guard every call; where the exception is swallowed, the call returns None.
+
+        Raises:
+            TypeError: the function is a generator, whose errors are raised where it is iterated.
+        """
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError(f"guard() cannot decorate the generator {function.__qualname__}; use it inside")
+        if inspect.iscoroutinefunction(function):
+            return self._around_coroutine(function)
+
+        @wraps(function)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
+            with self:
+                return function(*args, **kwargs)
+
+        return guarded
+
+    def _around_coroutine(self, function: Callable[P, Any]) -> Callable[P, Any]:
+        @wraps(function)
+        async def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
+            async with self:
+                return await function(*args, **kwargs)
+
+        return guarded
