@@ -112,9 +112,8 @@ class Storm:
             burst = self._bursts.get(key)
             if burst is None:
                 burst = self._remember(key, Burst(codes(), now))
-            if burst.window is not None and burst.window.count < COUNT_MAXIMUM:
-                self.collapsed += 1
-                return burst.window.join(at)
+            if burst.window is not None:
+                return self._join(burst.window, at)
             if burst.spends(now) or len(self._open) >= WINDOWS:
                 return Admission.WHOLE
             return Admission.OPENING
@@ -151,6 +150,12 @@ class Storm:
         """Start anew in a forked child: what is open is the parent's to count."""
         self.collapsed = 0
         self._start_anew()
+
+    def _join(self, window: Window, at: datetime) -> Ticket | Admission:
+        if window.count >= COUNT_MAXIMUM:  # more than an event can say
+            return Admission.WHOLE
+        self.collapsed += 1
+        return window.join(at)
 
     def _remember(self, key: BurstKey, burst: Burst) -> Burst:
         self._bursts[key] = burst
