@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 from tests.acceptance import storming
 from tests.acceptance.store_reader import StoreReader
-from tests.acceptance.worker import WorkerProcess, running
+from tests.acceptance.worker import WorkerProcess, command, running
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
 
@@ -53,7 +53,7 @@ async def test_over_amqp_into_postgresql_a_storm_is_counted_exactly(
     rabbitmq: RabbitMQ, postgresql: PostgreSQL, tmp_path: Path
 ) -> None:
     worker = WorkerProcess(tmp_path, database_url=postgresql.url, broker_url=rabbitmq.url)
-    await worker.prepare()
+    await command("db", "upgrade", FAULTWIRE_DATABASE_URL=postgresql.url)
     async with running(worker):
         told = await rage(rabbitmq.url, tmp_path / "spool", MILLION)
         await assert_exact(StoreReader(postgresql.url), told, MILLION)
