@@ -105,7 +105,7 @@ def fingerprint(sighting: Sighting) -> bytes:
     return Grouper(0).group(decode_narrow(encode_bounded(event)[0])).fingerprint.digest
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(one=sightings(), other=sightings())
 def test_one_burst_is_never_two_incidents(one: Sighting, other: Sighting) -> None:
     if burst_key(one) == burst_key(other):
