@@ -23,6 +23,7 @@ from faultwire_shared.taxonomy import (
 )
 
 if TYPE_CHECKING:
+    from faultwire.sync import SyncErrorManager
     from faultwire_shared.circuit import CircuitState
     from faultwire_shared.circuit_breaker import CircuitBreaker, CircuitChange, CircuitOpenError
     from faultwire_shared.health import HealthChecker
@@ -51,6 +52,7 @@ __all__ = [
     "HealthChecker",
     "InternalError",
     "NotFoundError",
+    "SyncErrorManager",
     "ValidationError",
     "__version__",
     "configure_logging",
@@ -65,6 +67,7 @@ _LAZY: Final = {
     "CircuitOpenError": "faultwire_shared.circuit_breaker",
     "CircuitState": "faultwire_shared.circuit",
     "HealthChecker": "faultwire_shared.health",
+    "SyncErrorManager": "faultwire.sync",
     "configure_logging": "faultwire_shared.logs",
     "create_robust_session": "faultwire_shared.retry_http",
     "retry_db_operation": "faultwire_shared.retry_db",

@@ -6,6 +6,7 @@ event of its first call, which goes out with the count of all when the window cl
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
 from types import CodeType
@@ -134,8 +135,11 @@ class Storm:
     def close(self, before: float | None = None) -> list[Window]:
         """Take the windows that end by then, or all; each is then somebody else's to publish."""
         with self._lock:
-            keys = [key for key, one in self._open.items() if before is None or one.closes_at <= before]
-            windows = [self._open.pop(key) for key in keys]
+            # Copies, as a destructor may open another in the midst of it.
+            ended = [
+                key for key, one in list(self._open.items()) if before is None or one.closes_at <= before
+            ]
+            windows = [self._open.pop(key) for key in ended if key in self._open]
             for window in windows:
                 if window.burst is not None:
                     window.burst.window = None
@@ -144,7 +148,7 @@ class Storm:
     def next_close(self) -> float | None:
         """When the next window ends."""
         with self._lock:
-            return min((window.closes_at for window in self._open.values()), default=None)
+            return min((window.closes_at for window in list(self._open.values())), default=None)
 
     def forget(self) -> None:
         """Start anew in a forked child: what is open is the parent's to count."""
@@ -160,5 +164,6 @@ class Storm:
     def _remember(self, key: BurstKey, burst: Burst) -> Burst:
         self._bursts[key] = burst
         if len(self._bursts) > KEYS:
-            del self._bursts[next(iter(self._bursts))]
+            with suppress(RuntimeError):  # a signal's handler came in between
+                self._bursts.pop(next(iter(self._bursts)), None)
         return burst

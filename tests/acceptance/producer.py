@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from faultwire import ErrorManager
-from faultwire.manager import Durability
+from faultwire.reception import Durability
 
 AT_A_TIME: Final = 100
 
