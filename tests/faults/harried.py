@@ -126,6 +126,7 @@ async def main(url: str, spool_path: str, events: int) -> None:
         stats = errors.stats()
         closing = time.perf_counter()
     closed = time.perf_counter() - closing
+    grown = memory("VmHWM") - before
     took = sorted(seconds)
     felt = {
         "p50_ms": took[events // 2] * 1e3,
@@ -134,7 +135,7 @@ async def main(url: str, spool_path: str, events: int) -> None:
         "noise_p99_ms": idle[NOISE * 99 // 100] * 1e3,
         "lag_ms": beat.latest * 1e3,
         "close_seconds": closed,
-        "grown_mib": memory("VmHWM") - before,
+        "grown_mib": grown,
         "mistakes": beat.mistakes,
         "handled": stats.handled,
         "confirmed": stats.confirmed,
