@@ -156,18 +156,20 @@ handed: Final[list[str]] = []
 
 @contextmanager
 def interrupted(to: SyncErrorManager = errors) -> Iterator[None]:
-    """A signal every half a millisecond, and garbage all the time, both with errors of their own."""
+    """A signal half a millisecond after the last, and garbage all the time, both with errors of their own."""
 
     def on_alarm(_: int, __: object) -> None:
         handed.append(to.handle_error(ValueError("signal")).error_id)
+        # Only now, or a slow machine would do nothing else.
+        signal.setitimer(signal.ITIMER_REAL, 0.0005)
 
     signal.signal(signal.SIGALRM, on_alarm)
     gc.set_threshold(20)
-    signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+    signal.setitimer(signal.ITIMER_REAL, 0.0005)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
         gc.set_threshold(700)
         gc.collect()
 
@@ -181,7 +183,7 @@ def in_handlers_and_destructors() -> None:
             emit(50)
     events = len(handed) + 20 * 50
     (LEDGERS / "ids-handed").write_text("".join(f"{event_id}\n" for event_id in handed))
-    assert len(handed) > 1000
+    assert len(handed) >= 1000
     while errors.stats().buffered or errors.stats().spooled:
         time.sleep(0.01)
     assert errors.stats().confirmed == events

@@ -18,8 +18,12 @@ async def run_host(way: str, url: str, place: Path) -> tuple[int | None, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.faults.sync_host", *words, stderr=asyncio.subprocess.PIPE
     )
-    async with asyncio.timeout(100):
-        _, log = await process.communicate()
+    try:
+        async with asyncio.timeout(100):
+            _, log = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
     return process.returncode, log.decode()
 
 
