@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from faultwire import ErrorResponse, SyncErrorManager
+from faultwire.integrations.hooks import install
 
 EVENTS: Final = 200
 CHILDREN: Final = 3
@@ -214,6 +215,24 @@ def in_a_host_that_begins_to_run_asyncio() -> None:
         asyncio.run(main())
 
 
+def by_an_error_that_nobody_catches() -> None:
+    """The hook's events are known by their texts; its ids nobody is told."""
+    install(errors)
+    raise RuntimeError("the end")
+
+
+def by_an_error_in_a_destructor_at_the_end() -> None:
+    """The queue is not yet empty when the interpreter goes."""
+
+    class Leaky:
+        def __del__(self) -> None:
+            raise RuntimeError("in a destructor")
+
+    install(errors)
+    for _ in range(EVENTS):
+        Leaky()
+
+
 WAYS: Final[Mapping[str, tuple[Callable[[], None], int, int]]] = {
     way.__name__: (way, code, events)
     for way, code, events in (
@@ -232,8 +251,14 @@ WAYS: Final[Mapping[str, tuple[Callable[[], None], int, int]]] = {
 }
 """Each way with its exit code, and how many events stand in its ledgers; 0 where that depends."""
 
+HOOKED: Final[Mapping[str, tuple[Callable[[], None], int, str, int]]] = {
+    "by_an_error_that_nobody_catches": (by_an_error_that_nobody_catches, 1, "critical", 1),
+    "by_an_error_in_a_destructor_at_the_end": (by_an_error_in_a_destructor_at_the_end, 0, "high", EVENTS),
+}
+"""Each way with its exit code, and its events' severity and number."""
+
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING)
     logging.getLogger("faultwire").addFilter(lambda record: record.__dict__["event"] != "error.handled")
     faulthandler.dump_traceback_later(80)
-    WAYS[sys.argv[1]][0]()
+    (WAYS.get(sys.argv[1]) or HOOKED[sys.argv[1]])[0]()
