@@ -19,6 +19,7 @@ from faultwire.emitter import Emitter
 from faultwire.frame import FrameReader
 from faultwire.gate import Gate
 from faultwire.guard import Guard
+from faultwire.handover import HANDOVER
 from faultwire.log_line import log_handled
 from faultwire.processors import Processor
 from faultwire.publish import farewell
@@ -202,11 +203,15 @@ class Reception(Binding):
         self, error: object, severity: object, user_message: object, extras: Extras, *, at_once: bool = False
     ) -> tuple[ErrorResponse, Ticket]:
         self._handled_now = next(self._handled)
-        sighting = sight(error, at=self._clock(), severity=severity, extras=extras)
-        ticket, text = self._ticket(sighting, at_once=at_once)
-        response = respond(sighting, ticket, user_message=user_message, text=text)
-        self._recent.remember(error, response)
-        return response, ticket
+        HANDOVER.depth += 1
+        try:
+            sighting = sight(error, at=self._clock(), severity=severity, extras=extras)
+            ticket, text = self._ticket(sighting, at_once=at_once)
+            response = respond(sighting, ticket, user_message=user_message, text=text)
+            self._recent.remember(error, response)
+            return response, ticket
+        finally:
+            HANDOVER.depth -= 1
 
     def _ticket(self, sighting: Sighting, *, at_once: bool) -> tuple[Ticket, str | None]:
         """The ticket of the event that stands for the error, and the error's text where that was read."""
