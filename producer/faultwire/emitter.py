@@ -29,6 +29,10 @@ class Emitter:
         self._processor_failures = 0
         self._keys: dict[tuple[ErrorSeverity, Category], str] = {}
 
+    def diverted(self, account: Account, losses: Losses, outlet: Outlet) -> "Emitter":
+        """The same processors with another way out."""
+        return Emitter(self._processors, account, losses, outlet)
+
     def emit(self, event: Event, *, at_once: bool) -> Ticket:
         """Hand the event over; ``at_once`` to the disk as well. Never raises."""
         kept = self.prepare(event)

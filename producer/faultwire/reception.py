@@ -3,7 +3,8 @@
 import logging
 import os
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any, Final, Literal, Self, Unpack
@@ -18,6 +19,7 @@ from faultwire.emitter import Emitter
 from faultwire.frame import FrameReader
 from faultwire.gate import Gate
 from faultwire.guard import Guard
+from faultwire.handover import HANDOVER
 from faultwire.log_line import log_handled
 from faultwire.processors import Processor
 from faultwire.publish import farewell
@@ -142,6 +144,8 @@ class Reception(Binding):
         if flush_on_sigterm and make_transport and make_spool:
             farewell.flush_on_sigterm()
         self._attend()
+        for divert in _diversions:
+            divert(self)
         if self._outlet is None:
             logger.debug("no broker_url: errors are answered and logged, not published")
 
@@ -199,11 +203,15 @@ class Reception(Binding):
         self, error: object, severity: object, user_message: object, extras: Extras, *, at_once: bool = False
     ) -> tuple[ErrorResponse, Ticket]:
         self._handled_now = next(self._handled)
-        sighting = sight(error, at=self._clock(), severity=severity, extras=extras)
-        ticket, text = self._ticket(sighting, at_once=at_once)
-        response = respond(sighting, ticket, user_message=user_message, text=text)
-        self._recent.remember(error, response)
-        return response, ticket
+        HANDOVER.depth += 1
+        try:
+            sighting = sight(error, at=self._clock(), severity=severity, extras=extras)
+            ticket, text = self._ticket(sighting, at_once=at_once)
+            response = respond(sighting, ticket, user_message=user_message, text=text)
+            self._recent.remember(error, response)
+            return response, ticket
+        finally:
+            HANDOVER.depth -= 1
 
     def _ticket(self, sighting: Sighting, *, at_once: bool) -> tuple[Ticket, str | None]:
         """The ticket of the event that stands for the error, and the error's text where that was read."""
@@ -247,6 +255,20 @@ class Reception(Binding):
         storm = self._collapser.storm
         return self._emitter.stats(self._handled_now, collapsed=storm.collapsed, windows=storm.windows)
 
+    @contextmanager
+    def diverted(self, make_outlet: Callable[[Losses], Outlet]) -> Iterator[None]:
+        """Have events go elsewhere for a while, each whole and none left out: for ``faultwire.testing``."""
+        losses = Losses()
+        outlet = make_outlet(losses)
+        emitter = self._emitter.diverted(Account(self._identity(), losses), losses, outlet)
+        before = self._gate, self._outlet, self._emitter, self._collapser
+        self._gate, self._outlet, self._emitter = self._gate.without_sampling(), outlet, emitter
+        self._collapser = Collapser(emitter, enabled=False)
+        try:
+            yield
+        finally:
+            self._gate, self._outlet, self._emitter, self._collapser = before
+
     def _identity(self) -> Identity:
         return Identity(
             producer_id=new_producer_id(),
@@ -270,6 +292,21 @@ class Reception(Binding):
 
 
 _managers: "weakref.WeakSet[Reception]" = weakref.WeakSet()
+
+
+_diversions: list[Callable[[Reception], None]] = []
+
+
+@contextmanager
+def diverting(divert: Callable[[Reception], None]) -> Iterator[None]:
+    """Have this called for every manager that there is, and for each that is made meanwhile."""
+    _diversions.append(divert)
+    try:
+        for manager in list(_managers):
+            divert(manager)
+        yield
+    finally:
+        _diversions.remove(divert)
 
 
 def _start_anew_in_child() -> None:
