@@ -59,6 +59,8 @@ _PERSONAL: Final = frozenset(
 
 _KNOWN_MAXIMUM: Final = 4096
 _WORD: Final = re.compile(r"[A-Z]{2,100}(?![a-z])|[A-Z]?[a-z]{1,100}|[A-Z]")
+_BEFORE_LAST: Final = re.compile(r".*[.\[:/]", re.DOTALL)
+"""Of a path like ``user.auth`` or ``user[auth]``, what stands before the last name."""
 _DIGITS: Final = "0123456789"
 
 
@@ -95,7 +97,8 @@ class KeyRules:
         if joined in self._allow or _letters(key) in self._allow:
             return False
         bare = joined.rstrip(_DIGITS)
-        if not {joined, bare}.isdisjoint(self._deny | self._personal | _WHOLE):
+        last = _letters(_BEFORE_LAST.sub("", key.rstrip("]")))
+        if not {joined, bare, last}.isdisjoint(self._deny | self._personal | _WHOLE):
             return True
         words = [word.lower() for word in _WORD.findall(key)]
         return (

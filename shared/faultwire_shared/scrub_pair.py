@@ -59,7 +59,7 @@ _OPTION: Final = re.compile(
     r"(?:'[^']*+'?|\"[^\"]*+\"?|\[scrubbed\]|[^\s'\",\]]++)"
 )
 _ELEMENT: Final = re.compile(
-    r"(?P<head><(?P<name>[A-Za-z_][\w:.-]{0,80}+)(?:\s[^<>]{0,400}+)?>(?:<!\[CDATA\[)?)(?P<value>[^<]++)"
+    r"(?P<head><(?P<name>[A-Za-z_][\w:.-]{0,80}+)(?P<more>\s[^<>]{0,400}+)?>(?:<!\[CDATA\[)?)(?P<value>[^<]++)"
 )
 
 _HEADERS: Final = ("authorization", "cookie", "cookie2")
@@ -83,7 +83,7 @@ def scrub_pairs(text: str, is_denied: IsDenied, *, source: bool = False) -> str:
     text = _Pass(text, is_denied, source=source).run()
     if "--" in text or " -" in text:
         text = _without_options(text, is_denied)
-    return _without_elements(text, is_denied) if "</" in text or "/>" in text else text
+    return _without_elements(text, is_denied) if "<" in text else text
 
 
 class _Pass:
@@ -101,7 +101,7 @@ class _Pass:
         at = 0
         while (match := _NAME.match(self._text, at)) is not None:
             name, at = match["name"], match.end()
-            if self._is_denied(name) or name.lower() in _TELLING:
+            if self._is_denied(name) or _plain(name) in _TELLING:
                 at = self._read(match, at)
         return "".join([*self._kept, self._text[self._copied :]]) if self._kept else self._text
 
@@ -112,7 +112,7 @@ class _Pass:
             return match.end("name")
         if not sign and not name.lower().endswith(_SPOKEN):
             return match.end("name")
-        plain = name.lower()
+        plain = _plain(name)
         if plain in LABELS and sign in ("=", ":"):
             return self._read_label(at)
         told = (self._labelled or self._is_field_denied(match)) if plain in VALUES else False
@@ -191,6 +191,10 @@ class _Pass:
         return self._is_denied(above.strip())
 
 
+def _plain(name: str) -> str:
+    return name.lower().rpartition(".")[2]
+
+
 def _sign(match: re.Match[str]) -> str:
     return match["sign"].removeprefix(match["quote"] or "").lstrip(")] \t\r\n").rstrip()
 
@@ -236,7 +240,9 @@ def _without_elements(text: str, is_denied: IsDenied) -> str:
     """``<password>…</password>`` of XML."""
 
     def cut(match: re.Match[str]) -> str:
-        denied = is_denied(match["name"].rpartition(":")[2]) and match["value"].strip()
+        # "<Session object at 0x7f…> is closed" is no XML.
+        is_element = "=" in (match["more"] or "=") and match["value"].strip()
+        denied = is_element and is_denied(match["name"].rpartition(":")[2])
         return f"{match['head']}{SCRUBBED}" if denied else match[0]
 
     return _ELEMENT.sub(cut, text)

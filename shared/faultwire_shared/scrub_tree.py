@@ -24,6 +24,7 @@ _CARD_MOST: Final = 10**19
 _PLAIN_KINDS: Final = (int, float, bool, type(None))
 _KEYS_MAXIMUM: Final = 4096
 _CUT_DIGITS: Final = re.compile(r"[2-6](?:[ -]?[0-9]){6,17}\Z")
+_NAME: Final = re.compile(r"b?[\"']?([\w.\-\[\]$@]{1,100})[\"']?")
 _CUT_CHARACTERS: Final = 30
 _CARD_SIGNS: Final = "|".join(rf"{first}(?=[0-9 -]{{11}})" for first in "23456")
 _find_sign: Final = re.compile(f"{PAIR_SIGNS}|{VALUE_SIGNS}|{_CARD_SIGNS}").search
@@ -132,11 +133,8 @@ class Tree:
 
     def names_secret(self, item: object) -> bool:
         """Whether an item is a denied name, as headers in pairs have them, in bytes too."""
-        return (
-            isinstance(item, str)
-            and len(item) <= 100
-            and self._is_denied(item.strip("'\"").removeprefix("b'"))
-        )
+        name = _NAME.fullmatch(item) if isinstance(item, str) else None
+        return name is not None and self._is_denied(name[1])
 
     def _announces(self, item: str) -> bool:
         """Whether the next item is this one's value: ``["--password", "…"]``."""
