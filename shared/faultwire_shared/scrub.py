@@ -17,19 +17,13 @@ from faultwire_shared.scrub_value import SCRUBBED
 
 UNSCRUBBED: Final = frozenset(
     (
-        "id",
-        "service",
-        "producer_id",
-        "occurred_at",
-        "first_at",
-        "last_at",
-        "severity",
-        "category",
-        "schema_version",
+        "id", "schema_version", "occurred_at", "severity", "service", "category", "handled", "count",
+        "first_at", "last_at", "producer_id", "sequence",
     )
-)
+)  # fmt: skip
 """What an event is found, grouped and counted by; a service that is called by a secret stays so."""
 
+_PARTS: Final = frozenset(("fingerprint", "truncated"))
 _TEXTS: Final = (
     "severity_text", "code", "message", "template", "environment", "release", "host", "transaction",
     "trace_id", "span_id",
@@ -75,8 +69,29 @@ class Scrubber:
     def scrub_document(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """An event as JSON has it, from any publisher, fields included that this version does not know."""
         kept = {key: document[key] for key in document.keys() & UNSCRUBBED}
-        open_fields = {key: value for key, value in document.items() if key not in kept}
-        return {**kept, **self._tree.mapping(open_fields), "scrubbed": True}
+        parts = {key: value for key in _PARTS if isinstance(value := document.get(key), list)}
+        open_fields = {key: value for key, value in document.items() if key not in kept and key not in parts}
+        return {
+            **kept,
+            **self._tree.mapping(open_fields),
+            **{key: self._tree.parts(value) for key, value in parts.items()},
+            "scrubbed": True,
+        }
+
+    def scrub_frames(self, frames: Any) -> Any:
+        """The frames of an exception as JSON has them; of a line of source only literals go."""
+        if not isinstance(frames, list):
+            return self._tree.value(frames)
+        return [
+            self._document_frame(each) if isinstance(each, dict) else self._tree.value(each)
+            for each in frames
+        ]
+
+    def _document_frame(self, frame: dict[str, Any]) -> dict[str, Any]:
+        scrubbed = self._tree.mapping(frame)
+        if isinstance(lines := frame.get("context"), list):
+            scrubbed["context"] = self._tree.parts(lines, self._tree.source)
+        return scrubbed
 
     def _scrubbed(self, event: Event) -> Event:
         text, mapping = self._tree.text, self._tree.mapping
@@ -90,8 +105,8 @@ class Scrubber:
             user=mapping(event.user),
             request=mapping(event.request),
             breadcrumbs=[mapping(each) for each in event.breadcrumbs],
-            fingerprint=self._tree.items(list(event.fingerprint)),
-            truncated=[text(each) for each in event.truncated],
+            fingerprint=self._tree.parts(event.fingerprint),
+            truncated=self._tree.parts(event.truncated),
             sdk=None
             if event.sdk is None
             else Sdk(name=text(event.sdk.name), version=text(event.sdk.version)),
@@ -106,7 +121,7 @@ class Scrubber:
             module=text(one.module),
             value=text(one.value),
             attributes=self._tree.mapping(one.attributes),
-            notes=self._tree.items(list(one.notes)),
+            notes=self._tree.parts(one.notes),
             frames=[self._plain.frame(each) for each in one.frames],
             members=[[self._exception(each) for each in chain] for chain in one.members],
         )

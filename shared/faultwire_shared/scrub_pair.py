@@ -49,7 +49,9 @@ _FORM_BODY: Final = re.compile(r"(?:[^\r\n\\]{0,200}+)(?:\r?\n\r?\n|\\r\\n\\r\\n
 _ANNOTATED: Final = re.compile(
     r"[\w.\[\]]{1,60}(?: ?\| ?[\w.\[\]]{1,40}){0,3} {0,3}=\s{0,8}(?=[bBrRfFuU]{0,2}[\"'0-9])"
 )
-_LITERAL: Final = re.compile(r"[bBrRfFuU]{0,2}[\"'`]|[0-9]|\\{1,8}[\"']")
+_LITERAL: Final = re.compile(r"(?:[\w.]{1,60}\(\s{0,4})?+(?:[bBrRfFuU]{0,2}[\"'`]|[0-9])|[\[{]")
+_SOURCE_CHARACTERS: Final = 1_000
+"""A longer line is no program that somebody wrote."""
 _NOTHING: Final = re.compile(
     r"(?:none|null|nil|undefined|true|false|\[scrubbed\]|\[filtered\]|\*{1,100})?[)\]}.]{0,9}", re.IGNORECASE
 )
@@ -92,7 +94,7 @@ class _Pass:
     def __init__(self, text: str, is_denied: IsDenied, *, source: bool) -> None:
         self._text = text
         self._is_denied = is_denied
-        self._source = source
+        self._source = source and len(text) <= _SOURCE_CHARACTERS
         self._kept: list[str] = []
         self._copied = 0
         self._labelled = False
@@ -140,12 +142,20 @@ class _Pass:
         annotated = _ANNOTATED.match(self._text, at) if _sign(match) == ":" else None
         if annotated is not None:
             at = annotated.end()
-        if self._source and not _LITERAL.match(self._text, at):
+        if self._is_code(match) and not _LITERAL.match(self._text, at):
             return at
         start, end = self._value(match, at)
         if _NOTHING.fullmatch(self._text, start, end):
             return end
         return self._cut(start, end)
+
+    def _is_code(self, match: re.Match[str]) -> bool:
+        """Whether it is a name of a program, not one inside a string or a comment."""
+        if not self._source:
+            return False
+        before = self._text[: match.start("name")]
+        quoted = match["quote"] is not None or before.count('"') % 2 or before.count("'") % 2
+        return not quoted and "#" not in before
 
     def _value(self, match: re.Match[str], at: int) -> tuple[int, int]:
         """Where the value begins and ends; one that is cut short ends with the text."""

@@ -138,7 +138,7 @@ class PlainCheck:
             file=text(frame.file),
             module=text(frame.module),
             qualname=text(frame.qualname),
-            context=self._tree.items(list(frame.context), text=self._tree.source),
+            context=self._tree.parts(frame.context, self._tree.source),
         )
         if len(self._frames) >= _CACHED_MAXIMUM:
             self._frames.clear()

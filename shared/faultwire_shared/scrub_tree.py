@@ -1,7 +1,7 @@
 """Texts and nested values without their secrets: what an event's open fields and a log line are made of."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from faultwire_shared.event import STRING_CHARACTERS
@@ -97,19 +97,21 @@ class Tree:
                 inside = type(value) is str and opens_key(value)
         return found
 
-    def items(self, items: list[Any], *, depth: int = 0, text: TextScrubber | None = None) -> list[Any]:
-        """A list: a secret may stand behind its name, or be a key with each line an item."""
+    def items(self, items: list[Any], *, depth: int = 0) -> list[Any]:
+        """A list; a secret may stand behind its name, as the value of a pair or the next argument."""
         if len(items) == 2 and self.names_secret(items[0]):
             return [self.value(items[0]), hidden(items[1])]
+        return self.parts(items, depth=depth)
+
+    def parts(self, items: Iterable[Any], text: TextScrubber | None = None, *, depth: int = 0) -> list[Any]:
+        """What is no pair: lines, arguments. A private key may have each of its lines in an item."""
         found: list[Any] = []
         inside = announced = False
         for item in items:
             if announced or (inside and type(item) is str):
                 found.append(hidden(item))
-                inside = inside and not closes_key(clean_text(item))
-                announced = False
-                continue
-            if type(item) is str:
+                inside, announced = inside and not closes_key(clean_text(item)), False
+            elif type(item) is str:
                 found.append((text or self.text)(item))
                 inside, announced = opens_key(item), self._announces(item)
             else:

@@ -83,6 +83,11 @@ def test_a_source_line_loses_its_literals_alone() -> None:
         f'password = "{CANARY}"',
         f"password: str = '{CANARY}'",
         f'os.environ["TOKEN"] = f"{CANARY}"',
+        f'login(password=SecretStr("{CANARY}"))',
+        f'credentials = {{"user": "ann", "key": "{CANARY}"}}',
+        f'connect("host=db password={CANARY}")',
+        f'get("https://example.com/?api_key={CANARY}")',
+        f"login(password)  # password: {CANARY}",
     ):
         assert CANARY not in tree.source(line)
 
