@@ -66,6 +66,11 @@ class Scrubber:
         """A mapping without its secrets."""
         return self._tree.mapping(mapping)
 
+    def scrub_trace(self, parts: Iterable[str]) -> list[str]:
+        """The parts of a formatted traceback: of lines of a program only literals go."""
+        text, source = self._tree.text, self._tree.source
+        return [source(part) if part.startswith("  File ") else text(part) for part in parts]
+
     def scrub_document(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """An event as JSON has it, from any publisher, fields included that this version does not know."""
         kept = {key: document[key] for key in document.keys() & UNSCRUBBED}

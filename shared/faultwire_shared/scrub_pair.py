@@ -11,43 +11,52 @@ from typing import Final
 from faultwire_shared.scrub_value import SCRUBBED
 
 PAIR_SIGNS: Final = (
-    r"=|:|<|-(?:-|(?<=\s-)\w)|%(?=[23])|w(?<=ssw)|W(?<=[sS]W)|p(?<=ssp)h|,(?<=[\"'],)(?=\s?b?[\"'])"
+    r"=|:|<|-(?:-|(?<=\s-)\w)|%(?=[23])|w(?<=ssw)|W(?<=[sS]W)|p(?<=ssp)h|,(?<=[\"'],)(?=\s?b?\\{0,8}[\"'])"
 )
 """What no pair comes without; as one alternation of literals, which is searched fastest."""
 _find_sign: Final = re.compile(PAIR_SIGNS).search
 
 _LETTERS: Final = r"(?:[\w.\-\[\]$@]|%5[BbDdFf]|%2[DdEe])++"
 
+_SPACE: Final = r"(?:\s|\\{1,4}[nrt](?![A-Za-z]))"
+"""White space, also as a ``repr`` or JSON writes it."""
 
-def _announcing(quote: str) -> str:
+
+def _announcing(quote: str, sign: str) -> str:
     """What makes a name announce a value: a sign, or a quoted value at once."""
     return (
-        rf"(?P<{quote}>\\{{0,8}}+[\"'`]|%2[27])?+[)\]]?+(?:\s{{0,16}}+"
-        rf"(?:=>|:=|[=!]?={{1,3}}|:(?!//)|%3[AaDd]|(?({quote}),|(?!)))|[ \t]{{1,4}}+(?=[\"']))"
+        rf"(?P<{quote}>\\{{0,8}}+[\"'`]|%2[27])?+[)\]]?+(?:{_SPACE}{{0,16}}+"
+        rf"(?P<{sign}>=>|:=|[=!]?={{1,3}}|:(?!//)|%3[AaDd]|(?({quote}),|(?!)))"
+        r"|[ \t]{1,4}+(?=\\{0,8}[\"']))"
     )
 
 
 # Anchored where the last one ended, and what is passed over is never read again.
 _NAME: Final = re.compile(
     r"(?:[^\w.\-\[\]$@%]++|%(?!5[BbDdFf]|2[DdEe])(?:[0-9A-Fa-f]{2})?+"
-    rf"|{_LETTERS}(?!{_announcing('passed')}))*+"
-    rf"(?P<name>{_LETTERS})(?P<sign>{_announcing('quote')})\s{{0,16}}+"
+    rf"|{_LETTERS}(?!{_announcing('quote_passed', 'sign_passed')}))*+"
+    rf"(?P<name>{_LETTERS}){_announcing('quote', 'sign')}{_SPACE}{{0,16}}+"
 )
-_OPENING: Final = re.compile(r"(?:[bBrRfFuU]{1,2})?(?P<delimiter>\\{0,8}(?:\"\"\"|'''|[\"'`])|%2[27])")
+_OPENING: Final = re.compile(
+    r"(?:[bBrRfFuU]{1,2})?(?P<delimiter>\"\"\"|'''|(?P<one>\\{0,8}[\"'`])(?:(?P=one){2})?+|%2[27])"
+)
 _SCHEME: Final = re.compile(
     r"(?:bearer|basic|token|digest|negotiate|apikey|jwt|aws4-hmac-sha256)(?:[ \t+]|%20){1,4}", re.IGNORECASE
 )
 _BARE: Final = re.compile(
     r"(?:[^\s&;,'\"<>\\%]"
     r"|[&;,](?!\s|\Z|[\w.\-\[\]%]{1,40}+[\"'\\]{0,4}[=:])"
-    r"|[\"'](?=\w)|\\(?![nrt\"'])|%(?!26|22|27|2[Cc]|7[Dd]|0[AaDd])|[<>](?!/))++"
+    r"|\\{0,8}[\"'](?=\w)|\\(?![nrt]|\\{0,8}[\"'])|%(?!26|22|27|2[Cc]|7[Dd]|0[AaDd])|[<>](?!/))++"
 )
 _BRACKET: Final = re.compile(r"\\.|\"(?:[^\"\\]|\\.)*+\"?|'(?:[^'\\]|\\.)*+'?|[\[{(]|[\]})]", re.DOTALL)
 _LINE: Final = re.compile(r"(?:[^\r\n\\]|\\(?![nr]))*+")
+_LINE_ENDS: Final = re.compile(r"\n|\\{1,4}n")
 _ANGLE: Final = re.compile(r"<[^<>]*+>?")
-_FORM_BODY: Final = re.compile(r"(?:[^\r\n\\]{0,200}+)(?:\r?\n\r?\n|\\r\\n\\r\\n|\\n\\n)(?=[^\r\n\\-])")
+_FORM_BODY: Final = re.compile(
+    r"(?:[^\r\n\\]{0,200}+)(?:\r?\n\r?\n|(?:\\{1,4}r)?\\{1,4}n(?:\\{1,4}r)?\\{1,4}n)(?=[^\r\n\\-])"
+)
 _ANNOTATED: Final = re.compile(
-    r"[\w.\[\]]{1,60}(?: ?\| ?[\w.\[\]]{1,40}){0,3} {0,3}=\s{0,8}(?=[bBrRfFuU]{0,2}[\"'0-9])"
+    r"[\w.\[\]]{1,60}(?: ?\| ?[\w.\[\]]{1,40}){0,3} {0,3}=\s{0,8}(?=[bBrRfFuU]{0,2}\\{0,8}[\"'0-9])"
 )
 _LITERAL: Final = re.compile(r"(?:[\w.]{1,60}\(\s{0,4})?+(?:[bBrRfFuU]{0,2}[\"'`]|[0-9])|[\[{]")
 _SOURCE_CHARACTERS: Final = 1_000
@@ -65,6 +74,7 @@ _ELEMENT: Final = re.compile(
 )
 
 _HEADERS: Final = ("authorization", "cookie", "cookie2")
+_QUOTES: Final = ("'", '"')
 _PROSE: Final = frozenset(("auth", "session"))
 """Names that sentences use before a colon: "auth: connection refused" tells no secret."""
 LABELS: Final = frozenset(
@@ -109,7 +119,7 @@ class _Pass:
 
     def _read(self, match: re.Match[str], at: int) -> int:
         """Take out what a name announces, if it is denied; where to read on."""
-        name, sign = match["name"], _sign(match)
+        name, sign = match["name"], match["sign"]
         if sign == "," and not self._is_pair(match):
             return match.end("name")
         if not sign and not name.lower().endswith(_SPOKEN):
@@ -132,14 +142,15 @@ class _Pass:
             return at
         end = _closing(self._text, opening["delimiter"], opening.end())
         self._labelled = self._is_denied(self._text[opening.end() : min(end, opening.end() + 200)])
-        body = _FORM_BODY.match(self._text, end) if self._labelled else None
+        behind = end + len(opening["delimiter"])
+        body = _FORM_BODY.match(self._text, behind) if self._labelled else None
         if body is None:
             return end
         self._labelled = False
         return self._cut(body.end(), _end(_LINE, self._text, body.end()))
 
     def _take(self, match: re.Match[str], at: int) -> int:
-        annotated = _ANNOTATED.match(self._text, at) if _sign(match) == ":" else None
+        annotated = _ANNOTATED.match(self._text, at) if match["sign"] == ":" else None
         if annotated is not None:
             at = annotated.end()
         if self._is_code(match) and not _LITERAL.match(self._text, at):
@@ -166,12 +177,11 @@ class _Pass:
         if text[at : at + 1] in ("[", "{", "("):
             return at, _bracket_end(text, at)
         name = match["name"].lower()
-        if _sign(match) == ":" and name.endswith(_HEADERS):
+        if match["sign"] == ":" and name.endswith(_HEADERS):
             end = _end(_LINE, text, at)
             begun = match.start("name")
             quote = text[begun - 1 : begun]
-            closing = text.find(quote, at, end) if quote in ("'", '"') and quote else -1
-            return at, end if closing < 0 else closing
+            return at, min(end, _closing(text, quote, at)) if quote in _QUOTES else end
         scheme = _SCHEME.match(text, at)
         start = scheme.end() if scheme else at
         end = _end(_BARE, text, start)
@@ -196,25 +206,27 @@ class _Pass:
         """Pydantic's errors name the field in a line of its own, above the one that shows the input."""
         if match["name"] != "input_value":
             return False
-        line = self._text.rfind("\n", max(0, match.start("name") - 400), match.start("name"))
-        above = self._text[max(0, line - 200) : max(0, line)].rpartition("\n")[2]
-        return self._is_denied(above.strip())
+        begun = match.start("name")
+        lines = _LINE_ENDS.split(self._text[max(0, begun - 600) : begun])
+        return len(lines) > 1 and self._is_denied(lines[-2].strip())
 
 
 def _plain(name: str) -> str:
     return name.lower().rpartition(".")[2]
 
 
-def _sign(match: re.Match[str]) -> str:
-    return match["sign"].removeprefix(match["quote"] or "").lstrip(")] \t\r\n").rstrip()
-
-
 def _closing(text: str, delimiter: str, start: int) -> int:
-    """Where a quoted value ends; a quote behind an odd number of backslashes is part of it."""
+    """Where a quoted value ends.
+
+    A quote behind an odd number of backslashes is part of it, and so is one behind an even number before a
+    letter: the text may be a literal inside of another.
+    """
     at = text.find(delimiter, start)
     while at >= 0:
         before = text[start:at] if at - start <= 64 else text[at - 64 : at]
-        if (len(before) - len(before.rstrip("\\"))) % 2 == 0:
+        slashes = len(before) - len(before.rstrip("\\"))
+        behind = text[at + len(delimiter) : at + len(delimiter) + 1]
+        if slashes % 2 == 0 and not (slashes and behind.isalnum()):
             return at
         at = text.find(delimiter, at + len(delimiter))
     return len(text)

@@ -1,5 +1,7 @@
 """Secrets in texts: known by the name before them, or by their own looks; everything else stays."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +19,18 @@ def test_a_secret_in_a_text_is_taken_out(planted: Planted) -> None:
     scrubbed = SCRUBBER.scrub_text(f"before it all\n{planted.text}\nbehind it all")
     assert planted.secret not in scrubbed
     assert SCRUBBED in scrubbed
+
+
+@pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.text[:60])
+def test_a_secret_in_a_text_that_was_written_as_a_literal_is_taken_out(planted: Planted) -> None:
+    for text in (
+        repr(planted.text),
+        json.dumps(planted.text),
+        f"KeyError({planted.text!r})",
+        repr(repr(planted.text)),
+    ):
+        assert planted.secret not in SCRUBBER.scrub_text(text)
+        assert planted.secret not in SCRUBBER.scrub_text(f"{{'body': {text}}}")
 
 
 def test_what_stands_around_a_secret_stays() -> None:
