@@ -37,6 +37,7 @@ from faultwire.sighting import ExtraFields, Extras, Sighting, sight
 from faultwire.stats import Stats
 from faultwire_shared.event import NAME_CHARACTERS, ErrorSeverity
 from faultwire_shared.event_id import new_event_id
+from faultwire_shared.scrub import Scrubber
 from faultwire_shared.snapshot import clean_text
 
 Durability = Literal["buffered", "spooled", "confirmed"]
@@ -77,6 +78,10 @@ class Reception(Binding):
         flush_on_sigterm: bool = True,
         confirm_timeout: float = CONFIRM_SECONDS,
         shutdown_timeout: float = SHUTDOWN_SECONDS,
+        scrub: bool = True,
+        scrub_deny: Iterable[str] = (),
+        scrub_allow: Iterable[str] = (),
+        send_default_pii: bool = False,
         clock: Clock = _now,
         transport: Callable[[], Transport] | None = None,
     ) -> None:
@@ -105,6 +110,10 @@ class Reception(Binding):
                 process still dies by SIGTERM. A handler that you set, before or after, wins.
             confirm_timeout: seconds that ``durability="confirmed"`` waits.
             shutdown_timeout: seconds that closing may take altogether.
+            scrub: take secrets out of events, after the processors, and out of the log line.
+            scrub_deny: names of fields, headers and arguments that hold secrets here, beside the usual ones.
+            scrub_allow: names that hold none, whatever the usual lists say.
+            send_default_pii: let people's addresses on the network pass.
             clock: the time in UTC.
             transport: makes a transport of your own in place of the URL's.
 
@@ -138,7 +147,9 @@ class Reception(Binding):
             Outlet(make_transport, losses, make_spool=make_spool, account=account) if make_transport else None
         )
         steps = (*processors, before_send) if before_send else tuple(processors)
-        self._emitter = Emitter(steps, account, losses, self._outlet)
+        scrubber = Scrubber(deny=scrub_deny, allow=scrub_allow, send_default_pii=send_default_pii)
+        self._scrubber = scrubber if scrub else None
+        self._emitter = Emitter(steps, account, losses, self._outlet, scrubber=self._scrubber)
         self._collapser = Collapser(self._emitter, enabled=collapse_storms and self._outlet is not None)
         _managers.add(self)
         if flush_on_sigterm and make_transport and make_spool:
@@ -229,7 +240,7 @@ class Reception(Binding):
             scope=scope.current(),
         )
         ticket = self._collapser.emit(event, entry, at_once=at_once)
-        log_handled(event, sighting.error)
+        log_handled(event, sighting.error, self._scrubber)
         return ticket, event.message
 
     def guard(
