@@ -35,10 +35,11 @@ _GONE: Final = frozenset(
 class Ask(Generic[Request]):
     """Reads the surroundings of one request, when an error asks for them."""
 
-    __slots__ = ("_read", "request")
+    __slots__ = ("_read", "request", "seen")
 
     def __init__(self, request: Request, read: Callable[[Request], Surroundings]) -> None:
         self.request = request
+        self.seen: tuple[BaseException, scope.Scope] | None = None
         self._read = read
 
     def __call__(self) -> Surroundings:
@@ -73,7 +74,23 @@ def take(errors: Takes, error: BaseException) -> ErrorResponse:
     """
     found = lone(error)
     meant = isinstance(found, CategorizedError) and found.status < 500
-    return errors.handle_once(found, handled=meant)
+    with _scope_of(error):
+        return errors.handle_once(found, handled=meant)
+
+
+def keep_scope(error: BaseException) -> None:
+    """Keep what is bound here for an error that leaves this context: a task's parent never sees it."""
+    current = scope.current()
+    if isinstance(current.ask_host, Ask):
+        current.ask_host.seen = error, current
+
+
+def _scope_of(error: BaseException) -> AbstractContextManager[Any]:
+    ask = scope.current().ask_host
+    if not isinstance(ask, Ask) or ask.seen is None:
+        return nullcontext()
+    (seen, kept), ask.seen = ask.seen, None
+    return scope.resume(kept) if seen is error else nullcontext()
 
 
 def lone(error: BaseException) -> BaseException:

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from tests.contract.integrations.recording import HEADERS, Recorded, assert_unhandled
+from tests.contract.integrations.serving import get
 
 from faultwire import (
     AuthenticationError,
@@ -87,12 +88,6 @@ async def listening(app: web.Application) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
-
-
-async def get(url: str, **headers: str) -> tuple[aiohttp.ClientResponse, Any]:
-    async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as response:
-        is_json = "json" in response.content_type
-        return response, (await response.json(content_type=None) if is_json else await response.text())
 
 
 async def test_an_unhandled_error_is_one_event_and_the_standard_answer(shop: Recorded) -> None:
