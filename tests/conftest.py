@@ -7,11 +7,16 @@ from typing import Final, NoReturn
 
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
+from hypothesis import HealthCheck, settings
 from tests.clock import FixedClock
 from tests.servers import postgresql as postgresql_servers
 from tests.servers import rabbitmq as rabbitmq_servers
 from tests.servers.postgresql import PostgreSQL, PrivatePostgreSQL
 from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
+
+# How long an example takes says more of the machine than of what is tested.
+settings.register_profile("faultwire", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("faultwire")
 
 _skipped_for_servers = pytest.StashKey[set[str]]()
 

@@ -23,6 +23,9 @@ from faultwire_shared.taxonomy import (
 )
 
 if TYPE_CHECKING:
+    from faultwire.sync import SyncErrorManager
+    from faultwire_shared.circuit import CircuitState
+    from faultwire_shared.circuit_breaker import CircuitBreaker, CircuitChange, CircuitOpenError
     from faultwire_shared.health import HealthChecker
     from faultwire_shared.logs import configure_logging
     from faultwire_shared.retry_db import retry_db_operation
@@ -34,6 +37,10 @@ __all__ = [
     "BusinessError",
     "CategorizedError",
     "Category",
+    "CircuitBreaker",
+    "CircuitChange",
+    "CircuitOpenError",
+    "CircuitState",
     "ConflictError",
     "DatabaseConnectionError",
     "ErrorManager",
@@ -45,6 +52,7 @@ __all__ = [
     "HealthChecker",
     "InternalError",
     "NotFoundError",
+    "SyncErrorManager",
     "ValidationError",
     "__version__",
     "configure_logging",
@@ -54,7 +62,12 @@ __all__ = [
 ]
 
 _LAZY: Final = {
+    "CircuitBreaker": "faultwire_shared.circuit_breaker",
+    "CircuitChange": "faultwire_shared.circuit_breaker",
+    "CircuitOpenError": "faultwire_shared.circuit_breaker",
+    "CircuitState": "faultwire_shared.circuit",
     "HealthChecker": "faultwire_shared.health",
+    "SyncErrorManager": "faultwire.sync",
     "configure_logging": "faultwire_shared.logs",
     "create_robust_session": "faultwire_shared.retry_http",
     "retry_db_operation": "faultwire_shared.retry_db",

@@ -90,9 +90,16 @@ class Collapser:
     def _see_that_it_closes(self) -> None:
         with self._opened:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="faultwire storm", daemon=True)
-                self._thread.start()
+                thread = self._thread = threading.Thread(
+                    target=self._run, name="faultwire storm", daemon=True
+                )
+                try:
+                    thread.start()
+                except RuntimeError:  # the system gives no thread, as when the interpreter ends
+                    self._thread = None
             self._opened.notify()
+        if self._thread is None:
+            self.close_windows()
 
     def _run(self) -> None:
         while True:

@@ -7,6 +7,7 @@ id stands for is remembered here, for a while: an exception object that is raise
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from faultwire.identity import MARK
@@ -40,7 +41,9 @@ class Recent:
             self._responses.pop(response.error_id, None)
             self._responses[response.error_id] = self._clock(), response
             if len(self._responses) > REMEMBERED:
-                del self._responses[next(iter(self._responses))]
+                # A signal's handler may have come in between, and taken it or added one.
+                with suppress(RuntimeError):
+                    self._responses.pop(next(iter(self._responses)), None)
 
     def find(self, error: object) -> ErrorResponse | None:
         """The response to this very exception, where it was handed over just now."""

@@ -93,6 +93,10 @@ class ErrorResponse(Mapping[str, str]):
         """Wait for the event's final state, or for ``timeout`` seconds, after which it is ``buffered``."""
         return await self._ticket.wait(timeout)
 
+    def wait_delivered(self, timeout: float | None = None) -> FinalState:
+        """``delivered`` where there is no event loop: blocks this thread for so many seconds at most."""
+        return self._ticket.wait_blocking(timeout)
+
     def body(self) -> dict[str, Any]:
         """The standard body: ``{"error": {"id", "message", "code", "severity", "timestamp", "details"}}``."""
         return {"error": self._fields()}

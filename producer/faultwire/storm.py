@@ -6,6 +6,7 @@ event of its first call, which goes out with the count of all when the window cl
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
 from types import CodeType
@@ -112,9 +113,8 @@ class Storm:
             burst = self._bursts.get(key)
             if burst is None:
                 burst = self._remember(key, Burst(codes(), now))
-            if burst.window is not None and burst.window.count < COUNT_MAXIMUM:
-                self.collapsed += 1
-                return burst.window.join(at)
+            if burst.window is not None:
+                return self._join(burst.window, at)
             if burst.spends(now) or len(self._open) >= WINDOWS:
                 return Admission.WHOLE
             return Admission.OPENING
@@ -135,8 +135,11 @@ class Storm:
     def close(self, before: float | None = None) -> list[Window]:
         """Take the windows that end by then, or all; each is then somebody else's to publish."""
         with self._lock:
-            keys = [key for key, one in self._open.items() if before is None or one.closes_at <= before]
-            windows = [self._open.pop(key) for key in keys]
+            # Copies, as a destructor may open another in the midst of it.
+            ended = [
+                key for key, one in list(self._open.items()) if before is None or one.closes_at <= before
+            ]
+            windows = [self._open.pop(key) for key in ended if key in self._open]
             for window in windows:
                 if window.burst is not None:
                     window.burst.window = None
@@ -145,15 +148,22 @@ class Storm:
     def next_close(self) -> float | None:
         """When the next window ends."""
         with self._lock:
-            return min((window.closes_at for window in self._open.values()), default=None)
+            return min((window.closes_at for window in list(self._open.values())), default=None)
 
     def forget(self) -> None:
         """Start anew in a forked child: what is open is the parent's to count."""
         self.collapsed = 0
         self._start_anew()
 
+    def _join(self, window: Window, at: datetime) -> Ticket | Admission:
+        if window.count >= COUNT_MAXIMUM:  # more than an event can say
+            return Admission.WHOLE
+        self.collapsed += 1
+        return window.join(at)
+
     def _remember(self, key: BurstKey, burst: Burst) -> Burst:
         self._bursts[key] = burst
         if len(self._bursts) > KEYS:
-            del self._bursts[next(iter(self._bursts))]
+            with suppress(RuntimeError):  # a signal's handler came in between
+                self._bursts.pop(next(iter(self._bursts)), None)
         return burst

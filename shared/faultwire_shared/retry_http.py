@@ -3,19 +3,25 @@
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import Final, Unpack
 
 import aiohttp
 
+from faultwire_shared.attempt import Attempts, ErrorSink, give_up
+from faultwire_shared.circuit import CircuitState
+from faultwire_shared.circuit_breaker import CircuitBreaker, CircuitOpenError, Passage
+from faultwire_shared.outage import STATUSES
 from faultwire_shared.redact import redact_url
+from faultwire_shared.request_timeout import raising_timeout, ran_out
 from faultwire_shared.retry import doubling_delays
+from faultwire_shared.session_argument import SessionArguments
 
 RETRIES: Final = 3
 """After the first try."""
-STATUSES: Final = frozenset((429, 500, 502, 503, 504))
 METHODS: Final = frozenset(("HEAD", "GET", "PUT", "DELETE", "OPTIONS", "TRACE"))
 """What RFC 9110 calls idempotent: doing it twice is doing it once."""
 KEYED_METHODS: Final = frozenset(("POST", "PATCH"))
@@ -25,6 +31,12 @@ RETRY_AFTER_SECONDS: Final = 60.0
 """A server that asks for a longer wait gets none: its answer goes to the caller, who knows better."""
 TIMEOUT: Final = aiohttp.ClientTimeout(total=300, sock_connect=10, sock_read=30)
 """Each try has 10 s to connect and 30 s between two pieces of the answer, all together have 300 s."""
+
+HOSTS: Final = 1024
+"""Circuits that a session keeps at most; a host that was not asked for longest is forgotten."""
+
+BreakerChoice = CircuitBreaker | Callable[[str], CircuitBreaker]
+"""One breaker, or what makes one for the host and port that it is given as a name."""
 
 _CONNECTION_ERRORS: Final = aiohttp.ClientConnectionError
 _LASTING: Final = (aiohttp.ClientConnectorCertificateError, aiohttp.ServerFingerprintMismatch)
@@ -37,6 +49,23 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+class GivenUpResponseError(aiohttp.ClientResponseError):
+    """An answer that was given up with; its text holds no query, no password and no header."""
+
+    def __init__(self, response: aiohttp.ClientResponse, operation: str) -> None:
+        super().__init__(
+            response.request_info,
+            response.history,
+            status=response.status,
+            message=response.reason or "",
+            headers=response.headers,
+        )
+        self._operation = operation
+
+    def __str__(self) -> str:
+        return f"{self._operation} is answered {self.status} {self.message}".rstrip()
+
+
 class RetryMiddleware:
     """Up to three tries more after 429, 500, 502, 503, 504 and connection errors.
 
@@ -44,64 +73,148 @@ class RetryMiddleware:
     are 1, 2 and 4 s, each drawn between its half and its whole. At the end the last answer is
     returned, or the last connection error raised. A body that can be read only once is sent once.
 
+    Every try passes the breaker, for which those answers are failures as well. A circuit that is open
+    raises `CircuitOpenError` in place of a try; one that opens ends the tries.
+
     Args:
+        breaker: for all requests; or makes one for each host and port, which it is given as a name.
+        errors: an ``ErrorManager``, handed one error where any of these answers, a connection error or
+            the session's own timeout is the last word.
         sleep: waits so many seconds.
         clock: the time in UTC, against which a date in ``Retry-After`` is held.
+        monotonic: seconds that only grow.
         rng: the chance in the waits.
     """
 
     def __init__(
         self,
         *,
+        breaker: BreakerChoice | None = None,
+        errors: ErrorSink | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         clock: Callable[[], datetime] = _now,
+        monotonic: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
     ) -> None:
+        self._circuits = _Circuits(breaker)
+        self._errors = errors
         self._sleep = sleep
         self._clock = clock
+        self._monotonic = monotonic
         self._rng = rng or random.Random()  # noqa: S311 - spreads waits, keeps no secret
 
     async def __call__(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
         """Send the request, and again where that may help."""
-        if not may_repeat(request):
-            return await handler(request)
+        attempts = Attempts(self._monotonic)
+        try:
+            with raising_timeout(request):
+                return await self._repeat(request, handler, attempts)
+        except CircuitOpenError as error:
+            if attempts.made:
+                give_up(error, attempts, self._errors, about=_about(request))
+            raise
+        except TimeoutError as error:
+            if ran_out(request):
+                give_up(error, attempts, self._errors, about=_about(request))
+            raise
+
+    async def _repeat(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType, attempts: Attempts
+    ) -> aiohttp.ClientResponse:
+        breaker = self._circuits.breaker_of(request)
         delays = doubling_delays(FIRST_SECONDS)
-        for tries_left in range(RETRIES, -1, -1):
+        while True:
             delay = next(delays)
             wait = self._rng.uniform(delay / 2, delay)
             try:
-                response = await handler(request)
+                response = await _try(request, handler, attempts, breaker)
             except _CONNECTION_ERRORS as error:
-                if isinstance(error, _LASTING) or not tries_left or _is_spent(request):
+                if isinstance(error, _LASTING):
+                    raise
+                if not _may_go_on(request, attempts, breaker):
+                    give_up(error, attempts, self._errors, about=_about(request))
                     raise
                 why = type(error).__name__
             else:
-                if response.status not in STATUSES or not tries_left or _is_spent(request):
+                if response.status not in STATUSES:
                     return response
                 asked = retry_after(response.headers.get("Retry-After"), now=self._clock())
                 wait = wait if asked is None else asked
-                if wait > RETRY_AFTER_SECONDS:
+                if wait > RETRY_AFTER_SECONDS or not _may_go_on(request, attempts, breaker):
+                    self._give_up_with(response, attempts, request)
                     return response
                 response.release()
                 why = str(response.status)
             await request.close()  # the body's writer must be done before the body is read again
             _tell(request, why, wait)
+            attempts.wait(wait)
             await self._sleep(wait)
-        raise AssertionError("the last try returns or raises")
+
+    def _give_up_with(
+        self, response: aiohttp.ClientResponse, attempts: Attempts, request: aiohttp.ClientRequest
+    ) -> None:
+        if self._errors is None:
+            return
+        about = _about(request)
+        error = GivenUpResponseError(response, " ".join(about.values()))
+        give_up(error, attempts, self._errors, about=about)
+        ask = response.raise_for_status
+
+        def raise_for_status() -> None:
+            try:
+                ask()
+            except aiohttp.ClientResponseError:
+                raise error from None
+
+        # Whoever has it raised raises what was handed over, so that it is known again and told once.
+        response.raise_for_status = raise_for_status  # type: ignore[method-assign]
 
 
-def create_robust_session(**client_session_arguments: Any) -> aiohttp.ClientSession:
+class _Circuits:
+    """The breaker of each host and port, or one for all."""
+
+    def __init__(self, choice: BreakerChoice | None) -> None:
+        self._choice = choice
+        self._breakers: dict[str, CircuitBreaker] = {}
+
+    def breaker_of(self, request: aiohttp.ClientRequest) -> CircuitBreaker | None:
+        if self._choice is None or isinstance(self._choice, CircuitBreaker):
+            return self._choice
+        name = f"{request.url.host}:{request.url.port}"
+        breaker = self._breakers.pop(name, None)
+        if breaker is None:
+            breaker = self._choice(name)
+            if len(self._breakers) >= HOSTS:
+                del self._breakers[next(iter(self._breakers))]  # the one that was not asked for longest
+        self._breakers[name] = breaker
+        return breaker
+
+
+def create_robust_session(
+    *,
+    breaker: BreakerChoice | None = None,
+    errors: ErrorSink | None = None,
+    **client_session_arguments: Unpack[SessionArguments],
+) -> aiohttp.ClientSession:
     """An ``aiohttp.ClientSession`` whose requests are repeated by `RetryMiddleware`.
 
     Takes what ``ClientSession`` takes. Middlewares given here run in every try. Without a
     ``timeout`` each try has 10 s to connect and 30 s of silence, and all together have 300 s; a
     ``total`` of your own holds for all tries and the waits between them.
+
+    Args:
+        breaker: a `CircuitBreaker` for a session that speaks to one service; or what makes one for each
+            host and port, so that a dead host bars the way to no other: ``CircuitBreaker`` itself will do.
+        errors: an ``ErrorManager``; what is given up becomes one event, with the attempts as context.
+        client_session_arguments: those of ``aiohttp.ClientSession``.
     """
-    own = tuple(client_session_arguments.pop("middlewares", ()))
+    retry = RetryMiddleware(breaker=breaker, errors=errors)
+    own = client_session_arguments.get("middlewares", ())
+    client_session_arguments["middlewares"] = (retry, *own)
     client_session_arguments.setdefault("timeout", TIMEOUT)
-    session = aiohttp.ClientSession(middlewares=(RetryMiddleware(), *own), **client_session_arguments)
+    session = aiohttp.ClientSession(**client_session_arguments)
     # aiohttp repeats by itself what failed on a kept connection, around the middlewares: each of
     # its repetitions would bring four tries more.
     session._retry_connection = False  # noqa: SLF001 - it has no public switch; aiohttp's own test client does the same
@@ -127,6 +240,42 @@ def retry_after(header: str | None, *, now: datetime) -> float | None:
     except (ValueError, OverflowError):
         return None
     return max(0.0, ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds())
+
+
+async def _try(
+    request: aiohttp.ClientRequest,
+    handler: aiohttp.ClientHandlerType,
+    attempts: Attempts,
+    breaker: CircuitBreaker | None,
+) -> aiohttp.ClientResponse:
+    """Send the request once, through the breaker; a failure is noted with the attempts."""
+    with Passage(breaker) as passage:
+        try:
+            response = await handler(request)
+        except _CONNECTION_ERRORS as error:
+            attempts.note(error=type(error).__name__)
+            raise
+        except (asyncio.CancelledError, TimeoutError):
+            if ran_out(request):
+                attempts.note(error=TimeoutError.__name__)
+                passage.fail()
+            raise
+        if response.status in STATUSES:
+            attempts.note(status=response.status)
+            passage.fail()
+        return response
+
+
+def _may_go_on(request: aiohttp.ClientRequest, attempts: Attempts, breaker: CircuitBreaker | None) -> bool:
+    """Whether there is another try after one that failed."""
+    if breaker is not None and breaker.state is CircuitState.OPEN:
+        return False
+    return may_repeat(request) and attempts.made <= RETRIES and not _is_spent(request)
+
+
+def _about(request: aiohttp.ClientRequest) -> dict[str, str]:
+    url = request.url.with_user(None).with_query(None).with_fragment(None)
+    return {"method": request.method, "url": str(url)}
 
 
 def _is_spent(request: aiohttp.ClientRequest) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from faultwire import ErrorManager
-from faultwire.manager import Durability
+from faultwire.reception import Durability
 
 AT_A_TIME: Final = 100
 
@@ -67,7 +67,7 @@ async def main(
     at_a_time = AT_A_TIME if per_second is None else max(1, round(per_second / 5))
     with ledger.open("a+") as lines:
         written = whole_lines(ledger)
-        async with ErrorManager(service=service, broker_url=broker_url) as errors:
+        async with ErrorManager(collapse_storms=False, service=service, broker_url=broker_url) as errors:
             for first in range(written, events, at_a_time):
                 numbers = range(first, min(first + at_a_time, events))
                 done = await asyncio.gather(*(emit(errors, number, durability) for number in numbers))

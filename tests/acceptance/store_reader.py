@@ -29,7 +29,7 @@ class StoreReader:
         """A single number."""
         try:
             return int((await self.all(sql))[0] or 0)
-        except sqlite3.OperationalError:  # before the worker made its tables
+        except (sqlite3.OperationalError, asyncpg.UndefinedTableError):  # before the worker made its tables
             return 0
 
     async def event_ids(self) -> list[str]:

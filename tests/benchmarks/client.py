@@ -54,7 +54,9 @@ async def publish_singles(url: str, _: str) -> Result:
 
 async def publish_ours(url: str, spool_path: str) -> Result:
     """The client's publisher with its default durability; without a spool where the path is empty."""
-    async with ErrorManager(service="shop", broker_url=url, spool_path=spool_path) as errors:
+    async with ErrorManager(
+        collapse_storms=False, service="shop", broker_url=url, spool_path=spool_path
+    ) as errors:
         await errors.handle_error(ValueError("warm"), durability="confirmed")
         outlet = errors._outlet
         assert outlet is not None
@@ -98,7 +100,9 @@ async def _window(url: str, spool_path: str, *, bursts: int, events: int, each: 
             took.append(time.monotonic() - ticket.buffered_at)
         settle(ticket, state)
 
-    async with ErrorManager(service="shop", broker_url=url, spool_path=spool_path) as errors:
+    async with ErrorManager(
+        collapse_storms=False, service="shop", broker_url=url, spool_path=spool_path
+    ) as errors:
         await errors.handle_error(ValueError("warm"), durability="spooled")
         Ticket.settle = settle_timed  # type: ignore[method-assign, assignment]  # the only place that sees both threads
         due = time.perf_counter()
@@ -131,7 +135,9 @@ async def durabilities(url: str, spool_path: str) -> Result:
     """``await handle_error`` and ``handle_error_nowait``, in turns, in one process: the middle of each."""
     call = deep_call()
     took: dict[str, list[float]] = {"awaited": [], "nowait": []}
-    async with ErrorManager(service="shop", broker_url=url, spool_path=spool_path) as errors:
+    async with ErrorManager(
+        collapse_storms=False, service="shop", broker_url=url, spool_path=spool_path
+    ) as errors:
         for start in range(0, CALLS, BLOCK):
             for number in range(start, start + BLOCK):
                 kind = "awaited" if start // BLOCK % 2 else "nowait"

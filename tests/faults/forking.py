@@ -40,7 +40,7 @@ async def write(responses: list[ErrorResponse], ledger: Path) -> None:
 
 def main(url: str, spool: Path, ledgers: Path) -> None:
     """Fork in the middle of the parent's own work, its spool's thread included."""
-    errors = ErrorManager(service="shop", broker_url=url, spool_path=spool)
+    errors = ErrorManager(collapse_storms=False, service="shop", broker_url=url, spool_path=spool)
     responses = [errors.handle_error_nowait(ValueError("at once"), "high") for _ in range(100)]
 
     def work() -> None:

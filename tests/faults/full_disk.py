@@ -35,7 +35,9 @@ async def run(directory: Path, *, tmpfs: bool) -> Report:
     """Fill the disk, make room, and go on."""
     report = Report()
     fill(directory, tmpfs=tmpfs)
-    async with ErrorManager(service="shop", broker_url=NOBODY_LISTENS, spool_path=directory / "s") as errors:
+    async with ErrorManager(
+        collapse_storms=False, service="shop", broker_url=NOBODY_LISTENS, spool_path=directory / "s"
+    ) as errors:
         responses = []
         while len(report.turned_away) < 5:
             response = await errors.handle_error(ValueError("x" * 900), "high", durability="spooled")

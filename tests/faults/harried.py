@@ -105,7 +105,7 @@ def told(line: str) -> None:
 
 async def main(url: str, spool_path: str, events: int) -> None:
     call = deep_call()
-    errors = ErrorManager(service="harried", broker_url=url, spool_path=spool_path)
+    errors = ErrorManager(collapse_storms=False, service="harried", broker_url=url, spool_path=spool_path)
     async with errors:
         for number in range(WARM_UP):
             await report(errors, call, number)

@@ -78,7 +78,7 @@ class Host:
 async def hosting(url: str, home: Path, log: pytest.LogCaptureFixture, **options: Any) -> AsyncIterator[Host]:
     """A host whose events must all have arrived at its end, with an empty disk and no complaint."""
     spool = home / "spool"
-    manager = ErrorManager(service="shop", broker_url=url, spool_path=spool, **options)
+    manager = ErrorManager(collapse_storms=False, service="shop", broker_url=url, spool_path=spool, **options)
     with log.at_level(logging.WARNING):
         async with manager as errors:
             host = Host(errors)

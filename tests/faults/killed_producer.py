@@ -28,7 +28,9 @@ MOST_SECONDS: Final = 0.1
 async def produce(url: str, spool: Path, ledger: Path) -> None:
     """Hand over events for ever; each line of the ledger is on disk before the next."""
     with ledger.open("a") as lines:
-        async with ErrorManager(service="shop", broker_url=url, spool_path=spool) as errors:
+        async with ErrorManager(
+            collapse_storms=False, service="shop", broker_url=url, spool_path=spool
+        ) as errors:
             while True:
                 responses = await asyncio.gather(*(emit(errors, number) for number in range(AT_A_TIME)))
                 for response in responses:

@@ -24,7 +24,11 @@ SPOOL, LEDGER = (Path(sys.argv[2]), Path(sys.argv[3])) if len(sys.argv) > 3 else
 
 def manage(*, flush_on_sigterm: bool = True) -> ErrorManager:
     return ErrorManager(
-        service="shop", broker_url=NOBODY_LISTENS, spool_path=SPOOL, flush_on_sigterm=flush_on_sigterm
+        collapse_storms=False,
+        service="shop",
+        broker_url=NOBODY_LISTENS,
+        spool_path=SPOOL,
+        flush_on_sigterm=flush_on_sigterm,
     )
 
 

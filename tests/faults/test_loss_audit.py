@@ -130,7 +130,7 @@ async def test_an_event_that_vanishes_on_the_wire_is_told_and_taken_back_when_it
     scene: Scene,
 ) -> None:
     watch = scene.bench.watch(open_seconds=OPEN_SECONDS)
-    async with ErrorManager(service="shop", broker_url=scene.client_url) as errors:
+    async with ErrorManager(collapse_storms=False, service="shop", broker_url=scene.client_url) as errors:
         for text in ("first", MARK.decode(), "third"):
             response = await errors.handle_error(ValueError(text), durability="confirmed")
             await until(lambda r=response: is_confirmed(r), "the client believes it")  # type: ignore[misc]  # mypy cannot type a lambda's default
@@ -161,7 +161,7 @@ async def is_confirmed(response: Any) -> bool:
 
 
 async def test_the_last_event_is_missed_too_as_the_last_report_says_how_far_it_got(scene: Scene) -> None:
-    async with ErrorManager(service="shop", broker_url=scene.client_url) as errors:
+    async with ErrorManager(collapse_storms=False, service="shop", broker_url=scene.client_url) as errors:
         await errors.handle_error(ValueError("first"), durability="confirmed")
         await errors.handle_error(ValueError(MARK.decode()), durability="confirmed")
 
@@ -174,7 +174,9 @@ async def test_the_last_event_is_missed_too_as_the_last_report_says_how_far_it_g
 async def test_what_found_no_room_is_reported_with_its_reason_and_nobody_is_woken(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with ErrorManager(service="shop", broker_url=scene.client_url, spool_path="") as errors:
+    async with ErrorManager(
+        collapse_storms=False, service="shop", broker_url=scene.client_url, spool_path=""
+    ) as errors:
         await errors.handle_error(ValueError("first"), durability="confirmed")
         for number in range(3):
             errors.handle_error_nowait(ValueError(str(number)))
@@ -202,14 +204,20 @@ async def test_what_was_evicted_is_reported_by_the_heir_to_a_worker_that_was_res
     database, spool = f"sqlite:///{tmp_path / 'faultwire.db'}", tmp_path / "spool"
     async with (
         scene_over(request, "http", database) as scene,
-        ErrorManager(service="shop", broker_url=scene.client_url, spool_path=spool) as errors,
+        ErrorManager(
+            collapse_storms=False, service="shop", broker_url=scene.client_url, spool_path=spool
+        ) as errors,
     ):
         await errors.handle_error(ValueError("first"), durability="confirmed")
     # The worker is away, the spool is small, and what is critical displaces the rest.
     nobody = FakeTransport()
     nobody.open_answers.extend([TransportDown("away")] * 1_000)
     async with ErrorManager(
-        service="shop", transport=lambda: nobody, spool_path=spool, spool_bytes=SMALL_SPOOL
+        collapse_storms=False,
+        service="shop",
+        transport=lambda: nobody,
+        spool_path=spool,
+        spool_bytes=SMALL_SPOOL,
     ) as away:
         for number in range(40):
             await away.handle_error(ValueError(str(number)), "low", durability="spooled")
@@ -219,7 +227,7 @@ async def test_what_was_evicted_is_reported_by_the_heir_to_a_worker_that_was_res
     assert lost["spool_evicted"] > 0
     async with (
         scene_over(request, "http", database) as scene,
-        ErrorManager(service="shop", broker_url=scene.client_url, spool_path=spool),
+        ErrorManager(collapse_storms=False, service="shop", broker_url=scene.client_url, spool_path=spool),
     ):
 
         async def is_told() -> bool:
@@ -246,7 +254,9 @@ async def test_a_killed_producers_last_numbers_are_missed_once_its_heir_runs(
     watch = scene.bench.watch(open_seconds=0)
     await watch.look()
     assert await scene.told() == [], "until then nobody can know"
-    async with ErrorManager(service="shop", broker_url=scene.client_url, spool_path=tmp_path / "spool"):
+    async with ErrorManager(
+        collapse_storms=False, service="shop", broker_url=scene.client_url, spool_path=tmp_path / "spool"
+    ):
 
         async def is_told() -> bool:
             await watch.look()
@@ -276,7 +286,7 @@ async def test_a_worker_as_it_is_shipped_tells_within_a_minute_and_takes_it_back
         else:
             thief = await stack.enter_async_context(http_thief(worker.url, steals))
             url = thief.url
-        async with ErrorManager(service="shop", broker_url=url) as errors:
+        async with ErrorManager(collapse_storms=False, service="shop", broker_url=url) as errors:
             for text in ("first", MARK.decode(), "third"):
                 await errors.handle_error(ValueError(text), durability="confirmed")
             at = asyncio.get_running_loop().time()

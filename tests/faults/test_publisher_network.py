@@ -158,7 +158,9 @@ async def test_a_host_that_ends_in_a_black_hole_leaves_its_events_to_the_next_on
 ) -> None:
     side.proxy.swallow()
     async with asyncio.timeout(60):
-        async with ErrorManager(service="shop", broker_url=side.url, spool_path=tmp_path / "spool") as errors:
+        async with ErrorManager(
+            collapse_storms=False, service="shop", broker_url=side.url, spool_path=tmp_path / "spool"
+        ) as errors:
             first = Host(errors)
             first.report(EVENTS)
             assert await side.arrived() == 0

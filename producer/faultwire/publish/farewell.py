@@ -18,13 +18,30 @@ from types import FrameType
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from faultwire.publish.spool import Spool
 
 EXIT_SECONDS: Final = 2.0
 """For every spool of the process together."""
+DISK_SECONDS: Final = 0.3
+"""Of them for the disk, once the time to publish is over."""
 
 _live: "weakref.WeakSet[Spool]" = weakref.WeakSet()
 _counting: "weakref.WeakSet[Counting]" = weakref.WeakSet()
+
+
+_seen_off: set[int] = set()
+"""The processes of multiprocessing that end by way of this module."""
+_departing: "weakref.WeakSet[Departing]" = weakref.WeakSet()
+
+
+class Departing(Protocol):
+    """Who has a thread of its own that can still publish while the interpreter ends."""
+
+    def depart(self, seconds: float) -> "Future[None] | None":
+        """Begin to flush and close, in so many seconds; None where there is nothing to wait for."""
+        ...
 
 
 class Counting(Protocol):
@@ -43,10 +60,21 @@ def see_off_first(counting: Counting) -> None:
 def see_off(spool: "Spool") -> None:
     """Have the spool closed when the process ends; its thread has just been started."""
     _live.add(spool)
+    _see_off_child()
+
+
+def see_off_publishing(departing: Departing) -> None:
+    """Have it publish what it can when the process ends, before the spools take the rest."""
+    _departing.add(departing)
+    _see_off_child()
+
+
+def _see_off_child() -> None:
     util = sys.modules.get("multiprocessing.util")
-    if util is not None:
+    if util is not None and os.getpid() not in _seen_off:
         # Its children end by os._exit, which runs this and no atexit.
-        util.Finalize(None, _flush_all, exitpriority=0)
+        _seen_off.add(os.getpid())
+        util.Finalize(None, _end_child, exitpriority=0)
 
 
 def forget(spool: "Spool") -> None:
@@ -78,9 +106,31 @@ def _flush_and_die() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
+def _end_child() -> None:
+    deadline = time.monotonic() + EXIT_SECONDS
+    _stop_counting()
+    _depart(deadline)
+    _flush_spools(deadline)
+
+
 def _flush_all() -> None:
     deadline = time.monotonic() + EXIT_SECONDS
     _stop_counting()
+    _flush_spools(deadline)
+
+
+def _depart(deadline: float) -> None:
+    """All at once, and a little earlier than the deadline: what they could not publish is the spools'."""
+    seconds = max(0.1, deadline - time.monotonic() - DISK_SECONDS)
+    going = [each.depart(seconds) for each in list(_departing)]
+    for future in going:
+        if future is not None:
+            # It may be cancelled, or fail as anything does in a process that ends; the spools follow.
+            with suppress(Exception):
+                future.result(max(0.0, deadline - DISK_SECONDS / 2 - time.monotonic()))
+
+
+def _flush_spools(deadline: float) -> None:
     waiting = []
     for spool in list(_live):
         done = threading.Event()
@@ -99,5 +149,6 @@ def _stop_counting() -> None:
 def _close_all() -> None:
     deadline = time.monotonic() + EXIT_SECONDS
     _stop_counting()
+    _depart(deadline)
     for spool in list(_live):
         spool.close(max(0.1, deadline - time.monotonic()))

@@ -62,6 +62,8 @@ class Outlet:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
         self._closed = False
+        self.on_idle: Callable[[], None] = self.start
+        """Called for an event while no publisher runs; may come from any thread."""
 
     def put(self, ticket: Ticket, *, at_once: bool = False) -> None:
         """Take an event; when that is not possible the ticket says why, and the loss is counted.
@@ -86,6 +88,15 @@ class Outlet:
                 return
             self.spool.ask(ticket)
         await ticket.wait(seconds if on_disk else DISK_SECONDS, _is_answered)
+
+    def settle_blocking(self, ticket: Ticket, seconds: float, *, on_disk: bool) -> None:
+        """``settle`` for a thread without an event loop."""
+        if not on_disk:
+            ticket.wait_blocking(seconds, _is_decided)
+            if ticket.settled or self.spool is None:
+                return
+            self.spool.ask(ticket)
+        ticket.wait_blocking(seconds if on_disk else DISK_SECONDS, _is_answered)
 
     def start(self) -> None:
         """Start the publisher in the running loop; without one, events wait for the first call in a loop."""
@@ -181,6 +192,7 @@ class Outlet:
 
     def forget(self) -> None:
         """Start anew in a forked child: connection, loop and file are the parent's."""
+        _leaked.append((self._publisher, self._task, self._reporting, self._loop))
         self._publisher = self._task = self._loop = None
         self._reporter = self._reporting = None
         self.buffer.forget()
@@ -201,12 +213,16 @@ class Outlet:
     def _wake(self, lane: Lane) -> None:
         publisher, loop = self._publisher, self._loop
         if publisher is None or loop is None or not self._is_running:
-            self.start()
+            self.on_idle()
         elif self._thread == threading.get_ident():
             publisher.wake(lane)
         else:
             with suppress(RuntimeError):  # the other thread's loop closed; the event waits for the next one
                 loop.call_soon_threadsafe(publisher.wake, lane)
+
+
+_leaked: list[object] = []
+"""The parents', in a forked child: their destructors would complain of what is still open there."""
 
 
 def _is_decided(ticket: Ticket) -> bool:

@@ -14,6 +14,8 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Final
 
 from faultwire.publish import farewell
@@ -63,9 +65,10 @@ class Spool:
             self._directory, self._service, self._buffer, limit=self._limit, clock=self._clock
         )
         self._thread: threading.Thread | None = None
-        self._starting = threading.Lock()
+        # Both reentrant: a signal's handler or a destructor may hand over an event of its own at any moment.
+        self._starting = threading.RLock()
+        self._wakes: SimpleQueue[None] = SimpleQueue()
         self.turning = threading.Lock()
-        self._wake = threading.Event()
         self._idle = True
         self._asked: deque[Ticket] = deque()
         self._takes: deque[Callable[[], None]] = deque()
@@ -85,8 +88,15 @@ class Spool:
         """Start the thread; it opens the file, and adopts what dead processes left."""
         with self._starting:
             if self._thread is None and not self._ending:
-                self._thread = threading.Thread(target=self._run, name="faultwire spool", daemon=True)
-                self._thread.start()
+                thread = self._thread = threading.Thread(
+                    target=self._run, name="faultwire spool", daemon=True
+                )
+                try:
+                    thread.start()
+                except RuntimeError:  # the system gives no thread, as when the interpreter ends; try again
+                    self._thread = None
+                    self._idle = True
+                    return
                 farewell.see_off(self)
                 _running.add(self)
 
@@ -96,14 +106,14 @@ class Spool:
             self._idle = False
             if self._thread is None:
                 self.start()
-            self._wake.set()
+            self._wakes.put(None)
 
     def ask(self, ticket: Ticket) -> None:
         """Write this event now, whatever its age."""
         self._asked.append(ticket)
         self._idle = False
         self.start()
-        self._wake.set()
+        self._wakes.put(None)
 
     def confirm(self, tickets: Iterable[Ticket]) -> None:
         """Delete what the other side has."""
@@ -114,14 +124,14 @@ class Spool:
                 if original is not None:
                     original.settle(CONFIRMED)
             self._keeper.confirmed.extend(rows)
-            self._wake.set()
+            self._wakes.put(None)
 
     def release(self, tickets: Iterable[Ticket]) -> None:
         """Give back what was under way and is not confirmed."""
         spooled = [ticket for ticket in tickets if ticket.state is SPOOLED]
         if spooled:
             self._keeper.released.extend(spooled)
-            self._wake.set()
+            self._wakes.put(None)
 
     def refuse(self, ticket: Ticket) -> None:
         """Count a refusal; a row that is refused again and again is set aside."""
@@ -149,7 +159,7 @@ class Spool:
                 self.release(tickets)
 
         self._takes.append(answer)
-        self._wake.set()
+        self._wakes.put(None)
         try:
             return await future
         except asyncio.CancelledError:
@@ -161,13 +171,13 @@ class Spool:
         """Write everything that the buffer holds; ``done`` is called in the thread, also when it failed."""
         self._flushes.append(done)
         self.start()
-        self._wake.set()
+        self._wakes.put(None)
 
     def close(self, seconds: float) -> None:
         """Flush, close the file and end the thread, in at most so many seconds; blocks."""
         with self._starting:
             self._ending = True
-        self._wake.set()
+        self._wakes.put(None)
         if self._thread is not None:
             self._thread.join(seconds)
         farewell.forget(self)
@@ -183,8 +193,7 @@ class Spool:
     def _run(self) -> None:
         polls = 0
         while True:
-            self._wake.wait(self._pause(polls))
-            self._wake.clear()
+            self._sleep(self._pause(polls))
             ending = self._ending
             try:
                 with self.turning:
@@ -197,6 +206,13 @@ class Spool:
             if ending:
                 self._keeper.close()
                 return
+
+    def _sleep(self, seconds: float) -> None:
+        """Until somebody has news, so long at most."""
+        with suppress(Empty):
+            self._wakes.get(timeout=seconds)
+        for _ in range(self._wakes.qsize()):
+            self._wakes.get()
 
     def _pause(self, polls: int) -> float:
         if self._buffer.held or polls < _IDLE_POLLS or self._keeper.confirmed:
@@ -238,7 +254,7 @@ class Spool:
     def _break(self, error: Exception) -> None:
         if is_corrupt(error) and self._keeper.is_open:
             self._keeper.abandon_file()
-            self._wake.set()
+            self._wakes.put(None)
             return
         self._broken_until = self._clock() + RETRY_SECONDS
         if not self._said_broken:

@@ -1,7 +1,10 @@
 """One event on its way out, and its final state."""
 
+import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 from msgspec import Struct
@@ -79,7 +82,7 @@ class Ticket:
         self.row = 0
         self.buffered_at = 0.0
         self.turned_away = False
-        self._waiters: list[asyncio.Future[None]] = []
+        self._waiters: list[Callable[[], None]] = []
 
     @property
     def settled(self) -> bool:
@@ -121,8 +124,8 @@ class Ticket:
         deadline = None if seconds is None else loop.time() + seconds
         while not until(self):
             future: asyncio.Future[None] = loop.create_future()
-            waiters = self._waiters
-            waiters.append(future)
+            waiters, wake = self._waiters, partial(_resolve_soon, future)
+            waiters.append(wake)
             if until(self):  # it may have been settled by another thread in between
                 break
             if waiters is not self._waiters:  # or woken, and this future with nobody
@@ -131,20 +134,44 @@ class Ticket:
             done, _ = await asyncio.wait((future,), timeout=remaining)
             if not done:
                 with suppress(ValueError):  # it was being woken just now
-                    waiters.remove(future)
+                    waiters.remove(wake)
+                break
+        return self.state
+
+    def wait_blocking(
+        self, seconds: float | None, until: "Callable[[Ticket], bool] | None" = None
+    ) -> FinalState:
+        """``wait`` for a thread without an event loop: blocks it."""
+        until = until or _is_settled
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while not until(self):
+            done = threading.Event()
+            waiters = self._waiters
+            waiters.append(done.set)
+            if until(self):  # as above
+                break
+            if waiters is not self._waiters:
+                continue
+            if not done.wait(None if deadline is None else max(0.0, deadline - time.monotonic())):
+                with suppress(ValueError):
+                    waiters.remove(done.set)
                 break
         return self.state
 
     def _wake(self) -> None:
         waiters, self._waiters = self._waiters, []
-        for future in waiters:
-            # The waiter may live in another thread's loop than the publisher, and that may close meanwhile.
-            with suppress(RuntimeError):
-                future.get_loop().call_soon_threadsafe(_resolve, future)
+        for wake in waiters:
+            wake()
 
 
 def _is_settled(ticket: Ticket) -> bool:
     return ticket.settled
+
+
+def _resolve_soon(future: "asyncio.Future[None]") -> None:
+    # The waiter may live in another thread's loop than the publisher, and that may close meanwhile.
+    with suppress(RuntimeError):
+        future.get_loop().call_soon_threadsafe(_resolve, future)
 
 
 def _resolve(future: "asyncio.Future[None]") -> None:

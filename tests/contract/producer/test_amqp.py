@@ -50,7 +50,7 @@ async def test_a_confirmed_event_lies_in_its_lanes_queue_under_its_own_id(broker
 
 
 async def test_what_piles_up_travels_as_batches_of_one_lane(broker: RabbitMQ) -> None:
-    async with ErrorManager(service="billing", broker_url=broker.url) as errors:
+    async with ErrorManager(collapse_storms=False, service="billing", broker_url=broker.url) as errors:
         ids = [errors.handle_error_nowait(ValueError("x"), "low").error_id for _ in range(119)]
         ids.append(errors.handle_error_nowait(ValueError("x"), "medium").error_id)
         assert await errors.flush(10)

@@ -9,9 +9,11 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
+from tests.clock import FixedClock
 from tests.servers.postgresql import PostgreSQL, PrivatePostgreSQL
+from tests.unit.producer.fakes import FakeTransport
 
-from faultwire import retry_db_operation
+from faultwire import CircuitBreaker, CircuitOpenError, CircuitState, ErrorManager, retry_db_operation
 
 
 async def test_an_operation_outlives_a_server_that_is_stopped_and_started(
@@ -154,3 +156,34 @@ def test_a_sqlite_file_that_stays_locked_raises_that_it_is(tmp_path: Path) -> No
         read()
     assert waits == [1, 2]
     holder.close()
+
+
+async def test_a_server_that_stays_away_opens_the_circuit_is_told_once_and_closes_it_when_it_is_back(
+    private_postgresql: PrivatePostgreSQL, clock: FixedClock
+) -> None:
+    private_postgresql.stop_immediately()
+    transport = FakeTransport()
+    breaker = CircuitBreaker("orders", failure_threshold=3, reset_timeout=10, clock=clock.monotonic)
+
+    async with ErrorManager(service="shop", transport=lambda: transport) as errors:
+
+        @retry_db_operation(delay=0, breaker=breaker, errors=errors)
+        async def count() -> Any:
+            connection = await asyncpg.connect(private_postgresql.url, timeout=5)
+            try:
+                return await connection.fetchval("SELECT 1")
+            finally:
+                await connection.close()
+
+        with pytest.raises(ConnectionRefusedError):
+            await count()
+        with pytest.raises(CircuitOpenError):
+            await count()
+        await private_postgresql.start()
+        with pytest.raises(CircuitOpenError):
+            await count()
+        clock.advance(10)
+        assert await count() == 1
+    assert breaker.state is CircuitState.CLOSED
+    (event,) = transport.events
+    assert [attempt["error"] for attempt in event.context["attempts"]] == ["ConnectionRefusedError"] * 3

@@ -1,75 +1,20 @@
 """The HTTP session repeats what may be repeated, over a real server that misbehaves."""
 
-import asyncio
 import io
 import random
 import socket
 from collections.abc import AsyncIterator
 from email.utils import format_datetime
+from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
 from tests.clock import FixedClock
+from tests.contract.shared.misbehaving import Server, Waits
 from yarl import URL
 
 from faultwire import create_robust_session
 from faultwire_shared.retry_http import RetryMiddleware, retry_after
-
-
-class Server:
-    """Answers in the order of its script, the last entry for ever; keeps every request it got."""
-
-    def __init__(self) -> None:
-        self.script: list[int | str | dict[str, str]] = [200]
-        self.requests: list[tuple[str, bytes]] = []
-        self.url = ""
-        self.hanging = asyncio.Event()
-
-    async def handle(self, request: web.Request) -> web.Response:
-        self.requests.append((request.method, await request.read()))
-        step = self.script.pop(0) if len(self.script) > 1 else self.script[0]
-        if isinstance(step, dict):
-            return web.Response(status=429, headers=step)
-        if step == "hang":
-            await self.hanging.wait()
-        if step == "reset":
-            _reset(request)
-        return web.Response(status=step if isinstance(step, int) else 200, text="x" * 100_000)
-
-
-def _reset(request: web.Request) -> None:
-    assert request.transport is not None
-    connection: socket.socket = request.transport.get_extra_info("socket")
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
-    request.transport.abort()
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    server = Server()
-    app = web.Application()
-    app.router.add_route("*", "/", server.handle)
-    runner = web.AppRunner(app, shutdown_timeout=1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
-    yield server
-    server.hanging.set()
-    await runner.cleanup()
-
-
-class Waits(list[float]):
-    """Stands in for the sleep of the session's middleware."""
-
-    async def sleep(self, seconds: float) -> None:
-        self.append(seconds)
-
-
-@pytest.fixture
-def waits() -> Waits:
-    return Waits()
 
 
 @pytest.fixture
@@ -78,8 +23,8 @@ async def session(
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """What `create_robust_session` makes, with its waits noted in place of waited."""
 
-    def make() -> RetryMiddleware:
-        return RetryMiddleware(sleep=waits.sleep, clock=clock, rng=random.Random(7))
+    def make(**options: Any) -> RetryMiddleware:
+        return RetryMiddleware(sleep=waits.sleep, clock=clock, rng=random.Random(7), **options)
 
     monkeypatch.setattr("faultwire_shared.retry_http.RetryMiddleware", make)
     async with create_robust_session(timeout=aiohttp.ClientTimeout(total=60, sock_read=0.2)) as session:

@@ -379,7 +379,7 @@ values = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(context=values, tags=values, user=values, request=values, text=st.text(st.characters(codec=None)))
 def test_whatever_is_handed_over_becomes_an_event_that_reads_back(
     context: object, tags: object, user: object, request: object, text: str

@@ -11,40 +11,11 @@ from typing import assert_type
 import pytest
 from sqlalchemy.exc import DBAPIError, OperationalError
 from tests.clock import FixedClock
+from tests.unit.shared.fakes import Database, Waits
 
 import faultwire
 from faultwire import DatabaseConnectionError, ExternalError, retry_db_operation
-from faultwire_shared.retry_db import is_transient
-
-
-class Waits:
-    """Stands in for both sleeps: notes the wait and moves the clock."""
-
-    def __init__(self, clock: FixedClock) -> None:
-        self.seconds: list[float] = []
-        self._clock = clock
-
-    def plain(self, seconds: float) -> None:
-        self.seconds.append(seconds)
-        self._clock.advance(seconds)
-
-    async def asynchronous(self, seconds: float) -> None:
-        self.plain(seconds)
-
-
-class Database:
-    """Fails so many times, then answers; counts how often it was asked."""
-
-    def __init__(self, failures: int, error: BaseException | None = None) -> None:
-        self.asked = 0
-        self._failures = failures
-        self._error = error or DatabaseConnectionError("connection lost")
-
-    def ask(self, question: str) -> str:
-        self.asked += 1
-        if self.asked <= self._failures:
-            raise self._error
-        return f"answer to {question}"
+from faultwire_shared.outage import is_transient
 
 
 @pytest.fixture

@@ -1,0 +1,67 @@
+"""A bug in a tight loop: an exact count, few messages, and every id that was told leads to its event."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from tests.acceptance import storming
+from tests.acceptance.store_reader import StoreReader
+from tests.acceptance.worker import WorkerProcess, command, running
+from tests.servers.postgresql import PostgreSQL
+from tests.servers.rabbitmq import RabbitMQ
+
+GROWTH_MIB: Final = 32
+MILLION: Final = 1_000_000
+OF_THE_STORM: Final = "FROM {s}events WHERE service = 'stormy'"
+
+pytestmark = [pytest.mark.timeout(600), pytest.mark.may_block("starts processes")]
+
+
+async def rage(url: str, spool: Path, errors: int) -> dict[str, Any]:
+    """Let a process rage; what it was told and felt."""
+    command = [sys.executable, storming.__file__, url, str(spool), str(errors)]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+async def assert_exact(reader: StoreReader, told: dict[str, Any], errors: int) -> None:
+    """One incident holds them all (but the one that warmed up); whoever was told an id finds its event."""
+    assert told["lost"] == {}
+    assert await reader.one(f"SELECT sum(count) {OF_THE_STORM}") == errors + 1
+    assert await reader.one(f"SELECT count(*) {OF_THE_STORM}") < 1_000
+    assert set(told["ids"]) == set(await reader.all(f"SELECT event_id {OF_THE_STORM}"))
+    assert await reader.one("SELECT max(count) FROM {s}incidents") == errors
+
+
+@pytest.mark.parametrize("errors", [20_000, pytest.param(MILLION, marks=pytest.mark.e2e)])
+async def test_over_http_into_sqlite_a_storm_is_counted_exactly(tmp_path: Path, errors: int) -> None:
+    url = f"sqlite:///{tmp_path / 'faultwire.db'}"
+    async with running(WorkerProcess(tmp_path, database_url=url)) as worker:
+        told = await rage(worker.url, tmp_path / "spool", errors)
+        await assert_exact(StoreReader(url), told, errors)
+        assert told["grown_mib"] < GROWTH_MIB
+
+
+@pytest.mark.e2e
+async def test_over_amqp_into_postgresql_a_storm_is_counted_exactly(
+    rabbitmq: RabbitMQ, postgresql: PostgreSQL, tmp_path: Path
+) -> None:
+    worker = WorkerProcess(tmp_path, database_url=postgresql.url, broker_url=rabbitmq.url)
+    await command("db", "upgrade", FAULTWIRE_DATABASE_URL=postgresql.url)
+    async with running(worker):
+        told = await rage(rabbitmq.url, tmp_path / "spool", MILLION)
+        await assert_exact(StoreReader(postgresql.url), told, MILLION)
+        assert told["grown_mib"] < GROWTH_MIB
+
+
+async def test_with_nobody_to_publish_to_a_storm_fits_a_few_rows_of_the_spool(tmp_path: Path) -> None:
+    told = await rage("amqp://127.0.0.1:1", tmp_path / "spool", 20_000)
+    assert told["handled"] == 20_001
+    assert (told["lost"], told["grown_mib"] < GROWTH_MIB) == ({}, True)
+    assert told["collapsed"] + told["spooled"] == told["handled"]

@@ -1,0 +1,154 @@
+"""What a client takes for the same error, the worker puts into one incident."""
+
+import errno
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from faultwire import BusinessError
+from faultwire.burst import BurstKey, burst_key, codes_of
+from faultwire.capture import Origin, event_from
+from faultwire.encoding import encode_bounded
+from faultwire.frame import FrameReader
+from faultwire.sighting import Extras, Sighting, sight
+from faultwire_consumer.ingest.grouping import Grouper
+from faultwire_consumer.ingest.narrow import decode_narrow
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+ORIGIN = Origin(service="shop", environment="test", release=None, host=None)
+FRAMES = FrameReader()
+_numbers = count()
+
+
+class ClosedError(BusinessError):
+    code = "ORDER_CLOSED"
+
+
+class StatusError(Exception):
+    def __init__(self, status: int) -> None:
+        super().__init__("gateway answered")
+        self.status = status
+
+
+def plain(text: str) -> None:
+    raise ValueError(text)
+
+
+def two_raises(text: str) -> None:
+    if len(text) % 2:
+        raise ValueError(text)
+    raise ValueError(text)
+
+
+def chained(text: str) -> None:
+    try:
+        plain(text)
+    except ValueError as error:
+        raise LookupError("x") from error
+
+
+def grouped(text: str) -> None:
+    raise ExceptionGroup(text, [caught(plain, text), KeyError("k")])  # type: ignore[type-var]  # an Exception
+
+
+def recursing(text: str) -> None:
+    if text:
+        recursing(text[1:])
+    raise RecursionError
+
+
+def os_error(text: str) -> None:
+    raise OSError((errno.ENOSPC, errno.ENAMETOOLONG)[len(text) % 2], text)
+
+
+def status(text: str) -> None:
+    raise StatusError((401, 503)[len(text) % 2])
+
+
+def status_in_text(text: str) -> None:
+    raise RuntimeError(f"{text} HTTP {(401, 503)[len(text) % 2]}")
+
+
+def declared(text: str) -> None:
+    raise (ClosedError, BusinessError)[len(text) % 2](text)
+
+
+RAISES = [plain, two_raises, chained, grouped, recursing, os_error, status, status_in_text, declared]
+
+
+def caught(function: Callable[[str], None], text: str) -> BaseException:
+    try:
+        function(text)
+    except BaseException as error:  # noqa: BLE001 - whatever it raises is the subject
+        return error
+    raise AssertionError
+
+
+@st.composite
+def sightings(draw: st.DrawFn) -> Sighting:
+    texts = st.text("ab1 ", max_size=6)
+    text = draw(texts)
+    error = draw(
+        st.sampled_from([*(caught(function, text) for function in RAISES), ValueError(text), text, None])
+    )
+    extras = Extras(fingerprint=draw(st.sampled_from([None, "x", ["{{ default }}", "y"], ("x",)])))
+    return sight(error, at=NOW, severity=draw(st.sampled_from([None, "critical"])), extras=extras)
+
+
+def fingerprint(sighting: Sighting) -> bytes:
+    event = event_from(sighting, event_id="error_20261123_aaaaaaaaaaaaaaaa", origin=ORIGIN, frames=FRAMES)
+    return Grouper(0).group(decode_narrow(encode_bounded(event)[0])).fingerprint.digest
+
+
+@settings(max_examples=400)
+@given(one=sightings(), other=sightings())
+def test_one_burst_is_never_two_incidents(one: Sighting, other: Sighting) -> None:
+    if burst_key(one) == burst_key(other):
+        assert fingerprint(one) == fingerprint(other)
+        assert one.severity == other.severity
+
+
+@pytest.mark.parametrize("function", RAISES)
+def test_the_same_failure_with_another_number_in_its_text_is_one_burst(
+    function: Callable[[str], None],
+) -> None:
+    keys: set[BurstKey | None] = set()
+    for number in range(2):  # one call site, as in a loop
+        keys.add(burst_key(sight(caught(function, f"order {number}"), at=NOW)))
+    assert len(keys) == 1
+
+
+def test_a_text_is_told_apart_by_its_template() -> None:
+    extras = Extras(template="order %d refused")
+    keys = {burst_key(sight(f"order {number} refused", at=NOW, extras=extras)) for number in range(9)}
+    assert len(keys) == 1
+    assert burst_key(sight("order 1 refused", at=NOW)) != burst_key(sight("order 2 refused", at=NOW))
+
+
+def test_parts_that_can_be_read_only_once_are_left_to_the_event() -> None:
+    def parts() -> Iterator[str]:
+        yield f"part {next(_numbers)}"
+
+    one, other = (sight("x", at=NOW, extras=Extras(fingerprint=parts())) for _ in range(2))
+    assert burst_key(one) != burst_key(other)
+    assert fingerprint(one) != fingerprint(other)
+
+
+class MeanError(Exception):
+    @property
+    def __cause__(self) -> Any:  # type: ignore[override]  # that is the hostility
+        raise RuntimeError
+
+
+def test_an_error_that_resists_has_no_key() -> None:
+    assert burst_key(sight(MeanError("x"), at=NOW)) is None
+
+
+def test_the_code_that_a_key_names_by_its_address_is_kept() -> None:
+    codes = codes_of(caught(chained, "x"))
+    assert {chained.__code__, plain.__code__} <= set(codes)
