@@ -165,7 +165,7 @@ async def _respond(scope: Scope, send: Send, response: ErrorResponse, *, prefix:
     accept = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"accept"), None)
     answer = host.answer_of(response, accept)
     headers = {**answer.headers, "Content-Length": str(len(answer.body))}
-    encoded = [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in headers.items()]
+    encoded = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": f"{prefix}.start", "status": answer.status, "headers": encoded})
     body = b"" if scope.get("method") == "HEAD" else answer.body
     await send({"type": f"{prefix}.body", "body": body})

@@ -108,7 +108,9 @@ def is_gone(error: BaseException) -> bool:
 def answer_of(response: ErrorResponse, accept: str | None) -> Answer:
     """The response for a caller with this ``Accept``; no cache keeps it, as its id is one event's."""
     content_type, body = response.negotiate(accept)
-    headers = {"Content-Type": content_type, "Cache-Control": "no-store", **response.headers}
+    headers = {"Content-Type": content_type, "Cache-Control": "no-store"}
+    for name, value in response.headers.items():
+        headers[name] = value.encode("latin-1", "replace").decode("latin-1")  # what HTTP can carry
     return Answer(response.status, headers, body)
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from tests.unit.producer.fakes import FakeTransport
 
-from faultwire import ErrorManager
+from faultwire import ErrorManager, SyncErrorManager
 from faultwire_shared.event import Event
 
 TRACE: Final = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -37,6 +37,26 @@ class Recorded:
     async def event(self) -> Event:
         """The one event that there is."""
         (event,) = await self.events()
+        return event
+
+
+class SyncRecorded:
+    """The same in a host without an event loop."""
+
+    def __init__(self, **options: Any) -> None:
+        self._transport = FakeTransport()
+        self.errors = SyncErrorManager(
+            service="shop", transport=lambda: self._transport, collapse_storms=False, **options
+        )
+
+    def events(self) -> list[Event]:
+        """Everything that was handed over by now."""
+        assert self.errors.flush(30)
+        return self._transport.events
+
+    def event(self) -> Event:
+        """The one event that there is."""
+        (event,) = self.events()
         return event
 
 

@@ -1,9 +1,17 @@
-"""uvicorn in this process, and a client that asks it."""
+"""Servers in this process, and clients that ask them."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import json as jsons
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from email.message import Message
+from socketserver import ThreadingMixIn
 from typing import Any, Literal
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.types import WSGIApplication
 
 import aiohttp
 import uvicorn
@@ -38,3 +46,39 @@ async def get(
     ):
         is_json = "json" in response.content_type and method != "HEAD"
         return response, (await response.json(content_type=None) if is_json else await response.text())
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the standard library's name
+        return
+
+
+@contextmanager
+def wsgi_serving(app: WSGIApplication) -> Iterator[str]:
+    """The address of the application behind the standard library's server, with a thread for each request."""
+    server = make_server("127.0.0.1", 0, app, _Server, _Quiet)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def ask(url: str, *, method: str = "GET", **headers: str) -> tuple[int, Message, Any]:
+    """The answer's status, headers and body, decoded where it is JSON."""
+    request = urllib.request.Request(url, headers=headers, method=method)  # noqa: S310 - our own http
+    try:
+        response = urllib.request.urlopen(request, timeout=60)  # noqa: S310 - the same
+    except urllib.error.HTTPError as error:
+        response = error
+    with response:
+        body = response.read()
+    is_json = "json" in (response.headers.get_content_type()) and body
+    return response.status, response.headers, jsons.loads(body) if is_json else body.decode()
