@@ -28,6 +28,7 @@ _GONE: Final = frozenset(
         "starlette.websockets.WebSocketDisconnect",
         "uvicorn.protocols.utils.ClientDisconnected",
         "django.core.exceptions.RequestAborted",
+        "django.http.request.UnreadablePostError",
     )
 )
 
