@@ -6,13 +6,14 @@ import os
 import statistics
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from tests.benchmarks import client
 from tests.benchmarks.drain import describe
-from tests.faults import harried
+from tests.faults.harrying import CALLS, SMALL_DISK_BYTES, assert_unhurt, harm_to, harry
 from tests.faults.publisher import declare
 from tests.servers.process import reserve_port, run, temporary_home
 from tests.servers.rabbitmq import Nodes
@@ -21,8 +22,7 @@ from tests.servers.worker import clean_environment
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
 
 ROUNDS: Final = int(os.environ.get("BENCH_ROUNDS", "5"))
-CALLS: Final = 10_000
-FULL_DISK: Final = str(256 * 1024)
+MILLION: Final = 1_000_000
 ROOT: Final = Path(__file__).parents[2]
 
 Result = dict[str, Any]
@@ -93,16 +93,36 @@ def test_c4_await_against_nowait(broker_url: str) -> None:
     print(describe("C4 await handle_error / handle_error_nowait", "at most 2", ratios))
 
 
-@pytest.mark.parametrize("disk", ["", FULL_DISK], ids=["disk", "full disk"])
-def test_the_host_is_not_held_while_the_broker_is_away(disk: str) -> None:
-    felt = []
-    for _ in range(ROUNDS):
-        with temporary_home("harried") as home:
-            command = [sys.executable, harried.__file__, away(), str(home / "spool"), str(CALLS)]
-            output = run([*command, *([disk] if disk else [])], clean_environment(home), text="go\n")
-            felt.append(json.loads(output.splitlines()[-1]))
+@pytest.mark.parametrize("disk_bytes", [None, SMALL_DISK_BYTES], ids=["disk", "full disk"])
+@pytest.mark.parametrize("kind", ["away", "frozen", "blocked"])
+def test_the_host_is_not_held_whatever_the_broker_does(
+    nodes: Nodes, kind: str, disk_bytes: int | None
+) -> None:
+    felt = [asyncio.run(harried_once(nodes, kind, disk_bytes=disk_bytes)) for _ in range(ROUNDS)]
+    print_felt(felt, f"broker {kind}, {'full disk' if disk_bytes else 'disk'}")
+
+
+def test_a_million_errors_with_nobody_to_take_them(nodes: Nodes) -> None:
+    felt = asyncio.run(harried_once(nodes, "away", calls=MILLION))
+    assert_unhurt(felt, MILLION)
+    print_felt([felt], "a million errors, broker away, storms not watched")
+    print(f"spooled {felt['spooled']:,}, counted as lost {felt['lost']}")
+
+
+async def harried_once(
+    nodes: Nodes, kind: str, *, disk_bytes: int | None = None, calls: int = CALLS
+) -> Result:
+    with ExitStack() as stack:
+        home = stack.enter_context(temporary_home("harried"))
+        if kind == "away":
+            return await harry(away(), home, disk_bytes=disk_bytes, calls=calls)
+        broker = stack.enter_context(nodes.private())
+        await declare(broker.url)
+        return await harry(broker.url, home, harm_to(broker, kind), disk_bytes=disk_bytes, calls=calls)
+
+
+def print_felt(felt: list[Result], where: str) -> None:
     noise = statistics.median(each["noise_p99_ms"] for each in felt)
-    where = f"broker away, {'full disk' if disk else 'disk'}"
     print()
     for name, key, goal in (
         ("p99 of handle_error in ms", "p99_ms", f"under 5 (as much work without the client: {noise:.2f})"),
