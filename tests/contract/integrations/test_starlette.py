@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import aiohttp
 import pytest
 from fastapi import APIRouter, FastAPI
+from opentelemetry.sdk.trace import TracerProvider
 from pydantic import BaseModel, Field
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -303,6 +305,45 @@ async def test_what_one_request_binds_the_next_one_does_not_know(
                 await response.read()
     first, second = await shop.events()
     assert (first.tags, second.tags) == ({"order": 17}, {})
+
+
+async def test_a_startup_that_fails_is_one_critical_event(shop: Recorded) -> None:
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with shop.errors.guard(severity="critical"):
+            raise LookupError("no database")
+        yield
+
+    app = Starlette(lifespan=lifespan)
+    install(app, shop.errors)
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+
+    with pytest.raises(LookupError):
+        await app({"type": "lifespan", "state": {}}, receive, send)
+    assert sent == ["lifespan.startup.failed"]
+    event = await shop.event()
+    assert (event.severity, event.handled) == ("critical", False)
+
+
+async def test_the_running_span_of_opentelemetry_wins_over_the_request_s_trace(shop: Recorded) -> None:
+    tracer = TracerProvider().get_tracer("shop")
+
+    async def traced(request: Request) -> Response:
+        with tracer.start_as_current_span("paying") as span:
+            shop.errors.bind(span=f"{span.get_span_context().span_id:016x}")
+            await shop.errors.handle_error(LookupError("no price"))
+        return Response()
+
+    async with serving(shop, Starlette(routes=[Route("/", traced)])) as url:
+        await get(url, **HEADERS)
+    event = await shop.event()
+    assert event.span_id == event.tags["span"]
 
 
 async def test_it_cannot_be_installed_once_requests_are_served(shop: Recorded) -> None:
