@@ -35,6 +35,8 @@ class FrameReader:
 
     def __init__(self, in_app_include: Iterable[str] = (), in_app_exclude: Iterable[str] = ()) -> None:
         self._rules = {
+            # The client's own middlewares and guards, wherever it is installed from.
+            **dict.fromkeys(("faultwire", "faultwire_shared"), False),
             **dict.fromkeys(map(str, in_app_exclude), False),
             **dict.fromkeys(map(str, in_app_include), True),
         }
@@ -83,12 +85,11 @@ class FrameReader:
         )
 
     def _is_in_app(self, path: str, module: str) -> bool:
-        if self._rules:
-            name = module
-            while name:
-                if name in self._rules:
-                    return self._rules[name]
-                name = name.rpartition(".")[0]
+        name = module
+        while name:
+            if name in self._rules:
+                return self._rules[name]
+            name = name.rpartition(".")[0]
         return _lies_in_app(path)
 
 

@@ -102,3 +102,8 @@ def change(**fields: Any) -> Bound:
 def begin(ask_host: Callable[[], Surroundings] | None = None) -> Bound:
     """A scope with nothing in it: a request or job begins, and knows nothing of the last one."""
     return Bound(_current.set(Scope(ask_host=ask_host)))
+
+
+def resume(known: Scope) -> Bound:
+    """Go on with a scope as it was left: the same request, in another context or later."""
+    return Bound(_current.set(known))
