@@ -77,6 +77,10 @@ class Collapser:
             for window in self.storm.close(before):
                 self._emitter.send(window.closed(), window.ticket)
 
+    def hand_over(self) -> None:
+        """Hand over everything: the process ends."""
+        self.close_windows()
+
     def stop(self) -> None:
         """Hand over everything, and let whatever comes later through."""
         self._enabled = False

@@ -13,6 +13,7 @@ from faultwire.publish.outlet import Outlet
 from faultwire.publish.ticket import Ticket, refused
 from faultwire.stats import Stats
 from faultwire_shared.event import Category, ErrorSeverity, Event
+from faultwire_shared.scrub import Scrubber
 from faultwire_shared.topology import routing_key
 
 
@@ -20,14 +21,25 @@ class Emitter:
     """Numbers events after the processors and puts them into the outlet; without one they are refused."""
 
     def __init__(
-        self, processors: Iterable[Processor], account: Account, losses: Losses, outlet: Outlet | None
+        self,
+        processors: Iterable[Processor],
+        account: Account,
+        losses: Losses,
+        outlet: Outlet | None,
+        *,
+        scrubber: Scrubber | None = None,
     ) -> None:
         self._processors = tuple(processors)
         self._account = account
         self._losses = losses
         self._outlet = outlet
+        self._scrubber = scrubber
         self._processor_failures = 0
         self._keys: dict[tuple[ErrorSeverity, Category], str] = {}
+
+    def diverted(self, account: Account, losses: Losses, outlet: Outlet) -> "Emitter":
+        """The same processors with another way out."""
+        return Emitter(self._processors, account, losses, outlet)
 
     def emit(self, event: Event, *, at_once: bool) -> Ticket:
         """Hand the event over; ``at_once`` to the disk as well. Never raises."""
@@ -44,7 +56,9 @@ class Emitter:
             return Ticket(event_id=event.id, state=refused("disabled"))
         kept, failures = chain.run(self._processors, event)
         self._processor_failures += failures
-        return self.lose(event.id, LossReason.PROCESSOR) if kept is None else kept
+        if kept is None:
+            return self.lose(event.id, LossReason.PROCESSOR)
+        return kept if self._scrubber is None else self._scrubber.scrub(kept)
 
     def send(self, event: Event, ticket: Ticket, *, at_once: bool = False) -> None:
         """Number and encode a prepared event, and put its ticket into the outlet."""

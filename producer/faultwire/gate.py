@@ -37,6 +37,10 @@ class Gate:
         self._draw = draw
         self._known: dict[type[object], bool] = {}
 
+    def without_sampling(self) -> "Gate":
+        """The same kinds ignored, and all of the rest taken."""
+        return Gate(self._ignored)
+
     def refuses(self, error: object) -> LossReason | None:
         """Why the error becomes no event; None when it does."""
         if self._ignored and self._is_ignored(type(error)):

@@ -4,6 +4,7 @@ import logging
 from typing import Final
 
 from faultwire_shared.event import Category, ErrorSeverity, Event
+from faultwire_shared.scrub import Scrubber
 from faultwire_shared.text import printable
 
 LEVELS: Final = {
@@ -20,13 +21,13 @@ logger = logging.getLogger("faultwire")
 logger.addHandler(logging.NullHandler())
 
 
-def log_handled(event: Event, error: object) -> None:
+def log_handled(event: Event, error: object, scrubber: Scrubber | None = None) -> None:
     """Log ``error.handled`` with the event's id; with the trace where the service itself failed."""
     level = LEVELS[event.severity]
     if not logger.isEnabledFor(level) or not _is_heard():
         return
     try:
-        _log(level, event, error)
+        _log(level, event, error, scrubber)
     except Exception:  # noqa: BLE001 - a handler of the host raises; there is no log left to say so in
         return
 
@@ -42,7 +43,7 @@ def _is_heard() -> bool:
     return False
 
 
-def _log(level: int, event: Event, error: object) -> None:
+def _log(level: int, event: Event, error: object, scrubber: Scrubber | None) -> None:
     code, service = printable(event.code), printable(event.service)
     extra = {
         "event": "error.handled",
@@ -53,7 +54,8 @@ def _log(level: int, event: Event, error: object) -> None:
     }
     line, arguments = _LINE, [event.id, code, event.severity.value, service]
     if event.category is Category.AUTHENTICATION:
-        extra["attempt"] = printable(event.message[:_ATTEMPT_CHARACTERS])
+        attempt = scrubber.scrub_text(event.message) if scrubber is not None else event.message
+        extra["attempt"] = printable(attempt[:_ATTEMPT_CHARACTERS])
         line += " attempt=%s"
         arguments.append(extra["attempt"])
     trace = error if event.category is Category.SYSTEM and isinstance(error, BaseException) else None

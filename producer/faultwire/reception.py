@@ -3,7 +3,8 @@
 import logging
 import os
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any, Final, Literal, Self, Unpack
@@ -18,6 +19,7 @@ from faultwire.emitter import Emitter
 from faultwire.frame import FrameReader
 from faultwire.gate import Gate
 from faultwire.guard import Guard
+from faultwire.handover import HANDOVER
 from faultwire.log_line import log_handled
 from faultwire.processors import Processor
 from faultwire.publish import farewell
@@ -35,6 +37,7 @@ from faultwire.sighting import ExtraFields, Extras, Sighting, sight
 from faultwire.stats import Stats
 from faultwire_shared.event import NAME_CHARACTERS, ErrorSeverity
 from faultwire_shared.event_id import new_event_id
+from faultwire_shared.scrub import Scrubber
 from faultwire_shared.snapshot import clean_text
 
 Durability = Literal["buffered", "spooled", "confirmed"]
@@ -75,6 +78,10 @@ class Reception(Binding):
         flush_on_sigterm: bool = True,
         confirm_timeout: float = CONFIRM_SECONDS,
         shutdown_timeout: float = SHUTDOWN_SECONDS,
+        scrub: bool = True,
+        scrub_deny: Iterable[str] = (),
+        scrub_allow: Iterable[str] = (),
+        send_default_pii: bool = False,
         clock: Clock = _now,
         transport: Callable[[], Transport] | None = None,
     ) -> None:
@@ -103,6 +110,10 @@ class Reception(Binding):
                 process still dies by SIGTERM. A handler that you set, before or after, wins.
             confirm_timeout: seconds that ``durability="confirmed"`` waits.
             shutdown_timeout: seconds that closing may take altogether.
+            scrub: take secrets out of events, after the processors, and out of the log line.
+            scrub_deny: names of fields, headers and arguments that hold secrets here, beside the usual ones.
+            scrub_allow: names that hold none, whatever the usual lists say.
+            send_default_pii: let people's addresses on the network pass.
             clock: the time in UTC.
             transport: makes a transport of your own in place of the URL's.
 
@@ -136,12 +147,16 @@ class Reception(Binding):
             Outlet(make_transport, losses, make_spool=make_spool, account=account) if make_transport else None
         )
         steps = (*processors, before_send) if before_send else tuple(processors)
-        self._emitter = Emitter(steps, account, losses, self._outlet)
+        scrubber = Scrubber(deny=scrub_deny, allow=scrub_allow, send_default_pii=send_default_pii)
+        self._scrubber = scrubber if scrub else None
+        self._emitter = Emitter(steps, account, losses, self._outlet, scrubber=self._scrubber)
         self._collapser = Collapser(self._emitter, enabled=collapse_storms and self._outlet is not None)
         _managers.add(self)
         if flush_on_sigterm and make_transport and make_spool:
             farewell.flush_on_sigterm()
         self._attend()
+        for divert in _diversions:
+            divert(self)
         if self._outlet is None:
             logger.debug("no broker_url: errors are answered and logged, not published")
 
@@ -199,11 +214,15 @@ class Reception(Binding):
         self, error: object, severity: object, user_message: object, extras: Extras, *, at_once: bool = False
     ) -> tuple[ErrorResponse, Ticket]:
         self._handled_now = next(self._handled)
-        sighting = sight(error, at=self._clock(), severity=severity, extras=extras)
-        ticket, text = self._ticket(sighting, at_once=at_once)
-        response = respond(sighting, ticket, user_message=user_message, text=text)
-        self._recent.remember(error, response)
-        return response, ticket
+        HANDOVER.depth += 1
+        try:
+            sighting = sight(error, at=self._clock(), severity=severity, extras=extras)
+            ticket, text = self._ticket(sighting, at_once=at_once)
+            response = respond(sighting, ticket, user_message=user_message, text=text)
+            self._recent.remember(error, response)
+            return response, ticket
+        finally:
+            HANDOVER.depth -= 1
 
     def _ticket(self, sighting: Sighting, *, at_once: bool) -> tuple[Ticket, str | None]:
         """The ticket of the event that stands for the error, and the error's text where that was read."""
@@ -221,7 +240,7 @@ class Reception(Binding):
             scope=scope.current(),
         )
         ticket = self._collapser.emit(event, entry, at_once=at_once)
-        log_handled(event, sighting.error)
+        log_handled(event, sighting.error, self._scrubber)
         return ticket, event.message
 
     def guard(
@@ -247,6 +266,20 @@ class Reception(Binding):
         storm = self._collapser.storm
         return self._emitter.stats(self._handled_now, collapsed=storm.collapsed, windows=storm.windows)
 
+    @contextmanager
+    def diverted(self, make_outlet: Callable[[Losses], Outlet]) -> Iterator[None]:
+        """Have events go elsewhere for a while, each whole and none left out: for ``faultwire.testing``."""
+        losses = Losses()
+        outlet = make_outlet(losses)
+        emitter = self._emitter.diverted(Account(self._identity(), losses), losses, outlet)
+        before = self._gate, self._outlet, self._emitter, self._collapser
+        self._gate, self._outlet, self._emitter = self._gate.without_sampling(), outlet, emitter
+        self._collapser = Collapser(emitter, enabled=False)
+        try:
+            yield
+        finally:
+            self._gate, self._outlet, self._emitter, self._collapser = before
+
     def _identity(self) -> Identity:
         return Identity(
             producer_id=new_producer_id(),
@@ -270,6 +303,21 @@ class Reception(Binding):
 
 
 _managers: "weakref.WeakSet[Reception]" = weakref.WeakSet()
+
+
+_diversions: list[Callable[[Reception], None]] = []
+
+
+@contextmanager
+def diverting(divert: Callable[[Reception], None]) -> Iterator[None]:
+    """Have this called for every manager that there is, and for each that is made meanwhile."""
+    _diversions.append(divert)
+    try:
+        for manager in list(_managers):
+            divert(manager)
+        yield
+    finally:
+        _diversions.remove(divert)
 
 
 def _start_anew_in_child() -> None:

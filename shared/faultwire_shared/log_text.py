@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import structlog
 
+from faultwire_shared.scrub import Scrubber
 from faultwire_shared.snapshot import Snapshot, clean_text
 from faultwire_shared.text import printable
 
@@ -46,16 +47,20 @@ class ConsoleFormatter(logging.Formatter):
     Control characters are escaped, and a trace is indented: no text can forge a line of its own.
     """
 
-    def __init__(self, *, color: bool) -> None:
+    def __init__(self, *, color: bool, scrubber: Scrubber | None = None) -> None:
         super().__init__()
         self._color = color
+        self._scrubber = scrubber
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, and the lines of the trace where there is one."""
-        bound = "".join(f" {printable(key)}={_shown(value)}" for key, value in _bound(record).items())
+        values, message = _bound(record), message_of(record)
+        if self._scrubber is not None:
+            values, message = self._scrubber.scrub_mapping(values), self._scrubber.scrub_text(message)
+        bound = "".join(f" {printable(key)}={_shown(value)}" for key, value in values.items())
         # Not the standard library's `extra`: its authors wrote the message to stand alone.
         head = f"{_timestamp(record)} [{self._level(record)}] {printable(record.name)}: "
-        return "\n".join([head + printable(message_of(record)) + bound, *_trace_lines(record)])
+        return "\n".join([head + printable(message) + bound, *_trace_lines(record, self._scrubber)])
 
     def _level(self, record: logging.LogRecord) -> str:
         color = _COLORS.get(record.levelno)
@@ -64,6 +69,10 @@ class ConsoleFormatter(logging.Formatter):
 
 class JsonFormatter(logging.Formatter):
     """One JSON document a line: ``timestamp level logger message``, what was bound, the exception."""
+
+    def __init__(self, *, scrubber: Scrubber | None = None) -> None:
+        super().__init__()
+        self._scrubber = scrubber
 
     def format(self, record: logging.LogRecord) -> str:
         """The document, in ASCII, so that its characters are its bytes."""
@@ -80,6 +89,8 @@ class JsonFormatter(logging.Formatter):
             document[_EXCEPTION] = snapshot.mapping(_EXCEPTION, {"chain": _to_dicts(exc_info)})["chain"]
         if (stack := _stack(record)) is not None:
             document[_STACK] = clean_text(stack, MESSAGE_CHARACTERS)
+        if self._scrubber is not None:
+            document = self._scrubber.scrub_mapping(document)
         return json.dumps(document, allow_nan=False)
 
 
@@ -121,9 +132,11 @@ def _stack(record: logging.LogRecord) -> str | None:
     return record.msg.get("stack") if isinstance(record.msg, dict) else record.stack_info
 
 
-def _trace_lines(record: logging.LogRecord) -> Iterator[str]:
+def _trace_lines(record: logging.LogRecord, scrubber: Scrubber | None) -> Iterator[str]:
     exc_info = _exc_info(record)
     parts = traceback.format_exception(*exc_info) if exc_info is not None else []
+    if scrubber is not None:
+        parts = scrubber.scrub_trace(parts)
     for line in "".join([*parts, _stack(record) or ""]).splitlines():
         yield f"    {printable(line)}"
 

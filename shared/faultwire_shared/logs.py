@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Mapping
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -13,6 +14,7 @@ from msgspec import Struct
 
 from faultwire_shared.log_pipe import LogPipe, Target
 from faultwire_shared.log_text import ConsoleFormatter, JsonFormatter, wants_color
+from faultwire_shared.scrub import Scrubber
 from faultwire_shared.text import printable
 
 LOG_EVENTS: Final[Mapping[str, str]] = {
@@ -70,6 +72,10 @@ _LIBRARIES: Final = {
     "alembic": logging.WARNING,
 }
 
+_UNSCRUBBED: Final = frozenset(("exc_info", "stack_info", "_record", "_from_structlog"))
+# A log is the host's own: people's addresses may stand there.
+_SCRUBBER: Final = Scrubber(send_default_pii=True)
+
 LogFormat = Literal["auto", "console", "json"]
 
 MAX_BYTES: Final = 10_485_760
@@ -86,6 +92,7 @@ class _Settings(Struct, frozen=True):
     max_bytes: int
     backups: int
     stream: TextIO
+    scrub: bool
 
 
 _pipes: dict[str, tuple[_Settings, LogPipe]] = {}
@@ -107,6 +114,7 @@ def configure_logging(
     max_bytes: int = MAX_BYTES,
     backups: int = BACKUPS,
     stream: TextIO | None = None,
+    scrub: bool = True,
 ) -> LogPipe:
     """Send one logger's lines to the console and, as JSON, to a file that is rotated.
 
@@ -124,6 +132,7 @@ def configure_logging(
         max_bytes: the size at which the file is rotated.
         backups: how many rotated files are kept beside it.
         stream: the console; stderr by default.
+        scrub: take secrets out of messages, of what was bound, and of exceptions.
 
     Returns:
         The pipe, to flush or close it earlier than at the process's end.
@@ -139,6 +148,7 @@ def configure_logging(
         max_bytes=max_bytes,
         backups=backups,
         stream=stream or sys.stderr,
+        scrub=scrub,
     )
     logger, lowest = logging.getLogger(name), _level(level)
     before = _pipes.get(name)
@@ -168,14 +178,15 @@ def _pipe_for(settings: _Settings, others: Mapping[str, tuple[_Settings, LogPipe
         if known != settings:
             raise ValueError(f"{settings.file} is written with other settings already; give it the same")
         return pipe
-    console = ConsoleFormatter(color=wants_color(settings.stream, os.environ))
+    scrubber = _SCRUBBER if settings.scrub else None
+    console = ConsoleFormatter(color=wants_color(settings.stream, os.environ), scrubber=scrubber)
     targets = [Target(logging.StreamHandler(settings.stream), console, settings.console_level)]
     if settings.file is not None:
         settings.file.parent.mkdir(parents=True, exist_ok=True)
         handler = RotatingFileHandler(
             settings.file, maxBytes=settings.max_bytes, backupCount=settings.backups, encoding="ascii"
         )
-        targets.append(Target(handler, JsonFormatter(), settings.file_level))
+        targets.append(Target(handler, JsonFormatter(scrubber=scrubber), settings.file_level))
     return LogPipe(targets)
 
 
@@ -189,7 +200,7 @@ def _level(level: int | str) -> int:
 
 
 def configure_process_logging(*, level: str = "INFO", log_format: LogFormat = "auto") -> None:
-    """Send every log record of this process to stderr, one line each.
+    """Send every log record of this process to stderr, one line each, without secrets.
 
     Args:
         level: of the root logger, by name.
@@ -238,12 +249,24 @@ def _renderers(as_json: bool, *, colors: bool) -> list[structlog.typing.Processo
         transformer = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
         return [
             structlog.processors.ExceptionRenderer(transformer),
+            _scrub,
             structlog.processors.JSONRenderer(default=_text),
         ]
     return [
+        _scrub,
         _escape_controls,
-        structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback),
+        structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=_write_trace),
     ]
+
+
+def _scrub(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Take secrets out of what is about to be rendered."""
+    kept = {key: value for key, value in event.items() if key in _UNSCRUBBED}
+    return kept | _SCRUBBER.scrub_mapping({key: event[key] for key in event if key not in kept})
+
+
+def _write_trace(stream: TextIO, exc_info: structlog.typing.ExcInfo) -> None:
+    stream.write("\n" + "".join(_SCRUBBER.scrub_trace(traceback.format_exception(*exc_info))).rstrip("\n"))
 
 
 def _escape_controls(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

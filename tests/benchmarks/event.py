@@ -10,7 +10,7 @@ FRAMES: Final = 12
 
 
 def bodies(count: int, *, now: datetime | None = None) -> Iterator[bytes]:
-    """Events as a foreign publisher sends them: one a message, nothing about scrubbing."""
+    """Events as a foreign publisher sends them: one a message, scrubbed as our client's are."""
     moment = now or datetime.now(UTC)
     shapes = [_template(number, moment) for number in range(FINGERPRINTS)]
     for number in range(count):
@@ -51,6 +51,7 @@ def _event(number: int, moment: datetime) -> dict[str, Any]:
         "context": {"order": "@order@", "currency": "EUR", "basket": ["apples", "pears", "plums"]},
         "tags": {"region": "eu-central-1", "plan": "team"},
         "transaction": "/baskets/{id}/price",
+        "scrubbed": True,
     }
 
 

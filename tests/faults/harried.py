@@ -12,6 +12,7 @@ import resource
 import signal
 import sys
 import time
+from array import array
 from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType
@@ -116,16 +117,17 @@ async def main(url: str, spool_path: str, events: int) -> None:
         beating = asyncio.create_task(beat.run())
         gc.collect()
         before = memory("VmRSS")
-        took = []
+        seconds = array("d")  # the harness itself must not grow
         for number in range(events):
-            took.append(await report(errors, call, number))
+            seconds.append(await report(errors, call, number))
             await asyncio.sleep(0)
         await asyncio.sleep(1)
         beating.cancel()
         stats = errors.stats()
         closing = time.perf_counter()
     closed = time.perf_counter() - closing
-    took.sort()
+    grown = memory("VmHWM") - before
+    took = sorted(seconds)
     felt = {
         "p50_ms": took[events // 2] * 1e3,
         "p99_ms": took[events * 99 // 100] * 1e3,
@@ -133,7 +135,7 @@ async def main(url: str, spool_path: str, events: int) -> None:
         "noise_p99_ms": idle[NOISE * 99 // 100] * 1e3,
         "lag_ms": beat.latest * 1e3,
         "close_seconds": closed,
-        "grown_mib": memory("VmHWM") - before,
+        "grown_mib": grown,
         "mistakes": beat.mistakes,
         "handled": stats.handled,
         "confirmed": stats.confirmed,

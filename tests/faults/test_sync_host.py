@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 from tests.faults.recording_intake import recording
-from tests.faults.spool_reader import spooled_ids
-from tests.faults.sync_host import EVENTS, WAYS
+from tests.faults.spool_reader import read_spools, spooled_ids
+from tests.faults.sync_host import EVENTS, HOOKED, WAYS
+
+from faultwire_shared import codec
 
 pytestmark = pytest.mark.may_block("starts a process and reads what it left")
 
@@ -18,8 +20,12 @@ async def run_host(way: str, url: str, place: Path) -> tuple[int | None, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.faults.sync_host", *words, stderr=asyncio.subprocess.PIPE
     )
-    async with asyncio.timeout(100):
-        _, log = await process.communicate()
+    try:
+        async with asyncio.timeout(100):
+            _, log = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
     return process.returncode, log.decode()
 
 
@@ -53,3 +59,14 @@ async def test_the_exit_waits_for_nobody_who_never_answers_and_leaves_all_on_dis
     assert (returned, log) == (0, "")
     assert spooled_ids(tmp_path / "spool") == set(ids_in(tmp_path))
     assert len(ids_in(tmp_path)) == WAYS[way][2] >= EVENTS
+
+
+@pytest.mark.parametrize("way", sorted(HOOKED))
+async def test_what_nobody_catches_is_safe_before_the_process_is_over(way: str, tmp_path: Path) -> None:
+    _, code, severity, events = HOOKED[way]
+    returned, log = await run_host(way, "http://127.0.0.1:1", tmp_path)
+    assert returned == code, log
+    assert log.count("RuntimeError: ") == events, "the former hooks have printed it as ever"
+    found = [codec.decode(event.body) for event in read_spools(tmp_path / "spool")]
+    assert len(found) == events
+    assert {(event.severity, event.handled) for event in found} == {(severity, False)}

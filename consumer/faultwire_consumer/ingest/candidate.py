@@ -12,6 +12,7 @@ from faultwire_consumer.ingest.delivery import Delivery
 from faultwire_consumer.ingest.grouping import Grouped, Grouper
 from faultwire_consumer.ingest.narrow import NarrowEvent, decode_narrow, event_id_in
 from faultwire_consumer.ingest.outcome import DeadLettered, DeadLetterReason, StoreReason
+from faultwire_consumer.ingest.scrubbing import BodyScrubber
 from faultwire_consumer.store.contract import EventRow, NewFingerprint, Sighting
 from faultwire_consumer.store.dead_letters import NewDeadLetter
 from faultwire_consumer.store.partition import partition_day
@@ -92,13 +93,13 @@ class Reported(Struct, frozen=True):
 Candidate = Readable | Unreadable | Reported
 
 
-def candidates_of(delivery: Delivery, *, grouper: Grouper, received_at: datetime) -> list[Candidate]:
-    """Decode and group every event of a delivery; a bad one leaves its neighbours alone."""
+def candidates_of(
+    delivery: Delivery, *, grouper: Grouper, scrubber: BodyScrubber, received_at: datetime
+) -> list[Candidate]:
+    """Decode, scrub and group every event of a delivery; a bad one leaves its neighbours alone."""
     if delivery.fault is not None:
-        fault = delivery.fault
-        return [
-            unreadable(delivery, delivery.body, fault.reason, f"{fault.detail} at {fault.path}", received_at)
-        ]
+        fault, body = delivery.fault, scrubber.scrub_letter(delivery.body)
+        return [unreadable(delivery, body, fault.reason, f"{fault.detail} at {fault.path}", received_at)]
     found: list[Candidate] = []
     for raw in delivery.events:
         body = bytes(raw)
@@ -108,8 +109,12 @@ def candidates_of(delivery: Delivery, *, grouper: Grouper, received_at: datetime
                 found.append(Reported(decode_report(body), body, delivery, received_at))
                 continue
             event = decode_narrow(body)
+            if not event.scrubbed:
+                body = scrubber.scrub_event(body)
+                event = decode_narrow(body)
             found.append(_readable(event, body, delivery, grouper.group(event), received_at))
         except Undecodable as error:
+            body = scrubber.scrub_letter(body)
             found.append(
                 unreadable(delivery, body, error.reason, f"{error.detail} at {error.path}", received_at)
             )

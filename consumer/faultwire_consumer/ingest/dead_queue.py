@@ -16,6 +16,7 @@ from faultwire_consumer.ingest.halving import Halving
 from faultwire_consumer.ingest.narrow import event_id_in
 from faultwire_consumer.ingest.outcome import BrokerReason, DeadLettered, Outcome
 from faultwire_consumer.ingest.receiver_amqp import AmqpReceiver
+from faultwire_consumer.ingest.scrubbing import BodyScrubber
 from faultwire_consumer.ingest.settlement import BrokerHandle
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract import Store
@@ -99,13 +100,15 @@ class DeadQueue:
         self._store = store
         self._metrics = metrics
         self._clock = clock
+        self._scrubber = BodyScrubber()
         # In the place of a dead letter that is refused nothing can be stored.
         self._halving: Halving[NewDeadLetter] = Halving(self._record, lambda letter, why: None)
 
     async def ingest(self, deliveries: Sequence[Delivery]) -> list[list[Outcome]]:
         """Commit the batch as dead letters; a message that comes again changes nothing."""
         now = self._clock()
-        outcomes = await self._halving.store([_letter(delivery, now) for delivery in deliveries])
+        letters = [_letter(delivery, self._scrubber, now) for delivery in deliveries]
+        outcomes = await self._halving.store(letters)
         return [[outcome] for outcome in outcomes]
 
     async def _record(self, letters: Sequence[NewDeadLetter]) -> list[Outcome]:
@@ -127,10 +130,10 @@ class DeadQueue:
         return DeadLettered(reason, letter.detail, letter.event_id)
 
 
-def _letter(delivery: Delivery, now: datetime) -> NewDeadLetter:
+def _letter(delivery: Delivery, scrubber: BodyScrubber, now: datetime) -> NewDeadLetter:
     death = _death(delivery)
     return NewDeadLetter(
-        body=delivery.body,
+        body=scrubber.scrub_letter(delivery.body),
         reason=death.reason,
         detail=death.detail,
         event_id=event_id_in(delivery.body),

@@ -23,6 +23,7 @@ from faultwire_consumer.ingest.evaluation import Evaluator, Told
 from faultwire_consumer.ingest.grouping import Grouper
 from faultwire_consumer.ingest.halving import Halving
 from faultwire_consumer.ingest.outcome import Duplicate, Noted, Outcome, Stored
+from faultwire_consumer.ingest.scrubbing import BodyScrubber
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract import (
     Counted,
@@ -73,6 +74,7 @@ class Pipeline:
         self._evaluator = evaluator
         self._halving: Halving[Candidate] = Halving(self._store_known, _dead_letter_of, sleep=sleep)
         self._grouper = Grouper()
+        self._scrubber = BodyScrubber()
         self._fingerprints: set[bytes] = set()
         self._sightings: set[Sighting] = set()
 
@@ -82,7 +84,11 @@ class Pipeline:
         Never raises for what the deliveries hold: a poison event becomes a dead letter, alone.
         """
         started, received_at = time.monotonic(), self._clock()
-        read = [candidates_of(one, grouper=self._grouper, received_at=received_at) for one in deliveries]
+        grouper, scrubber = self._grouper, self._scrubber
+        read = [
+            candidates_of(one, grouper=grouper, scrubber=scrubber, received_at=received_at)
+            for one in deliveries
+        ]
         failpoint("worker.decoded")
         outcomes = iter(await self._halving.store([one for candidates in read for one in candidates]))
         settled = [[next(outcomes) for _ in candidates] for candidates in read]

@@ -12,6 +12,7 @@ from faultwire_consumer.ingest.grouping import Grouper
 from faultwire_consumer.ingest.outcome import DeadLettered, Noted, Outcome, Retry, Stored
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.receiver_http import result_of
+from faultwire_consumer.ingest.scrubbing import BodyScrubber
 from faultwire_consumer.store.contract import StoreUnavailableError
 from faultwire_consumer.store.letter_queries import DeadLetterBody
 from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE
@@ -46,7 +47,8 @@ class Replayer:
         """What a replay would find in the body; asks the store nothing, so a duplicate is not seen."""
         delivery = _delivery_of(letter)
         outcomes: list[Outcome] = [
-            _expected(one) for one in candidates_of(delivery, grouper=Grouper(), received_at=now)
+            _expected(one)
+            for one in candidates_of(delivery, grouper=Grouper(), scrubber=BodyScrubber(), received_at=now)
         ]
         results = [result_of(outcome) for outcome in outcomes]
         told = [result | {"status": _WOULD[result["status"]]} for result in results]

@@ -45,15 +45,15 @@ class Departing(Protocol):
 
 
 class Counting(Protocol):
-    """What still counts into events that no spool has."""
+    """What still holds errors that are in no spool."""
 
-    def close_windows(self) -> None:
-        """Hand over what was counted."""
+    def hand_over(self) -> None:
+        """Let go of all that is held."""
         ...
 
 
 def see_off_first(counting: Counting) -> None:
-    """Have it hand over what it counts before the spools are flushed."""
+    """Have it hand over what it holds before the spools are flushed."""
     _counting.add(counting)
 
 
@@ -142,7 +142,7 @@ def _flush_spools(deadline: float) -> None:
 
 def _stop_counting() -> None:
     for counting in list(_counting):
-        counting.close_windows()
+        counting.hand_over()
 
 
 @atexit.register

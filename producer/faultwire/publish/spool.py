@@ -33,6 +33,10 @@ RETRY_SECONDS: Final = 5.0
 """After a failure of the disk, until it is tried again."""
 FORK_SECONDS: Final = 1.0
 _IDLE_POLLS: Final = 100
+BEHIND_EVENTS: Final = 200
+"""So many that wait for the thread are a flood, to which it may be losing the race for Python's lock."""
+BEHIND_SECONDS: Final = 0.002
+GIVE_WAY_SECONDS: Final = 0.0001
 
 logger = logging.getLogger("faultwire")
 
@@ -70,6 +74,7 @@ class Spool:
         self._wakes: SimpleQueue[None] = SimpleQueue()
         self.turning = threading.Lock()
         self._idle = True
+        self._gave_way_at = 0.0
         self._asked: deque[Ticket] = deque()
         self._takes: deque[Callable[[], None]] = deque()
         self._flushes: deque[Callable[[], None]] = deque()
@@ -107,6 +112,20 @@ class Spool:
             if self._thread is None:
                 self.start()
             self._wakes.put(None)
+        elif self._buffer.held > BEHIND_EVENTS:
+            self._give_way()
+
+    def _give_way(self) -> None:
+        """Let the thread have Python's lock for once, in a flood.
+
+        A host that lets go of the lock at every turn of its loop, and takes it back before any thread wakes,
+        keeps it for seconds: each time that it is free a waiting thread starts its 5 ms anew. Measured: of
+        10,000 errors in a loop, a third found no room in memory while the disk had nothing to do.
+        """
+        now = self._clock()
+        if now - self._gave_way_at > BEHIND_SECONDS:
+            self._gave_way_at = now
+            time.sleep(GIVE_WAY_SECONDS)
 
     def ask(self, ticket: Ticket) -> None:
         """Write this event now, whatever its age."""

@@ -1,5 +1,6 @@
 """One SQLite file of the spool: one connection, owned by one thread of one process."""
 
+import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,9 +15,6 @@ PAGE_BYTES: Final = 8192
 WAL_PAGES: Final = 200
 WAL_BYTES: Final = 2 * WAL_PAGES * PAGE_BYTES
 """What the WAL may take: a checkpoint begins at half of it, and one transaction is bounded by the rest."""
-STATEMENT_ROWS: Final = 100
-"""Rows of one statement. Python lets go of its lock at each step of SQLite, and under a busy host has it back
-only after 5 ms (``sys.getswitchinterval``): row by row, 500 events would take seconds."""
 REFUSALS: Final = 5
 """A row that was refused so often is set aside: it stays on disk and is not tried again."""
 _CORRUPT: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -25,6 +23,21 @@ CREATE TABLE IF NOT EXISTS events (
   row INTEGER PRIMARY KEY, rank INTEGER NOT NULL, refusals INTEGER NOT NULL DEFAULT 0, record BLOB NOT NULL
 )
 """
+# One statement for any number of rows, the same text each time. Python lets go of its lock at each step of
+# SQLite (and to prepare a text that it does not know), and under a busy host has it back only after 5 ms
+# (`sys.getswitchinterval`): row by row, 500 events would take seconds.
+_APPEND: Final = """
+INSERT INTO events (row, rank, record)
+SELECT ? + key,
+  json_extract(value, '$[0]'),
+  substr(?, json_extract(value, '$[1]'), json_extract(value, '$[2]'))
+FROM json_each(?)
+"""
+_LENGTHS: Final = """
+SELECT rank, group_concat(length(record)) FROM events
+WHERE row IN (SELECT value FROM json_each(?)) GROUP BY rank
+"""
+_DELETE: Final = "DELETE FROM events WHERE row IN (SELECT value FROM json_each(?))"
 _INDEX: Final = "CREATE INDEX IF NOT EXISTS by_rank ON events (rank, row) WHERE refusals < 5"
 
 
@@ -135,19 +148,17 @@ class SpoolFile:
     def append(self, records: Sequence[tuple[int, bytes]]) -> range:
         """Add (rank, record) pairs; the numbers of their rows."""
         first = self.next_row
-        numbers = range(first, first + len(records))
-        for start in range(0, len(records), STATEMENT_ROWS):
-            some = records[start : start + STATEMENT_ROWS]
-            values: list[object] = []
-            for row, (rank, record) in enumerate(some, first + start):
-                values += (row, rank, record)
-            places = ",".join(("(?,?,?)",) * len(some))
-            self.connection.execute(f"INSERT INTO events (row, rank, record) VALUES {places}", values)  # noqa: S608 - only the number of places varies
+        places, offset = [], 1
+        for rank, record in records:
+            places.append((rank, offset, len(record)))
+            offset += len(record)
+        joined = b"".join([record for _, record in records])
+        self.connection.execute(_APPEND, (first, joined, json.dumps(places)))
         self.next_row += len(records)
         for rank, record in records:
             self.by_rank[rank] += 1
             self.cost += cost_of(len(record))
-        return numbers
+        return range(first, self.next_row)
 
     def records(self, rows: Iterable[int]) -> list[bytes]:
         """The records of rows."""
@@ -156,18 +167,13 @@ class SpoolFile:
 
     def delete(self, rows: Sequence[int]) -> int:
         """Remove rows; how many there were."""
-        deleted = 0
-        for start in range(0, len(rows), STATEMENT_ROWS):
-            some = rows[start : start + STATEMENT_ROWS]
-            where = f"FROM events WHERE row IN ({','.join('?' * len(some))})"
-            # One row of the answer for each rank, not for each event: see STATEMENT_ROWS.
-            lengths = f"SELECT rank, group_concat(length(record)) {where} GROUP BY rank"
-            for rank, joined in self.connection.execute(lengths, some).fetchall():
-                costs = [cost_of(int(length)) for length in joined.split(",")]
-                self.by_rank[rank] -= len(costs)
-                self.cost -= sum(costs)
-                deleted += len(costs)
-            self.connection.execute(f"DELETE {where}", some)
+        deleted, wanted = 0, (json.dumps(list(rows)),)
+        for rank, joined in self.connection.execute(_LENGTHS, wanted).fetchall():
+            costs = [cost_of(int(length)) for length in joined.split(",")]
+            self.by_rank[rank] -= len(costs)
+            self.cost -= sum(costs)
+            deleted += len(costs)
+        self.connection.execute(_DELETE, wanted)
         return deleted
 
     def has_room(self, records: Sequence[tuple[int, bytes]]) -> bool:

@@ -91,7 +91,7 @@ async def test_what_a_processor_puts_in_is_cleaned_before_it_is_encoded(harness:
 
 
 async def test_an_event_that_a_processor_made_unencodable_is_counted(harness: Harness) -> None:
-    async with harness.manager(processors=[replace(transaction=object())]) as errors:
+    async with harness.manager(processors=[replace(occurred_at=object())]) as errors:
         response = errors.handle_error_nowait(ValueError("x"))
     assert response.state.reason == "unencodable"
     assert errors.stats().lost == {"unencodable": 1}

@@ -1,0 +1,109 @@
+"""Events that their client did not scrub lose their secrets before they are grouped and stored.
+
+Worked on as JSON, not as events: fields that this version does not know are stored too, so they are
+scrubbed too. Stacks come again and again, so each is read once, within a budget of bytes.
+"""
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw
+
+from faultwire_shared.codec import read
+from faultwire_shared.event import MESSAGE_BYTES
+from faultwire_shared.scrub import Scrubber
+
+CACHE_BYTES: Final = 8 * 1024 * 1024
+
+_fields: Final = msgspec.json.Decoder(dict[str, Raw])
+_chain: Final = msgspec.json.Decoder(list[dict[str, Raw]])
+_anything: Final = msgspec.json.Decoder()
+_encoder: Final = msgspec.json.Encoder()
+
+
+class BodyScrubber:
+    """Scrubs the bodies of events and of dead letters."""
+
+    def __init__(self, cache_bytes: int = CACHE_BYTES) -> None:
+        self._scrubber = Scrubber()
+        self._stacks: dict[bytes, Raw] = {}
+        self._budget = cache_bytes
+        self._used = 0
+
+    def scrub_event(self, body: bytes) -> bytes:
+        """An event's JSON without its secrets, marked as scrubbed.
+
+        Raises:
+            Undecodable: it holds what cannot be read.
+        """
+        fields = read(_fields, body)
+        exceptions = fields.pop("exceptions", None)
+        document = self._scrubber.scrub_document(_read(fields))
+        if exceptions is not None:
+            document["exceptions"] = [self._exception(each) for each in read(_chain, exceptions)]
+        return _encoder.encode(document)
+
+    def scrub_letter(self, body: bytes) -> bytes:
+        """The body of a dead letter without its secrets; the very same where there are none.
+
+        What is no JSON is scrubbed as a text. What is longer than a message may be is kept to that length
+        only, so behind it there are blanks.
+        """
+        kept = body[:MESSAGE_BYTES]
+        scrubbed = self._document(kept)
+        if scrubbed is None:
+            text = self._scrubber.scrub_text(kept.decode(errors="surrogateescape"))
+            scrubbed = text.encode(errors="surrogateescape")
+        if scrubbed == kept:
+            return body
+        return scrubbed if len(body) == len(kept) else scrubbed.ljust(len(body))
+
+    def _document(self, body: bytes) -> bytes | None:
+        """None where it is no JSON of events."""
+        try:
+            found = _anything.decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
+        documents = found if isinstance(found, list) else [found]
+        if not all(isinstance(each, dict) for each in documents):
+            return None
+        scrubbed = [self._marked(each) for each in documents]
+        if scrubbed == documents:
+            return body
+        return _encoder.encode(scrubbed if isinstance(found, list) else scrubbed[0])
+
+    def _marked(self, document: dict[str, Any]) -> dict[str, Any]:
+        """An event of a dead letter; only one that had something to lose gets the mark."""
+        if document.get("scrubbed") is True:
+            return document
+        scrubbed = self._scrubber.scrub_document(document)
+        return document if document | {"scrubbed": True} == scrubbed else scrubbed
+
+    def _exception(self, fields: dict[str, Raw]) -> dict[str, Any]:
+        frames = fields.pop("frames", None)
+        exception = self._scrubber.scrub_mapping(_read(fields))
+        if frames is not None:
+            exception["frames"] = self._frames(bytes(frames))
+        return exception
+
+    def _frames(self, raw: bytes) -> Raw:
+        known = self._stacks.get(raw)
+        if known is None:
+            known = Raw(_encoder.encode(self._scrubber.scrub_frames(read(_anything, raw))))
+            self._remember(raw, known)
+        return known
+
+    def _remember(self, raw: bytes, scrubbed: Raw) -> None:
+        self._stacks[raw] = scrubbed
+        self._used += _size(raw, scrubbed)
+        while self._used > self._budget:
+            oldest = next(iter(self._stacks))
+            self._used -= _size(oldest, self._stacks.pop(oldest))
+
+
+def _size(raw: bytes, scrubbed: Raw) -> int:
+    return 200 + len(raw) + len(bytes(scrubbed))
+
+
+def _read(fields: dict[str, Raw]) -> dict[str, Any]:
+    return {name: read(_anything, value) for name, value in fields.items()}

@@ -1,0 +1,235 @@
+"""The errors that nobody catches: of the process, its threads, its destructors and asyncio's tasks.
+
+Every hook calls the one that stood before it, whatever becomes of ours: what was printed or logged still is.
+"""
+
+import _thread
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextvars import Context, copy_context
+from queue import Empty, SimpleQueue
+from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from faultwire.guard import Takes
+from faultwire.publish import farewell
+from faultwire_shared.event import ErrorSeverity
+
+if TYPE_CHECKING:
+    import asyncio  # a host without a loop never needs it
+
+NOT_ERRORS: Final = (KeyboardInterrupt, SystemExit, GeneratorExit)
+OWN_THREADS: Final = "faultwire "
+
+
+class Hooks:
+    """What ``install`` has put into place. As a context manager it is taken back with the block."""
+
+    def __init__(self, errors: Takes) -> None:
+        self._errors = errors
+        self._hooks: list[_Hook] = []
+        self._loops: list[_LoopHook] = []
+
+    def watch_process(self) -> None:
+        """Report what ends the process."""
+        self._hooks.append(_Hook(sys, "excepthook", self._take_last))
+
+    def watch_threads(self) -> None:
+        """Report what ends a thread."""
+        self._hooks.append(_Hook(threading, "excepthook", self._take_of_thread))
+
+    def watch_unraisable(self) -> None:
+        """Report what is raised where it cannot propagate: in a destructor, or a callback from C."""
+        unraised = _Unraised(self._errors)
+        self._hooks.append(_Hook(sys, "unraisablehook", unraised.take))
+
+    def watch_loop(self, loop: "asyncio.AbstractEventLoop | None" = None) -> None:
+        """Report what this event loop is left with: failed callbacks, and tasks that nobody waits for.
+
+        Without a loop, the running one.
+
+        Raises:
+            RuntimeError: no loop was given, and none is running.
+        """
+        if loop is None:
+            import asyncio  # noqa: PLC0415 - see above
+
+            loop = asyncio.get_running_loop()
+        self._loops.append(_LoopHook(loop, self._take_of_loop))
+
+    def uninstall(self) -> None:
+        """Take everything back; a hook that somebody chained to since stays, and does nothing of its own."""
+        while self._loops:
+            self._loops.pop().remove()
+        while self._hooks:
+            self._hooks.pop().remove()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.uninstall()
+
+    def _take_last(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is not None and not isinstance(error, NOT_ERRORS):
+            self._errors.handle_once(error, ErrorSeverity.CRITICAL, handled=False)
+
+    def _take_of_thread(self, arguments: Any) -> None:
+        error, thread = arguments.exc_value, arguments.thread
+        name = "" if thread is None else thread.name
+        # A thread of ours that failed would report to itself.
+        if error is not None and not isinstance(error, NOT_ERRORS) and not name.startswith(OWN_THREADS):
+            self._errors.handle_once(error, context={"thread": name}, handled=False)
+
+    def _take_of_loop(self, found: dict[str, Any]) -> None:
+        error, message = found.get("exception"), found.get("message")
+        if isinstance(error, NOT_ERRORS):
+            return
+        context = {"asyncio": message, **_named(found)}
+        if error is not None:
+            self._errors.handle_once(error, context=context, handled=False)
+        else:  # what asyncio and its libraries say so is a leak: a pending task or an open connection
+            self._errors.handle_once(str(message), ErrorSeverity.MEDIUM, context, handled=False)
+
+
+def install(
+    errors: Takes,
+    *,
+    process: bool = True,
+    threads: bool = True,
+    unraisable: bool = True,
+    loop: "asyncio.AbstractEventLoop | None" = None,
+) -> Hooks:
+    """Report what nobody catches; call it once, early.
+
+    ``KeyboardInterrupt`` and ``SystemExit`` are no errors and pass. An error that somebody handed over
+    already makes no second event. What ends the process is critical, and on disk or with the broker before it
+    is over, unless the manager was closed by then: make it where it outlives what may fail.
+
+    Args:
+        errors: a ``SyncErrorManager`` or an ``ErrorManager``.
+        process: ``sys.excepthook``.
+        threads: ``threading.excepthook``.
+        unraisable: ``sys.unraisablehook``.
+        loop: the event loop to watch; by default the running one, where one runs. ``watch_loop`` adds others.
+    """
+    hooks = Hooks(errors)
+    if process:
+        hooks.watch_process()
+    if threads:
+        hooks.watch_threads()
+    if unraisable:
+        hooks.watch_unraisable()
+    if loop is not None or _a_loop_runs():
+        hooks.watch_loop(loop)
+    return hooks
+
+
+class _Hook:
+    """One function of a module, replaced by ours, which calls it."""
+
+    def __init__(self, module: ModuleType, name: str, take: Callable[..., None]) -> None:
+        self._module = module
+        self._name = name
+        self._take: Callable[..., None] | None = take
+        self._former: Callable[..., object] = getattr(module, name)
+        self._own = self._call  # a bound method is another object each time it is asked for
+        setattr(module, name, self._own)
+
+    def _call(self, *arguments: Any) -> None:
+        try:
+            if self._take is not None:
+                self._take(*arguments)
+        finally:
+            self._former(*arguments)
+
+    def remove(self) -> None:
+        self._take = None
+        if getattr(self._module, self._name) is self._own:
+            setattr(self._module, self._name, self._former)
+
+
+class _LoopHook:
+    """The exception handler of one event loop."""
+
+    def __init__(self, loop: "asyncio.AbstractEventLoop", take: Callable[[dict[str, Any]], None]) -> None:
+        self._loop = loop
+        self._take: Callable[[dict[str, Any]], None] | None = take
+        self._former = loop.get_exception_handler()
+        self._own = self._call
+        loop.set_exception_handler(self._own)
+
+    def _call(self, loop: "asyncio.AbstractEventLoop", found: dict[str, Any]) -> None:
+        try:
+            if self._take is not None:
+                self._take(found)
+        finally:
+            if self._former is not None:
+                self._former(loop, found)
+            else:
+                loop.default_exception_handler(found)
+
+    def remove(self) -> None:
+        self._take = None
+        if self._loop.get_exception_handler() is self._own:
+            self._loop.set_exception_handler(self._former)
+
+
+class _Unraised:
+    """What destructors raised. It comes in the midst of anything, our own locked sections among them.
+
+    So nothing is called then but what the interpreter does in one piece: a queue takes it, and a thread that
+    needs no lock to be started hands it over.
+    """
+
+    def __init__(self, errors: Takes) -> None:
+        self._errors = errors
+        self._queue: SimpleQueue[tuple[Context, BaseException, dict[str, object]]] = SimpleQueue()
+        farewell.see_off_first(self)
+
+    def take(self, unraisable: Any) -> None:
+        error = unraisable.exc_value
+        if error is None or isinstance(error, NOT_ERRORS):
+            return
+        # Not the object itself, which would come back to life; and its name, as its repr is the host's code.
+        about = {
+            "unraisable": unraisable.err_msg or "Exception ignored in",
+            "object": _name_of(unraisable.object),
+        }
+        self._queue.put((copy_context(), error, about))
+        try:
+            _thread.start_new_thread(self.hand_over, ())
+        except RuntimeError:  # the interpreter ends; it is handed over with the rest
+            return
+
+    def hand_over(self) -> None:
+        """Hand over what the queue holds."""
+        for context, error, about in self._held():
+            context.run(self._errors.handle_once, error, context=about, handled=False)
+
+    def _held(self) -> Iterator[tuple[Context, BaseException, dict[str, object]]]:
+        while True:
+            try:
+                yield self._queue.get_nowait()
+            except Empty:
+                return
+
+
+def _name_of(value: object) -> str:
+    try:
+        return str(getattr(value, "__qualname__", type(value).__qualname__))
+    except Exception:  # noqa: BLE001 - any object of the host's, half destroyed as it may be
+        return type(value).__qualname__
+
+
+def _named(found: dict[str, Any]) -> dict[str, object]:
+    """Which task or callback it was; asyncio's own repr tells where a task was made."""
+    return {name: repr(found[name]) for name in ("task", "future", "handle") if found.get(name) is not None}
+
+
+def _a_loop_runs() -> bool:
+    events = sys.modules.get("asyncio")
+    return events is not None and events._get_running_loop() is not None  # noqa: SLF001 - asks without raising

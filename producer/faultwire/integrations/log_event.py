@@ -1,0 +1,81 @@
+"""From a line of a host's log to an event or a breadcrumb, whichever library wrote it."""
+
+import logging
+import sys
+from collections.abc import Mapping
+from typing import Any, Final
+
+from msgspec import Struct
+
+from faultwire import handover
+from faultwire.reception import Reception
+from faultwire.response import ErrorResponse
+from faultwire_shared.event import ErrorSeverity
+
+OWN_LOGGERS: Final = ("faultwire", "faultwire_shared", "faultwire_consumer", "aio_pika", "aiormq", "pamqp")
+"""Ours, and those of the libraries that carry our events: a line about an event would make the next."""
+OWN_CLIENTS: Final = ("aiohttp.client", "aiohttp.internal")
+OWN_THREADS: Final = "faultwire "
+ERROR_ID: Final = "error_id"
+"""What a line carries that has an event already."""
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """One line of a log, before it is rendered."""
+
+    logger: str
+    level: int
+    message: str
+    template: str | None = None
+    """The message before its values were put in, where there were any."""
+    error: BaseException | None = None
+    fields: Mapping[str, Any] = {}
+    source: str | None = None
+    """Where it was logged."""
+
+
+def is_own(logger: str, thread: str | None = None) -> bool:
+    """Whether a line comes from ourselves, or is logged while this thread hands over an error."""
+    if handover.is_under_way() or (thread is not None and thread.startswith(OWN_THREADS)):
+        return True
+    return logger.partition(".")[0] in OWN_LOGGERS or logger in OWN_CLIENTS
+
+
+def make_event(errors: Reception, line: Line) -> ErrorResponse:
+    """Hand the line over: its exception where it has one, which may be known already, else its text."""
+    context: dict[str, Any] = {**line.fields}
+    if line.source is not None:
+        context["source"] = line.source
+    if line.error is not None:
+        context["log"] = line.message
+    return errors.handle_once(
+        line.message if line.error is None else line.error,
+        severity_of(line.level),
+        context,
+        tags={"logger": line.logger},
+        template=line.template if line.error is None else None,
+    )
+
+
+def leave_breadcrumb(errors: Reception, line: Line) -> None:
+    """Remember the line for the next error of this context."""
+    level = logging.getLevelName(line.level).lower()
+    errors.add_breadcrumb(line.message, category=line.logger, level=level, data=line.fields or None)
+
+
+def severity_of(level: int) -> ErrorSeverity:
+    """The severity of one of logging's levels, or of any number between them."""
+    if level >= logging.CRITICAL:
+        return ErrorSeverity.CRITICAL
+    if level >= logging.ERROR:
+        return ErrorSeverity.HIGH
+    return ErrorSeverity.MEDIUM if level >= logging.WARNING else ErrorSeverity.LOW
+
+
+def exception_in(exc_info: object) -> BaseException | None:
+    """The exception that ``exc_info`` means in any of its forms: True, an exception or a triple."""
+    if exc_info is True or exc_info == 1:
+        return sys.exc_info()[1]
+    if isinstance(exc_info, tuple) and len(exc_info) == 3:
+        exc_info = exc_info[1]
+    return exc_info if isinstance(exc_info, BaseException) else None

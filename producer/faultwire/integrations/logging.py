@@ -1,0 +1,94 @@
+"""A handler for the standard library's logging: errors that are logged become events.
+
+``logging.getLogger().addHandler(ErrorHandler(errors))``
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+from faultwire.integrations.log_event import (
+    ERROR_ID,
+    Line,
+    exception_in,
+    is_own,
+    leave_breadcrumb,
+    make_event,
+)
+from faultwire.reception import Reception
+
+_RECORD: Final = {
+    *logging.LogRecord("", 0, "", 0, "", (), None).__dict__,
+    *("message", "asctime", "taskName"),  # set by formatters, and from Python 3.12 on
+}
+
+
+class ErrorHandler(logging.Handler):
+    """Makes events of what is logged from one level on, and breadcrumbs of what is below.
+
+    A record with ``exc_info`` becomes an event of its exception; one that was handed over elsewhere too stays
+    one event. Without, the text is the event, grouped by the message before its arguments were put in.
+    The level is the severity, ``extra`` goes into the context, and the logger's name is a tag. The client's
+    own lines, and whatever is logged while an error is handed over, are left alone.
+
+    Args:
+        errors: a ``SyncErrorManager`` or an ``ErrorManager``.
+        level: from which on a record makes an event.
+        breadcrumb_level: from which on it makes a breadcrumb; None makes none.
+    """
+
+    def __init__(
+        self,
+        errors: Reception,
+        level: int | str = logging.ERROR,
+        *,
+        breadcrumb_level: int | str | None = logging.INFO,
+    ) -> None:
+        super().__init__(level)
+        self._errors = errors
+        self._event_level = self.level
+        if breadcrumb_level is not None:
+            self.setLevel(breadcrumb_level)
+            self.setLevel(min(self.level, self._event_level))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Make an event or a breadcrumb of the record; never raises."""
+        try:
+            if is_own(record.name, record.threadName):
+                return
+            line = _line_of(record)
+            if ERROR_ID in line.fields:  # structlog's processor was here
+                return
+            if record.levelno >= self._event_level:
+                make_event(self._errors, line)
+            else:
+                leave_breadcrumb(self._errors, line)
+        except Exception:  # noqa: BLE001 - the record's arguments may raise anything; logging has its own way to tell
+            self.handleError(record)
+
+
+def _line_of(record: logging.LogRecord) -> Line:
+    fields = {name: value for name, value in record.__dict__.items() if name not in _RECORD}
+    message, template, exc_info = _text_of(record), None, record.exc_info
+    given: Any = record.msg
+    if isinstance(given, Mapping) and "event" in given:  # structlog's own, on its way to a formatter
+        fields |= {name: value for name, value in given.items() if name not in ("event", "exc_info")}
+        message, exc_info = str(given["event"]), exc_info or given.get("exc_info")
+    elif record.args and isinstance(given, str):
+        template = given
+    return Line(
+        logger=record.name,
+        level=record.levelno,
+        message=message,
+        template=template,
+        error=exception_in(exc_info),
+        fields=fields,
+        source=f"{record.pathname}:{record.lineno} {record.funcName}",
+    )
+
+
+def _text_of(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001 - arguments that do not fit are a mistake of the host's, and no reason to lose its error
+        return str(record.msg)

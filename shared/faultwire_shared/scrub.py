@@ -1,0 +1,151 @@
+"""What must not travel: an event without its secrets, before it is spooled, published or stored.
+
+Names are judged by ``scrub_key``, texts by what they look like (``scrub_value``) and by what they
+announce (``scrub_pair``). Pure, and linear in the event's size.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from faultwire_shared.event import Event, ExceptionInfo, Sdk
+from faultwire_shared.scrub_key import KeyRules
+from faultwire_shared.scrub_plain import PlainCheck
+from faultwire_shared.scrub_tree import Tree
+from faultwire_shared.scrub_value import SCRUBBED
+
+UNSCRUBBED: Final = frozenset(
+    (
+        "id", "schema_version", "occurred_at", "severity", "service", "category", "handled", "count",
+        "first_at", "last_at", "producer_id", "sequence",
+    )
+)  # fmt: skip
+"""What an event is found, grouped and counted by; a service that is called by a secret stays so."""
+
+_PARTS: Final = frozenset(("fingerprint", "truncated"))
+_TEXTS: Final = (
+    "severity_text", "code", "message", "template", "environment", "release", "host", "transaction",
+    "trace_id", "span_id",
+)  # fmt: skip
+
+
+class Scrubber:
+    """Takes secrets out of events, texts and mappings; the same for all threads, and never changed.
+
+    Args:
+        deny: names of fields that hold secrets in this service, beside the usual ones.
+        allow: names of fields that hold none, whatever the usual lists say.
+        send_default_pii: let a person's address on the network pass.
+    """
+
+    def __init__(
+        self, *, deny: Iterable[str] = (), allow: Iterable[str] = (), send_default_pii: bool = False
+    ) -> None:
+        self._tree = Tree(KeyRules(deny, allow, send_default_pii=send_default_pii))
+        self._plain = PlainCheck(self._tree)
+
+    def scrub(self, event: Event) -> Event:
+        """The event without its secrets, marked as ``scrubbed``; never raises.
+
+        Of an event that cannot be read, as something foreign was put into it, only what kind of error
+        it was is left.
+        """
+        try:
+            if self._plain.is_plain(event):
+                return replace(event, scrubbed=True)
+            return self._scrubbed(event)
+        except Exception:  # noqa: BLE001 - a processor may have put anything in, and what cannot be read may hold secrets
+            return _bare(event)
+
+    def scrub_text(self, text: str) -> str:
+        """A text without its secrets."""
+        return self._tree.text(text)
+
+    def scrub_mapping(self, mapping: Mapping[str, Any]) -> dict[str, Any]:
+        """A mapping without its secrets."""
+        return self._tree.mapping(mapping)
+
+    def scrub_trace(self, parts: Iterable[str]) -> list[str]:
+        """The parts of a formatted traceback: of lines of a program only literals go."""
+        text, source = self._tree.text, self._tree.source
+        return [source(part) if part.startswith("  File ") else text(part) for part in parts]
+
+    def scrub_document(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """An event as JSON has it, from any publisher, fields included that this version does not know."""
+        kept = {key: document[key] for key in document.keys() & UNSCRUBBED}
+        parts = {key: value for key in _PARTS if isinstance(value := document.get(key), list)}
+        open_fields = {key: value for key, value in document.items() if key not in kept and key not in parts}
+        return {
+            **kept,
+            **self._tree.mapping(open_fields),
+            **{key: self._tree.parts(value) for key, value in parts.items()},
+            "scrubbed": True,
+        }
+
+    def scrub_frames(self, frames: Any) -> Any:
+        """The frames of an exception as JSON has them; of a line of source only literals go."""
+        if not isinstance(frames, list):
+            return self._tree.value(frames)
+        return [
+            self._document_frame(each) if isinstance(each, dict) else self._tree.value(each)
+            for each in frames
+        ]
+
+    def _document_frame(self, frame: dict[str, Any]) -> dict[str, Any]:
+        scrubbed = self._tree.mapping(frame)
+        if isinstance(lines := frame.get("context"), list):
+            scrubbed["context"] = self._tree.parts(lines, self._tree.source)
+        return scrubbed
+
+    def _scrubbed(self, event: Event) -> Event:
+        text, mapping = self._tree.text, self._tree.mapping
+        texts = {name: text(found) for name in _TEXTS if (found := getattr(event, name)) is not None}
+        return replace(
+            event,
+            **texts,
+            exceptions=[self._exception(each) for each in event.exceptions],
+            context=mapping(event.context),
+            tags=mapping(event.tags),
+            user=mapping(event.user),
+            request=mapping(event.request),
+            breadcrumbs=[mapping(each) for each in event.breadcrumbs],
+            fingerprint=self._tree.parts(event.fingerprint),
+            truncated=self._tree.parts(event.truncated),
+            sdk=None
+            if event.sdk is None
+            else Sdk(name=text(event.sdk.name), version=text(event.sdk.version)),
+            scrubbed=True,
+        )
+
+    def _exception(self, one: ExceptionInfo) -> ExceptionInfo:
+        text = self._tree.text
+        return replace(
+            one,
+            type=text(one.type),
+            module=text(one.module),
+            value=text(one.value),
+            attributes=self._tree.mapping(one.attributes),
+            notes=self._tree.parts(one.notes),
+            frames=[self._plain.frame(each) for each in one.frames],
+            members=[[self._exception(each) for each in chain] for chain in one.members],
+        )
+
+
+def _bare(event: Event) -> Event:
+    """What is left of an event that cannot be read: who met what kind of error, and when."""
+    return Event(
+        id=event.id,
+        schema_version=event.schema_version,
+        occurred_at=event.occurred_at,
+        severity=event.severity,
+        service=event.service,
+        category=event.category,
+        message=SCRUBBED,
+        handled=event.handled,
+        count=event.count,
+        first_at=event.first_at,
+        last_at=event.last_at,
+        scrubbed=True,
+        truncated=["scrubbed"],
+    )

@@ -1,0 +1,117 @@
+"""Which names announce a secret: of a field, a header, a variable, a query's argument.
+
+The lists follow what Sentry's SDKs have as their defaults (``denylist`` and ``pii_denylist``, at
+https://docs.sentry.io/platforms/python/data-management/sensitive-data/), and what cloud and card
+providers call their secrets. A name is compared by its letters and digits alone, so ``X-Api-Key``,
+``x_api_key`` and ``xApiKey`` are one.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import Final
+
+from faultwire_shared.event import NAME_CHARACTERS
+
+_ANYWHERE: Final = (
+    "password", "passwd", "passphrase", "passcode", "passwort", "kennwort", "motdepasse", "contrasena",
+    "credential", "apikey", "privatekey", "secretkey", "accesskey", "encryptionkey", "signingkey",
+    "clientsecret", "connectionstring",
+)  # fmt: skip
+"""A name that holds one of these, anywhere."""
+
+_ENDINGS: Final = (
+    "token", "authorization", "secret", "pwd", "userpass", "dbpass", "authkey", "accountkey", "sharedkey",
+    "masterkey", "sshkey", "hmackey", "licensekey", "sessionid", "sessionkey", "sessid", "cardnumber",
+    "connectsid", "pincode", "securitycode",
+)  # fmt: skip
+"""A name that ends in one of these, but for digits."""
+
+_WORDS: Final = frozenset(("secret", "secrets", "pwd"))
+"""A name one of whose words is one of these."""
+
+_LAST_WORDS: Final = frozenset(("cookie", "cookies", "csrf", "xsrf", "jwt", "otp", "cvv", "cvc"))
+"""A name whose last word is one of these."""
+
+_WHOLE: Final = frozenset(
+    (
+        "auth", "authentication", "basicauth", "httpauth", "oauth", "authheader", "authdata", "authinfo",
+        "bearer", "session", "sessions", "usersession", "aiohttpsession", "flasksession", "symfony", "sid",
+        "pass", "pw", "creds", "tokens", "accesstokens", "refreshtokens", "mysqlpwd", "pgpassfile", "sig",
+        "xamzsignature", "xamzcredential", "xgoogsignature", "xgoogcredential", "sharedaccesssignature",
+        "pin", "ssn", "socialsecurity", "socialsecuritynumber", "creditcard", "ccnumber", "ccnum", "cardno",
+        "totp", "mfacode", "onetimecode", "verificationcode", "recoverycode", "recoverycodes", "backupcodes",
+        "seedphrase", "mnemonic", "salt", "senha", "wachtwoord",
+    )
+)  # fmt: skip
+"""A name that is one of these and nothing else."""
+
+_PERSONAL: Final = frozenset(
+    (
+        "ip", "ipaddress", "ipaddr", "remoteaddr", "remoteaddress", "remoteip", "clientip", "clientaddr",
+        "clientaddress", "peername", "peeraddr", "userip", "sourceip", "xforwardedfor", "forwarded",
+        "forwardedfor", "xoriginalforwardedfor", "xrealip", "realip", "xclientip", "xclusterclientip",
+        "trueclientip", "cfconnectingip", "cfconnectingipv6", "fastlyclientip", "flyclientip",
+        "xappengineuserip",
+    )
+)  # fmt: skip
+"""Where a person's address on the network stands; kept where ``send_default_pii`` says so."""
+
+_KNOWN_MAXIMUM: Final = 4096
+_WORD: Final = re.compile(r"[A-Z]{2,100}(?![a-z])|[A-Z]?[a-z]{1,100}|[A-Z]")
+_BEFORE_LAST: Final = re.compile(r".*[.\[:/]", re.DOTALL)
+"""Of a path like ``user.auth`` or ``user[auth]``, what stands before the last name."""
+_DIGITS: Final = "0123456789"
+
+
+class KeyRules:
+    """Tells names that announce a secret; immutable, but for what it remembers of names it has seen.
+
+    Args:
+        deny: names that are secret in this service, beside the usual ones.
+        allow: names that are not, whatever the lists say.
+        send_default_pii: let a person's address on the network pass.
+    """
+
+    def __init__(
+        self, deny: Iterable[str] = (), allow: Iterable[str] = (), *, send_default_pii: bool = False
+    ) -> None:
+        self._deny = frozenset(_letters(key) for key in deny) - {""}
+        self._allow = frozenset(_letters(key) for key in allow)
+        self._personal = frozenset() if send_default_pii else _PERSONAL
+        self._known: dict[str, bool] = {}
+
+    def is_denied(self, key: str) -> bool:
+        """Whether what stands under this name is a secret."""
+        known = self._known.get(key)
+        if known is None:
+            known = self._judge(key[-NAME_CHARACTERS:])
+            if len(self._known) >= _KNOWN_MAXIMUM:
+                self._known.clear()
+            if len(key) <= NAME_CHARACTERS:
+                self._known[key] = known
+        return known
+
+    def _judge(self, key: str) -> bool:
+        joined = _letters(key).removeprefix("http")
+        if joined in self._allow or _letters(key) in self._allow:
+            return False
+        bare = joined.rstrip(_DIGITS)
+        last = _letters(_BEFORE_LAST.sub("", key.rstrip("]")))
+        if not {joined, bare, last}.isdisjoint(self._deny | self._personal | _WHOLE):
+            return True
+        words = [word.lower() for word in _WORD.findall(key)]
+        return (
+            any(stem in joined for stem in _ANYWHERE)
+            or bare.endswith(_ENDINGS)
+            or not _WORDS.isdisjoint(words)
+            or (bool(words) and words[-1] in _LAST_WORDS)
+        )
+
+
+def _letters(key: str) -> str:
+    """The letters and digits alone, however they are written: full width and accents are folded too."""
+    if not key.isascii():
+        decomposed = unicodedata.normalize("NFKD", key)
+        key = "".join(each for each in decomposed if not unicodedata.combining(each))
+    return "".join(each for each in key.casefold() if each.isalnum())

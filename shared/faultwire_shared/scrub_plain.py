@@ -1,0 +1,147 @@
+"""Whether an event holds anything to take out, at the least cost: most hold nothing.
+
+What a client's events repeat is judged once: the frames, which it makes once for each line of code and
+hands out again and again, whole stacks of them, keys, and the names that stay the same.
+"""
+
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from faultwire_shared.event import DEPTH, STRING_CHARACTERS, Event, ExceptionInfo, Frame
+from faultwire_shared.scrub_pair import VALUES
+from faultwire_shared.scrub_tree import Tree, is_plain
+from faultwire_shared.scrub_value import CARD_LEAST
+
+_CACHED_MAXIMUM: Final = 4096
+_DEPTH: Final = DEPTH
+
+
+class PlainCheck:
+    """Looks for signs of secrets, and remembers where there were none."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._frames: dict[int, tuple[Frame, Frame]] = {}
+        self._stacks: dict[int, list[Frame]] = {}
+        self._plain_keys: set[str] = set()
+        self._plain_names: set[tuple[str | None, ...]] = set()
+
+    def is_plain(self, event: Event) -> bool:
+        """Whether there is nothing to take out; that a text looks suspect is answered with no."""
+        names = event.code, event.environment, event.release, event.host, event.severity_text
+        if names not in self._plain_names and not self._learn_names(names):
+            return False
+        texts = [event.message]
+        texts += event.fingerprint
+        texts += event.truncated
+        for text in (event.transaction, event.template, event.trace_id, event.span_id):
+            if text is not None:
+                texts.append(text)
+        for one in event.exceptions:
+            if not self._is_plain_exception(one, texts):
+                return False
+        for mapping in (event.context, event.tags, event.user, event.request, *event.breadcrumbs):
+            if mapping and not self._is_plain_mapping(mapping, texts, 0):
+                return False
+        sdk = event.sdk
+        if (
+            sdk is not None
+            and (sdk.name, sdk.version) not in self._plain_names
+            and not self._learn_names((sdk.name, sdk.version))
+        ):
+            return False
+        joined = "\n".join(texts)
+        return len(joined) < STRING_CHARACTERS and is_plain(joined)
+
+    def _is_plain_exception(self, one: ExceptionInfo, texts: list[str]) -> bool:
+        frames = one.frames
+        if frames and self._stacks.get(id(frames[-1])) != frames and not self._learn_stack(frames):
+            return False
+        if one.value is not texts[0]:
+            texts.append(one.value)
+        texts += one.notes
+        if (one.type, one.module) not in self._plain_names and not self._learn_names((one.type, one.module)):
+            return False
+        if one.attributes and not self._is_plain_mapping(one.attributes, texts, 0):
+            return False
+        return all(self._is_plain_exception(each, texts) for chain in one.members for each in chain)
+
+    def _is_plain_mapping(self, mapping: dict[str, Any], texts: list[str], depth: int) -> bool:
+        plain = self._plain_keys
+        for key, value in mapping.items():
+            if key not in plain and not self._learn_key(key, mapping):
+                return False
+            kind = type(value)
+            if kind is str:
+                texts.append(value)
+            elif kind is int:
+                if value >= CARD_LEAST:
+                    return False
+            elif value is not None and kind is not bool and not self._is_plain_value(value, texts, depth):
+                return False
+        return True
+
+    def _is_plain_value(self, value: Any, texts: list[str], depth: int) -> bool:
+        kind = type(value)
+        if kind is dict and depth < _DEPTH:
+            return self._is_plain_mapping(value, texts, depth + 1)
+        if kind is list and depth < _DEPTH:
+            return self._is_plain_list(value, texts, depth)
+        return kind is float and bool(value < CARD_LEAST)
+
+    def _is_plain_list(self, value: list[Any], texts: list[str], depth: int) -> bool:
+        if len(value) == 2 and self._tree.names_secret(value[0]):
+            return False
+        for item in value:
+            if type(item) is str:
+                if item[:1] == "-":
+                    return False
+                texts.append(item)
+            elif not self._is_plain_mapping({"item": item}, texts, depth + 1):
+                return False
+        return True
+
+    def _learn_stack(self, frames: list[Frame]) -> bool:
+        if any(self.frame(each) is not each for each in frames):
+            return False
+        if len(self._stacks) >= _CACHED_MAXIMUM:
+            self._stacks.clear()
+        self._stacks[id(frames[-1])] = list(frames)
+        return True
+
+    def _learn_names(self, names: tuple[str | None, ...]) -> bool:
+        if any(name is not None and self._tree.text(name) is not name for name in names):
+            return False
+        if len(self._plain_names) >= _CACHED_MAXIMUM:
+            self._plain_names.clear()
+        self._plain_names.add(names)
+        return True
+
+    def _learn_key(self, key: str, mapping: dict[str, Any]) -> bool:
+        if not self._tree.is_plain_key(key, mapping):
+            return False
+        if key.lower() not in VALUES:
+            if len(self._plain_keys) >= _CACHED_MAXIMUM:
+                self._plain_keys.clear()
+            self._plain_keys.add(key)
+        return True
+
+    def frame(self, frame: Frame) -> Frame:
+        """A frame without its secrets: the frame itself where it holds none."""
+        known = self._frames.get(id(frame))
+        if known is not None:
+            return known[1]
+        text = self._tree.text
+        found = replace(
+            frame,
+            file=text(frame.file),
+            module=text(frame.module),
+            qualname=text(frame.qualname),
+            context=self._tree.parts(frame.context, self._tree.source),
+        )
+        if len(self._frames) >= _CACHED_MAXIMUM:
+            self._frames.clear()
+        # The frame itself is held, so that its identity cannot come back as another's.
+        self._frames[id(frame)] = frame, frame if found == frame else found
+        return self._frames[id(frame)][1]

@@ -1,0 +1,177 @@
+"""Texts and nested values without their secrets: what an event's open fields and a log line are made of."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from faultwire_shared.event import STRING_CHARACTERS
+from faultwire_shared.scrub_key import KeyRules
+from faultwire_shared.scrub_pair import LABELS, PAIR_SIGNS, VALUES, scrub_pairs
+from faultwire_shared.scrub_value import (
+    CARD_LEAST,
+    SCRUBBED,
+    VALUE_SIGNS,
+    closes_key,
+    is_card,
+    opens_key,
+    scrub_values,
+)
+from faultwire_shared.snapshot import Snapshot, clean_text
+
+DEPTH: Final = 60
+"""Deeper than any event of ours; what a stranger nests deeper is not read, and so not kept."""
+_CARD_MOST: Final = 10**19
+_PLAIN_KINDS: Final = (int, float, bool, type(None))
+_KEYS_MAXIMUM: Final = 4096
+_CUT_DIGITS: Final = re.compile(r"[2-6](?:[ -]?[0-9]){6,17}\Z")
+_NAME: Final = re.compile(r"b?[\"']?([\w.\-\[\]$@]{1,100})[\"']?")
+_CUT_CHARACTERS: Final = 30
+_CARD_SIGNS: Final = "|".join(rf"{first}(?=[0-9 -]{{11}})" for first in "23456")
+_find_sign: Final = re.compile(f"{PAIR_SIGNS}|{VALUE_SIGNS}|{_CARD_SIGNS}").search
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text has no sign of a secret in it; most have none, and cost no more than this."""
+    return _find_sign(text) is None
+
+
+TextScrubber = Callable[[object], str]
+
+
+class Tree:
+    """Walks values with one set of rules; always returns what JSON can say."""
+
+    def __init__(self, rules: KeyRules) -> None:
+        self._is_denied = rules.is_denied
+        self._keys: dict[str, str] = {}
+
+    def text(self, text: object) -> str:
+        """A text without its secrets."""
+        plain = text if type(text) is str else clean_text(text)
+        if len(plain) >= STRING_CHARACTERS:
+            plain = _without_cut_digits(plain)
+        if is_plain(plain):
+            return plain
+        return scrub_pairs(scrub_values(plain), self._is_denied)
+
+    def source(self, line: object) -> str:
+        """A line of a program: names stay, literals that a denied name is given go."""
+        plain = line if type(line) is str else clean_text(line)
+        if is_plain(plain):
+            return plain
+        return scrub_pairs(scrub_values(plain), self._is_denied, source=True)
+
+    def value(self, value: object, depth: int = 0) -> Any:
+        """Any value; what is no JSON becomes it first."""
+        kind = type(value)
+        if kind is str:
+            return self.text(value)
+        if kind in _PLAIN_KINDS:
+            return SCRUBBED if _is_card_number(value) else value
+        if depth >= DEPTH:
+            return SCRUBBED
+        if isinstance(value, dict):
+            return self.mapping(value, depth)
+        if isinstance(value, list):
+            return self.items(value, depth=depth)
+        return self.value(Snapshot().mapping("value", {"value": value}).get("value"), depth + 1)
+
+    def mapping(self, mapping: Mapping[Any, Any], depth: int = 0) -> dict[str, Any]:
+        """A mapping: what denied keys hold goes, and secrets in the keys themselves."""
+        if type(mapping) is not dict:
+            mapping = Snapshot().mapping("value", mapping)
+        labelled = self._is_labelled(mapping)
+        found: dict[str, Any] = {}
+        inside = False
+        for key, value in mapping.items():
+            name = key if type(key) is str else clean_text(key)
+            shown = self._shown(name)
+            if shown in found:
+                shown = f"{shown} {len(found)}"
+            if self._is_denied(name) or (labelled and name.lower() in VALUES):
+                found[shown] = hidden(value)
+            elif inside and type(value) is str:
+                found[shown], inside = SCRUBBED, not closes_key(value)
+            else:
+                found[shown] = self.value(value, depth + 1)
+                inside = type(value) is str and opens_key(value)
+        return found
+
+    def items(self, items: list[Any], *, depth: int = 0) -> list[Any]:
+        """A list; a secret may stand behind its name, as the value of a pair or the next argument."""
+        if len(items) == 2 and self.names_secret(items[0]):
+            return [self.value(items[0]), hidden(items[1])]
+        return self.parts(items, depth=depth)
+
+    def parts(self, items: Iterable[Any], text: TextScrubber | None = None, *, depth: int = 0) -> list[Any]:
+        """What is no pair: lines, arguments. A private key may have each of its lines in an item."""
+        found: list[Any] = []
+        inside = announced = False
+        for item in items:
+            if announced or (inside and type(item) is str):
+                found.append(hidden(item))
+                inside, announced = inside and not closes_key(clean_text(item)), False
+            elif type(item) is str:
+                found.append((text or self.text)(item))
+                inside, announced = opens_key(item), self._announces(item)
+            else:
+                found.append(self.value(item, depth + 1))
+        return found
+
+    def _shown(self, key: str) -> str:
+        shown = self._keys.get(key)
+        if shown is None:
+            shown = self.text(key)
+            if len(self._keys) >= _KEYS_MAXIMUM:
+                self._keys.clear()
+            self._keys[key] = shown
+        return shown
+
+    def is_plain_key(self, key: object, mapping: Mapping[Any, Any]) -> bool:
+        """Whether a key says nothing of a secret and is none, in the company of the others."""
+        if not isinstance(key, str) or self._is_denied(key) or self._shown(key) != key:
+            return False
+        return key.lower() not in VALUES or not self._is_labelled(mapping)
+
+    def names_secret(self, item: object) -> bool:
+        """Whether an item is a denied name, as headers in pairs have them, in bytes too."""
+        name = _NAME.fullmatch(item) if isinstance(item, str) else None
+        return name is not None and self._is_denied(name[1])
+
+    def _announces(self, item: str) -> bool:
+        """Whether the next item is this one's value: ``["--password", "…"]``."""
+        if not item.startswith("-") and not item.endswith(("=", ":")):
+            return False
+        return "=" not in item[:-1] and self._is_denied(item)
+
+    def _is_labelled(self, mapping: Mapping[Any, Any]) -> bool:
+        """``{"name": "password", "value": "…"}``: a denied name beside what it names."""
+        names = {key.lower(): value for key, value in mapping.items() if type(key) is str}
+        if VALUES.isdisjoint(names):
+            return False
+        for label in LABELS.intersection(names):
+            told = names[label]
+            if isinstance(told, list | tuple) and told:  # the path of a field, as Pydantic's errors have it
+                told = told[-1]
+            if isinstance(told, str) and self._is_denied(told):
+                return True
+        return False
+
+
+def hidden(value: object) -> object:
+    """What stands in a secret's place; that there was none is told."""
+    if value is None or type(value) is bool or value in ("", SCRUBBED):
+        return value
+    return SCRUBBED
+
+
+def _is_card_number(value: Any) -> bool:
+    if value is None or not CARD_LEAST <= value < _CARD_MOST:
+        return False
+    return value == int(value) and is_card(str(int(value)))
+
+
+def _without_cut_digits(text: str) -> str:
+    """A text that was cut may end in a card's number that is too short to be told."""
+    found = _CUT_DIGITS.search(text, len(text) - _CUT_CHARACTERS) if text[-1].isdigit() else None
+    return text[: found.start()] + SCRUBBED if found else text
