@@ -149,6 +149,8 @@ class Reception(Binding):
         steps = (*processors, before_send) if before_send else tuple(processors)
         scrubber = Scrubber(deny=scrub_deny, allow=scrub_allow, send_default_pii=send_default_pii)
         self._scrubber = scrubber if scrub else None
+        self.send_default_pii = send_default_pii
+        """Whether hosts may say where a request came from."""
         self._emitter = Emitter(steps, account, losses, self._outlet, scrubber=self._scrubber)
         self._collapser = Collapser(self._emitter, enabled=collapse_storms and self._outlet is not None)
         _managers.add(self)
