@@ -39,7 +39,7 @@ class Emitter:
 
     def diverted(self, account: Account, losses: Losses, outlet: Outlet) -> "Emitter":
         """The same processors with another way out."""
-        return Emitter(self._processors, account, losses, outlet)
+        return Emitter(self._processors, account, losses, outlet, scrubber=self._scrubber)
 
     def emit(self, event: Event, *, at_once: bool) -> Ticket:
         """Hand the event over; ``at_once`` to the disk as well. Never raises."""

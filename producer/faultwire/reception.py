@@ -150,7 +150,6 @@ class Reception(Binding):
         scrubber = Scrubber(deny=scrub_deny, allow=scrub_allow, send_default_pii=send_default_pii)
         self._scrubber = scrubber if scrub else None
         self.send_default_pii = send_default_pii
-        """Whether hosts may say where a request came from."""
         self._emitter = Emitter(steps, account, losses, self._outlet, scrubber=self._scrubber)
         self._collapser = Collapser(self._emitter, enabled=collapse_storms and self._outlet is not None)
         _managers.add(self)

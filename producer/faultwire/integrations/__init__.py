@@ -1,1 +1,1 @@
-"""The hosts that the client lives in, a module each; none is imported before somebody asks for it."""
+"""One module for each host that a service may live in; each imports its host, so import only your own."""
