@@ -77,7 +77,8 @@ def _surroundings(errors: Takes, request: web.Request) -> Surroundings:
         request=host.describe_request(
             errors,
             method=request.method,
-            url=str(request.url.with_query(None)),
+            # Not its own url, which raises for a host that is none, and that is the client's to say.
+            url=f"{request.scheme}://{request.host}{request.rel_url.raw_path}",
             query=request.rel_url.raw_query_string,
             headers=request.headers.items(),
             client=request.remote,

@@ -75,7 +75,7 @@ def take(errors: Takes, error: BaseException) -> ErrorResponse:
     """
     found = lone(error)
     meant = isinstance(found, CategorizedError) and found.status < 500
-    with _scope_of(error):
+    with _scope_of(found):
         return errors.handle_once(found, handled=meant)
 
 
@@ -83,7 +83,7 @@ def keep_scope(error: BaseException) -> None:
     """Keep what is bound here for an error that leaves this context: a task's parent never sees it."""
     current = scope.current()
     if isinstance(current.ask_host, Ask):
-        current.ask_host.seen = error, current
+        current.ask_host.seen = lone(error), current
 
 
 def _scope_of(error: BaseException) -> AbstractContextManager[Any]:

@@ -187,6 +187,13 @@ async def test_a_client_that_leaves_is_no_event(shop: Recorded) -> None:
     assert await shop.events() == []
 
 
+async def test_a_host_that_is_none_costs_the_event_nothing(shop: Recorded) -> None:
+    async with serving(shop, {"/orders/{order}/pay": pay}) as url:
+        await get(f"{url}/orders/17/pay", Host="[")
+    event = await shop.event()
+    assert (event.transaction, event.request["url"]) == ("/orders/{order}/pay", "http://[/orders/17/pay")
+
+
 async def test_an_error_of_a_middleware_is_answered_too(shop: Recorded) -> None:
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:

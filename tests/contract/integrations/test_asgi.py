@@ -67,6 +67,13 @@ async def test_an_unhandled_error_is_one_event_and_the_standard_answer(shop: Rec
     assert (response.status, event.request["url"]) == (500, f"{url}/orders/17/pay")
 
 
+async def test_a_secret_among_the_arguments_is_known_by_its_name(shop: Recorded) -> None:
+    connection = Connection(type="http", query_string=b"page=2&access_token=hunter2&password=a&password=b")
+    await connection.run(shop, raising(LookupError("no price")))
+    query = (await shop.event()).request["query"]
+    assert (query["page"], "hunter2" in str(query), query["password"] == ["a", "b"]) == ("2", False, False)
+
+
 async def test_a_question_for_the_head_alone_has_the_same_answer_without_a_body(shop: Recorded) -> None:
     connection = Connection(type="http", method="HEAD")
     start, body = await connection.run(shop, raising(NotFoundError("no order 17")))

@@ -16,7 +16,8 @@ from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.websockets import WebSocket
 from tests.contract.integrations.recording import HEADERS, Recorded, assert_unhandled
 from tests.contract.integrations.serving import get, uvicorn_serving
 
@@ -329,6 +330,27 @@ async def test_a_startup_that_fails_is_one_critical_event(shop: Recorded) -> Non
     assert sent == ["lifespan.startup.failed"]
     event = await shop.event()
     assert (event.severity, event.handled) == ("critical", False)
+
+
+async def test_a_websocket_is_closed_with_the_event_s_id(shop: Recorded) -> None:
+    async def talk(websocket: WebSocket) -> None:
+        await websocket.accept()
+        raise NotFoundError("no order 17")
+
+    app = Starlette(routes=[WebSocketRoute("/orders/{order}", talk)])
+    install(app, shop.errors)
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await app({"type": "websocket", "path": "/orders/17", "headers": []}, receive, send)
+    event = await shop.event()
+    assert sent[-1] == {"type": "websocket.close", "code": 1011, "reason": event.id}
+    assert event.transaction == "/orders/{order}"
 
 
 async def test_the_running_span_of_opentelemetry_wins_over_the_request_s_trace(shop: Recorded) -> None:
