@@ -59,8 +59,12 @@ class SpoolBench:
         return ticket
 
     def flush(self) -> None:
-        """Wait until the spool has had everything."""
-        until(lambda: not self.buffer.held)
+        """Wait until the spool has had everything, and has noted how much that is."""
+        until(lambda: not self.buffer.held and self._is_noted())
+
+    def _is_noted(self) -> bool:
+        keeper = self.spool._keeper
+        return keeper._file is None or keeper._noted == keeper._file.by_rank
 
     def confirm(self, ticket: Ticket) -> None:
         """Do as a publisher does whose message was confirmed."""
