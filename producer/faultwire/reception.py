@@ -153,8 +153,8 @@ class Reception(Binding):
         self._emitter = Emitter(steps, account, losses, self._outlet, scrubber=self._scrubber)
         self._collapser = Collapser(self._emitter, enabled=collapse_storms and self._outlet is not None)
         _managers.add(self)
-        if flush_on_sigterm and make_transport and make_spool:
-            farewell.flush_on_sigterm()
+        self._minds_sigterm = bool(flush_on_sigterm and make_transport and make_spool)
+        self.flush_on_sigterm()
         self._attend()
         for divert in _diversions:
             divert(self)
@@ -266,6 +266,11 @@ class Reception(Binding):
         """What has been done so far."""
         storm = self._collapser.storm
         return self._emitter.stats(self._handled_now, collapsed=storm.collapsed, windows=storm.windows)
+
+    def flush_on_sigterm(self) -> None:
+        """As the option says, take the place of SIGTERM's default action: again where a host has reset it."""
+        if self._minds_sigterm:
+            farewell.flush_on_sigterm()
 
     @contextmanager
     def diverted(self, make_outlet: Callable[[Losses], Outlet]) -> Iterator[None]:

@@ -62,6 +62,10 @@ class SyncErrorManager(Reception):
             self._outlet.settle_blocking(ticket, self._confirm_timeout, on_disk=at_once)
         return response
 
+    def start(self) -> None:
+        """Connect now and not at the first event; what an earlier process left on disk is published then."""
+        self._publish()
+
     def flush(self, timeout: float) -> bool:
         """Wait until nothing is in memory, at most ``timeout`` seconds; whether it came to that.
 
@@ -124,7 +128,7 @@ class SyncErrorManager(Reception):
             return None
 
     def __enter__(self) -> Self:
-        self._publish()
+        self.start()
         return self
 
     def __exit__(

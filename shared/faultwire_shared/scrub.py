@@ -64,7 +64,7 @@ class Scrubber:
 
     def scrub_mapping(self, mapping: Mapping[str, Any]) -> dict[str, Any]:
         """A mapping without its secrets."""
-        return self._tree.mapping(mapping)
+        return dict(mapping) if self._plain.is_plain_mapping(mapping) else self._tree.mapping(mapping)
 
     def scrub_trace(self, parts: Iterable[str]) -> list[str]:
         """The parts of a formatted traceback: of lines of a program only literals go."""
@@ -78,7 +78,7 @@ class Scrubber:
         open_fields = {key: value for key, value in document.items() if key not in kept and key not in parts}
         return {
             **kept,
-            **self._tree.mapping(open_fields),
+            **self.scrub_mapping(open_fields),
             **{key: self._tree.parts(value) for key, value in parts.items()},
             "scrubbed": True,
         }

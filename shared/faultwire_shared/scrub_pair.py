@@ -11,7 +11,8 @@ from typing import Final
 from faultwire_shared.scrub_value import SCRUBBED
 
 PAIR_SIGNS: Final = (
-    r"=|:|<|-(?:-|(?<=\s-)\w)|%(?=[23])|w(?<=ssw)|W(?<=[sS]W)|p(?<=ssp)h|,(?<=[\"'],)(?=\s?b?\\{0,8}[\"'])"
+    r"=|:|<|-(?:-|(?<=\s-)\w)|%(?=[23])|,(?<=[\"'],)(?=\s?b?\\{0,8}[\"'])"
+    r"|'(?<=[dDeEtT] ')|'(?<=[dDeEtT] \\')|\"(?<=[dDeEtT] \")|\"(?<=[dDeEtT] \\\")"
 )
 """What no pair comes without; as one alternation of literals, which is searched fastest."""
 _find_sign: Final = re.compile(PAIR_SIGNS).search
@@ -50,6 +51,7 @@ _BARE: Final = re.compile(
 )
 _BRACKET: Final = re.compile(r"\\.|\"(?:[^\"\\]|\\.)*+\"?|'(?:[^'\\]|\\.)*+'?|[\[{(]|[\]})]", re.DOTALL)
 _LINE: Final = re.compile(r"(?:[^\r\n\\]|\\(?![nr]))*+")
+_QUOTED_LINES: Final = {quote: re.compile(rf"(?:[^\r\n\\{quote}]|\\[^nr\r\n])*+") for quote in ("'", '"')}
 _LINE_ENDS: Final = re.compile(r"\n|\\{1,4}n")
 _ANGLE: Final = re.compile(r"<[^<>]*+>?")
 _FORM_BODY: Final = re.compile(
@@ -74,7 +76,6 @@ _ELEMENT: Final = re.compile(
 )
 
 _HEADERS: Final = ("authorization", "cookie", "cookie2")
-_QUOTES: Final = ("'", '"')
 _PROSE: Final = frozenset(("auth", "session"))
 """Names that sentences use before a colon: "auth: connection refused" tells no secret."""
 LABELS: Final = frozenset(
@@ -178,10 +179,9 @@ class _Pass:
             return at, _bracket_end(text, at)
         name = match["name"].lower()
         if match["sign"] == ":" and name.endswith(_HEADERS):
-            end = _end(_LINE, text, at)
             begun = match.start("name")
             quote = text[begun - 1 : begun]
-            return at, min(end, _closing(text, quote, at)) if quote in _QUOTES else end
+            return at, _end(_QUOTED_LINES.get(quote, _LINE), text, at)
         scheme = _SCHEME.match(text, at)
         start = scheme.end() if scheme else at
         end = _end(_BARE, text, start)

@@ -4,6 +4,7 @@ What a client's events repeat is judged once: the frames, which it makes once fo
 hands out again and again, whole stacks of them, keys, and the names that stay the same.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -54,6 +55,14 @@ class PlainCheck:
         joined = "\n".join(texts)
         return len(joined) < STRING_CHARACTERS and is_plain(joined)
 
+    def is_plain_mapping(self, mapping: Mapping[str, Any]) -> bool:
+        """The same of a mapping, as JSON has it."""
+        texts: list[str] = []
+        if type(mapping) is not dict or not self._is_plain_mapping(mapping, texts, 0):
+            return False
+        joined = "\n".join(texts)
+        return len(joined) < STRING_CHARACTERS and is_plain(joined)
+
     def _is_plain_exception(self, one: ExceptionInfo, texts: list[str]) -> bool:
         frames = one.frames
         if frames and self._stacks.get(id(frames[-1])) != frames and not self._learn_stack(frames):
@@ -65,6 +74,8 @@ class PlainCheck:
             return False
         if one.attributes and not self._is_plain_mapping(one.attributes, texts, 0):
             return False
+        if not one.members:
+            return True
         return all(self._is_plain_exception(each, texts) for chain in one.members for each in chain)
 
     def _is_plain_mapping(self, mapping: dict[str, Any], texts: list[str], depth: int) -> bool:
