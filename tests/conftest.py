@@ -14,6 +14,8 @@ from tests.servers import rabbitmq as rabbitmq_servers
 from tests.servers.postgresql import PostgreSQL, PrivatePostgreSQL
 from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
 
+from faultwire import scope
+
 # How long an example takes says more of the machine than of what is tested.
 settings.register_profile("faultwire", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("faultwire")
@@ -109,6 +111,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A state directory for each test: what one leaves in a spool, the next one's producers would adopt."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+@pytest.fixture(autouse=True)
+def _own_scope() -> Iterator[None]:
+    """An empty scope for each test: what one binds, or logs, would surround the next one's errors."""
+    with scope.resume(scope.EMPTY):
+        yield
 
 
 @pytest.fixture(autouse=True)
