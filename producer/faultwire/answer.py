@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from faultwire.chain import text_of
+from faultwire.chain import is_exception, text_of
 from faultwire.publish.ticket import Ticket
 from faultwire.response import SENTENCES, ErrorResponse
 from faultwire.sighting import Sighting
@@ -61,7 +61,7 @@ def _response(
 
 
 def _own_text(error: object) -> str:
-    return text_of(error)[:STRING_CHARACTERS] if isinstance(error, BaseException) else clean_text(error)
+    return text_of(error)[:STRING_CHARACTERS] if is_exception(error) else clean_text(error)
 
 
 def _status(meaning: Classification) -> int:

@@ -9,7 +9,7 @@ from itertools import islice
 from types import CodeType, TracebackType
 from typing import Final
 
-from faultwire.chain import CHAIN, EXCEPTIONS, causes_of, text_of
+from faultwire.chain import CHAIN, EXCEPTIONS, causes_of, is_exception, is_group, text_of
 from faultwire.identity import identity_of
 from faultwire.sighting import Sighting
 from faultwire_shared.detail import detail_in_text
@@ -28,7 +28,7 @@ def burst_key(sighting: Sighting) -> BurstKey | None:
     try:
         meaning = sighting.meaning
         said = meaning.code, meaning.category, sighting.severity, _explicit(sighting.extras.fingerprint)
-        if isinstance(sighting.error, BaseException):
+        if is_exception(sighting.error):
             return (*said, *_chain(sighting.error, [EXCEPTIONS]))
         template = sighting.extras.template
         return (*said, clean_text(sighting.error if template is None else template))
@@ -39,13 +39,20 @@ def burst_key(sighting: Sighting) -> BurstKey | None:
 def codes_of(error: object) -> list[CodeType]:
     """The code that a key names by its address: who keeps the key keeps these, or an address may return."""
     found: list[CodeType] = []
-    if isinstance(error, BaseException):
-        for each in islice(causes_of(error), CHAIN):
-            found += [step.tb_frame.f_code for step in _steps(each.__traceback__)]
-            if isinstance(each, BaseExceptionGroup):
-                for member in each.exceptions[:EXCEPTIONS]:
-                    found += codes_of(member)
+    if is_exception(error):
+        _add_codes(error, found, [EXCEPTIONS])
     return found
+
+
+def _add_codes(error: BaseException, found: list[CodeType], left: list[int]) -> None:
+    for each in islice(causes_of(error), CHAIN):
+        left[0] -= 1
+        if left[0] < 0:
+            break
+        found += [step.tb_frame.f_code for step in _steps(each.__traceback__)]
+        if is_group(each):
+            for member in each.exceptions[:EXCEPTIONS]:
+                _add_codes(member, found, left)
 
 
 def _explicit(parts: object) -> object:
@@ -64,7 +71,7 @@ def _chain(error: BaseException, left: list[int]) -> BurstKey:
         if left[0] < 0:
             break
         parts += _one(each)
-        if isinstance(each, BaseExceptionGroup):
+        if is_group(each):
             parts += [_chain(member, left) for member in each.exceptions[:EXCEPTIONS] if left[0] > 0]
     return tuple(parts)
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from faultwire.chain import Chain
+from faultwire.chain import Chain, is_exception
 from faultwire.frame import FrameReader
 from faultwire.scope import EMPTY, Scope, Surroundings
 from faultwire.sighting import Sighting
@@ -20,7 +20,7 @@ from faultwire_shared.event import (
     Scalar,
     Sdk,
 )
-from faultwire_shared.snapshot import Snapshot, clean_text
+from faultwire_shared.snapshot import Snapshot, clean_text, name_of
 
 Clock = Callable[[], datetime]
 
@@ -63,8 +63,7 @@ def event_from(
     """
     snapshot = Snapshot()
     error, extras = sighting.error, sighting.extras
-    raised = isinstance(error, BaseException)
-    exceptions = Chain(snapshot, frames).read(error) if isinstance(error, BaseException) else []
+    exceptions = Chain(snapshot, frames).read(error) if is_exception(error) else []
     around = _NOTHING if scope is EMPTY else scope.surroundings()
     transaction = around.transaction if extras.transaction is None else extras.transaction
     trace_id, span_id = current_trace() or around.trace or (None, None)
@@ -77,7 +76,7 @@ def event_from(
         severity_text=sighting.spelling,
         category=sighting.meaning.category,
         code=sighting.meaning.code,
-        message=exceptions[0].value if raised else snapshot.text("message", error) or NO_TEXT,
+        message=exceptions[0].value if exceptions else snapshot.text("message", error) or NO_TEXT,
         template=None if extras.template is None else snapshot.text("template", extras.template),
         environment=origin.environment,
         release=origin.release,
@@ -100,7 +99,7 @@ def event_from(
 
 def least_event(sighting: Sighting, *, event_id: str, origin: Origin) -> Event:
     """What can be said of an error whose capture failed: its type, when and where."""
-    kind = type(sighting.error)
+    name = clean_text(name_of(type(sighting.error)), NAME_CHARACTERS)
     return Event(
         id=event_id,
         schema_version=SCHEMA_VERSION,
@@ -110,11 +109,11 @@ def least_event(sighting: Sighting, *, event_id: str, origin: Origin) -> Event:
         severity_text=sighting.spelling,
         category=sighting.meaning.category,
         code=sighting.meaning.code,
-        message=f"<uncaptured {clean_text(kind.__name__, NAME_CHARACTERS)}>",
+        message=f"<uncaptured {name}>",
         environment=origin.environment,
         release=origin.release,
         host=origin.host,
-        exceptions=[ExceptionInfo(type=clean_text(kind.__name__, NAME_CHARACTERS))],
+        exceptions=[ExceptionInfo(type=name)],
         truncated=["exceptions"],
         sdk=SDK,
     )

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from reprlib import Repr
-from typing import Final
+from typing import Final, TypeGuard
 
 from faultwire.frame import FrameReader
 from faultwire.identity import identity_of
 from faultwire_shared.event import NAME_CHARACTERS, STRING_CHARACTERS, ExceptionInfo
-from faultwire_shared.snapshot import Snapshot, clean_text
+from faultwire_shared.snapshot import Snapshot, clean_text, module_of, name_of, qualname_of
 
 CHAIN: Final = 20
 """Exceptions from the one raised to its root cause, at most."""
@@ -47,13 +47,13 @@ class Chain:
             self._snapshot.cut("exceptions.frames")
         kind = type(error)
         return ExceptionInfo(
-            type=clean_text(kind.__qualname__, NAME_CHARACTERS),
-            module=clean_text(kind.__module__, NAME_CHARACTERS),
+            type=clean_text(qualname_of(kind), NAME_CHARACTERS),
+            module=clean_text(module_of(kind), NAME_CHARACTERS),
             value=self._snapshot.text("exceptions.value", text_of(error)),
             attributes=identity_of(error),
             notes=_notes(error),
             frames=frames,
-            members=self._members(error, depth) if isinstance(error, BaseExceptionGroup) else [],
+            members=self._members(error, depth) if is_group(error) else [],
         )
 
     def _members(self, group: BaseExceptionGroup[BaseException], depth: int) -> list[list[ExceptionInfo]]:
@@ -69,6 +69,16 @@ class Chain:
         return members
 
 
+def is_exception(value: object) -> TypeGuard[BaseException]:
+    """Whether it is one, without asking a hostile object for its ``__class__`` as isinstance does."""
+    return issubclass(type(value), BaseException)
+
+
+def is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseException]]:
+    """The same for a group."""
+    return issubclass(type(error), BaseExceptionGroup)
+
+
 def text_of(error: BaseException) -> str:
     """``str(error)``, but of a large collection given as an argument only its first items."""
     kind = type(error).__str__
@@ -82,7 +92,7 @@ def text_of(error: BaseException) -> str:
     try:
         shown = _short.repr(arguments if len(arguments) > 1 else arguments[0])
     except Exception:  # noqa: BLE001 - a host's __repr__ may raise anything
-        return f"<unprintable {type(error).__name__}>"
+        return f"<unprintable {name_of(type(error))}>"
     return clean_text(shown, STRING_CHARACTERS + 1)
 
 

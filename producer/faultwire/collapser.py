@@ -55,9 +55,12 @@ class Collapser:
         key = burst_key(sighting)
         if key is None:
             return _WHOLE
-        admitted = self.storm.admit(
-            key, at=sighting.at, now=self._clock(), codes=lambda: codes_of(sighting.error)
-        )
+        try:
+            admitted = self.storm.admit(
+                key, at=sighting.at, now=self._clock(), codes=lambda: codes_of(sighting.error)
+            )
+        except Exception:  # noqa: BLE001 - what was read for the key may raise when it is read again
+            return _WHOLE
         return admitted if isinstance(admitted, Ticket) else Entry(admitted, key)
 
     def emit(self, event: Event, entry: Entry, *, at_once: bool) -> Ticket:

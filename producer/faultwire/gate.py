@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from faultwire.publish.loss import LossReason
+from faultwire_shared.snapshot import ancestors_of, module_of, name_of, qualname_of
 
 _KNOWN_MAXIMUM: Final = 4096
 
@@ -55,8 +56,8 @@ class Gate:
             if len(self._known) >= _KNOWN_MAXIMUM:
                 self._known.clear()
             known = self._known[kind] = any(
-                not self._ignored.isdisjoint((one, one.__name__, f"{one.__module__}.{one.__qualname__}"))
-                for one in kind.__mro__
+                not self._ignored.isdisjoint((one, name_of(one), f"{module_of(one)}.{qualname_of(one)}"))
+                for one in ancestors_of(kind)
             )
         return known
 

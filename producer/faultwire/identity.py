@@ -4,7 +4,7 @@ import errno
 from typing import Any, Final
 
 from faultwire_shared.event import Scalar
-from faultwire_shared.snapshot import clean_text
+from faultwire_shared.snapshot import clean_text, module_of
 
 MARK: Final = "__faultwire_error_id__"
 """What is hung on an exception that was handed over: the id of its event."""
@@ -29,7 +29,7 @@ def identity_of(error: BaseException) -> dict[str, Scalar]:
     found: dict[str, Scalar] = {}
     if isinstance(error, OSError) and isinstance(error.errno, int):
         found["errno"] = errno.errorcode.get(error.errno, error.errno)
-    if type(error).__module__ in _BUILT_IN and not error.__dict__.keys() - {MARK}:
+    if module_of(type(error)) in _BUILT_IN and not error.__dict__.keys() - {MARK}:
         return found
     for name, places in _PLACES:
         for place in places:

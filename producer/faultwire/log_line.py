@@ -3,6 +3,7 @@
 import logging
 from typing import Final
 
+from faultwire.chain import is_exception
 from faultwire_shared.event import Category, ErrorSeverity, Event
 from faultwire_shared.scrub import Scrubber
 from faultwire_shared.text import printable
@@ -58,5 +59,5 @@ def _log(level: int, event: Event, error: object, scrubber: Scrubber | None) -> 
         extra["attempt"] = printable(attempt[:_ATTEMPT_CHARACTERS])
         line += " attempt=%s"
         arguments.append(extra["attempt"])
-    trace = error if event.category is Category.SYSTEM and isinstance(error, BaseException) else None
+    trace = error if event.category is Category.SYSTEM and is_exception(error) else None
     logger.log(level, line, *arguments, extra=extra, exc_info=trace)

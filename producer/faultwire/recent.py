@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
+from faultwire.chain import is_exception
 from faultwire.identity import MARK
 from faultwire.response import ErrorResponse
 
@@ -31,7 +32,7 @@ class Recent:
 
     def remember(self, error: object, response: ErrorResponse) -> None:
         """Mark the exception; one that cannot be marked will be taken for new."""
-        if not isinstance(error, BaseException):
+        if not is_exception(error):
             return
         try:
             error.__dict__[MARK] = response.error_id

@@ -7,6 +7,7 @@ from typing import Any, Final, TypedDict
 import msgspec
 from msgspec import Struct
 
+from faultwire.chain import is_exception
 from faultwire_shared.event import NAME_CHARACTERS, Category, ErrorSeverity
 from faultwire_shared.snapshot import clean_text
 from faultwire_shared.taxonomy import DEFAULTS, Classification, classify
@@ -86,7 +87,7 @@ def sight(error: object, *, at: datetime, severity: object = None, extras: Extra
 def meaning_of(error: object) -> Classification:
     """What an error means, whatever its class declares."""
     try:
-        meaning = classify(error) if isinstance(error, BaseException) else DEFAULTS[Category.SYSTEM]
+        meaning = classify(error) if is_exception(error) else DEFAULTS[Category.SYSTEM]
         if type(meaning.code) is str and meaning.code.isascii() and len(meaning.code) <= NAME_CHARACTERS:
             return meaning
         return msgspec.structs.replace(meaning, code=clean_text(meaning.code, NAME_CHARACTERS))

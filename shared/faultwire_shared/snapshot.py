@@ -6,7 +6,7 @@ and a value that misbehaves is replaced by a word in angle brackets.
 
 import enum
 import math
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from itertools import islice
 from typing import Any, Final
 
@@ -24,6 +24,12 @@ _TEXT_LIKE: Final = (str, bytes, bytearray, memoryview)
 _AS_TEXT: Final = frozenset(("datetime", "decimal", "fractions", "ipaddress", "pathlib", "uuid"))
 """The modules whose types say more by ``str`` than by ``repr``; named, as importing them takes time."""
 
+# By type's own descriptors: a metaclass may raise for each of these names.
+name_of: Final[Callable[[type], str]] = type.__dict__["__name__"].__get__
+qualname_of: Final[Callable[[type], str]] = type.__dict__["__qualname__"].__get__
+module_of: Final[Callable[[type], object]] = type.__dict__["__module__"].__get__
+ancestors_of: Final[Callable[[type], tuple[type, ...]]] = type.__dict__["__mro__"].__get__
+
 
 def clean_text(value: object, characters: int = STRING_CHARACTERS) -> str:
     """``str(value)``, at most so long, encodable as UTF-8; a text that cannot be had is said so."""
@@ -31,7 +37,7 @@ def clean_text(value: object, characters: int = STRING_CHARACTERS) -> str:
         # str.__str__ makes an exact str of a subclass, which msgspec would refuse.
         text = value if type(value) is str else str.__str__(str(value))
     except Exception:  # noqa: BLE001 - a host's __str__ may raise anything, and handle_error may not
-        return f"<unprintable {type(value).__name__[:NAME_CHARACTERS]}>"
+        return f"<unprintable {name_of(type(value))[:NAME_CHARACTERS]}>"
     if len(text) > characters:
         text = text[:characters]
     return encodable(text)
@@ -95,14 +101,14 @@ class Snapshot:
         self._values -= 1
         if depth >= DEPTH or self._values < 0:
             self._cut_here()
-            return f"<{kind.__name__[:NAME_CHARACTERS]}>"
+            return f"<{name_of(kind)[:NAME_CHARACTERS]}>"
         here = len(self._path)
         try:
             return self._container(value, depth)
         except Exception:  # noqa: BLE001 - iteration, properties and __repr__ of a host's object may raise
             del self._path[here:]
             self._cut_here()
-            return f"<unreadable {kind.__name__[:NAME_CHARACTERS]}>"
+            return f"<unreadable {name_of(kind)[:NAME_CHARACTERS]}>"
 
     def _container(self, value: object, depth: int) -> Any:
         if isinstance(value, Mapping):
@@ -170,10 +176,10 @@ def _simplified(value: object) -> object:
     if isinstance(value, float):
         return float.__float__(value)
     if isinstance(value, BaseException):
-        return f"{type(value).__name__}: {clean_text(value)}"
+        return f"{name_of(type(value))}: {clean_text(value)}"
     if isinstance(value, bytes | bytearray | memoryview):
         return repr(bytes(value[:STRING_CHARACTERS]))
-    as_text = isinstance(value, str) or any(kind.__module__ in _AS_TEXT for kind in type(value).__mro__)
+    as_text = isinstance(value, str) or any(module_of(kind) in _AS_TEXT for kind in ancestors_of(type(value)))
     return clean_text(value if as_text else repr(value), STRING_CHARACTERS + 1)
 
 

@@ -48,7 +48,7 @@ async def test_every_event_of_a_host_without_a_loop_arrives_or_lies_on_disk(way:
         assert log == ""
 
 
-@pytest.mark.parametrize("way", ["at_exit", "closed", "in_spawned_children"])
+@pytest.mark.parametrize("way", ["at_exit", "closed"])
 async def test_the_exit_waits_for_nobody_who_never_answers_and_leaves_all_on_disk(
     way: str, tmp_path: Path
 ) -> None:

@@ -1,0 +1,109 @@
+"""Whatever a host hands over: an answer comes back, nothing is raised, and the event keeps to its limits."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.unit.producer.fakes import FakeTransport
+from tests.unit.producer.hostile import HostileHost
+
+from faultwire import ErrorManager, SyncErrorManager
+from faultwire_shared import codec
+from faultwire_shared.event import (
+    CONTEXT_KEYS,
+    EVENT_BYTES,
+    FRAMES,
+    STRING_CHARACTERS,
+    Event,
+    ExceptionInfo,
+    Lane,
+)
+
+pytestmark = pytest.mark.may_block("has no loop")
+
+CALLS = 8
+"""More than go whole at once, so that a burst is collapsed."""
+NAMES = (
+    *("severity", "context", "user_message", "tags", "user"),
+    *("request", "transaction", "fingerprint", "handled", "template"),
+)
+
+
+def bodies_of(errors: ErrorManager) -> Iterator[bytes]:
+    """What would travel, taken before anything publishes it."""
+    errors._collapser.close_windows()
+    assert errors._outlet is not None
+    for lane in Lane:
+        while tickets := errors._outlet.buffer.take(lane):
+            yield from (ticket.body for ticket in tickets)
+
+
+def exceptions_in(chains: list[list[ExceptionInfo]]) -> Iterator[ExceptionInfo]:
+    for chain in chains:
+        for each in chain:
+            yield each
+            yield from exceptions_in(each.members)
+
+
+def check_limits(event: Event) -> None:
+    assert len(event.message) <= STRING_CHARACTERS
+    assert len(event.context) <= CONTEXT_KEYS
+    found = list(exceptions_in([event.exceptions]))
+    assert len(found) <= 50
+    assert all(len(each.frames) <= FRAMES and len(each.value) <= STRING_CHARACTERS for each in found)
+
+
+@pytest.mark.parametrize("collapse_storms", [True, False])
+@given(random=st.randoms(use_true_random=False))
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+def test_nothing_that_a_host_hands_over_is_raised_or_breaks_a_limit(
+    random: Random, collapse_storms: bool
+) -> None:
+    host = HostileHost(random)
+    error: Any = host.error()
+    extras: dict[str, Any] = {name: host.value() for name in NAMES if random.random() < 0.3}
+    errors = ErrorManager(
+        service="shop", transport=FakeTransport, collapse_storms=collapse_storms, ignore_errors=["Nobody"]
+    )
+    ids = set()
+    for _ in range(CALLS):
+        response = errors.handle_error_nowait(error, **extras)
+        ids.add(response.error_id)
+        assert set(dict(response)) == {"error_id", "message", "severity", "timestamp"}
+        assert 100 <= response.status <= 599
+        assert response.body()["error"]["id"] == response.error_id
+        for accept in ("application/json", "application/problem+json"):
+            assert response.negotiate(accept)[1]
+    errors.handle_once(error, **extras)
+    bodies = list(bodies_of(errors))
+    assert all(len(body) <= EVENT_BYTES for body in bodies)
+    events = [codec.decode(body) for body in bodies]
+    for event in events:
+        check_limits(event)
+    assert ids <= {event.id for event in events}
+    assert CALLS <= sum(event.count for event in events) <= CALLS + 1
+    assert errors.stats().lost == {}
+
+
+def test_a_system_that_gives_no_thread_costs_no_event(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    errors = SyncErrorManager(service="shop", broker_url="http://127.0.0.1:1", spool_path=tmp_path / "spool")
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        responses = [errors.handle_error(ValueError(str(number))) for number in range(20)]
+        assert not errors.flush(0)
+    assert {response.state.state for response in responses} == {"buffered"}
+    errors.handle_error(ValueError("one more"), durability="spooled")
+    assert {response.wait_delivered(30).state for response in responses} == {"spooled"}
+    stats = errors.stats()
+    assert (stats.handled, stats.spooled + stats.collapsed) == (21, 21)
+    errors.close()
