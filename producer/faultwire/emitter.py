@@ -1,6 +1,7 @@
 """From an event to its ticket: the processors, the number, the bytes, and the way out; and the figures."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from msgspec.structs import force_setattr
 
@@ -13,8 +14,11 @@ from faultwire.publish.outlet import Outlet
 from faultwire.publish.ticket import Ticket, refused
 from faultwire.stats import Stats
 from faultwire_shared.event import Category, ErrorSeverity, Event
-from faultwire_shared.scrub import Scrubber
 from faultwire_shared.topology import routing_key
+
+if TYPE_CHECKING:
+    # Its patterns take 20 ms to compile: the first manager pays for them, not `import faultwire`.
+    from faultwire_shared.scrub import Scrubber
 
 
 class Emitter:
@@ -27,7 +31,7 @@ class Emitter:
         losses: Losses,
         outlet: Outlet | None,
         *,
-        scrubber: Scrubber | None = None,
+        scrubber: "Scrubber | None" = None,
     ) -> None:
         self._processors = tuple(processors)
         self._account = account

@@ -1,12 +1,15 @@
 """The one line that an error leaves in the host's log."""
 
 import logging
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from faultwire.chain import is_exception
 from faultwire_shared.event import Category, ErrorSeverity, Event
-from faultwire_shared.scrub import Scrubber
 from faultwire_shared.text import printable
+
+if TYPE_CHECKING:
+    # Its patterns take 20 ms to compile: the first manager pays for them, not `import faultwire`.
+    from faultwire_shared.scrub import Scrubber
 
 LEVELS: Final = {
     ErrorSeverity.LOW: logging.INFO,
@@ -22,7 +25,7 @@ logger = logging.getLogger("faultwire")
 logger.addHandler(logging.NullHandler())
 
 
-def log_handled(event: Event, error: object, scrubber: Scrubber | None = None) -> None:
+def log_handled(event: Event, error: object, scrubber: "Scrubber | None" = None) -> None:
     """Log ``error.handled`` with the event's id; with the trace where the service itself failed."""
     level = LEVELS[event.severity]
     if not logger.isEnabledFor(level) or not _is_heard():
@@ -44,7 +47,7 @@ def _is_heard() -> bool:
     return False
 
 
-def _log(level: int, event: Event, error: object, scrubber: Scrubber | None) -> None:
+def _log(level: int, event: Event, error: object, scrubber: "Scrubber | None") -> None:
     code, service = printable(event.code), printable(event.service)
     extra = {
         "event": "error.handled",

@@ -37,7 +37,6 @@ from faultwire.sighting import ExtraFields, Extras, Sighting, sight
 from faultwire.stats import Stats
 from faultwire_shared.event import NAME_CHARACTERS, ErrorSeverity
 from faultwire_shared.event_id import new_event_id
-from faultwire_shared.scrub import Scrubber
 from faultwire_shared.snapshot import clean_text
 
 Durability = Literal["buffered", "spooled", "confirmed"]
@@ -147,6 +146,8 @@ class Reception(Binding):
             Outlet(make_transport, losses, make_spool=make_spool, account=account) if make_transport else None
         )
         steps = (*processors, before_send) if before_send else tuple(processors)
+        from faultwire_shared.scrub import Scrubber  # noqa: PLC0415 - its patterns take 20 ms to compile
+
         scrubber = Scrubber(deny=scrub_deny, allow=scrub_allow, send_default_pii=send_default_pii)
         self._scrubber = scrubber if scrub else None
         self.send_default_pii = send_default_pii

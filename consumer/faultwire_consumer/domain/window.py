@@ -56,7 +56,8 @@ def count(
         counts[bucket] = counts.get(bucket, 0) + more
     tripped, trips = window.tripped, []
     newest = max(counts)
-    for end in _ends(added, newest):
+    # Time has moved on over windows that hold what came before: they were not over then, and are now.
+    for end in _ends(counts if newest > max(window.counts, default=newest) else added, newest):
         total = sum(counts.get(bucket, 0) for bucket in range(end - BUCKETS + 1, end + 1))
         if total >= number and (tripped is None or end >= tripped + BUCKETS):
             tripped = end
@@ -66,9 +67,9 @@ def count(
     return Window(kept, tripped), tuple(trips)
 
 
-def _ends(added: Iterable[int], newest: int) -> list[int]:
-    """The last buckets of all windows that the added buckets are part of, and that have begun to end."""
-    return sorted({end for bucket in added for end in range(bucket, min(bucket + BUCKETS, newest + 1))})
+def _ends(buckets: Iterable[int], newest: int) -> list[int]:
+    """The last buckets of all windows that the buckets are part of, and that have begun to end."""
+    return sorted({end for bucket in buckets for end in range(bucket, min(bucket + BUCKETS, newest + 1))})
 
 
 def _late_buckets(length: timedelta) -> int:

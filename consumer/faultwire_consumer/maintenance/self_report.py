@@ -114,6 +114,7 @@ class SelfReport:
         self._bursts: dict[tuple[str, ...], _Burst] = {}
         self._last: Event | None = None
         self._errors = ErrorManager(
+            collapse_storms=False,  # it counts its bursts itself, by kind, and over a minute
             service=SERVICE,
             release=__version__,
             clock=clock,

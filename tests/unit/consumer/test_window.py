@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import msgspec
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from faultwire_consumer.domain.window import BUCKETS, LATENESS, Trip, Window, bucket_of, count, is_late
@@ -47,6 +47,7 @@ arrivals = st.lists(
 ).map(lambda batches: sorted(batches, key=min))
 
 
+@example([{0: 2, 1: 1, 2: 1}, {14: 1}], 2)
 @given(arrivals, st.integers(1, 12))
 def test_every_window_with_enough_is_told_once_and_none_with_less(
     batches: list[dict[int, int]], number: int
