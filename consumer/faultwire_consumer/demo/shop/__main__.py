@@ -12,8 +12,9 @@ import aiohttp
 from aiohttp import web
 
 from faultwire import ErrorManager
+from faultwire.integrations.aiohttp import error_middleware
 from faultwire_consumer.demo.shop import orders, payments, stock
-from faultwire_consumer.demo.shop.answer import answer_errors
+from faultwire_consumer.demo.shop.customer import tell_customer
 from faultwire_consumer.demo.shop.partner import Partners, partners
 from faultwire_consumer.demo.shop.visitor import visit
 
@@ -42,7 +43,7 @@ async def _open(known: Partners) -> AsyncIterator[str]:
         shop = web.Application()
         for name, module in (("orders", orders), ("payments", payments), ("stock", stock)):
             errors = await stack.enter_async_context(ErrorManager.from_env(service=name))
-            service = web.Application(middlewares=[answer_errors(errors)])
+            service = web.Application(middlewares=[error_middleware(errors), tell_customer(errors)])
             service.add_routes(module.routes)
             shop.add_subapp(f"/{name}", service)
             if module is orders:
