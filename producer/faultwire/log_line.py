@@ -3,7 +3,7 @@
 import logging
 from typing import TYPE_CHECKING, Final
 
-from faultwire.chain import is_exception
+from faultwire.chain import causes_of, is_exception, is_group
 from faultwire_shared.event import Category, ErrorSeverity, Event
 from faultwire_shared.text import printable
 
@@ -18,6 +18,8 @@ LEVELS: Final = {
     ErrorSeverity.CRITICAL: logging.CRITICAL,
 }
 _ATTEMPT_CHARACTERS: Final = 200
+_TRACED: Final = 1_000
+"""Exceptions in one trace, and notes of each, at most; a line about more goes without."""
 _LINE: Final = "error.handled error_id=%s code=%s severity=%s service=%s"
 
 # A library neither configures its host's logging nor prints where there is none.
@@ -62,5 +64,27 @@ def _log(level: int, event: Event, error: object, scrubber: "Scrubber | None") -
         extra["attempt"] = printable(attempt[:_ATTEMPT_CHARACTERS])
         line += " attempt=%s"
         arguments.append(extra["attempt"])
-    trace = error if event.category is Category.SYSTEM and is_exception(error) else None
+    trace = error if event.category is Category.SYSTEM and is_exception(error) and _ends(error) else None
     logger.log(level, line, *arguments, extra=extra, exc_info=trace)
+
+
+def _ends(error: BaseException) -> bool:
+    """Whether a host's handler can format it: ``traceback`` reads all notes, however many there are."""
+    try:
+        return _is_bounded(error)
+    except Exception:  # noqa: BLE001 - a hostile error raises wherever it is looked at; its line needs no trace
+        return False
+
+
+def _is_bounded(error: BaseException) -> bool:
+    waiting = [error]
+    for _ in range(_TRACED):
+        if not waiting:
+            return True
+        for each in causes_of(waiting.pop()):
+            notes = getattr(each, "__notes__", None)
+            if notes is not None and (type(notes) is not list or len(notes) > _TRACED):
+                return False
+            if is_group(each):
+                waiting += each.exceptions[:_TRACED]
+    return False

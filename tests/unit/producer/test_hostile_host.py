@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tests.unit.producer.fakes import FakeTransport
 from tests.unit.producer.hostile import HostileHost
@@ -60,7 +60,12 @@ def check_limits(event: Event) -> None:
 
 @pytest.mark.parametrize("collapse_storms", [True, False])
 @given(random=st.randoms(use_true_random=False))
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=50,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=(Phase.reuse, Phase.generate),  # a smaller case says no more, and a slow one would take for ever
+)
 def test_nothing_that_a_host_hands_over_is_raised_or_breaks_a_limit(
     random: Random, collapse_storms: bool
 ) -> None:
@@ -88,6 +93,21 @@ def test_nothing_that_a_host_hands_over_is_raised_or_breaks_a_limit(
     assert ids <= {event.id for event in events}
     assert CALLS <= sum(event.count for event in events) <= CALLS + 1
     assert errors.stats().lost == {}
+
+
+def test_notes_without_an_end_cost_the_line_its_trace_and_the_caller_no_time(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    errors = ErrorManager(service="shop", transport=FakeTransport)
+    endless, plain = ValueError("endless"), ValueError("plain")
+    endless.__notes__ = range(10**12)  # type: ignore[assignment]  # that is the hostility
+    plain.add_note("what was tried")
+    errors.handle_error_nowait(ExceptionGroup("group", [endless]))
+    errors.handle_error_nowait(ExceptionGroup("group", [plain]))
+    without, with_trace = caplog.records
+    assert without.exc_info is None
+    assert with_trace.exc_info is not None
+    assert "what was tried" in caplog.text
 
 
 def test_a_system_that_gives_no_thread_costs_no_event(
