@@ -94,6 +94,7 @@ async def test_line_18_a_crash_at(name: str, tmp_path: Path) -> None:
         assert again == ([] if name == "dispatcher.marked" else [KEY])
 
 
+@pytest.mark.e2e
 async def test_line_19_four_dispatchers_one_of_them_frozen_for_longer_than_its_lease(
     database: PostgreSQL, tmp_path: Path
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 import asyncpg
 import pytest
-from tests.faults.bench import RETURNED_ONCE, running
+from tests.faults.bench import RETURNED_ONCE, Bench, running
 from tests.faults.conftest import upgrade
 from tests.faults.oracle import assert_nothing_lost
 from tests.faults.proxy import proxy_to
@@ -63,6 +63,11 @@ async def test_line_20_a_database_that_freezes_gets_everything_when_it_goes_on(
     assert (found.stored, found.dead) == (10 + EVENTS, 0)
 
 
+async def is_told(bench: Bench, *, stored: int) -> bool:
+    """A row may be seen before the answer to its commit has come through the proxy."""
+    return bench.value("faultwire_events_stored_total") == stored
+
+
 @pytest.mark.parametrize("arrives", [True, False])
 async def test_line_21_a_connection_that_breaks_in_the_commit_stores_the_batch_once(
     broker: RabbitMQ, database: PostgreSQL, *, arrives: bool
@@ -72,6 +77,7 @@ async def test_line_21_a_connection_that_breaks_in_the_commit_stores_the_batch_o
             # The day's partition and the fingerprint have commits of their own.
             await publisher.publish_many(1)
             await bench.wait_for(1)
+            await until(lambda: is_told(bench, stored=1), "the worker knows of its commit")
             bench.reader = type(bench.reader)(database.url)
             proxy.cut_at(b"COMMIT", arrives=arrives)
             await publisher.publish_many(1)

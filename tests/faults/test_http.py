@@ -47,7 +47,7 @@ async def test_a_request_whose_answer_was_lost_is_sent_again_and_counted_once(tm
         http_thief(bench.url, lambda body: False) as thief,
     ):
         thief.hides_answers = 4
-        async with ErrorManager(service="shop", broker_url=thief.url) as errors:
+        async with ErrorManager(collapse_storms=False, service="shop", broker_url=thief.url) as errors:
             responses = await emit(errors)
             await until(lambda: are_confirmed(responses), "every event is confirmed", seconds=60)
             assert errors.stats().lost == {}
@@ -62,7 +62,7 @@ async def test_two_clients_at_one_door_are_each_counted_once(tmp_path: Path) -> 
         http_thief(bench.url, lambda body: False) as thief,
     ):
         thief.hides_answers = 2
-        options: dict[str, Any] = {"service": "shop", "broker_url": thief.url}
+        options: dict[str, Any] = {"collapse_storms": False, "service": "shop", "broker_url": thief.url}
         async with ErrorManager(**options) as one, ErrorManager(**options) as other:
             first, second = await asyncio.gather(emit(one), emit(other))
             responses = [*first, *second]
@@ -77,7 +77,7 @@ async def test_a_worker_killed_around_its_commit_before_it_answers_loses_and_dou
     database = f"sqlite:///{tmp_path / 'faultwire.db'}"
     worker = WorkerProcess(tmp_path, database_url=database)
     await worker.launch(**{VARIABLE: place})
-    async with ErrorManager(service="shop", broker_url=worker.url) as errors:
+    async with ErrorManager(collapse_storms=False, service="shop", broker_url=worker.url) as errors:
         responses = await emit(errors)
         assert await worker.wait_for_death() == -9
         reader = StoreReader(database)

@@ -14,7 +14,8 @@ async def listed(site: Site, path: str) -> list[str]:
 
 
 async def test_an_event_comes_as_on_the_wire_with_its_incident(site: Site) -> None:
-    event = await site.send(context={"order": 17, "big": 2**70, "deep": {"x": [1.5, None]}})
+    context = {"order": 17, "big": 2**70, "deep": {"x": [1.5, None]}}
+    event = await site.send(context=context, scrubbed=True)
     status, document = await site.get(f"/api/v1/events/{event.id}")
     assert status == 200
     assert document.pop("incident_id") == "INC-1"
