@@ -1,7 +1,9 @@
 """What every layer of tests shares: servers, a clock, and a watch over the event loop."""
 
+import asyncio
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -15,6 +17,7 @@ from tests.servers.postgresql import PostgreSQL, PrivatePostgreSQL
 from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
 
 from faultwire import scope
+from faultwire_consumer.store import migrate
 
 # How long an example takes says more of the machine than of what is tested.
 settings.register_profile("faultwire", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -50,6 +53,18 @@ def postgresql(_postgresql_servers: postgresql_servers.Servers) -> Iterator[Post
     """An empty database on the server that the session's tests share."""
     with _postgresql_servers.shared() as database:
         yield database
+
+
+@pytest.fixture
+def current_postgresql(_postgresql_servers: postgresql_servers.Servers) -> Iterator[PostgreSQL]:
+    """The same with a current schema: a copy of one that was upgraded once, as upgrading takes long."""
+    with _postgresql_servers.shared(_upgrade) as database:
+        yield database
+
+
+def _upgrade(url: str) -> None:
+    with ThreadPoolExecutor(1) as thread:  # the asking fixture may run in a loop
+        thread.submit(lambda: asyncio.run(migrate.upgrade(url))).result()
 
 
 @pytest.fixture

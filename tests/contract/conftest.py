@@ -14,7 +14,16 @@ from faultwire_consumer.store.engine import open_store
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of each kind; PostgreSQL's is brought up to date, as an operator would."""
+    """A database of each kind: SQLite's is empty, PostgreSQL's up to date."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'faultwire.db'}"
+    database: PostgreSQL = request.getfixturevalue("current_postgresql")
+    return database.url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of each kind with nothing in it."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'faultwire.db'}"
     database: PostgreSQL = request.getfixturevalue("postgresql")

@@ -339,7 +339,7 @@ async def test_a_lane_that_is_never_drained_holds_it_up_for_ten_minutes(
 
 
 @pytest.mark.may_block("migrations are files")
-async def test_a_database_of_the_first_schema_upgrades_with_its_data(database_url: str) -> None:
+async def test_a_database_of_the_first_schema_upgrades_with_its_data(empty_database_url: str) -> None:
     def at_first(connection: Connection) -> None:
         if connection.dialect.name == "postgresql":
             connection.execute(text("CREATE SCHEMA IF NOT EXISTS faultwire"))
@@ -366,11 +366,11 @@ async def test_a_database_of_the_first_schema_upgrades_with_its_data(database_ur
             {"key": b"{"},
         )
 
-    await asyncio.to_thread(asyncio.run, migrate._on_connection(database_url, at_first))
-    await asyncio.to_thread(asyncio.run, migrate._on_connection(database_url, fill))
-    if database_url.startswith("postgresql"):  # SQLite brings itself up to date
-        await asyncio.to_thread(asyncio.run, migrate.upgrade(database_url))
-    store = await open_store(database_url)
+    await asyncio.to_thread(asyncio.run, migrate._on_connection(empty_database_url, at_first))
+    await asyncio.to_thread(asyncio.run, migrate._on_connection(empty_database_url, fill))
+    if empty_database_url.startswith("postgresql"):  # SQLite brings itself up to date
+        await asyncio.to_thread(asyncio.run, migrate.upgrade(empty_database_url))
+    store = await open_store(empty_database_url)
     (letter,) = await store.read(select(dead_letters))
     assert (letter.status, letter.body) == ("waiting", b"{")
     (row,) = await store.read(select(producers))

@@ -12,10 +12,9 @@ from faultwire_consumer.store import migrate
 
 
 @pytest.fixture
-async def database(postgresql: PostgreSQL) -> PostgreSQL:
+def database(current_postgresql: PostgreSQL) -> PostgreSQL:
     """A PostgreSQL database on the shared server, up to date."""
-    await upgrade(postgresql)
-    return postgresql
+    return current_postgresql
 
 
 @pytest.fixture

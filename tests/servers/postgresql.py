@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -229,18 +229,28 @@ class Servers:
         self._numbers = count(1)
         self._template: Path | None = None
         self._shared: Server | None = None
+        self._templates: dict[Callable[[str], None], str] = {}
 
     @contextmanager
-    def shared(self) -> Iterator[PostgreSQL]:
-        """A fresh database on the shared server."""
+    def shared(self, prepare: Callable[[str], None] | None = None) -> Iterator[PostgreSQL]:
+        """A fresh database on the shared server: empty, or a copy of one that was prepared once."""
         if self._shared is None:
             self._shared = self._exit.enter_context(self._server())
+        template = "template1" if prepare is None else self._prepared(self._shared, prepare)
         database = f"test_{next(self._numbers)}"
-        self._shared.execute(f"CREATE DATABASE {database}")
+        self._shared.execute(f"CREATE DATABASE {database} TEMPLATE {template}")
         try:
             yield PostgreSQL(self._shared, database)
         finally:
             self._shared.execute(f"DROP DATABASE {database} WITH (FORCE)")
+
+    def _prepared(self, server: Server, prepare: Callable[[str], None]) -> str:
+        if prepare not in self._templates:
+            template = f"template_{next(self._numbers)}"
+            server.execute(f"CREATE DATABASE {template}")
+            prepare(PostgreSQL(server, template).url)
+            self._templates[prepare] = template
+        return self._templates[prepare]
 
     @contextmanager
     def private(self) -> Iterator[PrivatePostgreSQL]:

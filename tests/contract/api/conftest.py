@@ -93,7 +93,7 @@ def make_event(clock: FixedClock, *, kind: str = "ValueError", text: str = "bad"
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     url = f"sqlite:///{tmp_path / 'faultwire.db'}"
     if request.param == "postgresql":
-        url = request.getfixturevalue("postgresql").url
+        url = request.getfixturevalue("current_postgresql").url
     await migrate.upgrade(url)
     opened = await open_store(url)
     yield opened
