@@ -5,6 +5,7 @@ import random
 import shutil
 import sqlite3
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,9 @@ from tests.faults.spool_damage import (
     start_over,
 )
 from tests.faults.spool_reader import read_spools
+
+from faultwire.publish.spool_file import SpoolFile, SpoolLimit
+from faultwire.publish.spool_salvage import Wal, look_at_wal
 
 pytestmark = pytest.mark.may_block("waits for the spool's thread")
 
@@ -60,6 +64,30 @@ def test_line_39_a_sound_file_is_adopted_without_a_word(
         until(lambda: has_adopted(heir))
         assert heir.buffer.figures().adopted == EVENTS
         assert heir.buffer.figures().lost == {}
+    assert caplog.text == ""
+    assert not list((tmp_path / "s").glob("*.corrupt-*"))
+
+
+def test_line_39_a_transaction_that_was_killed_after_it_wrote_a_page_twice_is_no_damage(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = SpoolFile(str(tmp_path / "dying.db"), SpoolLimit())
+    file.connection.execute("PRAGMA cache_size=1")  # pages leave it for the WAL before the commit
+    with suppress(InterruptedError), file.transaction():
+        for _ in range(20):
+            file.append([(1, os.urandom(4_000))])
+            file.count_refusal([1])
+        (tmp_path / "s").mkdir(mode=0o700)
+        for end in ("", "-wal"):
+            left = shutil.copy(f"{file.path}{end}", tmp_path / "s" / f"shop-1-00000000.db{end}")
+            Path(left).chmod(0o600)
+        (tmp_path / "s" / "shop-1-00000000.lock").touch(mode=0o600)
+        raise InterruptedError
+    file.close()
+    assert look_at_wal(str(tmp_path / "s" / "shop-1-00000000.db-wal")) is Wal.TORN
+    with spooling(tmp_path / "s") as heir:
+        heir.spool.start()
+        until(lambda: has_adopted(heir))
     assert caplog.text == ""
     assert not list((tmp_path / "s").glob("*.corrupt-*"))
 

@@ -40,6 +40,8 @@ class _Frame(Struct, frozen=True):
     is_current: bool
     """Of the round that the WAL's head tells of; others are left from rounds before."""
     is_whole: bool
+    commits: bool
+    """The last one of a transaction."""
 
 
 class Source:
@@ -108,7 +110,9 @@ def look_at_wal(path: str) -> Wal:
             return Wal.BROKEN
         ended = broken = False
         for frame in _frames(wal):
-            if (ended or broken) and frame.is_current and frame.is_whole:
+            # A page that changes again in its transaction is written over, and its sum is mended by the
+            # commit: behind such a frame only a commit says that there is something to lose.
+            if (ended or broken) and frame.is_current and frame.is_whole and frame.commits:
                 return Wal.BROKEN
             ended = ended or not frame.is_current
             broken = broken or (frame.is_current and not frame.is_whole)
@@ -159,10 +163,11 @@ def _frames(wal: Source) -> Iterator[_Frame]:
         data = wal.read(at, _FRAME_BYTES)
         if len(data) < _FRAME_BYTES:
             continue
-        page, _, *salts, sum1, sum2 = struct.unpack_from(">6I", data)
+        page, pages, *salts, sum1, sum2 = struct.unpack_from(">6I", data)
         is_current = beginning is None or tuple(salts) == beginning[:2]
         expected = _checksum(data[_FRAME_HEAD:], magic, _checksum(data[:8], magic, (sums[0], sums[1])))
-        yield _Frame(page, at + _FRAME_HEAD, is_current, (sum1, sum2) == expected)
+        is_whole = (sum1, sum2) == expected
+        yield _Frame(page, at + _FRAME_HEAD, is_current, is_whole, commits=pages > 0)
         sums = sum1, sum2
 
 
