@@ -30,9 +30,9 @@ class Recorded:
         )
 
     async def events(self) -> list[Event]:
-        """Everything that was handed over by now."""
+        """Everything that was handed over by now, in that order: lanes do not wait for each other."""
         assert await self.errors.flush(30)
-        return self._transport.events
+        return sorted(self._transport.events, key=_number)
 
     async def event(self) -> Event:
         """The one event that there is."""
@@ -50,14 +50,19 @@ class SyncRecorded:
         )
 
     def events(self) -> list[Event]:
-        """Everything that was handed over by now."""
+        """Everything that was handed over by now, in that order."""
         assert self.errors.flush(30)
-        return self._transport.events
+        return sorted(self._transport.events, key=_number)
 
     def event(self) -> Event:
         """The one event that there is."""
         (event,) = self.events()
         return event
+
+
+def _number(event: Event) -> int:
+    assert event.sequence is not None
+    return event.sequence
 
 
 @asynccontextmanager
