@@ -112,14 +112,14 @@ async def main(url: str, spool_path: str, events: int) -> None:
             await report(errors, call, number)
         await asyncio.to_thread(told, "ready")
         await asyncio.to_thread(sys.stdin.readline)
+        seconds = array("d", [0.0]) * events  # the harness itself must not grow
         idle = await noise()
         beat = Beat()
         beating = asyncio.create_task(beat.run())
         gc.collect()
         before = memory("VmRSS")
-        seconds = array("d")  # the harness itself must not grow
         for number in range(events):
-            seconds.append(await report(errors, call, number))
+            seconds[number] = await report(errors, call, number)
             await asyncio.sleep(0)
         await asyncio.sleep(1)
         beating.cancel()
