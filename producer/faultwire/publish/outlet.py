@@ -27,6 +27,8 @@ Delays = Callable[[float], Iterator[float]]
 
 CLOSE_SECONDS: Final = 0.25
 """Of the time for closing so much is kept for the connection's own farewell, and as much for the disk's."""
+LAST_SECONDS: Final = 0.1
+"""So much the last steps take beyond their own time: 0.08 s were seen, broker blocked and disk full."""
 DISK_SECONDS: Final = 1.0
 """For the disk, once the time for the confirm is over."""
 
@@ -141,6 +143,7 @@ class Outlet:
 
         if self._closed:
             return
+        seconds -= LAST_SECONDS
         deadline = time.monotonic() + seconds
         farewell = 2 * CLOSE_SECONDS
         try:
