@@ -29,12 +29,10 @@ class Gate:
         sample_rate: float = 1.0,
         draw: Callable[[], float] = random.random,
     ) -> None:
-        if not 0.0 <= sample_rate <= 1.0:
-            raise ValueError(f"sample_rate must be from 0 to 1, not {sample_rate!r}")
         if isinstance(ignore_errors, str):
             raise TypeError(f"ignore_errors must be a list, as [{ignore_errors!r}]")
         self._ignored = frozenset(map(_checked, ignore_errors))
-        self._sample_rate = sample_rate
+        self._sample_rate = _share(sample_rate)
         self._draw = draw
         self._known: dict[type[object], bool] = {}
 
@@ -60,6 +58,12 @@ class Gate:
                 for one in ancestors_of(kind)
             )
         return known
+
+
+def _share(given: object) -> float:
+    if isinstance(given, int | float) and 0.0 <= given <= 1.0:
+        return given
+    raise ValueError(f"sample_rate must be from 0 to 1, not {given!r}")
 
 
 def _checked(entry: type[BaseException] | str) -> type[BaseException] | str:

@@ -82,6 +82,7 @@ def test_a_share_of_the_errors_makes_events() -> None:
     ("options", "kind", "text"),
     [
         ({"sample_rate": 1.5}, ValueError, "from 0 to 1, not 1.5"),
+        ({"sample_rate": "0.5"}, ValueError, "from 0 to 1, not '0.5'"),
         ({"sample_rate": float("nan")}, ValueError, "from 0 to 1"),
         ({"ignore_errors": "KeyError"}, TypeError, r"must be a list, as \['KeyError'\]"),
         ({"ignore_errors": [int]}, TypeError, "not <class 'int'>"),
