@@ -23,6 +23,7 @@ from faultwire_consumer.ingest.evaluation import Evaluator, Told
 from faultwire_consumer.ingest.grouping import Grouper
 from faultwire_consumer.ingest.halving import Halving
 from faultwire_consumer.ingest.outcome import Duplicate, Noted, Outcome, Stored
+from faultwire_consumer.ingest.past import Past
 from faultwire_consumer.ingest.scrubbing import BodyScrubber
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract import (
@@ -73,6 +74,7 @@ class Pipeline:
         self._clock = clock
         self._evaluator = evaluator
         self._halving: Halving[Candidate] = Halving(self._store_known, _dead_letter_of, sleep=sleep)
+        self._past = Past(store, clock=clock)
         self._grouper = Grouper()
         self._scrubber = BodyScrubber()
         self._fingerprints: set[bytes] = set()
@@ -104,6 +106,7 @@ class Pipeline:
             raise StoreBusyError(f"fingerprints vanished from the store: {error}") from None
 
     async def _store_batch(self, candidates: Sequence[Candidate]) -> list[Outcome]:
+        candidates = await self._past.sieve(candidates)
         batch = _sort(candidates)
         rows = [candidate.row for candidate in batch.fresh.values()]
         await self._store.prepare_days(frozenset(row.occurred_day for row in rows))
@@ -111,6 +114,7 @@ class Pipeline:
         failpoint("worker.registered")
         async with self._store.write() as tx:
             failpoint("worker.begun")
+            await self._past.verify(tx, rows)
             growth = self._evaluator.growth if self._evaluator else ()
             counted = await tx.record_events(rows, growth) if rows else Counted(frozenset(), ())
             failpoint("worker.events_recorded")
