@@ -18,10 +18,10 @@ def upgrade(*, setting: Setting = SETTING) -> None:
     import asyncio  # noqa: PLC0415 - with what follows, too slow for every command
 
     with expected_failures():
-        from faultwire_consumer.store import migrate  # noqa: PLC0415
+        from faultwire_consumer.store import migrate, schema_version  # noqa: PLC0415
 
         url = setting.load(with_broker=False).database_url
-        before, head = asyncio.run(migrate.status(url))
+        before, head = asyncio.run(schema_version.status(url))
         if before != head:
             asyncio.run(migrate.upgrade(url))
     if not setting.quiet:
@@ -42,9 +42,9 @@ def status(*, json: Annotated[bool, Switch] = False, setting: Setting = SETTING)
     import asyncio  # noqa: PLC0415 - with what follows, too slow for every command
 
     with expected_failures():
-        from faultwire_consumer.store import migrate  # noqa: PLC0415
+        from faultwire_consumer.store import schema_version  # noqa: PLC0415
 
-        current, head = asyncio.run(migrate.status(setting.load(with_broker=False).database_url))
+        current, head = asyncio.run(schema_version.status(setting.load(with_broker=False).database_url))
     print_document(
         {"current": current, "head": head, "up_to_date": current == head}, Output(json=json), _show
     )
