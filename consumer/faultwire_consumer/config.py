@@ -238,16 +238,20 @@ def _describe(error: ValidationError, given: Given) -> str:
 
 
 def _check_scheme(url: str, schemes: tuple[str, ...], example: str) -> None:
-    scheme, separator, _ = url.partition("://")
+    scheme, separator, rest = url.partition("://")
     if not separator or scheme.partition("+")[0] not in schemes:
         raise ValueError(f"{redact_url(url)} is no address of a kind that is known here; write {example}")
-    try:
-        # libpq's list of several hosts has several ports, which urlsplit does not know.
-        port_is_fine = "," in url or urlsplit(url).port != 0
-    except ValueError:
-        port_is_fine = False
-    if not port_is_fine:
+    places = re.split("[/?]", rest, maxsplit=1)[0].rpartition("@")[2]
+    if not all(_is_host(place) for place in places.split(",")):
         raise ValueError(f"{redact_url(url)} has no port between 1 and 65535")
+
+
+def _is_host(place: str) -> bool:
+    """Whether one of the hosts, of which libpq's list has several, has a port that can be, or none."""
+    try:
+        return urlsplit(f"//{place}").port != 0
+    except ValueError:
+        return False
 
 
 def _is_loopback(host: str) -> bool:

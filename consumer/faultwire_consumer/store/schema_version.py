@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from faultwire_consumer.store.contract import StoreUnavailableError
 from faultwire_consumer.store.failure import first_line, unavailable
+from faultwire_consumer.store.guard import Guards
 from faultwire_consumer.store.schema import SCHEMA
 from faultwire_consumer.store.sqlite_pragma import prepare_connection
 from faultwire_consumer.store.url import parse_database_url
@@ -66,7 +67,11 @@ async def on_connection(database_url: str, work: Callable[[Connection], T]) -> T
     try:
         if url.drivername == "sqlite":
             return await asyncio.to_thread(_on_sqlite, url, work)
-        engine = create_async_engine(url)
+        # With the extra `consumer` alone there is no driver for PostgreSQL, and none is needed.
+        from faultwire_consumer.store.host import HostChooser  # noqa: PLC0415 - see above
+
+        arguments = {"async_creator_fn": HostChooser(), "timeout": Guards().connect}
+        engine = create_async_engine(url, connect_args=arguments)
         try:
             async with engine.begin() as connection:
                 return await connection.run_sync(work)

@@ -105,6 +105,7 @@ def test_what_others_set_is_none_of_ours(monkeypatch: pytest.MonkeyPatch, name: 
         ("BROKER_URL", "http://ada:secret@mq/", "FAULTWIRE_BROKER_URL: http://ada:***@mq/ is no address"),
         ("BROKER_URL", "ada:secret@mq", "FAULTWIRE_BROKER_URL: *** is no address"),
         ("BROKER_URL", "amqp://ada:secret@mq:port/", "has no port between 1 and 65535"),
+        ("DATABASE_URL", "postgresql://u:secret@one:1,two:port/x", "has no port between 1 and 65535"),
         ("HTTP_PORT", "70000", "FAULTWIRE_HTTP_PORT: input should be less than or equal to 65535"),
         ("LOG_LEVEL", "loud", "FAULTWIRE_LOG_LEVEL: input should be"),
         ("DATABASE_URL_FILE", "/nowhere", "cannot read /nowhere: No such file"),
