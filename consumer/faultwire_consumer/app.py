@@ -1,7 +1,10 @@
 """The composition root: builds everything that a worker is, runs it, and ends it in order."""
 
 import asyncio
+import os
+import secrets
 import signal
+import socket
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -25,7 +28,9 @@ from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.receiver import Receiver
 from faultwire_consumer.ingest.receiver_amqp import AmqpReceiver, ensure_topology
 from faultwire_consumer.ingest.receiver_http import Intake, IntakeReceiver, storing_intake
+from faultwire_consumer.maintenance import partitions
 from faultwire_consumer.maintenance.gaps import ORIGIN, GapWatch
+from faultwire_consumer.maintenance.leased import LeasedChore
 from faultwire_consumer.maintenance.loop_lag import LoopLag
 from faultwire_consumer.maintenance.self_report import Ingest, SelfReport, watched
 from faultwire_consumer.metrics import Metrics
@@ -151,12 +156,22 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event, notifyi
             digests = DigestMaker(store, policy, clock=_now, wake=dispatcher.wake)
             parts: dict[str, Part] = {"gap watch": watch, "loop lag": lag, "self report": report}
             parts |= {"digest maker": digests, "upkeep": upkeep, "dispatcher": dispatcher}
+            parts |= _chores(store)
             chores = [start(name, part.run()) for name, part in parts.items()]
             await _stop_wanted(stop, [*tasks, *lanes, *chores])
             await asyncio.gather(_drain(receivers, lanes), dispatcher.drain(DRAIN_SECONDS))
             for chore in chores:
                 chore.cancel()
     log.info("worker.drained")
+
+
+def _chores(store: Store) -> dict[str, Part]:
+    """What one worker does for all that share the database."""
+    holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(8)}"
+    maker = partitions.PartitionMaker(store, clock=_now)
+    return {
+        "partitions": LeasedChore(store, partitions.LEASE, holder, maker.make, clock=_now),
+    }
 
 
 def _gap_watch(store: Store, pipeline: Pipeline, metrics: Metrics, loops: Sequence[LaneLoop]) -> GapWatch:
