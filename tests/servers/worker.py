@@ -46,6 +46,12 @@ class Worker:
         self._process = ServerProcess([FAULTWIRE, "worker"], self.environment, self.log)
         self._process.wait_until(self._is_ready, "the worker is ready")
 
+    @property
+    def process(self) -> ServerProcess:
+        """The one that was started last."""
+        assert self._process is not None
+        return self._process
+
     def kill(self) -> None:
         """SIGKILL."""
         assert self._process is not None
