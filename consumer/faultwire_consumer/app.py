@@ -32,6 +32,7 @@ from faultwire_consumer.maintenance import partitions
 from faultwire_consumer.maintenance.gaps import ORIGIN, GapWatch
 from faultwire_consumer.maintenance.leased import LeasedChore
 from faultwire_consumer.maintenance.loop_lag import LoopLag
+from faultwire_consumer.maintenance.replica_watch import ReplicaWatch
 from faultwire_consumer.maintenance.self_report import Ingest, SelfReport, watched
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.digest_maker import DigestMaker
@@ -41,7 +42,7 @@ from faultwire_consumer.notify.receivers import senders_of
 from faultwire_consumer.notify.senders.contract import Sender
 from faultwire_consumer.notify.upkeep import Upkeep
 from faultwire_consumer.store.contract import Store
-from faultwire_consumer.store.engine import open_store
+from faultwire_consumer.store.engine import open_store, with_replica
 from faultwire_consumer.store.url import parse_database_url, sqlite_path
 from faultwire_consumer.web.application import create_app
 from faultwire_consumer.web.check import check_loop_lag, check_outbox, worker_health
@@ -126,6 +127,7 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event, notifyi
         _intake(config.broker_url, metrics) as (receivers, intake),
         _pinging(config.broker_url) as ping,
         SelfReport(_ingesting(pipeline)) as report,
+        _replica(config.database_read_url, store, metrics) as replica,
     ):
         dead = DeadQueue(store, metrics=metrics, clock=_now)
         loops = [
@@ -135,8 +137,8 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event, notifyi
         upkeep = Upkeep(store, dispatcher, metrics=metrics, clock=_now)
         checks = {"loop": partial(check_loop_lag, lag), "outbox": partial(check_outbox, upkeep)}
         app = create_app(
-            store=store,
-            health=_health(config, store, loops, checks, ping),
+            store=replica.store if replica is not None else store,
+            health=_health(config, store, loops, checks, ping=ping, replica=replica),
             metrics=metrics,
             intake=intake,
             report=report,
@@ -144,6 +146,7 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event, notifyi
             pipeline=pipeline,
             policy=policy,
             loopback_only=config.loopback_only,
+            has_replica=replica is not None,
         )
         async with _serving(app, config), asyncio.TaskGroup() as group:
 
@@ -157,6 +160,7 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event, notifyi
             parts: dict[str, Part] = {"gap watch": watch, "loop lag": lag, "self report": report}
             parts |= {"digest maker": digests, "upkeep": upkeep, "dispatcher": dispatcher}
             parts |= _chores(store)
+            parts |= {"replica watch": replica} if replica is not None else {}
             chores = [start(name, part.run()) for name, part in parts.items()]
             await _stop_wanted(stop, [*tasks, *lanes, *chores])
             await asyncio.gather(_drain(receivers, lanes), dispatcher.drain(DRAIN_SECONDS))
@@ -251,6 +255,21 @@ async def _pinging(broker_url: str | None) -> AsyncIterator[BrokerPing | None]:
 
 
 @asynccontextmanager
+async def _replica(
+    read_url: str | None, store: Store, metrics: Metrics
+) -> AsyncIterator[ReplicaWatch | None]:
+    """For what operators ask; what decides or follows an event asks the primary alone."""
+    if read_url is None:
+        yield None
+        return
+    replicated = with_replica(store, read_url)
+    try:
+        yield ReplicaWatch(replicated, metrics=metrics)
+    finally:
+        await replicated.close()
+
+
+@asynccontextmanager
 async def _serving(app: web.Application, config: WorkerConfig) -> AsyncIterator[None]:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=HTTP_SHUTDOWN_SECONDS)
     await runner.setup()
@@ -269,12 +288,15 @@ def _health(
     store: Store,
     loops: Sequence[LaneLoop],
     more: Mapping[str, Check],
+    *,
     ping: BrokerPing | None,
+    replica: ReplicaWatch | None,
 ) -> Health:
     more = {**more, "broker": ping.ask} if ping is not None else more
     url = parse_database_url(config.database_url)
     directory = sqlite_path(url).parent if url.drivername == "sqlite" else None
-    return worker_health(store=store.ping, lanes=loops, more=more, directory=directory)
+    hints: Mapping[str, Check] = {"read replica": replica.check} if replica is not None else {}
+    return worker_health(store=store.ping, lanes=loops, more=more, directory=directory, hints=hints)
 
 
 def _stop_on_signals() -> asyncio.Event:

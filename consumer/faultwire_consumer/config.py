@@ -26,8 +26,13 @@ from pydantic_settings import (
 from faultwire_shared.redact import redact_url
 
 PREFIX: Final = "FAULTWIRE_"
-SECRETS: Final = ("broker_url", "database_url")
-FALL_BACKS: Final = {"database_url": "DATABASE_URL", "broker_url": "RABBITMQ_URL", "http_port": "PORT"}
+SECRETS: Final = ("broker_url", "database_url", "database_read_url")
+FALL_BACKS: Final = {
+    "database_url": "DATABASE_URL",
+    "database_read_url": "DATABASE_READ_URL",
+    "broker_url": "RABBITMQ_URL",
+    "http_port": "PORT",
+}
 CONFIG_PATHS: Final = (Path("faultwire.toml"), Path("/etc/faultwire/faultwire.toml"))
 
 _NOT_OURS: Final = ("CONFIG", "SERVICE", "ENVIRONMENT", "RELEASE", "SPOOL_PATH", "ENABLED", "URL", "TOKEN")
@@ -51,6 +56,8 @@ class WorkerConfig(BaseSettings):
     """RabbitMQ, as ``amqp://`` or ``amqps://``; without one the HTTP intake stores by itself."""
     database_url: str = Field(default="sqlite:///faultwire.db", repr=False)
     """``sqlite:///path`` or ``postgresql://user:password@host/database``."""
+    database_read_url: str | None = Field(default=None, repr=False)
+    """A streaming replica of the PostgreSQL at ``database_url``, for the operators' queries."""
     http_host: str = "127.0.0.1"
     """Where the page, the API and the intake listen."""
     http_port: int = Field(default=8787, ge=0, le=65535)
@@ -90,6 +97,14 @@ class WorkerConfig(BaseSettings):
             raise ValueError("SQLite needs a file, as in sqlite:///faultwire.db")
         return value
 
+    @field_validator("database_read_url")
+    @classmethod
+    def _check_database_read_url(cls, value: str | None) -> str | None:
+        if value is not None:
+            value = re.sub(r"^postgres://", "postgresql://", value)
+            _check_scheme(value, ("postgresql",), "postgresql://user:password@standby/database")
+        return value
+
     @field_validator("public_url")
     @classmethod
     def _check_public_url(cls, value: str | None) -> str | None:
@@ -109,6 +124,15 @@ class WorkerConfig(BaseSettings):
                 f"http_host {self.http_host} lets everyone on the network read errors and resolve incidents, "
                 "for nobody has to log in yet: keep 127.0.0.1 behind a proxy that asks who it is, or set "
                 "http_trust_network = true (FAULTWIRE_HTTP_TRUST_NETWORK=1) where all of them may"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _replicate_postgresql_only(self) -> "WorkerConfig":
+        if self.database_read_url is not None and not self.database_url.startswith("postgresql"):
+            raise ValueError(
+                "database_read_url names a PostgreSQL replica, and database_url no PostgreSQL: "
+                "SQLite has no replica, leave database_read_url out"
             )
         return self
 

@@ -36,6 +36,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
         self._declare_broker(self.registry)
+        self._declare_replica(self.registry)
         self._declare_ingest(self.registry)
         self._declare_audit(self.registry)
         self._declare_notifications(self.registry)
@@ -53,6 +54,14 @@ class Metrics:
             ["lane"],
             registry=registry,
         )
+
+    def _declare_replica(self, registry: CollectorRegistry) -> None:
+        self.replica_behind = Gauge(
+            "faultwire_replica_behind_seconds",
+            "How far the read replica is behind the primary, at the last look; NaN while there is none.",
+            registry=registry,
+        )
+        self.replica_behind.set(float("nan"))
 
     def _declare_ingest(self, registry: CollectorRegistry) -> None:
         self.events_received = Counter(

@@ -27,6 +27,8 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "store.lost": "The store did not take a batch; its messages went back and the lanes wait for it.",
     "store.found": "The store answers again and the lanes go on.",
     "chore.postponed": "A chore that one worker does for all could not be done now; it is tried again.",
+    "replica.left": "The read replica is away or too far behind; queries go to the primary meanwhile.",
+    "replica.joined": "The read replica answers queries again.",
     "delivery.dead_lettered": "An event could not be stored and stands in the dead letters with its reason.",
     "incident.opened": "An event of a kind never seen before opened an incident.",
     "incident.regressed": "An event occurred after its incident was resolved and opened a new episode.",

@@ -54,6 +54,14 @@ class ReplicatedPostgreSQL:
         """SIGKILL."""
         self._servers[0].kill()
 
+    def stop_primary(self) -> None:
+        """A crash of the primary, from which it recovers."""
+        self._servers[0].stop_immediately()
+
+    async def start_primary(self) -> None:
+        """It comes back as the primary that it was."""
+        await asyncio.to_thread(self._servers[0].start)
+
     async def promote(self) -> None:
         """Make the standby a primary, and wait until it takes writes."""
         await asyncio.to_thread(self.standby.execute, "SELECT pg_promote(true, 60)")

@@ -5,8 +5,9 @@ from sqlalchemy import Connection
 from faultwire_consumer.store import schema_version
 from faultwire_consumer.store.contract import MigrationError, Store
 from faultwire_consumer.store.guard import Guards
+from faultwire_consumer.store.replica import ReplicatedStore
 from faultwire_consumer.store.sqlite import SqliteStore
-from faultwire_consumer.store.url import parse_database_url
+from faultwire_consumer.store.url import DatabaseUrlError, parse_database_url
 
 
 async def open_store(database_url: str, *, guards: Guards | None = None) -> Store:
@@ -37,6 +38,20 @@ async def open_store(database_url: str, *, guards: Guards | None = None) -> Stor
     if current != needed:
         raise MigrationError(_say_upgrade(current, needed))
     return PostgresqlStore(url, guards or Guards())
+
+
+def with_replica(primary: Store, read_url: str) -> ReplicatedStore:
+    """The store with a replica for its queries; it is not asked before the first `look`.
+
+    Raises:
+        DatabaseUrlError: the text names no PostgreSQL.
+    """
+    from faultwire_consumer.store.postgresql import PostgresqlStore  # noqa: PLC0415 - as above
+
+    url = parse_database_url(read_url, target="any")
+    if url.drivername == "sqlite":
+        raise DatabaseUrlError("a read replica is a PostgreSQL standby, and not SQLite")
+    return ReplicatedStore(primary, PostgresqlStore(url, Guards()))
 
 
 def _say_upgrade(current: str | None, needed: str) -> str:
