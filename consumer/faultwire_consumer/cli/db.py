@@ -1,15 +1,17 @@
-"""``faultwire db``: upgrade, status."""
+"""``faultwire db``: upgrade, status, copy."""
 
 from typing import Annotated, Any
 
 from cyclopts import App
 from rich.console import Console
 
+from faultwire_consumer.cli.copy import copy
 from faultwire_consumer.cli.failure import FAILED, expected_failures
 from faultwire_consumer.cli.option import SETTING, Output, Setting, Switch
 from faultwire_consumer.cli.output import print_document, say, styled
 
-app = App(name="db", help="Look after the database's schema.")
+app = App(name="db", help="Look after the database: its schema, and moving it.")
+app.command(copy)
 
 
 @app.command
