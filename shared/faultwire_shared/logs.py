@@ -26,6 +26,7 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "after five minutes.",
     "store.lost": "The store did not take a batch; its messages went back and the lanes wait for it.",
     "store.found": "The store answers again and the lanes go on.",
+    "search.unindexed": "Free text is searched without an index; the line says why, and what mends it.",
     "delivery.dead_lettered": "An event could not be stored and stands in the dead letters with its reason.",
     "incident.opened": "An event of a kind never seen before opened an incident.",
     "incident.regressed": "An event occurred after its incident was resolved and opened a new episode.",

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from faultwire_consumer.store.contract import MigrationError, StoreUnavailableError
 from faultwire_consumer.store.failure import first_line, unavailable
 from faultwire_consumer.store.schema import SCHEMA
+from faultwire_consumer.store.search_index import ensure_search_index, is_search_indexed
 from faultwire_consumer.store.sqlite_pragma import prepare_connection
 from faultwire_consumer.store.url import parse_database_url
 
@@ -49,6 +50,7 @@ def upgrade_connection(connection: Connection) -> None:
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})"))
         connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
     command.upgrade(_alembic(connection), "head")
+    ensure_search_index(connection)
 
 
 async def upgrade(database_url: str) -> None:
@@ -87,6 +89,16 @@ async def status(database_url: str) -> tuple[str | None, str]:
     """
     current: str | None = await _on_connection(database_url, current_of)
     return current, await asyncio.to_thread(head)
+
+
+async def has_search_index(database_url: str) -> bool:
+    """Whether free text is looked up in an index of the database, whose schema is up to date.
+
+    Raises:
+        StoreUnavailableError: the database does not answer or lets nobody in.
+    """
+    indexed: bool = await _on_connection(database_url, is_search_indexed)
+    return indexed
 
 
 async def _on_connection(database_url: str, work: Any) -> Any:
