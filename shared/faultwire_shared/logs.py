@@ -29,6 +29,7 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "chore.postponed": "A chore that one worker does for all could not be done now; it is tried again.",
     "replica.left": "The read replica is away or too far behind; queries go to the primary meanwhile.",
     "replica.joined": "The read replica answers queries again.",
+    "search.unindexed": "Free text is searched without an index; the line says why, and what mends it.",
     "delivery.dead_lettered": "An event could not be stored and stands in the dead letters with its reason.",
     "incident.opened": "An event of a kind never seen before opened an incident.",
     "incident.regressed": "An event occurred after its incident was resolved and opened a new episode.",

@@ -8,8 +8,9 @@ from msgspec import Struct
 
 from faultwire_consumer.domain.fingerprint import VERSION
 from faultwire_consumer.domain.rules import Facts
+from faultwire_consumer.domain.search_text import search_text
 from faultwire_consumer.ingest.delivery import Delivery
-from faultwire_consumer.ingest.grouping import Grouped, Grouper
+from faultwire_consumer.ingest.grouping import Grouped, Grouper, values_in
 from faultwire_consumer.ingest.narrow import NarrowEvent, decode_narrow, event_id_in
 from faultwire_consumer.ingest.outcome import DeadLettered, DeadLetterReason, StoreReason
 from faultwire_consumer.ingest.scrubbing import BodyScrubber
@@ -36,6 +37,7 @@ class Readable(Struct, frozen=True):
     code: str
     type: str
     tags: dict[str, Scalar]
+    event: NarrowEvent
     delivery: Delivery
 
     def facts(self, severity: ErrorSeverity | None = None) -> Facts:
@@ -71,7 +73,13 @@ class Readable(Struct, frozen=True):
             category=self.category,
             code=self.code,
             occurred_at=self.row.occurred_at,
+            search_text=search_text(self._texts(), self.tags),
         )
+
+    def _texts(self) -> list[str]:
+        """What an incident is searched by beside its tags, the short and sure ones first."""
+        short = [self.grouped.title, self.row.service, self.code, self.grouped.culprit]
+        return [*short, self.event.message, *values_in(self.event)]
 
 
 class Unreadable(Struct, frozen=True):
@@ -171,7 +179,7 @@ def _readable(
     )
     code = _clean(event.code) or DEFAULTS[event.category].code
     raised = event.exceptions[0].type if event.exceptions else ""
-    return Readable(row, grouped, event.category.value, code, raised, event.tags, delivery)
+    return Readable(row, grouped, event.category.value, code, raised, event.tags, event, delivery)
 
 
 def _clamped(occurred_at: datetime, received_at: datetime) -> datetime:

@@ -72,6 +72,8 @@ class NewFingerprint(Struct, frozen=True, kw_only=True):
     category: str
     code: str
     occurred_at: datetime
+    search_text: str
+    """What the incident is searched by, see `faultwire_consumer.domain.search_text`."""
 
 
 class Sighting(Struct, frozen=True, order=True):

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, text
 from faultwire_consumer.store.contract import MigrationError
 from faultwire_consumer.store.schema import SCHEMA
 from faultwire_consumer.store.schema_version import current_of, newer_than_release, on_connection
+from faultwire_consumer.store.search_index import ensure_search_index
 
 # Any number will do, as long as nobody else takes it: one upgrade at a time.
 _UPGRADE_LOCK = 7_140_923_365
@@ -30,6 +31,7 @@ def upgrade_connection(connection: Connection) -> None:
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})"))
         connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
     command.upgrade(_alembic(connection), "head")
+    ensure_search_index(connection)
 
 
 async def upgrade(database_url: str) -> None:
