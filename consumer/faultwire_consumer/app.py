@@ -25,6 +25,7 @@ from faultwire_consumer.ingest.lane import LaneLoop
 from faultwire_consumer.ingest.outage import OutageReason
 from faultwire_consumer.ingest.outcome import must_return
 from faultwire_consumer.ingest.pipeline import Pipeline
+from faultwire_consumer.ingest.precedence import Precedence
 from faultwire_consumer.ingest.receiver import Receiver
 from faultwire_consumer.ingest.receiver_amqp import AmqpReceiver, ensure_topology
 from faultwire_consumer.ingest.receiver_http import Intake, IntakeReceiver, storing_intake
@@ -130,8 +131,15 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event, notifyi
         _replica(config.database_read_url, store, metrics) as replica,
     ):
         dead = DeadQueue(store, metrics=metrics, clock=_now)
+        precedence = Precedence()
         loops = [
-            LaneLoop(one, dead if one.lane == DEAD_LANE else pipeline, metrics=metrics) for one in receivers
+            LaneLoop(
+                one,
+                dead if one.lane == DEAD_LANE else pipeline,
+                metrics=metrics,
+                precedence=precedence,
+            )
+            for one in receivers
         ]
         lag = LoopLag(metrics=metrics)
         upkeep = Upkeep(store, dispatcher, metrics=metrics, clock=_now)
