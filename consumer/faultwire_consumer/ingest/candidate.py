@@ -36,6 +36,7 @@ class Readable(Struct, frozen=True):
     code: str
     type: str
     tags: dict[str, Scalar]
+    host: str | None
     delivery: Delivery
 
     def facts(self, severity: ErrorSeverity | None = None) -> Facts:
@@ -171,7 +172,7 @@ def _readable(
     )
     code = _clean(event.code) or DEFAULTS[event.category].code
     raised = event.exceptions[0].type if event.exceptions else ""
-    return Readable(row, grouped, event.category.value, code, raised, event.tags, delivery)
+    return Readable(row, grouped, event.category.value, code, raised, event.tags, event.host, delivery)
 
 
 def _clamped(occurred_at: datetime, received_at: datetime) -> datetime:

@@ -95,7 +95,7 @@ events = Table(
     Column("producer_id", Text),
     Column("sequence", BigInteger),
     Column("doc_codec", SmallInteger, nullable=False, comment="0: JSON as it came"),
-    Column("doc", LargeBinary, comment="the event as it came"),
+    Column("doc", LargeBinary, comment="the event as it came; none where its body is not kept with it"),
 )
 Index("ix_events_fingerprint_occurred_at", events.c.fingerprint, events.c.occurred_at)
 Index("ix_events_received_at", events.c.received_at)
@@ -117,6 +117,8 @@ incidents = Table(
     Column("last_seen_at", UtcDateTime, nullable=False),
     Column("resolved_at", UtcDateTime),
     Column("last_release", Text),
+    Column("bodies", Integer, nullable=False, server_default="0", comment="its events that have one"),
+    Column("body_kept_at", UtcDateTime, comment="when the newest of them occurred"),
     Column("search_text", Text, nullable=False, comment="case-folded title, culprit, code and service"),
 )
 # Not on last_seen_at and count: they change with every batch, and HOT updates need them unindexed.
@@ -134,6 +136,19 @@ fingerprints = Table(
     Column("created_at", UtcDateTime, nullable=False),
 )
 Index("ix_fingerprints_incident_id", fingerprints.c.incident_id)
+
+edge_bodies = Table(
+    "edge_bodies",
+    metadata,
+    Column("fingerprint", LargeBinary, primary_key=True),
+    Column("edge", Text, primary_key=True, comment="first or last"),
+    Column("occurred_day", Date, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("occurred_at", UtcDateTime, nullable=False),
+    Column("doc_codec", SmallInteger, nullable=False),
+    Column("doc", LargeBinary, nullable=False),
+    comment="of the first and the last event, where the incident's budget kept no body with them",
+)
 
 sightings = Table(
     "sightings",
