@@ -123,7 +123,12 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event, notifyi
     dispatcher = Dispatcher(
         store, notifying.senders, metrics=metrics, clock=_now, public_url=config.public_url
     )
-    pipeline = Pipeline(store, metrics=metrics, evaluator=Evaluator(policy, wake=dispatcher.wake))
+    pipeline = Pipeline(
+        store,
+        metrics=metrics,
+        evaluator=Evaluator(policy, wake=dispatcher.wake),
+        bodies_per_incident=config.bodies_per_incident,
+    )
     async with (
         _intake(config.broker_url, metrics) as (receivers, intake),
         _pinging(config.broker_url) as ping,

@@ -1,17 +1,18 @@
 """What operators read of events: lists, one by its id, and why an event is where it is."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Row, Select, select
+from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, or_, select
 
 from faultwire_consumer.store.contract import Store
 from faultwire_consumer.store.paging import Page, cut, decode_cursor, older_than
 from faultwire_consumer.store.row import values_of
-from faultwire_consumer.store.schema import QUARANTINE_DAY, events, fingerprints, incidents
+from faultwire_consumer.store.schema import QUARANTINE_DAY, edge_bodies, events, fingerprints, incidents
 from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.event_id import day_of
 
@@ -43,6 +44,8 @@ class EventSummary(Struct, frozen=True, kw_only=True):
     environment: str
     release: str | None
     count: int
+    body_kept: bool
+    """Whether the event can be read, and not only counted."""
 
 
 class StoredEvent(Struct, frozen=True, kw_only=True):
@@ -50,9 +53,24 @@ class StoredEvent(Struct, frozen=True, kw_only=True):
 
     id: str
     incident_id: int
+    fingerprint: bytes
     occurred_at: datetime
     received_at: datetime
+    severity: ErrorSeverity
+    service: str
+    environment: str
+    release: str | None
+    count: int
     doc: bytes | None
+
+
+class KeptEvents(Struct, frozen=True, kw_only=True):
+    """Events of the same kind that can be read in the place of one that cannot."""
+
+    first: str | None
+    last: str | None
+    nearest: str | None
+    """By when it occurred."""
 
 
 class Grouping(Struct, frozen=True, kw_only=True):
@@ -66,6 +84,14 @@ class Grouping(Struct, frozen=True, kw_only=True):
 
 
 _GROUPED: Final = events.join(fingerprints, fingerprints.c.fingerprint == events.c.fingerprint)
+_AT_AN_EDGE: Final = and_(
+    edge_bodies.c.fingerprint == events.c.fingerprint, edge_bodies.c.event_id == events.c.event_id
+)
+_HAS_BODY: Final = or_(events.c.doc.is_not(None), exists().where(_AT_AN_EDGE).correlate(events))
+_EDGE_DOC: Final = select(edge_bodies.c.doc).where(_AT_AN_EDGE).correlate(events).limit(1).scalar_subquery()
+
+NEAR: Final = 5_000
+"""How many events around one are looked at for a body: more than there are between two, but in a flood."""
 
 
 async def list_events(
@@ -92,9 +118,51 @@ async def list_events(
 
 async def get_event(store: Store, event_id: str) -> StoredEvent | None:
     """One event by its id, which also says the day to look in; a wrong clock's are in quarantine."""
-    columns = (events.c.occurred_at, events.c.received_at, events.c.doc, fingerprints.c.incident_id)
-    row = await _find(store, event_id, *columns)
-    return StoredEvent(id=event_id, **values_of(row)) if row is not None else None
+    names = [name for name in StoredEvent.__struct_fields__ if name not in ("id", "incident_id", "doc")]
+    doc = func.coalesce(events.c.doc, _EDGE_DOC).label("doc")
+    row = await _find(store, event_id, *(events.c[name] for name in names), fingerprints.c.incident_id, doc)
+    if row is None:
+        return None
+    values = values_of(row)
+    values["severity"] = ErrorSeverity.from_rank(values["severity"])
+    return StoredEvent(id=event_id, **values)
+
+
+async def list_kept(store: Store, event: StoredEvent) -> KeptEvents:
+    """What can be read in the place of an event whose body is not kept."""
+    at = events.c.occurred_at
+    first, last, before, behind = await asyncio.gather(
+        _next_kept(store, event),
+        _next_kept(store, event, back=True),
+        _next_kept(store, event, at <= event.occurred_at, back=True),
+        _next_kept(store, event, at >= event.occurred_at),
+    )
+    around = [one for one in (before, behind) if one is not None]
+    nearest = min(around, key=lambda one: abs(one.occurred_at - event.occurred_at), default=None)
+    return KeptEvents(
+        first=first.event_id if first else None,
+        last=last.event_id if last else None,
+        nearest=nearest.event_id if nearest else None,
+    )
+
+
+async def _next_kept(
+    store: Store, event: StoredEvent, *conditions: ColumnElement[bool], back: bool = False
+) -> Row[Any] | None:
+    """The first with a body in the order of time, or against it."""
+    at = events.c.occurred_at
+    near = (
+        select(events.c.event_id, at, _HAS_BODY.label("body_kept"))
+        .where(events.c.fingerprint == event.fingerprint, *conditions)
+        .order_by(at.desc() if back else at)
+        .limit(NEAR)
+        .subquery()
+    )
+    order = near.c.occurred_at.desc() if back else near.c.occurred_at
+    rows = await store.read(
+        select(near.c.event_id, near.c.occurred_at).where(near.c.body_kept).order_by(order).limit(1)
+    )
+    return rows[0] if rows else None
 
 
 async def get_grouping(store: Store, event_id: str) -> Grouping | None:
@@ -132,7 +200,8 @@ def _summaries() -> Select[Any]:
         events.c.event_id.label("id"),
         fingerprints.c.incident_id,
         incidents.c.title,
-        *(events.c[name] for name in EventSummary.__struct_fields__[3:]),
+        *(events.c[name] for name in EventSummary.__struct_fields__[3:-1]),
+        _HAS_BODY.label("body_kept"),
     ).select_from(_GROUPED.join(incidents, incidents.c.id == fingerprints.c.incident_id))
 
 
@@ -159,4 +228,4 @@ def _conditions(wanted: EventFilter) -> list[ColumnElement[bool]]:
 def _summary(row: Row[Any]) -> EventSummary:
     values = values_of(row)
     values["severity"] = ErrorSeverity.from_rank(values["severity"])
-    return EventSummary(**values)
+    return EventSummary(**values | {"body_kept": bool(values["body_kept"])})
