@@ -67,6 +67,11 @@ class Worker:
         with urllib.request.urlopen(f"{self.url}{path}", timeout=30) as response:  # noqa: S310 - our own http
             return json.load(response)
 
+    def get_text(self, path: str) -> str:
+        """What stands at a path of its API or page."""
+        with urllib.request.urlopen(f"{self.url}{path}", timeout=30) as response:  # noqa: S310 - our own http
+            return str(response.read().decode())
+
     def _is_ready(self) -> bool:
         try:
             self.get("/readyz")
