@@ -23,6 +23,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from faultwire_shared.broker_url import split_addresses
 from faultwire_shared.redact import redact_url
 
 PREFIX: Final = "FAULTWIRE_"
@@ -53,7 +54,10 @@ class WorkerConfig(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)
 
     broker_url: str | None = Field(default=None, repr=False)
-    """RabbitMQ, as ``amqp://`` or ``amqps://``; without one the HTTP intake stores by itself."""
+    """RabbitMQ, as ``amqp://`` or ``amqps://``, all nodes of a cluster with commas between.
+
+    Without one the HTTP intake stores by itself.
+    """
     database_url: str = Field(default="sqlite:///faultwire.db", repr=False)
     """``sqlite:///path`` or ``postgresql://user:password@host/database``."""
     database_read_url: str | None = Field(default=None, repr=False)
@@ -82,8 +86,8 @@ class WorkerConfig(BaseSettings):
     @field_validator("broker_url")
     @classmethod
     def _check_broker_url(cls, value: str | None) -> str | None:
-        if value is not None:
-            _check_scheme(value, ("amqp", "amqps"), "amqp://user:password@host:5672/")
+        for address in split_addresses(value) if value is not None else ():
+            _check_scheme(address, ("amqp", "amqps"), "amqp://user:password@host:5672/")
         return value
 
     @field_validator("database_url")
