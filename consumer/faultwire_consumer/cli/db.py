@@ -1,17 +1,19 @@
-"""``faultwire db``: upgrade, status, prune."""
+"""``faultwire db``: upgrade, status, prune, copy."""
 
 from typing import Annotated, Any
 
 from cyclopts import App
 from rich.console import Console
 
+from faultwire_consumer.cli.copy import copy
 from faultwire_consumer.cli.failure import FAILED, expected_failures
 from faultwire_consumer.cli.option import SETTING, Output, Setting, Switch
 from faultwire_consumer.cli.output import print_document, say, styled
 from faultwire_consumer.cli.prune import prune
 from faultwire_consumer.cli.unit import spell_bytes
 
-app = App(name="db", help="Look after the database: its schema and its size.")
+app = App(name="db", help="Look after the database: its schema, its size, and moving it.")
+app.command(copy)
 app.command(prune)
 
 
@@ -21,12 +23,11 @@ def upgrade(*, setting: Setting = SETTING) -> None:
     import asyncio  # noqa: PLC0415 - with what follows, too slow for every command
 
     with expected_failures():
-        from faultwire_consumer.store import migrate  # noqa: PLC0415
+        from faultwire_consumer.store import migrate, schema_version  # noqa: PLC0415
 
         url = setting.load(with_broker=False).database_url
-        before, head = asyncio.run(migrate.status(url))
-        if before != head:
-            asyncio.run(migrate.upgrade(url))
+        before, head = asyncio.run(schema_version.status(url))
+        asyncio.run(migrate.upgrade(url))  # of a schema that is current, what the server did not allow
     if not setting.quiet:
         say(
             f"the schema is {head}"
@@ -45,12 +46,18 @@ def status(*, json: Annotated[bool, Switch] = False, setting: Setting = SETTING)
     import asyncio  # noqa: PLC0415 - with what follows, too slow for every command
 
     with expected_failures():
-        from faultwire_consumer.store import migrate  # noqa: PLC0415
+        from faultwire_consumer.store import schema_version, search_index  # noqa: PLC0415
 
         url = setting.load(with_broker=False).database_url
-        current, head = asyncio.run(migrate.status(url))
+        current, head = asyncio.run(schema_version.status(url))
+        indexed = current == head and asyncio.run(search_index.has_search_index(url))
         size = asyncio.run(_measure(url)) if current == head else {}
-    document = {"current": current, "head": head, "up_to_date": current == head} | size
+    document = {
+        "current": current,
+        "head": head,
+        "up_to_date": current == head,
+        "search_indexed": indexed,
+    } | size
     print_document(document, Output(json=json), _show)
     return 0 if current == head else FAILED
 
@@ -83,6 +90,10 @@ def _show(document: dict[str, Any], console: Console) -> None:
         say("run `faultwire db upgrade`")
         return
     console.print(styled(f"up to date: {document['current']}"))
+    if not document["search_indexed"]:
+        from faultwire_consumer.store.search_index import MEND  # noqa: PLC0415 - too slow for every command
+
+        say(f"free text is searched without an index: {MEND}")
     oldest = f", the oldest {document['oldest_day']}" if document["oldest_day"] else ""
     free = f", {spell_bytes(document['free_bytes'])} of it free" if document["free_bytes"] else ""
     console.print(styled(f"{spell_bytes(document['bytes'])}{free}; {document['days']} days{oldest}"))

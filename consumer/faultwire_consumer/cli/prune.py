@@ -1,8 +1,8 @@
 """``faultwire db prune``: what retention would take, by hand and now."""
 
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,13 +12,14 @@ from rich.console import Console
 from faultwire_consumer.cli.failure import FAILED, USAGE, CommandError, expected_failures
 from faultwire_consumer.cli.option import SETTING, Output, Setting, Switch, Values
 from faultwire_consumer.cli.output import print_document, say, styled
+from faultwire_consumer.cli.progress import progress_bars
 from faultwire_consumer.cli.unit import spell_bytes
 from faultwire_shared.event import ErrorSeverity
 
 if TYPE_CHECKING:
     from faultwire_consumer.domain.retention import Floors, Retention
     from faultwire_consumer.store.contract import Store
-    from faultwire_consumer.store.retention import Share, Tell
+    from faultwire_consumer.store.retention import Share
 
 _Switch = Annotated[bool, Switch]
 
@@ -86,7 +87,7 @@ def prune(
 
 def _floor_asked(before: str | None, older_than: str | None, now: datetime) -> date | None:
     from faultwire_consumer.domain.retention import latest_floor  # noqa: PLC0415 - see above
-    from faultwire_consumer.web.parameter import parse_moment  # noqa: PLC0415
+    from faultwire_consumer.web.parameter import moment_of  # noqa: PLC0415
 
     if before is not None and older_than is not None:
         raise CommandError("say --before or --older-than, not both", USAGE)
@@ -94,7 +95,7 @@ def _floor_asked(before: str | None, older_than: str | None, now: datetime) -> d
     if text is None:
         return None
     try:
-        day = parse_moment(text, now=now).date()
+        day = moment_of(text, now=now).date()
     except ValueError as error:
         raise CommandError(f"{'--before' if before else '--older-than'}: {error}", USAGE) from None
     if day > (latest := latest_floor(now.date())):
@@ -155,8 +156,10 @@ async def _run(store: "Store", wanted: "Floors", shares: "Sequence[Share]", aske
     from faultwire_consumer.store.leases import LeaseLostError, LeaseTakenError, new_holder  # noqa: PLC0415
 
     try:
-        with _progress(sum(share.rows for share in shares), quiet=asked.quiet) as tell:
-            await Pruner(store, new_holder(), clock=lambda: datetime.now(UTC)).prune(wanted, tell=tell)
+        with progress_bars(Output(quiet=asked.quiet)) as progress:
+            task = progress.add_task("pruning", total=sum(share.rows for share in shares))
+            pruner = Pruner(store, new_holder(), clock=lambda: datetime.now(UTC))
+            await pruner.prune(wanted, tell=lambda gone: progress.advance(task, gone))
     except (LeaseTakenError, LeaseLostError) as error:
         raise CommandError(f"{error}; run this again in a minute") from None
 
@@ -193,18 +196,6 @@ def _confirmed(document: Mapping[str, Any]) -> bool:
     sys.stderr.write(f"{_sum(document)} go for good. Go on? [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")
-
-
-@contextmanager
-def _progress(rows: int, *, quiet: bool) -> Iterator["Tell"]:
-    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn  # noqa: PLC0415
-
-    console = Console(stderr=True, markup=False)
-    columns = (*Progress.get_default_columns()[:-1], MofNCompleteColumn(), TimeRemainingColumn())
-    hidden = quiet or not console.is_terminal
-    with Progress(*columns, console=console, disable=hidden, transient=True) as progress:
-        task = progress.add_task("pruning", total=rows)
-        yield lambda gone: progress.advance(task, gone)
 
 
 def _sum(document: Mapping[str, Any]) -> str:
