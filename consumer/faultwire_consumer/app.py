@@ -135,17 +135,7 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event, notifyi
         SelfReport(_ingesting(pipeline)) as report,
         _replica(config.database_read_url, store, metrics) as replica,
     ):
-        dead = DeadQueue(store, metrics=metrics, clock=_now)
-        precedence = Precedence()
-        loops = [
-            LaneLoop(
-                one,
-                dead if one.lane == DEAD_LANE else pipeline,
-                metrics=metrics,
-                precedence=precedence,
-            )
-            for one in receivers
-        ]
+        loops = _lane_loops(receivers, pipeline, store, metrics)
         lag = LoopLag(metrics=metrics)
         upkeep = Upkeep(store, dispatcher, metrics=metrics, clock=_now)
         checks = {"loop": partial(check_loop_lag, lag), "outbox": partial(check_outbox, upkeep)}
@@ -172,14 +162,24 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event, notifyi
             digests = DigestMaker(store, policy, clock=_now, wake=dispatcher.wake)
             parts: dict[str, Part] = {"gap watch": watch, "loop lag": lag, "self report": report}
             parts |= {"digest maker": digests, "upkeep": upkeep, "dispatcher": dispatcher}
-            parts |= _chores(config, store, metrics)
-            parts |= {"replica watch": replica} if replica is not None else {}
+            parts |= _chores(config, store, metrics) | ({"replica watch": replica} if replica else {})
             chores = [start(name, part.run()) for name, part in parts.items()]
             await _stop_wanted(stop, [*tasks, *lanes, *chores])
             await asyncio.gather(_drain(receivers, lanes), dispatcher.drain(DRAIN_SECONDS))
             for chore in chores:
                 chore.cancel()
     log.info("worker.drained")
+
+
+def _lane_loops(
+    receivers: Sequence[Receiver], pipeline: Pipeline, store: Store, metrics: Metrics
+) -> list[LaneLoop]:
+    dead = DeadQueue(store, metrics=metrics, clock=_now)
+    precedence = Precedence()
+    return [
+        LaneLoop(one, dead if one.lane == DEAD_LANE else pipeline, metrics=metrics, precedence=precedence)
+        for one in receivers
+    ]
 
 
 def _chores(config: WorkerConfig, store: Store, metrics: Metrics) -> dict[str, Part]:

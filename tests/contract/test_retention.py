@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from structlog.testing import capture_logs
 from tests.clock import FixedClock
 from tests.contract.aged import SEVERITIES, event_of, fill, ingest, kept, pipeline_of, totals
@@ -26,7 +26,7 @@ from faultwire_consumer.store.engine import open_store
 from faultwire_consumer.store.floors import hold_floors, read_floors
 from faultwire_consumer.store.leases import Lease, LeaseTakenError, take_lease
 from faultwire_consumer.store.partition import list_partitions
-from faultwire_consumer.store.schema import events
+from faultwire_consumer.store.schema import edge_bodies, events, incidents
 from faultwire_consumer.store.space import measure_store, rewrite_file
 from faultwire_shared.event import ErrorSeverity
 
@@ -276,6 +276,36 @@ async def test_no_floor_rises_while_a_late_batch_is_under_way(
 async def tx_days(tx: Any) -> Any:
     statement = events.select().with_only_columns(events.c.occurred_day.label("day"))
     return await tx.execute(statement.distinct().order_by(events.c.occurred_day))
+
+
+async def test_what_goes_is_given_back_to_its_incident_s_budget_of_bodies(
+    store: Store, clock: FixedClock
+) -> None:
+    await fill(store, clock, days=[1, 6, 8], each=4)
+    await put_edges(store, clock)
+    await pruner_of(store, clock).prune(floors_of(clock, low=3, medium=7, high=7, critical=7))
+    rows = await store.read(select(incidents.c.severity, incidents.c.bodies).order_by(incidents.c.severity))
+    assert [tuple(row) for row in rows] == [(1, 4), (2, 8), (3, 8), (4, 8)]
+    edges = await store.read(select(edge_bodies.c.edge))
+    assert [row.edge for row in edges] == ["last"], "the day of the first is gone"
+
+
+async def put_edges(store: Store, clock: FixedClock) -> None:
+    first, last = clock() - timedelta(days=8), clock() - timedelta(days=1)
+    rows = [
+        {
+            "fingerprint": b"x",
+            "edge": edge,
+            "occurred_day": at.date(),
+            "event_id": "error_20261122_abcdef",
+            "occurred_at": at,
+            "doc_codec": 0,
+            "doc": b"{}",
+        }
+        for edge, at in (("first", first), ("last", last))
+    ]
+    async with store.write() as tx:
+        await tx.execute(edge_bodies.insert(), rows)
 
 
 async def test_two_do_not_prune_at_once(store: Store, clock: FixedClock) -> None:

@@ -13,6 +13,7 @@ from faultwire_consumer.domain.retention import Floors, Standing, plan_cuts, rai
 from faultwire_consumer.store.contract import Store
 from faultwire_consumer.store.floors import mark_cleared, raise_floors, read_standing
 from faultwire_consumer.store.leases import Lease, LeaseTakenError, give_lease_back, run_holding, take_lease
+from faultwire_consumer.store.refund import delete_edges
 from faultwire_consumer.store.retention import (
     Share,
     Sleep,
@@ -24,6 +25,7 @@ from faultwire_consumer.store.retention import (
 )
 from faultwire_consumer.store.schema import QUARANTINE_DAY
 from faultwire_consumer.store.space import give_space_back, list_days
+from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.failpoint import failpoint
 
 LEASE: Final = "pruning"
@@ -99,6 +101,8 @@ class Pruner:
             shares += await make_cut(self._store, cut, tell=tell, sleep=self._sleep)
         floors = {severity: one.day for severity, one in standing.items()}
         quarantined = await clear_quarantine(self._store, floors, now=now, tell=tell, sleep=self._sleep)
+        if cuts and len(floors) == len(ErrorSeverity):
+            await delete_edges(self._store, before=min(floors.values()))
         failpoint("prune.deleted")
         cut_days = [cut.day for cut in cuts if not cut.is_whole]
         if quarantined:

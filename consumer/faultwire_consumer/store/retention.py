@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, and_, delete, false, func, or_, select
 from faultwire_consumer.domain.retention import HOURLY_DAYS, Cut, Floors
 from faultwire_consumer.store.contract import Store, StoreSlowError
 from faultwire_consumer.store.partition import drop_partition, list_partitions
+from faultwire_consumer.store.refund import give_bodies_back
 from faultwire_consumer.store.schema import QUARANTINE_DAY, events
 from faultwire_consumer.store.space import PAUSE_SECONDS, ROW_BYTES
 from faultwire_shared.event import ErrorSeverity
@@ -101,6 +102,7 @@ async def make_cut(
         shares = await survey_cut(store, cut)
     except StoreSlowError:
         shares = []
+    await give_bodies_back(store, cut.day, events.c.severity.in_(cut.ranks))
     if store.name == "postgresql" and cut.is_whole:
         for partition in await list_partitions(store):
             if partition.day == cut.day:
@@ -126,6 +128,7 @@ async def clear_quarantine(
     """
     shares = await survey_quarantine(store, floors, now=now)
     if shares:
+        await give_bodies_back(store, QUARANTINE_DAY, quarantined_below(floors, now=now))
         await _delete(store, QUARANTINE_DAY, quarantined_below(floors, now=now), tell=tell, sleep=sleep)
     return shares
 
