@@ -1,7 +1,10 @@
 """The composition root: builds everything that a worker is, runs it, and ends it in order."""
 
 import asyncio
+import os
+import secrets
 import signal
+import socket
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -22,10 +25,13 @@ from faultwire_consumer.ingest.lane import LaneLoop
 from faultwire_consumer.ingest.outage import OutageReason
 from faultwire_consumer.ingest.outcome import must_return
 from faultwire_consumer.ingest.pipeline import Pipeline
+from faultwire_consumer.ingest.precedence import Precedence
 from faultwire_consumer.ingest.receiver import Receiver
 from faultwire_consumer.ingest.receiver_amqp import AmqpReceiver, ensure_topology
 from faultwire_consumer.ingest.receiver_http import Intake, IntakeReceiver, storing_intake
+from faultwire_consumer.maintenance import partitions
 from faultwire_consumer.maintenance.gaps import ORIGIN, GapWatch
+from faultwire_consumer.maintenance.leased import LeasedChore
 from faultwire_consumer.maintenance.loop_lag import LoopLag
 from faultwire_consumer.maintenance.replica_watch import ReplicaWatch
 from faultwire_consumer.maintenance.self_report import Ingest, SelfReport, watched
@@ -117,7 +123,12 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event, notifyi
     dispatcher = Dispatcher(
         store, notifying.senders, metrics=metrics, clock=_now, public_url=config.public_url
     )
-    pipeline = Pipeline(store, metrics=metrics, evaluator=Evaluator(policy, wake=dispatcher.wake))
+    pipeline = Pipeline(
+        store,
+        metrics=metrics,
+        evaluator=Evaluator(policy, wake=dispatcher.wake),
+        bodies_per_incident=config.bodies_per_incident,
+    )
     async with (
         _intake(config.broker_url, metrics) as (receivers, intake),
         _pinging(config.broker_url) as ping,
@@ -125,8 +136,15 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event, notifyi
         _replica(config.database_read_url, store, metrics) as replica,
     ):
         dead = DeadQueue(store, metrics=metrics, clock=_now)
+        precedence = Precedence()
         loops = [
-            LaneLoop(one, dead if one.lane == DEAD_LANE else pipeline, metrics=metrics) for one in receivers
+            LaneLoop(
+                one,
+                dead if one.lane == DEAD_LANE else pipeline,
+                metrics=metrics,
+                precedence=precedence,
+            )
+            for one in receivers
         ]
         lag = LoopLag(metrics=metrics)
         upkeep = Upkeep(store, dispatcher, metrics=metrics, clock=_now)
@@ -154,6 +172,7 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event, notifyi
             digests = DigestMaker(store, policy, clock=_now, wake=dispatcher.wake)
             parts: dict[str, Part] = {"gap watch": watch, "loop lag": lag, "self report": report}
             parts |= {"digest maker": digests, "upkeep": upkeep, "dispatcher": dispatcher}
+            parts |= _chores(store)
             parts |= {"replica watch": replica} if replica is not None else {}
             chores = [start(name, part.run()) for name, part in parts.items()]
             await _stop_wanted(stop, [*tasks, *lanes, *chores])
@@ -161,6 +180,15 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event, notifyi
             for chore in chores:
                 chore.cancel()
     log.info("worker.drained")
+
+
+def _chores(store: Store) -> dict[str, Part]:
+    """What one worker does for all that share the database."""
+    holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(8)}"
+    maker = partitions.PartitionMaker(store, clock=_now)
+    return {
+        "partitions": LeasedChore(store, partitions.LEASE, holder, maker.make, clock=_now),
+    }
 
 
 def _gap_watch(store: Store, pipeline: Pipeline, metrics: Metrics, loops: Sequence[LaneLoop]) -> GapWatch:

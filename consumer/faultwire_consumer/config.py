@@ -70,6 +70,8 @@ class WorkerConfig(BaseSettings):
     """Listen beyond this machine although nobody has to log in."""
     rules: Path | None = None
     """The policy: who is told of what and when; without one the policy that is shipped."""
+    bodies_per_incident: int = Field(default=1_000, ge=10, le=100_000)
+    """How many events of one incident are kept whole; all are counted."""
     public_url: str | None = None
     """Where people reach the page: notifications link there."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"

@@ -86,6 +86,12 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+        self.bodies = Counter(
+            "faultwire_event_bodies_total",
+            "Stored events by why their body is kept with them, or is not (too_soon and spent).",
+            ["reason"],
+            registry=registry,
+        )
         self.batch_seconds = Histogram(
             "faultwire_batch_seconds",
             "Seconds from taking a batch to its commit.",

@@ -46,6 +46,12 @@ class Worker:
         self._process = ServerProcess([FAULTWIRE, "worker"], self.environment, self.log)
         self._process.wait_until(self._is_ready, "the worker is ready")
 
+    @property
+    def process(self) -> ServerProcess:
+        """The one that was started last."""
+        assert self._process is not None
+        return self._process
+
     def kill(self) -> None:
         """SIGKILL."""
         assert self._process is not None
@@ -60,6 +66,11 @@ class Worker:
         """The JSON that stands at a path of its API."""
         with urllib.request.urlopen(f"{self.url}{path}", timeout=30) as response:  # noqa: S310 - our own http
             return json.load(response)
+
+    def get_text(self, path: str) -> str:
+        """What stands at a path of its API or page."""
+        with urllib.request.urlopen(f"{self.url}{path}", timeout=30) as response:  # noqa: S310 - our own http
+            return str(response.read().decode())
 
     def _is_ready(self) -> bool:
         try:

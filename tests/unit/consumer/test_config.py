@@ -89,7 +89,9 @@ def test_an_unknown_key_is_told_with_its_line(tmp_path: Path) -> None:
     path.write_text('# ours\nhttp_port = 1\nhttp_hots = "x"\n')
     assert refusal() == "faultwire.toml:3: unknown key 'http_hots'; did you mean http_host?"
     path.write_text("[zebra]\nx = 1\n")
-    assert refusal().startswith("faultwire.toml:1: unknown key 'zebra'; known are broker_url, ")
+    assert refusal().startswith(
+        "faultwire.toml:1: unknown key 'zebra'; known are bodies_per_incident, broker_url, "
+    )
 
 
 def test_an_unknown_variable_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
