@@ -38,6 +38,7 @@ FAILPOINTS: Final[Mapping[str, str]] = {
     "dispatcher.sending": "The sender is asked in the next instant.",
     "dispatcher.sent": "The sender has answered; the outbox knows nothing of it.",
     "dispatcher.marked": "What came of the attempt is committed.",
+    "copy.loaded": "A chunk of a copied database is committed, with the copy's progress.",
 }
 """Every failpoint, with a sentence each."""
 

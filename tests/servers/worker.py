@@ -83,7 +83,7 @@ class Worker:
 def clean_environment(home: Path) -> dict[str, str]:
     """This process's environment without what would configure faultwire, at home elsewhere."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("FAULTWIRE_")}
-    for foreign in ("DATABASE_URL", "RABBITMQ_URL", "PORT"):
+    for foreign in ("DATABASE_URL", "DATABASE_READ_URL", "RABBITMQ_URL", "PORT"):
         ours.pop(foreign, None)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return ours | {"PATH": path, "HOME": str(home), "XDG_STATE_HOME": str(home / "state"), "NO_COLOR": "1"}

@@ -5,7 +5,6 @@ checkpointing connections SQLite 3.7 to 3.51.2 can corrupt a WAL database.
 """
 
 import asyncio
-import fcntl
 import os
 import sqlite3
 import time
@@ -23,6 +22,7 @@ from sqlalchemy.pool import StaticPool
 
 from faultwire_consumer.store import record_sqlite
 from faultwire_consumer.store.contract import (
+    BODIES_MOST,
     Counted,
     EventRow,
     NewFingerprint,
@@ -30,6 +30,7 @@ from faultwire_consumer.store.contract import (
     StoreUnavailableError,
 )
 from faultwire_consumer.store.failure import translate_sqlite, unavailable
+from faultwire_consumer.store.file_lock import take_file
 from faultwire_consumer.store.guard import Guards
 from faultwire_consumer.store.schema import SCHEMA
 from faultwire_consumer.store.sqlite_pragma import prepare_connection
@@ -64,9 +65,14 @@ class SqliteTransaction:
 
         return await self._store.in_thread(run)
 
-    async def record_events(self, rows: Sequence[EventRow], growth: Sequence[int] = ()) -> Counted:
+    async def record_events(
+        self, rows: Sequence[EventRow], growth: Sequence[int] = (), *, bodies_most: int = BODIES_MOST
+    ) -> Counted:
         """Insert and count a batch in the writer's thread."""
-        return await self._store.in_thread(record_sqlite.record, driver_of(self._connection), rows, growth)
+        driver = driver_of(self._connection)
+        return await self._store.in_thread(
+            record_sqlite.record, driver, rows, growth, bodies_most=bodies_most
+        )
 
 
 def driver_of(connection: Connection) -> sqlite3.Connection:
@@ -112,13 +118,11 @@ class SqliteStore:
 
     def _take(self) -> None:
         path = sqlite_path(self._url)
-        self._lock_file = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        self._lock_file = take_file(path)
+        if self._lock_file is None:
             raise StoreUnavailableError(
                 f"{path} belongs to another worker that is running; stop it, or give this one another file"
-            ) from None
+            )
 
     def _upgrade(self, upgrade: Callable[[Connection], None]) -> None:
         with self._engine.begin() as connection:
