@@ -27,6 +27,8 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "store.lost": "The store did not take a batch; its messages went back and the lanes wait for it.",
     "store.found": "The store answers again and the lanes go on.",
     "chore.postponed": "A chore that one worker does for all could not be done now; it is tried again.",
+    "retention.pruned": "Events went by age or size; the line says how many, and of which days.",
+    "retention.bound_missed": "The database is above its bound, and holds no day that is old enough to go.",
     "replica.left": "The read replica is away or too far behind; queries go to the primary meanwhile.",
     "replica.joined": "The read replica answers queries again.",
     "search.unindexed": "Free text is searched without an index; the line says why, and what mends it.",

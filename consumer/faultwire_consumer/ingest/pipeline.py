@@ -25,6 +25,7 @@ from faultwire_consumer.ingest.evaluation import Evaluator, Told
 from faultwire_consumer.ingest.grouping import Grouper
 from faultwire_consumer.ingest.halving import Halving
 from faultwire_consumer.ingest.outcome import Duplicate, Noted, Outcome, Stored
+from faultwire_consumer.ingest.past import Past
 from faultwire_consumer.ingest.scrubbing import BodyScrubber
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.body import keep_bodies, read_spent
@@ -79,6 +80,7 @@ class Pipeline:
         self._clock = clock
         self._evaluator = evaluator
         self._halving: Halving[Candidate] = Halving(self._store_known, _dead_letter_of, sleep=sleep)
+        self._past = Past(store, clock=clock)
         self._grouper = Grouper()
         self._scrubber = BodyScrubber()
         self._budget = BodyBudget(bodies_per_incident)
@@ -119,6 +121,7 @@ class Pipeline:
             raise StoreBusyError(f"fingerprints vanished from the store: {error}") from None
 
     async def _store_batch(self, candidates: Sequence[Candidate]) -> list[Outcome]:
+        candidates = await self._past.sieve(candidates)
         batch = _sort(candidates)
         await self._store.prepare_days(frozenset(one.row.occurred_day for one in batch.fresh.values()))
         await self._register_unseen(batch.fresh.values())
@@ -127,6 +130,7 @@ class Pipeline:
         failpoint("worker.registered")
         async with self._store.write() as tx:
             failpoint("worker.begun")
+            await self._past.verify(tx, rows)
             growth = self._evaluator.growth if self._evaluator else ()
             counted = _NOTHING
             if rows:
