@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Table, func, inspect, select
 
 from faultwire_consumer.domain.incident import Status, Transition, TransitionReason
-from faultwire_consumer.store import migrate
+from faultwire_consumer.store import migrate, schema_version
 from faultwire_consumer.store.contract import (
     Counted,
     EventRow,
@@ -102,6 +103,10 @@ async def incident_rows(store: Store) -> Sequence[Any]:
 
 async def sum_of(store: Store, column: Any) -> int:
     return int((await store.read(select(func.coalesce(func.sum(column), 0))))[0][0])
+
+
+def test_the_needed_schema_is_the_newest_of_the_migrations() -> None:
+    assert schema_version.head() == ScriptDirectory.from_config(migrate._alembic()).get_current_head()
 
 
 async def test_a_batch_is_counted_by_incident_and_hour(store: Store) -> None:
@@ -302,7 +307,7 @@ async def test_the_migrations_make_what_the_code_reads(store: Store, database_ur
         )
         for table in metadata.sorted_tables
     }
-    assert await migrate._on_connection(database_url, shape_in_database) == in_code
+    assert await schema_version.on_connection(database_url, shape_in_database) == in_code
     assert outbox.name in in_code
 
 

@@ -20,6 +20,7 @@ _COLUMNS = (
     "environment",
     "release",
     "count",
+    "body_kept",
     "occurred_at",
     "title",
 )
@@ -123,10 +124,20 @@ def _show(event: dict[str, Any], console: Console) -> None:
         "trace_id",
     ):
         _show_value(name, event.get(name), console)
+    if event.get("body_kept") is False:
+        _show_instead(event["kept_events"], console)
     for name in ("tags", "user", "request", "context"):
         for key, value in (event.get(name) or {}).items():
             _show_value(f"{name}.{key}", value, console)
     _show_chain(event.get("exceptions", ()), console, indent="")
+
+
+def _show_instead(kept: dict[str, Any], console: Console) -> None:
+    console.print(
+        styled("counted, but its body is not kept: its incident had enough of them"), soft_wrap=True
+    )
+    for name in ("nearest", "first", "last"):
+        _show_value(f"{name} kept", kept[name], console)
 
 
 def _show_value(name: str, value: Any, console: Console) -> None:

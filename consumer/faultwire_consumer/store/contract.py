@@ -3,17 +3,22 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 from sqlalchemy import Executable, Row
 
 from faultwire_consumer.domain.incident import Touched
+from faultwire_consumer.domain.keeping import BODIES_PER_INCIDENT, Body, ceiling_of
 from faultwire_shared.event import ErrorSeverity
 
 
 class StoreUnavailableError(Exception):
     """The database does not answer, or not now; nothing was written and trying again may help."""
+
+
+class StoreTakenError(StoreUnavailableError):
+    """The SQLite file belongs to a worker that is running."""
 
 
 class StoreBusyError(StoreUnavailableError):
@@ -56,6 +61,8 @@ class EventRow(Struct, frozen=True, kw_only=True):
     producer_id: str | None
     sequence: int | None
     doc: bytes
+    body: Body = Body.KEPT
+    """Where ``doc`` is to be kept."""
 
 
 class NewFingerprint(Struct, frozen=True, kw_only=True):
@@ -84,11 +91,19 @@ class Sighting(Struct, frozen=True, order=True):
     release: str
 
 
+BODIES_MOST: Final = ceiling_of(BODIES_PER_INCIDENT)
+"""How many bodies the events of one incident have, unless configured otherwise."""
+
+
 class Counted(Struct, frozen=True):
     """What came of a batch: the ids that were stored before, and the incidents to judge."""
 
     duplicates: frozenset[str]
     touched: tuple[Touched, ...]
+    cut: frozenset[str] = frozenset()
+    """Events whose body was to be kept and was not, for other workers had spent the budget."""
+    bodies: Mapping[bytes, int] = field(default_factory=dict)
+    """How many an incident has now, by one of its fingerprints, where that may be news."""
 
 
 class Transaction(Protocol):
@@ -105,12 +120,17 @@ class Transaction(Protocol):
         """Run one SQLAlchemy Core statement; its rows, if it gives any."""
         ...
 
-    async def record_events(self, rows: Sequence[EventRow], growth: Sequence[int] = ()) -> Counted:
+    async def record_events(
+        self, rows: Sequence[EventRow], growth: Sequence[int] = (), *, bodies_most: int = BODIES_MOST
+    ) -> Counted:
         """Insert the events, and count exactly those that were not there before.
 
         Rows come without two of one id. Incidents come back where a decision may be due: first
         sight, a status that is not open, a severity that rose, or a count that passed one of
         ``growth``, which is ascending.
+
+        Bodies go where the rows say, but never so that an incident's events have more than
+        ``bodies_most``, however many workers keep some at once.
 
         Raises:
             UnknownFingerprintsError: a fingerprint was never registered, or is gone.
@@ -159,6 +179,18 @@ class Store(Protocol):
 
         Raises:
             StoreUnavailableError: the database does not answer, or not now.
+        """
+        ...
+
+    async def run_alone(self, statement: str, *, seconds: float) -> None:
+        """Run one statement of maintenance outside any transaction, as ``VACUUM`` wants it.
+
+        Args:
+            statement: our own words, with nothing in them that came from outside.
+            seconds: so long it may take, where the database has a watch.
+
+        Raises:
+            StoreUnavailableError: the database does not answer, or not now, or it took too long.
         """
         ...
 

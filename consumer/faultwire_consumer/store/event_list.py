@@ -27,6 +27,7 @@ from sqlalchemy import (
 
 from faultwire_consumer.domain.query import Key, Query
 from faultwire_consumer.store.contract import Store
+from faultwire_consumer.store.kept_body import has_body
 from faultwire_consumer.store.paging import Page, Position, cut, decode_cursor, older_than
 from faultwire_consumer.store.query_condition import (
     bounds_of,
@@ -64,6 +65,8 @@ class EventSummary(Struct, frozen=True, kw_only=True):
     environment: str
     release: str | None
     count: int
+    body_kept: bool
+    """Whether the event can be read, and not only counted."""
 
 
 class Asked(Struct, frozen=True):
@@ -80,7 +83,7 @@ class Asked(Struct, frozen=True):
         return event_conditions(self.query, columns, database=database, now=self.now)
 
 
-_COLUMNS: Final = EventSummary.__struct_fields__[3:]
+_COLUMNS: Final = EventSummary.__struct_fields__[3:-1]
 
 
 async def list_events(
@@ -115,7 +118,7 @@ def is_narrow(query: Query) -> bool:
 def walk(database: str, asked: Asked) -> Select[Any]:
     """Events as they came, the newest first."""
     table = events.c
-    statement = _select(events).select_from(
+    statement = _select(events, has_body(events)).select_from(
         _GROUPED.join(incidents, incidents.c.id == fingerprints.c.incident_id)
     )
     if asked.query.terms:
@@ -149,9 +152,8 @@ def candidates(database: str, asked: Asked, size: int) -> Select[Any]:
 def newest_of(database: str, asked: Asked, groups: Sequence[bytes]) -> Select[Any]:
     """The newest events of some fingerprints, each one's by its index."""
     one = events.alias("one")
-    of_group = select(one.c.event_id, *(one.c[name] for name in _COLUMNS)).where(
-        *asked.conditions(one.c, database)
-    )
+    columns = (one.c.event_id, *(one.c[name] for name in _COLUMNS), has_body(one).label("body_kept"))
+    of_group = select(*columns).where(*asked.conditions(one.c, database))
     if asked.position is not None:
         of_group = of_group.where(*_after(asked.position, one.c.occurred_at, one.c.event_id))
     chosen = _newest_on_postgresql if database == "postgresql" else _newest_on_sqlite
@@ -171,7 +173,8 @@ def _newest_on_postgresql(
     )
     joined = fingerprints.join(found, true()).join(incidents, incidents.c.id == fingerprints.c.incident_id)
     given = bindparam("groups", list(groups), type_=ARRAY(LargeBinary))
-    return found, _select(found).select_from(joined).where(fingerprints.c.fingerprint == any_(given))
+    rows = _select(found, found.c.body_kept).select_from(joined)
+    return found, rows.where(fingerprints.c.fingerprint == any_(given))
 
 
 def _newest_on_sqlite(
@@ -189,7 +192,8 @@ def _newest_on_sqlite(
     joined = fingerprints.join(found, literal_column("found.rowid").in_(picked)).join(
         incidents, incidents.c.id == fingerprints.c.incident_id
     )
-    return found, _select(found).select_from(joined).where(fingerprints.c.fingerprint.in_(groups))
+    rows = _select(found, has_body(found)).select_from(joined)
+    return found, rows.where(fingerprints.c.fingerprint.in_(groups))
 
 
 async def _list_by_incident(store: Store, asked: Asked) -> list[EventSummary]:
@@ -220,16 +224,17 @@ def _after(
     return moment <= position.moment, older_than(position, moment, key)
 
 
-def _select(found: Any) -> Select[Any]:
+def _select(found: Any, body_kept: ColumnElement[bool]) -> Select[Any]:
     return select(
         found.c.event_id.label("id"),
         fingerprints.c.incident_id,
         incidents.c.title,
         *(found.c[name] for name in _COLUMNS),
+        body_kept.label("body_kept"),
     )
 
 
 def _summary(row: Row[Any]) -> EventSummary:
     values = values_of(row)
     values["severity"] = ErrorSeverity.from_rank(values["severity"])
-    return EventSummary(**values)
+    return EventSummary(**values | {"body_kept": bool(values["body_kept"])})

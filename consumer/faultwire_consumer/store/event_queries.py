@@ -1,5 +1,6 @@
 """What operators read of one event, by its id: what it is, and why it is where it is."""
 
+import asyncio
 import json
 from datetime import datetime
 from typing import Any, Final
@@ -8,8 +9,10 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Row, select
 
 from faultwire_consumer.store.contract import Store
+from faultwire_consumer.store.kept_body import doc_of, has_body
 from faultwire_consumer.store.row import values_of
 from faultwire_consumer.store.schema import QUARANTINE_DAY, events, fingerprints
+from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.event_id import day_of
 
 
@@ -18,9 +21,24 @@ class StoredEvent(Struct, frozen=True, kw_only=True):
 
     id: str
     incident_id: int
+    fingerprint: bytes
     occurred_at: datetime
     received_at: datetime
+    severity: ErrorSeverity
+    service: str
+    environment: str
+    release: str | None
+    count: int
     doc: bytes | None
+
+
+class KeptEvents(Struct, frozen=True, kw_only=True):
+    """Events of the same kind that can be read in the place of one that cannot."""
+
+    first: str | None
+    last: str | None
+    nearest: str | None
+    """By when it occurred."""
 
 
 class Grouping(Struct, frozen=True, kw_only=True):
@@ -35,12 +53,57 @@ class Grouping(Struct, frozen=True, kw_only=True):
 
 _GROUPED: Final = events.join(fingerprints, fingerprints.c.fingerprint == events.c.fingerprint)
 
+NEAR: Final = 5_000
+"""How many events around one are looked at for a body: more than there are between two, but in a flood."""
+
 
 async def get_event(store: Store, event_id: str) -> StoredEvent | None:
     """One event by its id, which also says the day to look in; a wrong clock's are in quarantine."""
-    columns = (events.c.occurred_at, events.c.received_at, events.c.doc, fingerprints.c.incident_id)
-    row = await _find(store, event_id, *columns)
-    return StoredEvent(id=event_id, **values_of(row)) if row is not None else None
+    names = [name for name in StoredEvent.__struct_fields__ if name not in ("id", "incident_id", "doc")]
+    doc = doc_of(events).label("doc")
+    row = await _find(store, event_id, *(events.c[name] for name in names), fingerprints.c.incident_id, doc)
+    if row is None:
+        return None
+    values = values_of(row)
+    values["severity"] = ErrorSeverity.from_rank(values["severity"])
+    return StoredEvent(id=event_id, **values)
+
+
+async def list_kept(store: Store, event: StoredEvent) -> KeptEvents:
+    """What can be read in the place of an event whose body is not kept."""
+    at = events.c.occurred_at
+    first, last, before, behind = await asyncio.gather(
+        _next_kept(store, event),
+        _next_kept(store, event, back=True),
+        _next_kept(store, event, at <= event.occurred_at, back=True),
+        _next_kept(store, event, at >= event.occurred_at),
+    )
+    around = [one for one in (before, behind) if one is not None]
+    nearest = min(around, key=lambda one: abs(one.occurred_at - event.occurred_at), default=None)
+    return KeptEvents(
+        first=first.event_id if first else None,
+        last=last.event_id if last else None,
+        nearest=nearest.event_id if nearest else None,
+    )
+
+
+async def _next_kept(
+    store: Store, event: StoredEvent, *conditions: ColumnElement[bool], back: bool = False
+) -> Row[Any] | None:
+    """The first with a body in the order of time, or against it."""
+    at = events.c.occurred_at
+    near = (
+        select(events.c.event_id, at, has_body(events).label("body_kept"))
+        .where(events.c.fingerprint == event.fingerprint, *conditions)
+        .order_by(at.desc() if back else at)
+        .limit(NEAR)
+        .subquery()
+    )
+    order = near.c.occurred_at.desc() if back else near.c.occurred_at
+    rows = await store.read(
+        select(near.c.event_id, near.c.occurred_at).where(near.c.body_kept).order_by(order).limit(1)
+    )
+    return rows[0] if rows else None
 
 
 async def get_grouping(store: Store, event_id: str) -> Grouping | None:

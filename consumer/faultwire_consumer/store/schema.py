@@ -96,7 +96,7 @@ events = Table(
     Column("producer_id", Text),
     Column("sequence", BigInteger),
     Column("doc_codec", SmallInteger, nullable=False, comment="0: JSON as it came"),
-    Column("doc", LargeBinary, comment="the event as it came"),
+    Column("doc", LargeBinary, comment="the event as it came; none where its body is not kept with it"),
 )
 Index("ix_events_fingerprint_occurred_at", events.c.fingerprint, events.c.occurred_at)
 Index("ix_events_received_at", events.c.received_at)
@@ -132,6 +132,8 @@ incidents = Table(
         nullable=False,
         comment="the hour of last_seen_at, kept by the database itself; 1970's first while count is 0",
     ),
+    Column("bodies", Integer, nullable=False, server_default="0", comment="its events that have one"),
+    Column("body_kept_at", UtcDateTime, comment="when the newest of them occurred"),
 )
 # Not on last_seen_at and count: they change with every batch, and HOT updates need them unindexed.
 # The hour changes once in an hour, and lists are sorted by it first.
@@ -151,6 +153,19 @@ fingerprints = Table(
     Column("created_at", UtcDateTime, nullable=False),
 )
 Index("ix_fingerprints_incident_id", fingerprints.c.incident_id)
+
+edge_bodies = Table(
+    "edge_bodies",
+    metadata,
+    Column("fingerprint", LargeBinary, primary_key=True),
+    Column("edge", Text, primary_key=True, comment="first or last"),
+    Column("occurred_day", Date, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("occurred_at", UtcDateTime, nullable=False),
+    Column("doc_codec", SmallInteger, nullable=False),
+    Column("doc", LargeBinary, nullable=False),
+    comment="of the first and the last event, where the incident's budget kept no body with them",
+)
 
 sightings = Table(
     "sightings",

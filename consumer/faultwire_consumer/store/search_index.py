@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from faultwire_consumer.store.failure import first_line, sqlstate_of
 from faultwire_consumer.store.schema import SCHEMA
+from faultwire_consumer.store.schema_version import on_connection
 from faultwire_shared.logs import get_logger
 
 SEARCH_INDEX: Final = "ix_incidents_search_text"
@@ -32,6 +33,15 @@ def is_search_indexed(connection: Connection) -> bool:
     if connection.dialect.name == "sqlite":
         return True
     return connection.scalar(text(f"SELECT to_regclass('{SCHEMA}.{SEARCH_INDEX}')")) is not None
+
+
+async def has_search_index(database_url: str) -> bool:
+    """Whether free text is looked up in an index of the database, whose schema is up to date.
+
+    Raises:
+        StoreUnavailableError: the database does not answer or lets nobody in.
+    """
+    return await on_connection(database_url, is_search_indexed)
 
 
 def ensure_search_index(connection: Connection) -> None:

@@ -110,10 +110,12 @@ async def list_events(request: web.Request) -> web.Response:
 async def show_event(request: web.Request) -> web.Response:
     """One event as on the wire, with its incident."""
     event_id = request.match_info["id"]
-    event = await event_queries.get_event(request.app[STORE], event_id)
+    store = request.app[STORE]
+    event = await event_queries.get_event(store, event_id)
     if event is None:
         raise unknown_event(event_id)
-    return web.Response(body=shape.event_document(event), content_type="application/json")
+    kept = await event_queries.list_kept(store, event) if event.doc is None else None
+    return web.Response(body=shape.event_document(event, kept), content_type="application/json")
 
 
 @routes.get(f"{PREFIX}/events/{{id}}/grouping")

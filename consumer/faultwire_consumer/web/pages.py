@@ -91,7 +91,8 @@ async def show_incident(request: web.Request) -> web.Response:
             queries.count_by_hour(store, incident.id, since=first_hour(now)),
             _shell(request),
         )
-    newest = await _read_event(request, page.rows[0].id) if page.rows else None
+    shown = next((row for row in page.rows if row.body_kept), None)
+    newest = await _read_event(request, shown.id) if shown is not None else None
     return render(
         "incident.html",
         **shell,
@@ -103,6 +104,7 @@ async def show_incident(request: web.Request) -> web.Response:
         environments=places[0],
         releases=places[1],
         trend=draw_trend(counts, now=now),
+        shown=shown,
         event=newest,
         chain=view_chain(newest.exceptions) if newest is not None else (),
         verbs=_verbs(incident.status),
@@ -122,12 +124,14 @@ async def change_incident(request: web.Request) -> web.Response:
 async def show_event(request: web.Request) -> web.Response:
     """One event, by the id that a user was told."""
     event_id = request.match_info["id"]
-    stored = await event_queries.get_event(request.app[STORE], event_id)
+    store = request.app[STORE]
+    stored = await event_queries.get_event(store, event_id)
     if stored is None:
         raise unknown_event(event_id)
     event = _read(stored)
     chain = view_chain(event.exceptions) if event is not None else ()
-    return render("event.html", **await _shell(request), stored=stored, event=event, chain=chain)
+    kept = await event_queries.list_kept(store, stored) if stored.doc is None else None
+    return render("event.html", **await _shell(request), stored=stored, event=event, chain=chain, kept=kept)
 
 
 @routes.get("/dead-letters")

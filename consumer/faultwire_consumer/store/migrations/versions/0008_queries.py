@@ -9,7 +9,7 @@ from alembic import op
 from faultwire_consumer.store.schema import SCHEMA, UtcDateTime
 
 revision = "0008"
-down_revision = "0005"
+down_revision = "0007"
 
 _FILTERS = ("service", "status", "severity", "code")
 
