@@ -79,7 +79,7 @@ async def list_events(
         BadCursorError: the cursor is none of this list.
     """
     name = "received_at" if wanted.incident is None else "occurred_at"
-    statement = _summaries().where(*_conditions(wanted))
+    statement = _summaries().where(*event_conditions(wanted))
     if cursor is not None:
         position = decode_cursor(name, cursor, str)
         statement = statement.where(older_than(position, events.c[name], events.c.event_id))
@@ -136,7 +136,8 @@ def _summaries() -> Select[Any]:
     ).select_from(_GROUPED.join(incidents, incidents.c.id == fingerprints.c.incident_id))
 
 
-def _conditions(wanted: EventFilter) -> list[ColumnElement[bool]]:
+def event_conditions(wanted: EventFilter) -> list[ColumnElement[bool]]:
+    """What an event's row must be to match."""
     table = events.c
     choices: tuple[tuple[ColumnElement[Any], Sequence[Any]], ...] = (
         (table.service, wanted.service),
