@@ -15,6 +15,7 @@ from tests.servers import postgresql as postgresql_servers
 from tests.servers import rabbitmq as rabbitmq_servers
 from tests.servers.postgresql import PostgreSQL, PrivatePostgreSQL
 from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
+from tests.servers.replication import ReplicatedPostgreSQL, replicated
 
 from faultwire import scope
 from faultwire_consumer.store import migrate
@@ -72,6 +73,13 @@ def private_postgresql(_postgresql_servers: postgresql_servers.Servers) -> Itera
     """An empty database on a server of the test's own, to stop, freeze and start again."""
     with _postgresql_servers.private() as database:
         yield database
+
+
+@pytest.fixture
+def replicated_postgresql(_postgresql_servers: postgresql_servers.Servers) -> Iterator[ReplicatedPostgreSQL]:
+    """An empty database on a primary with a streaming standby, both the test's own."""
+    with replicated(_postgresql_servers) as pair:
+        yield pair
 
 
 @pytest.fixture(scope="session")
@@ -162,7 +170,8 @@ def _allow(watch: BlockBuster) -> None:
         function.can_block_in("<frozen importlib._bootstrap>", {"_find_and_load"})
     # The schema is brought up to date before a worker takes anything in: its steps are files.
     for function in watch.functions.values():
-        function.can_block_in("store/migrate.py", {"upgrade_checked", "current_of"})
+        function.can_block_in("store/migrate.py", {"upgrade_checked"})
+        function.can_block_in("store/schema_version.py", {"head", "current_of"})
     # A thread's start waits for the thread's first step, once for each pool.
     watch.functions["threading.Lock.acquire"].can_block_in("threading.py", {"start"})
     # A tenth of a millisecond, in a flood, so that the spool's thread gets on.

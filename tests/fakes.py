@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Executable, Row
 
 from faultwire_consumer.store.contract import (
+    BODIES_MOST,
     Counted,
     EventRow,
     NewFingerprint,
@@ -76,7 +77,9 @@ class _RefusingTransaction:
     async def execute(self, statement: Executable, parameters: Any = None) -> Sequence[Row[Any]]:
         return await self._tx.execute(statement, parameters)
 
-    async def record_events(self, rows: Sequence[EventRow], growth: Sequence[int] = ()) -> Counted:
+    async def record_events(
+        self, rows: Sequence[EventRow], growth: Sequence[int] = (), *, bodies_most: int = BODIES_MOST
+    ) -> Counted:
         if any(row.event_id in self._refused_ids for row in rows):
             raise RowsRejectedError("value out of range")
-        return await self._tx.record_events(rows, growth)
+        return await self._tx.record_events(rows, growth, bodies_most=bodies_most)

@@ -23,11 +23,17 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from faultwire_shared.broker_url import split_addresses
 from faultwire_shared.redact import redact_url
 
 PREFIX: Final = "FAULTWIRE_"
-SECRETS: Final = ("broker_url", "database_url")
-FALL_BACKS: Final = {"database_url": "DATABASE_URL", "broker_url": "RABBITMQ_URL", "http_port": "PORT"}
+SECRETS: Final = ("broker_url", "database_url", "database_read_url")
+FALL_BACKS: Final = {
+    "database_url": "DATABASE_URL",
+    "database_read_url": "DATABASE_READ_URL",
+    "broker_url": "RABBITMQ_URL",
+    "http_port": "PORT",
+}
 CONFIG_PATHS: Final = (Path("faultwire.toml"), Path("/etc/faultwire/faultwire.toml"))
 
 _NOT_OURS: Final = ("CONFIG", "SERVICE", "ENVIRONMENT", "RELEASE", "SPOOL_PATH", "ENABLED", "URL", "TOKEN")
@@ -48,9 +54,14 @@ class WorkerConfig(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)
 
     broker_url: str | None = Field(default=None, repr=False)
-    """RabbitMQ, as ``amqp://`` or ``amqps://``; without one the HTTP intake stores by itself."""
+    """RabbitMQ, as ``amqp://`` or ``amqps://``, all nodes of a cluster with commas between.
+
+    Without one the HTTP intake stores by itself.
+    """
     database_url: str = Field(default="sqlite:///faultwire.db", repr=False)
     """``sqlite:///path`` or ``postgresql://user:password@host/database``."""
+    database_read_url: str | None = Field(default=None, repr=False)
+    """A streaming replica of the PostgreSQL at ``database_url``, for the operators' queries."""
     http_host: str = "127.0.0.1"
     """Where the page, the API and the intake listen."""
     http_port: int = Field(default=8787, ge=0, le=65535)
@@ -59,6 +70,8 @@ class WorkerConfig(BaseSettings):
     """Listen beyond this machine although nobody has to log in."""
     rules: Path | None = None
     """The policy: who is told of what and when; without one the policy that is shipped."""
+    bodies_per_incident: int = Field(default=1_000, ge=10, le=100_000)
+    """How many events of one incident are kept whole; all are counted."""
     public_url: str | None = None
     """Where people reach the page: notifications link there."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
@@ -73,8 +86,8 @@ class WorkerConfig(BaseSettings):
     @field_validator("broker_url")
     @classmethod
     def _check_broker_url(cls, value: str | None) -> str | None:
-        if value is not None:
-            _check_scheme(value, ("amqp", "amqps"), "amqp://user:password@host:5672/")
+        for address in split_addresses(value) if value is not None else ():
+            _check_scheme(address, ("amqp", "amqps"), "amqp://user:password@host:5672/")
         return value
 
     @field_validator("database_url")
@@ -88,6 +101,14 @@ class WorkerConfig(BaseSettings):
         )
         if value.startswith("sqlite:") and (not re.match(r"sqlite:///[^?]", value) or ":memory:" in value):
             raise ValueError("SQLite needs a file, as in sqlite:///faultwire.db")
+        return value
+
+    @field_validator("database_read_url")
+    @classmethod
+    def _check_database_read_url(cls, value: str | None) -> str | None:
+        if value is not None:
+            value = re.sub(r"^postgres://", "postgresql://", value)
+            _check_scheme(value, ("postgresql",), "postgresql://user:password@standby/database")
         return value
 
     @field_validator("public_url")
@@ -109,6 +130,15 @@ class WorkerConfig(BaseSettings):
                 f"http_host {self.http_host} lets everyone on the network read errors and resolve incidents, "
                 "for nobody has to log in yet: keep 127.0.0.1 behind a proxy that asks who it is, or set "
                 "http_trust_network = true (FAULTWIRE_HTTP_TRUST_NETWORK=1) where all of them may"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _replicate_postgresql_only(self) -> "WorkerConfig":
+        if self.database_read_url is not None and not self.database_url.startswith("postgresql"):
+            raise ValueError(
+                "database_read_url names a PostgreSQL replica, and database_url no PostgreSQL: "
+                "SQLite has no replica, leave database_read_url out"
             )
         return self
 
@@ -238,16 +268,20 @@ def _describe(error: ValidationError, given: Given) -> str:
 
 
 def _check_scheme(url: str, schemes: tuple[str, ...], example: str) -> None:
-    scheme, separator, _ = url.partition("://")
+    scheme, separator, rest = url.partition("://")
     if not separator or scheme.partition("+")[0] not in schemes:
         raise ValueError(f"{redact_url(url)} is no address of a kind that is known here; write {example}")
-    try:
-        # libpq's list of several hosts has several ports, which urlsplit does not know.
-        port_is_fine = "," in url or urlsplit(url).port != 0
-    except ValueError:
-        port_is_fine = False
-    if not port_is_fine:
+    places = re.split("[/?]", rest, maxsplit=1)[0].rpartition("@")[2]
+    if not all(_is_host(place) for place in places.split(",")):
         raise ValueError(f"{redact_url(url)} has no port between 1 and 65535")
+
+
+def _is_host(place: str) -> bool:
+    """Whether one of the hosts, of which libpq's list has several, has a port that can be, or none."""
+    try:
+        return urlsplit(f"//{place}").port != 0
+    except ValueError:
+        return False
 
 
 def _is_loopback(host: str) -> bool:

@@ -36,6 +36,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
         self._declare_broker(self.registry)
+        self._declare_replica(self.registry)
         self._declare_ingest(self.registry)
         self._declare_audit(self.registry)
         self._declare_notifications(self.registry)
@@ -53,6 +54,14 @@ class Metrics:
             ["lane"],
             registry=registry,
         )
+
+    def _declare_replica(self, registry: CollectorRegistry) -> None:
+        self.replica_behind = Gauge(
+            "faultwire_replica_behind_seconds",
+            "How far the read replica is behind the primary, at the last look; NaN while there is none.",
+            registry=registry,
+        )
+        self.replica_behind.set(float("nan"))
 
     def _declare_ingest(self, registry: CollectorRegistry) -> None:
         self.events_received = Counter(
@@ -74,6 +83,12 @@ class Metrics:
         self.events_dead_lettered = Counter(
             "faultwire_events_dead_lettered_total",
             "Events that cannot be stored and were kept as dead letters, by reason.",
+            ["reason"],
+            registry=registry,
+        )
+        self.bodies = Counter(
+            "faultwire_event_bodies_total",
+            "Stored events by why their body is kept with them, or is not (too_soon and spent).",
             ["reason"],
             registry=registry,
         )

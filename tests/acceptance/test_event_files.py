@@ -15,12 +15,12 @@ EVENTS = 1_200
 
 
 def events() -> list[dict[str, Any]]:
-    """Events of six bugs, numbered by their producer."""
+    """Events of 24 bugs, few enough of each that every body is kept, numbered by their producer."""
     return [
         wire_event(
             message=f"order {number} refused",
             severity=("low", "high", "critical")[number % 3],
-            exceptions=[raised("ValueError", qualname=f"charge{number % 6}", value=f"order {number}")],
+            exceptions=[raised("ValueError", qualname=f"charge{number % 24}", value=f"order {number}")],
             scrubbed=True,
             producer_id="p-1",
             sequence=number + 1,
@@ -53,6 +53,7 @@ def target_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
+@pytest.mark.timeout(300)
 async def test_what_was_exported_is_imported_once_with_its_counts_and_incidents(
     target_url: str, tmp_path: Path
 ) -> None:

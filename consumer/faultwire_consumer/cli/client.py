@@ -71,7 +71,7 @@ class Client:
             document = _read(error)
             if error.code in accepted:
                 return error.code, document
-            raise _refused(error, document) from None
+            raise _refused(error, document, parameters) from None
         except (URLError, OSError, HTTPException, ValueError) as error:
             raise self._unreachable(error) from None
 
@@ -85,7 +85,7 @@ class Client:
             with self._open("GET", path, parameters, None) as answer:
                 return answer.headers, answer.read()
         except HTTPError as error:
-            raise _refused(error, _read(error)) from None
+            raise _refused(error, _read(error), parameters) from None
         except (URLError, OSError, HTTPException) as error:
             raise self._unreachable(error) from None
 
@@ -122,10 +122,19 @@ def _read(error: HTTPError) -> Any:
         return None
 
 
-def _refused(error: HTTPError, document: Any) -> CommandError:
+def _refused(error: HTTPError, document: Any, given: Values) -> CommandError:
     told = document.get("error") if isinstance(document, dict) else None
     if not isinstance(told, dict):
         return CommandError(f"the worker answered {error.code} {error.reason}")
     code = USAGE if error.code == 400 else FAILED
     reference = f" (error {told.get('id')})" if error.code >= 500 else ""
-    return CommandError(f"{told.get('message')}{reference}", code)
+    return CommandError(f"{told.get('message')}{reference}", code, mark=_mark(told.get("details"), given))
+
+
+def _mark(details: Any, given: Values) -> tuple[str, int, int] | None:
+    """The query that was refused, and which of its characters are wrong: the first and how many."""
+    query = given.get("query")
+    if not isinstance(query, str) or not isinstance(details, dict):
+        return None
+    column, length = details.get("column"), details.get("length")
+    return (query, column - 1, length) if isinstance(column, int) and isinstance(length, int) else None

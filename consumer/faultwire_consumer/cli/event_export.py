@@ -15,7 +15,7 @@ from msgspec import Struct
 from faultwire_consumer.cli.client import Client, Values
 from faultwire_consumer.cli.event_filter import FILTER, EventFilter
 from faultwire_consumer.cli.failure import USAGE, CommandError
-from faultwire_consumer.cli.option import OUTPUT, Output, Switch
+from faultwire_consumer.cli.option import OUTPUT, Output, Query, Switch
 from faultwire_consumer.cli.output import print_json, say
 from faultwire_consumer.cli.progress import progress_bars
 from faultwire_shared.failpoint import failpoint
@@ -40,6 +40,8 @@ class Position(Struct, kw_only=True):
 
 
 def export(
+    query: Query = "",
+    /,
     *,
     to: Annotated[Path, Parameter(name=["--output", "-o"])] = Path("-"),
     gzipped: Annotated[bool, Parameter(name="--gzip", negative="", show_default=False)] = False,
@@ -53,15 +55,18 @@ def export(
     whose body was not kept are left out and counted; `faultwire db copy` takes those along too.
 
     Args:
+        query: What to find, as in 'severity:high service:api "timed out" since:24h'.
         to: The file; by a name that ends in .gz it is compressed. - is stdout.
         gzipped: Compress, whatever the file's name.
         resume: Go on with FILE.part.
     """
     is_gzip = gzipped or to.suffix == ".gz"
+    beginning = _beginning(query, wanted, is_gzip=is_gzip)
     if str(to) == "-":
-        position = _export_to_stdout(wanted, output, is_gzip=is_gzip)
+        position = _export_to_stdout(beginning, output, is_gzip=is_gzip)
     else:
-        position = _export_to_file(to, wanted, output, is_gzip=is_gzip, resume=resume)
+        position = _open_position(to, beginning, resume=resume)
+        _export_to_file(to, position, output, is_gzip=is_gzip)
     if str(to) != "-" and (output.json or output.jsonl):
         print_json({"file": str(to), "events": position.events, "left_out": position.left_out})
     if not output.quiet:
@@ -70,19 +75,15 @@ def export(
             say(f"{position.left_out} events are left out, whose bodies were not kept")
 
 
-def _export_to_stdout(wanted: EventFilter, output: Output, *, is_gzip: bool) -> Position:
-    position = _beginning(wanted, is_gzip=is_gzip)
+def _export_to_stdout(position: Position, output: Output, *, is_gzip: bool) -> Position:
     for body in _pages(position, output):
         sys.stdout.buffer.write(gzip.compress(body, mtime=0) if is_gzip else body)
     sys.stdout.buffer.flush()
     return position
 
 
-def _export_to_file(
-    to: Path, wanted: EventFilter, output: Output, *, is_gzip: bool, resume: bool
-) -> Position:
+def _export_to_file(to: Path, position: Position, output: Output, *, is_gzip: bool) -> None:
     part, note = Path(f"{to}.part"), Path(f"{to}.part.json")
-    position = _open_position(to, wanted, is_gzip=is_gzip, resume=resume)
     try:
         with part.open("ab") as file:
             file.truncate(position.offset)
@@ -101,7 +102,6 @@ def _export_to_file(
         raise CommandError(
             f"{to} cannot be written: {error.strerror or error}; {part} stays, and --resume goes on with it"
         ) from None
-    return position
 
 
 def _append(file: BinaryIO, body: bytes) -> None:
@@ -110,18 +110,17 @@ def _append(file: BinaryIO, body: bytes) -> None:
     os.fsync(file.fileno())
 
 
-def _beginning(wanted: EventFilter, *, is_gzip: bool) -> Position:
-    asked = json.loads(msgspec.json.encode(wanted))
-    return Position(asked=asked | {"gzip": is_gzip}, parameters=dict(wanted.parameters()))
+def _beginning(query: str, wanted: EventFilter, *, is_gzip: bool) -> Position:
+    asked = json.loads(msgspec.json.encode(wanted)) | {"query": query, "gzip": is_gzip}
+    return Position(asked=asked, parameters=dict(wanted.parameters(query)))
 
 
-def _open_position(to: Path, wanted: EventFilter, *, is_gzip: bool, resume: bool) -> Position:
+def _open_position(to: Path, beginning: Position, *, resume: bool) -> Position:
     part, note = Path(f"{to}.part"), Path(f"{to}.part.json")
     if to.exists():
         raise CommandError(f"{to} is there already; name another file", USAGE)
     if not to.parent.is_dir():
         raise CommandError(f"{to.parent} is no directory", USAGE)
-    beginning = _beginning(wanted, is_gzip=is_gzip)
     if not part.exists():
         return beginning
     if not resume:

@@ -32,18 +32,10 @@ class EventFilter:
     until: str | None = None
     """Occurred before, written as for --since."""
 
-    def parameters(self) -> Mapping[str, str | Sequence[str] | None]:
-        """As the API takes them; a duration counts from now, however long the command takes."""
-        from faultwire_consumer.web.parameter import parse_moment  # noqa: PLC0415 - for these commands alone
-
-        given = asdict(self)
+    def parameters(self, query: str) -> Mapping[str, str | Sequence[str] | None]:
+        """As the API takes them beside a query; durations count from now, however long the command takes."""
         now = datetime.now(UTC)
-        for name in ("since", "until"):
-            try:
-                given[name] = given[name] and parse_moment(given[name], now=now).isoformat()
-            except ValueError:
-                continue  # the worker says what is wrong with it
-        return given
+        return asdict(self) | {"query": query or None, "as_of": now.isoformat()}
 
 
 FILTER = EventFilter()

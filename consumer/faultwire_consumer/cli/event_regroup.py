@@ -1,5 +1,6 @@
 """``faultwire events regroup``: what this release's grouping would make of events that are stored."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -8,7 +9,7 @@ from rich.console import Console
 from faultwire_consumer.cli.client import Client
 from faultwire_consumer.cli.event_filter import FILTER, EventFilter
 from faultwire_consumer.cli.failure import USAGE, CommandError
-from faultwire_consumer.cli.option import OUTPUT, Output, Switch
+from faultwire_consumer.cli.option import OUTPUT, Output, Query, Switch
 from faultwire_consumer.cli.output import print_document, styled
 from faultwire_consumer.cli.progress import progress_bars
 
@@ -18,13 +19,19 @@ _SHOWN: Final = 20
 
 
 def regroup(
-    *, dry_run: Annotated[bool, Switch] = False, wanted: EventFilter = FILTER, output: Output = OUTPUT
+    query: Query = "",
+    /,
+    *,
+    dry_run: Annotated[bool, Switch] = False,
+    wanted: EventFilter = FILTER,
+    output: Output = OUTPUT,
 ) -> None:
     """Say which incidents would split or merge if stored events were grouped anew by this release.
 
     It reads alone: there is one version of the algorithm yet, and nothing to bring events over from.
 
     Args:
+        query: What to find, as in 'severity:high service:api "timed out" since:24h'.
         dry_run: Has to be given.
     """
     if not dry_run:
@@ -33,14 +40,14 @@ def regroup(
             "what it would make of what is stored",
             USAGE,
         )
-    print_document(_ask(wanted, output), output, _show)
+    print_document(_ask(wanted.parameters(query), output), output, _show)
 
 
-def _ask(wanted: EventFilter, output: Output) -> dict[str, Any]:
+def _ask(given: Mapping[str, Any], output: Output) -> dict[str, Any]:
     from faultwire_consumer.domain.regrouping import Move, add_up, judge  # noqa: PLC0415 - for this command alone
 
     client = Client(output)
-    parameters: dict[str, Any] = {**wanted.parameters(), "limit": _PAGE}
+    parameters: dict[str, Any] = {**given, "limit": _PAGE}
     told = dict.fromkeys(("events", "left_out", "unreadable"), 0)
     moves: list[Move] = []
     page: dict[str, Any] = {}

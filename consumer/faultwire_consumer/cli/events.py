@@ -9,13 +9,13 @@ from faultwire_consumer.cli.client import Client
 from faultwire_consumer.cli.event_export import export
 from faultwire_consumer.cli.event_import import import_
 from faultwire_consumer.cli.event_regroup import regroup
-from faultwire_consumer.cli.option import OUTPUT, Limit, Output, Values
+from faultwire_consumer.cli.option import OUTPUT, QUERY_HELP, Limit, Output, Query, Values
 from faultwire_consumer.cli.output import cell, print_document, print_list, styled
 
 app = App(name="events", help="Find events, and see why they are grouped as they are.")
-app.command(export)
+app.command(export, help_epilogue=QUERY_HELP)
 app.command(import_, name="import")
-app.command(regroup)
+app.command(regroup, help_epilogue=QUERY_HELP)
 
 _API = ("api", "v1", "events")
 _COLUMNS = (
@@ -26,6 +26,7 @@ _COLUMNS = (
     "environment",
     "release",
     "count",
+    "body_kept",
     "occurred_at",
     "title",
 )
@@ -33,8 +34,10 @@ _Texts = Annotated[tuple[str, ...], Values]
 _Id = Annotated[str, Parameter(name="ID")]
 
 
-@app.command(name="list")
+@app.command(name="list", help_epilogue=QUERY_HELP)
 def list_(
+    query: Query = "",
+    /,
     *,
     service: _Texts = (),
     severity: _Texts = (),
@@ -47,9 +50,10 @@ def list_(
     cursor: str | None = None,
     output: Output = OUTPUT,
 ) -> None:
-    """List events, the newest first.
+    """List events, the newest first: as they came, or where their incidents are asked for, as they occurred.
 
     Args:
+        query: What to find, as in 'severity:high service:api "timed out" since:24h'.
         service: Of this service; may be repeated, as the other filters may.
         severity: low, medium, high or critical.
         environment: From this environment.
@@ -62,6 +66,7 @@ def list_(
     """
     document = Client(output).get(
         *_API,
+        query=query or None,
         service=service,
         severity=severity,
         environment=environment,
@@ -125,10 +130,20 @@ def _show(event: dict[str, Any], console: Console) -> None:
         "trace_id",
     ):
         _show_value(name, event.get(name), console)
+    if event.get("body_kept") is False:
+        _show_instead(event["kept_events"], console)
     for name in ("tags", "user", "request", "context"):
         for key, value in (event.get(name) or {}).items():
             _show_value(f"{name}.{key}", value, console)
     _show_chain(event.get("exceptions", ()), console, indent="")
+
+
+def _show_instead(kept: dict[str, Any], console: Console) -> None:
+    console.print(
+        styled("counted, but its body is not kept: its incident had enough of them"), soft_wrap=True
+    )
+    for name in ("nearest", "first", "last"):
+        _show_value(f"{name} kept", kept[name], console)
 
 
 def _show_value(name: str, value: Any, console: Console) -> None:

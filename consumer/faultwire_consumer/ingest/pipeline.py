@@ -9,7 +9,9 @@ from typing import Final
 from msgspec import Struct
 
 from faultwire_consumer.domain.incident import Transition, judge
+from faultwire_consumer.domain.keeping import BODIES_PER_INCIDENT, Body, Spent
 from faultwire_consumer.ingest.audit import heard_in
+from faultwire_consumer.ingest.body_budget import BodyBudget
 from faultwire_consumer.ingest.candidate import (
     Candidate,
     Readable,
@@ -25,10 +27,10 @@ from faultwire_consumer.ingest.halving import Halving
 from faultwire_consumer.ingest.outcome import Duplicate, Noted, Outcome, Stored
 from faultwire_consumer.ingest.scrubbing import BodyScrubber
 from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.store.body import keep_bodies, read_spent
 from faultwire_consumer.store.contract import (
     Counted,
     EventRow,
-    NewFingerprint,
     Sighting,
     Store,
     StoreBusyError,
@@ -41,7 +43,10 @@ from faultwire_consumer.store.transition import apply_transitions
 from faultwire_shared.failpoint import failpoint
 from faultwire_shared.logs import get_logger
 
-_KNOWN_MAXIMUM: Final = 200_000
+_SIGHTINGS_MAXIMUM: Final = 200_000
+_SLICE_EVENTS: Final = 50
+"""So many are decoded at one go, in about a millisecond; a turn of the loop costs as much as one of them."""
+_NOTHING: Final = Counted(frozenset(), ())
 
 log = get_logger(__name__)
 
@@ -65,6 +70,7 @@ class Pipeline:
         *,
         metrics: Metrics,
         evaluator: Evaluator | None = None,
+        bodies_per_incident: int = BODIES_PER_INCIDENT,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -75,7 +81,7 @@ class Pipeline:
         self._halving: Halving[Candidate] = Halving(self._store_known, _dead_letter_of, sleep=sleep)
         self._grouper = Grouper()
         self._scrubber = BodyScrubber()
-        self._fingerprints: set[bytes] = set()
+        self._budget = BodyBudget(bodies_per_incident)
         self._sightings: set[Sighting] = set()
 
     async def ingest(self, deliveries: Sequence[Delivery]) -> list[list[Outcome]]:
@@ -84,17 +90,26 @@ class Pipeline:
         Never raises for what the deliveries hold: a poison event becomes a dead letter, alone.
         """
         started, received_at = time.monotonic(), self._clock()
-        grouper, scrubber = self._grouper, self._scrubber
-        read = [
-            candidates_of(one, grouper=grouper, scrubber=scrubber, received_at=received_at)
-            for one in deliveries
-        ]
+        read = await self._read(deliveries, received_at)
         failpoint("worker.decoded")
         outcomes = iter(await self._halving.store([one for candidates in read for one in candidates]))
         settled = [[next(outcomes) for _ in candidates] for candidates in read]
         self._metrics.batch_seconds.observe(time.monotonic() - started)
         self._metrics.batch_events.observe(sum(len(candidates) for candidates in read))
         return settled
+
+    async def _read(self, deliveries: Sequence[Delivery], received_at: datetime) -> list[list[Candidate]]:
+        """Decode and group; the loop's other tasks, a critical event's among them, have their turns."""
+        read, events = [], 0
+        for one in deliveries:
+            read.append(
+                candidates_of(one, grouper=self._grouper, scrubber=self._scrubber, received_at=received_at)
+            )
+            events += len(one.events)
+            if events >= _SLICE_EVENTS:
+                events = 0
+                await asyncio.sleep(0)
+        return read
 
     async def _store_known(self, candidates: Sequence[Candidate]) -> list[Outcome]:
         try:
@@ -105,19 +120,23 @@ class Pipeline:
 
     async def _store_batch(self, candidates: Sequence[Candidate]) -> list[Outcome]:
         batch = _sort(candidates)
-        rows = [candidate.row for candidate in batch.fresh.values()]
-        await self._store.prepare_days(frozenset(row.occurred_day for row in rows))
+        await self._store.prepare_days(frozenset(one.row.occurred_day for one in batch.fresh.values()))
         await self._register_unseen(batch.fresh.values())
+        spending = self._budget.spend(batch.fresh.values())
+        rows = spending.rows
         failpoint("worker.registered")
         async with self._store.write() as tx:
             failpoint("worker.begun")
             growth = self._evaluator.growth if self._evaluator else ()
-            counted = await tx.record_events(rows, growth) if rows else Counted(frozenset(), ())
+            counted = _NOTHING
+            if rows:
+                counted = await tx.record_events(rows, growth, bodies_most=self._budget.bodies_most)
             failpoint("worker.events_recorded")
             told = await self._count_windows(tx, batch, counted)
             await record_heard(tx, heard_in(candidates), now=self._clock())
             transitions = self._judge(counted)
             await apply_transitions(tx, transitions)
+            await keep_bodies(tx, _bodies_of(transitions, rows, counted))
             failpoint("worker.transitions_applied")
             if self._evaluator and told:
                 await self._evaluator.tell(tx, told, transitions)
@@ -127,25 +146,31 @@ class Pipeline:
         failpoint("worker.committed")
         if self._evaluator and told:
             self._evaluator.confirm(told)
+        for reason, events in self._budget.confirm(spending, counted).items():
+            self._metrics.bodies.labels(reason=reason).inc(events)
         self._report(rows, counted, batch.unreadable, transitions)
         self._metrics.producer_reports.inc(sum(isinstance(one, Reported) for one in candidates))
         return _outcomes(candidates, counted.duplicates)
 
     async def _register_unseen(self, candidates: Iterable[Readable]) -> None:
         """Make known what this process has not seen; a restart asks the store once for each."""
-        fingerprints: dict[bytes, NewFingerprint] = {}
+        now = self._clock()
+        first: dict[bytes, Readable] = {}
         sightings: set[Sighting] = set()
         for candidate in candidates:
+            first.setdefault(candidate.row.fingerprint, candidate)
             if (sighting := candidate.sighting) not in self._sightings:
                 sightings.add(sighting)
-                if sighting.fingerprint not in self._fingerprints:
-                    fingerprints.setdefault(sighting.fingerprint, candidate.new_fingerprint())
-        if not sightings:
+        unknown = self._budget.unknown_in(first, now=now)
+        if not unknown and not sightings:
             return
-        await self._store.register(list(fingerprints.values()), sorted(sightings))
-        if len(self._sightings) > _KNOWN_MAXIMUM:
-            self._forget()
-        self._fingerprints.update(fingerprints)
+        spent = await read_spent(self._store, unknown)
+        new = [first[one].new_fingerprint() for one in first if one in unknown and one not in spent]
+        if new or sightings:
+            await self._store.register(new, sorted(sightings))
+        self._budget.learn({one.fingerprint: Spent() for one in new} | spent, now=now)
+        if len(self._sightings) > _SIGHTINGS_MAXIMUM:
+            self._sightings.clear()
         self._sightings.update(sightings)
 
     async def _count_windows(self, tx: Transaction, batch: _Sorted, counted: Counted) -> Told | None:
@@ -159,7 +184,7 @@ class Pipeline:
         return [transition for transition in judged if transition is not None]
 
     def _forget(self) -> None:
-        self._fingerprints.clear()
+        self._budget.forget()
         self._sightings.clear()
 
     def _report(
@@ -205,6 +230,20 @@ def _sort(candidates: Sequence[Candidate]) -> _Sorted:
         elif isinstance(candidate, Readable):
             batch.fresh.setdefault(candidate.row.event_id, candidate)
     return batch
+
+
+def _bodies_of(
+    transitions: Iterable[Transition], rows: Iterable[EventRow], counted: Counted
+) -> list[tuple[int, EventRow]]:
+    """Events that changed an incident, which their body tells why, and whose body the budget did not keep."""
+    changed = {transition.event_id: transition.incident_id for transition in transitions}
+    if not changed:
+        return []
+    return [
+        (changed[row.event_id], row)
+        for row in rows
+        if row.event_id in changed and (row.body is not Body.KEPT or row.event_id in counted.cut)
+    ]
 
 
 def _outcomes(candidates: Sequence[Candidate], duplicates: frozenset[str]) -> list[Outcome]:

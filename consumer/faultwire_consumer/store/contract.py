@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 from sqlalchemy import Executable, Row
 
 from faultwire_consumer.domain.incident import Touched
+from faultwire_consumer.domain.keeping import BODIES_PER_INCIDENT, Body, ceiling_of
 from faultwire_shared.event import ErrorSeverity
 
 
@@ -56,6 +57,8 @@ class EventRow(Struct, frozen=True, kw_only=True):
     producer_id: str | None
     sequence: int | None
     doc: bytes
+    body: Body = Body.KEPT
+    """Where ``doc`` is to be kept."""
 
 
 class NewFingerprint(Struct, frozen=True, kw_only=True):
@@ -72,6 +75,8 @@ class NewFingerprint(Struct, frozen=True, kw_only=True):
     category: str
     code: str
     occurred_at: datetime
+    search_text: str
+    """What the incident is searched by, see `faultwire_consumer.domain.search_text`."""
 
 
 class Sighting(Struct, frozen=True, order=True):
@@ -82,11 +87,19 @@ class Sighting(Struct, frozen=True, order=True):
     release: str
 
 
+BODIES_MOST: Final = ceiling_of(BODIES_PER_INCIDENT)
+"""How many bodies the events of one incident have, unless configured otherwise."""
+
+
 class Counted(Struct, frozen=True):
     """What came of a batch: the ids that were stored before, and the incidents to judge."""
 
     duplicates: frozenset[str]
     touched: tuple[Touched, ...]
+    cut: frozenset[str] = frozenset()
+    """Events whose body was to be kept and was not, for other workers had spent the budget."""
+    bodies: Mapping[bytes, int] = field(default_factory=dict)
+    """How many an incident has now, by one of its fingerprints, where that may be news."""
 
 
 class Transaction(Protocol):
@@ -103,12 +116,17 @@ class Transaction(Protocol):
         """Run one SQLAlchemy Core statement; its rows, if it gives any."""
         ...
 
-    async def record_events(self, rows: Sequence[EventRow], growth: Sequence[int] = ()) -> Counted:
+    async def record_events(
+        self, rows: Sequence[EventRow], growth: Sequence[int] = (), *, bodies_most: int = BODIES_MOST
+    ) -> Counted:
         """Insert the events, and count exactly those that were not there before.
 
         Rows come without two of one id. Incidents come back where a decision may be due: first
         sight, a status that is not open, a severity that rose, or a count that passed one of
         ``growth``, which is ascending.
+
+        Bodies go where the rows say, but never so that an incident's events have more than
+        ``bodies_most``, however many workers keep some at once.
 
         Raises:
             UnknownFingerprintsError: a fingerprint was never registered, or is gone.

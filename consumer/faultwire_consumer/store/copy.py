@@ -10,7 +10,7 @@ from msgspec import Struct
 from sqlalchemy import URL, Table
 from sqlalchemy.exc import DBAPIError
 
-from faultwire_consumer.store import migrate
+from faultwire_consumer.store import migrate, schema_version
 from faultwire_consumer.store.contract import MigrationError, StoreUnavailableError
 from faultwire_consumer.store.copy_plan import (
     CopyDiffersError,
@@ -116,12 +116,12 @@ async def _open(side: Side) -> AsyncIterator[None]:
 
 
 async def _check_schemas(source_url: str, target_url: str, source: Side, target: Side) -> None:
-    current, needed = await migrate.status(source_url)
+    current, needed = await schema_version.status(source_url)
     if current is None:
         raise MigrationError(f"{source.where} is no database of faultwire's")
     if current != needed:
         raise MigrationError(_other_schema(source, current, needed))
-    current, _ = await migrate.status(target_url)
+    current, _ = await schema_version.status(target_url)
     if current is None:
         await migrate.upgrade(target_url)
     elif current != needed:
@@ -130,7 +130,7 @@ async def _check_schemas(source_url: str, target_url: str, source: Side, target:
 
 def _other_schema(side: Side, current: str, needed: str) -> str:
     if current > needed:
-        return f"{side.where}: {migrate.newer_than_release(current)}"
+        return f"{side.where}: {schema_version.newer_than_release(current)}"
     return (
         f"the schema of {side.where} is {current}, this release needs {needed}; "
         f"run `faultwire db upgrade --database-url {side.where}`"

@@ -2,16 +2,18 @@
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select
 
+from faultwire_consumer.domain.query import Query
 from faultwire_consumer.store.contract import Store
-from faultwire_consumer.store.event_queries import EventFilter, event_conditions
+from faultwire_consumer.store.kept_body import doc_of
 from faultwire_consumer.store.paging import Position, decode_cursor, encode_cursor
+from faultwire_consumer.store.query_condition import event_conditions, fingerprint_conditions
 from faultwire_consumer.store.row import values_of
-from faultwire_consumer.store.schema import events, fingerprints
+from faultwire_consumer.store.schema import events, fingerprints, incidents
 
 PIECE_ROWS: Final = 200
 """Rows of one query: neither the database nor the memory is held for long, though a body may have 256 KiB."""
@@ -35,33 +37,45 @@ class Kept(Struct, frozen=True, kw_only=True):
 
 
 async def read_pieces(
-    store: Store, wanted: EventFilter, *, cursor: str | None = None
+    store: Store, query: Query, *, now: datetime, cursor: str | None = None
 ) -> AsyncIterator[Sequence[Kept]]:
     """Events that match, the first received first; the last piece has fewer rows than `PIECE_ROWS`, or none.
+
+    Args:
+        store: where they are.
+        query: which of them.
+        now: what times in the query are counted back from.
+        cursor: where to go on.
 
     Raises:
         BadCursorError: the cursor is none of this order.
     """
     position = decode_cursor(_LISTING, cursor, str) if cursor is not None else None
+    chosen = _select(store.name, query, now)
     while True:
-        piece = await _read_piece(store, wanted, position)
+        statement = chosen if position is None else chosen.where(*_behind(position))
+        piece = [Kept(**values_of(row)) for row in await store.read(statement)]
         yield piece
         if len(piece) < PIECE_ROWS:
             return
         position = decode_cursor(_LISTING, piece[-1].cursor, str)
 
 
-async def _read_piece(store: Store, wanted: EventFilter, position: Position | None) -> Sequence[Kept]:
+def _select(database: str, query: Query, now: datetime) -> Select[Any]:
+    names = ("event_id", "received_at", "count", "fingerprint")
+    grouped = events.join(fingerprints, fingerprints.c.fingerprint == events.c.fingerprint)
     statement = (
-        select(*(events.c[name] for name in Kept.__struct_fields__[:-1]), fingerprints.c.incident_id)
-        .select_from(events.join(fingerprints, fingerprints.c.fingerprint == events.c.fingerprint))
-        .where(*event_conditions(wanted))
+        select(*(events.c[name] for name in names), doc_of(events).label("doc"), fingerprints.c.incident_id)
+        .select_from(grouped.join(incidents, incidents.c.id == fingerprints.c.incident_id))
         .order_by(events.c.received_at, events.c.event_id)
         .limit(PIECE_ROWS)
     )
-    if position is not None:
-        statement = statement.where(*_behind(position))
-    return [Kept(**values_of(row)) for row in await store.read(statement)]
+    if not query.terms:
+        return statement
+    return statement.where(
+        *event_conditions(query, events.c, database=database, now=now),
+        *fingerprint_conditions(query, database=database, now=now),
+    )
 
 
 def _behind(position: Position) -> Sequence[ColumnElement[bool]]:

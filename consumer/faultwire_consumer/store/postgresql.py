@@ -10,8 +10,11 @@ import asyncpg
 from sqlalchemy import URL, Executable, Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from faultwire_consumer.domain.keeping import Body
 from faultwire_consumer.store import record_postgresql as sql
+from faultwire_consumer.store.body import edges_to_mend
 from faultwire_consumer.store.contract import (
+    BODIES_MOST,
     Counted,
     EventRow,
     NewFingerprint,
@@ -45,12 +48,27 @@ class PostgresqlTransaction:
         result = await self._connection.execute(statement, parameters)
         return result.all() if result.returns_rows else []
 
-    async def record_events(self, rows: Sequence[EventRow], growth: Sequence[int] = ()) -> Counted:
-        """Insert and count a batch in one statement."""
+    async def record_events(
+        self, rows: Sequence[EventRow], growth: Sequence[int] = (), *, bodies_most: int = BODIES_MOST
+    ) -> Counted:
+        """Insert and count a batch in one statement; others follow only where it kept what it may not."""
         earlier = await self._stored_under_own_day(rows)
         fresh = [row for row in rows if row.event_id not in earlier]
-        counted = sql.counted_from(await self._driver.fetch(sql.RECORD, *sql.columns_of(fresh), growth))
-        return Counted(counted.duplicates | earlier, counted.touched)
+        answer = await self._driver.fetch(sql.RECORD, *sql.columns_of(fresh), growth, bodies_most)
+        counted = sql.counted_from(answer)
+        cut: set[str] = set()
+        for surplus in sql.surpluses_in(answer, bodies_most):
+            days, ids = sql.kept_columns(fresh, counted.duplicates)
+            narrowed = await self._driver.fetch(sql.CUT, days, ids, surplus.incident_id, surplus.bodies)
+            cut.update(row["event_id"] for row in narrowed)
+        if cut or counted.duplicates:
+            await self._mend_edges(edges_to_mend(fresh, duplicates=counted.duplicates, cut=cut))
+        bodies = sql.bodies_in(answer, fresh, bodies_most)
+        return Counted(counted.duplicates | earlier, counted.touched, frozenset(cut), bodies)
+
+    async def _mend_edges(self, edges: Sequence[tuple[Body, EventRow]]) -> None:
+        if edges:
+            await self._driver.execute(sql.PUT_EDGES, *sql.edge_columns(edges))
 
     async def _stored_under_own_day(self, rows: Sequence[EventRow]) -> frozenset[str]:
         late = [row.event_id for row in rows if row.occurred_day == QUARANTINE_DAY]

@@ -5,10 +5,15 @@ figures beside the shapes in ``tests/benchmarks``. PostgreSQL promises no order 
 write, so incidents are locked in order by one of their own, and every insert is ordered.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
 from typing import Any, Final
 
+from msgspec import Struct
+
 from faultwire_consumer.domain.incident import Status, Touched
+from faultwire_consumer.domain.keeping import Body
+from faultwire_consumer.store.body import EDGES
 from faultwire_consumer.store.contract import (
     Counted,
     EventRow,
@@ -16,38 +21,49 @@ from faultwire_consumer.store.contract import (
     Sighting,
     UnknownFingerprintsError,
 )
-from faultwire_consumer.store.schema import search_text
 from faultwire_shared.event import ErrorSeverity
 
-RECORD: Final = """
+_PUT_EDGE: Final = """
+  ON CONFLICT (fingerprint, edge) DO UPDATE SET occurred_day = excluded.occurred_day,
+      event_id = excluded.event_id, occurred_at = excluded.occurred_at, doc_codec = 0, doc = excluded.doc
+  WHERE CASE excluded.edge WHEN 'first' THEN excluded.occurred_at < b.occurred_at
+    ELSE (excluded.occurred_at, excluded.event_id COLLATE "C") > (b.occurred_at, b.event_id COLLATE "C") END
+"""
+
+RECORD: Final = f"""
 WITH src AS (
   SELECT * FROM unnest($1::date[], $2::text[], $3::bytea[], $4::timestamptz[], $5::timestamptz[],
       $6::smallint[], $7::text[], $8::text[], $9::text[], $10::bigint[], $11::text[], $12::bigint[],
-      $13::bytea[])
+      $13::bytea[], $14::text[])
     AS s(occurred_day, event_id, fingerprint, occurred_at, received_at,
-      severity, service, environment, release, count, producer_id, sequence, doc)
+      severity, service, environment, release, count, producer_id, sequence, doc, edge)
 ), ins AS (
   INSERT INTO faultwire.events (occurred_day, event_id, fingerprint, occurred_at, received_at,
       severity, service, environment, release, count, producer_id, sequence, doc_codec, doc)
   SELECT occurred_day, event_id, fingerprint, occurred_at, received_at,
-      severity, service, environment, release, count, producer_id, sequence, 0, doc
+      severity, service, environment, release, count, producer_id, sequence, 0,
+      CASE WHEN edge IS NULL THEN doc END
   FROM src
   WHERE NOT EXISTS (SELECT 1 FROM faultwire.events q
                     WHERE q.occurred_day = '1970-01-01' AND q.event_id = src.event_id)
   ORDER BY occurred_day, event_id
   ON CONFLICT DO NOTHING
-  RETURNING event_id, fingerprint, environment, occurred_at, count, severity, release
+  RETURNING event_id, fingerprint, environment, occurred_at, count, severity, release,
+      doc IS NOT NULL AS has_body
 ), grp AS (
   SELECT fingerprint, environment, date_trunc('hour', occurred_at, 'UTC') AS hour, sum(count)::bigint AS n,
       min(occurred_at) AS first_at, max(occurred_at) AS last_at, max(severity) AS severity,
       (array_agg(event_id ORDER BY occurred_at DESC, event_id))[1] AS newest_event_id,
-      (array_agg(release ORDER BY occurred_at DESC) FILTER (WHERE release IS NOT NULL))[1] AS release
+      (array_agg(release ORDER BY occurred_at DESC) FILTER (WHERE release IS NOT NULL))[1] AS release,
+      count(*) FILTER (WHERE has_body)::int AS bodies,
+      max(occurred_at) FILTER (WHERE has_body) AS body_at
   FROM ins GROUP BY 1, 2, 3
 ), per AS (
   SELECT f.incident_id AS id, sum(g.n)::bigint AS n, min(g.first_at) AS first_at, max(g.last_at) AS last_at,
       max(g.severity) AS severity,
       (array_agg(g.newest_event_id ORDER BY g.last_at DESC))[1] AS newest_event_id,
-      (array_agg(g.release ORDER BY g.last_at DESC) FILTER (WHERE g.release IS NOT NULL))[1] AS release
+      (array_agg(g.release ORDER BY g.last_at DESC) FILTER (WHERE g.release IS NOT NULL))[1] AS release,
+      sum(g.bodies)::int AS bodies, max(g.body_at) AS body_at
   FROM grp g JOIN faultwire.fingerprints f USING (fingerprint) GROUP BY 1
 ), locked AS MATERIALIZED (
   SELECT i.id, i.severity, i.count FROM faultwire.incidents i
@@ -58,10 +74,19 @@ WITH src AS (
       first_seen_at = CASE WHEN l.count = 0 THEN p.first_at ELSE least(i.first_seen_at, p.first_at) END,
       last_seen_at = CASE WHEN l.count = 0 THEN p.last_at ELSE greatest(i.last_seen_at, p.last_at) END,
       severity = greatest(i.severity, p.severity),
-      last_release = coalesce(p.release, i.last_release)
+      last_release = coalesce(p.release, i.last_release),
+      bodies = i.bodies + p.bodies,
+      body_kept_at = greatest(i.body_kept_at, p.body_at)
   FROM per p JOIN locked l USING (id) WHERE i.id = p.id
   RETURNING i.id, i.status, i.episode, i.resolved_at, i.severity, l.severity AS severity_before,
-      i.count, l.count AS count_before, p.last_at, p.newest_event_id, p.n
+      i.count, l.count AS count_before, p.last_at, p.newest_event_id, p.n,
+      i.bodies, p.bodies AS bodies_added
+), edges AS (
+  INSERT INTO faultwire.edge_bodies AS b
+      (fingerprint, edge, occurred_day, event_id, occurred_at, doc_codec, doc)
+  SELECT s.fingerprint, s.edge, s.occurred_day, s.event_id, s.occurred_at, 0, s.doc
+  FROM src s JOIN ins USING (event_id) WHERE s.edge IS NOT NULL ORDER BY 1, 2
+{_PUT_EDGE}
 ), hours AS (
   INSERT INTO faultwire.hourly AS h (fingerprint, environment, hour, count)
   SELECT fingerprint, environment, hour, n FROM grp ORDER BY 1, 2, 3
@@ -70,14 +95,43 @@ WITH src AS (
 SELECT 'touched' AS kind, id, status, episode, resolved_at, severity, severity_before, count_before,
     count, last_at, newest_event_id, NULL::bigint AS inserted, NULL::bigint AS counted
 FROM touched WHERE count_before = 0 OR status <> 'open' OR severity > severity_before
-    OR width_bucket(count, $14::bigint[]) > width_bucket(count_before, $14::bigint[])
+    OR width_bucket(count, $15::bigint[]) > width_bucket(count_before, $15::bigint[])
+UNION ALL
+SELECT 'bodies', id, NULL, NULL, NULL, NULL, NULL, NULL, bodies, NULL, newest_event_id, NULL, bodies_added
+FROM touched WHERE bodies_added > 0
+    AND (bodies > $16::int OR bodies * 16 / $16::int > (bodies - bodies_added) * 16 / $16::int)
 UNION ALL
 SELECT 'duplicate', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, s.event_id, NULL, NULL
 FROM src s WHERE NOT EXISTS (SELECT 1 FROM ins WHERE ins.event_id = s.event_id)
 UNION ALL
 SELECT 'totals', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
     (SELECT coalesce(sum(n), 0) FROM grp)::bigint, (SELECT coalesce(sum(n), 0) FROM touched)::bigint
+"""  # noqa: S608 - what is put in is a constant of this module
+
+CUT: Final = """
+WITH cut AS (
+  SELECT e.occurred_day, e.event_id FROM unnest($1::date[], $2::text[]) AS s(occurred_day, event_id)
+  JOIN faultwire.events e USING (occurred_day, event_id)
+  JOIN faultwire.fingerprints f USING (fingerprint)
+  WHERE f.incident_id = $3 ORDER BY e.occurred_at, e.event_id LIMIT $4
+), narrowed AS (
+  UPDATE faultwire.events e SET doc = NULL FROM cut
+  WHERE e.occurred_day = cut.occurred_day AND e.event_id = cut.event_id RETURNING e.event_id
+), returned AS (
+  UPDATE faultwire.incidents SET bodies = bodies - (SELECT count(*) FROM narrowed) WHERE id = $3
+)
+SELECT event_id FROM narrowed
 """
+"""Takes back the bodies of a batch that are beyond the budget; its incident is locked by then."""
+
+PUT_EDGES: Final = f"""
+INSERT INTO faultwire.edge_bodies AS b
+    (fingerprint, edge, occurred_day, event_id, occurred_at, doc_codec, doc)
+SELECT f, e, d, i, at, 0, doc
+FROM unnest($1::bytea[], $2::text[], $3::date[], $4::text[], $5::timestamptz[], $6::bytea[])
+    AS s(f, e, d, i, at, doc) ORDER BY 1, 2
+{_PUT_EDGE}
+"""  # noqa: S608 - as above
 
 REGISTER: Final = """
 WITH src AS (
@@ -127,7 +181,9 @@ def columns_of(rows: Sequence[EventRow]) -> tuple[list[Any], ...]:
         [row.count for row in ordered],
         [row.producer_id for row in ordered],
         [row.sequence for row in ordered],
-        [row.doc for row in ordered],
+        # What is kept nowhere is not sent: in a flood that is nearly all of it.
+        [None if row.body is Body.NONE else row.doc for row in ordered],
+        [row.body if row.body in EDGES else None for row in ordered],
     )
 
 
@@ -143,6 +199,49 @@ def counted_from(answer: Sequence[Any]) -> Counted:
     return Counted(
         duplicates=frozenset(row["newest_event_id"] for row in answer if row["kind"] == "duplicate"),
         touched=tuple(_touched(row) for row in answer if row["kind"] == "touched"),
+    )
+
+
+class Surplus(Struct, frozen=True):
+    """An incident whose events have more bodies than they may."""
+
+    incident_id: int
+    bodies: int
+
+
+def surpluses_in(answer: Sequence[Any], bodies_most: int) -> list[Surplus]:
+    """What this batch put beyond the budget, in the order of the incidents."""
+    found = [
+        Surplus(row["id"], min(row["count"] - bodies_most, row["counted"]))
+        for row in answer
+        if row["kind"] == "bodies" and row["count"] > bodies_most
+    ]
+    return sorted(found, key=lambda one: one.incident_id)
+
+
+def bodies_in(answer: Sequence[Any], rows: Sequence[EventRow], bodies_most: int) -> Mapping[bytes, int]:
+    """How many bodies an incident's events have, by the fingerprint of its newest."""
+    found = {row["newest_event_id"]: row["count"] for row in answer if row["kind"] == "bodies"}
+    if not found:
+        return {}
+    return {row.fingerprint: min(found[row.event_id], bodies_most) for row in rows if row.event_id in found}
+
+
+def kept_columns(rows: Sequence[EventRow], duplicates: Collection[str]) -> tuple[list[date], list[str]]:
+    """The keys of the rows that were stored with their bodies."""
+    kept = [row for row in rows if row.body is Body.KEPT and row.event_id not in duplicates]
+    return [row.occurred_day for row in kept], [row.event_id for row in kept]
+
+
+def edge_columns(edges: Sequence[tuple[Body, EventRow]]) -> tuple[list[Any], ...]:
+    """Bodies of first and last events as the statement's arrays."""
+    return (
+        [row.fingerprint for _, row in edges],
+        [edge for edge, _ in edges],
+        [row.occurred_day for _, row in edges],
+        [row.event_id for _, row in edges],
+        [row.occurred_at for _, row in edges],
+        [row.doc for _, row in edges],
     )
 
 
@@ -176,7 +275,7 @@ def register_columns(new: Sequence[NewFingerprint]) -> tuple[list[Any], ...]:
         [one.category for one in new],
         [one.code for one in new],
         [one.occurred_at for one in new],
-        [search_text(one.title, one.culprit, one.code, one.service) for one in new],
+        [one.search_text for one in new],
     )
 
 

@@ -12,14 +12,17 @@ from typing import Final
 from msgspec import Struct
 
 from faultwire_consumer.domain.incident import Status, Touched
+from faultwire_consumer.domain.keeping import Body
+from faultwire_consumer.store.body import edges_in, edges_to_mend
 from faultwire_consumer.store.contract import (
+    BODIES_MOST,
     Counted,
     EventRow,
     NewFingerprint,
     Sighting,
     UnknownFingerprintsError,
 )
-from faultwire_consumer.store.schema import QUARANTINE_DAY, from_micros, search_text, to_micros
+from faultwire_consumer.store.schema import QUARANTINE_DAY, from_micros, to_micros
 from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.event_id import day_of
 
@@ -36,8 +39,16 @@ _COUNT_HOUR: Final = """
 INSERT INTO hourly (fingerprint, environment, hour, count) VALUES (?, ?, ?, ?)
 ON CONFLICT (fingerprint, environment, hour) DO UPDATE SET count = hourly.count + excluded.count
 """
+_PUT_EDGE: Final = """
+INSERT INTO edge_bodies (fingerprint, edge, occurred_day, event_id, occurred_at, doc_codec, doc)
+VALUES (?, ?, ?, ?, ?, 0, ?)
+ON CONFLICT (fingerprint, edge) DO UPDATE SET occurred_day = excluded.occurred_day,
+    event_id = excluded.event_id, occurred_at = excluded.occurred_at, doc_codec = 0, doc = excluded.doc
+WHERE CASE excluded.edge WHEN 'first' THEN excluded.occurred_at < edge_bodies.occurred_at
+    ELSE (excluded.occurred_at, excluded.event_id) > (edge_bodies.occurred_at, edge_bodies.event_id) END
+"""
 _BEFORE: Final = """
-SELECT i.id, i.severity, i.count
+SELECT i.id, i.severity, i.count, i.bodies
 FROM fingerprints f JOIN incidents i ON i.id = f.incident_id WHERE f.fingerprint = ?
 """
 _TOUCH: Final = """
@@ -45,7 +56,10 @@ UPDATE incidents SET count = count + :n,
     first_seen_at = CASE WHEN count = 0 THEN :first_at ELSE min(first_seen_at, :first_at) END,
     last_seen_at = CASE WHEN count = 0 THEN :last_at ELSE max(last_seen_at, :last_at) END,
     severity = max(severity, :severity),
-    last_release = coalesce(:release, last_release)
+    last_release = coalesce(:release, last_release),
+    bodies = bodies + :bodies,
+    body_kept_at = CASE WHEN :bodies = 0 THEN body_kept_at
+        ELSE max(coalesce(body_kept_at, :body_at), :body_at) END
 WHERE id = :id RETURNING status, episode, resolved_at, severity, count
 """
 _REGISTER: Final = """
@@ -67,6 +81,8 @@ class _Sum(Struct):
     severity: int
     newest_event_id: str
     release: str | None
+    bodies: int
+    body_at: int
 
     def add(self, other: "_Sum") -> None:
         self.n += other.n
@@ -75,30 +91,80 @@ class _Sum(Struct):
         if other.last_at > self.last_at:
             self.last_at, self.newest_event_id = other.last_at, other.newest_event_id
             self.release = other.release or self.release
+        self.bodies += other.bodies
+        self.body_at = max(self.body_at, other.body_at)
 
 
-def record(connection: sqlite3.Connection, rows: Sequence[EventRow], growth: Sequence[int]) -> Counted:
+class _Before(Struct):
+    """An incident as a batch meets it, and the bodies that its events may still have."""
+
+    incident_id: int
+    severity: int
+    count: int
+    room: int
+
+
+_Incidents = dict[bytes, _Before]
+
+
+def record(
+    connection: sqlite3.Connection,
+    rows: Sequence[EventRow],
+    growth: Sequence[int] = (),
+    *,
+    bodies_most: int = BODIES_MOST,
+) -> Counted:
     """Insert a batch and count exactly those that were not there before, inside the caller's transaction."""
     cursor = connection.cursor()
-    new = [row for row in rows if _insert(cursor, row)]
+    incidents = _incidents_of(cursor, rows, bodies_most)
+    new: list[EventRow] = []
+    cut: set[str] = set()
     hours: dict[tuple[bytes, str, int], int] = {}
     sums: dict[bytes, _Sum] = {}
-    for row in new:
+    for row in rows:
+        before = incidents.get(row.fingerprint)
+        has_body = row.body is Body.KEPT and before is not None and before.room > 0
+        if not _insert(cursor, row, row.doc if has_body else None):
+            continue
+        new.append(row)
+        if before is not None and has_body:
+            before.room -= 1
+        elif row.body is Body.KEPT:
+            cut.add(row.event_id)
         at = to_micros(row.occurred_at)
         hour = (row.fingerprint, row.environment, at - at % _HOUR)
         hours[hour] = hours.get(hour, 0) + row.count
-        one = _Sum(row.count, at, at, row.severity.rank, row.event_id, row.release)
+        one = _Sum(
+            row.count, at, at, row.severity.rank, row.event_id, row.release, has_body, at if has_body else 0
+        )
         if (known := sums.setdefault(row.fingerprint, one)) is not one:
             known.add(one)
     cursor.executemany(_COUNT_HOUR, [(*hour, count) for hour, count in hours.items()])
     stored = {row.event_id for row in new}
+    duplicates = frozenset(row.event_id for row in rows if row.event_id not in stored)
+    _put_edges(cursor, [*edges_in(new), *edges_to_mend(rows, duplicates=duplicates, cut=cut)])
+    touched = tuple(_touch_incidents(cursor, sums, incidents))
     return Counted(
-        duplicates=frozenset(row.event_id for row in rows if row.event_id not in stored),
-        touched=tuple(one for one in _touch_incidents(cursor, sums) if _may_decide(one, growth)),
+        duplicates=duplicates,
+        touched=tuple(one for one in touched if _may_decide(one, growth)),
+        cut=frozenset(cut),
+        bodies={row.fingerprint: bodies_most for row in new if row.event_id in cut},
     )
 
 
-def _insert(cursor: sqlite3.Cursor, row: EventRow) -> bool:
+def _incidents_of(cursor: sqlite3.Cursor, rows: Sequence[EventRow], bodies_most: int) -> _Incidents:
+    incidents: _Incidents = {}
+    same: dict[int, _Before] = {}
+    for fingerprint in {row.fingerprint for row in rows}:
+        found = cursor.execute(_BEFORE, (fingerprint,)).fetchone()
+        if found is not None:
+            incident_id, severity, count, bodies = found
+            before = _Before(incident_id, severity, count, bodies_most - bodies)
+            incidents[fingerprint] = same.setdefault(incident_id, before)
+    return incidents
+
+
+def _insert(cursor: sqlite3.Cursor, row: EventRow, doc: bytes | None) -> bool:
     own_day = day_of(row.event_id) if row.occurred_day == QUARANTINE_DAY else QUARANTINE_DAY
     cursor.execute(
         _INSERT_EVENT,
@@ -115,7 +181,7 @@ def _insert(cursor: sqlite3.Cursor, row: EventRow) -> bool:
             row.count,
             row.producer_id,
             row.sequence,
-            row.doc,
+            doc,
             own_day.isoformat(),
             row.event_id,
         ),
@@ -123,19 +189,37 @@ def _insert(cursor: sqlite3.Cursor, row: EventRow) -> bool:
     return cursor.rowcount == 1
 
 
-def _touch_incidents(cursor: sqlite3.Cursor, sums: dict[bytes, _Sum]) -> Iterable[Touched]:
-    before: dict[int, tuple[int, int]] = {}
+def _put_edges(cursor: sqlite3.Cursor, edges: Sequence[tuple[Body, EventRow]]) -> None:
+    cursor.executemany(
+        _PUT_EDGE,
+        [
+            (
+                row.fingerprint,
+                edge,
+                row.occurred_day.isoformat(),
+                row.event_id,
+                to_micros(row.occurred_at),
+                row.doc,
+            )
+            for edge, row in edges
+        ],
+    )
+
+
+def _touch_incidents(
+    cursor: sqlite3.Cursor, sums: dict[bytes, _Sum], incidents: _Incidents
+) -> Iterable[Touched]:
+    before: dict[int, _Before] = {}
     added: dict[int, _Sum] = {}
     for fingerprint, one in sums.items():
-        found = cursor.execute(_BEFORE, (fingerprint,)).fetchone()
-        if found is None:
+        if fingerprint not in incidents:
             raise UnknownFingerprintsError(f"{one.n} events without an incident")
-        incident_id, severity, count = found
-        before[incident_id] = (severity, count)
-        if (known := added.setdefault(incident_id, one)) is not one:
+        incident = incidents[fingerprint]
+        before[incident.incident_id] = incident
+        if (known := added.setdefault(incident.incident_id, one)) is not one:
             known.add(one)
     for incident_id, one in sorted(added.items()):
-        yield _touch(cursor, incident_id, one, before[incident_id])
+        yield _touch(cursor, one, before[incident_id])
 
 
 def _may_decide(touched: Touched, growth: Sequence[int]) -> bool:
@@ -147,27 +231,28 @@ def _may_decide(touched: Touched, growth: Sequence[int]) -> bool:
     )
 
 
-def _touch(cursor: sqlite3.Cursor, incident_id: int, one: _Sum, before: tuple[int, int]) -> Touched:
-    severity_before, count_before = before
+def _touch(cursor: sqlite3.Cursor, one: _Sum, before: _Before) -> Touched:
     status, episode, resolved_at, severity, count = cursor.execute(
         _TOUCH,
         {
-            "id": incident_id,
+            "id": before.incident_id,
             "n": one.n,
             "first_at": one.first_at,
             "last_at": one.last_at,
             "severity": one.severity,
             "release": one.release,
+            "bodies": one.bodies,
+            "body_at": one.body_at,
         },
     ).fetchone()
     return Touched(
-        incident_id=incident_id,
+        incident_id=before.incident_id,
         status=Status(status),
         episode=episode,
-        first_sight=count_before == 0,
-        severity_before=ErrorSeverity.from_rank(severity_before),
+        first_sight=before.count == 0,
+        severity_before=ErrorSeverity.from_rank(before.severity),
         severity=ErrorSeverity.from_rank(severity),
-        count_before=count_before,
+        count_before=before.count,
         count=count,
         resolved_at=None if resolved_at is None else from_micros(resolved_at),
         newest_at=from_micros(one.last_at),
@@ -206,7 +291,7 @@ def _register_one(cursor: sqlite3.Cursor, new: NewFingerprint) -> None:
             new.code,
             at,
             at,
-            search_text(new.title, new.culprit, new.code, new.service),
+            new.search_text,
         ),
     )
     cursor.execute(

@@ -22,6 +22,7 @@ from sqlalchemy.pool import StaticPool
 
 from faultwire_consumer.store import record_sqlite
 from faultwire_consumer.store.contract import (
+    BODIES_MOST,
     Counted,
     EventRow,
     NewFingerprint,
@@ -64,9 +65,14 @@ class SqliteTransaction:
 
         return await self._store.in_thread(run)
 
-    async def record_events(self, rows: Sequence[EventRow], growth: Sequence[int] = ()) -> Counted:
+    async def record_events(
+        self, rows: Sequence[EventRow], growth: Sequence[int] = (), *, bodies_most: int = BODIES_MOST
+    ) -> Counted:
         """Insert and count a batch in the writer's thread."""
-        return await self._store.in_thread(record_sqlite.record, driver_of(self._connection), rows, growth)
+        driver = driver_of(self._connection)
+        return await self._store.in_thread(
+            record_sqlite.record, driver, rows, growth, bodies_most=bodies_most
+        )
 
 
 def driver_of(connection: Connection) -> sqlite3.Connection:

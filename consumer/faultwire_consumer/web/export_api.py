@@ -1,17 +1,16 @@
 """Events by the thousand: as JSON lines to keep, and how this release would group them."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Final
 
 from aiohttp import web
 from msgspec import Struct
 
-from faultwire_consumer.store.event_queries import EventFilter
 from faultwire_consumer.store.export_queries import PIECE_ROWS, Kept, read_pieces
 from faultwire_consumer.web.api import PREFIX, cursor_errors, read_parameters
-from faultwire_consumer.web.parameter import event_filter
-from faultwire_consumer.web.state import STORE
+from faultwire_consumer.web.parameter import Parameters, event_query
+from faultwire_consumer.web.state import CLOCK, STORE
 
 NDJSON: Final = "application/x-ndjson"
 NEXT_CURSOR: Final = "X-Next-Cursor"
@@ -54,11 +53,15 @@ _BREAKS: Final = bytes.maketrans(b"\r\n", b"  ")
 
 async def read_page(request: web.Request) -> Page:
     """The events that a request asks for, bounded by its limit and by bytes."""
-    parameters = read_parameters(request)
-    wanted, limit, cursor = event_filter(parameters), parameters.limit(), parameters.cursor()
+    # A duration means the same for every page, if the first one's time is told with the others.
+    now = read_parameters(request).moment("as_of") or request.app[CLOCK]()
+    parameters = Parameters({name: request.query.getall(name) for name in request.query}, now=now)
+    parameters.moment("as_of")
+    query, limit, cursor = event_query(parameters), parameters.limit(), parameters.cursor()
     parameters.finish()
+    pieces = read_pieces(request.app[STORE], query, now=now, cursor=cursor)
     with cursor_errors():
-        async with aclosing(_events(request, wanted, cursor)) as found:
+        async with aclosing(_events(pieces)) as found:
             return await _gather(found, limit)
 
 
@@ -77,11 +80,9 @@ async def _gather(found: AsyncIterator[tuple[Kept, bool]], limit: int) -> Page:
     return page
 
 
-async def _events(
-    request: web.Request, wanted: EventFilter, cursor: str | None
-) -> AsyncGenerator[tuple[Kept, bool]]:
+async def _events(pieces: AsyncIterator[Sequence[Kept]]) -> AsyncGenerator[tuple[Kept, bool]]:
     """Each event, and whether none follows it for certain."""
-    async for piece in read_pieces(request.app[STORE], wanted, cursor=cursor):
+    async for piece in pieces:
         is_end = len(piece) < PIECE_ROWS
         for place, event in enumerate(piece, start=1):
             yield event, is_end and place == len(piece)

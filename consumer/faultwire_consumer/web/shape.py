@@ -8,7 +8,8 @@ import msgspec
 from msgspec import Struct
 
 from faultwire_consumer.actions import ID_PREFIX
-from faultwire_consumer.store.event_queries import EventSummary, Grouping, StoredEvent
+from faultwire_consumer.store.event_list import EventSummary
+from faultwire_consumer.store.event_queries import Grouping, KeptEvents, StoredEvent
 from faultwire_consumer.store.letter_queries import DeadLetter, DeadLetterBody, LetterHistoryEntry
 from faultwire_consumer.store.producer_queries import Producer
 from faultwire_consumer.store.queries import HistoryEntry, Incident
@@ -62,6 +63,7 @@ class EventShape(Struct, frozen=True, kw_only=True):
     environment: str
     release: str | None
     count: int
+    body_kept: bool
 
 
 class EventList(Struct, frozen=True, kw_only=True):
@@ -204,22 +206,30 @@ def dead_letter_detail(
     )
 
 
-def event_document(event: StoredEvent) -> bytes:
-    """The event as on the wire, with its incident and when it was received."""
-    document = _wire_document(event)
+def event_document(event: StoredEvent, kept: KeptEvents | None) -> bytes:
+    """The event as on the wire, with its incident and when it was received.
+
+    Where its body is not kept, its row instead, and the ids of those of its kind that can be read.
+    """
+    document = _wire_document(event) if event.doc is not None else _row_document(event, kept)
     document["incident_id"] = f"{ID_PREFIX}{event.incident_id}"
     document["received_at"] = event.received_at
     return msgspec.json.encode(document)
 
 
+def _row_document(event: StoredEvent, kept: KeptEvents | None) -> dict[str, Any]:
+    names = ("id", "occurred_at", "severity", "service", "environment", "release", "count")
+    document = {name: getattr(event, name) for name in names}
+    return document | {"body_kept": False, "kept_events": kept, "truncated": ["$"]}
+
+
 def _wire_document(event: StoredEvent) -> dict[str, Any]:
-    if event.doc is None:
-        return {"id": event.id, "occurred_at": event.occurred_at, "truncated": ["$"]}
+    doc = event.doc or b""
     try:
-        return msgspec.json.decode(event.doc, type=dict[str, Any])
+        return msgspec.json.decode(doc, type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeDecodeError):
         # What stands in a field that no version knows was never read, and may be unreadable.
-        return msgspec.to_builtins(codec.decode(event.doc), builtin_types=(datetime,), str_keys=True)  # type: ignore[no-any-return]
+        return msgspec.to_builtins(codec.decode(doc), builtin_types=(datetime,), str_keys=True)  # type: ignore[no-any-return]
 
 
 def _fields(row: Struct, shape: type[Struct]) -> dict[str, Any]:
