@@ -13,6 +13,7 @@ from typing import Final
 
 import pika
 from msgspec import Struct
+from msgspec.structs import replace
 from tests.benchmarks import naive_faststream, naive_store, raw_consume, store_ceiling
 from tests.benchmarks.event import FINGERPRINTS, bodies
 from tests.benchmarks.usage import cpu_seconds, peak_mib
@@ -30,6 +31,7 @@ ROOT: Final = Path(__file__).parents[2]
 
 _NAIVE: Final = "naive"
 _LOOK_SECONDS: Final = 0.01
+_LAST_ROW: Final = "SELECT coalesce(max(rowid), 0) FROM events"
 
 
 class Drained(Struct, frozen=True):
@@ -37,8 +39,8 @@ class Drained(Struct, frozen=True):
 
     events: int
     seconds: float
-    cpu_seconds: float = 0.0
-    """Of the consumers, their start included."""
+    cpu_us: float = 0.0
+    """Microseconds of the consumers for an event, from when all of them were ready."""
     peak_mib: float = 0.0
     """Resident memory, at most, of one consumer."""
 
@@ -127,11 +129,17 @@ def drain_worker(
     with ThreadPoolExecutor() as starting:
         list(starting.map(Worker.start, crew))
     ready_at = time.time() if workers > 1 else None
+    processes, path = [one.process for one in crew], crew[0].home / "faultwire.db"
     try:
+        spent = _cpu(processes)
+        stored = _rows(path) if on_sqlite else _rows_of(place.database, "faultwire.events")
         if on_sqlite:
-            return _watch_sqlite(crew[0].home / "faultwire.db", count, [one.process for one in crew])
-        processes = [one.process for one in crew]
-        return _watch(place.database, "faultwire.events", "event_id", count, processes, since=ready_at)
+            drained = _watch_sqlite(path, count, processes)
+        else:
+            drained = _watch(place.database, "faultwire.events", "event_id", count, processes, since=ready_at)
+        assert stored < count, "it was drained before it could be looked at"
+        cpu_us = (_cpu(processes) - spent) / (count - stored) * 1e6
+        return replace(drained, cpu_us=cpu_us, peak_mib=max(peak_mib(one.pid) for one in processes))
     finally:
         for one in crew:
             one.kill()
@@ -221,18 +229,16 @@ def _watch(
         SELECT ids, extract(epoch FROM last - first),
                (SELECT count(*) FROM committed WHERE at > first) FROM bounds
     """
-    rows = f"SELECT count(*) FROM {table}"
 
     def has_all() -> bool:
         # The statistics cost nothing, but come late and may be over: the rows have the last word.
         _see_alive(processes)
-        return int(database.execute(inserted)) >= count and int(database.execute(rows)) >= count
+        return int(database.execute(inserted)) >= count and _rows_of(database, table) >= count
 
     wait_until(has_all, f"{count:,} rows in {table}", seconds=PATIENCE_SECONDS, pause=0.5)
-    cpu, peak = _cost(processes)
     distinct, seconds, later = database.execute(committed).split("|")
     assert int(distinct) == count, f"{distinct} distinct events of {count}"
-    return Drained(int(later), float(seconds), cpu, peak)
+    return Drained(int(later), float(seconds), peak_mib=max(peak_mib(one.pid) for one in processes))
 
 
 def _watch_sqlite(path: Path, count: int, processes: list[ServerProcess]) -> Drained:
@@ -242,7 +248,7 @@ def _watch_sqlite(path: Path, count: int, processes: list[ServerProcess]) -> Dra
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as connection:
         while True:
             now = time.perf_counter()
-            stored = connection.execute("SELECT coalesce(max(rowid), 0) FROM events").fetchone()[0]
+            stored = connection.execute(_LAST_ROW).fetchone()[0]
             if stored and first is None:
                 first = (now, stored)
             if stored >= count:
@@ -252,7 +258,7 @@ def _watch_sqlite(path: Path, count: int, processes: list[ServerProcess]) -> Dra
             time.sleep(_LOOK_SECONDS)
         assert connection.execute("SELECT count(*) FROM events").fetchone()[0] == count
     assert first is not None
-    return Drained(count - first[1], now - first[0], *_cost(processes))
+    return Drained(count - first[1], now - first[0])
 
 
 def _see_alive(processes: list[ServerProcess]) -> None:
@@ -260,9 +266,17 @@ def _see_alive(processes: list[ServerProcess]) -> None:
         assert process.is_running, process.log.read_text()
 
 
-def _cost(processes: list[ServerProcess]) -> tuple[float, float]:
-    cpu = sum(cpu_seconds(process.pid) for process in processes)
-    return cpu, max(peak_mib(process.pid) for process in processes)
+def _cpu(processes: list[ServerProcess]) -> float:
+    return sum(cpu_seconds(process.pid) for process in processes)
+
+
+def _rows_of(database: PostgreSQL, table: str) -> int:
+    return int(database.execute(f"SELECT count(*) FROM {table}"))
+
+
+def _rows(path: Path) -> int:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as connection:
+        return int(connection.execute(_LAST_ROW).fetchone()[0])
 
 
 def check_counts(
