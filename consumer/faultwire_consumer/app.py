@@ -123,12 +123,7 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event, notifyi
     dispatcher = Dispatcher(
         store, notifying.senders, metrics=metrics, clock=_now, public_url=config.public_url
     )
-    pipeline = Pipeline(
-        store,
-        metrics=metrics,
-        evaluator=Evaluator(policy, wake=dispatcher.wake),
-        bodies_per_incident=config.bodies_per_incident,
-    )
+    pipeline = _pipeline(config, store, metrics, Evaluator(policy, wake=dispatcher.wake))
     async with (
         _intake(config.broker_url, metrics) as (receivers, intake),
         _pinging(config.broker_url) as ping,
@@ -199,6 +194,16 @@ def _chores(config: WorkerConfig, store: Store, metrics: Metrics) -> dict[str, P
         "retention": LeasedChore(store, retention.LEASE, holder, keeper.keep, clock=_now),
         "store size": StoreSizeWatch(store, metrics=metrics),
     }
+
+
+def _pipeline(config: WorkerConfig, store: Store, metrics: Metrics, evaluator: Evaluator) -> Pipeline:
+    return Pipeline(
+        store,
+        metrics=metrics,
+        evaluator=evaluator,
+        bodies_per_incident=config.bodies_per_incident,
+        new_incidents_per_minute=config.new_incidents_per_minute,
+    )
 
 
 def _gap_watch(store: Store, pipeline: Pipeline, metrics: Metrics, loops: Sequence[LaneLoop]) -> GapWatch:

@@ -75,6 +75,8 @@ class WorkerConfig(BaseSettings):
     """The policy: who is told of what and when; without one the policy that is shipped."""
     bodies_per_incident: int = Field(default=1_000, ge=10, le=100_000)
     """How many events of one incident are kept whole; all are counted."""
+    new_incidents_per_minute: int = Field(default=500, ge=1)
+    """Of one service and exception type; what is beyond goes to one overflow incident."""
     public_url: str | None = None
     """Where people reach the page: notifications link there."""
     retention_critical_days: int = Field(default=DAYS, ge=KEPT_DAYS, le=DAYS_MOST)

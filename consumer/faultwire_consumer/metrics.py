@@ -38,6 +38,7 @@ class Metrics:
         self._declare_broker(self.registry)
         self._declare_replica(self.registry)
         self._declare_ingest(self.registry)
+        self._declare_storms(self.registry)
         self._declare_audit(self.registry)
         self._declare_notifications(self.registry)
         self._declare_growth(self.registry)
@@ -87,12 +88,6 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
-        self.bodies = Counter(
-            "faultwire_event_bodies_total",
-            "Stored events by why their body is kept with them, or is not (too_soon and spent).",
-            ["reason"],
-            registry=registry,
-        )
         self.batch_seconds = Histogram(
             "faultwire_batch_seconds",
             "Seconds from taking a batch to its commit.",
@@ -109,6 +104,19 @@ class Metrics:
             "faultwire_event_age_seconds",
             "Seconds from an event's occurrence to its commit.",
             buckets=_AGE_SECONDS,
+            registry=registry,
+        )
+
+    def _declare_storms(self, registry: CollectorRegistry) -> None:
+        self.events_overflowed = Counter(
+            "faultwire_events_overflowed_total",
+            "Stored events that an overflow incident took, for too many new incidents opened at once.",
+            registry=registry,
+        )
+        self.bodies = Counter(
+            "faultwire_event_bodies_total",
+            "Stored events by why their body is kept with them, or is not (too_soon and spent).",
+            ["reason"],
             registry=registry,
         )
 

@@ -34,6 +34,7 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "search.unindexed": "Free text is searched without an index; the line says why, and what mends it.",
     "delivery.dead_lettered": "An event could not be stored and stands in the dead letters with its reason.",
     "incident.opened": "An event of a kind never seen before opened an incident.",
+    "incident.overflowed": "Too many new incidents of one service and type; one takes what is beyond.",
     "incident.regressed": "An event occurred after its incident was resolved and opened a new episode.",
     "sequence.gap_told": "Numbered events of a producer did not arrive in time; an incident tells of it.",
     "sequence.gap_closed": "The missing events came late or are explained; their incident is resolved.",
