@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 from tests.clock import FixedClock
 from tests.servers import postgresql as postgresql_servers
 from tests.servers import rabbitmq as rabbitmq_servers
+from tests.servers.cluster import Cluster, cluster, vhost_in
 from tests.servers.postgresql import PostgreSQL, PrivatePostgreSQL
 from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
 from tests.servers.replication import ReplicatedPostgreSQL, replicated
@@ -47,6 +48,13 @@ def private_rabbitmq(_rabbitmq_nodes: rabbitmq_servers.Nodes) -> Iterator[Privat
     """A fresh vhost on a node of the test's own, to kill, freeze and starve."""
     with _rabbitmq_nodes.private() as broker:
         yield broker
+
+
+@pytest.fixture
+def rabbitmq_cluster(_rabbitmq_cluster: Cluster) -> Iterator[Cluster]:
+    """A fresh vhost, without topology, on three nodes; killed ones are started again at the end."""
+    with vhost_in(_rabbitmq_cluster) as whole:
+        yield whole
 
 
 @pytest.fixture
@@ -91,6 +99,12 @@ def _rabbitmq_nodes(pytestconfig: pytest.Config) -> Iterator[rabbitmq_servers.No
         yield nodes
     finally:
         nodes.stop()
+
+
+@pytest.fixture(scope="session")
+def _rabbitmq_cluster(_rabbitmq_nodes: rabbitmq_servers.Nodes) -> Iterator[Cluster]:
+    with cluster() as whole:
+        yield whole
 
 
 @pytest.fixture(scope="session")

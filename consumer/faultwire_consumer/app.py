@@ -1,10 +1,7 @@
 """The composition root: builds everything that a worker is, runs it, and ends it in order."""
 
 import asyncio
-import os
-import secrets
 import signal
-import socket
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -29,12 +26,14 @@ from faultwire_consumer.ingest.precedence import Precedence
 from faultwire_consumer.ingest.receiver import Receiver
 from faultwire_consumer.ingest.receiver_amqp import AmqpReceiver, ensure_topology
 from faultwire_consumer.ingest.receiver_http import Intake, IntakeReceiver, storing_intake
-from faultwire_consumer.maintenance import partitions
+from faultwire_consumer.maintenance import partitions, retention
 from faultwire_consumer.maintenance.gaps import ORIGIN, GapWatch
 from faultwire_consumer.maintenance.leased import LeasedChore
 from faultwire_consumer.maintenance.loop_lag import LoopLag
+from faultwire_consumer.maintenance.pruning import Pruner
 from faultwire_consumer.maintenance.replica_watch import ReplicaWatch
 from faultwire_consumer.maintenance.self_report import Ingest, SelfReport, watched
+from faultwire_consumer.maintenance.store_size import StoreSizeWatch
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.digest_maker import DigestMaker
 from faultwire_consumer.notify.dispatcher import Dispatcher
@@ -44,6 +43,7 @@ from faultwire_consumer.notify.senders.contract import Sender
 from faultwire_consumer.notify.upkeep import Upkeep
 from faultwire_consumer.store.contract import Store
 from faultwire_consumer.store.engine import open_store, with_replica
+from faultwire_consumer.store.leases import new_holder
 from faultwire_consumer.store.url import parse_database_url, sqlite_path
 from faultwire_consumer.web.application import create_app
 from faultwire_consumer.web.check import check_loop_lag, check_outbox, worker_health
@@ -123,29 +123,14 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event, notifyi
     dispatcher = Dispatcher(
         store, notifying.senders, metrics=metrics, clock=_now, public_url=config.public_url
     )
-    pipeline = Pipeline(
-        store,
-        metrics=metrics,
-        evaluator=Evaluator(policy, wake=dispatcher.wake),
-        bodies_per_incident=config.bodies_per_incident,
-    )
+    pipeline = _pipeline(config, store, metrics, Evaluator(policy, wake=dispatcher.wake))
     async with (
         _intake(config.broker_url, metrics) as (receivers, intake),
         _pinging(config.broker_url) as ping,
         SelfReport(_ingesting(pipeline)) as report,
         _replica(config.database_read_url, store, metrics) as replica,
     ):
-        dead = DeadQueue(store, metrics=metrics, clock=_now)
-        precedence = Precedence()
-        loops = [
-            LaneLoop(
-                one,
-                dead if one.lane == DEAD_LANE else pipeline,
-                metrics=metrics,
-                precedence=precedence,
-            )
-            for one in receivers
-        ]
+        loops = _lane_loops(receivers, pipeline, store, metrics)
         lag = LoopLag(metrics=metrics)
         upkeep = Upkeep(store, dispatcher, metrics=metrics, clock=_now)
         checks = {"loop": partial(check_loop_lag, lag), "outbox": partial(check_outbox, upkeep)}
@@ -172,8 +157,7 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event, notifyi
             digests = DigestMaker(store, policy, clock=_now, wake=dispatcher.wake)
             parts: dict[str, Part] = {"gap watch": watch, "loop lag": lag, "self report": report}
             parts |= {"digest maker": digests, "upkeep": upkeep, "dispatcher": dispatcher}
-            parts |= _chores(store)
-            parts |= {"replica watch": replica} if replica is not None else {}
+            parts |= _chores(config, store, metrics) | ({"replica watch": replica} if replica else {})
             chores = [start(name, part.run()) for name, part in parts.items()]
             await _stop_wanted(stop, [*tasks, *lanes, *chores])
             await asyncio.gather(_drain(receivers, lanes), dispatcher.drain(DRAIN_SECONDS))
@@ -182,13 +166,44 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event, notifyi
     log.info("worker.drained")
 
 
-def _chores(store: Store) -> dict[str, Part]:
-    """What one worker does for all that share the database."""
-    holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(8)}"
+def _lane_loops(
+    receivers: Sequence[Receiver], pipeline: Pipeline, store: Store, metrics: Metrics
+) -> list[LaneLoop]:
+    dead = DeadQueue(store, metrics=metrics, clock=_now)
+    precedence = Precedence()
+    return [
+        LaneLoop(one, dead if one.lane == DEAD_LANE else pipeline, metrics=metrics, precedence=precedence)
+        for one in receivers
+    ]
+
+
+def _chores(config: WorkerConfig, store: Store, metrics: Metrics) -> dict[str, Part]:
+    """What one worker does for all that share the database, and what it shows of it."""
+    holder = new_holder()
     maker = partitions.PartitionMaker(store, clock=_now)
+    keeper = retention.RetentionKeeper(
+        store,
+        config.retention,
+        Pruner(store, holder, clock=_now),
+        metrics=metrics,
+        clock=_now,
+        sleep=asyncio.sleep,
+    )
     return {
         "partitions": LeasedChore(store, partitions.LEASE, holder, maker.make, clock=_now),
+        "retention": LeasedChore(store, retention.LEASE, holder, keeper.keep, clock=_now),
+        "store size": StoreSizeWatch(store, metrics=metrics),
     }
+
+
+def _pipeline(config: WorkerConfig, store: Store, metrics: Metrics, evaluator: Evaluator) -> Pipeline:
+    return Pipeline(
+        store,
+        metrics=metrics,
+        evaluator=evaluator,
+        bodies_per_incident=config.bodies_per_incident,
+        new_incidents_per_minute=config.new_incidents_per_minute,
+    )
 
 
 def _gap_watch(store: Store, pipeline: Pipeline, metrics: Metrics, loops: Sequence[LaneLoop]) -> GapWatch:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import ByteSize, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -23,7 +23,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from faultwire_consumer.domain.retention import DAYS, ENDED_DAYS, HOURLY_DAYS, KEPT_DAYS, Retention
 from faultwire_shared.broker_url import split_addresses
+from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.redact import redact_url
 
 PREFIX: Final = "FAULTWIRE_"
@@ -34,6 +36,7 @@ FALL_BACKS: Final = {
     "broker_url": "RABBITMQ_URL",
     "http_port": "PORT",
 }
+DAYS_MOST: Final = 36_500
 CONFIG_PATHS: Final = (Path("faultwire.toml"), Path("/etc/faultwire/faultwire.toml"))
 
 _NOT_OURS: Final = ("CONFIG", "SERVICE", "ENVIRONMENT", "RELEASE", "SPOOL_PATH", "ENABLED", "URL", "TOKEN")
@@ -72,8 +75,21 @@ class WorkerConfig(BaseSettings):
     """The policy: who is told of what and when; without one the policy that is shipped."""
     bodies_per_incident: int = Field(default=1_000, ge=10, le=100_000)
     """How many events of one incident are kept whole; all are counted."""
+    new_incidents_per_minute: int = Field(default=500, ge=1)
+    """Of one service and exception type; what is beyond goes to one overflow incident."""
     public_url: str | None = None
     """Where people reach the page: notifications link there."""
+    retention_critical_days: int = Field(default=DAYS, ge=KEPT_DAYS, le=DAYS_MOST)
+    """So many days critical events are kept; their incidents, counts and history stay."""
+    retention_high_days: int = Field(default=DAYS, ge=KEPT_DAYS, le=DAYS_MOST)
+    retention_medium_days: int = Field(default=DAYS, ge=KEPT_DAYS, le=DAYS_MOST)
+    retention_low_days: int = Field(default=DAYS, ge=KEPT_DAYS, le=DAYS_MOST)
+    retention_bytes: ByteSize | None = Field(default=None, ge=1)
+    """Above it the oldest days go, as in ``20GB``; without one size is no reason."""
+    retention_hourly_days: int = Field(default=HOURLY_DAYS, ge=KEPT_DAYS, le=DAYS_MOST)
+    """So many days the counters behind the charts are kept."""
+    retention_ended_days: int = Field(default=ENDED_DAYS, ge=KEPT_DAYS, le=DAYS_MOST)
+    """So many days what is over is kept: notifications that are sent, dead letters that are replayed."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     log_format: Literal["auto", "console", "json"] = "auto"
     """``auto``: for people on a terminal, JSON elsewhere."""
@@ -82,6 +98,16 @@ class WorkerConfig(BaseSettings):
     def loopback_only(self) -> bool:
         """Whether only this machine can reach the HTTP server."""
         return _is_loopback(self.http_host)
+
+    @property
+    def retention(self) -> Retention:
+        """What is kept how long."""
+        return Retention(
+            days={one: getattr(self, f"retention_{one}_days") for one in ErrorSeverity},
+            hourly_days=self.retention_hourly_days,
+            ended_days=self.retention_ended_days,
+            max_bytes=None if self.retention_bytes is None else int(self.retention_bytes),
+        )
 
     @field_validator("broker_url")
     @classmethod

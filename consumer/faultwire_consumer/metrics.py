@@ -38,8 +38,10 @@ class Metrics:
         self._declare_broker(self.registry)
         self._declare_replica(self.registry)
         self._declare_ingest(self.registry)
+        self._declare_storms(self.registry)
         self._declare_audit(self.registry)
         self._declare_notifications(self.registry)
+        self._declare_growth(self.registry)
         self._declare_process(self.registry)
 
     def _declare_broker(self, registry: CollectorRegistry) -> None:
@@ -86,12 +88,6 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
-        self.bodies = Counter(
-            "faultwire_event_bodies_total",
-            "Stored events by why their body is kept with them, or is not (too_soon and spent).",
-            ["reason"],
-            registry=registry,
-        )
         self.batch_seconds = Histogram(
             "faultwire_batch_seconds",
             "Seconds from taking a batch to its commit.",
@@ -108,6 +104,19 @@ class Metrics:
             "faultwire_event_age_seconds",
             "Seconds from an event's occurrence to its commit.",
             buckets=_AGE_SECONDS,
+            registry=registry,
+        )
+
+    def _declare_storms(self, registry: CollectorRegistry) -> None:
+        self.events_overflowed = Counter(
+            "faultwire_events_overflowed_total",
+            "Stored events that an overflow incident took, for too many new incidents opened at once.",
+            registry=registry,
+        )
+        self.bodies = Counter(
+            "faultwire_event_bodies_total",
+            "Stored events by why their body is kept with them, or is not (too_soon and spent).",
+            ["reason"],
             registry=registry,
         )
 
@@ -157,6 +166,36 @@ class Metrics:
         self.outbox_overdue_seconds = Gauge(
             "faultwire_outbox_overdue_seconds",
             "How long the oldest notification that is due has been waiting.",
+            registry=registry,
+        )
+
+    def _declare_growth(self, registry: CollectorRegistry) -> None:
+        self.store_bytes = Gauge(
+            "faultwire_store_bytes",
+            "What the database takes of the disk; of PostgreSQL faultwire's own schema.",
+            registry=registry,
+        )
+        self.store_free_bytes = Gauge(
+            "faultwire_store_free_bytes", "What of it is free already, in SQLite's file.", registry=registry
+        )
+        self.store_days = Gauge(
+            "faultwire_store_days", "Days of which the store has room or events.", registry=registry
+        )
+        self.store_oldest_day = Gauge(
+            "faultwire_store_oldest_day_timestamp_seconds",
+            "Where the oldest of those days begins.",
+            registry=registry,
+        )
+        self.events_pruned = Counter(
+            "faultwire_events_pruned_total",
+            "Rows of events that retention took, by severity and by why: age or size.",
+            ["severity", "reason"],
+            registry=registry,
+        )
+        self.rows_pruned = Counter(
+            "faultwire_rows_pruned_total",
+            "Old rows of what is over that retention took, by table.",
+            ["table"],
             registry=registry,
         )
 

@@ -11,7 +11,7 @@ one function apart and survives being moved, which its number does not.
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from msgspec import Struct, field
@@ -76,7 +76,12 @@ class Fingerprint(Struct, frozen=True):
 
 def compute(grouping: Grouping) -> Fingerprint:
     """The fingerprint of an event; an explicit one wins, and ``{{ default }}`` splices."""
-    parts = tuple(_parts(grouping))
+    return fingerprint_of(_parts(grouping))
+
+
+def fingerprint_of(ordered: Iterable[str]) -> Fingerprint:
+    """The fingerprint whose reasons are these."""
+    parts = tuple(ordered)
     digest = hashlib.sha256("\n".join(part.replace("\n", " ") for part in parts).encode(errors="replace"))
     return Fingerprint(digest.digest()[:KEY_BYTES], digest.digest(), parts)
 

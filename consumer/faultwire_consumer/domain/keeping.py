@@ -54,11 +54,6 @@ class BodyReason(StrEnum):
     SPENT = "spent"
     """What is left of the budget is for what must always be kept."""
 
-    @property
-    def keeps(self) -> bool:
-        """Whether the body is kept with its event."""
-        return self is not BodyReason.TOO_SOON and self is not BodyReason.SPENT
-
 
 class Sight(Struct, frozen=True):
     """What the decision asks of an event."""
@@ -88,17 +83,24 @@ class Spent(Struct):
             self.bodies, self.first_at, self.last_at, self.kept_at, set(self.releases), set(self.hosts)
         )
 
-    def note(self, sight: Sight, *, kept: bool) -> None:
-        """Take an event into account."""
-        at = sight.at
-        self.first_at = at if self.first_at is None else min(self.first_at, at)
-        self.last_at = at if self.last_at is None else max(self.last_at, at)
-        if kept:
-            self.bodies += 1
-            self.kept_at = at if self.kept_at is None else max(self.kept_at, at)
-            for place, known in ((sight.release, self.releases), (sight.host, self.hosts)):
-                if place and len(known) < PLACES:
-                    known.add(place)
+    def keep(self, sight: Sight) -> None:
+        """Take a body into account that was kept with its event."""
+        self.bodies += 1
+        if self.kept_at is None or sight.at > self.kept_at:
+            self.kept_at = sight.at
+        release, host = sight.release, sight.host
+        if release not in self.releases and release and len(self.releases) < PLACES:
+            self.releases.add(release)
+        if host not in self.hosts and host and len(self.hosts) < PLACES:
+            self.hosts.add(host)
+
+    def count(self, sights: Sequence[Sight]) -> None:
+        """Take events into account, at least one, whatever became of their bodies."""
+        moments = [sight.at for sight in sights]
+        if self.first_at is None or self.last_at is None:
+            self.first_at, self.last_at = min(moments), max(moments)
+        else:
+            self.first_at, self.last_at = min(self.first_at, *moments), max(self.last_at, *moments)
 
 
 class Decision(Struct, frozen=True):
@@ -108,7 +110,15 @@ class Decision(Struct, frozen=True):
     reason: BodyReason
 
 
-_OPENING: Final = Decision(Body.KEPT, BodyReason.OPENING)
+# Looked up by name, not made and not hashed for each event: an enum's members are slow at both.
+_KEPT: Final = Body.KEPT
+_FIRST: Final = Decision(_KEPT, BodyReason.FIRST)
+_OPENING: Final = Decision(_KEPT, BodyReason.OPENING)
+_NEW_RELEASE: Final = Decision(_KEPT, BodyReason.NEW_RELEASE)
+_NEW_HOST: Final = Decision(_KEPT, BodyReason.NEW_HOST)
+_SPREAD: Final = Decision(_KEPT, BodyReason.SPREAD)
+_TOO_SOON: Final = Decision(Body.NONE, BodyReason.TOO_SOON)
+_SPENT: Final = Decision(Body.NONE, BodyReason.SPENT)
 
 
 def ceiling_of(limit: int) -> int:
@@ -126,15 +136,16 @@ def decide_bodies(spent: Spent, sights: Sequence[Sight], limit: int) -> Mapping[
     """
     if 0 < spent.bodies <= limit // _OPENING_SHARE - len(sights):
         return dict.fromkeys((sight.event_id for sight in sights), _OPENING)
-    draft = spent.copy()
     ordered = sorted(sights, key=_when)
+    draft = spent.copy()
+    draft.count(ordered)
     decided: dict[str, Decision] = {}
     for sight in ordered:
-        reason = _reason(draft, sight, limit)
-        draft.note(sight, kept=reason.keeps)
-        decided[sight.event_id] = Decision(Body.KEPT if reason.keeps else Body.NONE, reason)
+        decision = decided[sight.event_id] = _decide(draft, sight, limit)
+        if decision.body is _KEPT:
+            draft.keep(sight)
     for event_id, edge in _edges(spent, ordered):
-        if decided[event_id].body is Body.NONE:
+        if decided[event_id].body is not _KEPT:
             decided[event_id] = Decision(edge, decided[event_id].reason)
     return decided
 
@@ -151,21 +162,26 @@ def _edges(spent: Spent, ordered: Sequence[Sight]) -> Iterable[tuple[str, Body]]
         yield newest.event_id, Body.LAST
 
 
-def _reason(spent: Spent, sight: Sight, limit: int) -> BodyReason:
+def _decide(spent: Spent, sight: Sight, limit: int) -> Decision:
     if spent.bodies == 0 or spent.kept_at is None or spent.first_at is None:
-        return BodyReason.FIRST
+        return _FIRST
     if spent.bodies >= ceiling_of(limit):
-        return BodyReason.SPENT
+        return _SPENT
     if spent.bodies < limit // _OPENING_SHARE:
-        return BodyReason.OPENING
-    if spent.bodies < limit * 3 // 4:
-        if _is_news(sight.release, spent.releases):
-            return BodyReason.NEW_RELEASE
-        if _is_news(sight.host, spent.hosts):
-            return BodyReason.NEW_HOST
-    gap = min(max((sight.at - spent.first_at) / _AGING, _GAP_LEAST), _GAP_MOST)
-    return BodyReason.SPREAD if sight.at - spent.kept_at >= gap else BodyReason.TOO_SOON
+        return _OPENING
+    news = _news_in(sight, spent) if spent.bodies < limit * 3 // 4 else None
+    return news or _by_age(sight.at - spent.kept_at, sight.at - spent.first_at)
 
 
-def _is_news(place: str | None, known: set[str]) -> bool:
-    return bool(place) and place not in known and len(known) < PLACES
+def _news_in(sight: Sight, spent: Spent) -> Decision | None:
+    if sight.release not in spent.releases and sight.release and len(spent.releases) < PLACES:
+        return _NEW_RELEASE
+    if sight.host not in spent.hosts and sight.host and len(spent.hosts) < PLACES:
+        return _NEW_HOST
+    return None
+
+
+def _by_age(since: timedelta, age: timedelta) -> Decision:
+    if since < _GAP_LEAST:  # in a flood nearly always
+        return _TOO_SOON
+    return _SPREAD if since >= min(max(age / _AGING, _GAP_LEAST), _GAP_MOST) else _TOO_SOON

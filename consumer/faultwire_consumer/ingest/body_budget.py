@@ -1,6 +1,6 @@
 """Spends each incident's budget of bodies, and remembers what was spent on what."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -88,24 +88,25 @@ class BodyBudget:
         for fingerprint, its in sights.items():
             known = self._known.get(fingerprint)
             decisions.update(decide_bodies(known.spent if known else Spent(), its, self._limit))
-        return Spending([_with_body(row, decisions[row.event_id].body) for row in rows], sights, decisions)
+        kept = Body.KEPT
+        for number, row in enumerate(rows):
+            body = decisions[row.event_id].body
+            if body is not kept:
+                rows[number] = replace(row, body=body)
+        return Spending(rows, sights, decisions)
 
     def confirm(self, spending: Spending, counted: Counted) -> dict[BodyReason, int]:
         """The batch is committed: remember what it spent; how many events were decided for which reason."""
         reasons: dict[BodyReason, int] = {}
-        decisions, cut, duplicates = spending.decisions, counted.cut, counted.duplicates
         for fingerprint, sights in spending.sights.items():
+            stored = sights
+            if counted.duplicates:
+                stored = [sight for sight in sights if sight.event_id not in counted.duplicates]
             known = self._known.pop(fingerprint, None)
-            for sight in sights:
-                event_id = sight.event_id
-                if event_id in duplicates:
-                    continue
-                reason = BodyReason.SPENT if event_id in cut else decisions[event_id].reason
-                reasons[reason] = reasons.get(reason, 0) + 1
-                if known is not None:
-                    known.spent.note(sight, kept=reason.keeps)
             if known is not None:
                 self._known[fingerprint] = known  # now the last one to be forgotten
+            if stored:
+                _account(known.spent if known else Spent(), stored, spending.decisions, counted.cut, reasons)
         for fingerprint, bodies in counted.bodies.items():
             if (told := self._known.get(fingerprint)) is not None:
                 told.spent.bodies = bodies
@@ -117,5 +118,22 @@ class BodyBudget:
             del self._known[next(iter(self._known))]
 
 
-def _with_body(row: EventRow, body: Body) -> EventRow:
-    return row if body is row.body else replace(row, body=body)
+def _account(
+    spent: Spent,
+    stored: Sequence[Sight],
+    decisions: Mapping[str, Decision],
+    cut: frozenset[str],
+    reasons: dict[BodyReason, int],
+) -> None:
+    spent.count(stored)
+    kept, like, run = Body.KEPT, BodyReason.SPENT, 0
+    for sight in stored:
+        decision = decisions[sight.event_id]
+        reason = BodyReason.SPENT if sight.event_id in cut else decision.reason
+        if decision.body is kept and reason is decision.reason:
+            spent.keep(sight)
+        if reason is not like:  # a dict asks an enum's member for its hash, which is slow: by runs
+            reasons[like] = reasons.get(like, 0) + run
+            like, run = reason, 0
+        run += 1
+    reasons[like] = reasons.get(like, 0) + run

@@ -8,8 +8,9 @@ from typing import Final
 
 from msgspec import Struct
 
+from faultwire_consumer.domain.explosion import NEW_INCIDENTS_PER_MINUTE
 from faultwire_consumer.domain.incident import Transition, judge
-from faultwire_consumer.domain.keeping import BODIES_PER_INCIDENT, Body, Spent
+from faultwire_consumer.domain.keeping import BODIES_PER_INCIDENT, Body
 from faultwire_consumer.ingest.audit import heard_in
 from faultwire_consumer.ingest.body_budget import BodyBudget
 from faultwire_consumer.ingest.candidate import (
@@ -25,13 +26,14 @@ from faultwire_consumer.ingest.evaluation import Evaluator, Told
 from faultwire_consumer.ingest.grouping import Grouper
 from faultwire_consumer.ingest.halving import Halving
 from faultwire_consumer.ingest.outcome import Duplicate, Noted, Outcome, Stored
+from faultwire_consumer.ingest.past import Past
+from faultwire_consumer.ingest.registration import Registration
 from faultwire_consumer.ingest.scrubbing import BodyScrubber
 from faultwire_consumer.metrics import Metrics
-from faultwire_consumer.store.body import keep_bodies, read_spent
+from faultwire_consumer.store.body import keep_bodies
 from faultwire_consumer.store.contract import (
     Counted,
     EventRow,
-    Sighting,
     Store,
     StoreBusyError,
     Transaction,
@@ -43,7 +45,6 @@ from faultwire_consumer.store.transition import apply_transitions
 from faultwire_shared.failpoint import failpoint
 from faultwire_shared.logs import get_logger
 
-_SIGHTINGS_MAXIMUM: Final = 200_000
 _SLICE_EVENTS: Final = 50
 """So many are decoded at one go, in about a millisecond; a turn of the loop costs as much as one of them."""
 _NOTHING: Final = Counted(frozenset(), ())
@@ -71,6 +72,7 @@ class Pipeline:
         metrics: Metrics,
         evaluator: Evaluator | None = None,
         bodies_per_incident: int = BODIES_PER_INCIDENT,
+        new_incidents_per_minute: int = NEW_INCIDENTS_PER_MINUTE,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -79,10 +81,11 @@ class Pipeline:
         self._clock = clock
         self._evaluator = evaluator
         self._halving: Halving[Candidate] = Halving(self._store_known, _dead_letter_of, sleep=sleep)
+        self._past = Past(store, clock=clock)
         self._grouper = Grouper()
         self._scrubber = BodyScrubber()
         self._budget = BodyBudget(bodies_per_incident)
-        self._sightings: set[Sighting] = set()
+        self._registration = Registration(store, self._budget, per_minute=new_incidents_per_minute)
 
     async def ingest(self, deliveries: Sequence[Delivery]) -> list[list[Outcome]]:
         """Decode, group, store and judge; the outcomes of each delivery's events, in order.
@@ -115,18 +118,21 @@ class Pipeline:
         try:
             return await self._store_batch(candidates)
         except UnknownFingerprintsError as error:
-            self._forget()
+            self._registration.forget()
             raise StoreBusyError(f"fingerprints vanished from the store: {error}") from None
 
     async def _store_batch(self, candidates: Sequence[Candidate]) -> list[Outcome]:
+        candidates = await self._past.sieve(candidates)
         batch = _sort(candidates)
         await self._store.prepare_days(frozenset(one.row.occurred_day for one in batch.fresh.values()))
-        await self._register_unseen(batch.fresh.values())
+        registered = await self._registration.register(batch.fresh, now=self._clock())
+        batch.fresh = registered.fresh
         spending = self._budget.spend(batch.fresh.values())
         rows = spending.rows
         failpoint("worker.registered")
         async with self._store.write() as tx:
             failpoint("worker.begun")
+            await self._past.verify(tx, rows)
             growth = self._evaluator.growth if self._evaluator else ()
             counted = _NOTHING
             if rows:
@@ -148,30 +154,10 @@ class Pipeline:
             self._evaluator.confirm(told)
         for reason, events in self._budget.confirm(spending, counted).items():
             self._metrics.bodies.labels(reason=reason).inc(events)
+        self._metrics.events_overflowed.inc(len(registered.overflowed - counted.duplicates))
         self._report(rows, counted, batch.unreadable, transitions)
         self._metrics.producer_reports.inc(sum(isinstance(one, Reported) for one in candidates))
         return _outcomes(candidates, counted.duplicates)
-
-    async def _register_unseen(self, candidates: Iterable[Readable]) -> None:
-        """Make known what this process has not seen; a restart asks the store once for each."""
-        now = self._clock()
-        first: dict[bytes, Readable] = {}
-        sightings: set[Sighting] = set()
-        for candidate in candidates:
-            first.setdefault(candidate.row.fingerprint, candidate)
-            if (sighting := candidate.sighting) not in self._sightings:
-                sightings.add(sighting)
-        unknown = self._budget.unknown_in(first, now=now)
-        if not unknown and not sightings:
-            return
-        spent = await read_spent(self._store, unknown)
-        new = [first[one].new_fingerprint() for one in first if one in unknown and one not in spent]
-        if new or sightings:
-            await self._store.register(new, sorted(sightings))
-        self._budget.learn({one.fingerprint: Spent() for one in new} | spent, now=now)
-        if len(self._sightings) > _SIGHTINGS_MAXIMUM:
-            self._sightings.clear()
-        self._sightings.update(sightings)
 
     async def _count_windows(self, tx: Transaction, batch: _Sorted, counted: Counted) -> Told | None:
         if self._evaluator is None or not batch.fresh:
@@ -182,10 +168,6 @@ class Pipeline:
         now = self._clock()
         judged = (judge(touched, now=now) for touched in counted.touched)
         return [transition for transition in judged if transition is not None]
-
-    def _forget(self) -> None:
-        self._budget.forget()
-        self._sightings.clear()
 
     def _report(
         self,

@@ -10,6 +10,7 @@ from faultwire_consumer.store.contract import Store, StoreUnavailableError
 from faultwire_consumer.store.leases import (
     Lease,
     LeaseLostError,
+    LeaseTakenError,
     give_lease_back,
     run_holding,
     take_lease,
@@ -63,7 +64,7 @@ class LeasedChore:
             while True:
                 try:
                     await self.turn()
-                except (StoreUnavailableError, LeaseLostError) as error:
+                except (StoreUnavailableError, LeaseLostError, LeaseTakenError) as error:
                     log.warning("chore.postponed", chore=self._name, why=str(error))
                 await self._sleep(LOOK_SECONDS)
         finally:
@@ -75,6 +76,7 @@ class LeasedChore:
         Raises:
             StoreUnavailableError: the database does not answer now.
             LeaseLostError: another worker has the lease by now.
+            LeaseTakenError: the chore itself needs another lease, which somebody has.
         """
         before, now = self._lease, self._clock()
         self._lease = await take_lease(self._store, self._name, self._holder, now=now)

@@ -31,12 +31,26 @@ async def open_store(database_url: str, *, guards: Guards | None = None) -> Stor
             await store.close()
             raise
         return store
-    # With the extra `consumer` alone there is no driver for PostgreSQL, and none is needed.
-    from faultwire_consumer.store.postgresql import PostgresqlStore  # noqa: PLC0415 - see above
+    return await open_to_read(database_url, guards=guards)
 
+
+async def open_to_read(database_url: str, *, guards: Guards | None = None) -> Store:
+    """Open a database as it is: a SQLite file only to be read, also beside the worker that owns it.
+
+    Raises:
+        DatabaseUrlError: the text names no database.
+        StoreUnavailableError: it does not answer, or lets nobody in.
+        MigrationError: its schema is not this release's; the text names the command.
+    """
+    url = parse_database_url(database_url)
     current, needed = await schema_version.status(database_url)
     if current != needed:
         raise MigrationError(_say_upgrade(current, needed))
+    if url.drivername == "sqlite":
+        return SqliteStore(url, guards or Guards())
+    # With the extra `consumer` alone there is no driver for PostgreSQL, and none is needed.
+    from faultwire_consumer.store.postgresql import PostgresqlStore  # noqa: PLC0415 - see above
+
     return PostgresqlStore(url, guards or Guards())
 
 

@@ -29,7 +29,13 @@ from faultwire_consumer.domain.query import Key, Query
 from faultwire_consumer.store.contract import Store
 from faultwire_consumer.store.kept_body import has_body
 from faultwire_consumer.store.paging import Page, Position, cut, decode_cursor, older_than
-from faultwire_consumer.store.query_condition import bounds_of, event_conditions, fingerprint_conditions
+from faultwire_consumer.store.query_condition import (
+    bounds_of,
+    event_conditions,
+    fingerprint_conditions,
+    incident_exclusions,
+    names_event,
+)
 from faultwire_consumer.store.row import values_of
 from faultwire_consumer.store.schema import events, fingerprints, incidents
 from faultwire_shared.event import ErrorSeverity
@@ -102,6 +108,8 @@ async def list_events(
 
 def is_narrow(query: Query) -> bool:
     """Whether incidents are looked for first."""
+    if names_event(query):
+        return False
     if query.of(*_NARROW):
         return True
     return any(ErrorSeverity.LOW not in term.values for term in query.of(Key.SEVERITY))
@@ -114,10 +122,11 @@ def walk(database: str, asked: Asked) -> Select[Any]:
         _GROUPED.join(incidents, incidents.c.id == fingerprints.c.incident_id)
     )
     if asked.query.terms:
-        statement = statement.where(
-            *asked.conditions(table, database),
-            *fingerprint_conditions(asked.query, database=database, now=asked.now),
-        )
+        if names_event(asked.query):
+            of_incident = fingerprint_conditions(asked.query, database=database, now=asked.now)
+        else:
+            of_incident = incident_exclusions(asked.query, database=database)
+        statement = statement.where(*asked.conditions(table, database), *of_incident)
     since, _ = bounds_of(asked.query, now=asked.now)
     if since is not None:
         statement = statement.where(table.received_at >= since - _CLOCK_AHEAD)
@@ -147,28 +156,37 @@ def newest_of(database: str, asked: Asked, groups: Sequence[bytes]) -> Select[An
     of_group = select(*columns).where(*asked.conditions(one.c, database))
     if asked.position is not None:
         of_group = of_group.where(*_after(asked.position, one.c.occurred_at, one.c.event_id))
-    of_group = of_group.order_by(one.c.occurred_at.desc(), one.c.event_id.desc()).limit(asked.limit)
     chosen = _newest_on_postgresql if database == "postgresql" else _newest_on_sqlite
-    found, statement = chosen(groups, one, of_group)
+    found, statement = chosen(groups, one, of_group.order_by(one.c.occurred_at.desc()), asked.limit)
     return statement.order_by(found.c.occurred_at.desc(), found.c.event_id.desc()).limit(asked.limit)
 
 
 def _newest_on_postgresql(
-    groups: Sequence[bytes], one: Any, of_group: Select[Any]
+    groups: Sequence[bytes], one: Any, of_group: Select[Any], limit: int
 ) -> tuple[Any, Select[Any]]:
-    found = of_group.where(one.c.fingerprint == fingerprints.c.fingerprint).lateral("found")
+    # By the index's own order, and all that occurred at the last one's time: a sort by the id too
+    # would read every event of a fingerprint that has more of them than most.
+    found = (
+        of_group.where(one.c.fingerprint == fingerprints.c.fingerprint)
+        .fetch(limit, with_ties=True)
+        .lateral("found")
+    )
     joined = fingerprints.join(found, true()).join(incidents, incidents.c.id == fingerprints.c.incident_id)
     given = bindparam("groups", list(groups), type_=ARRAY(LargeBinary))
     rows = _select(found, found.c.body_kept).select_from(joined)
     return found, rows.where(fingerprints.c.fingerprint == any_(given))
 
 
-def _newest_on_sqlite(groups: Sequence[bytes], one: Any, of_group: Select[Any]) -> tuple[Any, Select[Any]]:
+def _newest_on_sqlite(
+    groups: Sequence[bytes], one: Any, of_group: Select[Any], limit: int
+) -> tuple[Any, Select[Any]]:
     # There is no LATERAL; rows are picked by their number instead.
     found = events.alias("found")
     picked: Select[Any] = (
         of_group.with_only_columns(literal_column("one.rowid"))
         .where(one.c.fingerprint == fingerprints.c.fingerprint)
+        .order_by(one.c.event_id.desc())
+        .limit(limit)
         .correlate(fingerprints)
     )
     joined = fingerprints.join(found, literal_column("found.rowid").in_(picked)).join(

@@ -4,6 +4,9 @@ PostgreSQL's own clock decides, so that workers' clocks need not agree; a SQLite
 """
 
 import asyncio
+import os
+import secrets
+import socket
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
@@ -27,12 +30,21 @@ class LeaseLostError(Exception):
     """The lease is another's by now; nothing more may be done in its name."""
 
 
+class LeaseTakenError(Exception):
+    """Somebody else has the lease now."""
+
+
 class Lease(Struct, frozen=True):
     """A chore that is this holder's for now. Whoever comes later has a higher token."""
 
     name: str
     holder: str
     token: int
+
+
+def new_holder() -> str:
+    """A name that no other process has, and that an operator can find it by."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(8)}"
 
 
 async def take_lease(

@@ -124,13 +124,18 @@ async def list_places(store: Store, incident_id: int) -> tuple[tuple[str, ...], 
 
 async def count_by_hour(store: Store, incident_id: int, *, since: datetime) -> dict[datetime, int]:
     """How often an incident occurred in each hour that had any."""
-    rows = await store.read(
+    rows = await store.read(select_hours(incident_id, since=since))
+    return {row.hour: int(row.total) for row in rows}
+
+
+def select_hours(incident_id: int, *, since: datetime) -> Select[Any]:
+    """An incident's counters by hour, summed over its fingerprints and environments."""
+    return (
         select(hourly.c.hour, func.sum(hourly.c.count).label("total"))
         .join(fingerprints, fingerprints.c.fingerprint == hourly.c.fingerprint)
         .where(fingerprints.c.incident_id == incident_id, hourly.c.hour >= since)
         .group_by(hourly.c.hour)
     )
-    return {row.hour: int(row.total) for row in rows}
 
 
 async def count_totals(store: Store) -> Totals:

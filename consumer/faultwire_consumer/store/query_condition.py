@@ -53,7 +53,7 @@ def hour_of(moment: datetime) -> datetime:
 
 def incident_conditions(query: Query, *, database: str, now: datetime) -> list[ColumnElement[bool]]:
     """Which incidents a query asks for."""
-    conditions = _of_incidents(query, query.terms, database)
+    conditions = _of_incidents(query.terms, database)
     places = query.of(*_PLACES)
     if places:
         conditions.append(incidents.c.id.in_(_incidents_seen(places)))
@@ -65,7 +65,7 @@ def incident_conditions(query: Query, *, database: str, now: datetime) -> list[C
 def fingerprint_conditions(query: Query, *, database: str, now: datetime) -> list[ColumnElement[bool]]:
     """Which fingerprints may have events that a query asks for; `event_conditions` has the last word."""
     terms = [term for term in query.terms if term.key is not Key.SEVERITY]
-    conditions = _of_incidents(query, terms, database)
+    conditions = _of_incidents(terms, database)
     for term in query.of(Key.SEVERITY):
         # An incident has the highest severity that its events had.
         conditions.append(incidents.c.severity >= min(_stored(term)))
@@ -74,6 +74,19 @@ def fingerprint_conditions(query: Query, *, database: str, now: datetime) -> lis
         seen = select(sightings.c.fingerprint).where(*map(_in_sighting, places))
         conditions.append(fingerprints.c.fingerprint.in_(seen))
     return conditions + _seen_within(query, now)
+
+
+def incident_exclusions(query: Query, *, database: str) -> list[ColumnElement[bool]]:
+    """What a query rules out of its incidents, for events that are walked over one by one.
+
+    Nothing that asks for something, lest the database begin with the incidents.
+    """
+    return [
+        condition
+        for term in query.terms
+        if term.negated and term.key is not Key.SEVERITY
+        for condition in _of_incident(term, database)
+    ]
 
 
 def event_conditions(
@@ -111,18 +124,20 @@ def bounds_of(query: Query, *, now: datetime) -> tuple[datetime | None, datetime
     return max(since, default=None), min(until, default=None)
 
 
-def _of_incidents(query: Query, terms: Iterable[Term], database: str) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = [incidents.c.last_seen_hour > NEVER_COUNTED]
-    for term in terms:
-        if term.key is Key.TEXT:
-            if _event_day(term) is None:
-                found = contains_text(str(term.values[0]), database=database, negated=term.negated)
-            else:
-                found = _has_event(term)
-            conditions.append(found)
-        elif term.key in _INCIDENT_COLUMNS:
-            conditions.append(_among(_INCIDENT_COLUMNS[term.key], _stored(term), negated=term.negated))
-    return conditions
+def _of_incidents(terms: Iterable[Term], database: str) -> list[ColumnElement[bool]]:
+    asked = [condition for term in terms for condition in _of_incident(term, database)]
+    return [incidents.c.last_seen_hour > NEVER_COUNTED, *asked]
+
+
+def _of_incident(term: Term, database: str) -> list[ColumnElement[bool]]:
+    """What a term asks of an incident's own row, if anything."""
+    if term.key in _INCIDENT_COLUMNS:
+        return [_among(_INCIDENT_COLUMNS[term.key], _stored(term), negated=term.negated)]
+    if term.key is not Key.TEXT:
+        return []
+    if _event_day(term) is not None:
+        return [_has_event(term)]
+    return [contains_text(str(term.values[0]), database=database, negated=term.negated)]
 
 
 def contains_text(text: str, *, database: str, negated: bool = False) -> ColumnElement[bool]:
@@ -148,6 +163,11 @@ def _trigrams(folded: str) -> str:
     found = dict.fromkeys(folded[place : place + LEAST_CHARACTERS] for place in places)
     quoted = (one.replace('"', '""') for one in found)
     return " AND ".join(f'"{one}"' for one in quoted)
+
+
+def names_event(query: Query) -> bool:
+    """Whether it asks for one event by its id."""
+    return any(_event_day(term) is not None for term in query.of(Key.TEXT))
 
 
 def _event_day(term: Term) -> date | None:

@@ -141,6 +141,10 @@ class ReplicatedStore:
         """At the primary."""
         await self._primary.prepare_days(days)
 
+    async def run_alone(self, statement: str, *, seconds: float) -> None:
+        """At the primary."""
+        await self._primary.run_alone(statement, seconds=seconds)
+
     def _note_written(self) -> None:
         self._written_at = self._clock()
 

@@ -26,7 +26,9 @@ def keep(spent: Spent, sights: list[Sight], limit: int = LIMIT) -> list[Decision
     found = []
     for one in sights:
         decision = decide_bodies(spent, [one], limit)[one.event_id]
-        spent.note(one, kept=decision.reason.keeps)
+        spent.count([one])
+        if decision.body is Body.KEPT:
+            spent.keep(one)
         found.append(decision)
     return found
 

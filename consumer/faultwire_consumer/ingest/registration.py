@@ -1,0 +1,149 @@
+"""Makes fingerprints known to the store before their events come, and keeps explosions of them out."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from faultwire_consumer.domain.explosion import (
+    NEW_INCIDENTS_PER_MINUTE,
+    OVERFLOW_CODE,
+    Admission,
+    Burst,
+    admit,
+    overflow_of,
+    overflow_title,
+)
+from faultwire_consumer.domain.keeping import Spent
+from faultwire_consumer.ingest.body_budget import BodyBudget
+from faultwire_consumer.ingest.candidate import Readable
+from faultwire_consumer.ingest.grouping import Grouped
+from faultwire_consumer.store.body import read_spent
+from faultwire_consumer.store.contract import Sighting, Store
+from faultwire_shared.logs import get_logger
+
+SIGHTINGS_MOST: Final = 200_000
+BURSTS_MOST: Final = 10_000
+"""Services and types whose new incidents are counted; the longest counted is forgotten."""
+
+log = get_logger(__name__)
+
+Kind = tuple[str, str]
+"""A service and an exception type."""
+
+
+class Registered(Struct, frozen=True):
+    """A batch whose fingerprints the store knows, and which of its events went to an overflow incident."""
+
+    fresh: dict[str, Readable]
+    overflowed: frozenset[str] = frozenset()
+
+
+class Registration:
+    """Asks the store for what this process does not know, and registers what nobody does.
+
+    A burst is judged by each worker for itself: several let as many times more incidents open.
+    """
+
+    def __init__(
+        self, store: Store, budget: BodyBudget, *, per_minute: int = NEW_INCIDENTS_PER_MINUTE
+    ) -> None:
+        self._store = store
+        self._budget = budget
+        self._per_minute = per_minute
+        self._sightings: set[Sighting] = set()
+        self._bursts: dict[Kind, Burst] = {}
+
+    async def register(self, fresh: dict[str, Readable], *, now: datetime) -> Registered:
+        """Make a batch's fingerprints known; a restart asks the store once for each."""
+        firsts = _first_of_each(fresh.values())
+        unknown = self._budget.unknown_in(firsts, now=now)
+        if not unknown:
+            await self._store_all({}, {}, self._unseen(fresh.values()), now=now)
+            return Registered(fresh)
+        spent = await read_spent(self._store, unknown)
+        new = {key: one for key, one in firsts.items() if key in unknown and key not in spent}
+        admissions, diverted = self._judge(new, now)
+        registered = Registered(fresh)
+        if diverted:
+            registered = _overflow(fresh, diverted)
+            overflows = _first_of_each(registered.fresh[one] for one in registered.overflowed)
+            known = await read_spent(self._store, self._budget.unknown_in(overflows, now=now))
+            spent |= known
+            new = {key: one for key, one in new.items() if key not in diverted}
+            new |= {key: one for key, one in overflows.items() if key not in known}
+        await self._store_all(new, spent, self._unseen(registered.fresh.values()), now=now)
+        self._confirm(admissions)
+        return registered
+
+    def forget(self) -> None:
+        """Ask the store again for everything."""
+        self._budget.forget()
+        self._sightings.clear()
+
+    def _unseen(self, candidates: Iterable[Readable]) -> set[Sighting]:
+        return {sighting for one in candidates if (sighting := one.sighting) not in self._sightings}
+
+    async def _store_all(
+        self,
+        new: Mapping[bytes, Readable],
+        spent: Mapping[bytes, Spent],
+        sightings: set[Sighting],
+        *,
+        now: datetime,
+    ) -> None:
+        if new or sightings:
+            await self._store.register([one.new_fingerprint() for one in new.values()], sorted(sightings))
+        self._budget.learn({key: Spent() for key in new} | dict(spent), now=now)
+        if len(self._sightings) > SIGHTINGS_MOST:
+            self._sightings.clear()
+        self._sightings.update(sightings)
+
+    def _judge(
+        self, new: Mapping[bytes, Readable], now: datetime
+    ) -> tuple[dict[Kind, Admission], frozenset[bytes]]:
+        wanted: dict[Kind, list[bytes]] = {}
+        for key, one in new.items():
+            wanted.setdefault((one.row.service, one.type), []).append(key)
+        admissions = {
+            kind: admit(self._bursts.get(kind), len(keys), limit=self._per_minute, now=now)
+            for kind, keys in wanted.items()
+        }
+        return admissions, frozenset(
+            key for kind, keys in wanted.items() for key in keys[admissions[kind].opened :]
+        )
+
+    def _confirm(self, admissions: Mapping[Kind, Admission]) -> None:
+        for (service, kind), admission in admissions.items():
+            self._bursts.pop((service, kind), None)
+            self._bursts[service, kind] = admission.burst
+            if admission.begins:
+                log.warning(
+                    "incident.overflowed", service=service, type=kind, incidents_a_minute=self._per_minute
+                )
+        while len(self._bursts) > BURSTS_MOST:
+            del self._bursts[next(iter(self._bursts))]
+
+
+def _first_of_each(candidates: Iterable[Readable]) -> dict[bytes, Readable]:
+    """The first event of each fingerprint: an incident that it opens is called after it."""
+    firsts: dict[bytes, Readable] = {}
+    for candidate in candidates:
+        firsts.setdefault(candidate.row.fingerprint, candidate)
+    return firsts
+
+
+def _overflow(fresh: Mapping[str, Readable], diverted: frozenset[bytes]) -> Registered:
+    overflowed = {
+        event_id: _diverted(one) for event_id, one in fresh.items() if one.row.fingerprint in diverted
+    }
+    return Registered({**fresh, **overflowed}, frozenset(overflowed))
+
+
+def _diverted(event: Readable) -> Readable:
+    fingerprint = overflow_of(event.row.service, event.type)
+    grouped = Grouped(fingerprint, overflow_title(event.type), "")
+    row = replace(event.row, fingerprint=fingerprint.key)
+    return replace(event, row=row, grouped=grouped, code=OVERFLOW_CODE)
