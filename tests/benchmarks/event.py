@@ -12,7 +12,7 @@ FRAMES: Final = 12
 def bodies(count: int, *, now: datetime | None = None) -> Iterator[bytes]:
     """Events as a foreign publisher sends them: one a message, scrubbed as our client's are."""
     moment = now or datetime.now(UTC)
-    shapes = [_template(number, moment) for number in range(FINGERPRINTS)]
+    shapes = [template(number, moment) for number in range(FINGERPRINTS)]
     for number in range(count):
         before, between, after = shapes[number % FINGERPRINTS]
         # Odd times anything is one-to-one modulo a power of two: unique, and in no order.
@@ -20,7 +20,7 @@ def bodies(count: int, *, now: datetime | None = None) -> Iterator[bytes]:
         yield b"%b%012x%b%d%b" % (before, suffix, between, number, after)
 
 
-def _template(number: int, moment: datetime) -> tuple[bytes, bytes, bytes]:
+def template(number: int, moment: datetime) -> tuple[bytes, bytes, bytes]:
     """The event's JSON around its id's suffix and its order."""
     text = json.dumps(_event(number, moment), separators=(",", ":")).encode()
     before, _, rest = text.partition(b"@suffix@")
