@@ -15,6 +15,9 @@ STAMP := .venv/installed
 export PYTHONDONTWRITEBYTECODE :=
 # A variable for pytest's own words: make test ARGUMENTS="-k spool -x"
 ARGUMENTS ?=
+# How far make bench goes (events of its largest store and backlog), and how long make soak takes.
+export SCALE ?= 1000000
+MINUTES ?= 20
 
 .PHONY: help
 help:  ## print this
@@ -68,9 +71,18 @@ fmt: $(STAMP)  ## format and mend what ruff can mend
 	$(BIN)/ruff check --fix .
 
 .PHONY: bench
-bench: $(STAMP)  ## the ratios of the performance goals, both sides measured in one run
+bench: $(STAMP)  ## the ratios of the performance goals, side by side [SCALE=10000000 ARGUMENTS="-k k1"]
 	@tests/servers/install rabbitmq-server postgresql
-	@$(BIN)/pytest tests/benchmarks -m benchmark --capture=no $(ARGUMENTS)
+	@$(BIN)/pytest tests/benchmarks -m benchmark --capture=no -p no:randomly --durations=0 $(ARGUMENTS)
+
+.PHONY: report
+report: $(STAMP)  ## put the newest figures of make bench and make soak into tests/benchmarks/README.md
+	@$(BIN)/python -m tests.benchmarks.report
+
+.PHONY: soak
+soak: $(STAMP)  ## a worker at half of what it can do for 20 minutes: its memory must not grow [MINUTES=20]
+	@tests/servers/install rabbitmq-server postgresql
+	@$(BIN)/python -m tests.benchmarks.soak $(MINUTES)
 
 .PHONY: schema
 schema: $(STAMP)  ## write the event's JSON Schema, as other languages read it
@@ -87,5 +99,5 @@ lock:  ## bring constraints.txt up to pyproject.toml [ARGUMENTS=--upgrade for th
 
 .PHONY: clean
 clean:  ## remove .venv, caches and built files; databases stay
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
 	find producer consumer shared tests -name __pycache__ -type d -prune -exec rm -rf {} +

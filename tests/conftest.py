@@ -13,8 +13,10 @@ from hypothesis import HealthCheck, settings
 from tests.clock import FixedClock
 from tests.servers import postgresql as postgresql_servers
 from tests.servers import rabbitmq as rabbitmq_servers
+from tests.servers.cluster import Cluster, cluster, vhost_in
 from tests.servers.postgresql import PostgreSQL, PrivatePostgreSQL
 from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
+from tests.servers.replication import ReplicatedPostgreSQL, replicated
 
 from faultwire import scope
 from faultwire_consumer.store import migrate
@@ -49,6 +51,13 @@ def private_rabbitmq(_rabbitmq_nodes: rabbitmq_servers.Nodes) -> Iterator[Privat
 
 
 @pytest.fixture
+def rabbitmq_cluster(_rabbitmq_cluster: Cluster) -> Iterator[Cluster]:
+    """A fresh vhost, without topology, on three nodes; killed ones are started again at the end."""
+    with vhost_in(_rabbitmq_cluster) as whole:
+        yield whole
+
+
+@pytest.fixture
 def postgresql(_postgresql_servers: postgresql_servers.Servers) -> Iterator[PostgreSQL]:
     """An empty database on the server that the session's tests share."""
     with _postgresql_servers.shared() as database:
@@ -74,6 +83,13 @@ def private_postgresql(_postgresql_servers: postgresql_servers.Servers) -> Itera
         yield database
 
 
+@pytest.fixture
+def replicated_postgresql(_postgresql_servers: postgresql_servers.Servers) -> Iterator[ReplicatedPostgreSQL]:
+    """An empty database on a primary with a streaming standby, both the test's own."""
+    with replicated(_postgresql_servers) as pair:
+        yield pair
+
+
 @pytest.fixture(scope="session")
 def _rabbitmq_nodes(pytestconfig: pytest.Config) -> Iterator[rabbitmq_servers.Nodes]:
     if not rabbitmq_servers.is_installed():
@@ -83,6 +99,12 @@ def _rabbitmq_nodes(pytestconfig: pytest.Config) -> Iterator[rabbitmq_servers.No
         yield nodes
     finally:
         nodes.stop()
+
+
+@pytest.fixture(scope="session")
+def _rabbitmq_cluster(_rabbitmq_nodes: rabbitmq_servers.Nodes) -> Iterator[Cluster]:
+    with cluster() as whole:
+        yield whole
 
 
 @pytest.fixture(scope="session")
@@ -162,7 +184,8 @@ def _allow(watch: BlockBuster) -> None:
         function.can_block_in("<frozen importlib._bootstrap>", {"_find_and_load"})
     # The schema is brought up to date before a worker takes anything in: its steps are files.
     for function in watch.functions.values():
-        function.can_block_in("store/migrate.py", {"upgrade_checked", "current_of"})
+        function.can_block_in("store/migrate.py", {"upgrade_checked"})
+        function.can_block_in("store/schema_version.py", {"head", "current_of"})
     # A thread's start waits for the thread's first step, once for each pool.
     watch.functions["threading.Lock.acquire"].can_block_in("threading.py", {"start"})
     # A tenth of a millisecond, in a flood, so that the spool's thread gets on.

@@ -53,6 +53,10 @@ class BreakableStore:
         self._check()
         await self._store.prepare_days(days)
 
+    async def run_alone(self, statement: str, *, seconds: float) -> None:
+        self._check()
+        await self._store.run_alone(statement, seconds=seconds)
+
     async def ping(self) -> None:
         self._check()
         await self._store.ping()

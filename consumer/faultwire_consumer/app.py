@@ -22,12 +22,18 @@ from faultwire_consumer.ingest.lane import LaneLoop
 from faultwire_consumer.ingest.outage import OutageReason
 from faultwire_consumer.ingest.outcome import must_return
 from faultwire_consumer.ingest.pipeline import Pipeline
+from faultwire_consumer.ingest.precedence import Precedence
 from faultwire_consumer.ingest.receiver import Receiver
 from faultwire_consumer.ingest.receiver_amqp import AmqpReceiver, ensure_topology
 from faultwire_consumer.ingest.receiver_http import Intake, IntakeReceiver, storing_intake
+from faultwire_consumer.maintenance import partitions, retention
 from faultwire_consumer.maintenance.gaps import ORIGIN, GapWatch
+from faultwire_consumer.maintenance.leased import LeasedChore
 from faultwire_consumer.maintenance.loop_lag import LoopLag
+from faultwire_consumer.maintenance.pruning import Pruner
+from faultwire_consumer.maintenance.replica_watch import ReplicaWatch
 from faultwire_consumer.maintenance.self_report import Ingest, SelfReport, watched
+from faultwire_consumer.maintenance.store_size import StoreSizeWatch
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.digest_maker import DigestMaker
 from faultwire_consumer.notify.dispatcher import Dispatcher
@@ -36,7 +42,8 @@ from faultwire_consumer.notify.receivers import senders_of
 from faultwire_consumer.notify.senders.contract import Sender
 from faultwire_consumer.notify.upkeep import Upkeep
 from faultwire_consumer.store.contract import Store
-from faultwire_consumer.store.engine import open_store
+from faultwire_consumer.store.engine import open_store, with_replica
+from faultwire_consumer.store.leases import new_holder
 from faultwire_consumer.store.url import parse_database_url, sqlite_path
 from faultwire_consumer.web.application import create_app
 from faultwire_consumer.web.check import check_loop_lag, check_outbox, worker_health
@@ -121,17 +128,15 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event, notifyi
         _intake(config.broker_url, metrics) as (receivers, intake),
         _pinging(config.broker_url) as ping,
         SelfReport(_ingesting(pipeline)) as report,
+        _replica(config.database_read_url, store, metrics) as replica,
     ):
-        dead = DeadQueue(store, metrics=metrics, clock=_now)
-        loops = [
-            LaneLoop(one, dead if one.lane == DEAD_LANE else pipeline, metrics=metrics) for one in receivers
-        ]
+        loops = _lane_loops(receivers, pipeline, store, metrics)
         lag = LoopLag(metrics=metrics)
         upkeep = Upkeep(store, dispatcher, metrics=metrics, clock=_now)
         checks = {"loop": partial(check_loop_lag, lag), "outbox": partial(check_outbox, upkeep)}
         app = create_app(
-            store=store,
-            health=_health(config, store, loops, checks, ping),
+            store=replica.store if replica is not None else store,
+            health=_health(config, store, loops, checks, ping=ping, replica=replica),
             metrics=metrics,
             intake=intake,
             report=report,
@@ -139,6 +144,7 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event, notifyi
             pipeline=pipeline,
             policy=policy,
             loopback_only=config.loopback_only,
+            has_replica=replica is not None,
         )
         async with _serving(app, config), asyncio.TaskGroup() as group:
 
@@ -151,12 +157,43 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event, notifyi
             digests = DigestMaker(store, policy, clock=_now, wake=dispatcher.wake)
             parts: dict[str, Part] = {"gap watch": watch, "loop lag": lag, "self report": report}
             parts |= {"digest maker": digests, "upkeep": upkeep, "dispatcher": dispatcher}
+            parts |= _chores(config, store, metrics) | ({"replica watch": replica} if replica else {})
             chores = [start(name, part.run()) for name, part in parts.items()]
             await _stop_wanted(stop, [*tasks, *lanes, *chores])
             await asyncio.gather(_drain(receivers, lanes), dispatcher.drain(DRAIN_SECONDS))
             for chore in chores:
                 chore.cancel()
     log.info("worker.drained")
+
+
+def _lane_loops(
+    receivers: Sequence[Receiver], pipeline: Pipeline, store: Store, metrics: Metrics
+) -> list[LaneLoop]:
+    dead = DeadQueue(store, metrics=metrics, clock=_now)
+    precedence = Precedence()
+    return [
+        LaneLoop(one, dead if one.lane == DEAD_LANE else pipeline, metrics=metrics, precedence=precedence)
+        for one in receivers
+    ]
+
+
+def _chores(config: WorkerConfig, store: Store, metrics: Metrics) -> dict[str, Part]:
+    """What one worker does for all that share the database, and what it shows of it."""
+    holder = new_holder()
+    maker = partitions.PartitionMaker(store, clock=_now)
+    keeper = retention.RetentionKeeper(
+        store,
+        config.retention,
+        Pruner(store, holder, clock=_now),
+        metrics=metrics,
+        clock=_now,
+        sleep=asyncio.sleep,
+    )
+    return {
+        "partitions": LeasedChore(store, partitions.LEASE, holder, maker.make, clock=_now),
+        "retention": LeasedChore(store, retention.LEASE, holder, keeper.keep, clock=_now),
+        "store size": StoreSizeWatch(store, metrics=metrics),
+    }
 
 
 def _pipeline(config: WorkerConfig, store: Store, metrics: Metrics, evaluator: Evaluator) -> Pipeline:
@@ -246,6 +283,21 @@ async def _pinging(broker_url: str | None) -> AsyncIterator[BrokerPing | None]:
 
 
 @asynccontextmanager
+async def _replica(
+    read_url: str | None, store: Store, metrics: Metrics
+) -> AsyncIterator[ReplicaWatch | None]:
+    """For what operators ask; what decides or follows an event asks the primary alone."""
+    if read_url is None:
+        yield None
+        return
+    replicated = with_replica(store, read_url)
+    try:
+        yield ReplicaWatch(replicated, metrics=metrics)
+    finally:
+        await replicated.close()
+
+
+@asynccontextmanager
 async def _serving(app: web.Application, config: WorkerConfig) -> AsyncIterator[None]:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=HTTP_SHUTDOWN_SECONDS)
     await runner.setup()
@@ -264,12 +316,15 @@ def _health(
     store: Store,
     loops: Sequence[LaneLoop],
     more: Mapping[str, Check],
+    *,
     ping: BrokerPing | None,
+    replica: ReplicaWatch | None,
 ) -> Health:
     more = {**more, "broker": ping.ask} if ping is not None else more
     url = parse_database_url(config.database_url)
     directory = sqlite_path(url).parent if url.drivername == "sqlite" else None
-    return worker_health(store=store.ping, lanes=loops, more=more, directory=directory)
+    hints: Mapping[str, Check] = {"read replica": replica.check} if replica is not None else {}
+    return worker_health(store=store.ping, lanes=loops, more=more, directory=directory, hints=hints)
 
 
 def _stop_on_signals() -> asyncio.Event:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import ByteSize, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -23,11 +23,20 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from faultwire_consumer.domain.retention import DAYS, ENDED_DAYS, HOURLY_DAYS, KEPT_DAYS, Retention
+from faultwire_shared.broker_url import split_addresses
+from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.redact import redact_url
 
 PREFIX: Final = "FAULTWIRE_"
-SECRETS: Final = ("broker_url", "database_url")
-FALL_BACKS: Final = {"database_url": "DATABASE_URL", "broker_url": "RABBITMQ_URL", "http_port": "PORT"}
+SECRETS: Final = ("broker_url", "database_url", "database_read_url")
+FALL_BACKS: Final = {
+    "database_url": "DATABASE_URL",
+    "database_read_url": "DATABASE_READ_URL",
+    "broker_url": "RABBITMQ_URL",
+    "http_port": "PORT",
+}
+DAYS_MOST: Final = 36_500
 CONFIG_PATHS: Final = (Path("faultwire.toml"), Path("/etc/faultwire/faultwire.toml"))
 
 _NOT_OURS: Final = ("CONFIG", "SERVICE", "ENVIRONMENT", "RELEASE", "SPOOL_PATH", "ENABLED", "URL", "TOKEN")
@@ -48,9 +57,14 @@ class WorkerConfig(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)
 
     broker_url: str | None = Field(default=None, repr=False)
-    """RabbitMQ, as ``amqp://`` or ``amqps://``; without one the HTTP intake stores by itself."""
+    """RabbitMQ, as ``amqp://`` or ``amqps://``, all nodes of a cluster with commas between.
+
+    Without one the HTTP intake stores by itself.
+    """
     database_url: str = Field(default="sqlite:///faultwire.db", repr=False)
     """``sqlite:///path`` or ``postgresql://user:password@host/database``."""
+    database_read_url: str | None = Field(default=None, repr=False)
+    """A streaming replica of the PostgreSQL at ``database_url``, for the operators' queries."""
     http_host: str = "127.0.0.1"
     """Where the page, the API and the intake listen."""
     http_port: int = Field(default=8787, ge=0, le=65535)
@@ -65,6 +79,17 @@ class WorkerConfig(BaseSettings):
     """Of one service and exception type; what is beyond goes to one overflow incident."""
     public_url: str | None = None
     """Where people reach the page: notifications link there."""
+    retention_critical_days: int = Field(default=DAYS, ge=KEPT_DAYS, le=DAYS_MOST)
+    """So many days critical events are kept; their incidents, counts and history stay."""
+    retention_high_days: int = Field(default=DAYS, ge=KEPT_DAYS, le=DAYS_MOST)
+    retention_medium_days: int = Field(default=DAYS, ge=KEPT_DAYS, le=DAYS_MOST)
+    retention_low_days: int = Field(default=DAYS, ge=KEPT_DAYS, le=DAYS_MOST)
+    retention_bytes: ByteSize | None = Field(default=None, ge=1)
+    """Above it the oldest days go, as in ``20GB``; without one size is no reason."""
+    retention_hourly_days: int = Field(default=HOURLY_DAYS, ge=KEPT_DAYS, le=DAYS_MOST)
+    """So many days the counters behind the charts are kept."""
+    retention_ended_days: int = Field(default=ENDED_DAYS, ge=KEPT_DAYS, le=DAYS_MOST)
+    """So many days what is over is kept: notifications that are sent, dead letters that are replayed."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     log_format: Literal["auto", "console", "json"] = "auto"
     """``auto``: for people on a terminal, JSON elsewhere."""
@@ -74,11 +99,21 @@ class WorkerConfig(BaseSettings):
         """Whether only this machine can reach the HTTP server."""
         return _is_loopback(self.http_host)
 
+    @property
+    def retention(self) -> Retention:
+        """What is kept how long."""
+        return Retention(
+            days={one: getattr(self, f"retention_{one}_days") for one in ErrorSeverity},
+            hourly_days=self.retention_hourly_days,
+            ended_days=self.retention_ended_days,
+            max_bytes=None if self.retention_bytes is None else int(self.retention_bytes),
+        )
+
     @field_validator("broker_url")
     @classmethod
     def _check_broker_url(cls, value: str | None) -> str | None:
-        if value is not None:
-            _check_scheme(value, ("amqp", "amqps"), "amqp://user:password@host:5672/")
+        for address in split_addresses(value) if value is not None else ():
+            _check_scheme(address, ("amqp", "amqps"), "amqp://user:password@host:5672/")
         return value
 
     @field_validator("database_url")
@@ -92,6 +127,14 @@ class WorkerConfig(BaseSettings):
         )
         if value.startswith("sqlite:") and (not re.match(r"sqlite:///[^?]", value) or ":memory:" in value):
             raise ValueError("SQLite needs a file, as in sqlite:///faultwire.db")
+        return value
+
+    @field_validator("database_read_url")
+    @classmethod
+    def _check_database_read_url(cls, value: str | None) -> str | None:
+        if value is not None:
+            value = re.sub(r"^postgres://", "postgresql://", value)
+            _check_scheme(value, ("postgresql",), "postgresql://user:password@standby/database")
         return value
 
     @field_validator("public_url")
@@ -113,6 +156,15 @@ class WorkerConfig(BaseSettings):
                 f"http_host {self.http_host} lets everyone on the network read errors and resolve incidents, "
                 "for nobody has to log in yet: keep 127.0.0.1 behind a proxy that asks who it is, or set "
                 "http_trust_network = true (FAULTWIRE_HTTP_TRUST_NETWORK=1) where all of them may"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _replicate_postgresql_only(self) -> "WorkerConfig":
+        if self.database_read_url is not None and not self.database_url.startswith("postgresql"):
+            raise ValueError(
+                "database_read_url names a PostgreSQL replica, and database_url no PostgreSQL: "
+                "SQLite has no replica, leave database_read_url out"
             )
         return self
 
@@ -242,16 +294,20 @@ def _describe(error: ValidationError, given: Given) -> str:
 
 
 def _check_scheme(url: str, schemes: tuple[str, ...], example: str) -> None:
-    scheme, separator, _ = url.partition("://")
+    scheme, separator, rest = url.partition("://")
     if not separator or scheme.partition("+")[0] not in schemes:
         raise ValueError(f"{redact_url(url)} is no address of a kind that is known here; write {example}")
-    try:
-        # libpq's list of several hosts has several ports, which urlsplit does not know.
-        port_is_fine = "," in url or urlsplit(url).port != 0
-    except ValueError:
-        port_is_fine = False
-    if not port_is_fine:
+    places = re.split("[/?]", rest, maxsplit=1)[0].rpartition("@")[2]
+    if not all(_is_host(place) for place in places.split(",")):
         raise ValueError(f"{redact_url(url)} has no port between 1 and 65535")
+
+
+def _is_host(place: str) -> bool:
+    """Whether one of the hosts, of which libpq's list has several, has a port that can be, or none."""
+    try:
+        return urlsplit(f"//{place}").port != 0
+    except ValueError:
+        return False
 
 
 def _is_loopback(host: str) -> bool:

@@ -36,10 +36,12 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
         self._declare_broker(self.registry)
+        self._declare_replica(self.registry)
         self._declare_ingest(self.registry)
         self._declare_storms(self.registry)
         self._declare_audit(self.registry)
         self._declare_notifications(self.registry)
+        self._declare_growth(self.registry)
         self._declare_process(self.registry)
 
     def _declare_broker(self, registry: CollectorRegistry) -> None:
@@ -54,6 +56,14 @@ class Metrics:
             ["lane"],
             registry=registry,
         )
+
+    def _declare_replica(self, registry: CollectorRegistry) -> None:
+        self.replica_behind = Gauge(
+            "faultwire_replica_behind_seconds",
+            "How far the read replica is behind the primary, at the last look; NaN while there is none.",
+            registry=registry,
+        )
+        self.replica_behind.set(float("nan"))
 
     def _declare_ingest(self, registry: CollectorRegistry) -> None:
         self.events_received = Counter(
@@ -156,6 +166,36 @@ class Metrics:
         self.outbox_overdue_seconds = Gauge(
             "faultwire_outbox_overdue_seconds",
             "How long the oldest notification that is due has been waiting.",
+            registry=registry,
+        )
+
+    def _declare_growth(self, registry: CollectorRegistry) -> None:
+        self.store_bytes = Gauge(
+            "faultwire_store_bytes",
+            "What the database takes of the disk; of PostgreSQL faultwire's own schema.",
+            registry=registry,
+        )
+        self.store_free_bytes = Gauge(
+            "faultwire_store_free_bytes", "What of it is free already, in SQLite's file.", registry=registry
+        )
+        self.store_days = Gauge(
+            "faultwire_store_days", "Days of which the store has room or events.", registry=registry
+        )
+        self.store_oldest_day = Gauge(
+            "faultwire_store_oldest_day_timestamp_seconds",
+            "Where the oldest of those days begins.",
+            registry=registry,
+        )
+        self.events_pruned = Counter(
+            "faultwire_events_pruned_total",
+            "Rows of events that retention took, by severity and by why: age or size.",
+            ["severity", "reason"],
+            registry=registry,
+        )
+        self.rows_pruned = Counter(
+            "faultwire_rows_pruned_total",
+            "Old rows of what is over that retention took, by table.",
+            ["table"],
             registry=registry,
         )
 

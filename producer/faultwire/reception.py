@@ -88,8 +88,8 @@ class Reception(Binding):
 
         Args:
             service: the name under which events are grouped.
-            broker_url: ``amqp(s)://`` for RabbitMQ, ``http(s)://`` for a worker's intake; None publishes
-                nothing.
+            broker_url: ``amqp(s)://`` for RabbitMQ, a cluster's addresses with commas between;
+                ``http(s)://`` for a worker's intake; None publishes nothing.
             environment: ``production``, ``staging`` and the like.
             release: the service's version; a resolved incident that comes back in a newer one has regressed.
             host: this machine's name; the system's by default.

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from faultwire_shared.broker_url import split_addresses
 from faultwire_shared.redact import redact_url
 
 AMQP_SCHEMES: Final = ("amqp", "amqps")
@@ -35,11 +36,20 @@ class Settings(Struct, frozen=True, kw_only=True):
 
 
 def scheme_of(url: str) -> str:
-    """The URL's scheme, once the URL is seen to be one that the client can use.
+    """The URL's scheme, once every address in it is seen to be one that the client can use.
 
     Raises:
         ValueError: with a sentence that shows no password.
     """
+    schemes = [_scheme_of(address) for address in split_addresses(url)]
+    if len(schemes) > 1 and not set(schemes) <= set(AMQP_SCHEMES):
+        raise ValueError(
+            "broker_url may name several addresses of amqp:// or amqps://, and one of http(s)://"
+        )
+    return schemes[0]
+
+
+def _scheme_of(url: str) -> str:
     try:
         parts = urlsplit(url)
         scheme, host, _ = parts.scheme, parts.hostname, parts.port

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+import random
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from functools import partial
@@ -20,6 +21,7 @@ from aio_pika.exceptions import (
 )
 from aiormq.exceptions import ChannelAccessRefused, ChannelPreconditionFailed, ConnectionNotAllowed
 
+from faultwire_shared.broker_url import split_addresses
 from faultwire_shared.redact import redact_url
 from faultwire_shared.topology import TOPOLOGY, Topology
 
@@ -125,15 +127,44 @@ Connection = AbstractConnection
 """What `connect` gives; who only passes it on needs no import of aio-pika."""
 
 
-async def connect(url: str, name: str) -> AbstractConnection:
-    """Open a connection that shows as ``name`` at the broker.
+def in_random_order(addresses: Sequence[str]) -> Sequence[str]:
+    """So that a cluster's nodes share the connections, also those of a node that died."""
+    return random.sample(addresses, len(addresses))
+
+
+async def connect(
+    url: str, name: str, *, order: Callable[[Sequence[str]], Sequence[str]] = in_random_order
+) -> AbstractConnection:
+    """Open a connection that shows as ``name`` at the broker, to one of the nodes that the URL names.
 
     A plain connection, not aio-pika's robust one: each supervisor here rebuilds its own state
     for every connection, with jitter, and keys all of it by that connection.
 
+    Args:
+        url: one address, or a cluster's (`split_addresses`).
+        name: for the broker's list of connections.
+        order: in which the nodes are tried, each once: waiting before the next round is the caller's.
+
     Raises:
-        BrokerError: the subclass says whether trying again may help.
+        BrokerError: no node takes the connection; the subclass says whether trying again may help.
     """
+    failures = []
+    for address in order(split_addresses(url)):
+        try:
+            return await _connect_to(address, name)
+        except BrokerError as error:
+            failures.append(error)
+    raise failures[0] if len(failures) == 1 else _none_of(failures)
+
+
+def _none_of(failures: Sequence[BrokerError]) -> BrokerError:
+    """What to say of a whole cluster; a node that refuses says what somebody has to change."""
+    refused = any(isinstance(error, BrokerRefusedError) for error in failures)
+    kind = BrokerRefusedError if refused else BrokerUnreachableError
+    return kind(f"none of {len(failures)} nodes: {'; '.join(str(error) for error in failures)}")
+
+
+async def _connect_to(url: str, name: str) -> AbstractConnection:
     async with broker_call(f"connect to {redact_url(url)}", CONNECT_SECONDS + 1):
         with _told_by_us():
             return await aio_pika.connect(

@@ -34,10 +34,17 @@ FAILPOINTS: Final[Mapping[str, str]] = {
     "spool.confirmed": "Confirmed events are deleted from the spool, uncommitted.",
     "spool.adopting": "Some events of a dead process are copied; its file still has them.",
     "spool.adopted": "All of them are copied; the file is about to go.",
+    "prune.raised": "The floor is raised, and committed; nothing below it is gone.",
+    "prune.deleting": "Some rows of a day are deleted, and committed.",
+    "prune.detached": "A day's partition is detached; its table is there.",
+    "prune.deleted": "All rows below the floor are gone; their space is not given back.",
+    "prune.given_back": "The space is given back; that all is cleared is not written down.",
     "dispatcher.claimed": "A notification is leased, and the lease is committed; nothing is sent.",
     "dispatcher.sending": "The sender is asked in the next instant.",
     "dispatcher.sent": "The sender has answered; the outbox knows nothing of it.",
     "dispatcher.marked": "What came of the attempt is committed.",
+    "copy.loaded": "A chunk of a copied database is committed, with the copy's progress.",
+    "export.written": "A page of exported events is in its file; the note of how far it got is older.",
 }
 """Every failpoint, with a sentence each."""
 

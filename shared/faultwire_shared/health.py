@@ -26,16 +26,19 @@ _READ_CHARACTERS: Final = 2000
 
 
 class CheckReport(TypedDict):
-    """How one check went: ``response_time`` in seconds where it passed, ``error`` where it failed."""
+    """How one check went: ``response_time`` in seconds where it passed, ``error`` where it did not.
+
+    ``warn`` is a check that did not pass and is not required.
+    """
 
     name: str
-    status: Literal["pass", "fail"]
+    status: Literal["pass", "warn", "fail"]
     response_time: NotRequired[float]
     error: NotRequired[str]
 
 
 class Report(TypedDict):
-    """All checks at one moment, in the order they were added; healthy means that every one passed."""
+    """All checks at one moment, in the order they were added; healthy means that no required one failed."""
 
     status: Literal["healthy", "unhealthy"]
     checks: list[CheckReport]
@@ -47,6 +50,7 @@ class Probe(Struct, frozen=True):
     name: str
     ping: Check
     timeout: float = TIMEOUT_SECONDS
+    required: bool = True
 
 
 class _Asked(Struct):
@@ -91,21 +95,23 @@ class HealthChecker:
         self._report: Report | None = None
         self._reported_at = 0.0
 
-    def add_check(self, name: str, check: Check, *, timeout: float = TIMEOUT_SECONDS) -> None:
-        """Add a check; ``timeout`` in seconds.
+    def add_check(
+        self, name: str, check: Check, *, timeout: float = TIMEOUT_SECONDS, required: bool = True
+    ) -> None:
+        """Add a check; ``timeout`` in seconds. One that is not ``required`` warns instead of failing.
 
         Raises:
             ValueError: there is a check of that name.
         """
         if name in self._probes:
             raise ValueError(f"there is a check named {name!r} already")
-        self._probes[name] = Probe(name, check, timeout)
+        self._probes[name] = Probe(name, check, timeout, required)
 
     async def run_checks(self) -> Report:
         """Run every check, or share the run that is under way or at most a second old.
 
         Returns:
-            ``{"status": "healthy" | "unhealthy", "checks": [{"name", "status": "pass" | "fail",
+            ``{"status": "healthy" | "unhealthy", "checks": [{"name", "status": "pass" | "warn" | "fail",
             "response_time" | "error"}]}``, a copy of the caller's own.
         """
         if self._report is None or self._clock() - self._reported_at >= self._cache_seconds:
@@ -117,7 +123,7 @@ class HealthChecker:
 
     async def _run_all(self) -> Report:
         checks = await asyncio.gather(*(self._run(probe) for probe in self._probes.values()))
-        healthy = all(check["status"] == "pass" for check in checks)
+        healthy = all(check["status"] != "fail" for check in checks)
         self._report = Report(status="healthy" if healthy else "unhealthy", checks=list(checks))
         self._reported_at = self._clock()
         return self._report
@@ -160,7 +166,7 @@ def _copy(report: Report) -> Report:
 
 
 def _fail(probe: Probe, text: str) -> CheckReport:
-    return CheckReport(name=probe.name, status="fail", error=text)
+    return CheckReport(name=probe.name, status="fail" if probe.required else "warn", error=text)
 
 
 async def _ask(check: Check, asked: _Asked) -> CheckResult:

@@ -1,17 +1,22 @@
-"""Drains a full queue into PostgreSQL, and reads the rate off the commits themselves."""
+"""Drains a full queue into a database, and reads the rate off the commits themselves."""
 
-import statistics
+import sqlite3
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
 from itertools import islice
 from pathlib import Path
+from types import ModuleType
 from typing import Final
 
 import pika
 from msgspec import Struct
-from tests.benchmarks import naive_faststream, raw_consume
+from msgspec.structs import replace
+from tests.benchmarks import naive_faststream, naive_store, raw_consume, store_ceiling
 from tests.benchmarks.event import FINGERPRINTS, bodies
+from tests.benchmarks.usage import cpu_seconds, peak_mib
 from tests.servers.postgresql import PostgreSQL, Servers
 from tests.servers.process import ServerProcess, run, temporary_home, wait_until
 from tests.servers.rabbitmq import Nodes
@@ -22,13 +27,22 @@ from faultwire_shared import codec
 NAIVE_EVENTS: Final = 2_000
 WORKER_EVENTS: Final = 100_000
 PATIENCE_SECONDS: Final = 300.0
+ROOT: Final = Path(__file__).parents[2]
+
+_NAIVE: Final = "naive"
+_LOOK_SECONDS: Final = 0.01
+_LAST_ROW: Final = "SELECT coalesce(max(rowid), 0) FROM events"
 
 
 class Drained(Struct, frozen=True):
-    """What was in the database when the queue was empty, by the database's own clock."""
+    """What was in the database when the queue was empty, by the commits' own times."""
 
     events: int
     seconds: float
+    cpu_us: float = 0.0
+    """Microseconds of the consumers for an event, from when all of them were ready."""
+    peak_mib: float = 0.0
+    """Resident memory, at most, of one consumer."""
 
     @property
     def rate(self) -> float:
@@ -42,6 +56,10 @@ class Place(Struct, frozen=True):
     database: PostgreSQL
     home: Path
 
+    @property
+    def sqlite_path(self) -> Path:
+        return self.home / "events.db"
+
 
 @contextmanager
 def fresh_place(nodes: Nodes, servers: Servers) -> Iterator[Place]:
@@ -51,110 +69,230 @@ def fresh_place(nodes: Nodes, servers: Servers) -> Iterator[Place]:
         yield Place(broker.url, database, exit_stack.enter_context(temporary_home("drain")))
 
 
-def drain_naive(place: Place, count: int = NAIVE_EVENTS) -> Drained:
-    """FastStream, started on a full queue."""
-    queue = "naive"
-    place.database.execute(naive_faststream.SCHEMA)
-    fill(place.broker_url, count, exchange="", key=queue, queue=queue)
-    command = [sys.executable, naive_faststream.__file__, place.broker_url, place.database.url, queue]
-    process = ServerProcess(command, clean_environment(place.home), place.home / "naive.log")
+def script_environment(home: Path) -> dict[str, str]:
+    """For a script of this folder, which finds its neighbours and our packages."""
+    return clean_environment(home) | {"PYTHONPATH": str(ROOT)}
+
+
+def drain_naive(
+    place: Place,
+    count: int = NAIVE_EVENTS,
+    *,
+    consumer: ModuleType = naive_faststream,
+    on_sqlite: bool = False,
+) -> Drained:
+    """A naive consumer, started on a full queue."""
+    url = f"sqlite:///{place.sqlite_path}" if on_sqlite else place.database.url
+    if on_sqlite:
+        with closing(sqlite3.connect(place.sqlite_path)) as connection:
+            connection.executescript(naive_store.ON_SQLITE)
+    else:
+        place.database.execute(naive_store.ON_POSTGRESQL)
+    fill(place.broker_url, bodies(count), exchange="", key=_NAIVE, queue=_NAIVE, count=count)
+    with naive_process(place, consumer, url) as process:
+        if on_sqlite:
+            return _watch_sqlite(place.sqlite_path, count, [process])
+        return _watch(place.database, "events", "id", count, [process])
+
+
+@contextmanager
+def naive_process(place: Place, consumer: ModuleType, database_url: str) -> Iterator[ServerProcess]:
+    """A naive consumer of the queue ``naive``."""
+    assert consumer.__file__ is not None
+    command = [sys.executable, consumer.__file__, place.broker_url, database_url, _NAIVE]
+    process = ServerProcess(command, script_environment(place.home), place.home / "naive.log")
     try:
-        return _watch(place.database, "events", "id", count, process)
+        yield process
     finally:
         process.end()
 
 
-def drain_worker(place: Place, count: int = WORKER_EVENTS, *, a_message: int = 1) -> Drained:
-    """The real worker under its default settings, started on a full routine lane."""
-    worker = Worker(place.home, broker_url=place.broker_url, database_url=place.database.url)
-    worker.prepare()
+def drain_worker(
+    place: Place,
+    count: int = WORKER_EVENTS,
+    *,
+    a_message: int = 1,
+    workers: int = 1,
+    fingerprints: int = FINGERPRINTS,
+    on_sqlite: bool = False,
+) -> Drained:
+    """Real workers under their default settings, started on a full routine lane."""
+    url = None if on_sqlite else place.database.url
+    crew = [worker_at(place, f"worker-{number}", database_url=url) for number in range(workers)]
+    crew[0].prepare()
     fill(
         place.broker_url,
-        count,
-        exchange="faultwire.events",
-        key="event.medium.system.shop",
-        queue="faultwire.routine",
-        a_message=a_message,
+        messages(bodies(count, fingerprints=fingerprints), a_message),
+        count=count // a_message,
     )
-    worker.start()
+    # All at once: a second worker that came later would find half of the queue gone.
+    with ThreadPoolExecutor() as starting:
+        list(starting.map(Worker.start, crew))
+    ready_at = time.time() if workers > 1 else None
+    processes, path = [one.process for one in crew], crew[0].home / "faultwire.db"
     try:
-        return _watch(place.database, "faultwire.events", "event_id", count)
+        spent = _cpu(processes)
+        stored = _rows(path) if on_sqlite else _rows_of(place.database, "faultwire.events")
+        if on_sqlite:
+            drained = _watch_sqlite(path, count, processes)
+        else:
+            drained = _watch(place.database, "faultwire.events", "event_id", count, processes, since=ready_at)
+        assert stored < count, "it was drained before it could be looked at"
+        cpu_us = (_cpu(processes) - spent) / (count - stored) * 1e6
+        return replace(drained, cpu_us=cpu_us, peak_mib=max(peak_mib(one.pid) for one in processes))
     finally:
-        worker.kill()
+        for one in crew:
+            one.kill()
+
+
+def worker_at(place: Place, name: str, *, database_url: str | None) -> Worker:
+    """A worker with a directory of its own, on SQLite there if no database is named."""
+    home = place.home / name
+    home.mkdir()
+    return Worker(home, broker_url=place.broker_url, database_url=database_url)
 
 
 def consume_raw(place: Place, count: int = WORKER_EVENTS) -> Drained:
     """aio-pika, that does nothing with the messages but to ack them."""
-    fill(place.broker_url, count, exchange="", key="raw", queue="raw")
+    fill(place.broker_url, bodies(count), exchange="", key="raw", queue="raw", count=count)
     command = [sys.executable, raw_consume.__file__, place.broker_url, "raw", str(count)]
     return Drained(count - 1, float(run(command, clean_environment(place.home))))
 
 
-def fill(url: str, count: int, *, exchange: str, key: str, queue: str, a_message: int = 1) -> None:
-    """Publish the events, so many in a message, and wait until the queue holds them all."""
+def store_from_memory(place: Place, count: int = WORKER_EVENTS) -> Drained:
+    """The worker's own transactions on one connection, from events that were decoded before."""
+    worker_at(place, "ceiling", database_url=place.database.url).command("db", "upgrade")
+    command = [sys.executable, store_ceiling.__file__, place.database.url, str(count)]
+    process = ServerProcess(command, script_environment(place.home), place.home / "ceiling.log")
+    try:
+        return _watch(place.database, "faultwire.events", "event_id", count, [process])
+    finally:
+        process.end()
+
+
+def fill(
+    url: str,
+    bodies: Iterable[bytes],
+    *,
+    count: int,
+    exchange: str = "faultwire.events",
+    key: str = "event.medium.system.shop",
+    queue: str = "faultwire.routine",
+) -> None:
+    """Publish so many messages, and wait until the queue holds them all."""
     connection = pika.BlockingConnection(pika.URLParameters(url))
     channel = connection.channel()
     if not exchange:
         channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "quorum"})
     properties = pika.BasicProperties(content_type="application/json", delivery_mode=2)
-    for body in _messages(count, a_message):
+    for body in bodies:
         channel.basic_publish(exchange, key, body, properties)
 
     def is_full() -> bool:
-        declared = channel.queue_declare(queue, passive=True)
-        return bool(declared.method.message_count * a_message == count)
+        return bool(channel.queue_declare(queue, passive=True).method.message_count == count)
 
-    wait_until(is_full, f"{count:,} events in {queue}", seconds=PATIENCE_SECONDS)
+    wait_until(is_full, f"{count:,} messages in {queue}", seconds=PATIENCE_SECONDS)
     connection.close()
 
 
-def _messages(count: int, a_message: int) -> Iterator[bytes]:
-    events = bodies(count)
+def messages(events: Iterator[bytes], a_message: int) -> Iterator[bytes]:
+    """The events as messages: alone, or so many together as our client publishes them in a flood."""
     if a_message == 1:
-        return events
-    assert count % a_message == 0
-    return (codec.encode_batch(list(islice(events, a_message))) for _ in range(count // a_message))
+        yield from events
+        return
+    while batch := list(islice(events, a_message)):
+        yield codec.encode_batch(batch)
 
 
 def _watch(
-    database: PostgreSQL, table: str, key: str, count: int, process: ServerProcess | None = None
+    database: PostgreSQL,
+    table: str,
+    key: str,
+    count: int,
+    processes: list[ServerProcess],
+    *,
+    since: float | None = None,
 ) -> Drained:
-    """Wait for the last row, then ask when each was committed (`track_commit_timestamp`)."""
+    """Wait for the last row, then ask when each was committed (`track_commit_timestamp`).
 
+    The first commit starts the clock, and its own rows do not count; or the moment ``since``.
+    """
     # ruff's S608 below: the names of tables and columns are this module's own.
     inserted = f"""
         SELECT coalesce(sum(n_tup_ins), 0) FROM pg_stat_user_tables WHERE relid IN
         (SELECT relid FROM pg_partition_tree('{table}') UNION SELECT '{table}'::regclass)
     """
+    begin = "min(at)" if since is None else f"to_timestamp({since})"
     committed = f"""
-        WITH committed AS (SELECT {key} AS id, pg_xact_commit_timestamp(xmin) AS at FROM {table})
-        SELECT count(DISTINCT id), extract(epoch FROM max(at) - min(at)),
-               count(*) FILTER (WHERE at > (SELECT min(at) FROM committed)) FROM committed
+        WITH committed AS (SELECT {key} AS id, pg_xact_commit_timestamp(xmin) AS at FROM {table}),
+        bounds AS (SELECT {begin} AS first, max(at) AS last, count(DISTINCT id) AS ids FROM committed)
+        SELECT ids, extract(epoch FROM last - first),
+               (SELECT count(*) FROM committed WHERE at > first) FROM bounds
     """
 
     def has_all() -> bool:
-        if process is not None:
-            assert process.is_running, process.log.read_text()
         # The statistics cost nothing, but come late and may be over: the rows have the last word.
-        return int(database.execute(inserted)) >= count and int(database.execute(rows)) >= count
+        _see_alive(processes)
+        return int(database.execute(inserted)) >= count and _rows_of(database, table) >= count
 
-    rows = f"SELECT count(*) FROM {table}"
     wait_until(has_all, f"{count:,} rows in {table}", seconds=PATIENCE_SECONDS, pause=0.5)
     distinct, seconds, later = database.execute(committed).split("|")
     assert int(distinct) == count, f"{distinct} distinct events of {count}"
-    # The first commit starts the clock, so its own rows do not count.
-    return Drained(int(later), float(seconds))
+    return Drained(int(later), float(seconds), peak_mib=max(peak_mib(one.pid) for one in processes))
 
 
-def check_counts(database: PostgreSQL, table: str, count: int) -> None:
+def _watch_sqlite(path: Path, count: int, processes: list[ServerProcess]) -> Drained:
+    """Look every few milliseconds how many rows there are: nothing is deleted, so the last row's number."""
+    first: tuple[float, int] | None = None
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as connection:
+        while True:
+            now = time.perf_counter()
+            stored = connection.execute(_LAST_ROW).fetchone()[0]
+            if stored and first is None:
+                first = (now, stored)
+            if stored >= count:
+                break
+            _see_alive(processes)
+            assert time.monotonic() < deadline, f"{stored:,} of {count:,} rows"
+            time.sleep(_LOOK_SECONDS)
+        assert connection.execute("SELECT count(*) FROM events").fetchone()[0] == count
+    assert first is not None
+    return Drained(count - first[1], now - first[0])
+
+
+def _see_alive(processes: list[ServerProcess]) -> None:
+    for process in processes:
+        assert process.is_running, process.log.read_text()
+
+
+def _cpu(processes: list[ServerProcess]) -> float:
+    return sum(cpu_seconds(process.pid) for process in processes)
+
+
+def _rows_of(database: PostgreSQL, table: str) -> int:
+    return int(database.execute(f"SELECT count(*) FROM {table}"))
+
+
+def _rows(path: Path) -> int:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as connection:
+        return int(connection.execute(_LAST_ROW).fetchone()[0])
+
+
+def check_counts(
+    place: Place,
+    table: str,
+    count: int,
+    *,
+    fingerprints: int = FINGERPRINTS,
+    sqlite_path: Path | None = None,
+) -> None:
     """The incidents' counts add up to the events, and none is missing."""
     counts = f"SELECT sum(count), count(*) FROM {table}"
-    total, incidents = database.execute(counts).split("|")
+    if sqlite_path is None:
+        total, incidents = place.database.execute(counts).split("|")
+    else:
+        with closing(sqlite3.connect(f"file:{sqlite_path}?mode=ro", uri=True)) as connection:
+            total, incidents = connection.execute(counts).fetchone()
     assert int(total) == count, f"the incidents count {total} events of {count}"
-    assert int(incidents) == FINGERPRINTS, f"{incidents} incidents of {FINGERPRINTS}"
-
-
-def describe(name: str, goal: str, ratios: Sequence[float]) -> str:
-    """The median ratio with its extremes, beside what was to be reached."""
-    median, low, high = statistics.median(ratios), min(ratios), max(ratios)
-    return f"{name}: {median:.3g} (min {low:.3g}, max {high:.3g}, {len(ratios)} rounds); goal: {goal}"
+    assert int(incidents) == fingerprints, f"{incidents} incidents of {fingerprints}"

@@ -9,31 +9,46 @@ FINGERPRINTS: Final = 200
 FRAMES: Final = 12
 
 
-def bodies(count: int, *, now: datetime | None = None) -> Iterator[bytes]:
-    """Events as a foreign publisher sends them: one a message, scrubbed as our client's are."""
+def bodies(
+    count: int,
+    *,
+    now: datetime | None = None,
+    start: int = 0,
+    fingerprints: int = FINGERPRINTS,
+    severity: str = "medium",
+) -> Iterator[bytes]:
+    """Events as a foreign publisher sends them, scrubbed as our client's are.
+
+    Args:
+        count: how many.
+        now: when all of them occurred; the id's day.
+        start: the number of the first, which decides its id.
+        fingerprints: how many bugs they are of, in turns.
+        severity: of all of them.
+    """
     moment = now or datetime.now(UTC)
-    shapes = [template(number, moment) for number in range(FINGERPRINTS)]
-    for number in range(count):
-        before, between, after = shapes[number % FINGERPRINTS]
+    shapes = [_template(number, moment, severity) for number in range(fingerprints)]
+    for number in range(start, start + count):
+        before, between, after = shapes[number % fingerprints]
         # Odd times anything is one-to-one modulo a power of two: unique, and in no order.
         suffix = number * 0x9E3779B97F4B % 2**48
         yield b"%b%012x%b%d%b" % (before, suffix, between, number, after)
 
 
-def template(number: int, moment: datetime) -> tuple[bytes, bytes, bytes]:
+def _template(number: int, moment: datetime, severity: str) -> tuple[bytes, bytes, bytes]:
     """The event's JSON around its id's suffix and its order."""
-    text = json.dumps(_event(number, moment), separators=(",", ":")).encode()
+    text = json.dumps(_event(number, moment, severity), separators=(",", ":")).encode()
     before, _, rest = text.partition(b"@suffix@")
     between, _, after = rest.partition(b'"@order@"')
     return before, between, after
 
 
-def _event(number: int, moment: datetime) -> dict[str, Any]:
+def _event(number: int, moment: datetime, severity: str) -> dict[str, Any]:
     return {
         "id": f"error_{moment:%Y%m%d}_@suffix@",
         "schema_version": 1,
         "occurred_at": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "severity": "medium",
+        "severity": severity,
         "category": "system",
         "service": "shop",
         "environment": "production",
@@ -42,7 +57,9 @@ def _event(number: int, moment: datetime) -> dict[str, Any]:
         "message": f"cannot price the basket at step {number}",
         "exceptions": [
             {
-                "type": "KeyError",
+                # Beyond the first 200 a type of its own: hundreds of new bugs of one type in a minute are
+                # taken for one whose stack is made up.
+                "type": "KeyError" if number < FINGERPRINTS else f"Step{number}Error",
                 "module": "builtins",
                 "value": "'price'",
                 "frames": [_frame(number, depth) for depth in range(FRAMES)],

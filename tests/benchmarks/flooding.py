@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 from sqlalchemy import Select, func, select, text
-from tests.benchmarks import event as benchmark_event
+from tests.benchmarks.event import bodies
 
 from faultwire_consumer.ingest.delivery import read_delivery
 from faultwire_consumer.ingest.outcome import Stored
@@ -46,40 +46,31 @@ async def size_of(store: Store) -> int:
 async def flood(store: Store, count: int) -> Flooded:
     """Store so many events through the pipeline, and look at what became of them."""
     pipeline = Pipeline(store, metrics=Metrics())
-    ids: list[str] = []
+    batches: list[list[str]] = []
     before, started = await size_of(store), datetime.now(UTC)
-    for bodies in _batches(count):
+    for batch in _batches(count):
         outcomes = await pipeline.ingest(
-            [read_delivery(body, EVENT_TYPE, origin="flood", handle=None) for body in bodies]
+            [read_delivery(body, EVENT_TYPE, origin="flood", handle=None) for body in batch]
         )
-        ids += [one.event_id for (one,) in outcomes if isinstance(one, Stored)]
+        batches.append([one.event_id for (one,) in outcomes if isinstance(one, Stored)])
     seconds = (datetime.now(UTC) - started).total_seconds()
     kept = await _count(store, select(func.count(events.c.doc)))
     return Flooded(
         events=await _count(store, select(func.sum(incidents.c.count))),
         incidents=await _count(store, select(func.count()).select_from(incidents)),
         bodies=kept + await _count(store, select(func.count()).select_from(edge_bodies)),
-        first_body=await _is_readable(store, ids[0]),
-        last_body=await _is_readable(store, ids[-1]),
+        # A batch occurred at one moment: of equals the id decides.
+        first_body=await _is_readable(store, min(batches[0])),
+        last_body=await _is_readable(store, max(batches[-1])),
         grown_bytes=await size_of(store) - before,
         seconds=seconds,
     )
 
 
-def _batches(count: int) -> Iterator[list[bytes]]:
+def _batches(count: int) -> Iterator[Iterator[bytes]]:
     """The event of every benchmark, of one fingerprint; the moment goes on, as it does in a flood."""
-    before, between, after = benchmark_event.template(0, datetime.now(UTC))
     for start in range(0, count, BATCH):
-        moment = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}Z".encode()
-        yield [
-            _at(b"%b%012x%b%d%b" % (before, number, between, number, after), moment)
-            for number in range(start, min(start + BATCH, count))
-        ]
-
-
-def _at(body: bytes, moment: bytes) -> bytes:
-    head, _, rest = body.partition(b'"occurred_at":"')
-    return head + b'"occurred_at":"' + moment + rest[rest.index(b'"') :]
+        yield bodies(min(BATCH, count - start), start=start, fingerprints=1)
 
 
 async def _count(store: Store, statement: Select[Any]) -> int:

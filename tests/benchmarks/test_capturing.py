@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 from tests.benchmarks import capturing, loading
-from tests.benchmarks.drain import describe
+from tests.benchmarks.report import report
 from tests.servers.process import run, temporary_home
 from tests.servers.worker import clean_environment
 
@@ -50,7 +50,7 @@ def test_c1_c2_c3_c4_what_a_call_costs_its_caller() -> None:
         print(f"{name}: p50 {p50 * 1e6:,.1f} us, p99 {p99 * 1e6:,.1f} us")
     for text, ours, theirs, share, goal in RATIOS:
         ratios = [quantile(each[ours], share) / quantile(each[theirs], share) for each in rounds]
-        print(describe(text, goal, ratios))
+        report(text, goal, ratios)
 
 
 def test_m1_what_the_client_costs_its_process() -> None:
@@ -64,6 +64,6 @@ def test_m1_what_the_client_costs_its_process() -> None:
         ("M1 memory after the import, ours / theirs", "imported_mib", "at most 0.5"),
         ("M1 memory after 100 errors, ours / theirs", "used_mib", "at most 0.5"),
     ):
-        print(describe(text, goal, [ours[key] / theirs[key] for ours, theirs in rounds]))
-    print(describe("M1 import faultwire, ms", "under 100", [ours["seconds"] * 1e3 for ours, _ in rounds]))
-    print(describe("M1 memory after 100 errors, MiB", "none", [ours["used_mib"] for ours, _ in rounds]))
+        report(text, goal, [ours[key] / theirs[key] for ours, theirs in rounds])
+    report("M1 import faultwire, ms", "under 100", [ours["seconds"] * 1e3 for ours, _ in rounds])
+    report("M1 memory after 100 errors, MiB", "none", [ours["used_mib"] for ours, _ in rounds])

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import pytest
 from tests.benchmarks import client
-from tests.benchmarks.drain import describe
+from tests.benchmarks.report import report
 from tests.faults.harrying import CALLS, SMALL_DISK_BYTES, assert_unhurt, harm_to, harry
 from tests.faults.publisher import declare
 from tests.servers.process import reserve_port, run, temporary_home
@@ -67,9 +67,9 @@ def test_p1_publishing_with_confirms(broker_url: str) -> None:
             f"\nP1 round {turn}: aio-pika {singles['rate']:,.0f}/s, "
             f"client {ours['rate']:,.0f}/s, without a spool {memory['rate']:,.0f}/s"
         )
-    print(describe("P1 client / aio-pika awaiting 1,000 single messages", "at least 8", ratios))
-    print(describe("P1 client / the same without a spool", "as near to 1 as can be", of_memory))
-    print(describe("P2 CPU an event, client / aio-pika", "at most 0.1", cpu))
+    report("P1 client / aio-pika awaiting 1,000 single messages", "at least 8", ratios)
+    report("P1 client / the same without a spool", "as near to 1 as can be", of_memory)
+    report("P2 CPU an event, client / aio-pika", "at most 0.1", cpu)
 
 
 @pytest.mark.parametrize("pattern", ["quiet", "bursts"])
@@ -80,8 +80,8 @@ def test_c4_the_buffered_window(broker_url: str, pattern: str, *, is_up: bool) -
     p50, p99 = ([each[f"window_{which}_ms"] for each in rounds] for which in ("p50", "p99"))
     noise = statistics.median(each["noise_p99_ms"] for each in rounds)
     print()
-    print(describe(f"C4 window p50 in ms, {where}", "none", p50))
-    print(describe(f"C4 window p99 in ms, {where}", f"under 50 (the loop's own p99: {noise:.1f})", p99))
+    report(f"C4 window p50 in ms, {where}", "none", p50)
+    report(f"C4 window p99 in ms, {where}", f"under 50 (the loop's own p99: {noise:.1f})", p99)
 
 
 def test_c4_await_against_nowait(broker_url: str) -> None:
@@ -90,7 +90,7 @@ def test_c4_await_against_nowait(broker_url: str) -> None:
         took = measure("durabilities", broker_url)
         ratios.append(took["awaited"] / took["nowait"])
     print()
-    print(describe("C4 await handle_error / handle_error_nowait", "at most 2", ratios))
+    report("C4 await handle_error / handle_error_nowait", "at most 2", ratios)
 
 
 @pytest.mark.parametrize("disk_bytes", [None, SMALL_DISK_BYTES], ids=["disk", "full disk"])
@@ -130,4 +130,4 @@ def print_felt(felt: list[Result], where: str) -> None:
         ("memory grown in MiB, at most", "grown_mib", "under 32"),
         ("closing in s", "close_seconds", "at most 2"),
     ):
-        print(describe(f"{name}, {where}", goal, [each[key] for each in felt]))
+        report(f"{name}, {where}", goal, [each[key] for each in felt])

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 import pytest
-from tests.benchmarks.drain import describe
 from tests.benchmarks.event import bodies
+from tests.benchmarks.report import report
 from tests.secret import ASSIGNMENTS, PLANTED
 
 from faultwire_consumer.ingest.candidate import candidates_of
@@ -114,7 +114,7 @@ def test_an_event_without_secrets_beside_its_encoding() -> None:
         scrubbing = cost(lambda: scrubber.scrub(event), 10_000)
         print(f"\nencode {encoding:.1f} us, scrub {scrubbing:.1f} us")
         ratios.append(scrubbing / encoding)
-    print(describe("scrub / encode of an event with 13 frames and 5 context keys", "none", ratios))
+    report("scrub / encode of an event with 13 frames and 5 context keys", "none", ratios)
 
 
 def deliveries(*, marked: bool) -> list[Delivery]:
@@ -140,7 +140,7 @@ def test_a_batch_that_is_not_marked_beside_one_that_is() -> None:
         marked, unmarked = ingest(True), ingest(False)
         print(f"\nmarked {marked:.1f} us an event, unmarked {unmarked:.1f} us")
         ratios.append(unmarked / marked)
-    print(describe("decode and group, unmarked / marked", "none", ratios))
+    report("decode and group, unmarked / marked", "none", ratios)
 
 
 def test_the_time_grows_with_the_length_of_a_text() -> None:
@@ -158,4 +158,4 @@ def test_the_time_grows_with_the_length_of_a_text() -> None:
             growth[f"{before}{shape}"[:40]] = statistics.median(ratios)
     worst = sorted(growth, key=lambda shape: growth[shape])[-5:]
     print("\nthe worst shapes: " + ", ".join(f"{shape!r} {growth[shape]:.0f}" for shape in worst))
-    print(describe(f"{LONGER} times the length / once", f"about {LONGER}", list(growth.values())))
+    report(f"{LONGER} times the length / once", f"about {LONGER}", list(growth.values()))

@@ -18,11 +18,13 @@ from tests.factories import raised, wire_event
 
 from faultwire_consumer.domain.incident import Status, Transition, Verb, decide
 from faultwire_consumer.domain.keeping import BODIES_PER_INCIDENT, Body
+from faultwire_consumer.domain.query import Key, any_of
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store import event_queries
 from faultwire_consumer.store.body import read_spent
 from faultwire_consumer.store.contract import Counted, EventRow, Store
+from faultwire_consumer.store.event_list import list_events
 from faultwire_consumer.store.schema import edge_bodies, events, fingerprints, history, incidents
 from faultwire_consumer.store.transition import apply_transitions, load_standing
 
@@ -74,7 +76,7 @@ async def test_a_flood_of_one_bug_is_counted_exactly_and_leaves_a_bounded_number
     assert 20 <= await bodies_in(store) <= 100
     assert await is_readable(store, sent[0])
     assert await is_readable(store, sent[-1])
-    page = await event_queries.list_events(store, event_queries.EventFilter(incident=1), limit=2_000)
+    page = await list_events(store, any_of(Key.INCIDENT, [1]), limit=2_000, now=clock())
     assert sum(one.body_kept for one in page.rows) == await bodies_in(store)
 
 
@@ -223,7 +225,7 @@ async def test_what_can_be_read_instead_of_an_event_is_its_nearest_kept_its_firs
         found.append(await event_queries.list_kept(store, stored))
     assert [one.nearest for one in found[1:]] == [kept[1].event_id, kept[2].event_id]
     assert {(one.first, one.last) for one in found} == {(kept[0].event_id, last.event_id)}
-    page = await event_queries.list_events(store, event_queries.EventFilter(incident=1), limit=50)
+    page = await list_events(store, any_of(Key.INCIDENT, [1]), limit=50, now=NOW)
     assert [one.body_kept for one in page.rows] == [True, True, False, False, True, False, True]
 
 

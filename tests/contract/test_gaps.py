@@ -20,7 +20,7 @@ from faultwire_consumer.ingest.outcome import DeadLettered, Noted, must_return
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.maintenance.gaps import GapWatch, Ingest
 from faultwire_consumer.metrics import Metrics
-from faultwire_consumer.store import migrate
+from faultwire_consumer.store import migrate, schema_version
 from faultwire_consumer.store.contract import Store
 from faultwire_consumer.store.engine import open_store
 from faultwire_consumer.store.producers import GAPS
@@ -366,8 +366,8 @@ async def test_a_database_of_the_first_schema_upgrades_with_its_data(empty_datab
             {"key": b"{"},
         )
 
-    await asyncio.to_thread(asyncio.run, migrate._on_connection(empty_database_url, at_first))
-    await asyncio.to_thread(asyncio.run, migrate._on_connection(empty_database_url, fill))
+    await asyncio.to_thread(asyncio.run, schema_version.on_connection(empty_database_url, at_first))
+    await asyncio.to_thread(asyncio.run, schema_version.on_connection(empty_database_url, fill))
     if empty_database_url.startswith("postgresql"):  # SQLite brings itself up to date
         await asyncio.to_thread(asyncio.run, migrate.upgrade(empty_database_url))
     store = await open_store(empty_database_url)

@@ -4,15 +4,24 @@ import asyncio
 import os
 import shutil
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Final
 
-from tests.servers.process import ServerProcess, become, reserve_port, run, run_status, temporary_home
+from tests.servers.process import (
+    ServerProcess,
+    become,
+    reserve_port,
+    run,
+    run_status,
+    temporary_home,
+    wait_until,
+)
 
-_ACCOUNT: Final = "postgres"
+ACCOUNT: Final = "postgres"
 """Who runs the server where the tests run as root, which PostgreSQL refuses."""
 
 _OWNER: Final = "faultwire"
@@ -84,7 +93,7 @@ class Server:
             log = self._home / "server.log"
             if self._disk_mebibytes is None:
                 self._process = ServerProcess(
-                    command, self._environment, log, account=_account(), death_signal="QUIT"
+                    command, self._environment, log, account=account_of_servers(), death_signal="QUIT"
                 )
             else:
                 self._process = ServerProcess(self._on_small_disk(command), self._environment, log)
@@ -93,7 +102,7 @@ class Server:
     def _on_small_disk(self, command: list[str]) -> list[str]:
         """The command with a disk of its own at ``disk``, that nobody else sees and that ends with it."""
         self._mount_point.mkdir(exist_ok=True)
-        size, become_server = f"size={self._disk_mebibytes}m,mode=0777", become(_account())
+        size, become_server = f"size={self._disk_mebibytes}m,mode=0777", become(account_of_servers())
         unshare = ["unshare", "--mount"]
         if os.geteuid() != 0:
             # Root in a namespace of its own may mount there, and is who it was for the server.
@@ -119,13 +128,19 @@ class Server:
         space = self.disk / name
         space.mkdir()
         if os.geteuid() == 0:
-            shutil.chown(space, _ACCOUNT, _ACCOUNT)
+            shutil.chown(space, ACCOUNT, ACCOUNT)
         self.execute(f"CREATE TABLESPACE {name} LOCATION '{self._mount_point / name}'")
 
     def stop_immediately(self) -> None:
         """What ``pg_ctl stop -m immediate`` does: every connection breaks, recovery at the next start."""
         if self._process is not None:
             self._process.end(signal.SIGQUIT)
+
+    def kill(self) -> None:
+        """SIGKILL the server; its children see that it is gone, and end, before anybody may start again."""
+        assert self._process is not None
+        self._process.end(signal.SIGKILL)
+        wait_until(lambda: not self._accepts_anybody(), "nobody of a killed PostgreSQL is left")
 
     def pause(self) -> None:
         """SIGSTOP: connections stay open and nothing answers."""
@@ -149,17 +164,21 @@ class Server:
         ready = ["-q", "-h", "127.0.0.1", "-p", str(self.port), "-t", "5"]
         return run_status([str(self._bin / "pg_isready"), *ready], self._environment)
 
+    def _accepts_anybody(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
     def _make_data(self, template: Path | None) -> None:
         if os.geteuid() == 0:
-            shutil.chown(self._home, _ACCOUNT, _ACCOUNT)
+            shutil.chown(self._home, ACCOUNT, ACCOUNT)
         if template is not None:
-            run([*become(_account()), "cp", "-a", "--reflink=auto", str(template), str(self._data)])
+            run([*become(account_of_servers()), "cp", "-a", "--reflink=auto", str(template), str(self._data)])
             return
         password = self._home / "password"
         password.write_text(_OWNER)
         options = ["--no-sync", "-A", "scram-sha-256", f"--pwfile={password}", "-U", _OWNER]
         options += ["--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"]
-        command = [*become(_account()), str(self._bin / "initdb"), "-D", str(self._data), *options]
+        command = [*become(account_of_servers()), str(self._bin / "initdb"), "-D", str(self._data), *options]
         run(command, self._environment)
 
 
@@ -260,6 +279,12 @@ class Servers:
             yield PrivatePostgreSQL(server, "test")
 
     @contextmanager
+    def own(self) -> Iterator[Server]:
+        """A server of the test's own, without a database."""
+        with self._server() as server:
+            yield server
+
+    @contextmanager
     def on_small_disk(self, mebibytes: int) -> Iterator[SmallDiskPostgreSQL]:
         """A server of the test's own, whose database puts new tables on a disk of that size."""
         with self._server(mebibytes) as server:
@@ -287,5 +312,5 @@ class Servers:
                 server.stop_immediately()
 
 
-def _account() -> str | None:
-    return _ACCOUNT if os.geteuid() == 0 else None
+def account_of_servers() -> str | None:
+    return ACCOUNT if os.geteuid() == 0 else None

@@ -37,32 +37,44 @@ def is_installed() -> bool:
 class Node:
     """One RabbitMQ node with its own epmd; ``start`` and ``kill`` as often as a test likes."""
 
-    def __init__(self, home: Path, *, settings: str = "") -> None:
-        """Make its configuration; ``settings`` stand behind it and win."""
+    def __init__(self, home: Path, *, settings: str = "", beside: "Node | None" = None) -> None:
+        """Make its configuration; ``settings`` stand behind it and win.
+
+        One that is to form a cluster with another stands ``beside`` it: the same cookie and epmd.
+        """
         self.port = reserve_port()
         self.user = "operator"
         self.password = secrets.token_hex(8)
         self.is_spent = False
         """Something was done to it that the next test might feel."""
-        self._name = f"faultwire-{secrets.token_hex(4)}@localhost"
+        self.name = f"faultwire-{secrets.token_hex(4)}@localhost"
         self._home = home
         self._numbers = count(1)
         self._is_paused = False
         self._epmd: ServerProcess | None = None
         self._server: ServerProcess | None = None
         self._erl_call = str(next(_ERLANG.glob("erts-*/bin/erl_call")))
+        self._beside = beside
+        self.cookie: str = beside.cookie if beside is not None else secrets.token_hex(16)
         self._environment = self._make_environment()
+        if beside is not None:
+            self._environment["ERL_EPMD_PORT"] = beside._environment["ERL_EPMD_PORT"]
         self._write_configuration(settings)
 
     def start(self) -> None:
         """Start the node, or start it again on the data it left, and wait until it accepts."""
-        if self._epmd is None:
+        if self._epmd is None and self._beside is None:
             epmd = ["epmd", "-port", self._environment["ERL_EPMD_PORT"], "-address", "127.0.0.1"]
             self._epmd = ServerProcess(epmd, self._environment, self._home / "epmd.log")
         if self._server is None or not self._server.is_running:
             server = [str(_BIN / "rabbitmq-server")]
             self._server = ServerProcess(server, self._environment, self._home / "server.log")
         self._server.wait_until(self._accepts, "RabbitMQ accepts connections")
+
+    @property
+    def is_up(self) -> bool:
+        """Whether its process runs."""
+        return self._server is not None and self._server.is_running
 
     def kill(self) -> None:
         """SIGKILL: no goodbye to anybody."""
@@ -111,7 +123,7 @@ class Node:
         Raises:
             ServerError: it did not evaluate.
         """
-        command = [self._erl_call, "-sname", self._name, "-timeout", "60", "-e"]
+        command = [self._erl_call, "-sname", self.name, "-timeout", "60", "-e"]
         answer = run(command, self._environment, text=erlang + "\n")
         if not answer.startswith("{ok, "):
             raise ServerError(f"{erlang.strip()}\n{answer}")
@@ -151,7 +163,7 @@ class Node:
             "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),
             "RABBITMQ_ADVANCED_CONFIG_FILE": str(home / "none.config"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "plugins"),
-            "RABBITMQ_NODENAME": self._name,
+            "RABBITMQ_NODENAME": self.name,
             "RABBITMQ_DIST_PORT": str(reserve_port()),
             "RABBITMQ_MNESIA_BASE": str(home / "data"),
             "RABBITMQ_LOG_BASE": str(home / "log"),
@@ -163,7 +175,7 @@ class Node:
 
     def _write_configuration(self, settings: str) -> None:
         cookie = self._home / ".erlang.cookie"
-        cookie.write_text(secrets.token_hex(16))
+        cookie.write_text(self.cookie)
         cookie.chmod(0o400)
         (self._home / "plugins").write_text("[].\n")
         ours = _CONFIGURATION.format(port=self.port, user=self.user, password=self.password)

@@ -5,6 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 from tests.servers.postgresql import PostgreSQL, PrivatePostgreSQL
+from tests.servers.replication import ReplicatedPostgreSQL
 
 
 @pytest.mark.parametrize("turn", [1, 2])
@@ -41,3 +42,22 @@ async def test_a_paused_server_keeps_its_connections_and_answers_later(
     private_postgresql.resume()
     assert await answer == 1
     await connection.close()
+
+
+async def test_a_standby_follows_until_its_replay_is_paused_and_can_take_over(
+    replicated_postgresql: ReplicatedPostgreSQL,
+) -> None:
+    pair = replicated_postgresql
+    pair.make_synchronous()
+    pair.primary.execute("CREATE TABLE numbers AS SELECT 1 AS number")
+    pair.wait_for_replay()
+    pair.pause_replay()
+    pair.primary.execute("INSERT INTO numbers VALUES (2)")
+    assert pair.standby.execute("SELECT sum(number) FROM numbers") == "1"
+    pair.resume_replay()
+    pair.kill_primary()
+    await pair.promote()
+    pair.standby.execute("INSERT INTO numbers VALUES (4)")
+    assert pair.standby.execute("SELECT sum(number) FROM numbers") == "7"
+    await pair.start_primary_as_standby()
+    assert pair.primary.execute("SELECT pg_is_in_recovery()") == "t"

@@ -46,6 +46,12 @@ class Worker:
         self._process = ServerProcess([FAULTWIRE, "worker"], self.environment, self.log)
         self._process.wait_until(self._is_ready, "the worker is ready")
 
+    @property
+    def process(self) -> ServerProcess:
+        """The one that was started last."""
+        assert self._process is not None
+        return self._process
+
     def kill(self) -> None:
         """SIGKILL."""
         assert self._process is not None
@@ -61,6 +67,11 @@ class Worker:
         with urllib.request.urlopen(f"{self.url}{path}", timeout=30) as response:  # noqa: S310 - our own http
             return json.load(response)
 
+    def get_text(self, path: str) -> str:
+        """What stands at a path of its API or page."""
+        with urllib.request.urlopen(f"{self.url}{path}", timeout=30) as response:  # noqa: S310 - our own http
+            return str(response.read().decode())
+
     def _is_ready(self) -> bool:
         try:
             self.get("/readyz")
@@ -72,7 +83,7 @@ class Worker:
 def clean_environment(home: Path) -> dict[str, str]:
     """This process's environment without what would configure faultwire, at home elsewhere."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("FAULTWIRE_")}
-    for foreign in ("DATABASE_URL", "RABBITMQ_URL", "PORT"):
+    for foreign in ("DATABASE_URL", "DATABASE_READ_URL", "RABBITMQ_URL", "PORT"):
         ours.pop(foreign, None)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return ours | {"PATH": path, "HOME": str(home), "XDG_STATE_HOME": str(home / "state"), "NO_COLOR": "1"}

@@ -22,7 +22,7 @@ from faultwire_consumer.cli import (
     worker,
 )
 from faultwire_consumer.cli.failure import FAILED, INTERRUPTED, USAGE, CommandError
-from faultwire_consumer.cli.output import say
+from faultwire_consumer.cli.output import say, underline
 from faultwire_shared import __version__
 
 app = App(
@@ -51,6 +51,9 @@ def run(arguments: Sequence[str]) -> int:
         return USAGE
     except CommandError as error:
         say(f"faultwire: {error}")
+        if error.mark is not None:
+            for line in underline(*error.mark):
+                say(line)
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -31,6 +31,11 @@ class Client:
         # A proxy of the environment is for the world outside, not for a worker beside us.
         self._opener: OpenerDirector = build_opener(ProxyHandler({}))
 
+    @property
+    def url(self) -> str:
+        """The worker's address."""
+        return self._root
+
     def get(self, *path: str, **parameters: str | int | Sequence[str] | None) -> Any:
         """One document.
 
@@ -59,6 +64,34 @@ class Client:
         accepted: Sequence[int] = (),
     ) -> tuple[int, Any]:
         """One request; statuses in ``accepted`` are answers too and not failures."""
+        try:
+            with self._open(method, path, parameters, body) as answer:
+                return answer.status, json.loads(answer.read())
+        except HTTPError as error:
+            document = _read(error)
+            if error.code in accepted:
+                return error.code, document
+            raise _refused(error, document, parameters) from None
+        except (URLError, OSError, HTTPException, ValueError) as error:
+            raise self._unreachable(error) from None
+
+    def fetch(self, path: Sequence[str], parameters: Values) -> tuple[Mapping[str, str], bytes]:
+        """One answer as it came: its headers and its body.
+
+        Raises:
+            CommandError: the worker does not answer, or says no.
+        """
+        try:
+            with self._open("GET", path, parameters, None) as answer:
+                return answer.headers, answer.read()
+        except HTTPError as error:
+            raise _refused(error, _read(error), parameters) from None
+        except (URLError, OSError, HTTPException) as error:
+            raise self._unreachable(error) from None
+
+    def _open(
+        self, method: str, path: Sequence[str], parameters: Values, body: Mapping[str, Any] | None
+    ) -> Any:
         given = {name: value for name, value in parameters.items() if value not in (None, (), [])}
         query = f"?{urlencode(given, doseq=True)}" if given else ""
         url = f"{self._root}/{'/'.join(quote(part, safe='') for part in path)}{query}"
@@ -70,16 +103,7 @@ class Client:
             data=json.dumps(body).encode() if body is not None else None,
             headers={"Content-Type": "application/json", "Accept": "application/json"},
         )
-        try:
-            with self._opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
-                return answer.status, json.loads(answer.read())
-        except HTTPError as error:
-            document = _read(error)
-            if error.code in accepted:
-                return error.code, document
-            raise _refused(error, document) from None
-        except (URLError, OSError, HTTPException, ValueError) as error:
-            raise self._unreachable(error) from None
+        return self._opener.open(request, timeout=TIMEOUT_SECONDS)
 
     def _unreachable(self, error: Exception) -> CommandError:
         shown = redact_url(self._root)
@@ -98,10 +122,19 @@ def _read(error: HTTPError) -> Any:
         return None
 
 
-def _refused(error: HTTPError, document: Any) -> CommandError:
+def _refused(error: HTTPError, document: Any, given: Values) -> CommandError:
     told = document.get("error") if isinstance(document, dict) else None
     if not isinstance(told, dict):
         return CommandError(f"the worker answered {error.code} {error.reason}")
     code = USAGE if error.code == 400 else FAILED
     reference = f" (error {told.get('id')})" if error.code >= 500 else ""
-    return CommandError(f"{told.get('message')}{reference}", code)
+    return CommandError(f"{told.get('message')}{reference}", code, mark=_mark(told.get("details"), given))
+
+
+def _mark(details: Any, given: Values) -> tuple[str, int, int] | None:
+    """The query that was refused, and which of its characters are wrong: the first and how many."""
+    query = given.get("query")
+    if not isinstance(query, str) or not isinstance(details, dict):
+        return None
+    column, length = details.get("column"), details.get("length")
+    return (query, column - 1, length) if isinstance(column, int) and isinstance(length, int) else None

@@ -1,15 +1,20 @@
-"""``faultwire db``: upgrade, status."""
+"""``faultwire db``: upgrade, status, prune, copy."""
 
 from typing import Annotated, Any
 
 from cyclopts import App
 from rich.console import Console
 
+from faultwire_consumer.cli.copy import copy
 from faultwire_consumer.cli.failure import FAILED, expected_failures
 from faultwire_consumer.cli.option import SETTING, Output, Setting, Switch
 from faultwire_consumer.cli.output import print_document, say, styled
+from faultwire_consumer.cli.prune import prune
+from faultwire_consumer.cli.unit import spell_bytes
 
-app = App(name="db", help="Look after the database's schema.")
+app = App(name="db", help="Look after the database: its schema, its size, and moving it.")
+app.command(copy)
+app.command(prune)
 
 
 @app.command
@@ -18,12 +23,11 @@ def upgrade(*, setting: Setting = SETTING) -> None:
     import asyncio  # noqa: PLC0415 - with what follows, too slow for every command
 
     with expected_failures():
-        from faultwire_consumer.store import migrate  # noqa: PLC0415
+        from faultwire_consumer.store import migrate, schema_version  # noqa: PLC0415
 
         url = setting.load(with_broker=False).database_url
-        before, head = asyncio.run(migrate.status(url))
-        if before != head:
-            asyncio.run(migrate.upgrade(url))
+        before, head = asyncio.run(schema_version.status(url))
+        asyncio.run(migrate.upgrade(url))  # of a schema that is current, what the server did not allow
     if not setting.quiet:
         say(
             f"the schema is {head}"
@@ -34,7 +38,7 @@ def upgrade(*, setting: Setting = SETTING) -> None:
 
 @app.command
 def status(*, json: Annotated[bool, Switch] = False, setting: Setting = SETTING) -> int:
-    """Say whether the database's schema is the one that this release needs: 0 yes, 1 no.
+    """Say whether the database's schema is the one that this release needs: 0 yes, 1 no; and its size.
 
     Args:
         json: Print one JSON document.
@@ -42,19 +46,60 @@ def status(*, json: Annotated[bool, Switch] = False, setting: Setting = SETTING)
     import asyncio  # noqa: PLC0415 - with what follows, too slow for every command
 
     with expected_failures():
-        from faultwire_consumer.store import migrate  # noqa: PLC0415
+        from faultwire_consumer.store import schema_version, search_index  # noqa: PLC0415
 
-        current, head = asyncio.run(migrate.status(setting.load(with_broker=False).database_url))
-    print_document(
-        {"current": current, "head": head, "up_to_date": current == head}, Output(json=json), _show
-    )
+        url = setting.load(with_broker=False).database_url
+        current, head = asyncio.run(schema_version.status(url))
+        indexed = current == head and asyncio.run(search_index.has_search_index(url))
+        size = asyncio.run(_measure(url)) if current == head else {}
+    document = {
+        "current": current,
+        "head": head,
+        "up_to_date": current == head,
+        "search_indexed": indexed,
+    } | size
+    print_document(document, Output(json=json), _show)
     return 0 if current == head else FAILED
 
 
+async def _measure(url: str) -> dict[str, Any]:
+    from faultwire_consumer.store.engine import open_to_read  # noqa: PLC0415 - see above
+    from faultwire_consumer.store.floors import read_floors  # noqa: PLC0415
+    from faultwire_consumer.store.space import list_days, measure_store  # noqa: PLC0415
+
+    store = await open_to_read(url)
+    try:
+        size, days = await measure_store(store), await list_days(store)
+        floors = await read_floors(store)
+    finally:
+        await store.close()
+    return {
+        "bytes": size.bytes,
+        "free_bytes": size.free_bytes,
+        "shrinks": size.shrinks,
+        "days": len(days),
+        "oldest_day": str(days[0]) if days else None,
+        "kept_from": {severity.value: str(day) for severity, day in floors.items()},
+    }
+
+
 def _show(document: dict[str, Any], console: Console) -> None:
-    if document["up_to_date"]:
-        console.print(styled(f"up to date: {document['current']}"))
-    else:
+    if not document["up_to_date"]:
         current = document["current"] or "none"
         console.print(styled(f"the schema is {current}, this release needs {document['head']}"))
         say("run `faultwire db upgrade`")
+        return
+    console.print(styled(f"up to date: {document['current']}"))
+    if not document["search_indexed"]:
+        from faultwire_consumer.store.search_index import MEND  # noqa: PLC0415 - too slow for every command
+
+        say(f"free text is searched without an index: {MEND}")
+    oldest = f", the oldest {document['oldest_day']}" if document["oldest_day"] else ""
+    free = f", {spell_bytes(document['free_bytes'])} of it free" if document["free_bytes"] else ""
+    console.print(styled(f"{spell_bytes(document['bytes'])}{free}; {document['days']} days{oldest}"))
+    for severity, day in document["kept_from"].items():
+        console.print(styled(f"{severity} events are kept from {day} on"))
+    if not document["shrinks"]:
+        say(
+            "this file was made before it could shrink; stop the worker and run `faultwire db prune --vacuum`"
+        )

@@ -1,4 +1,4 @@
-"""``faultwire events``: list, show, why."""
+"""``faultwire events``: list, show, why, export, import, regroup."""
 
 from typing import Annotated, Any
 
@@ -6,10 +6,16 @@ from cyclopts import App, Parameter
 from rich.console import Console
 
 from faultwire_consumer.cli.client import Client
-from faultwire_consumer.cli.option import OUTPUT, Limit, Output, Values
+from faultwire_consumer.cli.event_export import export
+from faultwire_consumer.cli.event_import import import_
+from faultwire_consumer.cli.event_regroup import regroup
+from faultwire_consumer.cli.option import OUTPUT, QUERY_HELP, Limit, Output, Query, Values
 from faultwire_consumer.cli.output import cell, print_document, print_list, styled
 
 app = App(name="events", help="Find events, and see why they are grouped as they are.")
+app.command(export, help_epilogue=QUERY_HELP)
+app.command(import_, name="import")
+app.command(regroup, help_epilogue=QUERY_HELP)
 
 _API = ("api", "v1", "events")
 _COLUMNS = (
@@ -28,8 +34,10 @@ _Texts = Annotated[tuple[str, ...], Values]
 _Id = Annotated[str, Parameter(name="ID")]
 
 
-@app.command(name="list")
+@app.command(name="list", help_epilogue=QUERY_HELP)
 def list_(
+    query: Query = "",
+    /,
     *,
     service: _Texts = (),
     severity: _Texts = (),
@@ -42,9 +50,10 @@ def list_(
     cursor: str | None = None,
     output: Output = OUTPUT,
 ) -> None:
-    """List events, the newest first.
+    """List events, the newest first: as they came, or where their incidents are asked for, as they occurred.
 
     Args:
+        query: What to find, as in 'severity:high service:api "timed out" since:24h'.
         service: Of this service; may be repeated, as the other filters may.
         severity: low, medium, high or critical.
         environment: From this environment.
@@ -57,6 +66,7 @@ def list_(
     """
     document = Client(output).get(
         *_API,
+        query=query or None,
         service=service,
         severity=severity,
         environment=environment,

@@ -13,11 +13,19 @@ INTERRUPTED: Final = 130
 
 
 class CommandError(Exception):
-    """The command cannot do what was asked; the text is one line for a person."""
+    """The command cannot do what was asked; the text is one line for a person.
 
-    def __init__(self, message: str, exit_code: int = FAILED) -> None:
+    Attributes:
+        exit_code: how the command ends.
+        mark: what was given, with the first of its characters that is wrong and how many are.
+    """
+
+    def __init__(
+        self, message: str, exit_code: int = FAILED, *, mark: tuple[str, int, int] | None = None
+    ) -> None:
         super().__init__(printable(message.replace("\n", " ")))
         self.exit_code = exit_code
+        self.mark = mark
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from faultwire_consumer.cli.option import OUTPUT, Output
 from faultwire_consumer.cli.output import print_document, styled
 from faultwire_consumer.cli.ready import check_ready
 
+_STYLES = {"pass": "", "warn": "yellow", "fail": "red"}
+
 app = App(name="health", help="Ask whether the worker is ready.")
 
 
@@ -36,5 +38,6 @@ def _show(report: dict[str, Any], console: Console) -> None:
         passed = check["status"] == "pass"
         detail = f"{check['response_time'] * 1000:.1f} ms" if passed else check.get("error", "")
         console.print(
-            styled(f"  {check['status']}  {check['name']}  {detail}", "" if passed else "red"), soft_wrap=True
+            styled(f"  {check['status']}  {check['name']}  {detail}", _STYLES[check["status"]]),
+            soft_wrap=True,
         )

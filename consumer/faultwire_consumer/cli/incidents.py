@@ -7,7 +7,7 @@ from rich.console import Console
 
 from faultwire_consumer.cli.actor import user_name
 from faultwire_consumer.cli.client import Client
-from faultwire_consumer.cli.option import OUTPUT, Limit, Output, Values
+from faultwire_consumer.cli.option import OUTPUT, QUERY_HELP, Limit, Output, Query, Values
 from faultwire_consumer.cli.output import print_document, print_list, say, styled
 
 app = App(name="incidents", help="Find, acknowledge and resolve incidents.")
@@ -17,8 +17,10 @@ _COLUMNS = ("id", "severity", "status", "service", "count", "last_seen_at", "tit
 _Texts = Annotated[tuple[str, ...], Values]
 
 
-@app.command(name="list")
+@app.command(name="list", help_epilogue=QUERY_HELP)
 def list_(
+    query: Query = "",
+    /,
     *,
     service: _Texts = (),
     severity: _Texts = (),
@@ -37,6 +39,7 @@ def list_(
     """List incidents, the last seen first.
 
     Args:
+        query: What to find, as in 'severity:high service:api "timed out" since:24h'.
         service: Of this service; may be repeated, as the other filters may.
         severity: low, medium, high or critical.
         category: validation, authentication, business, external or system.
@@ -46,12 +49,13 @@ def list_(
         release: Ever seen in this release.
         since: Seen since: 2h, 7d, 2026-11-23 or 2026-11-23T10:00:00Z.
         until: Seen before, written as for --since.
-        search: Contained in title, culprit, code or service.
+        search: Contained in what the query's free text is searched in.
         limit: How many.
         cursor: Go on where a list ended.
     """
     document = Client(output).get(
         *_API,
+        query=query or None,
         service=service,
         severity=severity,
         category=category,

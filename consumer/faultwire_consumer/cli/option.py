@@ -13,6 +13,20 @@ if TYPE_CHECKING:
 
 Switch = Parameter(negative="", show_default=False)
 Values = Parameter(negative="", show_default=False, negative_iterable="")
+Query = Annotated[str, Parameter(name="QUERY", allow_leading_hyphen=True)]
+QUERY_HELP = """The query is terms with blanks between them, all of which must hold:
+
+* severity:high,critical or severity:>=high: any of these; so for status (or is), service,
+environment, release, code, category and incident
+
+* since:24h until:2026-11-23: times as for --since
+
+* "timed out": text of three characters or more, in any case, in title, message, exceptions,
+code, service, and tags as "region:eu"
+
+* -code:TIMEOUT: a minus rules out
+
+An example: 'severity:high service:api -code:TIMEOUT "timed out" since:24h'"""
 Limit = Annotated[int, Parameter(validator=Number(gte=1, lte=1000))]
 
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -40,6 +41,13 @@ Row = Mapping[str, Any]
 def say(text: str) -> None:
     """Talk to whoever started the command."""
     sys.stderr.write(f"{printable(text)}\n")
+
+
+def underline(text: str, start: int, length: int) -> tuple[str, str]:
+    """A text in one line, and a line of carets under some of its characters, also where these are wide."""
+    before, wrong = printable(text[:start]), printable(text[start : start + length])
+    line = f"  {before}{wrong}{printable(text[start + length :])}"
+    return line, f"  {' ' * cell_len(before)}{'^' * max(1, cell_len(wrong))}"
 
 
 def stdout_console(output: Output) -> Console:

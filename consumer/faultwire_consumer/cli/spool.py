@@ -1,8 +1,7 @@
 """``faultwire spool``: status, drain. The disk of this machine, and no worker is asked."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from msgspec.structs import asdict
 from faultwire_consumer.cli.failure import CONFIGURATION, FAILED, CommandError
 from faultwire_consumer.cli.option import OUTPUT, Output
 from faultwire_consumer.cli.output import print_list, say
+from faultwire_consumer.cli.progress import progress_bars
 from faultwire_consumer.cli.send import address_of
 from faultwire_shared.event import ErrorSeverity
 
@@ -89,7 +89,7 @@ def _drain_all(
     results: dict[str, Drain] = {}
 
     async def run() -> None:
-        with _progress(output) as progress:
+        with progress_bars(output) as progress:
             for place, service in orphans:
                 result = results.setdefault(service, Drain())
                 await _drain_one(place, service, url, result, progress)
@@ -126,19 +126,6 @@ async def _drain_one(
         )
     finally:
         await transport.aclose()
-
-
-@contextmanager
-def _progress(output: Output) -> "Iterator[Progress]":
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn  # noqa: PLC0415
-
-    console = Console(stderr=True, no_color=output.no_color or None, markup=False)
-    columns = (*Progress.get_default_columns()[:-1], MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(
-        *columns, console=console, disable=output.quiet or not console.is_terminal, transient=True
-    ) as progress:
-        yield progress
 
 
 def _print_drained(results: "Mapping[str, Drain]", output: Output) -> None:

@@ -1,11 +1,16 @@
 """``faultwire worker``: take events, store them, show them."""
 
-from typing import Annotated
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
 from faultwire_consumer.cli.failure import expected_failures
 from faultwire_consumer.cli.option import SETTING, Setting
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
 
 app = App(name="worker", help="Run a worker: receivers, store, API and page.")
 
@@ -29,4 +34,14 @@ def worker(
         config = setting.load(http_host=http_host, http_port=http_port)
         from faultwire_consumer.app import run  # noqa: PLC0415
 
-        asyncio.run(run(config))
+        with asyncio.Runner(loop_factory=_find_loop_factory()) as runner:
+            runner.run(run(config))
+
+
+def _find_loop_factory() -> "Callable[[], AbstractEventLoop] | None":
+    """uvloop's, where the extra ``speed`` is installed; None for Python's own."""
+    if find_spec("uvloop") is None:
+        return None
+    import uvloop  # noqa: PLC0415 - an extra, and of no use to any other command
+
+    return uvloop.new_event_loop

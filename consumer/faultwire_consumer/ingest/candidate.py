@@ -8,8 +8,9 @@ from msgspec import Struct
 
 from faultwire_consumer.domain.fingerprint import VERSION
 from faultwire_consumer.domain.rules import Facts
+from faultwire_consumer.domain.search_text import search_text
 from faultwire_consumer.ingest.delivery import Delivery
-from faultwire_consumer.ingest.grouping import Grouped, Grouper
+from faultwire_consumer.ingest.grouping import Grouped, Grouper, values_in
 from faultwire_consumer.ingest.narrow import NarrowEvent, decode_narrow, event_id_in
 from faultwire_consumer.ingest.outcome import DeadLettered, DeadLetterReason, StoreReason
 from faultwire_consumer.ingest.scrubbing import BodyScrubber
@@ -17,7 +18,7 @@ from faultwire_consumer.store.contract import EventRow, NewFingerprint, Sighting
 from faultwire_consumer.store.dead_letters import NewDeadLetter
 from faultwire_consumer.store.partition import partition_day
 from faultwire_shared.codec import PRODUCER_TYPE, Undecodable, UndecodableReason, decode_report
-from faultwire_shared.event import ErrorSeverity, Scalar
+from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.event_id import day_of
 from faultwire_shared.failpoint import failpoint
 from faultwire_shared.producer_report import ProducerReport
@@ -35,8 +36,7 @@ class Readable(Struct, frozen=True):
     category: str
     code: str
     type: str
-    tags: dict[str, Scalar]
-    host: str | None
+    event: NarrowEvent
     delivery: Delivery
 
     def facts(self, severity: ErrorSeverity | None = None) -> Facts:
@@ -49,8 +49,13 @@ class Readable(Struct, frozen=True):
             release=self.row.release or "",
             code=self.code,
             type=self.type,
-            tags=self.tags,
+            tags=self.event.tags,
         )
+
+    @property
+    def host(self) -> str | None:
+        """The machine that it names."""
+        return self.event.host
 
     @property
     def sighting(self) -> Sighting:
@@ -72,7 +77,13 @@ class Readable(Struct, frozen=True):
             category=self.category,
             code=self.code,
             occurred_at=self.row.occurred_at,
+            search_text=search_text(self._texts(), self.event.tags),
         )
+
+    def _texts(self) -> list[str]:
+        """What an incident is searched by beside its tags, the short and sure ones first."""
+        short = [self.grouped.title, self.row.service, self.code, self.grouped.culprit]
+        return [*short, self.event.message, *values_in(self.event)]
 
 
 class Unreadable(Struct, frozen=True):
@@ -172,7 +183,7 @@ def _readable(
     )
     code = _clean(event.code) or DEFAULTS[event.category].code
     raised = event.exceptions[0].type if event.exceptions else ""
-    return Readable(row, grouped, event.category.value, code, raised, event.tags, event.host, delivery)
+    return Readable(row, grouped, event.category.value, code, raised, event, delivery)
 
 
 def _clamped(occurred_at: datetime, received_at: datetime) -> datetime:

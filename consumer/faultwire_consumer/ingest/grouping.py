@@ -4,6 +4,7 @@ The key is everything that the fingerprint depends on, frames as their bytes: li
 file names are in there too, so a new release of a service misses once for each of its stacks.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -67,6 +68,21 @@ class Grouper:
             oldest = next(iter(self._cache))
             del self._cache[oldest]
             self._used -= _size(oldest)
+
+
+def values_in(event: NarrowEvent) -> Iterator[str]:
+    """What each of an event's exceptions says, members of groups too. The event was grouped before."""
+    for exception in event.exceptions:
+        yield exception.value
+        for chain in _members.decode(exception.members):
+            yield from _values_in(chain)
+
+
+def _values_in(chain: Iterable[ExceptionInfo]) -> Iterator[str]:
+    for exception in chain:
+        yield exception.value
+        for members in exception.members:
+            yield from _values_in(members)
 
 
 def _key(event: NarrowEvent) -> tuple[Any, ...] | None:

@@ -9,6 +9,7 @@ from typing import Final
 
 from faultwire_consumer.ingest.delivery import Delivery
 from faultwire_consumer.ingest.outcome import Outcome, Retry, must_return
+from faultwire_consumer.ingest.precedence import Precedence
 from faultwire_consumer.ingest.receiver import Ingester, Receiver
 from faultwire_consumer.ingest.settlement import settle
 from faultwire_consumer.metrics import Metrics
@@ -46,6 +47,7 @@ class LaneLoop:
         pipeline: Ingester,
         *,
         metrics: Metrics,
+        precedence: Precedence | None = None,
         rng: random.Random | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -53,6 +55,7 @@ class LaneLoop:
         self._receiver = receiver
         self._pipeline = pipeline
         self._metrics = metrics
+        self._precedence = precedence or Precedence()
         self._rng = rng or random.Random()  # noqa: S311 - spreads waits, keeps no secret
         self._clock = clock
         self._taken_at: deque[datetime] = deque()
@@ -119,7 +122,8 @@ class LaneLoop:
         try:
             if batch[0].is_suspect and batch[0].attempts >= WARY_ATTEMPTS:
                 await self._sleep(self._rng.uniform(0, WARY_SECONDS))
-            outcomes = await self._pipeline.ingest(batch)
+            async with self._precedence.turn(self.lane):
+                outcomes = await self._pipeline.ingest(batch)
             await before.wait()
             failed = [one for one, its in zip(batch, outcomes, strict=True) if must_return(its)]
             if failed:

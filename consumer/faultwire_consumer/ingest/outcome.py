@@ -12,6 +12,7 @@ class StoreReason(StrEnum):
     """Why an event that could be read cannot be stored."""
 
     REJECTED_BY_STORE = "rejected_by_store"
+    PAST_RETENTION = "past_retention"
 
 
 class BrokerReason(StrEnum):

@@ -17,6 +17,10 @@ class StoreUnavailableError(Exception):
     """The database does not answer, or not now; nothing was written and trying again may help."""
 
 
+class StoreTakenError(StoreUnavailableError):
+    """The SQLite file belongs to a worker that is running."""
+
+
 class StoreBusyError(StoreUnavailableError):
     """Something passing was in the way (another transaction, a connection that broke); try again at once.
 
@@ -75,6 +79,8 @@ class NewFingerprint(Struct, frozen=True, kw_only=True):
     category: str
     code: str
     occurred_at: datetime
+    search_text: str
+    """What the incident is searched by, see `faultwire_consumer.domain.search_text`."""
 
 
 class Sighting(Struct, frozen=True, order=True):
@@ -173,6 +179,18 @@ class Store(Protocol):
 
         Raises:
             StoreUnavailableError: the database does not answer, or not now.
+        """
+        ...
+
+    async def run_alone(self, statement: str, *, seconds: float) -> None:
+        """Run one statement of maintenance outside any transaction, as ``VACUUM`` wants it.
+
+        Args:
+            statement: our own words, with nothing in them that came from outside.
+            seconds: so long it may take, where the database has a watch.
+
+        Raises:
+            StoreUnavailableError: the database does not answer, or not now, or it took too long.
         """
         ...
 

@@ -1,10 +1,13 @@
 """Opens the store that a URL names: the one place that knows both databases."""
 
-from faultwire_consumer.store import migrate
+from sqlalchemy import Connection
+
+from faultwire_consumer.store import schema_version
 from faultwire_consumer.store.contract import MigrationError, Store
 from faultwire_consumer.store.guard import Guards
+from faultwire_consumer.store.replica import ReplicatedStore
 from faultwire_consumer.store.sqlite import SqliteStore
-from faultwire_consumer.store.url import parse_database_url
+from faultwire_consumer.store.url import DatabaseUrlError, parse_database_url
 
 
 async def open_store(database_url: str, *, guards: Guards | None = None) -> Store:
@@ -23,23 +26,59 @@ async def open_store(database_url: str, *, guards: Guards | None = None) -> Stor
     if url.drivername == "sqlite":
         store = SqliteStore(url, guards or Guards())
         try:
-            await store.open(migrate.upgrade_checked)
+            await store.open(_upgrade_if_needed)
         except BaseException:
             await store.close()
             raise
         return store
+    return await open_to_read(database_url, guards=guards)
+
+
+async def open_to_read(database_url: str, *, guards: Guards | None = None) -> Store:
+    """Open a database as it is: a SQLite file only to be read, also beside the worker that owns it.
+
+    Raises:
+        DatabaseUrlError: the text names no database.
+        StoreUnavailableError: it does not answer, or lets nobody in.
+        MigrationError: its schema is not this release's; the text names the command.
+    """
+    url = parse_database_url(database_url)
+    current, needed = await schema_version.status(database_url)
+    if current != needed:
+        raise MigrationError(_say_upgrade(current, needed))
+    if url.drivername == "sqlite":
+        return SqliteStore(url, guards or Guards())
     # With the extra `consumer` alone there is no driver for PostgreSQL, and none is needed.
     from faultwire_consumer.store.postgresql import PostgresqlStore  # noqa: PLC0415 - see above
 
-    current, needed = await migrate.status(database_url)
-    if current != needed:
-        raise MigrationError(_say_upgrade(current, needed))
     return PostgresqlStore(url, guards or Guards())
+
+
+def with_replica(primary: Store, read_url: str) -> ReplicatedStore:
+    """The store with a replica for its queries; it is not asked before the first `look`.
+
+    Raises:
+        DatabaseUrlError: the text names no PostgreSQL.
+    """
+    from faultwire_consumer.store.postgresql import PostgresqlStore  # noqa: PLC0415 - as above
+
+    url = parse_database_url(read_url, target="any")
+    if url.drivername == "sqlite":
+        raise DatabaseUrlError("a read replica is a PostgreSQL standby, and not SQLite")
+    return ReplicatedStore(primary, PostgresqlStore(url, Guards()))
 
 
 def _say_upgrade(current: str | None, needed: str) -> str:
     if current is None:
         return "the database has no faultwire schema yet; run `faultwire db upgrade`"
     if current > needed:
-        return migrate.newer_than_release(current)
+        return schema_version.newer_than_release(current)
     return f"the database's schema is {current}, this release needs {needed}; run `faultwire db upgrade`"
+
+
+def _upgrade_if_needed(connection: Connection) -> None:
+    if schema_version.current_of(connection) == schema_version.head():
+        return
+    from faultwire_consumer.store.migrate import upgrade_checked  # noqa: PLC0415 - brings Alembic in
+
+    upgrade_checked(connection)

@@ -1,51 +1,19 @@
-"""What operators read of events: lists, one by its id, and why an event is where it is."""
+"""What operators read of one event, by its id: what it is, and why it is where it is."""
 
 import asyncio
 import json
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Row, select
 
 from faultwire_consumer.store.contract import Store
-from faultwire_consumer.store.paging import Page, cut, decode_cursor, older_than
+from faultwire_consumer.store.kept_body import doc_of, has_body
 from faultwire_consumer.store.row import values_of
-from faultwire_consumer.store.schema import QUARANTINE_DAY, edge_bodies, events, fingerprints, incidents
+from faultwire_consumer.store.schema import QUARANTINE_DAY, events, fingerprints
 from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.event_id import day_of
-
-
-class EventFilter(Struct, frozen=True, kw_only=True):
-    """Which events; within a field any of the values will do, and an empty field takes all."""
-
-    service: tuple[str, ...] = ()
-    severity: tuple[ErrorSeverity, ...] = ()
-    environment: tuple[str, ...] = ()
-    release: tuple[str, ...] = ()
-    incident: int | None = None
-    since: datetime | None = None
-    """Occurred at or after it."""
-    until: datetime | None = None
-    """Occurred at or before it."""
-
-
-class EventSummary(Struct, frozen=True, kw_only=True):
-    """An event as lists show it: its row without its body."""
-
-    id: str
-    incident_id: int
-    title: str
-    occurred_at: datetime
-    received_at: datetime
-    severity: ErrorSeverity
-    service: str
-    environment: str
-    release: str | None
-    count: int
-    body_kept: bool
-    """Whether the event can be read, and not only counted."""
 
 
 class StoredEvent(Struct, frozen=True, kw_only=True):
@@ -84,42 +52,15 @@ class Grouping(Struct, frozen=True, kw_only=True):
 
 
 _GROUPED: Final = events.join(fingerprints, fingerprints.c.fingerprint == events.c.fingerprint)
-_AT_AN_EDGE: Final = and_(
-    edge_bodies.c.fingerprint == events.c.fingerprint, edge_bodies.c.event_id == events.c.event_id
-)
-_HAS_BODY: Final = or_(events.c.doc.is_not(None), exists().where(_AT_AN_EDGE).correlate(events))
-_EDGE_DOC: Final = select(edge_bodies.c.doc).where(_AT_AN_EDGE).correlate(events).limit(1).scalar_subquery()
 
 NEAR: Final = 5_000
 """How many events around one are looked at for a body: more than there are between two, but in a flood."""
 
 
-async def list_events(
-    store: Store, wanted: EventFilter, *, limit: int, cursor: str | None = None
-) -> Page[EventSummary]:
-    """Events that match: those of one incident by when they occurred, others by when they came.
-
-    Both orders run from the newest to the oldest, and each has an index.
-
-    Raises:
-        BadCursorError: the cursor is none of this list.
-    """
-    name = "received_at" if wanted.incident is None else "occurred_at"
-    statement = _summaries().where(*_conditions(wanted))
-    if cursor is not None:
-        position = decode_cursor(name, cursor, str)
-        statement = statement.where(older_than(position, events.c[name], events.c.event_id))
-    rows = await store.read(
-        statement.order_by(events.c[name].desc(), events.c.event_id.desc()).limit(limit + 1)
-    )
-    found = [_summary(row) for row in rows]
-    return cut(found, limit=limit, listing=name, moment=name, key="id")
-
-
 async def get_event(store: Store, event_id: str) -> StoredEvent | None:
     """One event by its id, which also says the day to look in; a wrong clock's are in quarantine."""
     names = [name for name in StoredEvent.__struct_fields__ if name not in ("id", "incident_id", "doc")]
-    doc = func.coalesce(events.c.doc, _EDGE_DOC).label("doc")
+    doc = doc_of(events).label("doc")
     row = await _find(store, event_id, *(events.c[name] for name in names), fingerprints.c.incident_id, doc)
     if row is None:
         return None
@@ -152,7 +93,7 @@ async def _next_kept(
     """The first with a body in the order of time, or against it."""
     at = events.c.occurred_at
     near = (
-        select(events.c.event_id, at, _HAS_BODY.label("body_kept"))
+        select(events.c.event_id, at, has_body(events).label("body_kept"))
         .where(events.c.fingerprint == event.fingerprint, *conditions)
         .order_by(at.desc() if back else at)
         .limit(NEAR)
@@ -193,39 +134,3 @@ async def _find(store: Store, event_id: str, *columns: ColumnElement[Any]) -> Ro
         .limit(1)
     )
     return rows[0] if rows else None
-
-
-def _summaries() -> Select[Any]:
-    return select(
-        events.c.event_id.label("id"),
-        fingerprints.c.incident_id,
-        incidents.c.title,
-        *(events.c[name] for name in EventSummary.__struct_fields__[3:-1]),
-        _HAS_BODY.label("body_kept"),
-    ).select_from(_GROUPED.join(incidents, incidents.c.id == fingerprints.c.incident_id))
-
-
-def _conditions(wanted: EventFilter) -> list[ColumnElement[bool]]:
-    table = events.c
-    choices: tuple[tuple[ColumnElement[Any], Sequence[Any]], ...] = (
-        (table.service, wanted.service),
-        (table.severity, tuple(severity.rank for severity in wanted.severity)),
-        (table.environment, wanted.environment),
-        (table.release, wanted.release),
-    )
-    conditions: list[ColumnElement[bool]] = [column.in_(values) for column, values in choices if values]
-    if wanted.incident is not None:
-        of_incident = select(fingerprints.c.fingerprint).where(fingerprints.c.incident_id == wanted.incident)
-        conditions.append(table.fingerprint.in_(of_incident))
-    if wanted.since is not None:
-        # Nothing is received before it occurred, and received_at is what the list's index is on.
-        conditions += [table.occurred_at >= wanted.since, table.received_at >= wanted.since]
-    if wanted.until is not None:
-        conditions.append(table.occurred_at <= wanted.until)
-    return conditions
-
-
-def _summary(row: Row[Any]) -> EventSummary:
-    values = values_of(row)
-    values["severity"] = ErrorSeverity.from_rank(values["severity"])
-    return EventSummary(**values | {"body_kept": bool(values["body_kept"])})

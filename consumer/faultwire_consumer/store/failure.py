@@ -16,6 +16,7 @@ from faultwire_consumer.store.contract import (
     StoreSlowError,
     StoreUnavailableError,
 )
+from faultwire_consumer.store.url import show_url
 
 # SQLSTATE classes that speak of the data: 22 data exception, 23 integrity, 21 cardinality, 54 limits.
 _REJECTED_CLASSES: Final = ("22", "23", "21", "54")
@@ -99,5 +100,4 @@ def translate_sqlite(error: BaseException) -> StoreUnavailableError | RowsReject
 
 def unavailable(error: BaseException, url: URL) -> StoreUnavailableError:
     """A database that cannot be opened, told with its address and without its password."""
-    shown = url.render_as_string(hide_password=True).replace("+asyncpg", "")
-    return StoreUnavailableError(f"{shown}: {first_line(error)}")
+    return StoreUnavailableError(f"{show_url(url)}: {first_line(error)}")

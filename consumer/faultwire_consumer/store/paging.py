@@ -9,13 +9,12 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 from sqlalchemy import ColumnElement, and_, or_
 
+from faultwire_consumer.domain.query_value import KEY_MAXIMUM
 from faultwire_consumer.store.schema import from_micros, to_micros
 
 T = TypeVar("T")
 
 LIMIT_MAXIMUM: Final = 1000
-KEY_MAXIMUM: Final = 2**63 - 1
-"""The largest number that is a key in both databases."""
 
 
 class BadCursorError(ValueError):
@@ -86,9 +85,3 @@ def cut(rows: Sequence[T], *, limit: int, listing: str, moment: str, key: str) -
         return Page(shown, None)
     last = shown[-1]
     return Page(shown, encode_cursor(listing, getattr(last, moment), getattr(last, key)))
-
-
-def contains_pattern(text: str) -> str:
-    r"""A LIKE pattern, with ``\`` as its escape, of what contains the case-folded text."""
-    folded = text.casefold().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{folded}%"

@@ -14,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from faultwire_consumer.store.guard import Guards
+from faultwire_consumer.store.host import HostChooser
 
 CONNECTIONS: Final = 12
 DRIVER_ERRORS: Final = (
@@ -43,6 +44,7 @@ class Pool:
             max_overflow=0,
             pool_timeout=guards.answer,
             connect_args={
+                "async_creator_fn": HostChooser(),
                 "timeout": guards.connect,
                 "command_timeout": guards.answer,
                 "server_settings": guards.session(),

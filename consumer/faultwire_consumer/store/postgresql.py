@@ -114,6 +114,16 @@ class PostgresqlStore:
                 await make_partition(driver, day)
             self._partitions.add(day)
 
+    async def run_alone(self, statement: str, *, seconds: float) -> None:
+        """Run a statement outside any transaction, with so much time."""
+        async with self._connection() as (_, driver):
+            await driver.execute(f"SET statement_timeout = {round(seconds * 1000)}")
+            try:
+                await driver.execute(statement, timeout=seconds + _END_SECONDS)
+            finally:
+                if not driver.is_closed():
+                    await driver.execute("RESET statement_timeout")
+
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[tuple[AsyncConnection, Any]]:
         """A connection, and the driver's own in it."""

@@ -1,39 +1,22 @@
 """What operators read of incidents: lists by filter, one whole incident, and the page's totals."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Row, Select, func, select
+from sqlalchemy import Row, Select, func, select
 
 from faultwire_consumer.domain.dead_letter import LetterStatus
 from faultwire_consumer.domain.incident import Status
+from faultwire_consumer.domain.query import Query
 from faultwire_consumer.store.contract import Store
-from faultwire_consumer.store.paging import Page, contains_pattern, cut, decode_cursor, older_than
+from faultwire_consumer.store.paging import Page, Position, cut, decode_cursor, older_than
+from faultwire_consumer.store.query_condition import NEVER_COUNTED, hour_of, incident_conditions
 from faultwire_consumer.store.row import values_of
 from faultwire_consumer.store.schema import dead_letters, fingerprints, history, hourly, incidents, sightings
-from faultwire_shared.event import Category, ErrorSeverity
+from faultwire_shared.event import ErrorSeverity
 
 _LISTING: Final = "incidents"
-
-
-class IncidentFilter(Struct, frozen=True, kw_only=True):
-    """Which incidents; within a field any of the values will do, and an empty field takes all."""
-
-    service: tuple[str, ...] = ()
-    severity: tuple[ErrorSeverity, ...] = ()
-    category: tuple[Category, ...] = ()
-    code: tuple[str, ...] = ()
-    status: tuple[Status, ...] = ()
-    environment: tuple[str, ...] = ()
-    release: tuple[str, ...] = ()
-    since: datetime | None = None
-    """Seen at or after it."""
-    until: datetime | None = None
-    """Seen at or before it."""
-    search: str | None = None
-    """Contained in title, culprit, code or service, in whatever case."""
 
 
 class Incident(Struct, frozen=True, kw_only=True):
@@ -79,22 +62,36 @@ _COLUMNS: Final = tuple(incidents.c[name] for name in Incident.__struct_fields__
 
 
 async def list_incidents(
-    store: Store, wanted: IncidentFilter, *, limit: int, cursor: str | None = None
+    store: Store, query: Query, *, limit: int, now: datetime, cursor: str | None = None
 ) -> Page[Incident]:
     """Incidents that match, the last seen first.
+
+    When an incident was last seen only grows, so between two pages one may move up to where the
+    first was, but none comes twice, and none is passed over that was not seen meanwhile.
 
     Raises:
         BadCursorError: the cursor is none of this list.
     """
-    table = incidents.c
-    statement = select(*_COLUMNS).where(*_conditions(wanted))
-    if cursor is not None:
-        statement = statement.where(
-            older_than(decode_cursor(_LISTING, cursor, int), table.last_seen_at, table.id)
-        )
-    rows = await store.read(statement.order_by(table.last_seen_at.desc(), table.id.desc()).limit(limit + 1))
+    position = decode_cursor(_LISTING, cursor, int) if cursor is not None else None
+    rows = await store.read(select_incidents(store.name, query, position, limit + 1, now))
     found = [_incident(row) for row in rows]
     return cut(found, limit=limit, listing=_LISTING, moment="last_seen_at", key="id")
+
+
+def select_incidents(
+    database: str, query: Query, position: Position | None, limit: int, now: datetime
+) -> Select[Any]:
+    """The statement of a list: the hour comes first because it has an index, and is the same order."""
+    table = incidents.c
+    statement = select(*_COLUMNS).where(*incident_conditions(query, database=database, now=now))
+    if position is not None:
+        statement = statement.where(
+            table.last_seen_hour <= hour_of(position.moment),
+            older_than(position, table.last_seen_at, table.id),
+        )
+    return statement.order_by(table.last_seen_hour.desc(), table.last_seen_at.desc(), table.id.desc()).limit(
+        limit
+    )
 
 
 async def get_incident(store: Store, incident_id: int) -> Incident | None:
@@ -127,22 +124,23 @@ async def list_places(store: Store, incident_id: int) -> tuple[tuple[str, ...], 
 
 async def count_by_hour(store: Store, incident_id: int, *, since: datetime) -> dict[datetime, int]:
     """How often an incident occurred in each hour that had any."""
-    rows = await store.read(
+    rows = await store.read(select_hours(incident_id, since=since))
+    return {row.hour: int(row.total) for row in rows}
+
+
+def select_hours(incident_id: int, *, since: datetime) -> Select[Any]:
+    """An incident's counters by hour, summed over its fingerprints and environments."""
+    return (
         select(hourly.c.hour, func.sum(hourly.c.count).label("total"))
         .join(fingerprints, fingerprints.c.fingerprint == hourly.c.fingerprint)
         .where(fingerprints.c.incident_id == incident_id, hourly.c.hour >= since)
         .group_by(hourly.c.hour)
     )
-    return {row.hour: int(row.total) for row in rows}
 
 
 async def count_totals(store: Store) -> Totals:
     """Incidents by status, and the dead letters that wait."""
-    by_status = await store.read(
-        select(incidents.c.status, func.count().label("total"))
-        .where(incidents.c.count > 0)
-        .group_by(incidents.c.status)
-    )
+    by_status = await store.read(select_totals())
     letters = await store.read(
         select(func.count().label("total"))
         .select_from(dead_letters)
@@ -154,45 +152,32 @@ async def count_totals(store: Store) -> Totals:
     )
 
 
+def select_totals() -> Select[tuple[str, int]]:
+    """Incidents by status, counted in an index without a look at the rows."""
+    return (
+        select(incidents.c.status, func.count().label("total"))
+        .where(incidents.c.last_seen_hour > NEVER_COUNTED)
+        .group_by(incidents.c.status)
+    )
+
+
 async def list_services(store: Store) -> tuple[str, ...]:
     """Every service that has an incident, by name."""
-    rows = await store.read(
-        select(incidents.c.service).distinct().where(incidents.c.count > 0).order_by(incidents.c.service)
+    return tuple(row.service for row in await store.read(select_services()))
+
+
+def select_services() -> Select[tuple[str]]:
+    """The services by one step in the index for each, however many incidents it has."""
+    visible = incidents.c.last_seen_hour > NEVER_COUNTED
+    found = select(func.min(incidents.c.service).label("service")).where(visible).cte("found", recursive=True)
+    following = (
+        select(func.min(incidents.c.service))
+        .where(incidents.c.service > found.c.service, visible)
+        .correlate(found)
+        .scalar_subquery()
     )
-    return tuple(row.service for row in rows)
-
-
-def _conditions(wanted: IncidentFilter) -> list[ColumnElement[bool]]:
-    table = incidents.c
-    severities = tuple(severity.rank for severity in wanted.severity)
-    choices: tuple[tuple[ColumnElement[Any], Sequence[Any]], ...] = (
-        (table.service, wanted.service),
-        (table.severity, severities),
-        (table.category, wanted.category),
-        (table.code, wanted.code),
-        (table.status, wanted.status),
-    )
-    conditions = [table.count > 0, *(column.in_(values) for column, values in choices if values)]
-    if wanted.environment or wanted.release:
-        conditions.append(table.id.in_(_seen_in(wanted)))
-    if wanted.since is not None:
-        conditions.append(table.last_seen_at >= wanted.since)
-    if wanted.until is not None:
-        conditions.append(table.first_seen_at <= wanted.until)
-    if wanted.search:
-        conditions.append(table.search_text.like(contains_pattern(wanted.search), escape="\\"))
-    return conditions
-
-
-def _seen_in(wanted: IncidentFilter) -> Select[tuple[int]]:
-    statement = select(fingerprints.c.incident_id).join(
-        sightings, sightings.c.fingerprint == fingerprints.c.fingerprint
-    )
-    if wanted.environment:
-        statement = statement.where(sightings.c.environment.in_(wanted.environment))
-    if wanted.release:
-        statement = statement.where(sightings.c.release.in_(wanted.release))
-    return statement
+    found = found.union_all(select(following).where(found.c.service.is_not(None)))
+    return select(found.c.service).where(found.c.service.is_not(None)).order_by(found.c.service)
 
 
 def _incident(row: Row[Any]) -> Incident:

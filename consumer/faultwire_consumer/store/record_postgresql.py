@@ -21,7 +21,6 @@ from faultwire_consumer.store.contract import (
     Sighting,
     UnknownFingerprintsError,
 )
-from faultwire_consumer.store.schema import search_text
 from faultwire_shared.event import ErrorSeverity
 
 _PUT_EDGE: Final = """
@@ -276,7 +275,7 @@ def register_columns(new: Sequence[NewFingerprint]) -> tuple[list[Any], ...]:
         [one.category for one in new],
         [one.code for one in new],
         [one.occurred_at for one in new],
-        [search_text(one.title, one.culprit, one.code, one.service) for one in new],
+        [one.search_text for one in new],
     )
 
 

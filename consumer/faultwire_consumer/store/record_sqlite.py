@@ -22,7 +22,7 @@ from faultwire_consumer.store.contract import (
     Sighting,
     UnknownFingerprintsError,
 )
-from faultwire_consumer.store.schema import QUARANTINE_DAY, from_micros, search_text, to_micros
+from faultwire_consumer.store.schema import QUARANTINE_DAY, from_micros, to_micros
 from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.event_id import day_of
 
@@ -291,7 +291,7 @@ def _register_one(cursor: sqlite3.Cursor, new: NewFingerprint) -> None:
             new.code,
             at,
             at,
-            search_text(new.title, new.culprit, new.code, new.service),
+            new.search_text,
         ),
     )
     cursor.execute(

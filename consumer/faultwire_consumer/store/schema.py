@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import (
     BigInteger,
     Column,
+    Computed,
     Date,
     DateTime,
     Dialect,
@@ -117,12 +118,28 @@ incidents = Table(
     Column("last_seen_at", UtcDateTime, nullable=False),
     Column("resolved_at", UtcDateTime),
     Column("last_release", Text),
+    Column("search_text", Text, nullable=False, comment="what it is searched by, folded, a text a line"),
+    Column(
+        "last_seen_hour",
+        UtcDateTime,
+        # Of what PostgreSQL computes; a trigger of SQLite's does the same, see migration 0008.
+        Computed(
+            "CASE WHEN count = 0 THEN TIMESTAMPTZ '1970-01-01 00:00+00'"
+            " ELSE greatest(date_bin('1 hour', last_seen_at, TIMESTAMPTZ '1970-01-01 00:00+00'),"
+            " TIMESTAMPTZ '1970-01-01 01:00+00') END",
+            persisted=True,
+        ),
+        nullable=False,
+        comment="the hour of last_seen_at, kept by the database itself; 1970's first while count is 0",
+    ),
     Column("bodies", Integer, nullable=False, server_default="0", comment="its events that have one"),
     Column("body_kept_at", UtcDateTime, comment="when the newest of them occurred"),
-    Column("search_text", Text, nullable=False, comment="case-folded title, culprit, code and service"),
 )
 # Not on last_seen_at and count: they change with every batch, and HOT updates need them unindexed.
-Index("ix_incidents_service", incidents.c.service)
+# The hour changes once in an hour, and lists are sorted by it first.
+Index("ix_incidents_last_seen_hour", incidents.c.last_seen_hour)
+for _name in ("service", "status", "severity", "code"):
+    Index(f"ix_incidents_{_name}_last_seen_hour", incidents.c[_name], incidents.c.last_seen_hour)
 
 fingerprints = Table(
     "fingerprints",
@@ -159,6 +176,8 @@ sightings = Table(
     Column("created_at", UtcDateTime, nullable=False),
     comment="in which environments and releases a fingerprint was ever seen, for the filters",
 )
+Index("ix_sightings_environment", sightings.c.environment)
+Index("ix_sightings_release", sightings.c.release)
 
 hourly = Table(
     "hourly",
@@ -263,8 +282,3 @@ sequence_gaps = Table(
 )
 Index("ix_sequence_gaps_producer_id", sequence_gaps.c.producer_id)
 Index("ix_sequence_gaps_state_opened_at", sequence_gaps.c.state, sequence_gaps.c.opened_at)
-
-
-def search_text(*texts: str) -> str:
-    """What an incident is searched by, folded in Python so that both databases compare alike."""
-    return " ".join(text for text in texts if text).casefold()

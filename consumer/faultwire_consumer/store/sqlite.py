@@ -5,7 +5,6 @@ checkpointing connections SQLite 3.7 to 3.51.2 can corrupt a WAL database.
 """
 
 import asyncio
-import fcntl
 import os
 import sqlite3
 import time
@@ -15,7 +14,7 @@ from contextlib import asynccontextmanager
 from datetime import date
 from typing import Any, Final, ParamSpec, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, Executable, Row, create_engine, text
+from sqlalchemy import URL, Connection, Engine, Executable, Row, create_engine, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -28,11 +27,13 @@ from faultwire_consumer.store.contract import (
     EventRow,
     NewFingerprint,
     Sighting,
-    StoreUnavailableError,
+    StoreTakenError,
 )
 from faultwire_consumer.store.failure import translate_sqlite, unavailable
+from faultwire_consumer.store.file_lock import take_file
 from faultwire_consumer.store.guard import Guards
-from faultwire_consumer.store.schema import SCHEMA
+from faultwire_consumer.store.schema import SCHEMA, from_micros
+from faultwire_consumer.store.schema_upkeep import leases
 from faultwire_consumer.store.sqlite_pragma import prepare_connection
 from faultwire_consumer.store.url import sqlite_path
 from faultwire_shared.failpoint import failpoint
@@ -43,6 +44,7 @@ T = TypeVar("T")
 _DRIVER_ERRORS: Final = (DBAPIError, PoolTimeoutError, sqlite3.Error, OSError, OverflowError, UnicodeError)
 _READERS: Final = 4
 _NO_SCHEMA: Final = {SCHEMA: None}
+_EPOCH: Final = from_micros(0)
 
 
 class SqliteTransaction:
@@ -108,7 +110,8 @@ class SqliteStore:
         """Take the file for this worker and bring its schema up to date.
 
         Raises:
-            StoreUnavailableError: another worker has it, or it cannot be opened.
+            StoreTakenError: another worker has it.
+            StoreUnavailableError: it cannot be opened.
         """
         try:
             await self.in_thread(self._take)
@@ -118,17 +121,17 @@ class SqliteStore:
 
     def _take(self) -> None:
         path = sqlite_path(self._url)
-        self._lock_file = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StoreUnavailableError(
+        self._lock_file = take_file(path)
+        if self._lock_file is None:
+            raise StoreTakenError(
                 f"{path} belongs to another worker that is running; stop it, or give this one another file"
-            ) from None
+            )
 
     def _upgrade(self, upgrade: Callable[[Connection], None]) -> None:
         with self._engine.begin() as connection:
             upgrade(connection)
+            # Whoever had one is gone: the file is this process's now.
+            connection.execute(update(leases).values(expires_at=_EPOCH))
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[SqliteTransaction]:
@@ -193,6 +196,19 @@ class SqliteStore:
 
     async def prepare_days(self, days: frozenset[date]) -> None:
         """Nothing: SQLite keeps all days in one table."""
+
+    async def run_alone(self, statement: str, *, seconds: float) -> None:
+        """Run a statement on the writing connection, between two transactions; SQLite has no watch."""
+        async with self._writing:
+            try:
+                await asyncio.shield(self.in_thread(self._run_alone, statement))
+            except _DRIVER_ERRORS as error:
+                raise translate_sqlite(error) from error
+
+    def _run_alone(self, statement: str) -> None:
+        with self._engine.connect() as connection:
+            # To its last row: incremental_vacuum gives a page back at each step.
+            driver_of(connection).execute(statement).fetchall()
 
     async def ping(self) -> None:
         """One trivial query by a reader."""

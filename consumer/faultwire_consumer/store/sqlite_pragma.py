@@ -23,6 +23,7 @@ def _set_pragmas(busy_seconds: float, connection: Any, _: object) -> None:
     connection.isolation_level = None
     for pragma in (
         f"page_size = {PAGE_BYTES}",  # takes effect before the first table only
+        "auto_vacuum = INCREMENTAL",  # the same; an older file takes it with its next VACUUM
         f"busy_timeout = {round(busy_seconds * 1000)}",
         "journal_mode = WAL",
         "synchronous = FULL",

@@ -1,7 +1,10 @@
 """Database URLs as people write them, to the drivers that are used here."""
 
+import difflib
+import re
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -9,21 +12,35 @@ from sqlalchemy.exc import ArgumentError
 from faultwire_shared.redact import redact_url
 
 _POSTGRESQL: Final = ("postgresql", "postgres")
+_PORT: Final = 5432
+# libpq's list of hosts, which SQLAlchemy reads as a port: credentials end at the first @, as there.
+_SEVERAL_HOSTS: Final = re.compile(
+    r"(?P<head>[\w+]+://(?:[^:/@]*(?::[^@]*)?@)?)(?P<hosts>[^/?@]*,[^/?@]*)(?P<tail>[/?].*|)"
+)
+_TARGETS: Final = ("any", "primary", "standby", "prefer-standby", "read-write", "read-only")
 
 
 class DatabaseUrlError(ValueError):
     """The text is no database URL that can be used; it says why, without the password."""
 
 
-def parse_database_url(text: str) -> URL:
+def parse_database_url(text: str, *, target: str = "read-write") -> URL:
     """Read ``sqlite:///file`` or ``postgresql://…`` (``postgres://`` too), without a driver's name.
+
+    PostgreSQL's may name several hosts as libpq's do: ``postgresql://user@one:5432,two:5433/database``.
+
+    Args:
+        text: the URL.
+        target: which of several hosts will do where the URL names no ``target_session_attrs``. A host
+            that was demoted must not be written to, so for the store it is not libpq's ``any``.
 
     Raises:
         DatabaseUrlError: another scheme, or nothing that reads as a URL.
     """
+    text, hosts = _split_hosts(text)
     try:
         url = make_url(text)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise DatabaseUrlError(f"{redact_url(text)!r} is no URL; use {_EXAMPLES}") from None
     scheme = url.drivername.partition("+")[0]
     if scheme == "sqlite":
@@ -31,16 +48,56 @@ def parse_database_url(text: str) -> URL:
             raise DatabaseUrlError(f"a SQLite database needs a file; use {_EXAMPLES}")
         return url.set(drivername="sqlite")
     if scheme in _POSTGRESQL:
-        return url.set(drivername="postgresql+asyncpg", query=_asyncpg_query(url))
+        return url.set(drivername="postgresql+asyncpg", query=_asyncpg_query(url, hosts, target))
     raise DatabaseUrlError(f"{scheme!r} is no database that faultwire knows; use {_EXAMPLES}")
 
 
 _EXAMPLES: Final = "sqlite:///faultwire.db or postgresql://user:password@host/database"
 
 
-def _asyncpg_query(url: URL) -> dict[str, tuple[str, ...] | str]:
+def _split_hosts(text: str) -> tuple[str, list[tuple[str, int]]]:
+    """The text without its list of hosts, and the list; none where it names one host."""
+    found = _SEVERAL_HOSTS.fullmatch(text)
+    if found is None:
+        return text, []
+    return found["head"] + found["tail"], [_host_and_port(one) for one in found["hosts"].split(",")]
+
+
+def _host_and_port(text: str) -> tuple[str, int]:
+    try:
+        parts = urlsplit(f"//{text}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host or port == 0:
+        raise DatabaseUrlError(f"{text!r} among the hosts is no host[:port] with a port between 1 and 65535")
+    return host, port or _PORT
+
+
+def _asyncpg_query(url: URL, hosts: list[tuple[str, int]], target: str) -> dict[str, tuple[str, ...] | str]:
     """SQLAlchemy hands the query to asyncpg's connect(), whose word for libpq's ``sslmode`` is ``ssl``."""
-    return {"ssl" if name == "sslmode" else name: value for name, value in url.query.items()}
+    query = {"ssl" if name == "sslmode" else name: value for name, value in url.query.items()}
+    if hosts:
+        query["host"] = ",".join(host for host, _ in hosts)
+        query["port"] = ",".join(str(port) for _, port in hosts)
+        query.setdefault("target_session_attrs", target)
+    wanted = query.get("target_session_attrs")
+    if wanted is not None and wanted not in _TARGETS:
+        near = difflib.get_close_matches(str(wanted), _TARGETS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(_TARGETS)}"
+        raise DatabaseUrlError(f"target_session_attrs cannot be {str(wanted)[:40]!r}; {hint}")
+    return query
+
+
+def show_url(url: URL) -> str:
+    """A URL of ours as people write it, without its password."""
+    if not isinstance(url.query.get("host"), str):
+        return url.render_as_string(hide_password=True).replace("+asyncpg", "")
+    hosts, ports = (str(url.query[name]).split(",") for name in ("host", "port"))
+    names = [f"[{host}]" if ":" in host else host for host in hosts]
+    places = ",".join(f"{name}:{port}" for name, port in zip(names, ports, strict=True))
+    user = f"{url.username}{':***' if url.password else ''}@" if url.username else ""
+    return f"postgresql://{user}{places}/{url.database or ''}"
 
 
 def sqlite_path(url: URL) -> Path:

@@ -6,6 +6,7 @@ from typing import Final
 from aiohttp import web
 
 from faultwire_consumer.domain.alert import AlertState
+from faultwire_consumer.domain.query_value import parse_incident_id
 from faultwire_consumer.store.outbox_queries import (
     AlertFilter,
     get_alert,
@@ -16,7 +17,7 @@ from faultwire_consumer.store.outbox_queries import (
 )
 from faultwire_consumer.web import alert_shape
 from faultwire_consumer.web.api import PREFIX, cursor_errors, json_answer, page_answer, read_parameters
-from faultwire_consumer.web.parameter import Parameters, parse_incident_id
+from faultwire_consumer.web.parameter import Parameters
 from faultwire_consumer.web.state import POLICY, STORE
 from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.taxonomy import NotFoundError

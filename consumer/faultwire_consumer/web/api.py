@@ -10,10 +10,13 @@ from aiohttp import web
 
 from faultwire_consumer.actions import change_status, load_incident, unknown_incident
 from faultwire_consumer.domain.incident import Verb
+from faultwire_consumer.domain.query import Key, Query, any_of
+from faultwire_consumer.domain.query_value import parse_incident_id
 from faultwire_consumer.store import event_queries, queries
+from faultwire_consumer.store.event_list import list_events as list_page
 from faultwire_consumer.store.paging import BadCursorError
 from faultwire_consumer.web import shape
-from faultwire_consumer.web.parameter import Parameters, event_filter, incident_filter, parse_incident_id
+from faultwire_consumer.web.parameter import Parameters, event_query, incident_query
 from faultwire_consumer.web.state import CLOCK, STORE
 from faultwire_shared.taxonomy import FieldError, NotFoundError, ValidationError
 
@@ -42,10 +45,12 @@ class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def list_incidents(request: web.Request) -> web.Response:
     """Incidents by filter, the last seen first."""
     parameters = read_parameters(request)
-    wanted, limit, cursor = incident_filter(parameters), parameters.limit(), parameters.cursor()
+    query, limit, cursor = incident_query(parameters), parameters.limit(), parameters.cursor()
     parameters.finish()
     with cursor_errors():
-        page = await queries.list_incidents(request.app[STORE], wanted, limit=limit, cursor=cursor)
+        page = await queries.list_incidents(
+            request.app[STORE], query, limit=limit, now=request.app[CLOCK](), cursor=cursor
+        )
     rows = tuple(shape.incident_shape(row) for row in page.rows)
     return page_answer(request, shape.IncidentList(incidents=rows, next_cursor=page.next_cursor))
 
@@ -63,7 +68,7 @@ async def list_incident_events(request: web.Request) -> web.Response:
     parameters = read_parameters(request)
     limit, cursor = parameters.limit(), parameters.cursor()
     parameters.finish()
-    return await _events(request, event_queries.EventFilter(incident=incident.id), limit, cursor)
+    return await _events(request, any_of(Key.INCIDENT, [incident.id]), limit, cursor)
 
 
 async def _change(request: web.Request, verb: Verb) -> web.Response:
@@ -96,9 +101,9 @@ async def reopen(request: web.Request) -> web.Response:
 async def list_events(request: web.Request) -> web.Response:
     """Events by filter, the newest first."""
     parameters = read_parameters(request)
-    wanted, limit, cursor = event_filter(parameters), parameters.limit(), parameters.cursor()
+    query, limit, cursor = event_query(parameters), parameters.limit(), parameters.cursor()
     parameters.finish()
-    return await _events(request, wanted, limit, cursor)
+    return await _events(request, query, limit, cursor)
 
 
 @routes.get(f"{PREFIX}/events/{{id}}")
@@ -156,11 +161,10 @@ def cursor_errors() -> Iterator[None]:
         raise ValidationError(errors=[FieldError("cursor", str(error))]) from None
 
 
-async def _events(
-    request: web.Request, wanted: event_queries.EventFilter, limit: int, cursor: str | None
-) -> web.Response:
+async def _events(request: web.Request, query: Query, limit: int, cursor: str | None) -> web.Response:
+    now = request.app[CLOCK]()
     with cursor_errors():
-        page = await event_queries.list_events(request.app[STORE], wanted, limit=limit, cursor=cursor)
+        page = await list_page(request.app[STORE], query, limit=limit, now=now, cursor=cursor)
     rows = tuple(shape.event_shape(row) for row in page.rows)
     return page_answer(request, shape.EventList(events=rows, next_cursor=page.next_cursor))
 

@@ -14,9 +14,25 @@ from faultwire_consumer.ingest.replay import Replayer
 from faultwire_consumer.maintenance.self_report import SelfReport
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract import Store
-from faultwire_consumer.web import alert_api, api, asset, letter_api, pages, probe, producer_api
+from faultwire_consumer.web import (
+    alert_api,
+    api,
+    asset,
+    export_api,
+    letter_api,
+    pages,
+    probe,
+    producer_api,
+    regroup_api,
+)
 from faultwire_consumer.web.failure import failure_of, json_response
-from faultwire_consumer.web.guard import INTAKE_PATH, loopback_names_only, observe, same_origin_only
+from faultwire_consumer.web.guard import (
+    INTAKE_PATH,
+    loopback_names_only,
+    observe,
+    own_writes_first,
+    same_origin_only,
+)
 from faultwire_consumer.web.state import CLOCK, HEALTH, POLICY, REPLAYER, REPORT, STORE, Clock, Health
 from faultwire_shared.event import MESSAGE_BYTES
 
@@ -34,6 +50,7 @@ def create_app(
     pipeline: Pipeline,
     policy: Policy,
     loopback_only: bool,
+    has_replica: bool = False,
 ) -> web.Application:
     """Put the routes together.
 
@@ -43,15 +60,20 @@ def create_app(
         pipeline: what replayed dead letters go through.
         policy: the one in use, to be shown.
         loopback_only: answer only to this machine's own names, for only it can listen.
+        has_replica: the store's queries go to one, so who acts has to be remembered.
     """
     guards: list[Middleware] = [observe(metrics), _answer_failures, same_origin_only]
     if loopback_only:
         guards.insert(2, loopback_names_only)
+    if has_replica:
+        guards.insert(1, own_writes_first)
     app = web.Application(middlewares=guards, client_max_size=MESSAGE_BYTES)
     app[STORE], app[HEALTH], app[CLOCK] = store, health, clock
     app[REPORT], app[POLICY], app[REPLAYER] = report, policy, Replayer(pipeline)
     for routes in (
         api.routes,
+        export_api.routes,
+        regroup_api.routes,
         letter_api.routes,
         alert_api.routes,
         producer_api.routes,

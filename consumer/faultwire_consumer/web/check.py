@@ -52,7 +52,12 @@ class DiskFullError(Exception):
 
 
 def worker_health(
-    *, store: Check, lanes: Sequence[Lane], more: Mapping[str, Check], directory: Path | None
+    *,
+    store: Check,
+    lanes: Sequence[Lane],
+    more: Mapping[str, Check],
+    directory: Path | None,
+    hints: Mapping[str, Check] | None = None,
 ) -> Health:
     """The checks of a worker.
 
@@ -61,6 +66,7 @@ def worker_health(
         lanes: every lane must receive, and be in time.
         more: other checks of readiness, by name.
         directory: where SQLite keeps its file; None for a database elsewhere.
+        hints: what a worker can do without, and its operators should know.
     """
     live = HealthChecker()
     live.add_check("loop", _turns)
@@ -72,6 +78,8 @@ def worker_health(
     for lane in lanes:
         ready.add_check(f"lane {lane.lane}", partial(check_lane, lane))
         startup.add_check(f"lane {lane.lane}", _once(partial(check_lane, lane)))
+    for name, check in (hints or {}).items():
+        ready.add_check(name, check, required=False)
     if directory is not None:
         ready.add_check("disk", partial(check_free_space, directory))
     return Health(live=live, ready=ready, startup=startup)

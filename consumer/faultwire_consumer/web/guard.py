@@ -11,8 +11,11 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.store.freshness import STALE_SECONDS
+from faultwire_consumer.store.replica import reading_primary
 from faultwire_consumer.web.state import REQUEST_ID
 
+ACTED_COOKIE: Final = "faultwire_acted"
 INTAKE_PATH: Final = "/ingest/v1/events"
 _SAFE: Final = ("GET", "HEAD", "OPTIONS")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._~-]{1,64}")
@@ -75,6 +78,22 @@ async def same_origin_only(request: web.Request, handler: Handler) -> web.Stream
     if request.path == INTAKE_PATH:
         raise web.HTTPUnsupportedMediaType(text="From another site's page the intake takes only JSON.")
     raise web.HTTPForbidden(text="This request came from another site's page.")
+
+
+@web.middleware
+async def own_writes_first(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let who acts, and a browser for a while after it acted, read from the primary.
+
+    The worker that an action went through remembers it by itself; the cookie tells the others.
+    """
+    acts = request.method not in _SAFE
+    if not acts and ACTED_COOKIE not in request.cookies:
+        return await handler(request)
+    with reading_primary():
+        response = await handler(request)
+    if acts and request.path != INTAKE_PATH and response.status < 400:
+        response.set_cookie(ACTED_COOKIE, "1", max_age=round(STALE_SECONDS), httponly=True, samesite="Strict")
+    return response
 
 
 def is_loopback_name(host: str) -> bool:

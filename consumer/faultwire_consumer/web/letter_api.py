@@ -7,6 +7,7 @@ from aiohttp import web
 
 from faultwire_consumer import actions
 from faultwire_consumer.domain.dead_letter import LetterStatus
+from faultwire_consumer.domain.query_value import parse_incident_id
 from faultwire_consumer.store.letter_queries import (
     DeadLetterBody,
     LetterFilter,
@@ -24,7 +25,7 @@ from faultwire_consumer.web.api import (
     read_change,
     read_parameters,
 )
-from faultwire_consumer.web.parameter import Parameters, parse_incident_id
+from faultwire_consumer.web.parameter import Parameters
 from faultwire_consumer.web.state import CLOCK, REPLAYER, STORE
 
 _PATH: Final = f"{PREFIX}/dead-letters"

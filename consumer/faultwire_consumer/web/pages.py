@@ -14,7 +14,10 @@ from faultwire_consumer.actions import (
 )
 from faultwire_consumer.domain.dead_letter import LetterStatus
 from faultwire_consumer.domain.incident import Status, Verb
+from faultwire_consumer.domain.query import Key, any_of
 from faultwire_consumer.store import event_queries, letter_queries, queries
+from faultwire_consumer.store.event_list import list_events
+from faultwire_consumer.store.paging import Page
 from faultwire_consumer.web.api import (
     cursor_errors,
     incident_id_of,
@@ -24,6 +27,7 @@ from faultwire_consumer.web.api import (
 from faultwire_consumer.web.asset import render
 from faultwire_consumer.web.failure import Failure
 from faultwire_consumer.web.letter_api import letter_filter, letter_of
+from faultwire_consumer.web.search import Search, read_search
 from faultwire_consumer.web.stack import view_chain
 from faultwire_consumer.web.state import CLOCK, REPLAYER, STORE
 from faultwire_consumer.web.trend import draw_trend, first_hour
@@ -33,7 +37,6 @@ from faultwire_shared.event import ErrorSeverity, Event
 ACTOR: Final = "page"
 ROWS: Final = 50
 NEWEST: Final = 10
-UNRESOLVED: Final = (Status.OPEN, Status.ACKNOWLEDGED)
 
 routes = web.RouteTableDef()
 
@@ -42,35 +45,33 @@ routes = web.RouteTableDef()
 async def show_list(request: web.Request) -> web.Response:
     """The incidents that somebody has to look after, or those that a filter asks for."""
     parameters = read_parameters(request)
-    view = parameters.text("view") or "unresolved"
-    chosen = {"unresolved": UNRESOLVED, "all": ()}.get(view) if view in ("unresolved", "all") else None
-    wanted = queries.IncidentFilter(
-        service=parameters.texts("service"),
-        severity=parameters.choices("severity", ErrorSeverity),
-        status=chosen if chosen is not None else parameters.choices("view", Status),
-        search=parameters.text("search"),
-    )
+    search = read_search(parameters)
     cursor = parameters.cursor()
     parameters.finish()
     store = request.app[STORE]
     with cursor_errors():
         page, services, shell = await asyncio.gather(
-            queries.list_incidents(store, wanted, limit=ROWS, cursor=cursor),
-            queries.list_services(store),
-            _shell(request),
+            _list_found(request, search, cursor), queries.list_services(store), _shell(request)
         )
     following = request.rel_url.update_query(cursor=page.next_cursor) if page.next_cursor else None
     return render(
         "incidents.html",
+        status=400 if search.problem is not None else 200,
         **shell,
         incidents=page.rows,
         services=services,
         severities=list(reversed(ErrorSeverity)),
-        wanted=wanted,
-        view=view,
-        filtered=bool(wanted.service or wanted.severity or wanted.search or cursor),
+        search=search,
+        filtered=search.is_filtered or cursor is not None,
         following=following,
     )
+
+
+async def _list_found(request: web.Request, search: Search, cursor: str | None) -> Page[queries.Incident]:
+    if search.problem is not None:
+        return Page((), None)
+    store, now = request.app[STORE], request.app[CLOCK]()
+    return await queries.list_incidents(store, search.query, limit=ROWS, now=now, cursor=cursor)
 
 
 @routes.get("/incidents/{id}")
@@ -81,10 +82,10 @@ async def show_incident(request: web.Request) -> web.Response:
     parameters = read_parameters(request)
     cursor = parameters.cursor()
     parameters.finish()
-    wanted = event_queries.EventFilter(incident=incident.id)
+    wanted = any_of(Key.INCIDENT, [incident.id])
     with cursor_errors():
         page, history, places, counts, shell = await asyncio.gather(
-            event_queries.list_events(store, wanted, limit=NEWEST, cursor=cursor),
+            list_events(store, wanted, limit=NEWEST, now=now, cursor=cursor),
             queries.list_history(store, incident.id),
             queries.list_places(store, incident.id),
             queries.count_by_hour(store, incident.id, since=first_hour(now)),

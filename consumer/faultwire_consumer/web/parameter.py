@@ -1,16 +1,16 @@
 """Query parameters as typed filters; everything that is wrong with them is told at once."""
 
 import difflib
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, TypeVar
 
 from faultwire_consumer.domain.incident import Status
-from faultwire_consumer.store.event_queries import EventFilter
-from faultwire_consumer.store.paging import KEY_MAXIMUM, LIMIT_MAXIMUM
-from faultwire_consumer.store.queries import IncidentFilter
+from faultwire_consumer.domain.query import Key, Query, any_of
+from faultwire_consumer.domain.query_text import QueryError, parse_query
+from faultwire_consumer.domain.query_value import parse_incident_id, parse_moment
+from faultwire_consumer.store.paging import LIMIT_MAXIMUM
 from faultwire_shared.event import Category, ErrorSeverity
 from faultwire_shared.taxonomy import FieldError, ValidationError
 
@@ -20,33 +20,16 @@ LIMIT: Final = 50
 _TEXT_CHARACTERS: Final = 200
 _CURSOR_CHARACTERS: Final = 500
 _VALUES: Final = 50
-_DURATION: Final = re.compile(r"(\d{1,6})\s*([smhdw])")
-_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_INCIDENT_ID: Final = re.compile(r"(?:inc-)?(\d{1,19})", re.IGNORECASE | re.ASCII)
 
 
-def parse_incident_id(text: str) -> int | None:
-    """The number in ``INC-12``, ``inc-12`` or ``12``; None where the text is no such id."""
-    match = _INCIDENT_ID.fullmatch(text)
-    number = int(match.group(1)) if match else 0
-    return number if 0 < number <= KEY_MAXIMUM else None
-
-
-def parse_moment(text: str, *, now: datetime) -> datetime:
-    """A time: ``2h`` for two hours ago (s m h d w), a date, or RFC 3339; UTC where no zone is said.
+def moment_of(text: str, *, now: datetime) -> datetime:
+    """The moment that a written time means: ``2h`` is two hours before ``now``.
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: it is none; the text says what to write.
     """
-    duration = _DURATION.fullmatch(text.strip())
-    try:
-        if duration is not None:
-            return now - timedelta(seconds=int(duration.group(1)) * _SECONDS[duration.group(2)])
-        # In a query string a bare + means a space.
-        moment = datetime.fromisoformat(re.sub(r"(T.+) (\d\d:?\d\d)$", r"\1+\2", text.strip()))
-        return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise ValueError("write 2h, 7d, 2026-11-23 or 2026-11-23T10:00:00Z") from None
+    moment = parse_moment(text)
+    return now - moment if isinstance(moment, timedelta) else moment
 
 
 class Parameters:
@@ -57,6 +40,7 @@ class Parameters:
         self._now = now
         self._known: set[str] = set()
         self._errors: list[FieldError] = []
+        self._place: dict[str, int] = {}
 
     def texts(self, name: str) -> tuple[str, ...]:
         """Every value that is not blank."""
@@ -85,15 +69,29 @@ class Parameters:
         return tuple(found)
 
     def moment(self, name: str) -> datetime | None:
-        """A time, as `parse_moment` reads it."""
+        """A time, as `moment_of` reads it."""
         value = self.text(name)
         if value is None:
             return None
         try:
-            return parse_moment(value, now=self._now)
+            return moment_of(value, now=self._now)
         except ValueError as error:
             self._refuse(name, str(error), value)
             return None
+
+    def raw_text(self, name: str) -> str:
+        """The last value as it was given; empty where there is none."""
+        self._known.add(name)
+        return (self._query.get(name) or [""])[-1]
+
+    def query(self, name: str) -> Query:
+        """A query in the operators' language; where it is wrong is told beside why."""
+        try:
+            return parse_query(self.raw_text(name))
+        except QueryError as error:
+            self._refuse(name, str(error), error.text[:_TEXT_CHARACTERS])
+            self._place = {"column": error.column, "length": error.length}
+            return Query()
 
     def limit(self) -> int:
         """How many rows, 1 to 1000."""
@@ -132,36 +130,32 @@ class Parameters:
             hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(self._known))}"
             self._refuse(name[:_TEXT_CHARACTERS], f"unknown; {hint}", None)
         if self._errors:
-            raise ValidationError(errors=self._errors)
+            raise ValidationError(errors=self._errors, details=self._place)
 
     def _refuse(self, name: str, message: str, value: str | None) -> None:
         self._errors.append(FieldError(name, message, value))
 
 
-def incident_filter(parameters: Parameters) -> IncidentFilter:
-    """The filters of a list of incidents."""
-    return IncidentFilter(
-        service=parameters.texts("service"),
-        severity=parameters.choices("severity", ErrorSeverity),
-        category=parameters.choices("category", Category),
-        code=parameters.texts("code"),
-        status=parameters.choices("status", Status),
-        environment=parameters.texts("environment"),
-        release=parameters.texts("release"),
-        since=parameters.moment("since"),
-        until=parameters.moment("until"),
-        search=parameters.text("search"),
-    )
+def incident_query(parameters: Parameters) -> Query:
+    """What a list of incidents is asked for: the query and every filter hold together."""
+    category = any_of(Key.CATEGORY, parameters.choices("category", Category))
+    code = any_of(Key.CODE, parameters.texts("code"))
+    status = any_of(Key.STATUS, parameters.choices("status", Status))
+    search = any_of(Key.TEXT, filter(None, [parameters.text("search")]))
+    return _shared_query(parameters) + category + code + status + search
 
 
-def event_filter(parameters: Parameters) -> EventFilter:
-    """The filters of a list of events."""
-    return EventFilter(
-        service=parameters.texts("service"),
-        severity=parameters.choices("severity", ErrorSeverity),
-        environment=parameters.texts("environment"),
-        release=parameters.texts("release"),
-        incident=parameters.incident("incident"),
-        since=parameters.moment("since"),
-        until=parameters.moment("until"),
-    )
+def event_query(parameters: Parameters) -> Query:
+    """What a list of events is asked for, the same."""
+    incident = any_of(Key.INCIDENT, filter(None, [parameters.incident("incident")]))
+    return _shared_query(parameters) + incident
+
+
+def _shared_query(parameters: Parameters) -> Query:
+    query = parameters.query("query")
+    for key in (Key.SERVICE, Key.ENVIRONMENT, Key.RELEASE):
+        query += any_of(key, parameters.texts(key.value))
+    query += any_of(Key.SEVERITY, parameters.choices("severity", ErrorSeverity))
+    for key in (Key.SINCE, Key.UNTIL):
+        query += any_of(key, filter(None, [parameters.moment(key.value)]))
+    return query

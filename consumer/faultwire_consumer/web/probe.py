@@ -10,6 +10,7 @@ from faultwire_consumer.web.state import HEALTH
 from faultwire_shared.health import CheckReport, HealthChecker, Report
 
 HEALTH_JSON: Final = "application/health+json"
+_LINES: Final = {"pass": "[+]{} ok", "warn": "[!]{} degraded: {}", "fail": "[-]{} failed: {}"}
 
 routes = web.RouteTableDef()
 
@@ -47,31 +48,27 @@ async def _answer(request: web.Request, checker: HealthChecker) -> web.Response:
 def without(report: Report, names: Sequence[str]) -> Report:
     """The report as if some checks were not there."""
     checks = [check for check in report["checks"] if check["name"] not in names]
-    healthy = all(check["status"] == "pass" for check in checks)
+    healthy = all(check["status"] != "fail" for check in checks)
     return Report(status="healthy" if healthy else "unhealthy", checks=checks)
 
 
 def in_lines(report: Report, name: str) -> str:
-    """The report as Kubernetes' own servers write theirs."""
-    lines = [
-        f"[+]{check['name']} ok"
-        if check["status"] == "pass"
-        else f"[-]{check['name']} failed: {check.get('error')}"
-        for check in report["checks"]
-    ]
+    """The report as Kubernetes' own servers write theirs, and their sign for what only warns."""
+    lines = [_LINES[check["status"]].format(check["name"], check.get("error")) for check in report["checks"]]
     passed = report["status"] == "healthy"
     return "\n".join([*lines, f"{name} check {'passed' if passed else 'failed'}", ""])
 
 
 def in_health_json(report: Report) -> dict[str, Any]:
     """The report in the format of the IETF's draft for health checks."""
+    warned = any(check["status"] == "warn" for check in report["checks"])
     return {
-        "status": "pass" if report["status"] == "healthy" else "fail",
+        "status": "fail" if report["status"] != "healthy" else "warn" if warned else "pass",
         "checks": {check["name"]: [_observed(check)] for check in report["checks"]},
     }
 
 
 def _observed(check: CheckReport) -> dict[str, Any]:
-    if check["status"] == "fail":
-        return {"status": "fail", "output": check.get("error")}
+    if check["status"] != "pass":
+        return {"status": check["status"], "output": check.get("error")}
     return {"status": "pass", "observedValue": check.get("response_time"), "observedUnit": "s"}

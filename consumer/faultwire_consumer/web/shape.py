@@ -8,7 +8,8 @@ import msgspec
 from msgspec import Struct
 
 from faultwire_consumer.actions import ID_PREFIX
-from faultwire_consumer.store.event_queries import EventSummary, Grouping, KeptEvents, StoredEvent
+from faultwire_consumer.store.event_list import EventSummary
+from faultwire_consumer.store.event_queries import Grouping, KeptEvents, StoredEvent
 from faultwire_consumer.store.letter_queries import DeadLetter, DeadLetterBody, LetterHistoryEntry
 from faultwire_consumer.store.producer_queries import Producer
 from faultwire_consumer.store.queries import HistoryEntry, Incident

@@ -6,6 +6,7 @@ import pytest
 from tests.contract.api.conftest import Site
 from tests.waiting import until
 
+from faultwire_consumer import actions
 from faultwire_consumer.store.contract import StoreUnavailableError
 from faultwire_shared.event import MESSAGE_BYTES
 
@@ -67,11 +68,11 @@ async def test_a_store_that_is_away_is_a_503_without_internals(
 async def test_a_defect_is_a_500_without_internals_whose_id_leads_to_the_event(
     site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def fail(_: object) -> None:
+    async def fail(*_: object) -> None:
         raise RuntimeError("internal detail")
 
     with monkeypatch.context() as broken:
-        broken.setattr(site.store, "read", fail)
+        broken.setattr(actions, "get_incident", fail)
         status, document = await site.get("/api/v1/incidents/INC-9")
     assert (status, document["error"]["code"]) == (500, "INTERNAL_ERROR")
     assert "internal detail" not in str(document)
@@ -91,11 +92,11 @@ async def test_a_defect_is_a_500_without_internals_whose_id_leads_to_the_event(
 
 
 async def test_a_burst_of_one_defect_is_one_id(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def fail(_: object) -> None:
+    async def fail(*_: object) -> None:
         raise RuntimeError("internal detail")
 
     with monkeypatch.context() as broken:
-        broken.setattr(site.store, "read", fail)
+        broken.setattr(actions, "get_incident", fail)
         documents = [(await site.get(f"/api/v1/incidents/INC-{number}"))[1] for number in range(1, 6)]
     assert len({document["error"]["id"] for document in documents}) == 1
 

@@ -104,3 +104,13 @@ async def test_what_could_not_be_stored_is_listed_with_its_reason(site: Site) ->
 async def test_an_unknown_dead_letter_is_a_404(site: Site, letter_id: str) -> None:
     status, document = await site.get(f"/api/v1/dead-letters/{letter_id}")
     assert (status, document["error"]["code"]) == (404, "DEAD_LETTER_NOT_FOUND")
+
+
+async def test_events_are_found_by_the_query_that_finds_their_incidents(site: Site) -> None:
+    first = await site.send(kind="A", text="disk full", code="DISK_FULL")
+    second = await site.send(kind="B", service="orders")
+    assert await listed(site, "/api/v1/events?query=code:DISK_FULL") == [first.id]
+    assert await listed(site, "/api/v1/events?query=%22Disk F%22") == [first.id]
+    assert await listed(site, "/api/v1/events?query=-code:DISK_FULL since:1h") == [second.id]
+    assert await listed(site, f"/api/v1/events?query={second.id}") == [second.id]
+    assert await listed(site, f"/api/v1/events?query={second.id}&service=billing") == []

@@ -188,3 +188,24 @@ async def test_an_unknown_incident_is_a_404_for_every_route(site: Site, path: st
         assert (status, document["error"]["code"]) == (404, "INCIDENT_NOT_FOUND")
     status, document = await site.post(f"/api/v1/incidents/{path}/resolve")
     assert (status, document["error"]["code"]) == (404, "INCIDENT_NOT_FOUND")
+
+
+async def test_a_query_and_parameters_hold_together(site: Site) -> None:
+    await site.send(kind="A", tags={"region": "EU"}, environment="staging")
+    await site.send(kind="B", service="orders", severity=ErrorSeverity.CRITICAL)
+    await site.send(kind="C", service="orders", text="gateway timed out")
+    assert await ids(site, "query=service:orders") == ["INC-3", "INC-2"]
+    assert await ids(site, "query=service:orders&severity=critical") == ["INC-2"]
+    assert await ids(site, "query=severity:%3E%3Dhigh -%22timed out%22") == ["INC-2", "INC-1"]
+    assert await ids(site, "query=TIMED is:open since:1h") == ["INC-3"]
+    assert await ids(site, "query=%22region:eu%22") == ["INC-1"]
+    assert await ids(site, "query=env:staging&query=") == ["INC-3", "INC-2", "INC-1"]
+
+
+async def test_a_wrong_query_is_told_with_its_place(site: Site) -> None:
+    for path in ("incidents", "events"):
+        status, document = await site.get(f"/api/v1/{path}?query=service:a severty:high")
+        assert (status, document["error"]["code"]) == (400, "VALIDATION_FAILED")
+        details = document["error"]["details"]
+        assert (details["field"], details["column"], details["length"]) == ("query", 11, 7)
+        assert "did you mean severity?" in document["error"]["message"]

@@ -165,3 +165,24 @@ async def test_assets_may_be_kept_for_ever(site: Site) -> None:
             assert answer.status == 200
             assert "immutable" in answer.headers["Cache-Control"]
     assert (await site.get("/static/none.css"))[0] == 404
+
+
+async def test_the_search_box_takes_the_language_and_keeps_what_was_written(site: Site) -> None:
+    await site.send(kind="A")
+    await site.send(kind="B", service="orders")
+    status, page = await site.page("/?query=service:orders&view=unresolved")
+    assert status == 200
+    assert 'value="service:orders"' in page
+    assert ("/incidents/INC-2" in page, "/incidents/INC-1" in page) == (True, False)
+    await site.post("/api/v1/incidents/INC-1/resolve")
+    assert "/incidents/INC-1" in (await site.page("/?query=is:resolved&view=unresolved"))[1]
+
+
+async def test_a_wrong_query_is_told_beside_the_box(site: Site) -> None:
+    await site.send()
+    status, page = await site.page("/?query=service:a%20severty:%3Cb%3E")
+    assert status == 400
+    assert 'value="service:a severty:&lt;b&gt;"' in page
+    assert "<mark>severty</mark>" in page
+    assert "did you mean severity?" in page
+    assert "/incidents/INC-" not in page

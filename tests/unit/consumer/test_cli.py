@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -113,6 +114,32 @@ def test_filters_travel(api: type[Api]) -> None:
     run(["incidents", "list", "--service", "a b", "--service", "c", "--since", "2h", "--limit", "7"])
     ((method, path, _),) = api.asked
     assert (method, path) == ("GET", "/api/v1/incidents?service=a+b&service=c&since=2h&limit=7")
+
+
+def test_a_query_travels_as_it_was_written(api: type[Api]) -> None:
+    Api.answers["/api/v1/events"] = (200, {"events": [], "next_cursor": None})
+    for noun in ("incidents", "events"):
+        for query in ('-code:T "a b"', "service:api"):
+            assert run([noun, "list", query, "--severity", "high"]) == 0
+            asked = urlsplit(api.asked[-1][1])
+            assert (asked.path, parse_qs(asked.query)) == (
+                f"/api/v1/{noun}",
+                {"query": [query], "severity": ["high"], "limit": ["50"]},
+            )
+
+
+def test_what_is_wrong_in_a_query_is_underlined(api: type[Api], capsys: pytest.CaptureFixture[str]) -> None:
+    message = "query: severty is no key (column 4)"
+    Api.answers["/api/v1/incidents"] = (
+        400,
+        {"error": {"id": "error_x", "message": message, "details": {"column": 4, "length": 7}}},
+    )
+    assert run(["incidents", "list", "名: severty:high"]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        f"faultwire: {message}",
+        "  名: severty:high",
+        "      ^^^^^^^",
+    ]
 
 
 def test_show_is_safe_to_print(capsys: pytest.CaptureFixture[str]) -> None:

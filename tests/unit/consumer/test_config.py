@@ -9,7 +9,12 @@ from faultwire_consumer.config import ConfigError, load_config
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in list(os.environ):
-        if name.startswith("FAULTWIRE_") or name in ("DATABASE_URL", "RABBITMQ_URL", "PORT"):
+        if name.startswith("FAULTWIRE_") or name in (
+            "DATABASE_URL",
+            "DATABASE_READ_URL",
+            "RABBITMQ_URL",
+            "PORT",
+        ):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
 
@@ -61,6 +66,24 @@ def test_the_names_of_hosting_platforms(monkeypatch: pytest.MonkeyPatch) -> None
     assert (config.database_url, config.broker_url) == ("postgresql://db/app", "amqps://mq/")
 
 
+def test_a_read_replica_is_postgresql_beside_postgresql(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DATABASE_READ_URL", "postgres://ada:secret@standby/app")
+    text = refusal()
+    assert "SQLite has no replica" in text
+    assert "secret" not in text
+    monkeypatch.setenv("DATABASE_URL", "postgresql://db/app")
+    config = load_config()
+    assert config.database_read_url == "postgresql://ada:secret@standby/app"
+    assert "secret" not in repr(config)
+    (tmp_path / "url").write_text("postgresql://ada:secret@one,two:5433/app\n")
+    monkeypatch.setenv("FAULTWIRE_DATABASE_READ_URL_FILE", str(tmp_path / "url"))
+    assert load_config().database_read_url == "postgresql://ada:secret@one,two:5433/app"
+    monkeypatch.setenv("FAULTWIRE_DATABASE_READ_URL", "sqlite:///x.db")
+    assert "FAULTWIRE_DATABASE_READ_URL: sqlite:///x.db is no address" in refusal()
+
+
 def test_an_unknown_key_is_told_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "faultwire.toml"
     path.write_text('# ours\nhttp_port = 1\nhttp_hots = "x"\n')
@@ -106,7 +129,11 @@ def test_what_others_set_is_none_of_ours(monkeypatch: pytest.MonkeyPatch, name: 
         ("DATABASE_URL", "sqlite:///:memory:", "SQLite needs a file"),
         ("BROKER_URL", "http://ada:secret@mq/", "FAULTWIRE_BROKER_URL: http://ada:***@mq/ is no address"),
         ("BROKER_URL", "ada:secret@mq", "FAULTWIRE_BROKER_URL: *** is no address"),
+        ("BROKER_URL", "amqp://ada:secret@mq,amqp://ada:secret@two:0/", "amqp://ada:***@two:0/ has no port"),
+        ("BROKER_URL", "amqp://ada:secret@mq,two:port/", "amqp://ada:***@two:port/ has no port"),
+        ("BROKER_URL", "amqp://u:secret@mq/,http://u:secret@w/", "http://u:***@w/ is no address"),
         ("BROKER_URL", "amqp://ada:secret@mq:port/", "has no port between 1 and 65535"),
+        ("DATABASE_URL", "postgresql://u:secret@one:1,two:port/x", "has no port between 1 and 65535"),
         ("HTTP_PORT", "70000", "FAULTWIRE_HTTP_PORT: input should be less than or equal to 65535"),
         ("LOG_LEVEL", "loud", "FAULTWIRE_LOG_LEVEL: input should be"),
         ("DATABASE_URL_FILE", "/nowhere", "cannot read /nowhere: No such file"),

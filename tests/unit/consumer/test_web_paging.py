@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from faultwire_consumer.domain.query_value import KEY_MAXIMUM
 from faultwire_consumer.store.paging import (
-    KEY_MAXIMUM,
     BadCursorError,
-    contains_pattern,
     cut,
     decode_cursor,
     encode_cursor,
@@ -49,20 +48,6 @@ def test_whatever_else_is_no_cursor(text: str) -> None:
 def test_a_forged_key_never_reaches_the_database(body: bytes) -> None:
     with pytest.raises(BadCursorError):
         decode_cursor("incidents", base64.urlsafe_b64encode(body).decode(), int)
-
-
-@given(st.text(alphabet=r"ab%_\A", min_size=1), st.text(alphabet=r"ab%_\A"))
-def test_a_pattern_matches_what_contains_the_text_and_nothing_else(text: str, stored: str) -> None:
-    assert like(contains_pattern(text), stored.casefold()) == (text.casefold() in stored.casefold())
-
-
-def like(pattern: str, text: str) -> bool:
-    """LIKE with a backslash as its escape, by the standard's words."""
-    parts = re.findall(r"\\(.)|(%)|(_)|([^\\%_])", pattern, re.DOTALL)
-    regex = "".join(
-        ".*" if any_ else "." if one else re.escape(escaped or plain) for escaped, any_, one, plain in parts
-    )
-    return re.fullmatch(regex, text, re.DOTALL) is not None
 
 
 def test_one_row_more_than_asked_for_makes_a_cursor() -> None:

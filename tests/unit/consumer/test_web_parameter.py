@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from faultwire_consumer.domain.query_value import parse_incident_id
 from faultwire_consumer.web.asset import show_age, show_text
 from faultwire_consumer.web.guard import is_loopback_name
-from faultwire_consumer.web.parameter import Parameters, parse_incident_id, parse_moment
+from faultwire_consumer.web.parameter import Parameters, moment_of
 from faultwire_consumer.web.stack import view_chain
 from faultwire_consumer.web.trend import draw_trend, first_hour
 from faultwire_shared.event import ExceptionInfo, Frame
@@ -36,13 +37,13 @@ def test_incident_ids(text: str, number: int | None) -> None:
     ],
 )
 def test_moments(text: str, moment: datetime) -> None:
-    assert parse_moment(text, now=NOW) == moment
+    assert moment_of(text, now=NOW) == moment
 
 
 @given(st.text())
 def test_any_other_moment_is_refused_and_nothing_worse(text: str) -> None:
     try:
-        assert parse_moment(text, now=NOW).tzinfo is UTC
+        assert moment_of(text, now=NOW).tzinfo is UTC
     except ValueError as error:
         told = str(error)
     else:

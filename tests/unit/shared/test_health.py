@@ -74,6 +74,17 @@ async def test_a_check_that_raises_fails_alone(error: BaseException) -> None:
     assert report["checks"][0]["error"].isprintable()
 
 
+async def test_a_check_that_is_not_required_warns_and_leaves_the_whole_healthy() -> None:
+    broken = Dependency()
+    broken.error = ValueError("the cache is cold")
+    checker = HealthChecker()
+    checker.add_check("cache", broken.check, required=False)
+    checker.add_check("fine", Dependency().check)
+    report = await checker.run_checks()
+    assert report["status"] == "healthy"
+    assert report["checks"][0] == {"name": "cache", "status": "warn", "error": "the cache is cold"}
+
+
 async def test_a_check_that_hangs_fails_after_its_timeout() -> None:
     frozen = Dependency()
     frozen.release.clear()

@@ -1,0 +1,93 @@
+"""``faultwire db copy``: everything that one database holds, into another one."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from faultwire_consumer.cli.failure import CommandError, expected_failures
+from faultwire_consumer.cli.option import OUTPUT, Output, Setting
+from faultwire_consumer.cli.output import print_document, say, styled
+from faultwire_consumer.cli.progress import progress_bars
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from faultwire_consumer.store.copy import Copied
+
+
+def copy(
+    *,
+    from_: Annotated[str | None, Parameter(name="--from")] = None,
+    to: str,
+    config: Path | None = None,
+    output: Output = OUTPUT,
+) -> None:
+    """Copy a database into an empty one, of the same kind or the other, and check that both hold the same.
+
+    Stop the workers of both first. A copy that was cut short goes on where it was: run it again. The source
+    is only read. A password need not stand in the address: PGPASSWORD and ~/.pgpass are read too.
+
+    Args:
+        from_: sqlite:///path or postgresql://user:password@host/database; else the configured database.
+        to: The same for the database that is filled; its schema is made where there is none.
+        config: The TOML file.
+    """
+    import asyncio  # noqa: PLC0415 - with what follows, too slow for every command
+
+    from faultwire_consumer.store.copy import copy_database  # noqa: PLC0415
+    from faultwire_consumer.store.copy_plan import CopyDiffersError, CopyRefusedError  # noqa: PLC0415
+
+    started = time.monotonic()
+    with expected_failures(), progress_bars(output) as bars:
+        source = from_ or Setting(config=config).load(with_broker=False).database_url
+        try:
+            copied = asyncio.run(copy_database(source, to, tell=_Teller(bars, output)))
+        except (CopyRefusedError, CopyDiffersError) as error:
+            raise CommandError(str(error)) from None
+    print_document(_document(copied, time.monotonic() - started), output, _show)
+
+
+class _Teller:
+    """A bar for each table that has rows; where there are no bars, a line for each that is done."""
+
+    def __init__(self, bars: "Progress", output: Output) -> None:
+        self._bars = bars
+        self._quiet = output.quiet or not bars.disable
+        self._tasks: dict[str, Any] = {}
+
+    def __call__(self, table: str, rows: int, copied: int) -> None:
+        if not rows:
+            return
+        if table not in self._tasks:
+            self._tasks[table] = self._bars.add_task(table, total=rows)
+        self._bars.update(self._tasks[table], completed=copied)
+        if copied == rows and not self._quiet:
+            say(f"{table}: {rows} rows")
+
+
+def _document(copied: "Copied", seconds: float) -> dict[str, Any]:
+    tables = [
+        {"table": name, "rows": mark.rows} | ({} if mark.counted is None else {"counted": mark.counted})
+        for name, mark in sorted(copied.tables.items())
+    ]
+    return {
+        "source": copied.source,
+        "target": copied.target,
+        "tables": tables,
+        "copied_rows": copied.rows,
+        "seconds": round(seconds, 1),
+    }
+
+
+def _show(document: dict[str, Any], console: Console) -> None:
+    seconds, rows = document["seconds"], document["copied_rows"]
+    speed = f", {round(rows / seconds)} a second" if seconds >= 1 else ""
+    copied = f"copied {rows} rows in {seconds} s{speed}" if rows else "nothing was left to copy"
+    console.print(styled(copied), soft_wrap=True)
+    total = sum(table["rows"] for table in document["tables"])
+    events = next(table for table in document["tables"] if table["table"] == "events")
+    same = f"both hold the same {total} rows in {len(document['tables'])} tables"
+    console.print(styled(f"checked: {same}, and {events['counted']} events by their counts"), soft_wrap=True)

@@ -1,0 +1,180 @@
+"""Reads a query's text: words, quotes, signs. What is wrong is told with its place and what is expected."""
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import Final
+
+from msgspec import Struct
+
+from faultwire_consumer.domain.query import MOMENTS, Key, Query, Term, Value, merge_terms
+from faultwire_consumer.domain.query_value import BadValueError, read_values
+from faultwire_consumer.domain.search_text import LEAST_CHARACTERS, fold
+
+QUERY_CHARACTERS: Final = 1000
+TERMS: Final = 50
+
+_ALIASES: Final = {"is": Key.STATUS, "env": Key.ENVIRONMENT, "level": Key.SEVERITY}
+_WRITTEN: Final = {key.value: key for key in Key if key is not Key.TEXT} | _ALIASES
+_KEYS: Final = ", ".join(key.value for key in Key if key is not Key.TEXT)
+_NAME: Final = re.compile(r"[^\W\d][\w.-]*(?=:)")
+_TEXT_ONLY: Final = {"type": 'a type is searched as text: "ConnectionError"'} | dict.fromkeys(
+    ("tag", "tags"), 'a tag is searched as text: "region:eu"'
+)
+
+
+class QueryError(ValueError):
+    """A text is no query: why, where, and what would be right.
+
+    Attributes:
+        text: the whole query.
+        column: of the first character that is wrong, 1 for the first of all.
+        length: how many characters are, at least 1.
+        message: why, and what was expected, in a sentence of one line.
+    """
+
+    def __init__(self, text: str, start: int, end: int, message: str) -> None:
+        self.text = text
+        self.column = min(start, len(text) - 1) + 1
+        self.length = max(1, min(end, len(text)) - self.column + 1)
+        self.message = message
+        super().__init__(f"{message} (column {self.column})")
+
+
+class _Piece(Struct, frozen=True):
+    """A word, or what stood in quotes, and where."""
+
+    text: str
+    start: int
+    end: int
+
+
+def parse_query(text: str) -> Query:
+    """Read a query.
+
+    Raises:
+        QueryError: the text is none.
+    """
+    if len(text) > QUERY_CHARACTERS:
+        raise QueryError(text, QUERY_CHARACTERS, len(text), f"at most {QUERY_CHARACTERS} characters")
+    for place, character in enumerate(text):
+        if unicodedata.category(character) in ("Cc", "Cs") and not character.isspace():
+            raise QueryError(text, place, place + 1, "this character cannot be printed")
+    terms = []
+    for term, start, end in _Reader(text).terms():
+        terms.append(term)
+        if len(terms) > TERMS:
+            raise QueryError(text, start, end, f"at most {TERMS} terms")
+    return merge_terms(terms)
+
+
+class _Reader:
+    """Walks over the text once."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+
+    def terms(self) -> Iterator[tuple[Term, int, int]]:
+        """Each term with its place."""
+        while self._skip_blanks():
+            start = self._at
+            negated = self._take("-")
+            if negated and not self._more():
+                raise QueryError(self._text, start, start + 1, "nothing stands after the minus")
+            name = _NAME.match(self._text, self._at)
+            term = self._search(negated) if name is None else self._keyed(name, negated)
+            yield term, start, self._at
+
+    def _keyed(self, name: re.Match[str], negated: bool) -> Term:
+        key = self._key_of(name)
+        if negated and key in MOMENTS:
+            other = Key.UNTIL if key is Key.SINCE else Key.SINCE
+            raise QueryError(
+                self._text, name.start() - 1, name.end(), f"a time has no opposite; write {other}:"
+            )
+        self._at = name.end() + 1
+        pieces = self._values(name)
+        if key in MOMENTS and len(pieces) > 1:
+            raise QueryError(self._text, pieces[1].start, pieces[1].end, f"{key} takes one time")
+        values: list[Value] = []
+        for piece in pieces:
+            try:
+                values += read_values(key, piece.text)
+            except BadValueError as error:
+                raise QueryError(self._text, piece.start, piece.end, str(error)) from None
+        return Term(key, tuple(values), negated)
+
+    def _key_of(self, name: re.Match[str]) -> Key:
+        word = name.group()
+        key = _WRITTEN.get(word.lower())
+        if key is not None:
+            return key
+        if word.lower() in _TEXT_ONLY:
+            raise QueryError(
+                self._text, name.start(), name.end(), f"{word} is no key: {_TEXT_ONLY[word.lower()]}"
+            )
+        near = difflib.get_close_matches(word.lower(), sorted(_WRITTEN), n=1, cutoff=0.6)
+        hint = f"did you mean {near[0]}?" if near else f"the keys are {_KEYS}"
+        raise QueryError(
+            self._text,
+            name.start(),
+            name.end(),
+            f"{word} is no key; {hint} To search for it as text, put it in quotes",
+        )
+
+    def _values(self, name: re.Match[str]) -> list[_Piece]:
+        pieces = []
+        while True:
+            if not self._more() or self._text[self._at] == ",":
+                raise QueryError(
+                    self._text, name.start(), self._at, f"a value is missing after {name.group()}:"
+                )
+            pieces.append(self._piece(stops=","))
+            if not self._take(","):
+                return pieces
+
+    def _search(self, negated: bool) -> Term:
+        piece = self._piece(stops="")
+        if len(fold(piece.text)) < LEAST_CHARACTERS:
+            message = f"a text that is searched for has at least {LEAST_CHARACTERS} characters"
+            raise QueryError(self._text, piece.start, piece.end, message)
+        return Term(Key.TEXT, (piece.text,), negated)
+
+    def _piece(self, stops: str) -> _Piece:
+        start = self._at
+        if self._take('"'):
+            return self._quoted(start, stops)
+        while self._more() and self._text[self._at] not in stops:
+            self._at += 1
+        return _Piece(self._text[start : self._at], start, self._at)
+
+    def _quoted(self, start: int, stops: str) -> _Piece:
+        found = []
+        while self._at < len(self._text) and self._text[self._at] != '"':
+            if self._text[self._at] == "\\" and self._text[self._at + 1 : self._at + 2] in ("\\", '"'):
+                self._at += 1
+            found.append(self._text[self._at])
+            self._at += 1
+        if not self._take('"'):
+            raise QueryError(self._text, start, start + 1, "this quote is never closed")
+        if self._more() and self._text[self._at] not in stops:
+            raise QueryError(self._text, self._at, self._at + 1, "a blank is missing after the quote")
+        if not found:
+            raise QueryError(self._text, start, self._at, "nothing stands between the quotes")
+        return _Piece("".join(found), start, self._at)
+
+    def _take(self, character: str) -> bool:
+        taken = self._text.startswith(character, self._at)
+        self._at += taken
+        return taken
+
+    def _more(self) -> bool:
+        """Whether the word goes on."""
+        return self._at < len(self._text) and not self._text[self._at].isspace()
+
+    def _skip_blanks(self) -> bool:
+        while self._at < len(self._text) and self._text[self._at].isspace():
+            self._at += 1
+        return self._at < len(self._text)

@@ -1,0 +1,106 @@
+"""Reads the values of a query's keys: severities, statuses, times, incidents; other keys take any text."""
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from faultwire_consumer.domain.incident import Status
+from faultwire_consumer.domain.query import MOMENTS, Key, Value
+from faultwire_shared.event import Category, ErrorSeverity
+
+KEY_MAXIMUM: Final = 2**63 - 1
+"""The largest number that is a key in both databases."""
+VALUE_CHARACTERS: Final = 200
+
+_INCIDENT_ID: Final = re.compile(r"(?:inc-)?(\d{1,19})", re.IGNORECASE | re.ASCII)
+_DURATION: Final = re.compile(r"(\d{1,10})\s*([smhdw])", re.ASCII)
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_LONGEST: Final = timedelta(days=36500)
+_COMPARED: Final = re.compile(r"(>=|<=|>|<)\s*(\w+)")
+_MOMENTS: Final = "write 2h, 7d, 2026-11-23 or 2026-11-23T10:00:00Z"
+
+
+class BadValueError(ValueError):
+    """A key takes no such value; the text says what it takes."""
+
+
+def read_values(key: Key, text: str) -> Sequence[Value]:
+    """What one written value means; several where it is a comparison.
+
+    Raises:
+        BadValueError: it means nothing for that key.
+    """
+    if len(text) > VALUE_CHARACTERS:
+        raise BadValueError(f"a value has at most {VALUE_CHARACTERS} characters")
+    if key is Key.SEVERITY:
+        return _severities(text)
+    if key is Key.STATUS:
+        return (Status(_choice(text, [status.value for status in Status], "status")),)
+    if key is Key.CATEGORY:
+        return (Category(_choice(text, [category.value for category in Category], "category")),)
+    if key is Key.INCIDENT:
+        return (_incident(text),)
+    return (parse_moment(text),) if key in MOMENTS else (text,)
+
+
+def parse_incident_id(text: str) -> int | None:
+    """The number in ``INC-12``, ``inc-12`` or ``12``; None where the text is no such id."""
+    match = _INCIDENT_ID.fullmatch(text)
+    number = int(match.group(1)) if match else 0
+    return number if 0 < number <= KEY_MAXIMUM else None
+
+
+def parse_moment(text: str) -> datetime | timedelta:
+    """A time: ``2h`` for two hours ago (s m h d w), a date, or RFC 3339; UTC where no zone is said.
+
+    Raises:
+        BadValueError: it is none of these.
+    """
+    written = text.strip()
+    duration = _DURATION.fullmatch(written)
+    if duration is not None:
+        ago = timedelta(seconds=int(duration.group(1)) * _SECONDS[duration.group(2)])
+        if ago > _LONGEST:
+            raise BadValueError(f"{_MOMENTS}, at most {_LONGEST.days}d")
+        return ago
+    try:
+        # In a query string a bare + means a space.
+        moment = datetime.fromisoformat(re.sub(r"(T.+) (\d\d:?\d\d)$", r"\1+\2", written))
+        return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise BadValueError(_MOMENTS) from None
+
+
+def _severities(text: str) -> Sequence[Value]:
+    names = [severity.value for severity in ErrorSeverity]
+    compared = _COMPARED.fullmatch(text)
+    if compared is None:
+        return (ErrorSeverity(_choice(text, names, "severity")),)
+    sign, name = compared.groups()
+    rank = ErrorSeverity(_choice(name, names, "severity")).rank
+    found = tuple(severity for severity in ErrorSeverity if _holds(severity.rank, sign, rank))
+    if not found:
+        raise BadValueError(f"no severity is {sign} {name}")
+    return found
+
+
+def _holds(rank: int, sign: str, other: int) -> bool:
+    return (sign[1:] == "=" and rank == other) or (rank > other if sign[0] == ">" else rank < other)
+
+
+def _incident(text: str) -> int:
+    number = parse_incident_id(text)
+    if number is None:
+        raise BadValueError("an incident's id, as in INC-12")
+    return number
+
+
+def _choice(text: str, names: Iterable[str], what: str) -> str:
+    word, known = text.strip().lower(), list(names)
+    if word in known:
+        return word
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise BadValueError(f"a {what} is {', '.join(known[:-1])} or {known[-1]}{hint}")

@@ -1,0 +1,34 @@
+"""What an incident is searched by: one text, folded in Python so that both databases answer alike."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from faultwire_shared.event import Scalar
+
+SEARCH_CHARACTERS: Final = 4096
+"""Of an incident's text. A trigram index grows with it, and what comes after that many tells little."""
+LEAST_CHARACTERS: Final = 3
+"""Of a text that is searched for: with fewer, no trigram can be looked up."""
+
+
+def fold(text: str) -> str:
+    """The text without regard to case, by Unicode's full case folding (``ß`` is ``ss``)."""
+    return text.casefold()
+
+
+def search_text(texts: Iterable[str], tags: Mapping[str, Scalar]) -> str:
+    """The texts and then the tags as ``key:value``, folded, a line each, so that no match spans two.
+
+    Put short texts first: what is too long is cut at its end.
+    """
+    lines = [*texts, *(f"{key}:{_written(value)}" for key, value in tags.items())]
+    folded = fold("\n".join(line for line in lines if line))
+    # NUL is a character that PostgreSQL's text cannot hold, and where SQLite's tokenizer stops.
+    return folded.replace("\x00", "\ufffd")[:SEARCH_CHARACTERS]
+
+
+def _written(value: Scalar) -> str:
+    """A tag's value as JSON writes it, a text without its quotes."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "null" if value is None else str(value)

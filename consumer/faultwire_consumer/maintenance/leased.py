@@ -1,0 +1,96 @@
+"""A chore that one worker does for all, now and again."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from faultwire_consumer.store.contract import Store, StoreUnavailableError
+from faultwire_consumer.store.leases import (
+    Lease,
+    LeaseLostError,
+    LeaseTakenError,
+    give_lease_back,
+    run_holding,
+    take_lease,
+)
+from faultwire_shared.logs import get_logger
+
+LOOK_SECONDS: Final = 20.0
+"""A third of a lease's term: one that is held is renewed in time."""
+EVERY: Final = timedelta(hours=1)
+_GOODBYE_SECONDS: Final = 1.0
+
+Chore = Callable[[], Coroutine[Any, Any, None]]
+
+log = get_logger(__name__)
+
+
+class LeasedChore:
+    """Does a chore at once and then every hour, as long as this worker holds the lease for it.
+
+    Args:
+        store: where the lease is kept.
+        name: of the lease.
+        holder: this worker, by a name that no other has.
+        chore: safe to be cut short, and done again by the next holder.
+        clock: gives the time.
+        sleep: waits so many seconds.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        name: str,
+        holder: str,
+        chore: Chore,
+        *,
+        clock: Callable[[], datetime],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._store = store
+        self._name = name
+        self._holder = holder
+        self._chore = chore
+        self._clock = clock
+        self._sleep = sleep
+        self._lease: Lease | None = None
+        self._done_at: datetime | None = None
+
+    async def run(self) -> None:
+        """Go on until cancelled; a database that is away is asked again."""
+        try:
+            while True:
+                try:
+                    await self.turn()
+                except (StoreUnavailableError, LeaseLostError, LeaseTakenError) as error:
+                    log.warning("chore.postponed", chore=self._name, why=str(error))
+                await self._sleep(LOOK_SECONDS)
+        finally:
+            await self._give_back()
+
+    async def turn(self) -> bool:
+        """Take or renew the lease, and do the chore where it is due; whether it was done.
+
+        Raises:
+            StoreUnavailableError: the database does not answer now.
+            LeaseLostError: another worker has the lease by now.
+            LeaseTakenError: the chore itself needs another lease, which somebody has.
+        """
+        before, now = self._lease, self._clock()
+        self._lease = await take_lease(self._store, self._name, self._holder, now=now)
+        if self._lease is None:
+            return False
+        if self._lease == before and self._done_at is not None and now < self._done_at + EVERY:
+            return False
+        await run_holding(self._store, self._lease, self._chore(), clock=self._clock)
+        self._done_at = now
+        return True
+
+    async def _give_back(self) -> None:
+        if self._lease is None:
+            return
+        with suppress(StoreUnavailableError, TimeoutError):
+            async with asyncio.timeout(_GOODBYE_SECONDS):
+                await give_lease_back(self._store, self._lease, now=self._clock())

@@ -1,0 +1,31 @@
+"""Makes PostgreSQL's partitions before their days begin, so that no batch has to wait for one.
+
+A batch that comes first all the same, as after a night without a worker, makes its own.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from faultwire_consumer.store.contract import Store
+from faultwire_consumer.store.schema import DAYS_AHEAD
+
+LEASE: Final = "partitions"
+
+
+class PartitionMaker:
+    """Makes the partitions of yesterday, today, and the days ahead that events may have."""
+
+    def __init__(self, store: Store, *, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def make(self) -> None:
+        """Make those that are not there.
+
+        Raises:
+            StoreUnavailableError: the database does not answer now.
+        """
+        today = self._clock().date()
+        ahead = range(-1, DAYS_AHEAD + 1)
+        await self._store.prepare_days(frozenset(today + timedelta(days=days) for days in ahead))

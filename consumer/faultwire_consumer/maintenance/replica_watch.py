@@ -1,0 +1,53 @@
+"""Keeps an eye on the read replica, and says once when queries leave it and when they come back."""
+
+import asyncio
+from typing import Final
+
+from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.store.replica import ReplicatedStore
+from faultwire_shared.logs import get_logger
+
+PAUSE_SECONDS: Final = 1.0
+"""Between two looks: so long, at least, who acted reads from the primary."""
+
+log = get_logger(__name__)
+
+
+class ReplicaUnusedError(Exception):
+    """The replica answers no query; the primary answers them all."""
+
+
+class ReplicaWatch:
+    """Looks every second; ``store`` is the one whose replica it watches."""
+
+    def __init__(self, store: ReplicatedStore, *, metrics: Metrics) -> None:
+        self.store = store
+        self._metrics = metrics
+        self._was_used = True
+
+    async def run(self) -> None:
+        """Go on until cancelled."""
+        while True:
+            await self.store.look()
+            self._tell()
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    def _tell(self) -> None:
+        why = self.store.why_unused
+        behind = self.store.behind_seconds
+        self._metrics.replica_behind.set(float("nan") if behind is None else behind)
+        if why and self._was_used:
+            log.warning("replica.left", why=why)
+        elif not why and not self._was_used:
+            log.info("replica.joined")
+        self._was_used = not why
+
+    async def check(self) -> float:
+        """How far the replica is behind, in seconds.
+
+        Raises:
+            ReplicaUnusedError: queries go to the primary; says why.
+        """
+        if why := self.store.why_unused:
+            raise ReplicaUnusedError(f"queries go to the primary: {why}")
+        return self.store.behind_seconds or 0.0

@@ -1,0 +1,66 @@
+"""What the page's search form asks for: the box with a query, and the choices beside it."""
+
+from typing import Final
+
+from msgspec import Struct
+
+from faultwire_consumer.domain.incident import Status
+from faultwire_consumer.domain.query import Key, Query, any_of, print_query
+from faultwire_consumer.domain.query_text import QueryError, parse_query
+from faultwire_consumer.web.parameter import Parameters
+from faultwire_shared.event import ErrorSeverity
+
+UNRESOLVED: Final = "unresolved"
+_VIEWS: Final = {UNRESOLVED: (Status.OPEN, Status.ACKNOWLEDGED), "all": ()}
+
+
+class Search(Struct, frozen=True, kw_only=True):
+    """The form as it was sent."""
+
+    text: str
+    """What stands in the box, kept as it was written where it is wrong."""
+    problem: QueryError | None
+    query: Query
+    view: str
+    services: tuple[str, ...]
+    severities: tuple[ErrorSeverity, ...]
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether something is asked beside the view."""
+        return bool(self.text or self.services or self.severities)
+
+    @property
+    def before(self) -> str:
+        """What stands before the mistake."""
+        return self.text[: self.problem.column - 1] if self.problem is not None else ""
+
+    @property
+    def wrong(self) -> str:
+        """The mistake."""
+        return self.text[len(self.before) :][: self.problem.length] if self.problem is not None else ""
+
+
+def read_search(parameters: Parameters) -> Search:
+    """Read the form; a query that is wrong is told on the page, other parameters by `finish`."""
+    text = parameters.raw_text("query")
+    old = any_of(Key.TEXT, filter(None, [parameters.text("search")]))
+    problem, query = None, old
+    try:
+        query = parse_query(text) + old
+    except QueryError as error:
+        problem = error
+    view = parameters.text("view") or UNRESOLVED
+    if view == UNRESOLVED and any(term.key is Key.STATUS for term in query.terms):
+        view = "all"  # what is written wins over what is chosen where nothing is
+    statuses = _VIEWS[view] if view in _VIEWS else parameters.choices("view", Status)
+    services, severities = parameters.texts("service"), parameters.choices("severity", ErrorSeverity)
+    chosen = any_of(Key.STATUS, statuses) + any_of(Key.SERVICE, services) + any_of(Key.SEVERITY, severities)
+    return Search(
+        text=text or print_query(old),
+        problem=problem,
+        query=query + chosen,
+        view=view,
+        services=services,
+        severities=severities,
+    )

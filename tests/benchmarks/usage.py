@@ -1,0 +1,37 @@
+"""What a process costs, by proc(5): memory and CPU of it alone."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+
+
+def resident_mib(pid: int) -> float:
+    """MiB that are resident now."""
+    return _status(pid, "VmRSS")
+
+
+def peak_mib(pid: int) -> float:
+    """MiB that were resident at most, since the process began."""
+    return _status(pid, "VmHWM")
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of all its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def tree_of(pid: int) -> list[int]:
+    """The process with its children and theirs."""
+    found = [pid]
+    for one in found:
+        for children in Path(f"/proc/{one}/task").glob("*/children"):
+            found += [int(child) for child in children.read_text().split()]
+    return found
+
+
+def _status(pid: int, name: str) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:")) / 1024

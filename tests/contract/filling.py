@@ -1,0 +1,176 @@
+"""A store with many incidents and events, filled by the database itself, so that plans are real ones.
+
+Most incidents are resolved, low to high, of fifty services; a few are what operators look for: the
+rare service, code, release and word, and the critical ones. A fifth of the events are one incident's.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import ClauseElement, Executable, text
+from sqlalchemy.ext.compiler import compiles
+
+from faultwire_consumer.store.contract import Store
+from faultwire_consumer.store.postgresql import PostgresqlStore
+from faultwire_consumer.store.schema import to_micros
+
+NEWEST: Final = datetime(2026, 11, 23, 12, tzinfo=UTC)
+"""When the newest event occurred; the oldest thirty days before."""
+DAYS: Final = 30
+RARE: Final = 42
+"""The incident, and its fingerprint, that has what no other has."""
+BUSY: Final = 1
+"""The incident that has a fifth of the events."""
+
+_RARE_WORD: Final = f"CASE WHEN n = {RARE} THEN ' zanzibar' ELSE '' END"
+_CHUNK: Final = 20_000
+_BY_INCIDENT: Final = ("incidents", "fingerprints", "sightings", "hourly")
+ACTIVE: Final = 200
+"""Incidents that have events left: those that were last seen."""
+_WORDS: Final = {
+    "postgresql": {
+        "series": "generate_series(CAST({first} AS bigint), {last}) AS s(n)",
+        "at": f"(TIMESTAMPTZ '{NEWEST:%Y-%m-%d %H:%M}+00' - ({{}}) * interval '1 second')",
+        "day": "(({}) AT TIME ZONE 'UTC')::date",
+        "hour": "date_trunc('hour', {}, 'UTC')",
+        "id": "'error_' || to_char(({}) AT TIME ZONE 'UTC', 'YYYYMMDD') || '_' || lpad(n::text, 16, '0')",
+        "key": "convert_to(lpad(({})::text, 16, '0'), 'UTF8')",
+        "schema": "faultwire.",
+    },
+    "sqlite": {
+        "series": (
+            "(WITH RECURSIVE s(n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM s WHERE n < {last})"
+            " SELECT n FROM s) s"
+        ),
+        "at": f"({to_micros(NEWEST)} - ({{}}) * 1000000)",
+        "day": "date(({}) / 1000000, 'unixepoch')",
+        "hour": "({0} - {0} % 3600000000)",
+        "id": "'error_' || strftime('%Y%m%d', ({}) / 1000000, 'unixepoch') || '_' || printf('%016d', n)",
+        "key": "CAST(printf('%016d', {}) AS BLOB)",
+        "schema": "",
+    },
+}
+
+
+def key_of(number: int) -> bytes:
+    """The fingerprint of an incident that was filled in."""
+    return f"{number:016d}".encode()
+
+
+async def fill_store(store: Store, *, incidents: int, events: int) -> None:
+    """Fill an empty store, and let the database look at what it has."""
+    await store.prepare_days(frozenset((NEWEST - timedelta(days=day)).date() for day in range(DAYS + 1)))
+    size = {"incidents": incidents, "events": events}
+    for name in (*_BY_INCIDENT, "events"):
+        total = size.get(name, incidents)
+        for first in range(1, total + 1, _CHUNK):
+            statement = _insert(store.name, name, range(first, min(first + _CHUNK, total + 1)), size)
+            await _execute(store, statement)
+    if isinstance(store, PostgresqlStore):  # as autovacuum does; for SQLite nobody does
+        async with store._connection() as (_, driver):
+            for name in (*_BY_INCIDENT, "events"):
+                await driver.execute(f"VACUUM (ANALYZE) faultwire.{name}")
+
+
+async def _execute(store: Store, statement: str) -> None:
+    async with store.write() as tx:
+        await tx.execute(text(statement.replace(":", "\\:")))
+
+
+def _insert(database: str, name: str, numbers: range, size: dict[str, int]) -> str:
+    word = _WORDS[database]
+    at, hour, key = word["at"], word["hour"], word["key"].format("n")
+    seen = at.format(f"(n - 1) * {DAYS * 86400} / {max(size.values())}")
+    values = {
+        "incidents": _incident("n")
+        | {
+            "title": "'Error ' || n",
+            "culprit": "''",
+            "category": "'system'",
+            "code": _rare("n", "'C' || (n % 200)"),
+            "status": "CASE WHEN n % 10 = 0 THEN 'open' ELSE 'resolved' END",
+            "episode": "1",
+            "count": "1",
+            "first_seen_at": f"CASE WHEN n <= {ACTIVE} THEN {at.format(DAYS * 86400)} ELSE {seen} END",
+            "last_seen_at": seen,
+            "search_text": f"'order ' || n || ' was refused, gateway ' || (n * 7919 % 1000) || {_RARE_WORD}",
+        },
+        "fingerprints": {
+            "fingerprint": key,
+            "version": "1",
+            "digest": key,
+            "service": "'s'",
+            "incident_id": "n",
+            "parts": "'[]'",
+            "created_at": seen,
+        },
+        "sightings": {"fingerprint": key, "created_at": seen} | _place("n"),
+        "hourly": {
+            "fingerprint": key,
+            "environment": _place("n")["environment"],
+            "hour": hour.format(seen),
+            "count": "1",
+        },
+        "events": _event(word, size),
+    }[name]
+    series = word["series"].format(first=numbers[0], last=numbers[-1])
+    chosen = ", ".join(values.values())
+    return f"INSERT INTO {word['schema']}{name} ({', '.join(values)}) SELECT {chosen} FROM {series}"
+
+
+def _event(word: dict[str, str], size: dict[str, int]) -> dict[str, str]:
+    occurred = word["at"].format(f"(n * {DAYS * 86400}) / {size['events']}")
+    group = f"(CASE WHEN n % 5 = 0 THEN {BUSY} ELSE n % {ACTIVE} + 1 END)"
+    return {
+        "occurred_day": word["day"].format(occurred),
+        "event_id": word["id"].format(occurred),
+        "fingerprint": word["key"].format(group),
+        "occurred_at": occurred,
+        "received_at": occurred,
+        "count": "1",
+        "doc_codec": "0",
+        **_incident(group),
+        **_place(group),
+    }
+
+
+def _incident(number: str) -> dict[str, str]:
+    return {
+        "service": _rare(number, f"'s' || ({number} % 50)"),
+        "severity": f"CASE WHEN {number} % 100 = 0 THEN 4 ELSE 1 + {number} % 3 END",
+    }
+
+
+def _place(number: str) -> dict[str, str]:
+    return {
+        "environment": _rare(number, "'production'"),
+        "release": _rare(number, f"'1.' || ({number} % 20)"),
+    }
+
+
+def _rare(number: str, other: str) -> str:
+    return f"CASE WHEN {number} = {RARE} THEN 'rare' ELSE {other} END"
+
+
+class Explained(Executable, ClauseElement):
+    """A statement's plan instead of its rows."""
+
+    inherit_cache = False
+
+    def __init__(self, statement: ClauseElement) -> None:
+        self.statement = statement
+
+
+@compiles(Explained, "postgresql")
+def _explain_postgresql(element: Explained, compiler: Any, **arguments: Any) -> str:
+    return f"EXPLAIN {compiler.process(element.statement, **arguments)}"
+
+
+@compiles(Explained, "sqlite")
+def _explain_sqlite(element: Explained, compiler: Any, **arguments: Any) -> str:
+    return f"EXPLAIN QUERY PLAN {compiler.process(element.statement, **arguments)}"
+
+
+async def explain(store: Store, statement: ClauseElement) -> str:
+    """The plan, a step a line."""
+    return "\n".join(str(row[-1]) for row in await store.read(Explained(statement)))

@@ -1,0 +1,104 @@
+"""What operators read is looked up by an index, on stores that are large enough for a plan to matter."""
+
+import re
+
+import pytest
+from sqlalchemy import Select
+from tests.contract.filling import BUSY, NEWEST, RARE, explain, fill_store, key_of
+from tests.servers.postgresql import PostgreSQL
+
+from faultwire_consumer.domain.query_text import parse_query
+from faultwire_consumer.store import event_list, queries
+from faultwire_consumer.store.contract import Store
+from faultwire_consumer.store.engine import open_store
+from faultwire_consumer.store.event_list import Asked
+
+
+@pytest.fixture
+async def filled(store: Store) -> Store:
+    await fill_store(store, incidents=20_000, events=40_000)
+    return store
+
+
+def scans(store: Store, plan: str) -> list[str]:
+    """Steps that read a whole large table."""
+    if store.name == "sqlite":
+        large = r"SCAN (?:main\.)?(?:incidents|events|hourly|one)\b(?! USING (?:COVERING )?INDEX).*"
+    else:  # the quarantine is empty here, and an empty table is read as a whole
+        large = r"Seq Scan on (?:incidents|hourly|events_\d+)\b"
+    return re.findall(large, plan)
+
+
+LISTS = [
+    ("", "ix_incidents_last_seen_hour"),
+    ("is:open", "last_seen_hour"),
+    ("is:open,acknowledged", "last_seen_hour"),
+    ("severity:critical", "last_seen_hour"),
+    ("service:rare", "ix_incidents_service_last_seen_hour"),
+    ("code:rare", "ix_incidents_code_last_seen_hour"),
+    ("environment:rare", "ix_sightings_environment"),
+    ("release:rare", "ix_sightings_release"),
+    ("since:24h", "last_seen_hour"),
+    ("zanzibar", "ix_incidents_search_text|incidents_search VIRTUAL TABLE INDEX"),
+]
+EVENTS = [
+    ("", "received_at"),
+    ("since:24h", "received_at"),
+    ("severity:low", "received_at"),
+    ("-code:rare", "received_at"),
+    (f"incident:INC-{BUSY}", "fingerprint_occurred_at"),
+    ("service:rare", "fingerprint_occurred_at"),
+    ("severity:critical release:1.0", "fingerprint_occurred_at"),
+    ("zanzibar since:24h", "fingerprint_occurred_at"),
+    ("error_20261123_0000000000000001", r"pkey|sqlite_autoindex_events"),
+]
+
+
+async def test_every_list_is_read_by_an_index(filled: Store) -> None:
+    for text, index in LISTS:
+        statement = queries.select_incidents(filled.name, parse_query(text), None, 51, NEWEST)
+        await check(filled, text, index, statement)
+    for text, index in EVENTS:
+        asked = Asked(parse_query(text), 51, NEWEST)
+        if event_list.is_narrow(asked.query):
+            plan = await explain(filled, event_list.candidates(filled.name, asked, 51))
+            assert scans(filled, plan) == [], f"{text}: {plan}"
+            statement = event_list.newest_of(filled.name, asked, [key_of(BUSY), key_of(RARE)])
+        else:
+            statement = event_list.walk(filled.name, asked)
+        await check(filled, text, index, statement)
+    await check(filled, "totals", "ix_incidents_status_last_seen_hour", queries.select_totals())
+    await check(filled, "services", "ix_incidents_service_last_seen_hour", queries.select_services())
+    trend = queries.select_hours(RARE, since=NEWEST)
+    await check(filled, "trend", "hourly_pkey|sqlite_autoindex_hourly", trend)
+
+
+async def check(store: Store, text: str, index: str, statement: Select[tuple[object, ...]]) -> None:
+    plan = await explain(store, statement)
+    assert re.search(index, plan), f"{text}: {plan}"
+    assert scans(store, plan) == [], f"{text}: {plan}"
+
+
+async def test_a_time_limits_the_days_that_are_looked_into(filled: Store) -> None:
+    plan = await explain(filled, event_list.walk(filled.name, Asked(parse_query("since:24h"), 51, NEWEST)))
+    if filled.name == "postgresql":
+        days = set(re.findall(r"on events_(\d{8})", plan))
+        assert days == {"20261121", "20261122", "20261123"}
+    else:
+        assert "ix_events_received_at (received_at>?" in plan
+
+
+async def test_a_touch_writes_no_index_until_the_hour_changes(current_postgresql: PostgreSQL) -> None:
+    """HOT updates: a new version of the row in its own page, and nothing else."""
+    store = await open_store(current_postgresql.url)
+    await fill_store(store, incidents=100, events=1)
+    for step, is_hot in (("1 microsecond", True), ("1 hour", False)):
+        # Statistics are a transaction's own until it ends, so the test looks from inside of it.
+        told = current_postgresql.execute(
+            "BEGIN; UPDATE faultwire.incidents SET count = count + 1,"
+            f" last_seen_at = last_seen_at + interval '{step}' WHERE id = 7;"
+            " SELECT n_tup_upd - n_tup_hot_upd FROM pg_stat_xact_user_tables WHERE relname = 'incidents';"
+            " COMMIT"
+        )
+        assert ("0" in told.split()) is is_hot, told
+    await store.close()

@@ -1,0 +1,118 @@
+"""Nodes of a RabbitMQ cluster die or are cut off: the others go on, and nothing is lost or counted twice."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import pytest
+from tests.faults.bench import Bench, running
+from tests.faults.oracle import Entry, assert_nothing_lost, wait_until_stored
+from tests.faults.publisher import declare
+from tests.servers.cluster import NODES, Cluster
+from tests.servers.postgresql import PostgreSQL
+from tests.waiting import until
+
+from faultwire import ErrorManager
+from faultwire_shared.event import Lane
+from faultwire_shared.topology import queue_of
+
+EVENTS: Final = 60
+SEVERITIES: Final = ("critical", "high", "low")
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.timeout(600),
+    pytest.mark.may_block("asks a cluster's nodes and waits for them"),
+]
+
+
+class Service:
+    """Hands errors over, a third to each lane, and notes what became of each."""
+
+    def __init__(self, errors: ErrorManager) -> None:
+        self.errors = errors
+        self.ledger: list[Entry] = []
+
+    async def emit(self, events: int) -> None:
+        """So many events; returns when each is accepted."""
+        for number in range(events):
+            response = await self.errors.handle_error(
+                ValueError(f"bad amount {number}"), SEVERITIES[number % 3], durability="spooled"
+            )
+            state = await response.delivered(120)
+            self.ledger.append(Entry(response.error_id, state.state))
+
+
+@asynccontextmanager
+async def at_work(cluster: Cluster, database: PostgreSQL, home: Path) -> AsyncIterator[tuple[Service, Bench]]:
+    """A client with a spool and a worker, which both know all nodes; at the end everything is stored once."""
+    await declare(cluster.url)
+    manager = ErrorManager(
+        service="billing", broker_url=cluster.url, spool_path=home / "spool", collapse_storms=False
+    )
+    async with running(database.url, cluster.url) as bench:
+        async with manager as errors:
+            service = Service(errors)
+            yield service, bench
+            await errors.flush(60)
+        # Its last report is a message too.
+        await wait_until_stored(service.ledger, database_url=database.url, broker_url=cluster.url)
+    assert {entry.state for entry in service.ledger} <= {"confirmed", "spooled"}
+    found = await assert_nothing_lost(service.ledger, database_url=database.url, broker_url=cluster.url)
+    assert (found.stored, found.dead) == (len(service.ledger), 0)
+
+
+async def leader_of(cluster: Cluster, lane: Lane) -> int:
+    async def is_elected() -> bool:
+        return cluster.leader(queue_of(lane)) is not None
+
+    await until(is_elected, f"{lane} has a leader")
+    leader = cluster.leader(queue_of(lane))
+    assert leader is not None
+    return leader
+
+
+async def test_the_leader_of_each_lane_s_queue_dies_and_the_others_go_on(
+    rabbitmq_cluster: Cluster, database: PostgreSQL, tmp_path: Path
+) -> None:
+    cluster = rabbitmq_cluster
+    async with at_work(cluster, database, tmp_path) as (service, bench):
+        for lane in Lane:
+            assert cluster.members(queue_of(lane)) == set(range(NODES))
+            leader = await leader_of(cluster, lane)
+            await service.emit(EVENTS)
+            cluster.kill(leader)
+            await service.emit(EVENTS)
+            await bench.wait_for(len(service.ledger), seconds=240)
+            assert await leader_of(cluster, lane) != leader
+            await cluster.start(leader)
+
+
+async def test_without_a_majority_the_client_spools_and_the_worker_waits(
+    rabbitmq_cluster: Cluster, database: PostgreSQL, tmp_path: Path
+) -> None:
+    cluster = rabbitmq_cluster
+    async with at_work(cluster, database, tmp_path) as (service, bench):
+        await service.emit(EVENTS)
+        await bench.wait_for(EVENTS)
+        cluster.kill(0)
+        cluster.kill(1)
+        await service.emit(EVENTS)
+        assert await bench.reader.stored() < 2 * EVENTS
+        assert service.errors.stats().spooled > 0
+        assert not any(one.receiving for one in bench.receivers)
+        await cluster.start(0, 1)
+
+
+async def test_a_node_that_is_cut_off_loses_its_clients_to_the_majority(
+    rabbitmq_cluster: Cluster, database: PostgreSQL, tmp_path: Path
+) -> None:
+    cluster = rabbitmq_cluster
+    async with at_work(cluster, database, tmp_path) as (service, bench):
+        for node in range(NODES):
+            await service.emit(EVENTS)
+            cluster.cut_off(node)
+            await service.emit(EVENTS)
+            await bench.wait_for(len(service.ledger), seconds=240)
+            await cluster.join(node)

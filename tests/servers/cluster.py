@@ -1,0 +1,128 @@
+"""A RabbitMQ cluster of three nodes on this machine: kill one, cut one off, bring them back."""
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from typing import Final
+from urllib.parse import quote
+
+from tests.servers.process import ServerError, temporary_home, wait_until
+from tests.servers.rabbitmq import Node
+
+NODES: Final = 3
+# A node that sees no majority stops, and its clients go to another, as the guide advises.
+_SETTINGS: Final = "cluster_partition_handling = pause_minority\n"
+_STRANGER: Final = "no-such-cookie"
+
+
+class Cluster:
+    """Three nodes that share users, vhosts and queues; a test's own vhost in it."""
+
+    def __init__(self, nodes: list[Node]) -> None:
+        self._nodes = nodes
+        self.vhost = ""
+
+    @property
+    def urls(self) -> list[str]:
+        """``amqp://`` of each node, by a user who may do everything."""
+        first = self._nodes[0]
+        vhost = quote(self.vhost, safe="")
+        return [f"amqp://{first.user}:{first.password}@127.0.0.1:{one.port}/{vhost}" for one in self._nodes]
+
+    @property
+    def url(self) -> str:
+        """All of them as one setting."""
+        return ",".join(self.urls)
+
+    def kill(self, node: int) -> None:
+        """SIGKILL."""
+        self._nodes[node].kill()
+
+    async def start(self, *nodes: int) -> None:
+        """Start these again, side by side: alone, one of two that died waits for the other."""
+        await asyncio.gather(*(asyncio.to_thread(self._nodes[node].start) for node in nodes))
+        await asyncio.to_thread(self.wait_until_whole)
+
+    def wait_until_whole(self) -> None:
+        """Return when every node runs and sees the others."""
+        for node in self._nodes:
+            wait_until(lambda node=node: self._sees_all(node), f"{node.name} sees all nodes")  # type: ignore[misc]  # a loop's variable
+
+    def _sees_all(self, node: Node) -> bool:
+        try:
+            return node._accepts() and node.evaluate("length(rabbit_nodes:all_running()).") == str(NODES)
+        except ServerError:
+            return False
+
+    def cut_off(self, node: int) -> None:
+        """Part a node from the others, both ways, by a cookie that they refuse; clients still reach it."""
+        self._part(node, f"erlang:set_cookie(One, '{_STRANGER}'), erlang:disconnect_node(One)")
+        wait_until(lambda: not self._nodes[node]._accepts(), "the minority has paused")
+
+    async def join(self, node: int) -> None:
+        """Let them see each other again."""
+        self._part(node, "erlang:set_cookie(One, erlang:get_cookie())")
+        await asyncio.to_thread(self.wait_until_whole)
+
+    def _part(self, node: int, erlang: str) -> None:
+        others = ",".join(f"'{one.name}'" for number, one in enumerate(self._nodes) if number != node)
+        self._nodes[node].evaluate(f"[begin {erlang} end || One <- [{others}]].")
+
+    def members(self, queue: str) -> set[int]:
+        """The nodes that keep a quorum queue's messages."""
+        found = self._ask(f"maps:get(nodes, amqqueue:get_type_state({self._queue(queue)})).")
+        return {number for number, node in enumerate(self._nodes) if node.name in found}
+
+    def leader(self, queue: str) -> int | None:
+        """The node that leads a quorum queue now; None while they elect one."""
+        found = self._ask(f"""
+            case ra:members({{element(1, amqqueue:get_pid({self._queue(queue)})), node()}}) of
+                {{ok, _, {{_, Leader}}}} -> Leader;
+                _ -> none
+            end.
+        """)
+        return next((number for number, node in enumerate(self._nodes) if node.name in found), None)
+
+    def _queue(self, name: str) -> str:
+        resource = f'rabbit_misc:r(<<"{self.vhost}">>, queue, <<"{name}">>)'
+        return f"element(2, rabbit_amqqueue:lookup({resource}))"
+
+    def _ask(self, erlang: str) -> str:
+        return next(one for one in self._nodes if one.is_up).evaluate(erlang)
+
+
+@contextmanager
+def cluster() -> Iterator[Cluster]:
+    """Three nodes, joined."""
+    with ExitStack() as stack:
+        nodes: list[Node] = []
+        for _ in range(NODES):
+            home = stack.enter_context(temporary_home("rabbitmq-cluster"))
+            node = Node(home, settings=_SETTINGS, beside=nodes[0] if nodes else None)
+            nodes.append(node)
+            stack.callback(node.stop)
+        nodes[0].start()
+        with ThreadPoolExecutor(NODES) as threads:
+            list(threads.map(Node.start, nodes[1:]))
+        for node in nodes[1:]:
+            join = f"rabbit_mnesia:join_cluster('{nodes[0].name}', disc)"
+            node.evaluate(f"ok = rabbit:stop(), ok = {join}, ok = rabbit:start().")
+        whole = Cluster(nodes)
+        whole.wait_until_whole()
+        yield whole
+
+
+@contextmanager
+def vhost_in(whole: Cluster) -> Iterator[Cluster]:
+    """The cluster with a fresh vhost; whatever a test left dead is started again."""
+    node = whole._nodes[0]
+    whole.vhost = node.new_name("test")
+    node.add_vhost(whole.vhost)
+    try:
+        yield whole
+    finally:
+        with ThreadPoolExecutor(NODES) as threads:
+            list(threads.map(Node.start, whole._nodes))
+        whole.wait_until_whole()
+        node.delete_vhost(whole.vhost)

@@ -1,0 +1,65 @@
+"""Critical batches go first, and nobody waits for ever."""
+
+import asyncio
+
+import pytest
+
+from faultwire_consumer.ingest.precedence import Precedence
+from faultwire_shared.event import Lane
+
+FOR_EVER = 3600.0
+
+
+async def test_another_lanes_next_batch_waits_until_no_critical_one_is_in_work() -> None:
+    precedence, order = Precedence(FOR_EVER), list[str]()
+
+    async def work(lane: Lane, until: asyncio.Event) -> None:
+        async with precedence.turn(lane):
+            order.append(f"{lane} begins")
+            await until.wait()
+            order.append(f"{lane} ends")
+
+    first, second, at_once = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    at_once.set()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(work(Lane.CRITICAL, first))
+        group.create_task(work(Lane.CRITICAL, second))
+        await asyncio.sleep(0)
+        group.create_task(work(Lane.ROUTINE, at_once))
+        await asyncio.sleep(0)
+        first.set()
+        await asyncio.sleep(0)
+        second.set()
+    assert order == [
+        "critical begins",
+        "critical begins",
+        "critical ends",
+        "critical ends",
+        "routine begins",
+        "routine ends",
+    ]
+
+
+async def test_a_critical_batch_never_waits_for_another_lanes() -> None:
+    precedence = Precedence(FOR_EVER)
+    async with precedence.turn(Lane.ROUTINE), precedence.turn(Lane.HIGH), precedence.turn(Lane.CRITICAL):
+        pass
+
+
+async def test_a_flood_of_critical_batches_stops_no_other_lane() -> None:
+    precedence = Precedence(patience=0.0)
+    async with precedence.turn(Lane.CRITICAL), precedence.turn(Lane.ROUTINE):
+        pass
+
+
+async def test_a_critical_batch_that_fails_holds_nobody_back() -> None:
+    precedence = Precedence(FOR_EVER)
+    with pytest.raises(ConnectionError):
+        await _fail(precedence)
+    async with precedence.turn(Lane.HIGH):
+        pass
+
+
+async def _fail(precedence: Precedence) -> None:
+    async with precedence.turn(Lane.CRITICAL):
+        raise ConnectionError

@@ -1,0 +1,161 @@
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from faultwire_consumer.domain.incident import Status
+from faultwire_consumer.domain.query import Key, Query, Term, merge_terms, print_query
+from faultwire_consumer.domain.query_text import QUERY_CHARACTERS, QueryError, parse_query
+from faultwire_consumer.domain.search_text import LEAST_CHARACTERS, SEARCH_CHARACTERS, fold, search_text
+from faultwire_shared.event import Category, ErrorSeverity
+
+HIGH, CRITICAL = ErrorSeverity.HIGH, ErrorSeverity.CRITICAL
+
+characters = st.characters(exclude_categories=["Cc", "Cs"])
+texts = st.text(characters, min_size=1, max_size=20)
+searched = texts.filter(lambda text: len(fold(text)) >= LEAST_CHARACTERS)
+moments = st.one_of(
+    st.integers(0, 36500 * 86400).map(lambda seconds: timedelta(seconds=seconds)),
+    st.datetimes(timezones=st.just(UTC)),
+)
+values: dict[Key, st.SearchStrategy[Any]] = {
+    Key.SEVERITY: st.sampled_from(ErrorSeverity),
+    Key.STATUS: st.sampled_from(Status),
+    Key.CATEGORY: st.sampled_from(Category),
+    Key.INCIDENT: st.integers(1, 2**63 - 1),
+}
+
+
+@st.composite
+def terms(draw: st.DrawFn) -> Term:
+    key = draw(st.sampled_from(Key))
+    if key is Key.TEXT:
+        return Term(key, (draw(searched),), draw(st.booleans()))
+    if key in (Key.SINCE, Key.UNTIL):
+        return Term(key, (draw(moments),))
+    return Term(
+        key, tuple(draw(st.lists(values.get(key, texts), min_size=1, max_size=3))), draw(st.booleans())
+    )
+
+
+def parsed(text: str) -> list[tuple[str, tuple[Any, ...], bool]]:
+    return [(term.key.value, term.values, term.negated) for term in parse_query(text).terms]
+
+
+@given(st.one_of(st.text(), st.text(alphabet='"\\:,-<>= \n\x00\ud800severityINC1é', max_size=40)))
+def test_any_text_is_a_query_or_an_error_that_points_into_it(text: str) -> None:
+    try:
+        query = parse_query(text)
+    except QueryError as error:
+        told = error
+    else:
+        printed = print_query(query)  # escapes and quotes may make it longer than a query may be
+        assert len(printed) > QUERY_CHARACTERS or parse_query(printed) == query
+        return
+    assert 1 <= told.column <= len(text)
+    assert 1 <= told.length <= len(text) - told.column + 1
+    assert told.message
+    assert "\n" not in told.message
+
+
+@given(st.lists(terms(), max_size=6).map(merge_terms))
+def test_a_printed_query_says_the_same(query: Query) -> None:
+    text = print_query(query)
+    if len(text) <= QUERY_CHARACTERS:
+        assert parse_query(text) == query
+
+
+def test_the_example_means_what_it_says() -> None:
+    text = 'severity:high service:api release:1.2 -code:TIMEOUT "timed out" since:24h'
+    assert parsed(text) == [
+        ("severity", (HIGH,), False),
+        ("service", ("api",), False),
+        ("release", ("1.2",), False),
+        ("code", ("TIMEOUT",), True),
+        ("text", ("timed out",), False),
+        ("since", (timedelta(hours=24),), False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [
+        ("", []),
+        (" \n ", []),
+        ("severity:high,critical", [("severity", (HIGH, CRITICAL), False)]),
+        ("severity:high severity:critical", [("severity", (HIGH, CRITICAL), False)]),
+        ("severity:>=high", [("severity", (HIGH, CRITICAL), False)]),
+        ("severity:>high", [("severity", (CRITICAL,), False)]),
+        ("Severity:HIGH", [("severity", (HIGH,), False)]),
+        ("is:open,acknowledged", [("status", (Status.OPEN, Status.ACKNOWLEDGED), False)]),
+        ("env:eu", [("environment", ("eu",), False)]),
+        ('service:"my app",api', [("service", ("my app", "api"), False)]),
+        ('service:a"b', [("service", ('a"b',), False)]),
+        ("incident:INC-12,7", [("incident", (12, 7), False)]),
+        ("-service:a service:b", [("service", ("a",), True), ("service", ("b",), False)]),
+        ('-"a \\"b\\" \\\\c"', [("text", ('a "b" \\c',), True)]),
+        ('"http://x"', [("text", ("http://x",), False)]),
+        ("12:30", [("text", ("12:30",), False)]),
+        ("naïve straße", [("text", ("naïve",), False), ("text", ("straße",), False)]),
+        ("aß", [("text", ("aß",), False)]),
+        ("since:2026-11-23", [("since", (datetime(2026, 11, 23, tzinfo=UTC),), False)]),
+        ("since:2026-11-23T10:00:00+02:00", [("since", (datetime(2026, 11, 23, 8, tzinfo=UTC),), False)]),
+    ],
+)
+def test_what_can_be_written(text: str, meaning: list[Any]) -> None:
+    assert parsed(text) == meaning
+
+
+@pytest.mark.parametrize(
+    ("text", "marked", "told"),
+    [
+        ("severty:high", "severty", "did you mean severity?"),
+        ("service:api colour:red", "colour", "the keys are severity, status, service"),
+        ("severity:hihg", "hihg", "low, medium, high or critical; did you mean high?"),
+        ("severity:>critical", ">critical", "no severity is > critical"),
+        ("is:opened", "opened", "did you mean open?"),
+        ("category:sytem", "sytem", "did you mean system?"),
+        ("incident:INC-", "INC-", "INC-12"),
+        ("incident:0", "0", "INC-12"),
+        ("since:soon", "soon", "write 2h, 7d"),
+        ("since:99999999w", "99999999w", "at most 36500d"),
+        ("since:1h,2h", "2h", "takes one time"),
+        ("x service:", "x", "at least 3 characters"),
+        ("service:", "service:", "a value is missing after service:"),
+        ("service:a,,b", "service:a,", "a value is missing"),
+        ("service:a, b", "service:a,", "a value is missing"),
+        ("abc -since:1h", "-since", "write until:"),
+        ("type:OSError", "type", '"ConnectionError"'),
+        ("tag:eu", "tag", '"region:eu"'),
+        ("http://x", "http", "put it in quotes"),
+        ("abc -", "-", "after the minus"),
+        ('abc "de', '"', "never closed"),
+        ('"abc"de', "d", "a blank is missing"),
+        ('"abc" ""', '""', "between the quotes"),
+        ("abc ab", "ab", "at least 3 characters"),
+        ("abc a\x00b", "\x00", "cannot be printed"),
+        ("abc " * 51, "abc", "at most 50 terms"),
+        (f"service:{'x' * 201}", "x" * 201, "at most 200"),
+        ("x" * 1001, "x", "at most 1000"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_place(text: str, marked: str, told: str) -> None:
+    with pytest.raises(QueryError) as caught:
+        parse_query(text)
+    error = caught.value
+    assert text[error.column - 1 :][: error.length] == marked
+    assert told in error.message
+
+
+def test_both_queries_hold_where_two_are_added() -> None:
+    both = parse_query("service:a") + parse_query("service:b")
+    assert [term.values for term in both.of(Key.SERVICE)] == [("a",), ("b",)]
+
+
+def test_a_searched_text_is_folded_cut_and_a_line_each() -> None:
+    assert search_text(["Straße", "", "B\x00b"], {"Region": "EU", "n": 1, "ok": True, "no": None}) == (
+        "strasse\nb\ufffdb\nregion:eu\nn:1\nok:true\nno:null"
+    )
+    assert len(search_text(["ß" * 5000], {})) == SEARCH_CHARACTERS
