@@ -32,6 +32,12 @@ class StoreReader:
         except (sqlite3.OperationalError, asyncpg.UndefinedTableError):  # before the worker made its tables
             return 0
 
+    async def size(self) -> int:
+        """Bytes of the database; what SQLite has only in its WAL is counted with them."""
+        if self._schema:
+            return await self.one("SELECT pg_database_size(current_database())")
+        return await self.one("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")
+
     async def event_ids(self) -> list[str]:
         """Of everybody's events but the worker's own: what it tells of gaps is in no producer's ledger."""
         return await self.all("SELECT event_id FROM {s}events WHERE service <> 'faultwire'")

@@ -14,8 +14,12 @@ from tests.acceptance.worker import WorkerProcess, command, running
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
 
+from faultwire_consumer.domain.keeping import BODIES_PER_INCIDENT
+
 GROWTH_MIB: Final = 32
 MILLION: Final = 1_000_000
+DATABASE_GROWTH: Final = 10_000_000
+"""Bytes by which a storm may let the database grow."""
 OF_THE_STORM: Final = "FROM {s}events WHERE service = 'stormy'"
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.may_block("starts processes")]
@@ -30,8 +34,10 @@ async def rage(url: str, spool: Path, errors: int) -> dict[str, Any]:
     return found
 
 
-async def assert_exact(reader: StoreReader, told: dict[str, Any], errors: int) -> None:
+async def assert_exact(reader: StoreReader, told: dict[str, Any], errors: int, size_before: int) -> None:
     """One incident holds them all (but the one that warmed up); whoever was told an id finds its event."""
+    assert await reader.size() - size_before < DATABASE_GROWTH
+    assert await reader.one(f"SELECT count(doc) {OF_THE_STORM}") <= BODIES_PER_INCIDENT
     assert told["lost"] == {}
     assert await reader.one(f"SELECT sum(count) {OF_THE_STORM}") == errors + 1
     assert await reader.one(f"SELECT count(*) {OF_THE_STORM}") < 1_000
@@ -43,8 +49,9 @@ async def assert_exact(reader: StoreReader, told: dict[str, Any], errors: int) -
 async def test_over_http_into_sqlite_a_storm_is_counted_exactly(tmp_path: Path, errors: int) -> None:
     url = f"sqlite:///{tmp_path / 'faultwire.db'}"
     async with running(WorkerProcess(tmp_path, database_url=url)) as worker:
+        size_before = await StoreReader(url).size()
         told = await rage(worker.url, tmp_path / "spool", errors)
-        await assert_exact(StoreReader(url), told, errors)
+        await assert_exact(StoreReader(url), told, errors, size_before)
         assert told["grown_mib"] < GROWTH_MIB
 
 
@@ -55,8 +62,9 @@ async def test_over_amqp_into_postgresql_a_storm_is_counted_exactly(
     worker = WorkerProcess(tmp_path, database_url=postgresql.url, broker_url=rabbitmq.url)
     await command("db", "upgrade", FAULTWIRE_DATABASE_URL=postgresql.url)
     async with running(worker):
+        size_before = await StoreReader(postgresql.url).size()
         told = await rage(rabbitmq.url, tmp_path / "spool", MILLION)
-        await assert_exact(StoreReader(postgresql.url), told, MILLION)
+        await assert_exact(StoreReader(postgresql.url), told, MILLION, size_before)
         assert told["grown_mib"] < GROWTH_MIB
 
 

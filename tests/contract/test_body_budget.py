@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
+from tests.benchmarks.flooding import flood
 from tests.clock import FixedClock
 from tests.contract.test_pipeline import assert_counts_agree, batch, count_of, do_not_wait, only
 from tests.contract.test_store import NOW, fingerprint_of, new, record, row, sum_of
 from tests.factories import raised, wire_event
 
 from faultwire_consumer.domain.incident import Status, Transition, Verb, decide
-from faultwire_consumer.domain.keeping import Body
+from faultwire_consumer.domain.keeping import BODIES_PER_INCIDENT, Body
 from faultwire_consumer.domain.query import Key, any_of
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.metrics import Metrics
@@ -76,6 +78,18 @@ async def test_a_flood_of_one_bug_is_counted_exactly_and_leaves_a_bounded_number
     assert await is_readable(store, sent[-1])
     page = await list_events(store, any_of(Key.INCIDENT, [1]), limit=2_000, now=clock())
     assert sum(one.body_kept for one in page.rows) == await bodies_in(store)
+
+
+@pytest.mark.e2e
+@pytest.mark.may_block("reads what a benchmark reads")
+async def test_twenty_thousand_events_from_foreign_publishers_are_counted_and_cost_narrow_rows(
+    store: Store,
+) -> None:
+    found = await flood(store, 20_000)
+    assert (found.events, found.incidents) == (20_000, 1)
+    assert found.bodies <= BODIES_PER_INCIDENT
+    assert (found.first_body, found.last_body) == (True, True)
+    assert found.grown_bytes < 20_000 * 1_000  # each came as 2,200
 
 
 async def test_a_worker_that_starts_again_goes_on_with_the_budget_that_is_left(

@@ -1,7 +1,9 @@
 """Many incidents at once: one bug is one however its text differs, and what truly differs is bounded."""
 
+import pytest
 from sqlalchemy import func, select
 from structlog.testing import capture_logs
+from tests.benchmarks.loading import resident_mib
 from tests.clock import FixedClock
 from tests.contract.test_pipeline import assert_counts_agree, batch, count_of, do_not_wait, only
 from tests.factories import raised, wire_event
@@ -107,3 +109,18 @@ async def test_a_minute_later_new_incidents_open_again(store: Store, clock: Fixe
     clock.advance(61)
     await only(pipeline, batch(differing(clock, 5_000)))
     assert await incidents_in(store) == PER_MINUTE + 2
+
+
+@pytest.mark.e2e
+@pytest.mark.timeout(600)
+@pytest.mark.may_block("reads its own memory from /proc")
+async def test_a_hundred_thousand_different_errors_in_a_minute_are_counted_and_held_in_bounded_memory(
+    store: Store, clock: FixedClock
+) -> None:
+    pipeline, after_a_third = pipeline_on(store, clock), 0.0
+    for start in range(0, 100_000, 500):
+        if start == 33_000:  # by now the cache of stacks and SQLite's of pages are full
+            after_a_third = resident_mib()
+        await only(pipeline, batch(*(differing(clock, start + number) for number in range(500))))
+    assert resident_mib() - after_a_third < 32
+    assert (await incidents_in(store), await count_of(store)) == (PER_MINUTE + 1, 100_000)
