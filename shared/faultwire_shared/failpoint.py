@@ -44,6 +44,7 @@ FAILPOINTS: Final[Mapping[str, str]] = {
     "dispatcher.sent": "The sender has answered; the outbox knows nothing of it.",
     "dispatcher.marked": "What came of the attempt is committed.",
     "copy.loaded": "A chunk of a copied database is committed, with the copy's progress.",
+    "export.written": "A page of exported events is in its file; the note of how far it got is older.",
 }
 """Every failpoint, with a sentence each."""
 

@@ -132,9 +132,11 @@ _COUNTERS: Final = """
 DELETE FROM {s}hourly;
 INSERT INTO {s}hourly (fingerprint, environment, hour, count)
   SELECT fingerprint, environment, {hour}, sum(count) FROM {s}events GROUP BY 1, 2, 3;
-UPDATE {s}incidents SET count = n.count, first_seen_at = n.first, last_seen_at = n.last
+UPDATE {s}incidents SET count = n.count, first_seen_at = n.first, last_seen_at = n.last,
+    bodies = n.bodies, body_kept_at = n.kept
   FROM (SELECT f.incident_id AS id, sum(e.count) AS count, min(e.occurred_at) AS first,
-          max(e.occurred_at) AS last
+          max(e.occurred_at) AS last, count(e.doc) AS bodies,
+          max(e.occurred_at) FILTER (WHERE e.doc IS NOT NULL) AS kept
         FROM {s}events e JOIN {s}fingerprints f ON f.fingerprint = e.fingerprint GROUP BY 1) n
   WHERE n.id = {s}incidents.id
 """

@@ -34,7 +34,7 @@ _MAKERS: Final[Mapping[type[TypeEngine[Any]], Callable[[int], Any]]] = {
     Integer: lambda number: 1000 + number,
     Float: lambda number: number + 0.1,
     LargeBinary: lambda number: bytes([number, 0, 255, 10]),
-    Text: lambda number: f"{number} Grüße\t'\"\\ \U0001f600",
+    Text: lambda number: f"number {number} ähnlich\t'\"\\ \U0001f600",
 }
 
 

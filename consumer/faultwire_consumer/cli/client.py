@@ -31,6 +31,11 @@ class Client:
         # A proxy of the environment is for the world outside, not for a worker beside us.
         self._opener: OpenerDirector = build_opener(ProxyHandler({}))
 
+    @property
+    def url(self) -> str:
+        """The worker's address."""
+        return self._root
+
     def get(self, *path: str, **parameters: str | int | Sequence[str] | None) -> Any:
         """One document.
 
@@ -59,6 +64,34 @@ class Client:
         accepted: Sequence[int] = (),
     ) -> tuple[int, Any]:
         """One request; statuses in ``accepted`` are answers too and not failures."""
+        try:
+            with self._open(method, path, parameters, body) as answer:
+                return answer.status, json.loads(answer.read())
+        except HTTPError as error:
+            document = _read(error)
+            if error.code in accepted:
+                return error.code, document
+            raise _refused(error, document, parameters) from None
+        except (URLError, OSError, HTTPException, ValueError) as error:
+            raise self._unreachable(error) from None
+
+    def fetch(self, path: Sequence[str], parameters: Values) -> tuple[Mapping[str, str], bytes]:
+        """One answer as it came: its headers and its body.
+
+        Raises:
+            CommandError: the worker does not answer, or says no.
+        """
+        try:
+            with self._open("GET", path, parameters, None) as answer:
+                return answer.headers, answer.read()
+        except HTTPError as error:
+            raise _refused(error, _read(error), parameters) from None
+        except (URLError, OSError, HTTPException) as error:
+            raise self._unreachable(error) from None
+
+    def _open(
+        self, method: str, path: Sequence[str], parameters: Values, body: Mapping[str, Any] | None
+    ) -> Any:
         given = {name: value for name, value in parameters.items() if value not in (None, (), [])}
         query = f"?{urlencode(given, doseq=True)}" if given else ""
         url = f"{self._root}/{'/'.join(quote(part, safe='') for part in path)}{query}"
@@ -70,16 +103,7 @@ class Client:
             data=json.dumps(body).encode() if body is not None else None,
             headers={"Content-Type": "application/json", "Accept": "application/json"},
         )
-        try:
-            with self._opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
-                return answer.status, json.loads(answer.read())
-        except HTTPError as error:
-            document = _read(error)
-            if error.code in accepted:
-                return error.code, document
-            raise _refused(error, document, parameters) from None
-        except (URLError, OSError, HTTPException, ValueError) as error:
-            raise self._unreachable(error) from None
+        return self._opener.open(request, timeout=TIMEOUT_SECONDS)
 
     def _unreachable(self, error: Exception) -> CommandError:
         shown = redact_url(self._root)

@@ -1,4 +1,4 @@
-"""``faultwire events``: list, show, why."""
+"""``faultwire events``: list, show, why, export, import, regroup."""
 
 from typing import Annotated, Any
 
@@ -6,10 +6,16 @@ from cyclopts import App, Parameter
 from rich.console import Console
 
 from faultwire_consumer.cli.client import Client
+from faultwire_consumer.cli.event_export import export
+from faultwire_consumer.cli.event_import import import_
+from faultwire_consumer.cli.event_regroup import regroup
 from faultwire_consumer.cli.option import OUTPUT, QUERY_HELP, Limit, Output, Query, Values
 from faultwire_consumer.cli.output import cell, print_document, print_list, styled
 
 app = App(name="events", help="Find events, and see why they are grouped as they are.")
+app.command(export, help_epilogue=QUERY_HELP)
+app.command(import_, name="import")
+app.command(regroup, help_epilogue=QUERY_HELP)
 
 _API = ("api", "v1", "events")
 _COLUMNS = (

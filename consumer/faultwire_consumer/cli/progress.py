@@ -16,20 +16,23 @@ def progress_bars(output: Output, *, unit: str = "") -> "Iterator[Progress]":
 
     Args:
         output: says whether to be quiet or without colours.
-        unit: what is counted; ``B`` for bytes.
+        unit: what is counted where it is not rows of a known number: ``bytes``, or ``count`` for what has
+            no end that is known.
     """
-    from rich.console import Console  # noqa: PLC0415 - with what follows, too slow for every command
-    from rich.progress import (  # noqa: PLC0415
-        DownloadColumn,
-        MofNCompleteColumn,
-        Progress,
-        TimeRemainingColumn,
-    )
+    from rich import progress as rich  # noqa: PLC0415 - with what follows, too slow for every command
+    from rich.console import Console  # noqa: PLC0415
 
     console = Console(stderr=True, no_color=output.no_color or None, markup=False)
-    amount = DownloadColumn() if unit == "B" else MofNCompleteColumn()
-    columns = (*Progress.get_default_columns()[:-1], amount, TimeRemainingColumn())
-    with Progress(
+    name, bar, share = rich.Progress.get_default_columns()[:3]
+    columns: list[str | rich.ProgressColumn] = [name, bar]
+    match unit:
+        case "count":
+            columns += [rich.TextColumn("{task.completed:,.0f}"), rich.TimeElapsedColumn()]
+        case "bytes":
+            columns += [share, rich.DownloadColumn(), rich.TimeRemainingColumn()]
+        case _:
+            columns += [share, rich.MofNCompleteColumn(), rich.TimeRemainingColumn()]
+    with rich.Progress(
         *columns, console=console, disable=output.quiet or not console.is_terminal, transient=True
     ) as progress:
         yield progress

@@ -57,9 +57,9 @@ def latest_floor(today: date) -> date:
     return today - timedelta(days=KEPT_DAYS)
 
 
-def may_be_past(day: date, *, today: date) -> bool:
-    """Whether a floor may be above this day: a clock may be a whole day behind the one that pruned."""
-    return day < today - timedelta(days=KEPT_DAYS - 1)
+def first_safe(today: date) -> date:
+    """The first day that no floor can be above: a clock may be a whole day behind the one that pruned."""
+    return today - timedelta(days=KEPT_DAYS - 1)
 
 
 def is_past(floors: Floors, severity: ErrorSeverity, day: date) -> bool:

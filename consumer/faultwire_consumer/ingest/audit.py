@@ -5,16 +5,22 @@ from collections.abc import Iterable
 from msgspec import Raw
 
 from faultwire_consumer.domain.sequence import Lost
-from faultwire_consumer.ingest.candidate import Candidate, Readable, Reported
+from faultwire_consumer.ingest.candidate import Candidate, Readable, Reported, Unreadable
+from faultwire_consumer.ingest.delivery import IMPORT
 from faultwire_consumer.ingest.narrow import number_in
 from faultwire_consumer.store.producers import Heard
 from faultwire_shared.codec import Undecodable, split
 
 
 def heard_in(candidates: Iterable[Candidate]) -> dict[str, Heard]:
-    """The batch by producer. A duplicate and a dead letter arrived too: they are not missing."""
+    """The batch by producer. A duplicate and a dead letter arrived too: they are not missing.
+
+    What is imported may be a part of what was numbered, so its numbers say nothing.
+    """
     heard: dict[str, Heard] = {}
     for candidate in candidates:
+        if _origin_of(candidate) == IMPORT:
+            continue
         if isinstance(candidate, Reported):
             _take_report(heard, candidate)
         elif isinstance(candidate, Readable):
@@ -25,6 +31,10 @@ def heard_in(candidates: Iterable[Candidate]) -> dict[str, Heard]:
             producer_id, service, sequence = numbered
             heard.setdefault(producer_id, Heard(service=service)).sequences.append(sequence)
     return heard
+
+
+def _origin_of(candidate: Candidate) -> str:
+    return candidate.letter.origin if isinstance(candidate, Unreadable) else candidate.delivery.origin
 
 
 def heard_of_dead(bodies: Iterable[bytes]) -> dict[str, Heard]:

@@ -8,6 +8,8 @@ from msgspec import Raw, Struct
 
 from faultwire_shared.codec import Undecodable, split
 
+IMPORT: Final = "import"
+"""The origin of a request that says by ``?import`` that it brings history, of which it may be a part."""
 LOOK_SECONDS: Final = 0.001
 SUSPECT_ATTEMPTS: Final = 3
 """From this attempt on a delivery may be what killed a worker, twice: it is tried alone."""

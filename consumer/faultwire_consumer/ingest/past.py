@@ -1,9 +1,9 @@
 """Keeps events out whose day is kept no longer: nobody can tell any more whether they were counted."""
 
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from datetime import datetime
 
-from faultwire_consumer.domain.retention import Floors, is_past, may_be_past
+from faultwire_consumer.domain.retention import Floors, first_safe, is_past
 from faultwire_consumer.ingest.candidate import Candidate, Readable, Unreadable, unreadable
 from faultwire_consumer.ingest.outcome import StoreReason
 from faultwire_consumer.store.contract import EventRow, Store, StoreBusyError, Transaction
@@ -25,8 +25,8 @@ class Past:
         Raises:
             StoreUnavailableError: the floors were never read, and the database does not answer now.
         """
-        today = self._clock().date()
-        if not any(isinstance(one, Readable) and _is_late(one.row, today) for one in candidates):
+        safe = first_safe(self._clock().date())
+        if not any(isinstance(one, Readable) and one.row.occurred_day < safe for one in candidates):
             return candidates
         if self._floors is None:
             self._floors = await read_floors(self._store)
@@ -44,17 +44,13 @@ class Past:
         Raises:
             StoreBusyError: a floor was raised meanwhile; sieve and try again.
         """
-        today = self._clock().date()
-        late = [row for row in rows if _is_late(row, today)]
+        safe = first_safe(self._clock().date())
+        late = [row for row in rows if row.occurred_day < safe]
         if not late:
             return
         self._floors = await hold_floors(tx)
         if any(is_past(self._floors, row.severity, day_of(row.event_id)) for row in late):
             raise StoreBusyError("a day is being dropped that some of the events are of")
-
-
-def _is_late(row: EventRow, today: date) -> bool:
-    return may_be_past(row.occurred_day, today=today)
 
 
 def _letter_of(candidate: Readable, floors: Floors) -> Unreadable:

@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import ContentEncodingError
 from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
 
-from faultwire_consumer.ingest.delivery import Delivery, DeliveryQueue, read_delivery
+from faultwire_consumer.ingest.delivery import IMPORT, Delivery, DeliveryQueue, read_delivery
 from faultwire_consumer.ingest.outcome import (
     DeadLettered,
     Duplicate,
@@ -142,7 +142,8 @@ def storing_intake(receivers: Sequence[IntakeReceiver]) -> Intake:
     async def handle(request: web.Request) -> web.Response:
         body, message_type = await read_body(request)
         answer: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
-        delivery = read_delivery(body, message_type, origin=ORIGIN, handle=IntakeHandle(answer))
+        origin = IMPORT if IMPORT in request.query else ORIGIN
+        delivery = read_delivery(body, message_type, origin=origin, handle=IntakeHandle(answer))
         outcomes = await lanes[lane_of(delivery)].ingest(delivery)
         if must_return(outcomes):
             raise IntakeUnavailableError("the events were not kept; send them again")

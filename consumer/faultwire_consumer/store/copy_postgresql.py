@@ -32,8 +32,10 @@ from faultwire_consumer.store.copy_progress import (
     read_progress,
 )
 from faultwire_consumer.store.copy_side import Chunk
+from faultwire_consumer.store.host import HostChooser
 from faultwire_consumer.store.partition import make_partition
 from faultwire_consumer.store.schema import QUARANTINE_DAY, SCHEMA, events
+from faultwire_consumer.store.url import show_url
 
 _CONNECT_SECONDS: Final = 10
 _IDENTITY: Final = """
@@ -49,13 +51,17 @@ class PostgresqlSide:
     """A PostgreSQL database that no worker uses."""
 
     def __init__(self, url: URL) -> None:
-        self.where = url.render_as_string(hide_password=True).replace("+asyncpg", "")
+        self.where = show_url(url)
         # Not a worker's own name: that is what a worker in the database is told by.
         settings = {"application_name": "faultwire db copy"}
         self._engine: AsyncEngine = create_async_engine(
             url,
             poolclass=NullPool,
-            connect_args={"timeout": _CONNECT_SECONDS, "server_settings": settings},
+            connect_args={
+                "async_creator_fn": HostChooser(),
+                "timeout": _CONNECT_SECONDS,
+                "server_settings": settings,
+            },
         )
         self._snapshot: AsyncConnection | None = None
         self._days: set[date] = {QUARANTINE_DAY}

@@ -14,7 +14,17 @@ from faultwire_consumer.ingest.replay import Replayer
 from faultwire_consumer.maintenance.self_report import SelfReport
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract import Store
-from faultwire_consumer.web import alert_api, api, asset, letter_api, pages, probe, producer_api
+from faultwire_consumer.web import (
+    alert_api,
+    api,
+    asset,
+    export_api,
+    letter_api,
+    pages,
+    probe,
+    producer_api,
+    regroup_api,
+)
 from faultwire_consumer.web.failure import failure_of, json_response
 from faultwire_consumer.web.guard import (
     INTAKE_PATH,
@@ -62,6 +72,8 @@ def create_app(
     app[REPORT], app[POLICY], app[REPLAYER] = report, policy, Replayer(pipeline)
     for routes in (
         api.routes,
+        export_api.routes,
+        regroup_api.routes,
         letter_api.routes,
         alert_api.routes,
         producer_api.routes,

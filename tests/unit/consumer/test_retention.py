@@ -3,11 +3,11 @@ from datetime import date, timedelta
 from faultwire_consumer.domain.retention import (
     Cut,
     Standing,
+    first_safe,
     floor_by_size,
     floors_by_age,
     is_past,
     latest_floor,
-    may_be_past,
     plan_cuts,
     raise_to,
 )
@@ -31,9 +31,9 @@ def test_floors_lie_so_many_days_back_and_never_in_the_last_two() -> None:
 def test_what_is_below_a_floor_is_asked_for_by_a_clock_that_is_a_day_behind_too() -> None:
     oldest_kept = latest_floor(TODAY)
     dropped = oldest_kept - timedelta(days=1)
-    assert may_be_past(dropped, today=TODAY)
-    assert may_be_past(dropped, today=TODAY - timedelta(days=1))
-    assert not may_be_past(TODAY - timedelta(days=1), today=TODAY), "the usual batch asks for nothing"
+    assert dropped < first_safe(TODAY)
+    assert dropped < first_safe(TODAY - timedelta(days=1))
+    assert TODAY - timedelta(days=1) >= first_safe(TODAY), "the usual batch asks for nothing"
 
 
 def test_only_a_severity_with_a_floor_is_past() -> None:

@@ -1,0 +1,92 @@
+"""What would become of incidents if their events were grouped anew: which would split, which would merge."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+
+class Move(Struct, frozen=True, kw_only=True):
+    """Events that have one fingerprint now, and would have one."""
+
+    fingerprint: str
+    incident_id: str
+    new_fingerprint: str
+    new_incident_id: str | None
+    """The incident that the new fingerprint belongs to already."""
+    title: str
+    events: int
+    count: int
+    """By their counts: a collapsed event stands for several."""
+    example: str
+    """The first of them, by its id."""
+
+    @property
+    def stays(self) -> bool:
+        """Whether nothing changes for these events."""
+        return self.fingerprint == self.new_fingerprint
+
+
+class Change(Struct, frozen=True):
+    """Incidents that would not be the same, and what would become of their events."""
+
+    incidents: tuple[str, ...]
+    moves: tuple[Move, ...]
+
+
+class Regrouping(Struct, frozen=True):
+    """What would change for operators."""
+
+    splits: tuple[Change, ...]
+    """Events of one fingerprint that would have more than one."""
+    merges: tuple[Change, ...]
+    """Events of several incidents that would have one fingerprint."""
+    renamed: int
+    """Fingerprints that would be others for all of their events, and nobody else's: their incident stays."""
+    unchanged: int
+    """Fingerprints that stay."""
+
+
+def add_up(moves: Iterable[Move]) -> list[Move]:
+    """Moves of several pages as one for each pair of fingerprints, in their order."""
+    sums: dict[tuple[str, str], Move] = {}
+    for move in moves:
+        key = (move.fingerprint, move.new_fingerprint)
+        known = sums.get(key)
+        sums[key] = (
+            move
+            if known is None
+            else replace(known, events=known.events + move.events, count=known.count + move.count)
+        )
+    return list(sums.values())
+
+
+def judge(moves: Sequence[Move]) -> Regrouping:
+    """What moves, summed up, would change."""
+    before: dict[str, list[Move]] = defaultdict(list)
+    after: dict[str, list[Move]] = defaultdict(list)
+    for move in moves:
+        before[move.fingerprint].append(move)
+        after[move.new_fingerprint].append(move)
+    merging = {key for key, group in after.items() if len(_incidents_of(group)) > 1}
+    splits = [_change(group) for group in before.values() if len(group) > 1]
+    merges = [_change(after[key]) for key in after if key in merging]
+    alone = [group[0] for group in before.values() if len(group) == 1]
+    still = [move for move in alone if move.new_fingerprint not in merging]
+    return Regrouping(
+        splits=tuple(splits),
+        merges=tuple(merges),
+        renamed=sum(not move.stays for move in still),
+        unchanged=sum(move.stays for move in still),
+    )
+
+
+def _incidents_of(group: Iterable[Move]) -> list[str]:
+    """The incidents that a group is of, or would be, in their order."""
+    named = [name for move in group for name in (move.incident_id, move.new_incident_id) if name]
+    return list(dict.fromkeys(named))
+
+
+def _change(group: Sequence[Move]) -> Change:
+    return Change(tuple(_incidents_of(group)), tuple(sorted(group, key=lambda move: -move.events)))
