@@ -105,6 +105,7 @@ async def test_every_page_fits_a_small_screen_and_can_be_read(
         f"/e/{event}",
         "/dead-letters",
         "/?search=nothing",
+        "/?query=service:billing%20severty:high",
         "/no-such-page",
     ):
         await page.goto(path)
