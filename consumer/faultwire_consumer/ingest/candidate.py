@@ -18,7 +18,7 @@ from faultwire_consumer.store.contract import EventRow, NewFingerprint, Sighting
 from faultwire_consumer.store.dead_letters import NewDeadLetter
 from faultwire_consumer.store.partition import partition_day
 from faultwire_shared.codec import PRODUCER_TYPE, Undecodable, UndecodableReason, decode_report
-from faultwire_shared.event import ErrorSeverity
+from faultwire_shared.event import ErrorSeverity, Scalar
 from faultwire_shared.event_id import day_of
 from faultwire_shared.failpoint import failpoint
 from faultwire_shared.producer_report import ProducerReport
@@ -36,7 +36,9 @@ class Readable(Struct, frozen=True):
     category: str
     code: str
     type: str
-    event: NarrowEvent
+    tags: dict[str, Scalar]
+    host: str | None
+    """The machine that it names."""
     delivery: Delivery
 
     def facts(self, severity: ErrorSeverity | None = None) -> Facts:
@@ -49,13 +51,8 @@ class Readable(Struct, frozen=True):
             release=self.row.release or "",
             code=self.code,
             type=self.type,
-            tags=self.event.tags,
+            tags=self.tags,
         )
-
-    @property
-    def host(self) -> str | None:
-        """The machine that it names."""
-        return self.event.host
 
     @property
     def sighting(self) -> Sighting:
@@ -77,13 +74,16 @@ class Readable(Struct, frozen=True):
             category=self.category,
             code=self.code,
             occurred_at=self.row.occurred_at,
-            search_text=search_text(self._texts(), self.event.tags),
+            search_text=search_text(self._texts(), self.tags),
         )
 
     def _texts(self) -> list[str]:
         """What an incident is searched by beside its tags, the short and sure ones first."""
+        # Read again, once for each fingerprint: held for every event of a batch, its many small objects
+        # kept Python's collector of cycles busy.
+        event = decode_narrow(self.row.doc)
         short = [self.grouped.title, self.row.service, self.code, self.grouped.culprit]
-        return [*short, self.event.message, *values_in(self.event)]
+        return [*short, event.message, *values_in(event)]
 
 
 class Unreadable(Struct, frozen=True):
@@ -183,7 +183,7 @@ def _readable(
     )
     code = _clean(event.code) or DEFAULTS[event.category].code
     raised = event.exceptions[0].type if event.exceptions else ""
-    return Readable(row, grouped, event.category.value, code, raised, event, delivery)
+    return Readable(row, grouped, event.category.value, code, raised, event.tags, event.host, delivery)
 
 
 def _clamped(occurred_at: datetime, received_at: datetime) -> datetime:
