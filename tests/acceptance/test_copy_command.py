@@ -9,7 +9,7 @@ from tests.acceptance.worker import WorkerProcess, command, running
 from tests.factories import wire_event
 from tests.servers.postgresql import PostgreSQL
 
-pytestmark = pytest.mark.may_block("starts processes, reads files")
+pytestmark = [pytest.mark.e2e, pytest.mark.may_block("starts processes, reads files")]
 
 EVENTS = 120
 

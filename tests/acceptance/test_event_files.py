@@ -9,7 +9,7 @@ import pytest
 from tests.acceptance.worker import WorkerProcess, command, running
 from tests.factories import raised, wire_event
 
-pytestmark = pytest.mark.may_block("starts processes, reads files")
+pytestmark = [pytest.mark.e2e, pytest.mark.may_block("starts processes, reads files")]
 
 EVENTS = 1_200
 

@@ -14,6 +14,8 @@ from faultwire_consumer.store import migrate
 from faultwire_consumer.store.contract import StoreUnavailableError
 from faultwire_consumer.store.engine import open_store
 
+pytestmark = pytest.mark.e2e
+
 EVENTS = 200
 
 
