@@ -96,7 +96,8 @@ def _show(document: dict[str, Any], console: Console) -> None:
         say(f"free text is searched without an index: {MEND}")
     oldest = f", the oldest {document['oldest_day']}" if document["oldest_day"] else ""
     free = f", {spell_bytes(document['free_bytes'])} of it free" if document["free_bytes"] else ""
-    console.print(styled(f"{spell_bytes(document['bytes'])}{free}; {document['days']} days{oldest}"))
+    days = "1 day" if document["days"] == 1 else f"{document['days']} days"
+    console.print(styled(f"{spell_bytes(document['bytes'])}{free}; {days}{oldest}"))
     for severity, day in document["kept_from"].items():
         console.print(styled(f"{severity} events are kept from {day} on"))
     if not document["shrinks"]:

@@ -199,8 +199,9 @@ def _confirmed(document: Mapping[str, Any]) -> bool:
 
 
 def _sum(document: Mapping[str, Any]) -> str:
-    days = len({one["day"] for one in document["days"]})
-    return f"{document['rows']:,} events of {days} days, about {spell_bytes(document['bytes'])},"
+    number = len({one["day"] for one in document["days"]})
+    days = "1 day" if number == 1 else f"{number} days"
+    return f"{document['rows']:,} events of {days}, about {spell_bytes(document['bytes'])},"
 
 
 def _show(document: dict[str, Any], console: Console) -> None:
