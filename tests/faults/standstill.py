@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import asyncpg
@@ -9,7 +10,9 @@ from msgspec import Struct
 from tests.servers.process import PATIENCE_SECONDS
 from tests.waiting import until
 
-# On the table itself, or behind a worker that waits there to make the day's partition.
+from faultwire_consumer.store.partition import make_partition
+from faultwire_consumer.store.schema import DAYS_AHEAD
+
 _HELD: Final = """
     SELECT count(DISTINCT pid) FROM pg_locks
     WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -39,6 +42,9 @@ async def standing_still(database_url: str) -> AsyncIterator[Standstill]:
     """Hold every insert into the events until the end of the block; reading goes on."""
     connection = await asyncpg.connect(database_url)
     try:
+        # The chore that makes partitions ahead would wait here too, and look like a batch.
+        for days in range(-2, DAYS_AHEAD + 2):
+            await make_partition(connection, datetime.now(UTC).date() + timedelta(days=days))
         async with connection.transaction():
             await connection.execute("LOCK TABLE faultwire.events IN SHARE MODE")
             yield Standstill(connection)

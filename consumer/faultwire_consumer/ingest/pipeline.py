@@ -149,6 +149,7 @@ class Pipeline:
             failpoint("worker.alerts_enqueued")
             await record_dead_letters(tx, [one.letter for one in batch.unreadable])
             failpoint("worker.dead_letters_recorded")
+            failpoint("worker.committing")
         failpoint("worker.committed")
         if self._evaluator and told:
             self._evaluator.confirm(told)

@@ -26,7 +26,6 @@ from faultwire_consumer.store.partition import make_partition
 from faultwire_consumer.store.pool import DRIVER_ERRORS, Pool
 from faultwire_consumer.store.schema import QUARANTINE_DAY
 from faultwire_shared.event_id import day_of
-from faultwire_shared.failpoint import failpoint
 
 _END_SECONDS: Final = 2.0
 """For a transaction's last word where it is wanted only out of politeness."""
@@ -156,7 +155,6 @@ async def _transaction(driver: Any) -> AsyncIterator[None]:
     except BaseException:
         await _rollback(driver, transaction)
         raise
-    failpoint("worker.committing")
     await _commit(driver, transaction)
 
 

@@ -36,7 +36,6 @@ from faultwire_consumer.store.schema import SCHEMA, from_micros
 from faultwire_consumer.store.schema_upkeep import leases
 from faultwire_consumer.store.sqlite_pragma import prepare_connection
 from faultwire_consumer.store.url import sqlite_path
-from faultwire_shared.failpoint import failpoint
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -169,7 +168,6 @@ class SqliteStore:
     def _end(self, connection: Connection, *, commit: bool) -> None:
         try:
             if commit:
-                failpoint("worker.committing")
                 connection.commit()
         finally:
             connection.close()  # rolls back what is not committed
