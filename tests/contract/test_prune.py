@@ -84,7 +84,7 @@ async def test_a_dry_run_says_what_would_go_and_a_prune_takes_it_once(url: str, 
     code, out, err = await shell.db("prune", "--yes")
     assert code == 0
     assert f"{day}  low" in out
-    assert "8 events of 1 days" in err
+    assert "8 events of 1 day," in err
     assert await days_in(url) == [[2, 2, 2, 2]] * 2
     code, told, _ = await shell.db("prune", "--json")
     assert (code, told["rows"], told["days"]) == (0, 0, [])
