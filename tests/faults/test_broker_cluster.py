@@ -14,6 +14,9 @@ from tests.servers.postgresql import PostgreSQL
 from tests.waiting import until
 
 from faultwire import ErrorManager
+from faultwire.publish.transport import Busy, Outgoing
+from faultwire.publish.transport_amqp import AmqpTransport
+from faultwire_shared.codec import EVENT_TYPE
 from faultwire_shared.event import Lane
 from faultwire_shared.topology import queue_of
 
@@ -87,6 +90,31 @@ async def test_the_leader_of_each_lane_s_queue_dies_and_the_others_go_on(
             await bench.wait_for(len(service.ledger), seconds=240)
             assert await leader_of(cluster, lane) != leader
             await cluster.start(leader)
+
+
+async def test_a_client_that_meets_a_queue_first_while_its_leader_is_dead_publishes_to_it(
+    rabbitmq_cluster: Cluster,
+) -> None:
+    cluster = rabbitmq_cluster
+    await declare(cluster.url)
+    leader = await leader_of(cluster, Lane.HIGH)
+    transport = AmqpTransport(cluster.urls[leader - 1], app_id="billing")
+    await transport.open()
+    message = Outgoing(body=b"{}", message_type=EVENT_TYPE, routing_key="event.high.system.billing")
+    cluster.kill(leader)
+
+    async def takes() -> bool:
+        try:
+            await transport.publish(message)
+        except Busy:  # RabbitMQ 3.10 says so, on this channel, until that node is back
+            return False
+        return True
+
+    try:
+        await until(takes, "the event is confirmed")
+        assert transport.is_open
+    finally:
+        await transport.aclose()
 
 
 async def test_without_a_majority_the_client_spools_and_the_worker_waits(

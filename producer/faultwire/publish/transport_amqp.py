@@ -25,12 +25,20 @@ from faultwire_shared.event import MESSAGE_BYTES
 
 WATCH_SECONDS: Final = 1.0
 _READY_SECONDS: Final = 0.1
+RENEW_SECONDS: Final = 10.0
+"""How old a channel is at least before a refusal may be its own and it is replaced."""
 REOPEN_SECONDS: Final = 0.5
 """Between two attempts of a ``BrokerDoor`` to connect."""
 
 
 class AmqpTransport:
-    """One publishing connection with one channel; opened anew after each loss."""
+    """One publishing connection; opened anew after each loss.
+
+    It publishes on one channel until a queue refuses. Whether a quorum queue takes messages is
+    remembered by RabbitMQ for each channel, and not always rightly: one that first met the queue
+    while its leader was dead is refused until that node is back, and the word that a full queue has
+    room again can die with a leader (rabbit_fifo_client of 3.10). A new channel asks anew.
+    """
 
     def __init__(self, url: str, *, app_id: str, name: str = "faultwire producer") -> None:
         self._url = url
@@ -38,6 +46,8 @@ class AmqpTransport:
         self._name = name
         self._connection: AbstractConnection | None = None
         self._channel: AbstractChannel | None = None
+        self._opened_at = 0.0
+        self._retired: AbstractChannel | None = None
         self._exchange: AbstractExchange | None = None
         self._blocked = False
 
@@ -60,11 +70,28 @@ class AmqpTransport:
         try:
             self._connection = await amqp.connect(self._url, self._name)
             async with broker_call("open a channel", PUBLISH_SECONDS):
-                self._channel = await self._connection.channel(on_return_raises=True)
-                self._exchange = await self._channel.get_exchange(topology.EVENTS, ensure=False)
+                await self._open_channel(self._connection)
         except BrokerError as error:
             await self.aclose()
             raise TransportDown(str(error)) from None
+
+    async def _open_channel(self, connection: AbstractConnection) -> None:
+        channel = await connection.channel(on_return_raises=True)
+        self._exchange = await channel.get_exchange(topology.EVENTS, ensure=False)
+        self._channel, self._opened_at = channel, time.monotonic()
+
+    async def _renew_channel(self) -> None:
+        """Go on with a new channel, at most once in ``RENEW_SECONDS``.
+
+        What is on its way on the old one is still answered; only the one before it is closed.
+        """
+        if self._connection is None or time.monotonic() - self._opened_at < RENEW_SECONDS:
+            return
+        self._opened_at = time.monotonic()  # before the wait: what is refused meanwhile renews nothing
+        before, self._retired = self._retired, self._channel
+        await self._open_channel(self._connection)
+        if before is not None:
+            await before.close()
 
     async def publish(self, message: Outgoing) -> None:
         """Publish and wait for the broker's ack, which says that a queue has it on disk.
@@ -94,6 +121,7 @@ class AmqpTransport:
         except PublishError:
             raise Busy("no queue takes the message; run `faultwire topology apply`") from None
         except DeliveryError:
+            await self._renew_channel()
             raise Busy("the broker's queue is full") from None
         except (TypeError, ValueError) as error:
             raise Refused(f"not to be carried by AMQP: {error}") from None
@@ -133,7 +161,7 @@ class AmqpTransport:
     async def aclose(self) -> None:
         """Close the connection, within three seconds."""
         connection, self._connection = self._connection, None
-        self._channel = self._exchange = None
+        self._channel = self._retired = self._exchange = None
         self._blocked = False
         if connection is not None:
             await amqp.close(connection)

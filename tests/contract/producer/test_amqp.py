@@ -9,6 +9,7 @@ from tests.contract.producer.queue_reader import declare, take_all
 from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
 
 from faultwire import ErrorManager, ErrorSeverity
+from faultwire.publish import transport_amqp
 from faultwire.publish.transport import Busy, Outgoing, Refused, TransportDown
 from faultwire.publish.transport_amqp import AmqpTransport, BrokerDoor
 from faultwire_shared import codec
@@ -147,6 +148,31 @@ async def test_a_full_queue_means_later_and_the_connection_stays(private_broker:
             await transport.publish(event_message())
     await take_all(private_broker.url, Lane.HIGH, messages=1)
     assert transport.is_open
+    await transport.aclose()
+
+
+async def test_a_queue_that_refuses_for_long_is_asked_through_new_channels_of_the_same_connection(
+    private_broker: PrivateRabbitMQ, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = ("set_policy", "-p", private_broker.vhost, "tiny", "^faultwire.high$", '{"max-length":1}')
+    await private_broker.control(*policy, "--apply-to", "queues")
+    monkeypatch.setattr(transport_amqp, "RENEW_SECONDS", 0.0)
+    transport = AmqpTransport(private_broker.url, app_id="billing")
+    await transport.open()
+    connection, used = transport._connection, {id(transport._channel): transport._channel}
+    refused = 0
+    while refused < 5:
+        try:
+            await transport.publish(event_message())
+        except Busy:
+            refused += 1
+        used[id(transport._channel)] = transport._channel
+    assert len(used) == 6
+    assert [one is not None and one.is_closed for one in used.values()] == [True] * 4 + [False] * 2
+    assert transport._connection is connection
+    await transport.publish(
+        Outgoing(body=b"{}", message_type=codec.EVENT_TYPE, routing_key="event.low.system.billing")
+    )
     await transport.aclose()
 
 
