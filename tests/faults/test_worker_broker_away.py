@@ -82,15 +82,20 @@ async def test_line_3_a_frozen_broker(private_broker: PrivateRabbitMQ, database:
         async def every_lane_knows() -> bool:
             return len(bench.idle()) == len(bench.receivers)
 
+        async def everything_came() -> bool:
+            waiting = sum(receiver.waiting for receiver in bench.receivers)
+            return waiting + sum(bench.count("events_received", lane=lane) for lane in Lane) == ALL
+
         async with standing_still(database.url) as standstill:
             await standstill.wait_for_batches(len(Lane))
+            await until(everything_came, "nothing is left at the broker but what the worker holds")
             private_broker.pause()
         await bench.wait_for(ALL)
-        await until(every_lane_knows, "every lane knows that its connection is dead", seconds=60)
+        await until(every_lane_knows, "every lane knows that its connection is dead", seconds=120)
         private_broker.resume()
         async with publishing(private_broker.url) as after:
             await publish_on_each_lane(after)
-        await bench.wait_for(2 * ALL)
+        await bench.wait_for(2 * ALL, seconds=120)
     ledger = publisher.ledger + after.ledger
     await assert_nothing_lost(ledger, database_url=database.url, broker_url=private_broker.url)
 
