@@ -24,6 +24,10 @@ class Standstill(Struct):
 
     connection: asyncpg.Connection
 
+    async def release(self) -> None:
+        """Let what waits go on."""
+        await self.connection.execute("ROLLBACK")
+
     async def wait_for_batches(self, batches: int = 1) -> None:
         """Wait until so many of the worker's sessions wait for the events."""
 
@@ -39,14 +43,16 @@ class Standstill(Struct):
 
 @asynccontextmanager
 async def standing_still(database_url: str) -> AsyncIterator[Standstill]:
-    """Hold every insert into the events until the end of the block; reading goes on."""
+    """Hold every insert into the events until released, or the end of the block; reading goes on.
+
+    It stands before the worker that is to be held: one that has begun may be through already.
+    """
     connection = await asyncpg.connect(database_url)
     try:
         # The chore that makes partitions ahead would wait here too, and look like a batch.
         for days in range(-2, DAYS_AHEAD + 2):
             await make_partition(connection, datetime.now(UTC).date() + timedelta(days=days))
-        async with connection.transaction():
-            await connection.execute("LOCK TABLE faultwire.events IN SHARE MODE")
-            yield Standstill(connection)
+        await connection.execute("BEGIN; LOCK TABLE faultwire.events IN SHARE MODE")
+        yield Standstill(connection)
     finally:
         await connection.close()

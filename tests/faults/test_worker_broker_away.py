@@ -39,10 +39,13 @@ async def test_line_1_a_broker_killed_in_mid_consumption(
 ) -> None:
     async with publishing(private_broker.url) as publisher:
         await publish_on_each_lane(publisher)
-    async with running(database.url, private_broker.url, wait=False) as bench:
-        async with standing_still(database.url) as standstill:
-            await standstill.wait_for_batches(len(Lane))
-            private_broker.kill()
+    async with (
+        standing_still(database.url) as standstill,
+        running(database.url, private_broker.url, wait=False) as bench,
+    ):
+        await standstill.wait_for_batches(len(Lane))
+        private_broker.kill()
+        await standstill.release()
         await private_broker.start()
         async with publishing(private_broker.url) as after:
             await publish_on_each_lane(after)
@@ -60,10 +63,13 @@ async def test_line_2_a_broker_that_is_stopped_and_started(
 ) -> None:
     async with publishing(private_broker.url) as publisher:
         await publish_on_each_lane(publisher)
-    async with running(database.url, private_broker.url, wait=False) as bench:
-        async with standing_still(database.url) as standstill:
-            await standstill.wait_for_batches(len(Lane))
-            await private_broker.control("stop_app")
+    async with (
+        standing_still(database.url) as standstill,
+        running(database.url, private_broker.url, wait=False) as bench,
+    ):
+        await standstill.wait_for_batches(len(Lane))
+        await private_broker.control("stop_app")
+        await standstill.release()
         await private_broker.control("start_app")
         async with publishing(private_broker.url) as after:
             await publish_on_each_lane(after)
@@ -77,7 +83,10 @@ async def test_line_2_a_broker_that_is_stopped_and_started(
 async def test_line_3_a_frozen_broker(private_broker: PrivateRabbitMQ, database: PostgreSQL) -> None:
     async with publishing(private_broker.url) as publisher:
         await publish_on_each_lane(publisher)
-    async with running(database.url, private_broker.url, wait=False) as bench:
+    async with (
+        standing_still(database.url) as standstill,
+        running(database.url, private_broker.url, wait=False) as bench,
+    ):
 
         async def every_lane_knows() -> bool:
             return len(bench.idle()) == len(bench.receivers)
@@ -86,10 +95,10 @@ async def test_line_3_a_frozen_broker(private_broker: PrivateRabbitMQ, database:
             waiting = sum(receiver.waiting for receiver in bench.receivers)
             return waiting + sum(bench.count("events_received", lane=lane) for lane in Lane) == ALL
 
-        async with standing_still(database.url) as standstill:
-            await standstill.wait_for_batches(len(Lane))
-            await until(everything_came, "nothing is left at the broker but what the worker holds")
-            private_broker.pause()
+        await standstill.wait_for_batches(len(Lane))
+        await until(everything_came, "nothing is left at the broker but what the worker holds")
+        private_broker.pause()
+        await standstill.release()
         await bench.wait_for(ALL)
         await until(every_lane_knows, "every lane knows that its connection is dead", seconds=120)
         private_broker.resume()
@@ -162,10 +171,13 @@ async def test_line_8_and_9_an_alarm_holds_no_consumer(
 ) -> None:
     async with publishing(private_broker.url) as publisher:
         await publish_on_each_lane(publisher)
-    async with running(database.url, private_broker.url, wait=False) as bench:
-        async with standing_still(database.url) as standstill:
-            await standstill.wait_for_batches(len(Lane))
-            await private_broker.control(*alarm)
+    async with (
+        standing_still(database.url) as standstill,
+        running(database.url, private_broker.url, wait=False) as bench,
+    ):
+        await standstill.wait_for_batches(len(Lane))
+        await private_broker.control(*alarm)
+        await standstill.release()
         await bench.wait_for(ALL)
         assert bench.idle() == {}
     async with running(database.url, private_broker.url) as bench:

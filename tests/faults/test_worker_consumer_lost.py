@@ -5,8 +5,9 @@ import time
 from typing import Final
 
 import pytest
+from aiormq.abc import DeliveredMessage
 from aiormq.exceptions import AMQPError
-from tests.faults.bench import Bench, running
+from tests.faults.bench import RETURNED_ONCE, Bench, running
 from tests.faults.oracle import assert_nothing_lost, messages_in
 from tests.faults.proxy import proxy_to
 from tests.faults.publisher import publishing
@@ -15,10 +16,11 @@ from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
 from tests.waiting import until
 
+from faultwire_consumer.ingest import receiver_amqp
 from faultwire_consumer.ingest.delivery import Delivery
 from faultwire_consumer.ingest.outcome import Outcome, Stored
 from faultwire_consumer.ingest.receiver_amqp import AmqpReceiver
-from faultwire_consumer.ingest.settlement import settle
+from faultwire_consumer.ingest.settlement import Generation, settle
 from faultwire_consumer.metrics import Metrics
 from faultwire_shared import amqp
 from faultwire_shared.event import Lane
@@ -45,6 +47,46 @@ async def collect(receiver: AmqpReceiver, deliveries: int) -> list[Delivery]:
         while len(taken) < deliveries:
             taken += await receiver.collect(size=500, linger=0)
     return taken
+
+
+async def test_channels_are_renewed_between_deliveries_and_nothing_comes_twice(
+    broker: RabbitMQ, database: PostgreSQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receiver_amqp, "RENEW_SECONDS", 0.01)
+    async with publishing(broker.url) as publisher, running(database.url, broker.url) as bench:
+        channels = set()
+        for _ in range(SOME):
+            await publisher.publish_many(SOME)
+            channels.add(receiver_of(bench, Lane.HIGH)._generation)
+            assert await bench.is_receiving()
+        await bench.wait_for(SOME * SOME)
+        assert len(channels) > 3
+        assert bench.most_attempts <= RETURNED_ONCE
+        assert bench.count("broker_losses", lane="high") == 0
+    assert bench.count("events_duplicate") == 0
+    await assert_nothing_lost(publisher.ledger, database_url=database.url, broker_url=broker.url)
+
+
+async def test_what_the_broker_gave_away_without_its_coming_here_comes_by_the_next_channel(
+    broker: RabbitMQ, database: PostgreSQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receiver_amqp, "RENEW_SECONDS", 3)
+    come = AmqpReceiver._on_message
+    unseen: list[DeliveredMessage] = []
+
+    async def miss_the_first(self: AmqpReceiver, generation: Generation, message: DeliveredMessage) -> None:
+        if unseen:
+            await come(self, generation, message)
+        else:
+            unseen.append(message)
+
+    monkeypatch.setattr(AmqpReceiver, "_on_message", miss_the_first)
+    async with publishing(broker.url) as publisher, running(database.url, broker.url) as bench:
+        await publisher.publish_many(SOME)
+        await bench.wait_for(SOME)
+        assert bench.count("broker_losses", lane="high") == 0
+    assert unseen
+    await assert_nothing_lost(publisher.ledger, database_url=database.url, broker_url=broker.url)
 
 
 async def test_line_6_an_ack_that_comes_after_its_connection_acks_nothing_of_the_next(
@@ -74,13 +116,16 @@ async def test_line_14_an_ack_of_an_unknown_tag_costs_the_channel_and_no_event(
 ) -> None:
     async with publishing(broker.url) as publisher:
         await publisher.publish_many(SOME)
-        async with running(database.url, broker.url, wait=False) as bench:
-            async with standing_still(database.url) as standstill:
-                await standstill.wait_for_batches()
-                generation = receiver_of(bench, Lane.HIGH)._generation
-                assert generation is not None
-                await generation.channel.basic_ack(4711)
-                await wait_for_loss(bench)
+        async with (
+            standing_still(database.url) as standstill,
+            running(database.url, broker.url, wait=False) as bench,
+        ):
+            await standstill.wait_for_batches()
+            generation = receiver_of(bench, Lane.HIGH)._generation
+            assert generation is not None
+            await generation.channel.basic_ack(4711)
+            await wait_for_loss(bench)
+            await standstill.release()
             assert "PRECONDITION_FAILED" in generation.why_ended
             await publisher.publish_many(SOME)
             await bench.wait_for(2 * SOME)
@@ -92,14 +137,17 @@ async def test_line_14_a_channel_that_closes_in_mid_batch_ends_in_redelivery(
 ) -> None:
     async with publishing(broker.url) as publisher:
         await publisher.publish_many(SOME)
-        async with running(database.url, broker.url, wait=False) as bench:
-            async with standing_still(database.url) as standstill:
-                await standstill.wait_for_batches()
-                generation = receiver_of(bench, Lane.HIGH)._generation
-                assert generation is not None
-                with pytest.raises(AMQPError):
-                    await generation.channel.queue_declare("faultwire.nowhere", passive=True)
-                await wait_for_loss(bench)
+        async with (
+            standing_still(database.url) as standstill,
+            running(database.url, broker.url, wait=False) as bench,
+        ):
+            await standstill.wait_for_batches()
+            generation = receiver_of(bench, Lane.HIGH)._generation
+            assert generation is not None
+            with pytest.raises(AMQPError):
+                await generation.channel.queue_declare("faultwire.nowhere", passive=True)
+            await wait_for_loss(bench)
+            await standstill.release()
             await bench.wait_for(SOME)
 
             async def came_again() -> bool:
@@ -129,10 +177,13 @@ async def test_line_14_a_batch_that_outlasts_the_consumer_timeout_is_not_counted
     await private_broker.configure(consumer_timeout=1_000, channel_tick_interval=200)
     async with publishing(private_broker.url) as publisher:
         await publisher.publish_many(SOME)
-        async with running(database.url, private_broker.url, wait=False) as bench:
-            async with standing_still(database.url) as standstill:
-                await standstill.wait_for_batches()
-                await wait_for_loss(bench)
+        async with (
+            standing_still(database.url) as standstill,
+            running(database.url, private_broker.url, wait=False) as bench,
+        ):
+            await standstill.wait_for_batches()
+            await wait_for_loss(bench)
+            await standstill.release()
             await bench.wait_for(SOME)
             await publisher.publish_many(SOME)
             await bench.wait_for(2 * SOME)
@@ -147,10 +198,13 @@ async def test_line_44_a_loop_that_is_blocked_beyond_the_heartbeat(
     monkeypatch.setattr(amqp, "HEARTBEAT_SECONDS", 1)  # 25 s of the usual ten, in a fifth of the time
     async with publishing(broker.url) as publisher:
         await publisher.publish_many(SOME)
-        async with running(database.url, broker.url, wait=False) as bench:
-            async with standing_still(database.url) as standstill:
-                await standstill.wait_for_batches()
-                time.sleep(5)  # noqa: ASYNC251 - the fault
+        async with (
+            standing_still(database.url) as standstill,
+            running(database.url, broker.url, wait=False) as bench,
+        ):
+            await standstill.wait_for_batches()
+            time.sleep(5)  # noqa: ASYNC251 - the fault
+            await standstill.release()
             await wait_for_loss(bench)
             await bench.wait_for(SOME)
         async with publishing(broker.url) as after, running(database.url, broker.url) as bench:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
-from aio_pika.abc import AbstractConnection
+from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 
@@ -39,6 +39,12 @@ from faultwire_shared.topology import DEAD, TOPOLOGY, queue_of
 _CALL_SECONDS: Final = 10.0
 RECONNECT_SECONDS: Final = 5.0
 """The longest wait between two attempts: workers are few, and a broker that is back has a backlog."""
+RENEW_SECONDS: Final = 15.0
+"""How long a channel is used at least. Where the leader of a queue dies in the moment after it gave a
+message to a consumer, the next one holds that message for given, and the consumer never saw it: RabbitMQ
+notices by the gap when another message comes, and gives it again to nobody until then (rabbit_fifo of
+3.10; seen with three nodes). Only the end of the channel gives back what it holds."""
+_RENEWED: Final = "its channel is being renewed"
 ALL_QUEUES: Final = tuple(queue.name for queue in TOPOLOGY.queues)
 
 log = get_logger(__name__)
@@ -82,13 +88,16 @@ class AmqpReceiver:
         self._outage = Outage()
         self._delays = full_jitter_delays(most_seconds=RECONNECT_SECONDS)
         self._is_wanted = True
+        self._is_renewing = False
         self._stopping = asyncio.Event()
         self._supervising: asyncio.Task[None] | None = None
 
     @property
     def receiving(self) -> bool:
-        """Whether the broker has this lane's consumer."""
-        generation = self._generation
+        """Whether the broker has this lane's consumer, or is about to have it on a new channel."""
+        return self._is_renewing or self._has_consumer(self._generation)
+
+    def _has_consumer(self, generation: Generation | None) -> bool:
         return self._consumer_tag is not None and generation is not None and not generation.has_ended
 
     @property
@@ -134,15 +143,43 @@ class AmqpReceiver:
 
     async def _run_generation(self) -> None:
         connection = await connect(self._url, f"faultwire worker {self.lane}")
-        generation: Generation | None = None
+        connection.close_callbacks.add(self._on_connection_gone)
         try:
             await ensure_topology(connection, (self.queue,))
-            generation = self._generation = await self._open(connection)
-            await self._start_consumer()
-            raise GenerationLostError(await generation.wait_ended())
+            while True:
+                await self._run_channel(connection)
         finally:
-            self._forget(generation)
+            self._forget()
             await close(connection)
+
+    def _on_connection_gone(self, connection: object, error: BaseException | None) -> None:
+        if self._generation is not None:
+            _end(self._generation, "the connection is gone", connection, error)
+
+    async def _run_channel(self, connection: AbstractConnection) -> None:
+        """Consume on a channel of its own until it is to be renewed; raises when it is lost before."""
+        channel, generation = await self._open(connection)
+        self._generation = generation
+        await self._start_consumer()
+        self._is_renewing = False
+        renewing = asyncio.create_task(self._renew_when_due(generation))
+        try:
+            why = await generation.wait_ended()
+        finally:
+            renewing.cancel()
+        if why != _RENEWED:
+            raise GenerationLostError(why)
+        await close(channel)
+
+    async def _renew_when_due(self, generation: Generation) -> None:
+        """After a while, at a moment without deliveries, take no more and end it when all are settled."""
+        await asyncio.sleep(RENEW_SECONDS)
+        await generation.wait_empty()
+        self._is_renewing = self._has_consumer(generation)
+        async with self._changing:
+            await self._cancel_consumer()
+        await generation.wait_empty()
+        generation.end(_RENEWED)
 
     async def _wait_after(self, error: BrokerError) -> None:
         delay, reason = next(self._delays), _reason_of(error)
@@ -158,18 +195,17 @@ class AmqpReceiver:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), delay)
 
-    async def _open(self, connection: AbstractConnection) -> Generation:
+    async def _open(self, connection: AbstractConnection) -> tuple[AbstractChannel, Generation]:
         async with broker_call("open a channel", _CALL_SECONDS):
             channel = await connection.channel(publisher_confirms=False)
             # aiormq's own channel: aio-pika's message object and task for each delivery cost a
             # fifth of the rate, and nothing here uses them.
             generation = Generation(await channel.get_underlay_channel())
-        connection.close_callbacks.add(partial(_end, generation, "the connection is gone"))
         channel.close_callbacks.add(partial(_end, generation, "the channel is gone"))
         generation.channel.on_consumer_cancel_callbacks.add(
             lambda _: generation.end("the broker cancelled the consumer")
         )
-        return generation
+        return channel, generation
 
     async def _start_consumer(self) -> None:
         async with self._changing:
@@ -209,7 +245,7 @@ class AmqpReceiver:
         if not isinstance(delivered, Basic.Deliver) or generation.has_ended or self._queue.is_closed:
             return
         properties = message.header.properties
-        handle = BrokerHandle(generation, delivered.delivery_tag or 0)
+        handle = generation.take(delivered.delivery_tag or 0)
         delivery = self.read(message.body, properties.message_type, properties.headers or {}, handle)
         self._queue.put(delivery)
         is_due = self._prefetch.note(len(message.body), is_suspect=delivery.is_suspect)
@@ -224,10 +260,11 @@ class AmqpReceiver:
         attempts = 1 + (count if isinstance(count, int) else 0)
         return read_delivery(body, message_type, origin=self.queue, handle=handle, attempts=attempts)
 
-    def _forget(self, generation: Generation | None) -> None:
-        if generation is not None:
-            generation.end("its connection is being closed")
+    def _forget(self) -> None:
+        if self._generation is not None:
+            self._generation.end("its connection is being closed")
         self._generation = None
+        self._is_renewing = False
         self._consumer_tag = None
         self._queue.clear()
 

@@ -30,6 +30,9 @@ class Generation:
         self.channel = channel
         self.why_ended = ""
         self._ended = asyncio.Event()
+        self._unsettled = 0
+        self._empty = asyncio.Event()
+        self._empty.set()
 
     @property
     def has_ended(self) -> bool:
@@ -41,6 +44,22 @@ class Generation:
         if not self._ended.is_set():
             self.why_ended = why
             self._ended.set()
+
+    def take(self, tag: int) -> "BrokerHandle":
+        """A delivery came by it."""
+        self._unsettled += 1
+        self._empty.clear()
+        return BrokerHandle(self, tag)
+
+    def note_settled(self, deliveries: int) -> None:
+        """So many went back or are done."""
+        self._unsettled -= deliveries
+        if not self._unsettled:
+            self._empty.set()
+
+    async def wait_empty(self) -> None:
+        """Wait until everything that came by it is settled."""
+        await self._empty.wait()
 
     async def wait_ended(self) -> str:
         """Wait for the end; why it came."""
@@ -98,6 +117,8 @@ async def _settle_at_broker(handles: Sequence[BrokerHandle], returned: set[Broke
         except BrokerError as error:
             # A later ack for many must not cover what never went back.
             generation.end(str(error))
+        else:
+            generation.note_settled(len(part))
 
 
 async def _settle_part(
