@@ -3,9 +3,12 @@
 import ast
 import asyncio
 import inspect
+import signal
 import sys
 from pathlib import Path
 
+# Tests that run in a shell's background start with Ctrl-C ignored, and the block would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 path = Path(sys.argv[1])
 namespace = {"__name__": "__main__", "__file__": str(path)}
 code = compile(path.read_text(), str(path), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
