@@ -16,7 +16,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # A variable for pytest's own words: make test ARGUMENTS="-k spool -x"
 ARGUMENTS ?=
 # The tests' servers and files lie in memory where that has room: PostgreSQL makes a database in 0.06 s there
-# and in 0.3 s on the disk, and a run makes 800. Processes are killed in the tests, never the machine.
+# and in 0.3 s on the disk, and a run makes hundreds. Processes are killed in the tests, never the machine.
 SCRATCH := $(shell test "$$(df --output=avail /dev/shm 2>/dev/null | tail -1)" -gt 8000000 2>/dev/null && echo /dev/shm)
 test e2e: export TMPDIR := $(or $(SCRATCH),$(TMPDIR),/tmp)
 # How far make bench goes (events of its largest store and backlog), and how long make soak takes.

@@ -7,6 +7,7 @@ from typing import Final
 
 import asyncpg
 from msgspec import Struct
+from tests.faults.bench import Bench, running
 from tests.servers.process import PATIENCE_SECONDS
 from tests.waiting import until
 
@@ -56,3 +57,16 @@ async def standing_still(database_url: str) -> AsyncIterator[Standstill]:
         yield Standstill(connection)
     finally:
         await connection.close()
+
+
+@asynccontextmanager
+async def held_worker(
+    database_url: str, broker_url: str, *, batches: int = 1
+) -> AsyncIterator[tuple[Standstill, Bench]]:
+    """A worker that has so many batches in its hands and cannot store them until released."""
+    async with (
+        standing_still(database_url) as standstill,
+        running(database_url, broker_url, wait=False) as bench,
+    ):
+        await standstill.wait_for_batches(batches)
+        yield standstill, bench

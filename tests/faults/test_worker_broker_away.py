@@ -8,7 +8,7 @@ from tests.faults.bench import running
 from tests.faults.oracle import assert_nothing_lost
 from tests.faults.proxy import proxy_to
 from tests.faults.publisher import Publisher, publishing
-from tests.faults.standstill import standing_still
+from tests.faults.standstill import held_worker
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
 from tests.waiting import until
@@ -39,11 +39,7 @@ async def test_line_1_a_broker_killed_in_mid_consumption(
 ) -> None:
     async with publishing(private_broker.url) as publisher:
         await publish_on_each_lane(publisher)
-    async with (
-        standing_still(database.url) as standstill,
-        running(database.url, private_broker.url, wait=False) as bench,
-    ):
-        await standstill.wait_for_batches(len(Lane))
+    async with held_worker(database.url, private_broker.url, batches=len(Lane)) as (standstill, bench):
         private_broker.kill()
         await standstill.release()
         await private_broker.start()
@@ -63,11 +59,7 @@ async def test_line_2_a_broker_that_is_stopped_and_started(
 ) -> None:
     async with publishing(private_broker.url) as publisher:
         await publish_on_each_lane(publisher)
-    async with (
-        standing_still(database.url) as standstill,
-        running(database.url, private_broker.url, wait=False) as bench,
-    ):
-        await standstill.wait_for_batches(len(Lane))
+    async with held_worker(database.url, private_broker.url, batches=len(Lane)) as (standstill, bench):
         await private_broker.control("stop_app")
         await standstill.release()
         await private_broker.control("start_app")
@@ -83,10 +75,7 @@ async def test_line_2_a_broker_that_is_stopped_and_started(
 async def test_line_3_a_frozen_broker(private_broker: PrivateRabbitMQ, database: PostgreSQL) -> None:
     async with publishing(private_broker.url) as publisher:
         await publish_on_each_lane(publisher)
-    async with (
-        standing_still(database.url) as standstill,
-        running(database.url, private_broker.url, wait=False) as bench,
-    ):
+    async with held_worker(database.url, private_broker.url, batches=len(Lane)) as (standstill, bench):
 
         async def every_lane_knows() -> bool:
             return len(bench.idle()) == len(bench.receivers)
@@ -95,7 +84,6 @@ async def test_line_3_a_frozen_broker(private_broker: PrivateRabbitMQ, database:
             waiting = sum(receiver.waiting for receiver in bench.receivers)
             return waiting + sum(bench.count("events_received", lane=lane) for lane in Lane) == ALL
 
-        await standstill.wait_for_batches(len(Lane))
         await until(everything_came, "nothing is left at the broker but what the worker holds")
         private_broker.pause()
         await standstill.release()
@@ -171,11 +159,7 @@ async def test_line_8_and_9_an_alarm_holds_no_consumer(
 ) -> None:
     async with publishing(private_broker.url) as publisher:
         await publish_on_each_lane(publisher)
-    async with (
-        standing_still(database.url) as standstill,
-        running(database.url, private_broker.url, wait=False) as bench,
-    ):
-        await standstill.wait_for_batches(len(Lane))
+    async with held_worker(database.url, private_broker.url, batches=len(Lane)) as (standstill, bench):
         await private_broker.control(*alarm)
         await standstill.release()
         await bench.wait_for(ALL)

@@ -11,7 +11,7 @@ from tests.faults.bench import RETURNED_ONCE, Bench, running
 from tests.faults.oracle import assert_nothing_lost, messages_in
 from tests.faults.proxy import proxy_to
 from tests.faults.publisher import publishing
-from tests.faults.standstill import standing_still
+from tests.faults.standstill import held_worker
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
 from tests.waiting import until
@@ -120,11 +120,7 @@ async def test_line_14_an_ack_of_an_unknown_tag_costs_the_channel_and_no_event(
 ) -> None:
     async with publishing(broker.url) as publisher:
         await publisher.publish_many(SOME)
-        async with (
-            standing_still(database.url) as standstill,
-            running(database.url, broker.url, wait=False) as bench,
-        ):
-            await standstill.wait_for_batches()
+        async with held_worker(database.url, broker.url) as (standstill, bench):
             generation = receiver_of(bench, Lane.HIGH)._generation
             assert generation is not None
             await generation.channel.basic_ack(4711)
@@ -141,11 +137,7 @@ async def test_line_14_a_channel_that_closes_in_mid_batch_ends_in_redelivery(
 ) -> None:
     async with publishing(broker.url) as publisher:
         await publisher.publish_many(SOME)
-        async with (
-            standing_still(database.url) as standstill,
-            running(database.url, broker.url, wait=False) as bench,
-        ):
-            await standstill.wait_for_batches()
+        async with held_worker(database.url, broker.url) as (standstill, bench):
             generation = receiver_of(bench, Lane.HIGH)._generation
             assert generation is not None
             with pytest.raises(AMQPError):
@@ -181,11 +173,7 @@ async def test_line_14_a_batch_that_outlasts_the_consumer_timeout_is_not_counted
     await private_broker.configure(consumer_timeout=1_000, channel_tick_interval=200)
     async with publishing(private_broker.url) as publisher:
         await publisher.publish_many(SOME)
-        async with (
-            standing_still(database.url) as standstill,
-            running(database.url, private_broker.url, wait=False) as bench,
-        ):
-            await standstill.wait_for_batches()
+        async with held_worker(database.url, private_broker.url) as (standstill, bench):
             await wait_for_loss(bench)
             await standstill.release()
             await bench.wait_for(SOME)
@@ -202,11 +190,7 @@ async def test_line_44_a_loop_that_is_blocked_beyond_the_heartbeat(
     monkeypatch.setattr(amqp, "HEARTBEAT_SECONDS", 1)  # 25 s of the usual ten, in a fifth of the time
     async with publishing(broker.url) as publisher:
         await publisher.publish_many(SOME)
-        async with (
-            standing_still(database.url) as standstill,
-            running(database.url, broker.url, wait=False) as bench,
-        ):
-            await standstill.wait_for_batches()
+        async with held_worker(database.url, broker.url) as (standstill, bench):
             time.sleep(5)  # noqa: ASYNC251 - the fault
             await standstill.release()
             await wait_for_loss(bench)

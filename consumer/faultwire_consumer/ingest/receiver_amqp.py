@@ -1,4 +1,4 @@
-"""A lane's receiver for RabbitMQ: its own connection and supervisor, one generation per connection.
+"""A lane's receiver for RabbitMQ: its own connection and supervisor, one generation per channel.
 
 Callbacks only enqueue. Deliveries of a connection that broke are forgotten: the broker delivers
 them again.
@@ -159,7 +159,8 @@ class AmqpReceiver:
     async def _run_channel(self, connection: AbstractConnection) -> None:
         """Consume on a channel of its own until it is to be renewed; raises when it is lost before."""
         channel, generation = await self._open(connection)
-        self._generation = generation
+        # A consumer that was begun on the channel before, in the moment of its end, is gone with it.
+        self._generation, self._consumer_tag = generation, None
         await self._start_consumer()
         self._is_renewing = False
         renewing = asyncio.create_task(self._renew_when_due(generation))

@@ -21,7 +21,7 @@ _SETTLE_SECONDS: Final = 5.0
 
 
 class Generation:
-    """A lane's channel, from its opening to its loss; a delivery's tag means nothing on any other.
+    """A lane's channel, from its opening to its loss or renewal; a delivery's tag means nothing on any other.
 
     Whoever learns first that it cannot go on ends it, and says why.
     """

@@ -76,9 +76,9 @@ class AmqpTransport:
             raise TransportDown(str(error)) from None
 
     async def _open_channel(self, connection: AbstractConnection) -> None:
-        channel = await connection.channel(on_return_raises=True)
-        self._exchange = await channel.get_exchange(topology.EVENTS, ensure=False)
-        self._channel, self._opened_at = channel, time.monotonic()
+        self._opened_at = time.monotonic()  # before the wait: what is refused meanwhile renews nothing
+        self._channel = await connection.channel(on_return_raises=True)
+        self._exchange = await self._channel.get_exchange(topology.EVENTS, ensure=False)
 
     async def _renew_channel(self) -> None:
         """Go on with a new channel, at most once in ``RENEW_SECONDS``.
@@ -87,11 +87,10 @@ class AmqpTransport:
         """
         if self._connection is None or time.monotonic() - self._opened_at < RENEW_SECONDS:
             return
-        self._opened_at = time.monotonic()  # before the wait: what is refused meanwhile renews nothing
         before, self._retired = self._retired, self._channel
         await self._open_channel(self._connection)
         if before is not None:
-            await before.close()
+            await amqp.close(before)
 
     async def publish(self, message: Outgoing) -> None:
         """Publish and wait for the broker's ack, which says that a queue has it on disk.

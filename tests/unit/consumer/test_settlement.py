@@ -9,7 +9,7 @@ from aiormq.abc import AbstractChannel
 from faultwire_consumer.ingest import settlement
 from faultwire_consumer.ingest.delivery import Delivery, read_delivery
 from faultwire_consumer.ingest.outcome import Outcome, Retry, Stored
-from faultwire_consumer.ingest.settlement import BrokerHandle, Generation, settle
+from faultwire_consumer.ingest.settlement import Generation, settle
 from faultwire_consumer.metrics import Metrics
 
 STORED: list[Outcome] = [Stored("x")]
@@ -40,7 +40,7 @@ def generation_of(channel: FakeChannel) -> Generation:
 
 
 def deliveries(generation: Generation, *tags: int) -> list[Delivery]:
-    return [read_delivery(b"{}", None, origin="test", handle=BrokerHandle(generation, tag)) for tag in tags]
+    return [read_delivery(b"{}", None, origin="test", handle=generation.take(tag)) for tag in tags]
 
 
 async def test_a_batch_that_is_stored_takes_one_ack() -> None:
@@ -54,6 +54,18 @@ async def test_what_goes_back_goes_by_itself() -> None:
     batch = deliveries(generation_of(channel), 1, 2, 3)
     await settle(batch, [STORED, RETRY, STORED], metrics=Metrics())
     assert channel.told == ["ack 1", "nack 2", "ack 3"]
+
+
+async def test_a_generation_is_empty_when_all_that_came_by_it_went_back_or_is_done() -> None:
+    generation = generation_of(FakeChannel())
+    await generation.wait_empty()
+    first, second = deliveries(generation, 1, 2), deliveries(generation, 3)
+    await settle(first, [STORED, RETRY], metrics=Metrics())
+    waiting = asyncio.create_task(generation.wait_empty())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    await settle(second, [STORED], metrics=Metrics())
+    await waiting
 
 
 async def test_a_generation_that_has_ended_is_told_nothing_and_its_neighbour_everything() -> None:
