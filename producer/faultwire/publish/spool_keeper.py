@@ -238,14 +238,15 @@ class SpoolKeeper:
         """Before a commit: the note may say less than there is, never more, wherever a kill comes between."""
         least = self._noted & file.by_rank
         if self._lock is not None and least != self._noted:
-            self._noted = least
             self._lock.note(least)
+            self._noted = least
 
     def _count(self, file: SpoolFile) -> None:
         self.waiting = file.rows - self._aside
         if self._lock is not None and self._noted != file.by_rank:
-            self._noted = file.by_rank.copy()
-            self._lock.note(self._noted)
+            noted = file.by_rank.copy()
+            self._lock.note(noted)
+            self._noted = noted
 
     def take(self, lanes: frozenset[Lane]) -> list[Ticket]:
         """The next events that fit one message, of the most severe lane that has any."""
