@@ -12,14 +12,16 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from faultwire import ErrorResponse, SyncErrorManager
 from faultwire.integrations.hooks import install
+from faultwire.publish import loop_thread
 
 EVENTS: Final = 200
 CHILDREN: Final = 3
@@ -103,9 +105,7 @@ def in_forked_children() -> None:
     for _ in range(CHILDREN):
         child = os.fork()
         if not child:
-            in_a_child()
-            errors.close()
-            os._exit(0)
+            leave_after(in_a_child)
         other = multiprocessing.get_context("fork").Process(target=in_a_child)
         other.start()
         wait_for(child)
@@ -115,6 +115,20 @@ def in_forked_children() -> None:
     emit_confirmed()
     stats = errors.stats()
     assert (stats.handled, stats.adopted) == (3 * EVENTS, 0), stats
+
+
+def leave_after(step: Callable[[], None]) -> NoReturn:
+    """A forked child's way out, as servers have it: never by the interpreter's end.
+
+    That would wait for the watchdog's thread (faulthandler), which stayed with the parent.
+    """
+    try:
+        step()
+        errors.close()
+    except BaseException:  # noqa: BLE001 - whatever it is, it is told, and this process is over
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
 
 
 def in_a_child() -> None:
@@ -133,12 +147,30 @@ def in_a_child_that_is_forked_during_the_import() -> None:
     errors.handle_error(ValueError("the first"))
     child = os.fork()
     if not child:
-        import aiohttp  # noqa: F401, PLC0415 - it hangs where the fork came in the midst of the parent's
-
-        emit_confirmed()
-        errors.close()
-        os._exit(0)
+        leave_after(import_and_emit)
     wait_for(child)
+
+
+def import_and_emit() -> None:
+    import aiohttp  # noqa: F401, PLC0415 - it hangs where the fork came in the midst of the parent's
+
+    emit_confirmed()
+
+
+def with_imports_where_a_fork_waits_for_them() -> None:
+    """Of a module that is just being imported elsewhere, a forked child would wait for ever."""
+    unguarded: list[str] = []
+
+    def on_audit(name: str, words: tuple[object, ...]) -> None:
+        elsewhere = threading.current_thread() is not threading.main_thread()
+        if name == "import" and elsewhere and not loop_thread.is_loading():
+            unguarded.append(f"{words[0]} in {threading.current_thread().name}")
+
+    sys.addaudithook(on_audit)
+    emit_confirmed()
+    while not list(SPOOL.glob("*.ledger")):
+        time.sleep(0.005)
+    assert not unguarded, unguarded
 
 
 class Cyclic:
@@ -244,6 +276,7 @@ WAYS: Final[Mapping[str, tuple[Callable[[], None], int, int]]] = {
         (in_spawned_children, 0, 3 * EVENTS),
         (in_forked_children, 0, (3 + 4 * CHILDREN) * EVENTS),
         (in_a_child_that_is_forked_during_the_import, 0, EVENTS),
+        (with_imports_where_a_fork_waits_for_them, 0, EVENTS),
         (in_handlers_and_destructors, 0, 0),
         (in_handlers_and_destructors_while_bursts_are_collapsed, 0, 0),
         (in_a_host_that_begins_to_run_asyncio, 0, 5 * EVENTS),

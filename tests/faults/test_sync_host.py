@@ -1,8 +1,11 @@
 """SyncErrorManager in hosts without an event loop, against an intake that writes down what it took."""
 
 import asyncio
+import os
+import signal
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,15 +20,16 @@ pytestmark = pytest.mark.may_block("starts a process and reads what it left")
 
 async def run_host(way: str, url: str, place: Path) -> tuple[int | None, str]:
     words = (way, url, str(place / "spool"), str(place))
+    command = (sys.executable, "-m", "tests.faults.sync_host", *words)
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.faults.sync_host", *words, stderr=asyncio.subprocess.PIPE
+        *command, stderr=asyncio.subprocess.PIPE, start_new_session=True
     )
-    try:
-        async with asyncio.timeout(100):
-            _, log = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
+    reading = asyncio.create_task(process.communicate())
+    done, _ = await asyncio.wait((reading,), timeout=100)
+    with suppress(ProcessLookupError):  # its children have the same log open
+        os.killpg(process.pid, signal.SIGKILL)
+    _, log = await reading
+    assert done, f"it hangs; where, its processes say after a while:\n{log.decode()}"
     return process.returncode, log.decode()
 
 

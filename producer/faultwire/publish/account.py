@@ -81,7 +81,7 @@ class Account:
         """
         if self._path is None:
             return
-        # They are loaded by the first producer that has a directory, not by `import faultwire`.
+        # They are loaded with the reporter, not by `import faultwire`, and never first of all in here.
         from faultwire.publish import ledger  # noqa: PLC0415 - see above
         from faultwire.publish.spool_directory import SpoolDirectory  # noqa: PLC0415 - see above
 
