@@ -163,7 +163,8 @@ def with_imports_where_a_fork_waits_for_them() -> None:
 
     def on_audit(name: str, words: tuple[object, ...]) -> None:
         elsewhere = threading.current_thread() is not threading.main_thread()
-        if name == "import" and elsewhere and not loop_thread.is_loading():
+        a_fork_waits = loop_thread._importing.locked()
+        if name == "import" and elsewhere and not a_fork_waits:
             unguarded.append(f"{words[0]} in {threading.current_thread().name}")
 
     sys.addaudithook(on_audit)

@@ -149,11 +149,6 @@ def load(callback: Callable[[], None]) -> None:
         callback()
 
 
-def is_loading() -> bool:
-    """Whether a fork would wait now."""
-    return _importing.locked()
-
-
 def _before_fork() -> None:
     global _held  # noqa: PLW0603 - a fork is the process's, and there is one at a time
     _held = _importing.acquire(timeout=IMPORT_SECONDS)
