@@ -107,7 +107,7 @@ def render(figures: Sequence[Figure]) -> str:
     """A table in Markdown."""
     lines = ["| figure | median (min to max) | goal | | behind it |", "|---|---|---|---|---|"]
     for one in figures:
-        spread = f"{_short(one.median)} ({_short(min(one.values))} to {_short(max(one.values))})"
+        spread = f"{_short(one.median)} ({_span(one.values)})"
         verdict = "" if _GOAL.match(one.goal) is None else "**missed**" if one.is_missed else "met"
         busy = ", on a busy machine" if one.is_busy else ""
         lines.append(f"| {one.text} | {spread} | {one.goal} | {verdict}{busy} | {_behind(one)} |")
@@ -116,8 +116,13 @@ def render(figures: Sequence[Figure]) -> str:
 
 def _behind(figure: Figure) -> str:
     return "; ".join(
-        f"{name} {_short(min(values))} to {_short(max(values))}" for name, values in figure.seen.items()
+        f"{name} {_short(values[0])}" if len(values) == 1 else f"{name} {_span(values)}"
+        for name, values in figure.seen.items()
     )
+
+
+def _span(values: Sequence[float]) -> str:
+    return "one round" if len(values) == 1 else f"{_short(min(values))} to {_short(max(values))}"
 
 
 def _order(text: str) -> tuple[int, str]:

@@ -7,6 +7,7 @@ from typing import Final
 
 import pytest
 from tests.benchmarks.flooding import flood
+from tests.benchmarks.report import report
 from tests.servers.postgresql import Servers
 
 from faultwire_consumer.domain.keeping import BODIES_PER_INCIDENT
@@ -14,7 +15,7 @@ from faultwire_consumer.store import migrate
 from faultwire_consumer.store.contract import Store
 from faultwire_consumer.store.engine import open_store
 
-EVENTS: Final = int(os.environ.get("BENCH_EVENTS", "100000"))
+EVENTS: Final = min(1_000_000, int(os.environ.get("SCALE", "1000000")))
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800), pytest.mark.may_block("benchmarks")]
 
@@ -48,10 +49,7 @@ async def test_a_flood_from_foreign_publishers_costs_a_narrow_row_each(store: St
     assert found.bodies <= BODIES_PER_INCIDENT
     assert found.first_body
     assert found.last_body
-    a_row, rate = found.grown_bytes / EVENTS, EVENTS / found.seconds
-    print(
-        f"storm into {store.name}: {EVENTS:,} events of one bug, 2.2 KB of JSON each, {found.bodies} bodies"
-    )
-    print(
-        f"storm into {store.name}: {a_row:.0f} bytes a row, indexes and bodies included; {rate:,.0f} a second"
-    )
+    where = f"storm into {store.name}, {EVENTS:,} different messages of one bug"
+    rate = {"events/s": [EVENTS / found.seconds], "bodies kept": [float(found.bodies)]}
+    report(f"{where}: incidents", "at most 1", [float(found.incidents)], rate)
+    report(f"{where}: bytes a row, indexes and bodies included", "none", [found.grown_bytes / EVENTS])
