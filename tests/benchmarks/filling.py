@@ -173,7 +173,6 @@ def _multiply_sqlite(path: Path, events: int, bugs: int, days: Sequence[datetime
                     WHERE {where}
                 """)
         connection.executescript(_COUNTERS.format(s="", hour="occurred_at / 3600000000 * 3600000000"))
-        connection.execute("ANALYZE")
         connection.commit()
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return int(connection.execute("SELECT count(*) FROM events").fetchone()[0])

@@ -1,17 +1,19 @@
 """What operators read is looked up by an index, on stores that are large enough for a plan to matter."""
 
 import re
+from pathlib import Path
 
 import pytest
-from sqlalchemy import Select
+from sqlalchemy import Select, update
 from tests.contract.filling import BUSY, NEWEST, RARE, explain, fill_store, key_of
 from tests.servers.postgresql import PostgreSQL
 
 from faultwire_consumer.domain.query_text import parse_query
 from faultwire_consumer.store import event_list, queries
 from faultwire_consumer.store.contract import Store
-from faultwire_consumer.store.engine import open_store
+from faultwire_consumer.store.engine import open_store, open_to_read
 from faultwire_consumer.store.event_list import Asked
+from faultwire_consumer.store.schema import events
 
 
 @pytest.fixture
@@ -86,6 +88,22 @@ async def test_a_time_limits_the_days_that_are_looked_into(filled: Store) -> Non
         assert days == {"20261121", "20261122", "20261123"}
     else:
         assert "ix_events_received_at (received_at>?" in plan
+
+
+async def test_an_analyzed_file_of_few_bugs_is_still_read_in_the_order_in_which_events_came(
+    tmp_path: Path,
+) -> None:
+    store = await open_store(f"sqlite:///{tmp_path / 'faultwire.db'}")
+    await fill_store(store, incidents=20, events=5_000)
+    async with store.write() as tx:
+        # So that the index by it looks worse than it is: they all came at one moment.
+        await tx.execute(update(events).values(received_at=NEWEST))
+    await store.run_alone("ANALYZE", seconds=10)
+    reopened = await open_to_read(f"sqlite:///{tmp_path / 'faultwire.db'}")
+    plan = await explain(reopened, event_list.walk("sqlite", Asked(parse_query(""), 51, NEWEST)))
+    assert re.match(r"SCAN main.events USING INDEX ix_events_received_at", plan), plan
+    await reopened.close()
+    await store.close()
 
 
 async def test_a_touch_writes_no_index_until_the_hour_changes(current_postgresql: PostgreSQL) -> None:

@@ -40,7 +40,11 @@ from faultwire_consumer.store.row import values_of
 from faultwire_consumer.store.schema import events, fingerprints, incidents
 from faultwire_shared.event import ErrorSeverity
 
-_GROUPED: Final = events.join(fingerprints, fingerprints.c.fingerprint == events.c.fingerprint)
+_EACH_WITH_ITS_INCIDENT: Final = events.outerjoin(
+    fingerprints, fingerprints.c.fingerprint == events.c.fingerprint
+).outerjoin(incidents, incidents.c.id == fingerprints.c.incident_id)
+"""No event is without one, but an inner join may begin at any end: SQLite began with the fingerprints, and
+sorted every event, where a file with few of them had been analyzed."""
 _NARROW: Final = (
     *(Key.INCIDENT, Key.STATUS, Key.SERVICE, Key.ENVIRONMENT, Key.RELEASE),
     *(Key.CODE, Key.CATEGORY, Key.TEXT),
@@ -118,9 +122,7 @@ def is_narrow(query: Query) -> bool:
 def walk(database: str, asked: Asked) -> Select[Any]:
     """Events as they came, the newest first."""
     table = events.c
-    statement = _select(events, has_body(events)).select_from(
-        _GROUPED.join(incidents, incidents.c.id == fingerprints.c.incident_id)
-    )
+    statement = _select(events, has_body(events)).select_from(_EACH_WITH_ITS_INCIDENT)
     if asked.query.terms:
         if names_event(asked.query):
             of_incident = fingerprint_conditions(asked.query, database=database, now=asked.now)
