@@ -32,6 +32,9 @@ class BreakableStore:
         self.refused_ids: set[str] = set()
         self.turned_away = 0
 
+    async def warm(self) -> None:
+        await self._store.warm()
+
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Transaction]:
         self._check()

@@ -103,6 +103,7 @@ async def run(config: WorkerConfig) -> None:
     store = await open_store(config.database_url)
     try:
         await _check_broker(config.broker_url)
+        await store.warm()
         await _work(config, store, stop, Notifying(policy, senders))
     finally:
         await asyncio.gather(*(sender.aclose() for sender in senders.values()))

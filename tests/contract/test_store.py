@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Table, func, inspect, select
+from sqlalchemy import Connection, Table, func, inspect, select, text
 
 from faultwire_consumer.domain.incident import Status, Transition, TransitionReason
 from faultwire_consumer.store import migrate, schema_version
@@ -28,6 +28,7 @@ from faultwire_consumer.store.dead_letters import NewDeadLetter, record_dead_let
 from faultwire_consumer.store.engine import open_store
 from faultwire_consumer.store.guard import Guards
 from faultwire_consumer.store.partition import partition_day
+from faultwire_consumer.store.postgresql import WARM_CONNECTIONS, PostgresqlStore
 from faultwire_consumer.store.schema import (
     QUARANTINE_DAY,
     SCHEMA,
@@ -197,8 +198,11 @@ async def test_registering_again_changes_nothing(store: Store) -> None:
 
 
 async def test_workers_that_register_one_fingerprint_together_open_one_incident(store: Store) -> None:
-    await asyncio.gather(*(store.register([new(1), new(2)], []) for _ in range(8)))
+    seen = [Sighting(fingerprint_of(number), "production", "1.0") for number in (1, 2)]
+    batches = [([new(1), new(2)], seen), ([new(2), new(1)], seen[::-1])] * 4
+    await asyncio.gather(*(store.register(*batch) for batch in batches))
     assert len(await store.read(select(fingerprints.c.fingerprint))) == 2
+    assert len(await store.read(select(sightings.c.fingerprint))) == 2
     await record(store, [row(1), row(2)])
     assert [one.count for one in await incident_rows(store) if one.count] == [1, 1]
 
@@ -326,6 +330,27 @@ async def test_a_database_that_does_not_answer_is_told_without_its_password() ->
         await open_store("postgresql://bob:hunter2@127.0.0.1:9/faultwire")
     assert "127.0.0.1:9" in str(told.value)
     assert "hunter2" not in str(told.value)
+
+
+async def test_warming_opens_connections_and_writes_nothing(store: Store) -> None:
+    await store.warm()
+    for table in (events, incidents, fingerprints, sightings, hourly):
+        assert await store.read(select(func.count()).select_from(table)) == [(0,)]
+    if store.name == "postgresql":
+        asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        ((connections,),) = await store.read(text(asked))
+        assert connections >= WARM_CONNECTIONS
+    await store.register([new()], [])
+    await record(store, [row()])
+    assert await sum_of(store, incidents.c.count) == 1
+
+
+async def test_warming_a_database_that_is_away_is_left_to_whoever_needs_it() -> None:
+    store = PostgresqlStore(parse_database_url("postgresql://bob@127.0.0.1:9/faultwire"), Guards())
+    await store.warm()
+    with pytest.raises(StoreUnavailableError):
+        await store.ping()
+    await store.close()
 
 
 async def test_a_write_that_is_cancelled_while_it_begins_leaves_the_next_one_free(

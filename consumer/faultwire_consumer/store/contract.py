@@ -146,6 +146,10 @@ class Store(Protocol):
         """``sqlite`` or ``postgresql``."""
         ...
 
+    async def warm(self) -> None:
+        """Have ready what the first events would wait for; never raises for a database that is away."""
+        ...
+
     def write(self) -> AbstractAsyncContextManager[Transaction]:
         """A transaction that commits when it is left without an exception.
 

@@ -42,6 +42,7 @@ class Pool:
             isolation_level="AUTOCOMMIT",
             pool_size=CONNECTIONS,
             max_overflow=0,
+            pool_use_lifo=True,
             pool_timeout=guards.answer,
             connect_args={
                 "async_creator_fn": HostChooser(),

@@ -26,9 +26,17 @@ from faultwire_consumer.store.partition import make_partition
 from faultwire_consumer.store.pool import DRIVER_ERRORS, Pool
 from faultwire_consumer.store.schema import QUARANTINE_DAY
 from faultwire_shared.event_id import day_of
+from faultwire_shared.logs import get_logger
+
+WARM_CONNECTIONS: Final = 4
+"""Two batches in flight of the lane that is busy, one of another, and the outbox."""
+PLANNED_ANEW: Final = 5
+"""PostgreSQL's custom plans of a prepared statement before it considers a generic one."""
 
 _END_SECONDS: Final = 2.0
 """For a transaction's last word where it is wanted only out of politeness."""
+
+log = get_logger(__name__)
 
 
 class PostgresqlTransaction:
@@ -86,6 +94,23 @@ class PostgresqlStore:
         self._pool = Pool(url, guards)
         self._partitions: set[date] = {QUARANTINE_DAY}
 
+    async def warm(self) -> None:
+        """Open the first connections, and let each plan the hot statements before an event waits for it.
+
+        A new connection asks for the types of their arrays and plans each of them five times for
+        its values, then once for all: 100 ms and more, which the first events would wait for.
+        """
+        warming = (self._warm_one() for _ in range(WARM_CONNECTIONS))
+        failures = [one for one in await asyncio.gather(*warming, return_exceptions=True) if one is not None]
+        if failures:  # whoever needs the store meets them too
+            log.warning("store.not_warmed", why=str(failures[0]))
+
+    async def _warm_one(self) -> None:
+        async with self._connection() as (_, driver):
+            for _ in range(PLANNED_ANEW + 1):
+                await driver.fetch(sql.RECORD, *sql.columns_of(()), (), BODIES_MOST)
+                await driver.execute(sql.REGISTER, *sql.register_columns((), ()))
+
     @asynccontextmanager
     async def write(self) -> AsyncIterator[PostgresqlTransaction]:
         """A transaction at READ COMMITTED."""
@@ -98,13 +123,9 @@ class PostgresqlStore:
             return (await connection.execute(statement)).all()
 
     async def register(self, fingerprints: Sequence[NewFingerprint], sightings: Sequence[Sighting]) -> None:
-        """Make fingerprints and sightings known, each kind in one statement."""
-        new = sorted(fingerprints, key=lambda one: one.fingerprint)
+        """Make fingerprints and sightings known, in one statement."""
         async with self._connection() as (_, driver):
-            if new:
-                await driver.execute(sql.REGISTER, *sql.register_columns(new))
-            if sightings:
-                await driver.execute(sql.SIGHT, *sql.sighting_columns(sightings))
+            await driver.execute(sql.REGISTER, *sql.register_columns(fingerprints, sightings))
 
     async def prepare_days(self, days: frozenset[date]) -> None:
         """Make the partitions of days that this process has not seen yet."""

@@ -145,18 +145,19 @@ WITH src AS (
   INSERT INTO faultwire.fingerprints (fingerprint, version, digest, service, incident_id, parts, created_at)
   SELECT fingerprint, version, digest, service, incident_id, parts, at FROM src ORDER BY fingerprint
   ON CONFLICT DO NOTHING RETURNING incident_id
+), seen AS (
+  INSERT INTO faultwire.sightings (fingerprint, environment, release, created_at)
+  SELECT f, e, r, now() FROM unnest($13::bytea[], $14::text[], $15::text[]) AS s(f, e, r)
+  WHERE (SELECT count(*) FROM known) >= 0 ORDER BY 1, 2, 3
+  ON CONFLICT DO NOTHING
 )
 INSERT INTO faultwire.incidents (id, service, title, culprit, severity, category, code, status, episode,
     count, first_seen_at, last_seen_at, search_text)
 SELECT incident_id, service, title, culprit, severity, category, code, 'open', 1, 0, at, at, search_text
 FROM src JOIN known USING (incident_id) ORDER BY incident_id
 """
-
-SIGHT: Final = """
-INSERT INTO faultwire.sightings (fingerprint, environment, release, created_at)
-SELECT f, e, r, now() FROM unnest($1::bytea[], $2::text[], $3::text[]) AS s(f, e, r) ORDER BY 1, 2, 3
-ON CONFLICT DO NOTHING
-"""
+"""New fingerprints, their incidents, and in which environments and releases which were seen. That `known`
+is counted makes it come first: workers that register the same take the rows in one order."""
 
 EARLIER: Final = """
 SELECT event_id FROM faultwire.events
@@ -261,8 +262,9 @@ def _touched(row: Any) -> Touched:
     )
 
 
-def register_columns(new: Sequence[NewFingerprint]) -> tuple[list[Any], ...]:
-    """New fingerprints as the statement's arrays."""
+def register_columns(new: Sequence[NewFingerprint], sightings: Sequence[Sighting]) -> tuple[list[Any], ...]:
+    """New fingerprints and sightings as the statement's arrays, in the lock order."""
+    new = sorted(new, key=lambda one: one.fingerprint)
     return (
         [one.fingerprint for one in new],
         [one.version for one in new],
@@ -276,12 +278,6 @@ def register_columns(new: Sequence[NewFingerprint]) -> tuple[list[Any], ...]:
         [one.code for one in new],
         [one.occurred_at for one in new],
         [one.search_text for one in new],
-    )
-
-
-def sighting_columns(sightings: Sequence[Sighting]) -> tuple[list[Any], ...]:
-    """Sightings as the statement's arrays."""
-    return (
         [one.fingerprint for one in sightings],
         [one.environment for one in sightings],
         [one.release for one in sightings],

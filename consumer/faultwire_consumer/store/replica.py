@@ -95,6 +95,10 @@ class ReplicatedStore:
         else:
             self._away.set()
 
+    async def warm(self) -> None:
+        """Have the primary ready; the replica is looked at every second."""
+        await self._primary.warm()
+
     async def read(self, statement: Executable) -> Sequence[Row[Any]]:
         """Run one query, on the replica where that will do."""
         if not self._must_ask_primary():

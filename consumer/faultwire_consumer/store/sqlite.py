@@ -10,7 +10,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import date
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -28,6 +28,7 @@ from faultwire_consumer.store.contract import (
     NewFingerprint,
     Sighting,
     StoreTakenError,
+    StoreUnavailableError,
 )
 from faultwire_consumer.store.failure import translate_sqlite, unavailable
 from faultwire_consumer.store.file_lock import take_file
@@ -131,6 +132,11 @@ class SqliteStore:
             upgrade(connection)
             # Whoever had one is gone: the file is this process's now.
             connection.execute(update(leases).values(expires_at=_EPOCH))
+
+    async def warm(self) -> None:
+        """Open a first reader; the writer has its connection since the file was taken."""
+        with suppress(StoreUnavailableError):
+            await self.ping()
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[SqliteTransaction]:

@@ -48,23 +48,24 @@ async def load_standing(tx: Transaction, incident_id: int) -> Standing | None:
 async def apply_transitions(tx: Transaction, transitions: Sequence[Transition]) -> None:
     """Write the transitions and their history: two statements, however many there are.
 
-    Rows are written in the order of their ids, so that parallel workers cannot deadlock.
+    Rows are written in the order of their ids, so that parallel workers cannot deadlock. An incident
+    that was just opened is registered as open: it has nothing but a history to be written.
     """
     if not transitions:
         return
     ordered = sorted(transitions, key=lambda transition: transition.incident_id)
-    await tx.execute(
-        _UPDATE,
-        [
-            {
-                "key": transition.incident_id,
-                "after": transition.after.value,
-                "new_episode": transition.episode,
-                "new_resolved_at": transition.resolved_at,
-            }
-            for transition in ordered
-        ],
-    )
+    changed = [
+        {
+            "key": transition.incident_id,
+            "after": transition.after.value,
+            "new_episode": transition.episode,
+            "new_resolved_at": transition.resolved_at,
+        }
+        for transition in ordered
+        if transition.before is not None
+    ]
+    if changed:
+        await tx.execute(_UPDATE, changed)
     await tx.execute(
         _INSERT,
         [
