@@ -1,6 +1,7 @@
 """Critical batches go first, and nobody waits for ever."""
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -50,6 +51,30 @@ async def test_a_flood_of_critical_batches_stops_no_other_lane() -> None:
     precedence = Precedence(patience=0.0)
     async with precedence.turn(Lane.CRITICAL), precedence.turn(Lane.ROUTINE):
         pass
+
+
+async def test_two_batches_of_the_other_lanes_are_in_work_and_each_lane_may_have_one() -> None:
+    precedence, begun, end = Precedence(FOR_EVER), list[Lane](), asyncio.Event()
+
+    async def work(lane: Lane) -> None:
+        async with precedence.turn(lane):
+            begun.append(lane)
+            await end.wait()
+
+    async with asyncio.TaskGroup() as group:
+        for lane in (Lane.ROUTINE, Lane.ROUTINE, Lane.ROUTINE, Lane.HIGH, Lane.HIGH):
+            group.create_task(work(lane))
+            await asyncio.sleep(0)
+        assert begun == [Lane.ROUTINE, Lane.ROUTINE, Lane.HIGH]
+        end.set()
+    assert sorted(begun) == sorted([Lane.ROUTINE] * 3 + [Lane.HIGH] * 2)
+
+
+async def test_a_batch_that_hangs_holds_no_other_lane_and_its_own_not_for_ever() -> None:
+    precedence = Precedence(patience=0.0)
+    async with AsyncExitStack() as hanging:
+        for lane in (Lane.ROUTINE, Lane.ROUTINE, Lane.HIGH, Lane.HIGH, Lane.ROUTINE):
+            await hanging.enter_async_context(precedence.turn(lane))
 
 
 async def test_a_critical_batch_that_fails_holds_nobody_back() -> None:
