@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Table, func, inspect, select, text
+from structlog.testing import capture_logs
+from tests.servers.postgresql import PostgreSQL
 
 from faultwire_consumer.domain.incident import Status, Transition, TransitionReason
 from faultwire_consumer.store import migrate, schema_version
@@ -343,6 +345,16 @@ async def test_warming_opens_connections_and_writes_nothing(store: Store) -> Non
     await store.register([new()], [])
     await record(store, [row()])
     assert await sum_of(store, incidents.c.count) == 1
+
+
+async def test_warming_waits_for_nobody_who_holds_a_table(current_postgresql: PostgreSQL) -> None:
+    store = await open_store(current_postgresql.url)
+    with capture_logs() as told:
+        async with store.write() as tx:
+            await tx.execute(text("LOCK TABLE faultwire.events IN SHARE MODE"))
+            await store.warm()
+    assert "could not obtain lock" in told[0]["why"]
+    await store.close()
 
 
 async def test_warming_a_database_that_is_away_is_left_to_whoever_needs_it() -> None:

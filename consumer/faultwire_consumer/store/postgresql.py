@@ -98,7 +98,8 @@ class PostgresqlStore:
         """Open the first connections, and let each plan the hot statements before an event waits for it.
 
         A new connection asks for the types of their arrays and plans each of them five times for
-        its values, then once for all: 100 ms and more, which the first events would wait for.
+        its values, then once for all: 100 ms and more, which the first events would wait for. Nothing
+        is waited for: a worker takes events in while somebody holds a table.
         """
         warming = (self._warm_one() for _ in range(WARM_CONNECTIONS))
         failures = [one for one in await asyncio.gather(*warming, return_exceptions=True) if one is not None]
@@ -106,7 +107,8 @@ class PostgresqlStore:
             log.warning("store.not_warmed", why=str(failures[0]))
 
     async def _warm_one(self) -> None:
-        async with self._connection() as (_, driver):
+        async with self._connection() as (_, driver), _transaction(driver):
+            await driver.execute(sql.LOCK)
             for _ in range(PLANNED_ANEW + 1):
                 await driver.fetch(sql.RECORD, *sql.columns_of(()), (), BODIES_MOST)
                 await driver.execute(sql.REGISTER, *sql.register_columns((), ()))

@@ -159,6 +159,12 @@ FROM src JOIN known USING (incident_id) ORDER BY incident_id
 """New fingerprints, their incidents, and in which environments and releases which were seen. That `known`
 is counted makes it come first: workers that register the same take the rows in one order."""
 
+LOCK: Final = """
+LOCK TABLE faultwire.events, faultwire.fingerprints, faultwire.incidents, faultwire.edge_bodies,
+    faultwire.hourly, faultwire.sightings IN ROW EXCLUSIVE MODE NOWAIT
+"""
+"""What the two statements above take anyway, or an error at once where somebody is in the way."""
+
 EARLIER: Final = """
 SELECT event_id FROM faultwire.events
 WHERE (occurred_day, event_id) IN (SELECT * FROM unnest($1::date[], $2::text[]))
