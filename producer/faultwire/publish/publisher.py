@@ -126,9 +126,11 @@ class Publisher:
             async with asyncio.timeout(seconds):
                 while self._buffer.held or (self._buffer.spooled and not self._failing):
                     self._progress.clear()
-                    # The spool's thread takes events too, and tells nobody.
+                    # The spool's thread takes events too, and tells nobody. Not by `wait_for`: on 3.11 it
+                    # drops a cancellation that comes with the progress, and with it the time's end.
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(self._progress.wait(), _LOOK_SECONDS)
+                        async with asyncio.timeout(_LOOK_SECONDS):
+                            await self._progress.wait()
         except TimeoutError:
             return not self._buffer.held
         return True

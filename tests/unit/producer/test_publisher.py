@@ -8,10 +8,11 @@ import pytest
 from tests.clock import FixedClock
 from tests.unit.producer.fakes import FakeTransport, no_delays, until
 
-from faultwire.publish.buffer import TICKET_BYTES, BufferLimit
+from faultwire.publish.buffer import TICKET_BYTES, Buffer, BufferLimit
 from faultwire.publish.loss import LOG_SECONDS, Losses, LossReason
 from faultwire.publish.outlet import Outlet
 from faultwire.publish.pace import WINDOW
+from faultwire.publish.publisher import Publisher
 from faultwire.publish.ticket import Ticket
 from faultwire.publish.transport import Busy, Outgoing, Refused, TransportDown
 from faultwire_shared import codec
@@ -253,6 +254,24 @@ async def test_closing_counts_what_is_left_as_lost(transport: FakeTransport, los
     assert late.state.reason == "manager_closed"
     assert losses.by_reason() == {"shutdown": 3, "manager_closed": 1}
     assert outlet.buffer.held == 0
+
+
+async def test_a_drain_ends_in_its_time_however_often_an_attempt_ends_meanwhile(
+    transport: FakeTransport, losses: Losses
+) -> None:
+    buffer = Buffer(losses)
+    buffer.put(ticket())
+    publisher = Publisher(buffer, transport, losses, delays=no_delays)
+
+    async def end_attempts() -> None:
+        while True:
+            publisher._progress.set()
+            await asyncio.sleep(0)
+
+    attempts = asyncio.create_task(end_attempts())
+    for _ in range(20):
+        assert not await publisher.drain(0.005)
+    attempts.cancel()
 
 
 async def test_events_of_other_threads_are_published_too(outlet: Outlet, transport: FakeTransport) -> None:
