@@ -17,6 +17,7 @@ from tests.faults.spool_reader import spooled_ids
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.worker import FAULTWIRE
+from tests.waiting import until
 
 pytestmark = pytest.mark.may_block("starts processes")
 
@@ -37,14 +38,24 @@ asyncio.run(main())
 """
 
 
-async def leave_spool(service: str) -> list[str]:
-    """A service that spooled its events, and was then killed."""
+async def leave_spool(service: str, home: Path) -> list[str]:
+    """A service that spooled its events, and was then killed, once it had noted how many they are.
+
+    What it notes may come after what it says, and may be less than there is.
+    """
+
+    async def is_noted() -> bool:
+        _, out, _ = await command("spool", "status", "--json", cwd=home, XDG_STATE_HOME=str(home / "state"))
+        spools = json.loads(out)["spools"]
+        return any((each["service"], each["high"]) == (service, EVENTS) for each in spools)
+
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", SERVICE, service, str(EVENTS), stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     async with asyncio.timeout(60):
         ids = (await process.stdout.readuntil(b"THE END\n")).decode().split()[:-2]
+    await until(is_noted, f"{service} has noted its events")
     process.kill()
     await process.wait()
     return ids
@@ -56,7 +67,7 @@ async def test_status_and_drain_from_a_kill_to_the_store(
     await declare(rabbitmq.url)
     await upgrade(postgresql)
     state = {"XDG_STATE_HOME": str(tmp_path / "state")}
-    ids = [*await leave_spool("billing"), *await leave_spool("shop")]
+    ids = [*await leave_spool("billing", tmp_path), *await leave_spool("shop", tmp_path)]
     _, out, _ = await command("spool", "status", "--json", cwd=tmp_path, **state)
     spools = {spool["service"]: spool for spool in json.loads(out)["spools"]}
     assert {service: (spool["owned"], spool["high"]) for service, spool in spools.items()} == {
