@@ -4,7 +4,6 @@ The exception carries the id of its event, as text: anything else might keep it 
 id stands for is remembered here, for a while: an exception object that is raised anew later is a new error.
 """
 
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -27,7 +26,8 @@ class Recent:
 
     def forget(self) -> None:
         """Start anew in a forked child."""
-        self._lock = threading.RLock()
+        # Without a lock, as each step is one of the dict's own: a signal's handler that waited for the
+        # storm's lock in the midst of this, and a destructor that waited for this one, hung both.
         self._responses: dict[str, tuple[float, ErrorResponse]] = {}
 
     def remember(self, error: object, response: ErrorResponse) -> None:
@@ -38,13 +38,12 @@ class Recent:
             error.__dict__[MARK] = response.error_id
         except Exception:  # noqa: BLE001 - a class may forbid it in any way it likes
             return
-        with self._lock:
-            self._responses.pop(response.error_id, None)
-            self._responses[response.error_id] = self._clock(), response
-            if len(self._responses) > REMEMBERED:
-                # A signal's handler may have come in between, and taken it or added one.
-                with suppress(RuntimeError):
-                    self._responses.pop(next(iter(self._responses)), None)
+        self._responses.pop(response.error_id, None)
+        self._responses[response.error_id] = self._clock(), response
+        if len(self._responses) > REMEMBERED:
+            # Another thread or a signal's handler may have come in between, and taken it or added one.
+            with suppress(RuntimeError):
+                self._responses.pop(next(iter(self._responses)), None)
 
     def find(self, error: object) -> ErrorResponse | None:
         """The response to this very exception, where it was handed over just now."""
