@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from msgspec import Struct
@@ -10,6 +11,8 @@ from msgspec import Struct
 from faultwire.burst import BurstKey, burst_key, codes_of
 from faultwire.emitter import Emitter
 from faultwire.publish import farewell
+from faultwire.publish.critical_section import SECTION
+from faultwire.publish.own_thread import OwnThread
 from faultwire.publish.ticket import Ticket
 from faultwire.sighting import Sighting
 from faultwire.storm import Admission, Storm
@@ -45,8 +48,10 @@ class Collapser:
 
     def _start_anew(self) -> None:
         self._sending = threading.RLock()
-        self._opened = threading.Condition()
-        self._thread: threading.Thread | None = None
+        # Taken until a window opens. Not an Event, which a signal's handler may find half set.
+        self._opened = threading.Lock()
+        self._opened.acquire()
+        self._thread: OwnThread | None = None
 
     def enter(self, sighting: Sighting) -> Ticket | Entry:
         """The ticket of the window that the error has joined, or how its event is to be emitted."""
@@ -65,20 +70,25 @@ class Collapser:
 
     def emit(self, event: Event, entry: Entry, *, at_once: bool) -> Ticket:
         """Hand the event over, or keep it in a window until that closes."""
+        ticket = Ticket(event_id=event.id)
         if entry.admission is Admission.WHOLE or entry.key is None:
-            return self._emitter.emit(event, at_once=at_once)
-        prepared = self._emitter.prepare(event)
-        if isinstance(prepared, Ticket):
-            return prepared
-        ticket = self.storm.open(entry.key, prepared, Ticket(event_id=event.id), now=self._clock())
+            self._emitter.emit(event, ticket, at_once=at_once)
+            return ticket
+        prepared = self._emitter.prepare(event, ticket)
+        if prepared is None:
+            return ticket
+        ticket = self.storm.open(entry.key, prepared, ticket, now=self._clock())
         self._see_that_it_closes()
         return ticket
 
     def close_windows(self, before: float | None = None) -> None:
-        """Hand over the events of the windows that end by then, or of all."""
+        """Hand over the events of the windows that end by then, or of all; wait for who is at it already."""
         with self._sending:
-            for window in self.storm.close(before):
-                self._emitter.send(window.closed(), window.ticket)
+            self._send(before)
+
+    def _send(self, before: float | None) -> None:
+        for window in self.storm.close(before):
+            self._emitter.send(window.closed(), window.ticket)
 
     def hand_over(self) -> None:
         """Hand over everything: the process ends."""
@@ -95,26 +105,40 @@ class Collapser:
         self._start_anew()
 
     def _see_that_it_closes(self) -> None:
-        with self._opened:
-            if self._thread is None:
-                thread = self._thread = threading.Thread(
-                    target=self._run, name="faultwire storm", daemon=True
-                )
-                try:
-                    thread.start()
-                except RuntimeError:  # the system gives no thread, as when the interpreter ends
-                    self._thread = None
-            self._opened.notify()
-        if self._thread is None:
-            self.close_windows()
+        if self._thread is None and not self._start_thread():
+            # Without `_sending`: an error waits for nobody, and whoever closes may be logging.
+            self._send(None)
+            return
+        with suppress(RuntimeError):  # the thread has not yet heard of the one before
+            self._opened.release()
+
+    def _start_thread(self) -> bool:
+        """Start it, unless there is one; False where the system gives none, as when the interpreter ends."""
+        thread = OwnThread("faultwire storm", self._run)
+        with SECTION.lock:
+            if self._thread is not None:
+                return True
+            self._thread = thread
+        is_started = thread.start()
+        if not is_started:
+            self._thread = None
+        return is_started
 
     def _run(self) -> None:
         while True:
-            with self._opened:
-                due = self.storm.next_close()
-                if due is None and not self._opened.wait(IDLE_SECONDS) and self.storm.next_close() is None:
-                    self._thread = None
-                    return
+            due = self.storm.next_close()
             if due is not None:
                 time.sleep(max(0.0, due - self._clock()))
                 self.close_windows(self._clock())
+            elif self._ends():
+                return
+
+    def _ends(self) -> bool:
+        """Wait for the next window; whether none came for long, and the thread's place is free again."""
+        if self._opened.acquire(timeout=IDLE_SECONDS):
+            return False
+        with SECTION.lock:
+            if self.storm.windows:
+                return False
+            self._thread = None
+        return True

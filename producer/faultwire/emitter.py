@@ -45,23 +45,22 @@ class Emitter:
         """The same processors with another way out."""
         return Emitter(self._processors, account, losses, outlet, scrubber=self._scrubber)
 
-    def emit(self, event: Event, *, at_once: bool) -> Ticket:
+    def emit(self, event: Event, ticket: Ticket, *, at_once: bool = False) -> None:
         """Hand the event over; ``at_once`` to the disk as well. Never raises."""
-        kept = self.prepare(event)
-        if isinstance(kept, Ticket):
-            return kept
-        ticket = Ticket(event_id=event.id)
-        self.send(kept, ticket, at_once=at_once)
-        return ticket
+        kept = self.prepare(event, ticket)
+        if kept is not None:
+            self.send(kept, ticket, at_once=at_once)
 
-    def prepare(self, event: Event) -> Event | Ticket:
-        """The event as the processors leave it, or the ticket of one that goes nowhere."""
+    def prepare(self, event: Event, ticket: Ticket) -> Event | None:
+        """The event as the processors leave it; None, with the ticket refused, where it goes nowhere."""
         if self._outlet is None:
-            return Ticket(event_id=event.id, state=refused("disabled"))
+            ticket.settle(refused("disabled"))
+            return None
         kept, failures = chain.run(self._processors, event)
         self._processor_failures += failures
         if kept is None:
-            return self.lose(event.id, LossReason.PROCESSOR)
+            self.lose(ticket, LossReason.PROCESSOR)
+            return None
         return kept if self._scrubber is None else self._scrubber.scrub(kept)
 
     def send(self, event: Event, ticket: Ticket, *, at_once: bool = False) -> None:
@@ -84,15 +83,16 @@ class Emitter:
         ticket.routing_key = self._key(event)
         outlet.put(ticket, at_once=at_once)
 
-    def lose(self, event_id: str, reason: LossReason) -> Ticket:
-        """The ticket of an event that gets no number, with its loss counted."""
+    def lose(self, ticket: Ticket, reason: LossReason) -> None:
+        """Refuse what gets no number, and count its loss."""
         if self._outlet is None:
-            return Ticket(event_id=event_id, state=refused("disabled"))
+            ticket.settle(refused("disabled"))
+            return
         self._losses.count(reason, numbers=(None,))
-        return Ticket(event_id=event_id, state=refused(reason.value))
+        ticket.settle(refused(reason.value))
 
-    def stats(self, handled: int, *, collapsed: int, windows: int) -> Stats:
-        """What has been done so far with what was handled, of which some wait in windows of a storm."""
+    def stats(self, handled: int, *, collapsed: int, waiting: int) -> Stats:
+        """What has been done so far with what was handled, of which some wait before the buffer."""
         figures = self._outlet.buffer.figures() if self._outlet is not None else None
         lost = figures.lost if figures else self._losses.by_reason()
         return Stats(
@@ -102,7 +102,7 @@ class Emitter:
             adopted=figures.adopted if figures else 0,
             refused=lost.get(LossReason.REFUSED.value, 0),
             lost=lost,
-            buffered=windows + (figures.held if figures else 0),
+            buffered=waiting + (figures.held if figures else 0),
             collapsed=collapsed,
             processor_failures=self._processor_failures,
         )

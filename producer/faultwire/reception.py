@@ -6,11 +6,13 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from typing import Any, Final, Literal, Self, Unpack
 
 from faultwire import scope
 from faultwire.answer import respond
+from faultwire.aside import Aside
 from faultwire.binding import Binding
 from faultwire.breadcrumb import BREADCRUMBS
 from faultwire.capture import SDK, Clock, Origin, capture
@@ -25,6 +27,7 @@ from faultwire.processors import Processor
 from faultwire.publish import farewell
 from faultwire.publish.account import Account, new_producer_id
 from faultwire.publish.choice import spool_for, spool_path_for, transport_for
+from faultwire.publish.critical_section import SECTION
 from faultwire.publish.loss import Losses
 from faultwire.publish.outlet import Outlet
 from faultwire.publish.ticket import Ticket
@@ -35,7 +38,7 @@ from faultwire.response import ErrorResponse
 from faultwire.settings import read_settings
 from faultwire.sighting import ExtraFields, Extras, Sighting, sight
 from faultwire.stats import Stats
-from faultwire_shared.event import NAME_CHARACTERS, ErrorSeverity
+from faultwire_shared.event import NAME_CHARACTERS, ErrorSeverity, Event
 from faultwire_shared.event_id import new_event_id
 from faultwire_shared.snapshot import clean_text
 
@@ -135,6 +138,7 @@ class Reception(Binding):
         self._gate = Gate(ignore_errors, sample_rate)
         self._frames = FrameReader(in_app_include, in_app_exclude)
         self._recent = Recent()
+        self._aside = Aside()
         self._handled = count(1)
         self._handled_now = 0
         losses = Losses()
@@ -228,22 +232,53 @@ class Reception(Binding):
 
     def _ticket(self, sighting: Sighting, *, at_once: bool) -> tuple[Ticket, str | None]:
         """The ticket of the event that stands for the error, and the error's text where that was read."""
+        if SECTION.is_ours():
+            return self._set_aside(sighting), None
         refusal = self._gate.refuses(sighting.error)
         if refusal is not None:
-            return self._emitter.lose(new_event_id(sighting.at), refusal), None
+            ticket = Ticket(event_id=new_event_id(sighting.at))
+            self._emitter.lose(ticket, refusal)
+            return ticket, None
         entry = self._collapser.enter(sighting)
         if isinstance(entry, Ticket):
             return entry, None
-        event = capture(
+        event = self._capture(sighting)
+        ticket = self._collapser.emit(event, entry, at_once=at_once)
+        log_handled(event, sighting.error, self._scrubber)
+        return ticket, event.message
+
+    def _capture(self, sighting: Sighting) -> Event:
+        return capture(
             sighting,
             event_id=new_event_id(sighting.at),
             origin=self._origin,
             frames=self._frames,
             scope=scope.current(),
         )
-        ticket = self._collapser.emit(event, entry, at_once=at_once)
-        log_handled(event, sighting.error, self._scrubber)
-        return ticket, event.message
+
+    def _set_aside(self, sighting: Sighting) -> Ticket:
+        """The ticket of an error that interrupted the critical section, where nothing may be waited for.
+
+        It becomes an event of its own, also in a burst: which windows are open is not to be asked in here.
+        """
+        refusal = self._gate.refuses(sighting.error)
+        if refusal is not None:
+            ticket = Ticket(event_id=new_event_id(sighting.at))
+            self._aside.put(partial(self._emitter.lose, ticket, refusal))
+            return ticket
+        event = self._capture(sighting)
+        ticket = Ticket(event_id=event.id)
+        self._aside.put(partial(self._emit_and_log, event, ticket, sighting.error))
+        return ticket
+
+    def _emit_and_log(self, event: Event, ticket: Ticket, error: object) -> None:
+        self._emitter.emit(event, ticket)
+        log_handled(event, error, self._scrubber)
+
+    def _hand_over(self) -> None:
+        """See that all that waits before the buffer is in it."""
+        self._aside.hand_over()
+        self._collapser.close_windows()
 
     def guard(
         self,
@@ -266,7 +301,8 @@ class Reception(Binding):
     def stats(self) -> Stats:
         """What has been done so far."""
         storm = self._collapser.storm
-        return self._emitter.stats(self._handled_now, collapsed=storm.collapsed, windows=storm.windows)
+        waiting = len(self._aside) + storm.windows
+        return self._emitter.stats(self._handled_now, collapsed=storm.collapsed, waiting=waiting)
 
     def flush_on_sigterm(self) -> None:
         """As the option says, take the place of SIGTERM's default action: again where a host has reset it."""
@@ -301,6 +337,7 @@ class Reception(Binding):
         self._handled = count(1)
         self._handled_now = 0
         self._recent.forget()
+        self._aside.forget()
         self._emitter.forget()
         self._collapser.forget()
         self._attend()

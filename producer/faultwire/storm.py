@@ -4,9 +4,7 @@ A key may send so many events at once, and one a second after that. What comes f
 event of its first call, which goes out with the count of all when the window closes. Nothing here publishes.
 """
 
-import threading
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
 from types import CodeType
@@ -15,6 +13,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from faultwire.burst import BurstKey
+from faultwire.publish.critical_section import SECTION
 from faultwire.publish.ticket import Ticket
 from faultwire_shared.event import COUNT_MAXIMUM, Event
 
@@ -92,8 +91,6 @@ class Storm:
         self._start_anew()
 
     def _start_anew(self) -> None:
-        # Reentrant: a signal handler or a destructor may hand over an error of its own in the midst of it.
-        self._lock = threading.RLock()
         self._bursts: dict[BurstKey, Burst] = {}
         self._open: dict[BurstKey, Window] = {}
 
@@ -109,10 +106,9 @@ class Storm:
 
         ``codes`` gives what the key names by its address, once for each key.
         """
-        with self._lock:
-            burst = self._bursts.get(key)
-            if burst is None:
-                burst = self._remember(key, Burst(codes(), now))
+        # Another thread may forget it meanwhile: then this error is the last of it.
+        burst = self._bursts.get(key) or self._remember(key, Burst(codes(), now))
+        with SECTION.lock:
             if burst.window is not None:
                 return self._join(burst.window, at)
             if burst.spends(now) or len(self._open) >= WINDOWS:
@@ -121,7 +117,7 @@ class Storm:
 
     def open(self, key: BurstKey, event: Event, ticket: Ticket, *, now: float) -> Ticket:
         """Open a window with the event; where another thread was faster, join its window."""
-        with self._lock:
+        with SECTION.lock:
             window = self._open.get(key)
             if window is not None:
                 self.collapsed += 1
@@ -134,12 +130,9 @@ class Storm:
 
     def close(self, before: float | None = None) -> list[Window]:
         """Take the windows that end by then, or all; each is then somebody else's to publish."""
-        with self._lock:
-            # Copies, as a destructor may open another in the midst of it.
-            ended = [
-                key for key, one in list(self._open.items()) if before is None or one.closes_at <= before
-            ]
-            windows = [self._open.pop(key) for key in ended if key in self._open]
+        with SECTION.lock:
+            ended = [key for key, one in self._open.items() if before is None or one.closes_at <= before]
+            windows = [self._open.pop(key) for key in ended]
             for window in windows:
                 if window.burst is not None:
                     window.burst.window = None
@@ -147,8 +140,8 @@ class Storm:
 
     def next_close(self) -> float | None:
         """When the next window ends."""
-        with self._lock:
-            return min((window.closes_at for window in list(self._open.values())), default=None)
+        with SECTION.lock:
+            return min((window.closes_at for window in self._open.values()), default=None)
 
     def forget(self) -> None:
         """Start anew in a forked child: what is open is the parent's to count."""
@@ -162,8 +155,8 @@ class Storm:
         return window.join(at)
 
     def _remember(self, key: BurstKey, burst: Burst) -> Burst:
-        self._bursts[key] = burst
-        if len(self._bursts) > KEYS:
-            with suppress(RuntimeError):  # a signal's handler came in between
-                self._bursts.pop(next(iter(self._bursts)), None)
+        with SECTION.lock:
+            burst = self._bursts.setdefault(key, burst)
+            if len(self._bursts) > KEYS:
+                del self._bursts[next(iter(self._bursts))]
         return burst

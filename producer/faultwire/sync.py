@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar, Unpack
 
 from faultwire.publish import farewell
+from faultwire.publish.critical_section import SECTION
 from faultwire.publish.loop_thread import LoopThread, load
 from faultwire.reception import Durability, Reception
 from faultwire.response import ErrorResponse
@@ -58,7 +59,7 @@ class SyncErrorManager(Reception):
         at_once = durability == "spooled"
         extras = Extras(context=context, **extra)
         response, ticket = self._handle(error, severity, user_message, extras, at_once=at_once)
-        if durability != "buffered" and self._outlet is not None and not self._loop_thread.is_current:
+        if durability != "buffered" and self._outlet is not None and self._may_wait:
             self._outlet.settle_blocking(ticket, self._confirm_timeout, on_disk=at_once)
         return response
 
@@ -71,7 +72,7 @@ class SyncErrorManager(Reception):
 
         What is on disk is waited for too, unless the broker is known to be away.
         """
-        self._collapser.close_windows()
+        self._hand_over()
         outlet = self._outlet
         if outlet is None:
             return True
@@ -84,6 +85,7 @@ class SyncErrorManager(Reception):
         Without a spool, what is left is counted as lost.
         """
         deadline = time.monotonic() + self._shutdown_timeout
+        self._aside.hand_over()
         self._collapser.stop()
         outlet = self._outlet
         if outlet is not None:
@@ -95,6 +97,10 @@ class SyncErrorManager(Reception):
         if self._outlet is None or not self._loop_thread.is_running:
             return None
         return self._loop_thread.submit(self._outlet.aclose(seconds))
+
+    @property
+    def _may_wait(self) -> bool:
+        return not (self._loop_thread.is_current or SECTION.is_ours())
 
     def _attend(self) -> None:
         if "_loop_thread" in self.__dict__:

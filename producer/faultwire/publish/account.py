@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from faultwire.publish.critical_section import SECTION
 from faultwire.publish.loss import Losses
 from faultwire.report import Identity, build_report, with_losses
 from faultwire.settings import slug_of
@@ -35,7 +36,6 @@ class Account:
         self._start_anew()
 
     def _start_anew(self) -> None:
-        self._lock = threading.RLock()
         self._disk = threading.Lock()
         self._last = 0
         self._ledger: Ledger | None = None
@@ -45,7 +45,7 @@ class Account:
 
     def next_number(self) -> int:
         """The number of one more event; where there is a ledger, a kill from now on cannot hide it."""
-        with self._lock:
+        with SECTION.lock:
             self._last += 1
             if self._ledger is not None:
                 self._ledger.cell[0] = self._last
@@ -95,7 +95,7 @@ class Account:
 
     def keep(self, report: ProducerReport) -> None:
         """Write the report where a kill cannot reach it."""
-        with self._lock:
+        with SECTION.lock:
             if self._ledger is not None:
                 self._ledger.write(report)
 
@@ -113,7 +113,7 @@ class Account:
             for inherited in self._inherited.values():
                 inherited.close(remove=False)
             self._inherited.clear()
-            with self._lock:
+            with SECTION.lock:
                 ledger, self._ledger = self._ledger, None
             if ledger is None:
                 return
@@ -133,7 +133,7 @@ class Account:
         self._start_anew()
 
     def _begin(self, ledger: "Ledger | None") -> None:
-        with self._lock:
+        with SECTION.lock:
             if ledger is not None:
                 ledger.cell[0] = self._last
             self._ledger = ledger

@@ -1,6 +1,5 @@
 """Events between the caller and the publisher: in memory, bounded, a queue per lane."""
 
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -8,6 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from faultwire.publish.critical_section import SECTION
 from faultwire.publish.loss import Losses, LossReason, Number
 from faultwire.publish.ticket import BUFFERED, CONFIRMED, SPOOLED, FinalState, Ticket, refused
 from faultwire_shared.event import BATCH_BYTES, BATCH_EVENTS, Lane
@@ -86,7 +86,6 @@ class Buffer:
         self._losses = losses
         self._room = {lane: int(limit.bytes * share) for lane, share in SHARES.items()}
         self._kept_room = int(limit.bytes * KEPT_SHARE)
-        self._lock = threading.RLock()
         self._lanes = {lane: _LaneQueue() for lane in Lane}
         self._bytes = 0
         self._sought = 0
@@ -94,7 +93,7 @@ class Buffer:
 
     def figures(self) -> Figures:
         """The counts, while no other thread can move an event from one to the other."""
-        with self._lock:
+        with SECTION.lock:
             return Figures(
                 confirmed=self.confirmed,
                 spooled=self.spooled,
@@ -107,7 +106,7 @@ class Buffer:
         """Take an event; False, with the loss counted and the ticket refused, when its lane is full."""
         queue = self._lanes[ticket.lane]
         size = len(ticket.body)
-        with self._lock:
+        with SECTION.lock:
             fits = self._bytes + size + TICKET_BYTES <= self._room[ticket.lane]
             if fits:
                 self.held += 1
@@ -136,7 +135,7 @@ class Buffer:
         queue = self._lanes[lane]
         taken: list[Ticket] = []
         size = 2  # the brackets
-        with self._lock:
+        with SECTION.lock:
             while queue.waiting and len(taken) < events:
                 size += len(queue.waiting[0].body) + 1
                 if taken and size > BATCH_BYTES:
@@ -154,7 +153,7 @@ class Buffer:
             What is on disk, and from now on there alone: this attempt failed, and memory is for what is new.
         """
         queue = self._lanes[lane]
-        with self._lock:
+        with SECTION.lock:
             back = [ticket for ticket in tickets if ticket in queue.taken]
             for ticket in back:
                 del queue.taken[ticket]
@@ -169,7 +168,7 @@ class Buffer:
     def settle(self, ticket: Ticket, state: FinalState) -> None:
         """Give an event that was taken, or comes from the spool, its final state, and its room to others."""
         taken = self._lanes[ticket.lane].taken
-        with self._lock:
+        with SECTION.lock:
             if ticket.decided:
                 return
             if ticket.state is BUFFERED:
@@ -182,7 +181,8 @@ class Buffer:
             if ticket in taken:
                 del taken[ticket]
                 self._let_go(ticket)
-            ticket.settle(state)
+            ticket.become(state)
+        ticket.wake()
 
     def unsettled(
         self, before: float, *, taken_before: float | None = None, most: int | None = SWEEP_EVENTS
@@ -194,7 +194,7 @@ class Buffer:
         """
         taken_before = before if taken_before is None else taken_before
         found: list[Ticket] = []
-        with self._lock:
+        with SECTION.lock:
             for queue in self._lanes.values():
                 old = [each for each in queue.taken if each.buffered_at <= taken_before and not each.settled]
                 for ticket in queue.waiting:
@@ -208,21 +208,23 @@ class Buffer:
     def move_to_spool(self, tickets: Iterable[Ticket]) -> Moved:
         """Settle as spooled what is on disk now; memory keeps it while there is room."""
         written, late = [], []
-        with self._lock:
+        with SECTION.lock:
             for ticket in tickets:
                 if ticket.settled:
                     late.append(ticket)
                     continue
                 self.held -= 1
                 self.spooled += 1
-                ticket.settle(SPOOLED)
+                ticket.become(SPOOLED)
                 written.append(ticket)
             left = self._leave_to_disk() if self._bytes > self._kept_room else []
+        for ticket in written:
+            ticket.wake()
         return Moved([ticket for ticket in written if ticket.body], left, late)
 
     def leave_to_disk(self) -> list[Ticket]:
         """Keep in memory nothing that is on disk too, but for what is under way; what was let go."""
-        with self._lock:
+        with SECTION.lock:
             return self._leave_to_disk()
 
     def _leave_to_disk(self) -> list[Ticket]:
@@ -243,25 +245,25 @@ class Buffer:
 
     def adopt(self, *, events: int) -> None:
         """Count events that another process left in the spool."""
-        with self._lock:
+        with SECTION.lock:
             self.adopted += events
             self.spooled += events
 
     def lose_spooled(self, reason: LossReason, *, events: int, numbers: Iterable[Number | None] = ()) -> None:
         """Count events that the spool had and has no more, with those of their numbers that are known."""
-        with self._lock:
+        with SECTION.lock:
             self.spooled -= events
             self._losses.add(reason, events, numbers=numbers)
         self._losses.tell(reason)
 
     def seek_spooled(self, below: int) -> None:
         """The file is damaged; its events, in rows below that number, stay counted while they are sought."""
-        with self._lock:
+        with SECTION.lock:
             self._sought, self._sought_below = self.spooled, below
 
     def find_spooled(self, *, events: int) -> None:
         """Count events that were salvaged; beyond those sought they are deleted ones that came back."""
-        with self._lock:
+        with SECTION.lock:
             more = max(0, events - self._sought)
             self._sought -= events - more
             self.adopted += more
@@ -269,7 +271,7 @@ class Buffer:
 
     def end_search(self) -> None:
         """Count as lost what was sought and not found."""
-        with self._lock:
+        with SECTION.lock:
             missing, self._sought = self._sought, 0
             self.spooled -= missing
             self._losses.add(LossReason.SPOOL_CORRUPT, missing)
@@ -277,7 +279,6 @@ class Buffer:
 
     def forget(self) -> None:
         """Start anew in a forked child: what is held is the parent's to deliver."""
-        self._lock = threading.RLock()
         self._lanes = {lane: _LaneQueue() for lane in Lane}
         self.is_away = False
         self._bytes = self.held = self.confirmed = self.spooled = self.adopted = self._sought = 0

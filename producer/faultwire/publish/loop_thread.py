@@ -11,7 +11,11 @@ import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor, Future
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
+
+from faultwire.publish.critical_section import SECTION
+from faultwire.publish.own_thread import OwnThread
 
 IMPORT_SECONDS: Final = 10.0
 """A fork waits so long for what the thread imports."""
@@ -47,9 +51,7 @@ class LoopThread:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        # Reentrant: a handler or a destructor may come here while the same thread is here already.
-        self._lock = threading.RLock()
-        self._thread: threading.Thread | None = None
+        self._thread: OwnThread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -60,26 +62,24 @@ class LoopThread:
     @property
     def is_current(self) -> bool:
         """Whether this is that thread, which must not wait for itself."""
-        return self._thread is not None and self._thread.ident == threading.get_ident()
+        return self._thread is not None and self._thread.is_current
 
     def start(self) -> bool:
         """See that there is a thread; False where the system gives none, as when the interpreter ends."""
-        with self._lock:
-            if self._thread is not None:
-                return True
-            loop = OwnLoop()
-            thread = threading.Thread(target=self._run, args=(loop,), name=self._name, daemon=True)
-            if self.is_running:  # a signal's handler was here meanwhile
-                loop.close()
-                return True
-            self._loop, self._thread = loop, thread
-            try:
-                thread.start()
-            except RuntimeError:
-                self._loop = self._thread = None
-                loop.close()
-                return False
+        if self._thread is not None:
             return True
+        loop = OwnLoop()
+        thread = OwnThread(self._name, partial(self._run, loop))
+        with SECTION.lock:
+            is_first = self._thread is None
+            if is_first:
+                self._loop, self._thread = loop, thread
+        if is_first and thread.start():
+            return True
+        loop.close()
+        if is_first:
+            self._loop = self._thread = None
+        return not is_first
 
     def post(self, callback: Callable[[], None]) -> None:
         """Call this in the loop, soon."""
@@ -111,7 +111,6 @@ class LoopThread:
     def leak(self) -> None:
         """In a forked child: the loop's selector and sockets are the parent's, and are never closed here."""
         _leaked.append((self._thread, self._loop))
-        self._lock = threading.RLock()
         self._thread = self._loop = None
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -119,7 +118,7 @@ class LoopThread:
             loop.run_forever()
             _end(loop)
         finally:
-            with self._lock:
+            with SECTION.lock:
                 if self._loop is loop:
                     self._loop = self._thread = None
 

@@ -1,13 +1,13 @@
 """What the client dropped and why: counted every time with its numbers, logged once per burst."""
 
 import logging
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Final
 
+from faultwire.publish.critical_section import SECTION
 from faultwire.publish.lost_number import LostNumbers
 from faultwire_shared.producer_report import LostRange
 
@@ -46,7 +46,6 @@ class Losses:
         self._told: dict[LossReason, tuple[float, int]] = {}
         self._numbers: dict[str, LostNumbers] = {}
         self._unnumbered: Counter[str] = Counter()
-        self._lock = threading.RLock()
 
     def count(self, reason: LossReason, events: int = 1, *, numbers: Iterable[Number | None] = ()) -> None:
         """Count so many events as lost; the first of a burst is logged at once, the rest every 10 s.
@@ -57,16 +56,16 @@ class Losses:
         self.tell(reason)
 
     def add(self, reason: LossReason, events: int = 1, *, numbers: Iterable[Number | None] = ()) -> None:
-        """Count without a word: for whoever holds a lock, as a log handler may hand over errors itself."""
+        """Count without a word: for whoever is in the critical section."""
         if events > 0:
-            with self._lock:
+            with SECTION.lock:
                 self._note(reason, events, numbers)
                 self._counts[reason] = self._counts.get(reason, 0) + events
 
     def tell(self, reason: LossReason) -> None:
         """Log what was counted, unless the reason was spoken of a moment ago."""
         now = self._clock()
-        with self._lock:
+        with SECTION.lock:
             total = self._counts.get(reason, 0)
             told_at, told = self._told.get(reason, (now - LOG_SECONDS, 0))
             if now - told_at < LOG_SECONDS or total == told:
@@ -76,7 +75,7 @@ class Losses:
 
     def close(self) -> None:
         """Log what was counted and not yet spoken of."""
-        with self._lock:
+        with SECTION.lock:
             told = {reason: told for reason, (_, told) in self._told.items()}
             silent = {reason: total - told.get(reason, 0) for reason, total in self._counts.items()}
             self._told = {reason: (self._clock(), total) for reason, total in self._counts.items()}
@@ -86,7 +85,6 @@ class Losses:
 
     def forget(self) -> None:
         """Start anew in a forked child."""
-        self._lock = threading.RLock()
         self._counts = {}
         self._told = {}
         self._numbers = {}
@@ -94,17 +92,17 @@ class Losses:
 
     def ranges(self) -> dict[str, list[LostRange]]:
         """The numbers that were lost, by producer."""
-        with self._lock:
+        with SECTION.lock:
             return {producer_id: numbers.ranges() for producer_id, numbers in self._numbers.items()}
 
     def unnumbered(self) -> Mapping[str, int]:
         """How many events were lost of which no number is known, by reason."""
-        with self._lock:
+        with SECTION.lock:
             return self._unnumbered.copy()
 
     def by_reason(self) -> dict[str, int]:
         """How many events were lost, by reason."""
-        with self._lock:
+        with SECTION.lock:
             return {reason.value: count for reason, count in self._counts.items()}
 
     def _note(self, reason: LossReason, events: int, numbers: Iterable[Number | None]) -> None:

@@ -20,6 +20,8 @@ from typing import Final
 
 from faultwire.publish import farewell
 from faultwire.publish.buffer import Buffer
+from faultwire.publish.critical_section import SECTION
+from faultwire.publish.own_thread import OwnThread
 from faultwire.publish.spool_directory import SpoolDirectory
 from faultwire.publish.spool_file import SpoolLimit, is_corrupt
 from faultwire.publish.spool_heir import ADOPT_SECONDS
@@ -68,9 +70,8 @@ class Spool:
         self._keeper = SpoolKeeper(
             self._directory, self._service, self._buffer, limit=self._limit, clock=self._clock
         )
-        self._thread: threading.Thread | None = None
-        # Both reentrant: a signal's handler or a destructor may hand over an event of its own at any moment.
-        self._starting = threading.RLock()
+        self._thread: OwnThread | None = None
+        # Reentrant: a signal's handler or a destructor may hand over an event of its own at any moment.
         self._wakes: SimpleQueue[None] = SimpleQueue()
         self.turning = threading.Lock()
         self._idle = True
@@ -91,26 +92,27 @@ class Spool:
 
     def start(self) -> None:
         """Start the thread; it opens the file, and adopts what dead processes left."""
-        with self._starting:
-            if self._thread is None and not self._ending:
-                thread = self._thread = threading.Thread(
-                    target=self._run, name="faultwire spool", daemon=True
-                )
-                try:
-                    thread.start()
-                except RuntimeError:  # the system gives no thread, as when the interpreter ends; try again
-                    self._thread = None
-                    self._idle = True
-                    return
-                farewell.see_off(self)
-                _running.add(self)
+        if self._thread is None:
+            self._start_thread()
+
+    def _start_thread(self) -> None:
+        thread = OwnThread("faultwire spool", self._run)
+        with SECTION.lock:
+            if self._thread is not None or self._ending:
+                return
+            self._thread = thread
+        if not thread.start():  # it is tried again
+            self._thread = None
+            self._idle = True
+            return
+        farewell.see_off(self)
+        _running.add(self)
 
     def notice(self) -> None:
         """Say that the buffer holds something."""
         if self._idle:
             self._idle = False
-            if self._thread is None:
-                self.start()
+            self.start()
             self._wakes.put(None)
         elif self._buffer.held > BEHIND_EVENTS:
             self._give_way()
@@ -194,7 +196,7 @@ class Spool:
 
     def close(self, seconds: float) -> None:
         """Flush, close the file and end the thread, in at most so many seconds; blocks."""
-        with self._starting:
+        with SECTION.lock:
             self._ending = True
         self._wakes.put(None)
         if self._thread is not None:

@@ -101,17 +101,20 @@ class Ticket:
 
     def settle(self, state: FinalState) -> None:
         """Give the event its final state and wake whoever waits for it."""
-        if self.decided or self.state is state:
-            return
-        self.state = state
-        if state is not SPOOLED:  # what is on disk may be published from memory yet
-            self.body = b""
-        self._wake()
+        self.become(state)
+        self.wake()
+
+    def become(self, state: FinalState) -> None:
+        """``settle`` for the critical section: it is left before anybody is woken."""
+        if not self.decided:
+            self.state = state
+            if state is not SPOOLED:  # what is on disk may be published from memory yet
+                self.body = b""
 
     def turn_away(self) -> None:
         """Say that the spool cannot take the event now: it stays in memory, and nobody need wait."""
         self.turned_away = True
-        self._wake()
+        self.wake()
 
     async def wait(
         self, seconds: float | None, until: "Callable[[Ticket], bool] | None" = None
@@ -145,20 +148,23 @@ class Ticket:
         until = until or _is_settled
         deadline = None if seconds is None else time.monotonic() + seconds
         while not until(self):
-            done = threading.Event()
+            # Not an Event: a signal's handler may find its lock taken by the very wait that it interrupted.
+            done = threading.Lock()
+            done.acquire()
             waiters = self._waiters
-            waiters.append(done.set)
+            waiters.append(done.release)
             if until(self):  # as above
                 break
             if waiters is not self._waiters:
                 continue
-            if not done.wait(None if deadline is None else max(0.0, deadline - time.monotonic())):
+            if not done.acquire(timeout=-1 if deadline is None else max(0.0, deadline - time.monotonic())):
                 with suppress(ValueError):
-                    waiters.remove(done.set)
+                    waiters.remove(done.release)
                 break
         return self.state
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Have whoever waits look at the state."""
         waiters, self._waiters = self._waiters, []
         for wake in waiters:
             wake()

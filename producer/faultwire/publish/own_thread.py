@@ -1,0 +1,38 @@
+"""A daemon thread of the client's own: its start may fail, and whoever joins it waits for its start too."""
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+
+class OwnThread:
+    """Runs once. It is started outside the critical section, by whoever claimed the place for it in there.
+
+    A start waits until the thread runs, and a thread that has just begun may be collecting garbage: a
+    destructor that hands over an error would wait for the section.
+    """
+
+    def __init__(self, name: str, run: Callable[[], None]) -> None:
+        self._thread = threading.Thread(target=run, name=name, daemon=True)
+        self._was_started = threading.Event()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether this is that thread, which must not wait for itself."""
+        return self._thread.ident == threading.get_ident()
+
+    def start(self) -> bool:
+        """Start it; False where the system gives no thread, as when the interpreter ends."""
+        try:
+            self._thread.start()
+        except RuntimeError:
+            return False
+        finally:
+            self._was_started.set()
+        return True
+
+    def join(self, seconds: float) -> None:
+        """Wait until it has ended, so long at most for its start, and as long for its end."""
+        if self._was_started.wait(seconds):
+            with suppress(RuntimeError):  # it was never given
+                self._thread.join(seconds)
