@@ -37,13 +37,13 @@ class Emitter:
         self._account = account
         self._losses = losses
         self._outlet = outlet
-        self._scrubber = scrubber
+        self.scrubber = scrubber
         self._processor_failures = 0
         self._keys: dict[tuple[ErrorSeverity, Category], str] = {}
 
     def diverted(self, account: Account, losses: Losses, outlet: Outlet) -> "Emitter":
         """The same processors with another way out."""
-        return Emitter(self._processors, account, losses, outlet, scrubber=self._scrubber)
+        return Emitter(self._processors, account, losses, outlet, scrubber=self.scrubber)
 
     def emit(self, event: Event, ticket: Ticket, *, at_once: bool = False) -> None:
         """Hand the event over; ``at_once`` to the disk as well. Never raises."""
@@ -61,7 +61,7 @@ class Emitter:
         if kept is None:
             self.lose(ticket, LossReason.PROCESSOR)
             return None
-        return kept if self._scrubber is None else self._scrubber.scrub(kept)
+        return kept if self.scrubber is None else self.scrubber.scrub(kept)
 
     def send(self, event: Event, ticket: Ticket, *, at_once: bool = False) -> None:
         """Number and encode a prepared event, and put its ticket into the outlet."""

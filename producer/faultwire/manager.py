@@ -53,7 +53,7 @@ class ErrorManager(Reception):
 
         What is on disk is waited for too, unless the broker is known to be away.
         """
-        self._hand_over()
+        self._entrance.hand_over()
         return self._outlet is None or await self._outlet.flush(timeout)
 
     async def aclose(self) -> None:
@@ -61,8 +61,7 @@ class ErrorManager(Reception):
 
         Without a spool, what is left is counted as lost.
         """
-        self._aside.hand_over()
-        self._collapser.stop()
+        self._entrance.stop()
         if self._outlet is not None:
             await self._outlet.aclose(self._shutdown_timeout)
 

@@ -6,28 +6,23 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import partial
 from itertools import count
 from typing import Any, Final, Literal, Self, Unpack
 
-from faultwire import scope
 from faultwire.answer import respond
-from faultwire.aside import Aside
 from faultwire.binding import Binding
 from faultwire.breadcrumb import BREADCRUMBS
-from faultwire.capture import SDK, Clock, Origin, capture
-from faultwire.collapser import Collapser
+from faultwire.capture import SDK, Clock, Origin
 from faultwire.emitter import Emitter
+from faultwire.entrance import Entrance
 from faultwire.frame import FrameReader
 from faultwire.gate import Gate
 from faultwire.guard import Guard
 from faultwire.handover import HANDOVER
-from faultwire.log_line import log_handled
 from faultwire.processors import Processor
 from faultwire.publish import farewell
 from faultwire.publish.account import Account, new_producer_id
 from faultwire.publish.choice import spool_for, spool_path_for, transport_for
-from faultwire.publish.critical_section import SECTION
 from faultwire.publish.loss import Losses
 from faultwire.publish.outlet import Outlet
 from faultwire.publish.ticket import Ticket
@@ -36,10 +31,9 @@ from faultwire.recent import Recent
 from faultwire.report import Identity
 from faultwire.response import ErrorResponse
 from faultwire.settings import read_settings
-from faultwire.sighting import ExtraFields, Extras, Sighting, sight
+from faultwire.sighting import ExtraFields, Extras, sight
 from faultwire.stats import Stats
-from faultwire_shared.event import NAME_CHARACTERS, ErrorSeverity, Event
-from faultwire_shared.event_id import new_event_id
+from faultwire_shared.event import NAME_CHARACTERS, ErrorSeverity
 from faultwire_shared.snapshot import clean_text
 
 Durability = Literal["buffered", "spooled", "confirmed"]
@@ -135,10 +129,9 @@ class Reception(Binding):
         self._confirm_timeout = confirm_timeout
         self._shutdown_timeout = shutdown_timeout
         super().__init__(clock, max_breadcrumbs)
-        self._gate = Gate(ignore_errors, sample_rate)
-        self._frames = FrameReader(in_app_include, in_app_exclude)
+        gate = Gate(ignore_errors, sample_rate)
+        frames = FrameReader(in_app_include, in_app_exclude)
         self._recent = Recent()
-        self._aside = Aside()
         self._handled = count(1)
         self._handled_now = 0
         losses = Losses()
@@ -153,10 +146,10 @@ class Reception(Binding):
         from faultwire_shared.scrub import Scrubber  # noqa: PLC0415 - its patterns take 20 ms to compile
 
         scrubber = Scrubber(deny=scrub_deny, allow=scrub_allow, send_default_pii=send_default_pii)
-        self._scrubber = scrubber if scrub else None
         self.send_default_pii = send_default_pii
-        self._emitter = Emitter(steps, account, losses, self._outlet, scrubber=self._scrubber)
-        self._collapser = Collapser(self._emitter, enabled=collapse_storms and self._outlet is not None)
+        emitter = Emitter(steps, account, losses, self._outlet, scrubber=scrubber if scrub else None)
+        collapse = collapse_storms and self._outlet is not None
+        self._entrance = Entrance(self._origin, gate, frames, emitter, collapse=collapse)
         _managers.add(self)
         self._minds_sigterm = bool(flush_on_sigterm and make_transport and make_spool)
         self.flush_on_sigterm()
@@ -223,62 +216,12 @@ class Reception(Binding):
         HANDOVER.depth += 1
         try:
             sighting = sight(error, at=self._clock(), severity=severity, extras=extras)
-            ticket, text = self._ticket(sighting, at_once=at_once)
+            ticket, text = self._entrance.admit(sighting, at_once=at_once)
             response = respond(sighting, ticket, user_message=user_message, text=text)
             self._recent.remember(error, response)
             return response, ticket
         finally:
             HANDOVER.depth -= 1
-
-    def _ticket(self, sighting: Sighting, *, at_once: bool) -> tuple[Ticket, str | None]:
-        """The ticket of the event that stands for the error, and the error's text where that was read."""
-        if SECTION.is_ours():
-            return self._set_aside(sighting), None
-        refusal = self._gate.refuses(sighting.error)
-        if refusal is not None:
-            ticket = Ticket(event_id=new_event_id(sighting.at))
-            self._emitter.lose(ticket, refusal)
-            return ticket, None
-        entry = self._collapser.enter(sighting)
-        if isinstance(entry, Ticket):
-            return entry, None
-        event = self._capture(sighting)
-        ticket = self._collapser.emit(event, entry, at_once=at_once)
-        log_handled(event, sighting.error, self._scrubber)
-        return ticket, event.message
-
-    def _capture(self, sighting: Sighting) -> Event:
-        return capture(
-            sighting,
-            event_id=new_event_id(sighting.at),
-            origin=self._origin,
-            frames=self._frames,
-            scope=scope.current(),
-        )
-
-    def _set_aside(self, sighting: Sighting) -> Ticket:
-        """The ticket of an error that interrupted the critical section, where nothing may be waited for.
-
-        It becomes an event of its own, also in a burst: which windows are open is not to be asked in here.
-        """
-        refusal = self._gate.refuses(sighting.error)
-        if refusal is not None:
-            ticket = Ticket(event_id=new_event_id(sighting.at))
-            self._aside.put(partial(self._emitter.lose, ticket, refusal))
-            return ticket
-        event = self._capture(sighting)
-        ticket = Ticket(event_id=event.id)
-        self._aside.put(partial(self._emit_and_log, event, ticket, sighting.error))
-        return ticket
-
-    def _emit_and_log(self, event: Event, ticket: Ticket, error: object) -> None:
-        self._emitter.emit(event, ticket)
-        log_handled(event, error, self._scrubber)
-
-    def _hand_over(self) -> None:
-        """See that all that waits before the buffer is in it."""
-        self._aside.hand_over()
-        self._collapser.close_windows()
 
     def guard(
         self,
@@ -300,9 +243,7 @@ class Reception(Binding):
 
     def stats(self) -> Stats:
         """What has been done so far."""
-        storm = self._collapser.storm
-        waiting = len(self._aside) + storm.windows
-        return self._emitter.stats(self._handled_now, collapsed=storm.collapsed, waiting=waiting)
+        return self._entrance.stats(self._handled_now)
 
     def flush_on_sigterm(self) -> None:
         """As the option says, take the place of SIGTERM's default action: again where a host has reset it."""
@@ -314,14 +255,13 @@ class Reception(Binding):
         """Have events go elsewhere for a while, each whole and none left out: for ``faultwire.testing``."""
         losses = Losses()
         outlet = make_outlet(losses)
-        emitter = self._emitter.diverted(Account(self._identity(), losses), losses, outlet)
-        before = self._gate, self._outlet, self._emitter, self._collapser
-        self._gate, self._outlet, self._emitter = self._gate.without_sampling(), outlet, emitter
-        self._collapser = Collapser(emitter, enabled=False)
+        before = self._outlet, self._entrance
+        self._entrance = self._entrance.diverted(Account(self._identity(), losses), losses, outlet)
+        self._outlet = outlet
         try:
             yield
         finally:
-            self._gate, self._outlet, self._emitter, self._collapser = before
+            self._outlet, self._entrance = before
 
     def _identity(self) -> Identity:
         return Identity(
@@ -337,9 +277,7 @@ class Reception(Binding):
         self._handled = count(1)
         self._handled_now = 0
         self._recent.forget()
-        self._aside.forget()
-        self._emitter.forget()
-        self._collapser.forget()
+        self._entrance.forget()
         self._attend()
 
     def _attend(self) -> None:

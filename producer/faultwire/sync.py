@@ -72,7 +72,7 @@ class SyncErrorManager(Reception):
 
         What is on disk is waited for too, unless the broker is known to be away.
         """
-        self._hand_over()
+        self._entrance.hand_over()
         outlet = self._outlet
         if outlet is None:
             return True
@@ -85,8 +85,7 @@ class SyncErrorManager(Reception):
         Without a spool, what is left is counted as lost.
         """
         deadline = time.monotonic() + self._shutdown_timeout
-        self._aside.hand_over()
-        self._collapser.stop()
+        self._entrance.stop()
         outlet = self._outlet
         if outlet is not None:
             self._run_in_loop(lambda: outlet.aclose(self._shutdown_timeout), self._shutdown_timeout)

@@ -41,7 +41,7 @@ from faultwire import ErrorManager
 
 async def main():
     async with ErrorManager(service="shop", broker_url=sys.argv[1], spool_path=sys.argv[2]) as errors:
-        while errors._emitter._account._ledger is None:
+        while errors._entrance.emitter._account._ledger is None:
             await asyncio.sleep(0.01)
         response = await errors.handle_error(ValueError("arrives"), durability="confirmed")
         while response.state.state != "confirmed":

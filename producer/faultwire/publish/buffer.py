@@ -218,9 +218,11 @@ class Buffer:
                 ticket.become(SPOOLED)
                 written.append(ticket)
             left = self._leave_to_disk() if self._bytes > self._kept_room else []
+            # In here: what is confirmed a moment later is still to be claimed, or it were published anew.
+            kept = [ticket for ticket in written if ticket.body]
         for ticket in written:
             ticket.wake()
-        return Moved([ticket for ticket in written if ticket.body], left, late)
+        return Moved(kept, left, late)
 
     def leave_to_disk(self) -> list[Ticket]:
         """Keep in memory nothing that is on disk too, but for what is under way; what was let go."""

@@ -53,6 +53,18 @@ def test_what_is_on_disk_stays_in_memory_while_there_is_room_and_is_published_fr
     assert (buffer.spooled, buffer.confirmed, states(tickets)) == (0, ROOM, {"confirmed"})
 
 
+def test_what_is_confirmed_as_soon_as_it_is_on_disk_is_kept_back_from_those_who_publish_from_there(
+    buffer: Buffer, put: Put
+) -> None:
+    (ticket,) = put(1)
+    assert buffer.take(Lane.HIGH) == [ticket]
+    # As the publisher's thread may, before the spool's has gone on.
+    ticket._waiters.append(lambda: buffer.settle(ticket, CONFIRMED))
+    moved = buffer.move_to_spool([ticket])
+    assert (moved.kept, states(moved.kept)) == ([ticket], {"confirmed"})
+    assert (buffer.held, buffer.spooled, buffer.confirmed) == (0, 0, 1)
+
+
 def test_beyond_that_room_the_disk_alone_has_what_was_written_early_or_now(buffer: Buffer, put: Put) -> None:
     early = put(4)
     buffer.move_to_spool(early)

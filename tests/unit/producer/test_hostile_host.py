@@ -36,7 +36,7 @@ NAMES = (
 
 def bodies_of(errors: ErrorManager) -> Iterator[bytes]:
     """What would travel, taken before anything publishes it."""
-    errors._collapser.close_windows()
+    errors._entrance.hand_over()
     assert errors._outlet is not None
     for lane in Lane:
         while tickets := errors._outlet.buffer.take(lane):
