@@ -22,6 +22,7 @@ from faultwire.publish import farewell
 from faultwire.publish.buffer import Buffer
 from faultwire.publish.critical_section import SECTION
 from faultwire.publish.own_thread import OwnThread
+from faultwire.publish.spool_adoption import prepare_to_leak
 from faultwire.publish.spool_directory import SpoolDirectory
 from faultwire.publish.spool_file import SpoolLimit, is_corrupt
 from faultwire.publish.spool_heir import ADOPT_SECONDS
@@ -300,6 +301,8 @@ def _before_fork() -> None:
     # moment would never be free there. The bound is for a disk that hangs: a risk is better than a halt.
     deadline = time.monotonic() + FORK_SECONDS
     locks = [spool.turning for spool in list(_running)]
+    if locks:
+        prepare_to_leak()
     _held.extend(lock for lock in locks if lock.acquire(timeout=max(0.0, deadline - time.monotonic())))
 
 

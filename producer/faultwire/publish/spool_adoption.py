@@ -3,7 +3,6 @@
 # ruff: noqa: PTH105 - as elsewhere in the client, pathlib is slow to import
 
 import contextlib
-import ctypes
 import logging
 import os
 import sqlite3
@@ -186,9 +185,16 @@ class Adopter:
             self._connection = None
 
 
+def prepare_to_leak() -> None:
+    """Load what ``leak_connection`` needs, before a fork: a child may find an import half done for ever."""
+    import ctypes  # noqa: F401, PLC0415 - a quarter of a MiB that only who forks pays for
+
+
 def leak_connection(connection: sqlite3.Connection | None) -> None:
     """Keep a forked child from closing it: SQLite would checkpoint, and delete, the parent's WAL."""
     if connection is not None:
+        import ctypes  # noqa: PLC0415 - as above
+
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
 
 
