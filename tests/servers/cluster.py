@@ -56,18 +56,32 @@ class Cluster:
             return False
 
     def cut_off(self, node: int) -> None:
-        """Part a node from the others, both ways, by a cookie that they refuse; clients still reach it."""
-        self._part(node, f"erlang:set_cookie(One, '{_STRANGER}'), erlang:disconnect_node(One)")
-        wait_until(lambda: not self._nodes[node]._accepts(), "the minority has paused")
+        """Part a node from the others, both ways, by a cookie that they refuse; clients still reach it.
+
+        It stands still meanwhile. If one of the others missed it while the next still had an answer from it,
+        RabbitMQ would take the partition for a partial one, and pause until the whole cluster is back.
+        """
+        self._set_cookie(node, f"'{_STRANGER}'")
+        parted = self._nodes[node]
+        parted.pause()
+        try:
+            for other in self._others(node):
+                other.evaluate(f"erlang:disconnect_node('{parted.name}').")
+        finally:
+            parted.resume()
+        wait_until(lambda: not parted._accepts(), "the minority has paused")
 
     async def join(self, node: int) -> None:
         """Let them see each other again."""
-        self._part(node, "erlang:set_cookie(One, erlang:get_cookie())")
+        self._set_cookie(node, "erlang:get_cookie()")
         await asyncio.to_thread(self.wait_until_whole)
 
-    def _part(self, node: int, erlang: str) -> None:
-        others = ",".join(f"'{one.name}'" for number, one in enumerate(self._nodes) if number != node)
-        self._nodes[node].evaluate(f"[begin {erlang} end || One <- [{others}]].")
+    def _set_cookie(self, node: int, cookie: str) -> None:
+        names = ",".join(f"'{one.name}'" for one in self._others(node))
+        self._nodes[node].evaluate(f"[erlang:set_cookie(One, {cookie}) || One <- [{names}]].")
+
+    def _others(self, node: int) -> list[Node]:
+        return [one for number, one in enumerate(self._nodes) if number != node]
 
     def members(self, queue: str) -> set[int]:
         """The nodes that keep a quorum queue's messages."""
