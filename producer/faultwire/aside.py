@@ -4,7 +4,6 @@ import _thread
 import threading
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 
 from faultwire.publish import farewell
 
@@ -40,8 +39,11 @@ class Aside:
         self._is_summoned = False
         with self._handing_over:
             while self._waiting:
-                with suppress(IndexError):  # a destructor that flushes took the last one
-                    self._waiting.popleft()()
+                try:
+                    step = self._waiting.popleft()
+                except IndexError:  # a destructor that flushes took the last one
+                    return
+                step()
 
     def forget(self) -> None:
         """Start anew in a forked child: what waits is the parent's to hand over."""
