@@ -162,6 +162,11 @@ class Bench(Struct):
                 raise AssertionError("a part of the worker ended by itself")
 
 
+def receiver_of(bench: Bench, lane: Lane) -> AmqpReceiver:
+    """The lane's, where it takes from a broker."""
+    return next(one for one in bench.receivers if isinstance(one, AmqpReceiver) and one.lane == lane)
+
+
 @asynccontextmanager
 async def running(
     database_url: str, broker_url: str, *, wait: bool = True, guards: Guards | None = None

@@ -12,9 +12,9 @@ from msgspec import Struct
 from tests.acceptance.store_reader import StoreReader
 from tests.faults.bench import running, unreported
 from tests.faults.host import Host
-from tests.faults.oracle import Audit, assert_nothing_lost
+from tests.faults.oracle import Audit, assert_nothing_lost, ready_in
 from tests.faults.proxy import Proxy, proxy_to
-from tests.faults.publisher import declare, ready_in
+from tests.faults.publisher import declare
 from tests.servers.rabbitmq import RabbitMQ
 
 from faultwire_consumer.ingest.lane import LaneLoop

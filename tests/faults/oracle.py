@@ -43,7 +43,7 @@ class Kept(Struct, kw_only=True):
     """Ids of dead letters that wait: what was replayed stands among the stored."""
     spooled: Collection[str] = ()
     queued: int = 0
-    """Messages in queues, unacknowledged ones included."""
+    """Messages that stand in queues; what a consumer holds is not seen, so nobody may consume meanwhile."""
     counts: dict[str, int] = field(default_factory=dict)
     """``sum(count)`` of events, incidents and hourly."""
 
@@ -124,7 +124,7 @@ async def read_kept(
         stored=await reader.event_ids(),
         dead=await reader.dead_letter_ids(),
         spooled=spooled,
-        queued=0 if broker_url is None else await messages_in(broker_url),
+        queued=0 if broker_url is None else await ready_in(broker_url),
         counts={
             table: await reader.one(f"SELECT sum(count) FROM {{s}}{table}")
             for table in ("events", "incidents", "hourly")
@@ -142,19 +142,19 @@ async def wait_until_stored(
     async def are_stored() -> bool:
         if not wanted <= set(await reader.event_ids()):
             return False
-        return broker_url is None or await messages_in(broker_url) == 0
+        return broker_url is None or await ready_in(broker_url) == 0
 
     await until(are_stored, "every event is stored and every queue is empty", seconds=seconds)
 
 
-async def messages_in(broker_url: str) -> int:
-    """Messages in faultwire's queues, ready or unacknowledged: nobody may consume meanwhile."""
+async def ready_in(broker_url: str, *names: str) -> int:
+    """Messages that stand in these queues (all of faultwire's by default), and are not with a consumer."""
     connection = await amqp.connect(broker_url, "oracle")
     try:
         async with broker_call("count", 20):
             channel = await connection.channel()
-            names = [*(queue_of(lane) for lane in Lane), DEAD]
-            queues = [await channel.declare_queue(name, passive=True) for name in names]
+            wanted = names or (*(queue_of(lane) for lane in Lane), DEAD)
+            queues = [await channel.declare_queue(name, passive=True) for name in wanted]
     finally:
         await amqp.close(connection)
     return sum(queue.declaration_result.message_count or 0 for queue in queues)

@@ -13,7 +13,7 @@ from tests.faults.oracle import Entry
 from faultwire_shared import amqp
 from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE
 from faultwire_shared.event import Lane
-from faultwire_shared.topology import DEAD, EVENTS, queue_of
+from faultwire_shared.topology import EVENTS
 
 KEYS = {Lane.CRITICAL: "event.critical", Lane.HIGH: "event.high", Lane.ROUTINE: "event.low"}
 
@@ -70,13 +70,3 @@ async def declare(broker_url: str) -> None:
     connection = await amqp.connect(broker_url, "test")
     await amqp.declare(connection)
     await amqp.close(connection)
-
-
-async def ready_in(broker_url: str, *names: str) -> int:
-    """Messages that stand in these queues (all of faultwire's by default), and are not with a consumer."""
-    connection = await amqp.connect(broker_url, "test")
-    channel = await connection.channel()
-    wanted = names or (*(queue_of(lane) for lane in Lane), DEAD)
-    queues = [await channel.declare_queue(name, passive=True) for name in wanted]
-    await amqp.close(connection)
-    return sum(queue.declaration_result.message_count or 0 for queue in queues)

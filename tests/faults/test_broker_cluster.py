@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.faults.bench import Bench, running
+from tests.faults.bench import Bench, receiver_of, running
 from tests.faults.oracle import Entry, assert_nothing_lost, wait_until_stored
-from tests.faults.publisher import declare
+from tests.faults.publisher import declare, publishing
+from tests.faults.standstill import held_worker
 from tests.servers.cluster import NODES, Cluster
 from tests.servers.postgresql import PostgreSQL
 from tests.waiting import until
@@ -95,6 +96,29 @@ async def test_the_leader_of_each_lane_s_queue_dies_and_the_others_go_on(
             await bench.wait_for(len(service.ledger), seconds=240)
             assert await leader_of(cluster, lane) != leader
             await cluster.start(leader)
+
+
+async def test_what_a_worker_held_when_its_node_died_comes_again_while_that_node_is_away(
+    rabbitmq_cluster: Cluster, database: PostgreSQL
+) -> None:
+    cluster = rabbitmq_cluster
+    await declare(cluster.url)
+    async with publishing(cluster.url) as publisher:
+        await publisher.publish_many(EVENTS)
+    async with held_worker(database.url, cluster.url) as (standstill, bench):
+        consumers = receiver_of(bench, Lane.HIGH)._consumers
+        assert consumers is not None
+
+        async def are_held() -> bool:
+            return consumers.generation.unsettled == EVENTS
+
+        await until(are_held, "the prefetch has grown over all events")
+        port = consumers.generation.channel.connection.url.port
+        assert port is not None
+        cluster.kill(cluster.node_at(port))
+        await standstill.release()
+        await bench.wait_for(EVENTS, seconds=240)
+    await assert_nothing_lost(publisher.ledger, database_url=database.url, broker_url=cluster.url)
 
 
 async def test_a_client_that_meets_a_queue_first_while_its_leader_is_dead_publishes_to_it(

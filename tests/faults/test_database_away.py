@@ -9,9 +9,9 @@ import asyncpg
 import pytest
 from tests.faults.bench import RETURNED_ONCE, Bench, running
 from tests.faults.conftest import upgrade
-from tests.faults.oracle import assert_nothing_lost
+from tests.faults.oracle import assert_nothing_lost, ready_in
 from tests.faults.proxy import Proxy, proxy_to
-from tests.faults.publisher import publishing, ready_in
+from tests.faults.publisher import publishing
 from tests.servers.postgresql import PostgreSQL, PrivatePostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
 from tests.waiting import until

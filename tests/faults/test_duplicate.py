@@ -9,8 +9,8 @@ import pytest
 from tests.factories import wire_event
 from tests.faults.bench import Bench, running
 from tests.faults.conftest import upgrade
-from tests.faults.oracle import assert_nothing_lost
-from tests.faults.publisher import publishing, ready_in
+from tests.faults.oracle import assert_nothing_lost, ready_in
+from tests.faults.publisher import publishing
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
 from tests.waiting import until

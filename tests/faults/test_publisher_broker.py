@@ -8,9 +8,9 @@ import aio_pika
 import pytest
 from tests.faults.far_side import store_all, through
 from tests.faults.host import Host, hosting, said
-from tests.faults.oracle import assert_nothing_lost
+from tests.faults.oracle import assert_nothing_lost, ready_in
 from tests.faults.proxy import Proxy, proxy_to
-from tests.faults.publisher import declare, ready_in
+from tests.faults.publisher import declare
 from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
 from tests.waiting import until
 

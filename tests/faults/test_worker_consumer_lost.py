@@ -7,8 +7,8 @@ from typing import Final
 import pytest
 from aiormq.abc import DeliveredMessage
 from aiormq.exceptions import AMQPError
-from tests.faults.bench import RETURNED_ONCE, Bench, running
-from tests.faults.oracle import assert_nothing_lost, messages_in
+from tests.faults.bench import RETURNED_ONCE, Bench, receiver_of, running
+from tests.faults.oracle import assert_nothing_lost, ready_in
 from tests.faults.proxy import proxy_to
 from tests.faults.publisher import publishing
 from tests.faults.standstill import held_worker
@@ -17,6 +17,7 @@ from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
 from tests.waiting import until
 
 from faultwire_consumer.ingest import receiver_amqp
+from faultwire_consumer.ingest.consumers import Consumers
 from faultwire_consumer.ingest.delivery import Delivery
 from faultwire_consumer.ingest.outcome import Outcome, Stored
 from faultwire_consumer.ingest.receiver_amqp import AmqpReceiver
@@ -31,8 +32,10 @@ RENEWALS: Final = 10
 pytestmark = pytest.mark.timeout(240)
 
 
-def receiver_of(bench: Bench, lane: Lane) -> AmqpReceiver:
-    return next(one for one in bench.receivers if isinstance(one, AmqpReceiver) and one.lane == lane)
+def generation_of(bench: Bench, lane: Lane) -> Generation:
+    consumers = receiver_of(bench, lane)._consumers
+    assert consumers is not None
+    return consumers.generation
 
 
 async def wait_for_loss(bench: Bench, *, losses: int = 1) -> None:
@@ -57,11 +60,11 @@ async def test_channels_are_renewed_between_deliveries_and_nothing_comes_twice(
     async with publishing(broker.url) as publisher, running(database.url, broker.url) as bench:
         receiver = receiver_of(bench, Lane.HIGH)
         for _ in range(RENEWALS):
-            before = receiver._generation
+            before = receiver._consumers
 
-            async def is_renewed(before: Generation | None = before) -> bool:
+            async def is_renewed(before: Consumers | None = before) -> bool:
                 assert await bench.is_receiving()
-                return receiver._generation is not before
+                return receiver._consumers is not before
 
             await publisher.publish_many(SOME)
             await until(is_renewed, "the lane has another channel")
@@ -79,9 +82,9 @@ async def test_what_the_broker_gave_away_without_its_coming_here_comes_by_the_ne
     come = AmqpReceiver._on_message
     unseen: list[DeliveredMessage] = []
 
-    async def miss_the_first(self: AmqpReceiver, generation: Generation, message: DeliveredMessage) -> None:
+    async def miss_the_first(self: AmqpReceiver, consumers: Consumers, message: DeliveredMessage) -> None:
         if unseen:
-            await come(self, generation, message)
+            await come(self, consumers, message)
         else:
             unseen.append(message)
 
@@ -113,7 +116,7 @@ async def test_line_6_an_ack_that_comes_after_its_connection_acks_nothing_of_the
         await receiver.stop()
         await receiver.close()
         await run
-    assert await messages_in(broker.url) == SOME
+    assert await ready_in(broker.url) == SOME
 
 
 async def test_line_14_an_ack_of_an_unknown_tag_costs_the_channel_and_no_event(
@@ -122,8 +125,7 @@ async def test_line_14_an_ack_of_an_unknown_tag_costs_the_channel_and_no_event(
     async with publishing(broker.url) as publisher:
         await publisher.publish_many(SOME)
         async with held_worker(database.url, broker.url) as (standstill, bench):
-            generation = receiver_of(bench, Lane.HIGH)._generation
-            assert generation is not None
+            generation = generation_of(bench, Lane.HIGH)
             await generation.channel.basic_ack(4711)
             await wait_for_loss(bench)
             await standstill.release()
@@ -139,8 +141,7 @@ async def test_line_14_a_channel_that_closes_in_mid_batch_ends_in_redelivery(
     async with publishing(broker.url) as publisher:
         await publisher.publish_many(SOME)
         async with held_worker(database.url, broker.url) as (standstill, bench):
-            generation = receiver_of(bench, Lane.HIGH)._generation
-            assert generation is not None
+            generation = generation_of(bench, Lane.HIGH)
             with pytest.raises(AMQPError):
                 await generation.channel.queue_declare("faultwire.nowhere", passive=True)
             await wait_for_loss(bench)

@@ -11,9 +11,9 @@ from tests.acceptance.worker import WorkerProcess, command
 from tests.acceptance.worker import running as running_process
 from tests.factories import wire_event
 from tests.faults.bench import Bench, running
-from tests.faults.oracle import assert_nothing_lost
+from tests.faults.oracle import assert_nothing_lost, ready_in
 from tests.faults.proxy import proxy_to
-from tests.faults.publisher import declare, publishing, ready_in
+from tests.faults.publisher import declare, publishing
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
 from tests.waiting import until

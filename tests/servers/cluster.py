@@ -35,6 +35,10 @@ class Cluster:
         """All of them as one setting."""
         return ",".join(self.urls)
 
+    def node_at(self, port: int) -> int:
+        """The node that a connection to this port is with."""
+        return next(number for number, node in enumerate(self._nodes) if node.port == port)
+
     def kill(self, node: int) -> None:
         """SIGKILL."""
         self._nodes[node].kill()

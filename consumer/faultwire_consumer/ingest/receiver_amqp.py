@@ -14,6 +14,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 
+from faultwire_consumer.ingest.consumers import Consumers
 from faultwire_consumer.ingest.delivery import Delivery, DeliveryQueue, read_delivery
 from faultwire_consumer.ingest.outage import Outage, OutageReason
 from faultwire_consumer.ingest.prefetch import PrefetchPlan
@@ -79,10 +80,8 @@ class AmqpReceiver:
         self._url = broker_url
         self._metrics = metrics
         self._queue = DeliveryQueue()
-        self._generation: Generation | None = None
-        self._consumer_tag: str | None = None
+        self._consumers: Consumers | None = None
         self._prefetch = PrefetchPlan()
-        self._prefetch_now = 0
         self._changing = asyncio.Lock()
         self._adjusting: asyncio.Task[None] | None = None
         self._outage = Outage()
@@ -95,10 +94,7 @@ class AmqpReceiver:
     @property
     def receiving(self) -> bool:
         """Whether the broker has this lane's consumer, or is about to have it on a new channel."""
-        return self._is_renewing or self._has_consumer(self._generation)
-
-    def _has_consumer(self, generation: Generation | None) -> bool:
-        return self._consumer_tag is not None and generation is not None and not generation.has_ended
+        return self._is_renewing or (self._consumers is not None and self._consumers.are_there)
 
     @property
     def why_idle(self) -> str:
@@ -153,17 +149,16 @@ class AmqpReceiver:
             await close(connection)
 
     def _on_connection_gone(self, connection: object, error: BaseException | None) -> None:
-        if self._generation is not None:
-            _end(self._generation, "the connection is gone", connection, error)
+        if self._consumers is not None:
+            _end(self._consumers.generation, "the connection is gone", connection, error)
 
     async def _run_channel(self, connection: AbstractConnection) -> None:
         """Consume on a channel of its own until it is to be renewed; raises when it is lost before."""
         channel, generation = await self._open(connection)
-        # A consumer that was begun on the channel before, in the moment of its end, is gone with it.
-        self._generation, self._consumer_tag = generation, None
-        await self._start_consumer()
+        self._consumers = Consumers(generation, self.queue, self._on_message)
+        await self._start_consuming()
         self._is_renewing = False
-        renewing = asyncio.create_task(self._renew_when_due(generation))
+        renewing = asyncio.create_task(self._renew_when_due(self._consumers))
         try:
             why = await generation.wait_ended()
         finally:
@@ -172,15 +167,15 @@ class AmqpReceiver:
             raise GenerationLostError(why)
         await close(channel)
 
-    async def _renew_when_due(self, generation: Generation) -> None:
+    async def _renew_when_due(self, consumers: Consumers) -> None:
         """After a while, at a moment without deliveries, take no more and end it when all are settled."""
         await asyncio.sleep(RENEW_SECONDS)
-        await generation.wait_empty()
-        self._is_renewing = self._has_consumer(generation)
+        await consumers.generation.wait_empty()
+        self._is_renewing = consumers.are_there
         async with self._changing:
-            await self._cancel_consumer()
-        await generation.wait_empty()
-        generation.end(_RENEWED)
+            await self._cancel(consumers)
+        await consumers.generation.wait_empty()
+        consumers.generation.end(_RENEWED)
 
     async def _wait_after(self, error: BrokerError) -> None:
         delay, reason = next(self._delays), _reason_of(error)
@@ -208,25 +203,19 @@ class AmqpReceiver:
         )
         return channel, generation
 
-    async def _start_consumer(self) -> None:
+    async def _start_consuming(self) -> None:
         async with self._changing:
-            generation = self._generation
+            consumers = self._consumers
             is_wanted = self._is_wanted and not self._stopping.is_set()
-            if generation is None or generation.has_ended or self._consumer_tag or not is_wanted:
+            if consumers is None or consumers.generation.has_ended or consumers.are_there or not is_wanted:
                 return
             async with broker_call(f"consume {self.queue}", _CALL_SECONDS):
-                await self._consume(generation)
+                await consumers.adjust(self._prefetch.messages)
         if self._outage.note_well():
             log.info("broker.connected", lane=self.lane, queue=self.queue)
 
-    async def _consume(self, generation: Generation) -> None:
-        self._prefetch_now = self._prefetch.messages
-        await generation.channel.basic_qos(prefetch_count=self._prefetch_now)
-        answer = await generation.channel.basic_consume(self.queue, partial(self._on_message, generation))
-        self._consumer_tag = answer.consumer_tag
-
-    async def _adjust_prefetch(self, generation: Generation) -> None:
-        """A prefetch holds for the consumers that come after it, so the consumer is made anew.
+    async def _adjust_prefetch(self, consumers: Consumers) -> None:
+        """Follow the plan, which may change meanwhile.
 
         The answers stand behind what is on its way, on a slow line for minutes: only the
         connection's end says that they will not come.
@@ -234,14 +223,13 @@ class AmqpReceiver:
         async with self._changing:
             try:
                 async with broker_call("change the prefetch", None):
-                    while self._consumer_tag and self._prefetch_now != self._prefetch.messages:
-                        await generation.channel.basic_cancel(self._consumer_tag)
-                        await self._consume(generation)
+                    while consumers.are_there and consumers.prefetch != self._prefetch.messages:
+                        await consumers.adjust(self._prefetch.messages)
             except BrokerError as error:
-                generation.end(str(error))
+                consumers.generation.end(str(error))
 
-    async def _on_message(self, generation: Generation, message: DeliveredMessage) -> None:
-        delivered = message.delivery
+    async def _on_message(self, consumers: Consumers, message: DeliveredMessage) -> None:
+        delivered, generation = message.delivery, consumers.generation
         # What comes too late stays unacked, and so the broker's.
         if not isinstance(delivered, Basic.Deliver) or generation.has_ended or self._queue.is_closed:
             return
@@ -251,7 +239,7 @@ class AmqpReceiver:
         self._queue.put(delivery)
         is_due = self._prefetch.note(len(message.body), is_suspect=delivery.is_suspect)
         if is_due and (self._adjusting is None or self._adjusting.done()):
-            self._adjusting = asyncio.create_task(self._adjust_prefetch(generation))
+            self._adjusting = asyncio.create_task(self._adjust_prefetch(consumers))
 
     def read(
         self, body: bytes, message_type: str | None, headers: Mapping[str, Any], handle: BrokerHandle
@@ -262,11 +250,10 @@ class AmqpReceiver:
         return read_delivery(body, message_type, origin=self.queue, handle=handle, attempts=attempts)
 
     def _forget(self) -> None:
-        if self._generation is not None:
-            self._generation.end("its connection is being closed")
-        self._generation = None
+        if self._consumers is not None:
+            self._consumers.generation.end("its connection is being closed")
+        self._consumers = None
         self._is_renewing = False
-        self._consumer_tag = None
         self._queue.clear()
 
     async def collect(self, *, size: int, linger: float) -> list[Delivery]:
@@ -281,36 +268,34 @@ class AmqpReceiver:
         """Cancel the consumer, then return what waits, once: a requeue loop would use up its deliveries."""
         self._is_wanted = False
         async with self._changing:
-            await self._cancel_consumer()
+            await self._cancel(self._consumers)
         await give_back(self._queue.clear(), "paused", metrics=self._metrics)
 
-    async def _cancel_consumer(self) -> None:
-        tag, self._consumer_tag = self._consumer_tag, None
-        generation = self._generation
-        if not tag or generation is None or generation.has_ended:
+    async def _cancel(self, consumers: Consumers | None) -> None:
+        if consumers is None or not consumers.are_there:
             return
         try:
             async with broker_call("cancel the consumer", CLOSE_SECONDS):
-                await generation.channel.basic_cancel(tag)
+                await consumers.cancel()
         except BrokerError as error:
-            generation.end(str(error))
+            consumers.generation.end(str(error))
 
     async def resume(self) -> None:
         """Consume again."""
         self._is_wanted = True
-        generation = self._generation
+        consumers = self._consumers
         try:
-            await self._start_consumer()
+            await self._start_consuming()
         except BrokerError as error:
-            if generation is not None:
-                generation.end(str(error))
+            if consumers is not None:
+                consumers.generation.end(str(error))
 
     async def stop(self) -> None:
         """Cancel the consumer, in three seconds or not at all; what waits can still be collected."""
         self._stopping.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS), self._changing:
-                await self._cancel_consumer()
+                await self._cancel(self._consumers)
         self._queue.close()
 
     async def close(self) -> None:

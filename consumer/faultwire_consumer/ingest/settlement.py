@@ -30,7 +30,8 @@ class Generation:
         self.channel = channel
         self.why_ended = ""
         self._ended = asyncio.Event()
-        self._unsettled = 0
+        self.unsettled = 0
+        """Deliveries that came by it and are neither done nor given back."""
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -47,14 +48,14 @@ class Generation:
 
     def take(self, tag: int) -> "BrokerHandle":
         """A delivery came by it."""
-        self._unsettled += 1
+        self.unsettled += 1
         self._empty.clear()
         return BrokerHandle(self, tag)
 
     def note_settled(self, deliveries: int) -> None:
         """So many went back or are done."""
-        self._unsettled -= deliveries
-        if not self._unsettled:
+        self.unsettled -= deliveries
+        if not self.unsettled:
             self._empty.set()
 
     async def wait_empty(self) -> None:
