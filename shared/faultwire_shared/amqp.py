@@ -51,34 +51,54 @@ async def broker_call(what: str, seconds: float | None) -> AsyncIterator[None]:
     """Put a timeout on calls to the broker (None: the connection's own end) and tell their errors as ours.
 
     aiormq rejects what waits on a stuck connection with ``CancelledError``, which a task group
-    would take for its own: it is converted when this task is not being cancelled.
+    would take for its own: it is converted when this task is not being cancelled. And a call that is
+    cancelled while its channel closes may end with the channel's error, or well: a task that went on from
+    there would never end, so its cancellation comes before what the call says.
 
     Raises:
         BrokerError: the subclass says whether trying again may help.
     """
+    cancelled_before = _times_cancelled()
     try:
         async with asyncio.timeout(seconds):
             yield
-    except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
+    except BaseException as error:
+        if _times_cancelled() > cancelled_before:
+            raise asyncio.CancelledError from error
+        ours = _as_ours(error, what, seconds)
+        if ours is None:
             raise
-        raise BrokerUnreachableError(f"{what}: the connection is stuck") from None
-    except TimeoutError:
-        within = f" within {seconds:g} s" if seconds else ""
-        raise BrokerUnreachableError(f"{what}: no answer{within}") from None
-    except (AuthenticationError, ProbableAuthenticationError):
-        raise BrokerRefusedError(f"{what}: wrong user name or password") from None
-    except (ChannelAccessRefused, ConnectionNotAllowed) as error:
-        raise BrokerRefusedError(f"{what}: {_first_line(error)}") from None
-    except ChannelNotFoundEntity as error:
-        raise TopologyError(f"{what}: {_first_line(error)}; run `faultwire topology apply`") from None
-    except ChannelPreconditionFailed as error:
-        raise TopologyError(
-            f"{what}: {_first_line(error)}; delete it, then run `faultwire topology apply`"
-        ) from None
-    except (AMQPConnectionError, ChannelInvalidStateError, AMQPError, OSError, RuntimeError) as error:
-        raise BrokerUnreachableError(f"{what}: {_first_line(error)}") from None
+        raise ours from None
+    if _times_cancelled() > cancelled_before:
+        raise asyncio.CancelledError
+
+
+def _times_cancelled() -> int:
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
+
+
+def _as_ours(error: BaseException, what: str, seconds: float | None) -> BrokerError | None:
+    kind: type[BrokerError] = BrokerUnreachableError
+    match error:
+        case asyncio.CancelledError() if not _times_cancelled():
+            text = "the connection is stuck"
+        case TimeoutError():
+            text = f"no answer within {seconds:g} s" if seconds else "no answer"
+        case AuthenticationError() | ProbableAuthenticationError():
+            kind, text = BrokerRefusedError, "wrong user name or password"
+        case ChannelAccessRefused() | ConnectionNotAllowed():
+            kind, text = BrokerRefusedError, _first_line(error)
+        case ChannelNotFoundEntity():
+            kind, text = TopologyError, f"{_first_line(error)}; run `faultwire topology apply`"
+        case ChannelPreconditionFailed():
+            text = f"{_first_line(error)}; delete it, then run `faultwire topology apply`"
+            kind = TopologyError
+        case AMQPConnectionError() | ChannelInvalidStateError() | AMQPError() | OSError() | RuntimeError():
+            text = _first_line(error)
+        case _:
+            return None
+    return kind(f"{what}: {text}")
 
 
 def _first_line(error: BaseException) -> str:

@@ -245,4 +245,5 @@ async def _end(
         await receiver.close()
     for move in stuck:
         move.cancel()
-    await asyncio.wait([*runs, *moves], timeout=20)
+    _, stuck = await asyncio.wait([*runs, *moves], timeout=60)
+    assert not stuck, f"still at work after its end: {stuck}"
