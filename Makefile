@@ -33,7 +33,7 @@ $(STAMP): constraints.txt pyproject.toml
 	    "Name another: make PYTHON=python3.12" >&2; exit 1; }
 	@test -x $(BIN)/python || { echo "Making .venv"; $(PYTHON) -m venv .venv; }
 	@echo "Installing what constraints.txt pins"
-	@$(PIP) install --no-compile --require-hashes -r <(sed -n '/^pip==/,/^[^ ]*==/{/^pip==\|^ /p}' constraints.txt)
+	@$(PIP) install --no-compile --require-hashes -r <(awk '/^[^ ]/ {is_pip = /^pip==/} is_pip' constraints.txt)
 	@$(PIP) install --no-compile --require-hashes -r constraints.txt
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@

@@ -108,10 +108,13 @@ def render(figures: Sequence[Figure]) -> str:
     lines = ["| figure | median (min to max) | goal | | behind it |", "|---|---|---|---|---|"]
     for one in figures:
         spread = f"{_short(one.median)} ({_span(one.values)})"
-        verdict = "" if _GOAL.match(one.goal) is None else "**missed**" if one.is_missed else "met"
-        busy = ", on a busy machine" if one.is_busy else ""
-        lines.append(f"| {one.text} | {spread} | {one.goal} | {verdict}{busy} | {_behind(one)} |")
+        lines.append(f"| {one.text} | {spread} | {one.goal} | {_verdict(one)} | {_behind(one)} |")
     return "\n".join(lines)
+
+
+def _verdict(figure: Figure) -> str:
+    met = "" if _GOAL.match(figure.goal) is None else "**missed**" if figure.is_missed else "met"
+    return ", ".join(filter(None, (met, "on a busy machine" if figure.is_busy else "")))
 
 
 def _behind(figure: Figure) -> str:

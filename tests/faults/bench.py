@@ -40,15 +40,17 @@ TRIES: Final = "faultwire_batch_seconds_count"
 
 
 class WatchedReceiver(AmqpReceiver):
-    """Remembers how often a message had been delivered by the time that it came."""
+    """Remembers how often messages had been delivered by the time that they came."""
 
     most_attempts = 0
+    came_again = 0
 
     def read(
         self, body: bytes, message_type: str | None, headers: Mapping[str, Any], handle: BrokerHandle
     ) -> Delivery:
         delivery = super().read(body, message_type, headers, handle)
         self.most_attempts = max(self.most_attempts, delivery.attempts)
+        self.came_again += delivery.attempts > 1
         return delivery
 
 
@@ -105,6 +107,11 @@ class Bench(Struct):
     def most_attempts(self) -> int:
         """How often the message that came most often was delivered, dead letters aside."""
         return max(one.most_attempts for one in self.receivers if isinstance(one, WatchedReceiver))
+
+    @property
+    def came_again(self) -> int:
+        """How many deliveries were not a message's first, dead letters aside."""
+        return sum(one.came_again for one in self.receivers if isinstance(one, WatchedReceiver))
 
     def met(self, text: str) -> bool:
         """Whether an event was not stored for a reason that says this."""

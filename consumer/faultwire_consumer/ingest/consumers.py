@@ -48,8 +48,7 @@ class Consumers:
     async def cancel(self) -> None:
         """Let none come, and be gone from this moment on, whether the broker answers or not."""
         self.prefetch = 0
-        if not self.generation.has_ended:
-            await self._cancel_tags()
+        await self._cancel_tags()
 
     async def _add(self, prefetch: int) -> None:
         channel = self.generation.channel

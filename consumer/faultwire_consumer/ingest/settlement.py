@@ -30,8 +30,7 @@ class Generation:
         self.channel = channel
         self.why_ended = ""
         self._ended = asyncio.Event()
-        self.unsettled = 0
-        """Deliveries that came by it and are neither done nor given back."""
+        self._unsettled = 0
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -48,14 +47,14 @@ class Generation:
 
     def take(self, tag: int) -> "BrokerHandle":
         """A delivery came by it."""
-        self.unsettled += 1
+        self._unsettled += 1
         self._empty.clear()
         return BrokerHandle(self, tag)
 
     def note_settled(self, deliveries: int) -> None:
         """So many went back or are done."""
-        self.unsettled -= deliveries
-        if not self.unsettled:
+        self._unsettled -= deliveries
+        if not self._unsettled:
             self._empty.set()
 
     async def wait_empty(self) -> None:
