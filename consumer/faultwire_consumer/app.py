@@ -53,7 +53,7 @@ from faultwire_shared.amqp import BrokerUnreachableError, close, connect
 from faultwire_shared.codec import EVENT_TYPE
 from faultwire_shared.event import Lane
 from faultwire_shared.health import Check
-from faultwire_shared.logs import configure_process_logging, get_logger
+from faultwire_shared.logging.logs import configure_process_logging, get_logger
 from faultwire_shared.redact import redact_url
 
 DRAIN_SECONDS: Final = 6.0

@@ -24,12 +24,12 @@ from faultwire_shared.taxonomy import (
 
 if TYPE_CHECKING:
     from faultwire.sync import SyncErrorManager
-    from faultwire_shared.circuit import CircuitState
-    from faultwire_shared.circuit_breaker import CircuitBreaker, CircuitChange, CircuitOpenError
     from faultwire_shared.health import HealthChecker
-    from faultwire_shared.logs import configure_logging
-    from faultwire_shared.retry_db import retry_db_operation
-    from faultwire_shared.retry_http import create_robust_session
+    from faultwire_shared.logging.logs import configure_logging
+    from faultwire_shared.resilience.circuit import CircuitState
+    from faultwire_shared.resilience.circuit_breaker import CircuitBreaker, CircuitChange, CircuitOpenError
+    from faultwire_shared.resilience.retry_db import retry_db_operation
+    from faultwire_shared.resilience.retry_http import create_robust_session
 
 __all__ = [
     "AuthenticationError",
@@ -62,15 +62,15 @@ __all__ = [
 ]
 
 _LAZY: Final = {
-    "CircuitBreaker": "faultwire_shared.circuit_breaker",
-    "CircuitChange": "faultwire_shared.circuit_breaker",
-    "CircuitOpenError": "faultwire_shared.circuit_breaker",
-    "CircuitState": "faultwire_shared.circuit",
+    "CircuitBreaker": "faultwire_shared.resilience.circuit_breaker",
+    "CircuitChange": "faultwire_shared.resilience.circuit_breaker",
+    "CircuitOpenError": "faultwire_shared.resilience.circuit_breaker",
+    "CircuitState": "faultwire_shared.resilience.circuit",
     "HealthChecker": "faultwire_shared.health",
     "SyncErrorManager": "faultwire.sync",
-    "configure_logging": "faultwire_shared.logs",
-    "create_robust_session": "faultwire_shared.retry_http",
-    "retry_db_operation": "faultwire_shared.retry_db",
+    "configure_logging": "faultwire_shared.logging.logs",
+    "create_robust_session": "faultwire_shared.resilience.retry_http",
+    "retry_db_operation": "faultwire_shared.resilience.retry_db",
 }
 """What brings aiohttp, asyncio or structlog along, which `import faultwire` does without (PEP 562)."""
 

@@ -23,7 +23,7 @@ from tests.servers.worker import Worker
 from faultwire_consumer.ingest.lane import BATCH_EVENTS
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.store.engine import open_store
-from faultwire_shared.logs import configure_process_logging
+from faultwire_shared.logging.logs import configure_process_logging
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(7200)]
 

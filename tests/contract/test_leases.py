@@ -24,7 +24,7 @@ from faultwire_consumer.store.leases import (
     take_lease,
 )
 from faultwire_consumer.store.schema_upkeep import leases
-from faultwire_shared.logs import LOG_EVENTS
+from faultwire_shared.logging.logs import LOG_EVENTS
 
 NAME = "sweeping"
 

@@ -22,7 +22,7 @@ from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract import Store
 from faultwire_consumer.store.dead_letters import NewDeadLetter, record_dead_letters
 from faultwire_consumer.store.producers import record_heard
-from faultwire_shared.logs import get_logger
+from faultwire_shared.logging.logs import get_logger
 from faultwire_shared.topology import DEAD, DELIVERY_LIMIT
 
 DEAD_LANE: Final = "dead"

@@ -14,7 +14,7 @@ from faultwire_consumer.ingest.receiver import Ingester, Receiver
 from faultwire_consumer.ingest.settlement import settle
 from faultwire_consumer.metrics import Metrics
 from faultwire_shared.failpoint import failpoint
-from faultwire_shared.logs import get_logger
+from faultwire_shared.logging.logs import get_logger
 from faultwire_shared.retry import full_jitter_delays
 
 BATCH_EVENTS: Final = 500

@@ -43,7 +43,7 @@ from faultwire_consumer.store.dead_letters import record_dead_letters
 from faultwire_consumer.store.producers import record_heard
 from faultwire_consumer.store.transition import apply_transitions
 from faultwire_shared.failpoint import failpoint
-from faultwire_shared.logs import get_logger
+from faultwire_shared.logging.logs import get_logger
 
 _SLICE_EVENTS: Final = 50
 """So many are decoded at one go, in about a millisecond; a turn of the loop costs as much as one of them."""

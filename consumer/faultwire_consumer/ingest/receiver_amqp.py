@@ -33,7 +33,7 @@ from faultwire_shared.amqp import (
     declare,
 )
 from faultwire_shared.event import Lane
-from faultwire_shared.logs import get_logger
+from faultwire_shared.logging.logs import get_logger
 from faultwire_shared.retry import full_jitter_delays
 from faultwire_shared.topology import DEAD, TOPOLOGY, queue_of
 

@@ -22,7 +22,7 @@ from faultwire_consumer.ingest.candidate import Readable
 from faultwire_consumer.ingest.grouping import Grouped
 from faultwire_consumer.store.body import read_spent
 from faultwire_consumer.store.contract import Sighting, Store
-from faultwire_shared.logs import get_logger
+from faultwire_shared.logging.logs import get_logger
 
 SIGHTINGS_MOST: Final = 200_000
 BURSTS_MOST: Final = 10_000

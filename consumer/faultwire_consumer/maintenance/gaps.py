@@ -23,7 +23,7 @@ from faultwire_consumer.store.gaps import (
 )
 from faultwire_shared import __version__, codec
 from faultwire_shared.event import SCHEMA_VERSION, Category, ErrorSeverity, Event, Sdk
-from faultwire_shared.logs import get_logger
+from faultwire_shared.logging.logs import get_logger
 
 OPEN_SECONDS: Final = 30.0
 """So long a number may be missing before it is told: other lanes and retries are slower than one lane."""

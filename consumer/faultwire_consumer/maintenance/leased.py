@@ -15,7 +15,7 @@ from faultwire_consumer.store.leases import (
     run_holding,
     take_lease,
 )
-from faultwire_shared.logs import get_logger
+from faultwire_shared.logging.logs import get_logger
 
 LOOK_SECONDS: Final = 20.0
 """A third of a lease's term: one that is held is renewed in time."""

@@ -5,7 +5,7 @@ from typing import Final
 
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.replica import ReplicatedStore
-from faultwire_shared.logs import get_logger
+from faultwire_shared.logging.logs import get_logger
 
 PAUSE_SECONDS: Final = 1.0
 """Between two looks: so long, at least, who acted reads from the primary."""

@@ -19,7 +19,7 @@ from faultwire_consumer.store.ended import delete_ended
 from faultwire_consumer.store.retention import Share, Sleep, oldest_in_quarantine, sum_up
 from faultwire_consumer.store.space import list_days, measure_store, weigh_days
 from faultwire_shared.event import ErrorSeverity
-from faultwire_shared.logs import get_logger
+from faultwire_shared.logging.logs import get_logger
 
 LEASE: Final = "retention"
 

@@ -8,7 +8,7 @@ from typing import Final
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract import Store, StoreUnavailableError
 from faultwire_consumer.store.space import list_days, measure_store
-from faultwire_shared.logs import get_logger
+from faultwire_shared.logging.logs import get_logger
 
 MEASURE_SECONDS: Final = 60.0
 

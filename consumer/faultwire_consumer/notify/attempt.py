@@ -23,7 +23,7 @@ from faultwire_consumer.store.contract import Store, StoreUnavailableError
 from faultwire_consumer.store.outbox_content import load_content
 from faultwire_consumer.store.outbox_mark import Mark, mark
 from faultwire_shared.failpoint import failpoint
-from faultwire_shared.logs import get_logger
+from faultwire_shared.logging.logs import get_logger
 
 MARK_AGAIN_SECONDS: Final = 1.0
 

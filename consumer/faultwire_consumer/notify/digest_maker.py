@@ -16,7 +16,7 @@ from faultwire_consumer.store.digests import (
     list_due_digests,
     make_digest,
 )
-from faultwire_shared.logs import get_logger
+from faultwire_shared.logging.logs import get_logger
 
 LOOK_SECONDS: Final = 2.0
 _REMEMBERED: Final = 1000

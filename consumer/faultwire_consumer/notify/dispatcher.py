@@ -25,7 +25,7 @@ from faultwire_consumer.store.outbox_claim import (
     record_stages,
     stop,
 )
-from faultwire_shared.logs import get_logger
+from faultwire_shared.logging.logs import get_logger
 from faultwire_shared.retry import full_jitter_delays
 
 LOOK_SECONDS: Final = 0.5

@@ -10,7 +10,7 @@ from faultwire_consumer.notify.dispatcher import Dispatcher
 from faultwire_consumer.store.contract import Store, StoreUnavailableError
 from faultwire_consumer.store.outbox_queries import measure_outbox
 from faultwire_consumer.store.windows import prune_windows
-from faultwire_shared.logs import get_logger
+from faultwire_shared.logging.logs import get_logger
 
 MEASURE_SECONDS: Final = 5.0
 ORPHANS_EVERY: Final = 12

@@ -26,7 +26,7 @@ from faultwire_consumer.store.partition import make_partition
 from faultwire_consumer.store.pool import DRIVER_ERRORS, Pool
 from faultwire_consumer.store.schema import QUARANTINE_DAY
 from faultwire_shared.event_id import day_of
-from faultwire_shared.logs import get_logger
+from faultwire_shared.logging.logs import get_logger
 
 WARM_CONNECTIONS: Final = 4
 """Two batches in flight of the lane that is busy, one of another, and the outbox."""

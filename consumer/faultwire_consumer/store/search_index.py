@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from faultwire_consumer.store.failure import first_line, sqlstate_of
 from faultwire_consumer.store.schema import SCHEMA
 from faultwire_consumer.store.schema_version import on_connection
-from faultwire_shared.logs import get_logger
+from faultwire_shared.logging.logs import get_logger
 
 SEARCH_INDEX: Final = "ix_incidents_search_text"
 MEND: Final = "let a superuser run CREATE EXTENSION pg_trgm in the database, then run `faultwire db upgrade`"

@@ -12,7 +12,7 @@ from msgspec import Struct
 from faultwire_consumer.web.state import REPORT
 from faultwire_shared.event import Category, ErrorSeverity
 from faultwire_shared.event_id import new_event_id
-from faultwire_shared.logs import get_logger
+from faultwire_shared.logging.logs import get_logger
 from faultwire_shared.taxonomy import CategorizedError, classify
 
 PROBLEM: Final = "application/problem+json"

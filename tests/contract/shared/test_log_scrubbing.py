@@ -16,7 +16,7 @@ from faultwire import configure_logging
 WORKER = """
 import logging, sys
 import structlog
-from faultwire_shared.logs import configure_process_logging, get_logger
+from faultwire_shared.logging.logs import configure_process_logging, get_logger
 configure_process_logging(log_format=sys.argv[1])
 secret = sys.argv[2]
 get_logger("x").info("token=" + secret, password=secret, headers={"Cookie": secret}, order=17)

@@ -15,8 +15,9 @@ import pytest
 import structlog
 
 from faultwire import ErrorManager, configure_logging
-from faultwire_shared import log_pipe, logs
-from faultwire_shared.log_pipe import LogPipe
+from faultwire_shared.logging import logs
+from faultwire_shared.logging import pipe as log_pipe
+from faultwire_shared.logging.pipe import LogPipe
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tests.contract.shared.misbehaving import Server, Waits
 from yarl import URL
 
 from faultwire import create_robust_session
-from faultwire_shared.retry_http import RetryMiddleware, retry_after
+from faultwire_shared.resilience.retry_http import RetryMiddleware, retry_after
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ async def session(
     def make(**options: Any) -> RetryMiddleware:
         return RetryMiddleware(sleep=waits.sleep, clock=clock, rng=random.Random(7), **options)
 
-    monkeypatch.setattr("faultwire_shared.retry_http.RetryMiddleware", make)
+    monkeypatch.setattr("faultwire_shared.resilience.retry_http.RetryMiddleware", make)
     async with create_robust_session(timeout=aiohttp.ClientTimeout(total=60, sock_read=0.2)) as session:
         yield session
 

@@ -17,8 +17,8 @@ from tests.unit.shared.fakes import Sink
 from yarl import URL
 
 from faultwire import CircuitBreaker, CircuitOpenError, CircuitState, ErrorManager, create_robust_session
-from faultwire_shared.retry_http import HOSTS, RetryMiddleware
-from faultwire_shared.session_argument import SessionArguments
+from faultwire_shared.resilience.retry_http import HOSTS, RetryMiddleware
+from faultwire_shared.resilience.session_argument import SessionArguments
 
 MakeSession = Callable[..., aiohttp.ClientSession]
 
@@ -36,7 +36,7 @@ def make_session(waits: Waits, clock: FixedClock, monkeypatch: pytest.MonkeyPatc
         times: dict[str, Any] = {"sleep": waits.sleep, "clock": clock, "monotonic": clock.monotonic}
         return RetryMiddleware(**times, **options, rng=random.Random(7))
 
-    monkeypatch.setattr("faultwire_shared.retry_http.RetryMiddleware", make)
+    monkeypatch.setattr("faultwire_shared.resilience.retry_http.RetryMiddleware", make)
     return create_robust_session
 
 

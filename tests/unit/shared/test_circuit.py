@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from faultwire_shared.circuit import Circuit, CircuitState, Outcome, Permit, Refusal
+from faultwire_shared.resilience.circuit import Circuit, CircuitState, Outcome, Permit, Refusal
 
 RESET_SECONDS = 10
 

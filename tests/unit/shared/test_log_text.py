@@ -11,7 +11,7 @@ import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faultwire_shared.log_text import ConsoleFormatter, JsonFormatter, wants_color
+from faultwire_shared.logging.text import ConsoleFormatter, JsonFormatter, wants_color
 
 _SECRET = "canary-hunter2"  # noqa: S105 - the canary
 

@@ -12,7 +12,7 @@ from yarl import URL
 
 from faultwire import BusinessError, DatabaseConnectionError, ExternalError, NotFoundError, register_exception
 from faultwire_shared.event import Category
-from faultwire_shared.outage import is_outage
+from faultwire_shared.resilience.outage import is_outage
 
 
 class PostgresError(Exception):

@@ -15,7 +15,7 @@ from tests.unit.shared.fakes import Database, Waits
 
 import faultwire
 from faultwire import DatabaseConnectionError, ExternalError, retry_db_operation
-from faultwire_shared.outage import is_transient
+from faultwire_shared.resilience.outage import is_transient
 
 
 @pytest.fixture

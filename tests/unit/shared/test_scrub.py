@@ -12,7 +12,7 @@ from tests.secret import CANARY, ORDINARY, PLANTED
 from faultwire_shared import codec
 from faultwire_shared.event import Category, ErrorSeverity, Event, ExceptionInfo, Frame, Sdk
 from faultwire_shared.scrub import Scrubber
-from faultwire_shared.scrub_value import SCRUBBED
+from faultwire_shared.scrub.value import SCRUBBED
 
 SCRUBBER = Scrubber()
 DENIED = [

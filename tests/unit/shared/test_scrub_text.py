@@ -9,7 +9,7 @@ from tests.secret import ASSIGNMENTS, CANARY, ORDINARY, PLANTED, TOKENS, Planted
 
 from faultwire_shared.event import STRING_CHARACTERS
 from faultwire_shared.scrub import Scrubber
-from faultwire_shared.scrub_value import SCRUBBED, is_card
+from faultwire_shared.scrub.value import SCRUBBED, is_card
 
 SCRUBBER = Scrubber()
 

@@ -7,7 +7,7 @@ from faultwire_consumer.notify.message import message_of
 from faultwire_consumer.notify.notification import Notification
 from faultwire_consumer.notify.senders.contract import Outcome, Sent
 from faultwire_shared.event import ErrorSeverity
-from faultwire_shared.logs import get_logger
+from faultwire_shared.logging.logs import get_logger
 
 INCIDENTS_SHOWN: Final = 20
 

@@ -11,14 +11,14 @@ from typing import Final, Unpack
 
 import aiohttp
 
-from faultwire_shared.attempt import Attempts, ErrorSink, give_up
-from faultwire_shared.circuit import CircuitState
-from faultwire_shared.circuit_breaker import CircuitBreaker, CircuitOpenError, Passage
-from faultwire_shared.outage import STATUSES
 from faultwire_shared.redact import redact_url
-from faultwire_shared.request_timeout import raising_timeout, ran_out
+from faultwire_shared.resilience.attempt import Attempts, ErrorSink, give_up
+from faultwire_shared.resilience.circuit import CircuitState
+from faultwire_shared.resilience.circuit_breaker import CircuitBreaker, CircuitOpenError, Passage
+from faultwire_shared.resilience.outage import STATUSES
+from faultwire_shared.resilience.request_timeout import raising_timeout, ran_out
+from faultwire_shared.resilience.session_argument import SessionArguments
 from faultwire_shared.retry import doubling_delays
-from faultwire_shared.session_argument import SessionArguments
 
 RETRIES: Final = 3
 """After the first try."""

@@ -11,11 +11,11 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from msgspec import Struct
 
-from faultwire_shared.attempt import Attempts, ErrorSink, give_up
-from faultwire_shared.circuit import CircuitState
-from faultwire_shared.circuit_breaker import CircuitBreaker, CircuitOpenError, Passage
-from faultwire_shared.function import finished, name_of, refuse_generator
-from faultwire_shared.outage import ErrorChoice, is_chosen, is_transient
+from faultwire_shared.resilience.attempt import Attempts, ErrorSink, give_up
+from faultwire_shared.resilience.circuit import CircuitState
+from faultwire_shared.resilience.circuit_breaker import CircuitBreaker, CircuitOpenError, Passage
+from faultwire_shared.resilience.function import finished, name_of, refuse_generator
+from faultwire_shared.resilience.outage import ErrorChoice, is_chosen, is_transient
 from faultwire_shared.retry import doubling_delays
 
 P = ParamSpec("P")

@@ -12,8 +12,8 @@ from typing import Any, Final, Literal, TextIO
 import structlog
 from msgspec import Struct
 
-from faultwire_shared.log_pipe import LogPipe, Target
-from faultwire_shared.log_text import ConsoleFormatter, JsonFormatter, wants_color
+from faultwire_shared.logging.pipe import LogPipe, Target
+from faultwire_shared.logging.text import ConsoleFormatter, JsonFormatter, wants_color
 from faultwire_shared.scrub import Scrubber
 from faultwire_shared.text import printable
 

@@ -13,9 +13,16 @@ from typing import Any, ParamSpec, Self, TypeVar, cast
 
 from msgspec import Struct
 
-from faultwire_shared.circuit import Circuit, CircuitCounts, CircuitState, Outcome, Permit, Refusal
-from faultwire_shared.function import finished, refuse_generator
-from faultwire_shared.outage import ErrorChoice, is_chosen, is_outage
+from faultwire_shared.resilience.circuit import (
+    Circuit,
+    CircuitCounts,
+    CircuitState,
+    Outcome,
+    Permit,
+    Refusal,
+)
+from faultwire_shared.resilience.function import finished, refuse_generator
+from faultwire_shared.resilience.outage import ErrorChoice, is_chosen, is_outage
 from faultwire_shared.taxonomy import ExternalError
 
 P = ParamSpec("P")

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from faultwire_shared.scrub_value import SCRUBBED
+from faultwire_shared.scrub.value import SCRUBBED
 
 PAIR_SIGNS: Final = (
     r"=|:|<|-(?:-|(?<=\s-)\w)|%(?=[23])|,(?<=[\"'],)(?=\s?b?\\{0,8}[\"'])"

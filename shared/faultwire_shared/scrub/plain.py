@@ -10,9 +10,9 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from faultwire_shared.event import DEPTH, STRING_CHARACTERS, Event, ExceptionInfo, Frame
-from faultwire_shared.scrub_pair import VALUES
-from faultwire_shared.scrub_tree import Tree, is_plain
-from faultwire_shared.scrub_value import CARD_LEAST
+from faultwire_shared.scrub.pair import VALUES
+from faultwire_shared.scrub.tree import Tree, is_plain
+from faultwire_shared.scrub.value import CARD_LEAST
 
 _CACHED_MAXIMUM: Final = 4096
 _DEPTH: Final = DEPTH

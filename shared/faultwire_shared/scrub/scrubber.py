@@ -1,7 +1,7 @@
 """What must not travel: an event without its secrets, before it is spooled, published or stored.
 
-Names are judged by ``scrub_key``, texts by what they look like (``scrub_value``) and by what they
-announce (``scrub_pair``). Pure, and linear in the event's size.
+Names are judged by ``key``, texts by what they look like (``value``) and by what they
+announce (``pair``). Pure, and linear in the event's size.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,10 +10,10 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from faultwire_shared.event import Event, ExceptionInfo, Sdk
-from faultwire_shared.scrub_key import KeyRules
-from faultwire_shared.scrub_plain import PlainCheck
-from faultwire_shared.scrub_tree import Tree
-from faultwire_shared.scrub_value import SCRUBBED
+from faultwire_shared.scrub.key import KeyRules
+from faultwire_shared.scrub.plain import PlainCheck
+from faultwire_shared.scrub.tree import Tree
+from faultwire_shared.scrub.value import SCRUBBED
 
 UNSCRUBBED: Final = frozenset(
     (

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from faultwire_shared.event import STRING_CHARACTERS
-from faultwire_shared.scrub_key import KeyRules
-from faultwire_shared.scrub_pair import LABELS, PAIR_SIGNS, VALUES, scrub_pairs
-from faultwire_shared.scrub_value import (
+from faultwire_shared.scrub.key import KeyRules
+from faultwire_shared.scrub.pair import LABELS, PAIR_SIGNS, VALUES, scrub_pairs
+from faultwire_shared.scrub.value import (
     CARD_LEAST,
     SCRUBBED,
     VALUE_SIGNS,

@@ -1,0 +1,1 @@
+"""Try again, give up, stop asking: retries and circuit breakers for whichever service imports them."""

@@ -1,0 +1,5 @@
+"""Secrets taken out of events, texts and mappings; ``Scrubber`` is public."""
+
+from faultwire_shared.scrub.scrubber import Scrubber
+
+__all__ = ["Scrubber"]
