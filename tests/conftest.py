@@ -19,7 +19,7 @@ from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
 from tests.servers.replication import ReplicatedPostgreSQL, replicated
 
 from faultwire import scope
-from faultwire_consumer.store import migrate
+from faultwire_consumer.store.migrations import migrate
 
 # How long an example takes says more of the machine than of what is tested.
 settings.register_profile("faultwire", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -184,8 +184,8 @@ def _allow(watch: BlockBuster) -> None:
         function.can_block_in("<frozen importlib._bootstrap>", {"_find_and_load"})
     # The schema is brought up to date before a worker takes anything in: its steps are files.
     for function in watch.functions.values():
-        function.can_block_in("store/migrate.py", {"upgrade_checked"})
-        function.can_block_in("store/schema_version.py", {"head", "current_of"})
+        function.can_block_in("store/migrations/migrate.py", {"upgrade_checked"})
+        function.can_block_in("store/migrations/schema_version.py", {"head", "current_of"})
     # A thread's start waits for the thread's first step, once for each pool.
     watch.functions["threading.Lock.acquire"].can_block_in("threading.py", {"start"})
     # A tenth of a millisecond, in a flood, so that the spool's thread gets on.

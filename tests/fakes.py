@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Executable, Row
 
-from faultwire_consumer.store.contract import (
+from faultwire_consumer.store.contract.store import (
     BODIES_MOST,
     Counted,
     EventRow,

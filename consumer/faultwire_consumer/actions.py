@@ -12,11 +12,11 @@ from faultwire_consumer.domain.dead_letter import (
     replay_refused,
 )
 from faultwire_consumer.domain.incident import NotPossible, Verb, decide
-from faultwire_consumer.store.contract import Store
-from faultwire_consumer.store.dead_letters import LetterChange, change_letter, load_letter_status
-from faultwire_consumer.store.letter_queries import DeadLetterBody, get_dead_letter
-from faultwire_consumer.store.queries import Incident, get_incident
-from faultwire_consumer.store.transition import apply_transitions, load_standing
+from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.dead_letters.queries import DeadLetterBody, get_dead_letter
+from faultwire_consumer.store.dead_letters.record import LetterChange, change_letter, load_letter_status
+from faultwire_consumer.store.events.incidents import Incident, get_incident
+from faultwire_consumer.store.events.transition import apply_transitions, load_standing
 from faultwire_shared.taxonomy import ConflictError, NotFoundError
 
 ID_PREFIX: Final = "INC-"

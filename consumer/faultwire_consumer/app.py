@@ -42,10 +42,10 @@ from faultwire_consumer.notify.policy_file import read_policy
 from faultwire_consumer.notify.receivers import senders_of
 from faultwire_consumer.notify.senders.contract import Sender
 from faultwire_consumer.notify.upkeep import Upkeep
-from faultwire_consumer.store.contract import Store
+from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.contract.url import parse_database_url, sqlite_path
 from faultwire_consumer.store.engine import open_store, with_replica
-from faultwire_consumer.store.leases import new_holder
-from faultwire_consumer.store.url import parse_database_url, sqlite_path
+from faultwire_consumer.store.upkeep.leases import new_holder
 from faultwire_consumer.web.application import create_app
 from faultwire_consumer.web.check import check_loop_lag, check_outbox, worker_health
 from faultwire_consumer.web.state import Health

@@ -24,7 +24,7 @@ from faultwire_consumer.ingest.outcome import Stored
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.policy_file import read_policy
-from faultwire_consumer.store.contract import Store
+from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store
 
 DAYS: Final = 30

@@ -14,9 +14,9 @@ from faultwire_consumer.ingest.delivery import read_delivery
 from faultwire_consumer.ingest.outcome import Stored
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.metrics import Metrics
-from faultwire_consumer.store import event_queries
-from faultwire_consumer.store.contract import Store
-from faultwire_consumer.store.schema import edge_bodies, events, incidents
+from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.events import event
+from faultwire_consumer.store.schema.events import edge_bodies, events, incidents
 from faultwire_shared.codec import EVENT_TYPE
 
 BATCH: Final = 500
@@ -89,5 +89,5 @@ async def _count(store: Store, statement: Select[Any]) -> int:
 
 
 async def _is_readable(store: Store, event_id: str) -> bool:
-    found = await event_queries.get_event(store, event_id)
+    found = await event.get_event(store, event_id)
     return found is not None and found.doc is not None

@@ -18,9 +18,9 @@ from faultwire_consumer.ingest.evaluation import Evaluator
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.policy_file import read_policy
-from faultwire_consumer.store import migrate
-from faultwire_consumer.store.contract import Store
+from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store
+from faultwire_consumer.store.migrations import migrate
 
 BATCH: Final = 500
 EVENTS: Final = 20_000

@@ -11,9 +11,9 @@ from tests.benchmarks.report import report
 from tests.servers.postgresql import Servers
 
 from faultwire_consumer.domain.keeping import BODIES_PER_INCIDENT
-from faultwire_consumer.store import migrate
-from faultwire_consumer.store.contract import Store
+from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store
+from faultwire_consumer.store.migrations import migrate
 
 EVENTS: Final = min(1_000_000, int(os.environ.get("SCALE", "1000000")))
 

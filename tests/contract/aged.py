@@ -14,8 +14,8 @@ from faultwire_consumer.ingest.delivery import read_delivery
 from faultwire_consumer.ingest.outcome import Outcome
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.metrics import Metrics
-from faultwire_consumer.store.contract import Store
-from faultwire_consumer.store.schema import QUARANTINE_DAY, events, hourly, incidents
+from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.schema.events import QUARANTINE_DAY, events, hourly, incidents
 from faultwire_shared.codec import BATCH_TYPE
 from faultwire_shared.event import ErrorSeverity
 

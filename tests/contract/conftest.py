@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from tests.servers.postgresql import PostgreSQL
 
-from faultwire_consumer.store import migrate
-from faultwire_consumer.store.contract import Store
+from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store
+from faultwire_consumer.store.migrations import migrate
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

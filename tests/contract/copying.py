@@ -19,10 +19,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from faultwire_consumer.store.contract import Store
-from faultwire_consumer.store.copy_plan import columns_of, copied_tables
-from faultwire_consumer.store.schema import UtcDateTime, events
-from faultwire_consumer.store.schema_upkeep import leases
+from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.copy.plan import columns_of, copied_tables
+from faultwire_consumer.store.schema.events import UtcDateTime, events
+from faultwire_consumer.store.schema.upkeep import leases
 
 ROWS: Final = 7
 _NOON: Final = datetime(2026, 11, 23, 12, 0, 0, 123_457, tzinfo=UTC)

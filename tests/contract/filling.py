@@ -10,9 +10,9 @@ from typing import Any, Final
 from sqlalchemy import ClauseElement, Executable, text
 from sqlalchemy.ext.compiler import compiles
 
-from faultwire_consumer.store.contract import Store
-from faultwire_consumer.store.postgresql import PostgresqlStore
-from faultwire_consumer.store.schema import to_micros
+from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.postgresql.store import PostgresqlStore
+from faultwire_consumer.store.schema.events import to_micros
 
 NEWEST: Final = datetime(2026, 11, 23, 12, tzinfo=UTC)
 """When the newest event occurred; the oldest thirty days before."""

@@ -21,12 +21,12 @@ from faultwire_consumer.domain.keeping import BODIES_PER_INCIDENT, Body
 from faultwire_consumer.domain.query import Key, any_of
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.metrics import Metrics
-from faultwire_consumer.store import event_queries
-from faultwire_consumer.store.body import read_spent
-from faultwire_consumer.store.contract import Counted, EventRow, Store
-from faultwire_consumer.store.event_list import list_events
-from faultwire_consumer.store.schema import edge_bodies, events, fingerprints, history, incidents
-from faultwire_consumer.store.transition import apply_transitions, load_standing
+from faultwire_consumer.store.contract.store import Counted, EventRow, Store
+from faultwire_consumer.store.events import event as event_queries
+from faultwire_consumer.store.events.body import read_spent
+from faultwire_consumer.store.events.event_list import list_events
+from faultwire_consumer.store.events.transition import apply_transitions, load_standing
+from faultwire_consumer.store.schema.events import edge_bodies, events, fingerprints, history, incidents
 
 LIMIT = 10
 

@@ -11,13 +11,13 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from tests.contract.copying import ROWS, contents_of, fill_every_table
 from tests.servers.postgresql import PostgreSQL
 
-from faultwire_consumer.store import migrate
-from faultwire_consumer.store.contract import MigrationError
-from faultwire_consumer.store.copy import copy_database
-from faultwire_consumer.store.copy_plan import CopyDiffersError, CopyRefusedError, columns_of, copied_tables
+from faultwire_consumer.store.contract.store import MigrationError
+from faultwire_consumer.store.copy.copy import copy_database
+from faultwire_consumer.store.copy.plan import CopyDiffersError, CopyRefusedError, columns_of, copied_tables
 from faultwire_consumer.store.engine import open_store
-from faultwire_consumer.store.query_condition import contains_text
-from faultwire_consumer.store.schema import SCHEMA, events, history, incidents
+from faultwire_consumer.store.events.condition import contains_text
+from faultwire_consumer.store.migrations import migrate
+from faultwire_consumer.store.schema.events import SCHEMA, events, history, incidents
 
 pytestmark = pytest.mark.may_block("migrations and locks are files")
 
@@ -118,8 +118,8 @@ async def test_ids_go_on_behind_those_that_were_copied(kind: str, database: Data
 async def test_a_copy_that_was_cut_short_goes_on_where_it_was(
     kind: str, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("faultwire_consumer.store.copy_sqlite.CHUNK_ROWS", 2)
-    monkeypatch.setattr("faultwire_consumer.store.copy_sqlite.FETCH_ROWS", 2)
+    monkeypatch.setattr("faultwire_consumer.store.copy.sqlite.CHUNK_ROWS", 2)
+    monkeypatch.setattr("faultwire_consumer.store.copy.sqlite.FETCH_ROWS", 2)
     source, target = await filled(database("sqlite", "source")), database(kind, "target")
     left = 5
 

@@ -19,16 +19,16 @@ from faultwire_consumer.ingest.outcome import DeadLettered, Retry
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.replay import Replayer
 from faultwire_consumer.metrics import Metrics
-from faultwire_consumer.store.contract import Store, StoreUnavailableError
-from faultwire_consumer.store.dead_letters import NewDeadLetter, record_dead_letters
-from faultwire_consumer.store.letter_queries import (
+from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
+from faultwire_consumer.store.dead_letters.queries import (
     DeadLetterBody,
     LetterFilter,
     get_dead_letter,
     list_dead_letters,
     list_letter_history,
 )
-from faultwire_consumer.store.schema import events, incidents
+from faultwire_consumer.store.dead_letters.record import NewDeadLetter, record_dead_letters
+from faultwire_consumer.store.schema.events import events, incidents
 from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE
 
 DEATH = {

@@ -23,8 +23,8 @@ from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.digest_maker import DigestMaker
 from faultwire_consumer.notify.dispatcher import Dispatcher
 from faultwire_consumer.notify.policy_file import shipped_text
-from faultwire_consumer.store.contract import Store
-from faultwire_consumer.store.schema_notify import pending
+from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.schema.notify import pending
 from faultwire_shared.codec import BATCH_TYPE
 
 LOG = '[receivers.log]\ntype = "log"\n'

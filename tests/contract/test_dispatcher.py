@@ -24,8 +24,8 @@ from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.dispatcher import Dispatcher
 from faultwire_consumer.notify.policy_file import shipped_text
 from faultwire_consumer.notify.senders.contract import Permanent, SendReason, Transient
-from faultwire_consumer.store.contract import Store
-from faultwire_consumer.store.schema_notify import outbox, outbox_attempts, outbox_stages
+from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.schema.notify import outbox, outbox_attempts, outbox_stages
 from faultwire_shared.codec import BATCH_TYPE
 
 LOG = '[receivers.log]\ntype = "log"\n'

@@ -7,16 +7,16 @@ from typing import Any
 from sqlalchemy import Table, func, insert, select
 from tests.clock import FixedClock
 
-from faultwire_consumer.store.contract import Store
-from faultwire_consumer.store.ended import delete_ended
-from faultwire_consumer.store.schema import (
+from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.schema.events import (
     dead_letter_history,
     dead_letters,
     hourly,
     producers,
     sequence_gaps,
 )
-from faultwire_consumer.store.schema_notify import digest_lines, outbox, outbox_attempts, outbox_stages
+from faultwire_consumer.store.schema.notify import digest_lines, outbox, outbox_attempts, outbox_stages
+from faultwire_consumer.store.upkeep.ended import delete_ended
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 

@@ -11,9 +11,9 @@ from tests.factories import raised, wire_event
 from faultwire_consumer.domain.explosion import OVERFLOW_CODE
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.metrics import Metrics
-from faultwire_consumer.store.contract import Store
-from faultwire_consumer.store.event_queries import get_grouping
-from faultwire_consumer.store.schema import incidents
+from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.events.event import get_grouping
+from faultwire_consumer.store.schema.events import incidents
 
 PER_MINUTE = 20
 

@@ -30,10 +30,10 @@ from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.digest_maker import DigestMaker
 from faultwire_consumer.notify.dispatcher import AT_ONCE, LEASE_SECONDS, Dispatcher
-from faultwire_consumer.store.contract import Store
-from faultwire_consumer.store.queries import get_incident
-from faultwire_consumer.store.schema import incidents
-from faultwire_consumer.store.schema_notify import outbox, pending
+from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.events.incidents import get_incident
+from faultwire_consumer.store.schema.events import incidents
+from faultwire_consumer.store.schema.notify import outbox, pending
 from faultwire_shared import failpoint
 from faultwire_shared.codec import EVENT_TYPE
 

@@ -20,11 +20,17 @@ from faultwire_consumer.ingest.outcome import DeadLettered, Noted, must_return
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.maintenance.gaps import GapWatch, Ingest
 from faultwire_consumer.metrics import Metrics
-from faultwire_consumer.store import migrate, schema_version
-from faultwire_consumer.store.contract import Store
+from faultwire_consumer.store.audit.producers import GAPS
+from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store
-from faultwire_consumer.store.producers import GAPS
-from faultwire_consumer.store.schema import dead_letters, history, incidents, producers, sequence_gaps
+from faultwire_consumer.store.migrations import migrate, schema_version
+from faultwire_consumer.store.schema.events import (
+    dead_letters,
+    history,
+    incidents,
+    producers,
+    sequence_gaps,
+)
 from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE, PRODUCER_TYPE
 
 

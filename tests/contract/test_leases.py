@@ -12,9 +12,10 @@ from tests.waiting import until
 
 from faultwire_consumer.maintenance.leased import EVERY, LeasedChore
 from faultwire_consumer.maintenance.partitions import PartitionMaker
-from faultwire_consumer.store.contract import Store, StoreUnavailableError
+from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
 from faultwire_consumer.store.engine import open_store
-from faultwire_consumer.store.leases import (
+from faultwire_consumer.store.schema.upkeep import leases
+from faultwire_consumer.store.upkeep.leases import (
     Lease,
     LeaseLostError,
     check_lease,
@@ -23,7 +24,6 @@ from faultwire_consumer.store.leases import (
     run_holding,
     take_lease,
 )
-from faultwire_consumer.store.schema_upkeep import leases
 from faultwire_shared.logging.logs import LOG_EVENTS
 
 NAME = "sweeping"
@@ -100,7 +100,7 @@ async def test_what_is_given_back_is_another_s_at_once(store: Store, clock: Fixe
 async def test_work_ends_where_its_lease_is_lost(
     store: Store, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("faultwire_consumer.store.leases.RENEW_SECONDS", 0.01)
+    monkeypatch.setattr("faultwire_consumer.store.upkeep.leases.RENEW_SECONDS", 0.01)
     lease = await take_lease(store, NAME, "ada", now=clock())
     assert lease is not None
     ended = asyncio.Event()

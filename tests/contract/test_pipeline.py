@@ -18,9 +18,16 @@ from faultwire_consumer.ingest.delivery import Delivery, read_delivery
 from faultwire_consumer.ingest.outcome import DeadLettered, Duplicate, Outcome, Retry, Stored
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.metrics import Metrics
-from faultwire_consumer.store.contract import Store
-from faultwire_consumer.store.schema import dead_letters, events, fingerprints, history, hourly, incidents
-from faultwire_consumer.store.transition import apply_transitions, load_standing
+from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.events.transition import apply_transitions, load_standing
+from faultwire_consumer.store.schema.events import (
+    dead_letters,
+    events,
+    fingerprints,
+    history,
+    hourly,
+    incidents,
+)
 from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE
 
 

@@ -16,7 +16,7 @@ from tests.waiting import until
 
 from faultwire_consumer.cli.application import run
 from faultwire_consumer.store.engine import open_store
-from faultwire_consumer.store.leases import take_lease
+from faultwire_consumer.store.upkeep.leases import take_lease
 
 pytestmark = pytest.mark.may_block("commands have loops of their own, in threads")
 

@@ -17,13 +17,13 @@ from tests.servers.postgresql import PostgreSQL
 from faultwire_consumer.domain.query import Key, any_of
 from faultwire_consumer.domain.query_text import parse_query
 from faultwire_consumer.domain.search_text import search_text
-from faultwire_consumer.store import migrate
-from faultwire_consumer.store.contract import Store
+from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store
-from faultwire_consumer.store.event_list import list_events
-from faultwire_consumer.store.queries import count_totals, list_incidents, list_services
-from faultwire_consumer.store.query_condition import contains_text
-from faultwire_consumer.store.schema import events, incidents
+from faultwire_consumer.store.events.condition import contains_text
+from faultwire_consumer.store.events.event_list import list_events
+from faultwire_consumer.store.events.incidents import count_totals, list_incidents, list_services
+from faultwire_consumer.store.migrations import migrate
+from faultwire_consumer.store.schema.events import events, incidents
 
 _VALUES: Final = {
     **dict.fromkeys(("service", "title", "culprit", "category", "code", "status"), ""),

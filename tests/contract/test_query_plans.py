@@ -9,11 +9,11 @@ from tests.contract.filling import BUSY, NEWEST, RARE, explain, fill_store, key_
 from tests.servers.postgresql import PostgreSQL
 
 from faultwire_consumer.domain.query_text import parse_query
-from faultwire_consumer.store import event_list, queries
-from faultwire_consumer.store.contract import Store
+from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store, open_to_read
-from faultwire_consumer.store.event_list import Asked
-from faultwire_consumer.store.schema import events
+from faultwire_consumer.store.events import event_list, incidents
+from faultwire_consumer.store.events.event_list import Asked
+from faultwire_consumer.store.schema.events import events
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ EVENTS = [
 
 async def test_every_list_is_read_by_an_index(filled: Store) -> None:
     for text, index in LISTS:
-        statement = queries.select_incidents(filled.name, parse_query(text), None, 51, NEWEST)
+        statement = incidents.select_incidents(filled.name, parse_query(text), None, 51, NEWEST)
         await check(filled, text, index, statement)
     for text, index in EVENTS:
         asked = Asked(parse_query(text), 51, NEWEST)
@@ -69,9 +69,9 @@ async def test_every_list_is_read_by_an_index(filled: Store) -> None:
         else:
             statement = event_list.walk(filled.name, asked)
         await check(filled, text, index, statement)
-    await check(filled, "totals", "ix_incidents_status_last_seen_hour", queries.select_totals())
-    await check(filled, "services", "ix_incidents_service_last_seen_hour", queries.select_services())
-    trend = queries.select_hours(RARE, since=NEWEST)
+    await check(filled, "totals", "ix_incidents_status_last_seen_hour", incidents.select_totals())
+    await check(filled, "services", "ix_incidents_service_last_seen_hour", incidents.select_services())
+    trend = incidents.select_hours(RARE, since=NEWEST)
     await check(filled, "trend", "hourly_pkey|sqlite_autoindex_hourly", trend)
 
 

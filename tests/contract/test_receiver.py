@@ -27,7 +27,7 @@ from faultwire_consumer.ingest.receiver_http import IntakeReceiver, storing_inta
 from faultwire_consumer.maintenance.self_report import SelfReport
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.engine import open_store
-from faultwire_consumer.store.schema import dead_letters, events, incidents, producers, sequence_gaps
+from faultwire_consumer.store.schema.events import dead_letters, events, incidents, producers, sequence_gaps
 from faultwire_consumer.web.application import create_app
 from faultwire_consumer.web.state import Health
 from faultwire_shared import amqp

@@ -9,12 +9,12 @@ from sqlalchemy import text
 from tests.servers.postgresql import PostgreSQL, Servers
 from tests.servers.replication import ReplicatedPostgreSQL, replicated
 
+from faultwire_consumer.store.contract.timeouts import Guards
+from faultwire_consumer.store.contract.url import DatabaseUrlError, parse_database_url
 from faultwire_consumer.store.engine import with_replica
-from faultwire_consumer.store.freshness import STALE_SECONDS
-from faultwire_consumer.store.guard import Guards
-from faultwire_consumer.store.postgresql import PostgresqlStore
-from faultwire_consumer.store.replica import ReplicatedStore, reading_primary
-from faultwire_consumer.store.url import DatabaseUrlError, parse_database_url
+from faultwire_consumer.store.postgresql.store import PostgresqlStore
+from faultwire_consumer.store.replica.freshness import STALE_SECONDS
+from faultwire_consumer.store.replica.store import ReplicatedStore, reading_primary
 
 SUM = text("SELECT coalesce(sum(number), 0)::int FROM numbers")
 OTHERS = "INSERT INTO numbers VALUES (1)"

@@ -21,13 +21,13 @@ from faultwire_consumer.maintenance.pruning import LEASE, Pruner, survey
 from faultwire_consumer.maintenance.retention import RetentionKeeper, floors_wanted
 from faultwire_consumer.maintenance.store_size import StoreSizeWatch
 from faultwire_consumer.metrics import Metrics
-from faultwire_consumer.store.contract import Store, StoreUnavailableError
+from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
 from faultwire_consumer.store.engine import open_store
-from faultwire_consumer.store.floors import hold_floors, read_floors
-from faultwire_consumer.store.leases import Lease, LeaseTakenError, take_lease
-from faultwire_consumer.store.partition import list_partitions
-from faultwire_consumer.store.schema import edge_bodies, events, incidents
-from faultwire_consumer.store.space import measure_store, rewrite_file
+from faultwire_consumer.store.postgresql.partition import list_partitions
+from faultwire_consumer.store.schema.events import edge_bodies, events, incidents
+from faultwire_consumer.store.upkeep.floors import hold_floors, read_floors
+from faultwire_consumer.store.upkeep.leases import Lease, LeaseTakenError, take_lease
+from faultwire_consumer.store.upkeep.space import measure_store, rewrite_file
 from faultwire_shared.event import ErrorSeverity
 
 LOW, MEDIUM, HIGH, CRITICAL = ErrorSeverity

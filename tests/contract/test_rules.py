@@ -20,8 +20,8 @@ from faultwire_consumer.ingest.evaluation import Evaluator
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.policy_file import shipped_text
-from faultwire_consumer.store.contract import Store
-from faultwire_consumer.store.schema_notify import outbox, pending, windows
+from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.schema.notify import outbox, pending, windows
 from faultwire_shared.codec import BATCH_TYPE
 
 LOG = '[receivers.log]\ntype = "log"\n'

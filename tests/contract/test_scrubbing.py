@@ -15,8 +15,8 @@ from faultwire_consumer.ingest.dead_queue import DeadQueue
 from faultwire_consumer.ingest.outcome import DeadLettered, Stored
 from faultwire_consumer.ingest.scrubbing import BodyScrubber
 from faultwire_consumer.metrics import Metrics
-from faultwire_consumer.store.contract import Store
-from faultwire_consumer.store.schema import metadata
+from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.schema.events import metadata
 from faultwire_shared.event import MESSAGE_BYTES
 
 

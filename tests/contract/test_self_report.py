@@ -16,8 +16,8 @@ from faultwire_consumer.ingest.outcome import must_return
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.maintenance.self_report import BURST_SECONDS, KINDS, SelfReport, watched
 from faultwire_consumer.metrics import Metrics
-from faultwire_consumer.store.contract import Store, StoreUnavailableError
-from faultwire_consumer.store.schema import events, incidents
+from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
+from faultwire_consumer.store.schema.events import events, incidents
 from faultwire_shared.codec import EVENT_TYPE
 
 

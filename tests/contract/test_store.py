@@ -14,8 +14,7 @@ from structlog.testing import capture_logs
 from tests.servers.postgresql import PostgreSQL
 
 from faultwire_consumer.domain.incident import Status, Transition, TransitionReason
-from faultwire_consumer.store import migrate, schema_version
-from faultwire_consumer.store.contract import (
+from faultwire_consumer.store.contract.store import (
     Counted,
     EventRow,
     MigrationError,
@@ -26,12 +25,16 @@ from faultwire_consumer.store.contract import (
     StoreUnavailableError,
     UnknownFingerprintsError,
 )
-from faultwire_consumer.store.dead_letters import NewDeadLetter, record_dead_letters
+from faultwire_consumer.store.contract.timeouts import Guards
+from faultwire_consumer.store.contract.url import parse_database_url
+from faultwire_consumer.store.dead_letters.record import NewDeadLetter, record_dead_letters
 from faultwire_consumer.store.engine import open_store
-from faultwire_consumer.store.guard import Guards
-from faultwire_consumer.store.partition import partition_day
-from faultwire_consumer.store.postgresql import WARM_CONNECTIONS, PostgresqlStore
-from faultwire_consumer.store.schema import (
+from faultwire_consumer.store.events.transition import apply_transitions
+from faultwire_consumer.store.migrations import migrate, schema_version
+from faultwire_consumer.store.migrations.search_index import SEARCH_INDEX
+from faultwire_consumer.store.postgresql.partition import partition_day
+from faultwire_consumer.store.postgresql.store import WARM_CONNECTIONS, PostgresqlStore
+from faultwire_consumer.store.schema.events import (
     QUARANTINE_DAY,
     SCHEMA,
     dead_letters,
@@ -42,11 +45,8 @@ from faultwire_consumer.store.schema import (
     metadata,
     sightings,
 )
-from faultwire_consumer.store.schema_notify import outbox
-from faultwire_consumer.store.search_index import SEARCH_INDEX
-from faultwire_consumer.store.sqlite import SqliteStore
-from faultwire_consumer.store.transition import apply_transitions
-from faultwire_consumer.store.url import parse_database_url
+from faultwire_consumer.store.schema.notify import outbox
+from faultwire_consumer.store.sqlite.store import SqliteStore
 from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.event_id import day_of, new_event_id
 

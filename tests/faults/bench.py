@@ -24,9 +24,9 @@ from faultwire_consumer.maintenance.gaps import GapWatch
 from faultwire_consumer.maintenance.self_report import SelfReport
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.policy_file import read_policy
-from faultwire_consumer.store.contract import Store
+from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.contract.timeouts import Guards
 from faultwire_consumer.store.engine import open_store
-from faultwire_consumer.store.guard import Guards
 from faultwire_consumer.web.application import create_app
 from faultwire_consumer.web.state import Health
 from faultwire_shared.codec import EVENT_TYPE

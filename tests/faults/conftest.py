@@ -8,7 +8,7 @@ from tests.faults.publisher import declare
 from tests.servers.postgresql import PostgreSQL, PrivatePostgreSQL, Servers, SmallDiskPostgreSQL
 from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
 
-from faultwire_consumer.store import migrate
+from faultwire_consumer.store.migrations import migrate
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from tests.faults.bench import Bench, running
 from tests.servers.process import PATIENCE_SECONDS
 from tests.waiting import until
 
-from faultwire_consumer.store.partition import make_partition
-from faultwire_consumer.store.schema import DAYS_AHEAD
+from faultwire_consumer.store.postgresql.partition import make_partition
+from faultwire_consumer.store.schema.events import DAYS_AHEAD
 
 _HELD: Final = """
     SELECT count(DISTINCT pid) FROM pg_locks

@@ -27,10 +27,10 @@ from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.dispatcher import AT_ONCE, LEASE_SECONDS, Dispatcher
 from faultwire_consumer.notify.policy_file import shipped_text
 from faultwire_consumer.notify.receivers import senders_of
-from faultwire_consumer.store.contract import Store
+from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store
-from faultwire_consumer.store.outbox import NewAlert, enqueue
-from faultwire_consumer.store.schema_notify import outbox, outbox_attempts
+from faultwire_consumer.store.outbox.enqueue import NewAlert, enqueue
+from faultwire_consumer.store.schema.notify import outbox, outbox_attempts
 from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.failpoint import FAILPOINTS, VARIABLE
 

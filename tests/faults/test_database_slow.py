@@ -14,7 +14,7 @@ from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
 from tests.waiting import until
 
-from faultwire_consumer.store.guard import Guards
+from faultwire_consumer.store.contract.timeouts import Guards
 
 BATCH: Final = 200
 WAITING: Final = (

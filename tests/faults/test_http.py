@@ -13,7 +13,7 @@ from tests.faults.thief import http_thief
 from tests.waiting import until
 
 from faultwire import ErrorManager, ErrorResponse
-from faultwire_consumer.store.schema import incidents
+from faultwire_consumer.store.schema.events import incidents
 from faultwire_shared.failpoint import VARIABLE
 
 EVENTS: Final = 40

@@ -29,7 +29,7 @@ from tests.waiting import until
 from faultwire import ErrorManager
 from faultwire.publish.transport import TransportDown
 from faultwire_consumer.domain.sequence import GapState
-from faultwire_consumer.store.schema import incidents, producers, sequence_gaps
+from faultwire_consumer.store.schema.events import incidents, producers, sequence_gaps
 from faultwire_shared.event import Lane
 
 OPEN_SECONDS: Final = 2.0

@@ -10,9 +10,9 @@ from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.replication import ReplicatedPostgreSQL
 from tests.waiting import until
 
-from faultwire_consumer.store import migrate
-from faultwire_consumer.store.contract import StoreUnavailableError
+from faultwire_consumer.store.contract.store import StoreUnavailableError
 from faultwire_consumer.store.engine import open_store
+from faultwire_consumer.store.migrations import migrate
 
 pytestmark = pytest.mark.e2e
 

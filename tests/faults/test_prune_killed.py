@@ -13,10 +13,10 @@ from tests.faults.conftest import upgrade
 from tests.servers.postgresql import PostgreSQL
 
 from faultwire_consumer.ingest.outcome import DeadLettered, Duplicate
-from faultwire_consumer.store.contract import Store
+from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store
-from faultwire_consumer.store.partition import list_partitions
-from faultwire_consumer.store.space import measure_store
+from faultwire_consumer.store.postgresql.partition import list_partitions
+from faultwire_consumer.store.upkeep.space import measure_store
 from faultwire_shared.failpoint import FAILPOINTS, VARIABLE
 
 pytestmark = [pytest.mark.may_block("starts processes"), pytest.mark.e2e]

@@ -18,7 +18,7 @@ from tests.faults.publisher import publishing
 from tests.servers.rabbitmq import RabbitMQ
 from tests.waiting import until
 
-from faultwire_consumer.store.guard import Guards
+from faultwire_consumer.store.contract.timeouts import Guards
 
 EVENTS: Final = 60
 LARGE: Final[dict[str, Any]] = {"context": {f"key {number}": "x" * 1000 for number in range(20)}}

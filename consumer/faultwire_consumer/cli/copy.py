@@ -15,7 +15,7 @@ from faultwire_consumer.cli.progress import progress_bars
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from faultwire_consumer.store.copy import Copied
+    from faultwire_consumer.store.copy.copy import Copied
 
 
 def copy(
@@ -37,8 +37,8 @@ def copy(
     """
     import asyncio  # noqa: PLC0415 - with what follows, too slow for every command
 
-    from faultwire_consumer.store.copy import copy_database  # noqa: PLC0415
-    from faultwire_consumer.store.copy_plan import CopyDiffersError, CopyRefusedError  # noqa: PLC0415
+    from faultwire_consumer.store.copy.copy import copy_database  # noqa: PLC0415
+    from faultwire_consumer.store.copy.plan import CopyDiffersError, CopyRefusedError  # noqa: PLC0415
 
     started = time.monotonic()
     with expected_failures(), progress_bars(output) as bars:

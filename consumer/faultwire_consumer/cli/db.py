@@ -23,7 +23,7 @@ def upgrade(*, setting: Setting = SETTING) -> None:
     import asyncio  # noqa: PLC0415 - with what follows, too slow for every command
 
     with expected_failures():
-        from faultwire_consumer.store import migrate, schema_version  # noqa: PLC0415
+        from faultwire_consumer.store.migrations import migrate, schema_version  # noqa: PLC0415
 
         url = setting.load(with_broker=False).database_url
         before, head = asyncio.run(schema_version.status(url))
@@ -46,7 +46,7 @@ def status(*, json: Annotated[bool, Switch] = False, setting: Setting = SETTING)
     import asyncio  # noqa: PLC0415 - with what follows, too slow for every command
 
     with expected_failures():
-        from faultwire_consumer.store import schema_version, search_index  # noqa: PLC0415
+        from faultwire_consumer.store.migrations import schema_version, search_index  # noqa: PLC0415
 
         url = setting.load(with_broker=False).database_url
         current, head = asyncio.run(schema_version.status(url))
@@ -64,8 +64,8 @@ def status(*, json: Annotated[bool, Switch] = False, setting: Setting = SETTING)
 
 async def _measure(url: str) -> dict[str, Any]:
     from faultwire_consumer.store.engine import open_to_read  # noqa: PLC0415 - see above
-    from faultwire_consumer.store.floors import read_floors  # noqa: PLC0415
-    from faultwire_consumer.store.space import list_days, measure_store  # noqa: PLC0415
+    from faultwire_consumer.store.upkeep.floors import read_floors  # noqa: PLC0415
+    from faultwire_consumer.store.upkeep.space import list_days, measure_store  # noqa: PLC0415
 
     store = await open_to_read(url)
     try:
@@ -91,7 +91,7 @@ def _show(document: dict[str, Any], console: Console) -> None:
         return
     console.print(styled(f"up to date: {document['current']}"))
     if not document["search_indexed"]:
-        from faultwire_consumer.store.search_index import MEND  # noqa: PLC0415 - too slow for every command
+        from faultwire_consumer.store.migrations.search_index import MEND  # noqa: PLC0415 - too slow for every command
 
         say(f"free text is searched without an index: {MEND}")
     oldest = f", the oldest {document['oldest_day']}" if document["oldest_day"] else ""

@@ -21,7 +21,7 @@ def demo(*, http_port: int | None = None, setting: Setting = SETTING) -> int:
     with expected_failures():
         config = setting.load(http_port=http_port)
         from faultwire_consumer.demo.stage import Scene, StageError, run  # noqa: PLC0415
-        from faultwire_consumer.store import migrate  # noqa: PLC0415
+        from faultwire_consumer.store.migrations import migrate  # noqa: PLC0415
 
         asyncio.run(migrate.upgrade(config.database_url))
         if config.broker_url is not None:

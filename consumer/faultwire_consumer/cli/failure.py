@@ -50,8 +50,8 @@ def _exit_code(error: BaseException) -> int | None:
     # Imported here, for only commands that come this far have loaded them.
     from faultwire_consumer.config import ConfigError  # noqa: PLC0415
     from faultwire_consumer.notify.policy_file import PolicyFileError  # noqa: PLC0415
-    from faultwire_consumer.store.contract import MigrationError, StoreUnavailableError  # noqa: PLC0415
-    from faultwire_consumer.store.url import DatabaseUrlError  # noqa: PLC0415
+    from faultwire_consumer.store.contract.store import MigrationError, StoreUnavailableError  # noqa: PLC0415
+    from faultwire_consumer.store.contract.url import DatabaseUrlError  # noqa: PLC0415
     from faultwire_shared.amqp import BrokerRefusedError, BrokerUnreachableError, TopologyError  # noqa: PLC0415
 
     configuration = (

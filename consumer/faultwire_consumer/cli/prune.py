@@ -18,8 +18,8 @@ from faultwire_shared.event import ErrorSeverity
 
 if TYPE_CHECKING:
     from faultwire_consumer.domain.retention import Floors, Retention
-    from faultwire_consumer.store.contract import Store
-    from faultwire_consumer.store.retention import Share
+    from faultwire_consumer.store.contract.store import Store
+    from faultwire_consumer.store.upkeep.retention import Share
 
 _Switch = Annotated[bool, Switch]
 
@@ -108,7 +108,7 @@ def _floor_asked(before: str | None, older_than: str | None, now: datetime) -> d
 async def _prune(asked: _Asked, now: datetime, *, vacuum: bool) -> dict[str, Any] | None:
     from faultwire_consumer.maintenance.pruning import survey  # noqa: PLC0415 - see above
     from faultwire_consumer.maintenance.retention import floors_wanted  # noqa: PLC0415
-    from faultwire_consumer.store.space import measure_store, rewrite_file  # noqa: PLC0415
+    from faultwire_consumer.store.upkeep.space import measure_store, rewrite_file  # noqa: PLC0415
 
     async with _opened(asked) as store:
         if vacuum and store.name != "sqlite":
@@ -136,7 +136,7 @@ async def _prune(asked: _Asked, now: datetime, *, vacuum: bool) -> dict[str, Any
 
 @asynccontextmanager
 async def _opened(asked: _Asked) -> AsyncIterator["Store"]:
-    from faultwire_consumer.store.contract import StoreTakenError  # noqa: PLC0415 - see above
+    from faultwire_consumer.store.contract.store import StoreTakenError  # noqa: PLC0415 - see above
     from faultwire_consumer.store.engine import open_store, open_to_read  # noqa: PLC0415
 
     try:
@@ -153,7 +153,7 @@ async def _opened(asked: _Asked) -> AsyncIterator["Store"]:
 
 async def _run(store: "Store", wanted: "Floors", shares: "Sequence[Share]", asked: _Asked) -> None:
     from faultwire_consumer.maintenance.pruning import Pruner  # noqa: PLC0415 - see above
-    from faultwire_consumer.store.leases import LeaseLostError, LeaseTakenError, new_holder  # noqa: PLC0415
+    from faultwire_consumer.store.upkeep.leases import LeaseLostError, LeaseTakenError, new_holder  # noqa: PLC0415
 
     try:
         with progress_bars(Output(quiet=asked.quiet)) as progress:
@@ -185,7 +185,7 @@ def _document(asked: _Asked, wanted: "Floors", shares: "Sequence[Share]") -> dic
 
 
 def _day_name(day: date) -> str:
-    from faultwire_consumer.store.schema import QUARANTINE_DAY  # noqa: PLC0415 - see above
+    from faultwire_consumer.store.schema.events import QUARANTINE_DAY  # noqa: PLC0415 - see above
 
     return "quarantine" if day == QUARANTINE_DAY else str(day)
 

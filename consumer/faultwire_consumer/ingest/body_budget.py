@@ -18,7 +18,7 @@ from faultwire_consumer.domain.keeping import (
     decide_bodies,
 )
 from faultwire_consumer.ingest.candidate import Readable
-from faultwire_consumer.store.contract import Counted, EventRow
+from faultwire_consumer.store.contract.store import Counted, EventRow
 
 REMEMBERED: Final = 20_000
 """Fingerprints; of others the store is asked again. About 1 KB each, 10 with many hosts and releases."""

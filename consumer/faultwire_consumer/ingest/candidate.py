@@ -14,9 +14,9 @@ from faultwire_consumer.ingest.grouping import Grouped, Grouper, values_in
 from faultwire_consumer.ingest.narrow import NarrowEvent, decode_narrow, event_id_in
 from faultwire_consumer.ingest.outcome import DeadLettered, DeadLetterReason, StoreReason
 from faultwire_consumer.ingest.scrubbing import BodyScrubber
-from faultwire_consumer.store.contract import EventRow, NewFingerprint, Sighting
-from faultwire_consumer.store.dead_letters import NewDeadLetter
-from faultwire_consumer.store.partition import partition_day
+from faultwire_consumer.store.contract.store import EventRow, NewFingerprint, Sighting
+from faultwire_consumer.store.dead_letters.record import NewDeadLetter
+from faultwire_consumer.store.postgresql.partition import partition_day
 from faultwire_shared.codec import PRODUCER_TYPE, Undecodable, UndecodableReason, decode_report
 from faultwire_shared.event import ErrorSeverity, Scalar
 from faultwire_shared.event_id import day_of

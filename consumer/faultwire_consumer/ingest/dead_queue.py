@@ -19,9 +19,9 @@ from faultwire_consumer.ingest.receiver_amqp import AmqpReceiver
 from faultwire_consumer.ingest.scrubbing import BodyScrubber
 from faultwire_consumer.ingest.settlement import BrokerHandle
 from faultwire_consumer.metrics import Metrics
-from faultwire_consumer.store.contract import Store
-from faultwire_consumer.store.dead_letters import NewDeadLetter, record_dead_letters
-from faultwire_consumer.store.producers import record_heard
+from faultwire_consumer.store.audit.producers import record_heard
+from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.dead_letters.record import NewDeadLetter, record_dead_letters
 from faultwire_shared.logging.logs import get_logger
 from faultwire_shared.topology import DEAD, DELIVERY_LIMIT
 

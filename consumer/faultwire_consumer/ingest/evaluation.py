@@ -13,9 +13,9 @@ from faultwire_consumer.ingest.alert import incident_alerts
 from faultwire_consumer.ingest.candidate import Readable
 from faultwire_consumer.ingest.digest_memo import DigestMemo
 from faultwire_consumer.ingest.threshold import count_thresholds
-from faultwire_consumer.store.contract import Counted, Transaction
-from faultwire_consumer.store.outbox import NewAlert, enqueue
-from faultwire_consumer.store.pending import NewPending, add_pending
+from faultwire_consumer.store.contract.store import Counted, Transaction
+from faultwire_consumer.store.outbox.enqueue import NewAlert, enqueue
+from faultwire_consumer.store.outbox.pending import NewPending, add_pending
 
 
 class Told(Struct):

@@ -30,8 +30,8 @@ from faultwire_consumer.ingest.past import Past
 from faultwire_consumer.ingest.registration import Registration
 from faultwire_consumer.ingest.scrubbing import BodyScrubber
 from faultwire_consumer.metrics import Metrics
-from faultwire_consumer.store.body import keep_bodies
-from faultwire_consumer.store.contract import (
+from faultwire_consumer.store.audit.producers import record_heard
+from faultwire_consumer.store.contract.store import (
     Counted,
     EventRow,
     Store,
@@ -39,9 +39,9 @@ from faultwire_consumer.store.contract import (
     Transaction,
     UnknownFingerprintsError,
 )
-from faultwire_consumer.store.dead_letters import record_dead_letters
-from faultwire_consumer.store.producers import record_heard
-from faultwire_consumer.store.transition import apply_transitions
+from faultwire_consumer.store.dead_letters.record import record_dead_letters
+from faultwire_consumer.store.events.body import keep_bodies
+from faultwire_consumer.store.events.transition import apply_transitions
 from faultwire_shared.failpoint import failpoint
 from faultwire_shared.logging.logs import get_logger
 

@@ -13,8 +13,8 @@ from faultwire_consumer.ingest.outcome import DeadLettered, Noted, Outcome, Retr
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.receiver_http import result_of
 from faultwire_consumer.ingest.scrubbing import BodyScrubber
-from faultwire_consumer.store.contract import StoreUnavailableError
-from faultwire_consumer.store.letter_queries import DeadLetterBody
+from faultwire_consumer.store.contract.store import StoreUnavailableError
+from faultwire_consumer.store.dead_letters.queries import DeadLetterBody
 from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE
 
 _WOULD: Final = {

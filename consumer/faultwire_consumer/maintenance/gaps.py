@@ -12,8 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from faultwire_consumer.metrics import Metrics
-from faultwire_consumer.store.contract import Store, StoreUnavailableError
-from faultwire_consumer.store.gaps import (
+from faultwire_consumer.store.audit.gaps import (
     DueGap,
     count_missing,
     list_due_gaps,
@@ -21,6 +20,7 @@ from faultwire_consumer.store.gaps import (
     mark_told,
     resolve_if_closed,
 )
+from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
 from faultwire_shared import __version__, codec
 from faultwire_shared.event import SCHEMA_VERSION, Category, ErrorSeverity, Event, Sdk
 from faultwire_shared.logging.logs import get_logger

@@ -6,8 +6,8 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from faultwire_consumer.store.contract import Store, StoreUnavailableError
-from faultwire_consumer.store.leases import (
+from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
+from faultwire_consumer.store.upkeep.leases import (
     Lease,
     LeaseLostError,
     LeaseTakenError,

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
-from faultwire_consumer.store.contract import Store
-from faultwire_consumer.store.schema import DAYS_AHEAD
+from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.schema.events import DAYS_AHEAD
 
 LEASE: Final = "partitions"
 

@@ -10,11 +10,18 @@ from datetime import datetime
 from typing import Final
 
 from faultwire_consumer.domain.retention import Floors, Standing, plan_cuts, raise_to
-from faultwire_consumer.store.contract import Store
-from faultwire_consumer.store.floors import mark_cleared, raise_floors, read_standing
-from faultwire_consumer.store.leases import Lease, LeaseTakenError, give_lease_back, run_holding, take_lease
-from faultwire_consumer.store.refund import delete_edges
-from faultwire_consumer.store.retention import (
+from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.schema.events import QUARANTINE_DAY
+from faultwire_consumer.store.upkeep.floors import mark_cleared, raise_floors, read_standing
+from faultwire_consumer.store.upkeep.leases import (
+    Lease,
+    LeaseTakenError,
+    give_lease_back,
+    run_holding,
+    take_lease,
+)
+from faultwire_consumer.store.upkeep.refund import delete_edges
+from faultwire_consumer.store.upkeep.retention import (
     Share,
     Sleep,
     Tell,
@@ -23,8 +30,7 @@ from faultwire_consumer.store.retention import (
     survey_cut,
     survey_quarantine,
 )
-from faultwire_consumer.store.schema import QUARANTINE_DAY
-from faultwire_consumer.store.space import give_space_back, list_days
+from faultwire_consumer.store.upkeep.space import give_space_back, list_days
 from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.failpoint import failpoint
 

@@ -4,7 +4,7 @@ import asyncio
 from typing import Final
 
 from faultwire_consumer.metrics import Metrics
-from faultwire_consumer.store.replica import ReplicatedStore
+from faultwire_consumer.store.replica.store import ReplicatedStore
 from faultwire_shared.logging.logs import get_logger
 
 PAUSE_SECONDS: Final = 1.0

@@ -14,10 +14,10 @@ from faultwire_consumer.domain.retention import (
 )
 from faultwire_consumer.maintenance.pruning import Pruner
 from faultwire_consumer.metrics import Metrics
-from faultwire_consumer.store.contract import Store
-from faultwire_consumer.store.ended import delete_ended
-from faultwire_consumer.store.retention import Share, Sleep, oldest_in_quarantine, sum_up
-from faultwire_consumer.store.space import list_days, measure_store, weigh_days
+from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.upkeep.ended import delete_ended
+from faultwire_consumer.store.upkeep.retention import Share, Sleep, oldest_in_quarantine, sum_up
+from faultwire_consumer.store.upkeep.space import list_days, measure_store, weigh_days
 from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.logging.logs import get_logger
 

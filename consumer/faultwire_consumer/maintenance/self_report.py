@@ -19,7 +19,7 @@ from msgspec import Struct
 from faultwire import Category, ErrorManager, ErrorResponse, ErrorSeverity, register_exception
 from faultwire.publish.transport import Busy, Outgoing, Refused
 from faultwire_consumer.maintenance.gaps import SERVICE
-from faultwire_consumer.store.contract import StoreUnavailableError
+from faultwire_consumer.store.contract.store import StoreUnavailableError
 from faultwire_shared import __version__, codec
 from faultwire_shared.codec import EVENT_TYPE
 from faultwire_shared.event import Event

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, time
 from typing import Final
 
 from faultwire_consumer.metrics import Metrics
-from faultwire_consumer.store.contract import Store, StoreUnavailableError
-from faultwire_consumer.store.space import list_days, measure_store
+from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
+from faultwire_consumer.store.upkeep.space import list_days, measure_store
 from faultwire_shared.logging.logs import get_logger
 
 MEASURE_SECONDS: Final = 60.0

@@ -19,9 +19,9 @@ from faultwire_consumer.notify.senders.contract import (
     Sent,
     Transient,
 )
-from faultwire_consumer.store.contract import Store, StoreUnavailableError
-from faultwire_consumer.store.outbox_content import load_content
-from faultwire_consumer.store.outbox_mark import Mark, mark
+from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
+from faultwire_consumer.store.outbox.content import load_content
+from faultwire_consumer.store.outbox.mark import Mark, mark
 from faultwire_shared.failpoint import failpoint
 from faultwire_shared.logging.logs import get_logger
 

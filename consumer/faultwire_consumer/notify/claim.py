@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from faultwire_consumer.domain.alert import AlertState, StageDecision, StageReason
 from faultwire_consumer.notify.stages import MINUTE, STAGES, Decided, Message, decide
-from faultwire_consumer.store.contract import Store, Transaction
-from faultwire_consumer.store.outbox_claim import (
+from faultwire_consumer.store.contract.store import Store, Transaction
+from faultwire_consumer.store.outbox.claim import (
     Address,
     Due,
     Recent,

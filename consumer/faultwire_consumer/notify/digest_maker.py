@@ -8,8 +8,8 @@ from typing import Final
 from faultwire_consumer.domain.policy import Policy
 from faultwire_consumer.domain.rules import InDigest
 from faultwire_consumer.domain.schedule import Schedule
-from faultwire_consumer.store.contract import Store, StoreUnavailableError
-from faultwire_consumer.store.digests import (
+from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
+from faultwire_consumer.store.outbox.digests import (
     DueDigest,
     digest_key,
     is_made,

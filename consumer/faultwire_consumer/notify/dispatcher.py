@@ -16,8 +16,8 @@ from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.attempt import Attempter
 from faultwire_consumer.notify.claim import Claimed, claim
 from faultwire_consumer.notify.senders.contract import Sender
-from faultwire_consumer.store.contract import Store, StoreUnavailableError
-from faultwire_consumer.store.outbox_claim import (
+from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
+from faultwire_consumer.store.outbox.claim import (
     Address,
     StageEntry,
     list_due,

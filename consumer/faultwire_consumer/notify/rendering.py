@@ -2,7 +2,7 @@
 
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
 from faultwire_consumer.notify.notification import Notification, NotifiedIncident
-from faultwire_consumer.store.outbox_content import Content, Line
+from faultwire_consumer.store.outbox.content import Content, Line
 
 _TELLING = (
     NotificationReason.REGRESSED,

@@ -15,7 +15,7 @@ from faultwire_consumer.domain.alert import StageReason
 from faultwire_consumer.domain.incident import Status
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
 from faultwire_consumer.domain.rules import STATE_CHANGES
-from faultwire_consumer.store.outbox_claim import Due, Recent
+from faultwire_consumer.store.outbox.claim import Due, Recent
 
 SINGLE_MOST: Final = 10
 """Urgent notifications that a receiver gets one by one in a minute; more come in a summary."""

@@ -7,9 +7,9 @@ from typing import Final
 
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.dispatcher import Dispatcher
-from faultwire_consumer.store.contract import Store, StoreUnavailableError
-from faultwire_consumer.store.outbox_queries import measure_outbox
-from faultwire_consumer.store.windows import prune_windows
+from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
+from faultwire_consumer.store.outbox.queries import measure_outbox
+from faultwire_consumer.store.outbox.windows import prune_windows
 from faultwire_shared.logging.logs import get_logger
 
 MEASURE_SECONDS: Final = 5.0

@@ -2,12 +2,12 @@
 
 from sqlalchemy import Connection
 
-from faultwire_consumer.store import schema_version
-from faultwire_consumer.store.contract import MigrationError, Store
-from faultwire_consumer.store.guard import Guards
-from faultwire_consumer.store.replica import ReplicatedStore
-from faultwire_consumer.store.sqlite import SqliteStore
-from faultwire_consumer.store.url import DatabaseUrlError, parse_database_url
+from faultwire_consumer.store.contract.store import MigrationError, Store
+from faultwire_consumer.store.contract.timeouts import Guards
+from faultwire_consumer.store.contract.url import DatabaseUrlError, parse_database_url
+from faultwire_consumer.store.migrations import schema_version
+from faultwire_consumer.store.replica.store import ReplicatedStore
+from faultwire_consumer.store.sqlite.store import SqliteStore
 
 
 async def open_store(database_url: str, *, guards: Guards | None = None) -> Store:
@@ -49,7 +49,7 @@ async def open_to_read(database_url: str, *, guards: Guards | None = None) -> St
     if url.drivername == "sqlite":
         return SqliteStore(url, guards or Guards())
     # With the extra `consumer` alone there is no driver for PostgreSQL, and none is needed.
-    from faultwire_consumer.store.postgresql import PostgresqlStore  # noqa: PLC0415 - see above
+    from faultwire_consumer.store.postgresql.store import PostgresqlStore  # noqa: PLC0415 - see above
 
     return PostgresqlStore(url, guards or Guards())
 
@@ -60,7 +60,7 @@ def with_replica(primary: Store, read_url: str) -> ReplicatedStore:
     Raises:
         DatabaseUrlError: the text names no PostgreSQL.
     """
-    from faultwire_consumer.store.postgresql import PostgresqlStore  # noqa: PLC0415 - as above
+    from faultwire_consumer.store.postgresql.store import PostgresqlStore  # noqa: PLC0415 - as above
 
     url = parse_database_url(read_url, target="any")
     if url.drivername == "sqlite":
@@ -79,6 +79,6 @@ def _say_upgrade(current: str | None, needed: str) -> str:
 def _upgrade_if_needed(connection: Connection) -> None:
     if schema_version.current_of(connection) == schema_version.head():
         return
-    from faultwire_consumer.store.migrate import upgrade_checked  # noqa: PLC0415 - brings Alembic in
+    from faultwire_consumer.store.migrations.migrate import upgrade_checked  # noqa: PLC0415 - brings Alembic in
 
     upgrade_checked(connection)

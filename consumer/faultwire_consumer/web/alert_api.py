@@ -7,7 +7,7 @@ from aiohttp import web
 
 from faultwire_consumer.domain.alert import AlertState
 from faultwire_consumer.domain.query_value import parse_incident_id
-from faultwire_consumer.store.outbox_queries import (
+from faultwire_consumer.store.outbox.queries import (
     AlertFilter,
     get_alert,
     list_alerts,

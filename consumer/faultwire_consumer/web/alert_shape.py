@@ -10,7 +10,7 @@ from faultwire_consumer.domain.policy import Policy, Receiver
 from faultwire_consumer.domain.policy_table import spell_duration
 from faultwire_consumer.domain.policy_text import WEEKDAYS
 from faultwire_consumer.domain.rules import PATTERNS, AtOnce, Conditions, Rule, Within
-from faultwire_consumer.store.outbox_queries import Alert, Attempt, StageRow, Told
+from faultwire_consumer.store.outbox.queries import Alert, Attempt, StageRow, Told
 
 
 class AlertShape(Struct, frozen=True, kw_only=True):

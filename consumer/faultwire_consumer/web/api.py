@@ -12,9 +12,10 @@ from faultwire_consumer.actions import change_status, load_incident, unknown_inc
 from faultwire_consumer.domain.incident import Verb
 from faultwire_consumer.domain.query import Key, Query, any_of
 from faultwire_consumer.domain.query_value import parse_incident_id
-from faultwire_consumer.store import event_queries, queries
-from faultwire_consumer.store.event_list import list_events as list_page
-from faultwire_consumer.store.paging import BadCursorError
+from faultwire_consumer.store.contract.paging import BadCursorError
+from faultwire_consumer.store.events import event as event_queries
+from faultwire_consumer.store.events import incidents
+from faultwire_consumer.store.events.event_list import list_events as list_page
 from faultwire_consumer.web import shape
 from faultwire_consumer.web.parameter import Parameters, event_query, incident_query
 from faultwire_consumer.web.state import CLOCK, STORE
@@ -48,7 +49,7 @@ async def list_incidents(request: web.Request) -> web.Response:
     query, limit, cursor = incident_query(parameters), parameters.limit(), parameters.cursor()
     parameters.finish()
     with cursor_errors():
-        page = await queries.list_incidents(
+        page = await incidents.list_incidents(
             request.app[STORE], query, limit=limit, now=request.app[CLOCK](), cursor=cursor
         )
     rows = tuple(shape.incident_shape(row) for row in page.rows)
@@ -173,7 +174,7 @@ async def _incident_response(request: web.Request, incident_id: int) -> web.Resp
     store = request.app[STORE]
     incident = await load_incident(store, incident_id)
     history, (environments, releases) = await asyncio.gather(
-        queries.list_history(store, incident_id), queries.list_places(store, incident_id)
+        incidents.list_history(store, incident_id), incidents.list_places(store, incident_id)
     )
     detail = shape.incident_detail(incident, environments=environments, releases=releases, history=history)
     return json_answer(detail)

@@ -13,7 +13,7 @@ from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.replay import Replayer
 from faultwire_consumer.maintenance.self_report import SelfReport
 from faultwire_consumer.metrics import Metrics
-from faultwire_consumer.store.contract import Store
+from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.web import (
     alert_api,
     api,

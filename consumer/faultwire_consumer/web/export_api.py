@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp import web
 from msgspec import Struct
 
-from faultwire_consumer.store.export_queries import PIECE_ROWS, Kept, read_pieces
+from faultwire_consumer.store.events.export import PIECE_ROWS, Kept, read_pieces
 from faultwire_consumer.web.api import PREFIX, cursor_errors, read_parameters
 from faultwire_consumer.web.parameter import Parameters, event_query
 from faultwire_consumer.web.state import CLOCK, STORE

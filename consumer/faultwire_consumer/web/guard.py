@@ -11,8 +11,8 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from faultwire_consumer.metrics import Metrics
-from faultwire_consumer.store.freshness import STALE_SECONDS
-from faultwire_consumer.store.replica import reading_primary
+from faultwire_consumer.store.replica.freshness import STALE_SECONDS
+from faultwire_consumer.store.replica.store import reading_primary
 from faultwire_consumer.web.state import REQUEST_ID
 
 ACTED_COOKIE: Final = "faultwire_acted"

@@ -8,7 +8,7 @@ from aiohttp import web
 from faultwire_consumer import actions
 from faultwire_consumer.domain.dead_letter import LetterStatus
 from faultwire_consumer.domain.query_value import parse_incident_id
-from faultwire_consumer.store.letter_queries import (
+from faultwire_consumer.store.dead_letters.queries import (
     DeadLetterBody,
     LetterFilter,
     list_dead_letters,

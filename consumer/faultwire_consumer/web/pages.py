@@ -15,9 +15,11 @@ from faultwire_consumer.actions import (
 from faultwire_consumer.domain.dead_letter import LetterStatus
 from faultwire_consumer.domain.incident import Status, Verb
 from faultwire_consumer.domain.query import Key, any_of
-from faultwire_consumer.store import event_queries, letter_queries, queries
-from faultwire_consumer.store.event_list import list_events
-from faultwire_consumer.store.paging import Page
+from faultwire_consumer.store.contract.paging import Page
+from faultwire_consumer.store.dead_letters import queries as letter_queries
+from faultwire_consumer.store.events import event as event_queries
+from faultwire_consumer.store.events import incidents
+from faultwire_consumer.store.events.event_list import list_events
 from faultwire_consumer.web.api import (
     cursor_errors,
     incident_id_of,
@@ -51,7 +53,7 @@ async def show_list(request: web.Request) -> web.Response:
     store = request.app[STORE]
     with cursor_errors():
         page, services, shell = await asyncio.gather(
-            _list_found(request, search, cursor), queries.list_services(store), _shell(request)
+            _list_found(request, search, cursor), incidents.list_services(store), _shell(request)
         )
     following = request.rel_url.update_query(cursor=page.next_cursor) if page.next_cursor else None
     return render(
@@ -67,11 +69,11 @@ async def show_list(request: web.Request) -> web.Response:
     )
 
 
-async def _list_found(request: web.Request, search: Search, cursor: str | None) -> Page[queries.Incident]:
+async def _list_found(request: web.Request, search: Search, cursor: str | None) -> Page[incidents.Incident]:
     if search.problem is not None:
         return Page((), None)
     store, now = request.app[STORE], request.app[CLOCK]()
-    return await queries.list_incidents(store, search.query, limit=ROWS, now=now, cursor=cursor)
+    return await incidents.list_incidents(store, search.query, limit=ROWS, now=now, cursor=cursor)
 
 
 @routes.get("/incidents/{id}")
@@ -86,9 +88,9 @@ async def show_incident(request: web.Request) -> web.Response:
     with cursor_errors():
         page, history, places, counts, shell = await asyncio.gather(
             list_events(store, wanted, limit=NEWEST, now=now, cursor=cursor),
-            queries.list_history(store, incident.id),
-            queries.list_places(store, incident.id),
-            queries.count_by_hour(store, incident.id, since=first_hour(now)),
+            incidents.list_history(store, incident.id),
+            incidents.list_places(store, incident.id),
+            incidents.count_by_hour(store, incident.id, since=first_hour(now)),
             _shell(request),
         )
     shown = next((row for row in page.rows if row.body_kept), None)
@@ -190,7 +192,7 @@ def render_failure(failure: Failure, *, now: Any) -> web.Response:
 
 async def _shell(request: web.Request) -> dict[str, Any]:
     """What every page shows around its content."""
-    return {"totals": await queries.count_totals(request.app[STORE]), "now": request.app[CLOCK]()}
+    return {"totals": await incidents.count_totals(request.app[STORE]), "now": request.app[CLOCK]()}
 
 
 async def _read_event(request: web.Request, event_id: str) -> Event | None:

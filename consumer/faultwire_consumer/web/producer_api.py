@@ -4,7 +4,7 @@ from typing import Final
 
 from aiohttp import web
 
-from faultwire_consumer.store.producer_queries import list_producers
+from faultwire_consumer.store.audit.producer_list import list_producers
 from faultwire_consumer.web import shape
 from faultwire_consumer.web.api import PREFIX, cursor_errors, page_answer, read_parameters
 from faultwire_consumer.web.state import STORE

@@ -10,7 +10,7 @@ from faultwire_consumer.domain.fingerprint import VERSION
 from faultwire_consumer.domain.regrouping import Move, add_up
 from faultwire_consumer.ingest.grouping import Grouped, Grouper
 from faultwire_consumer.ingest.narrow import decode_narrow
-from faultwire_consumer.store.export_queries import Kept, find_incidents
+from faultwire_consumer.store.events.export import Kept, find_incidents
 from faultwire_consumer.web.api import PREFIX, json_answer
 from faultwire_consumer.web.export_api import read_page
 from faultwire_consumer.web.state import STORE

@@ -8,11 +8,11 @@ import msgspec
 from msgspec import Struct
 
 from faultwire_consumer.actions import ID_PREFIX
-from faultwire_consumer.store.event_list import EventSummary
-from faultwire_consumer.store.event_queries import Grouping, KeptEvents, StoredEvent
-from faultwire_consumer.store.letter_queries import DeadLetter, DeadLetterBody, LetterHistoryEntry
-from faultwire_consumer.store.producer_queries import Producer
-from faultwire_consumer.store.queries import HistoryEntry, Incident
+from faultwire_consumer.store.audit.producer_list import Producer
+from faultwire_consumer.store.dead_letters.queries import DeadLetter, DeadLetterBody, LetterHistoryEntry
+from faultwire_consumer.store.events.event import Grouping, KeptEvents, StoredEvent
+from faultwire_consumer.store.events.event_list import EventSummary
+from faultwire_consumer.store.events.incidents import HistoryEntry, Incident
 from faultwire_shared import codec
 
 

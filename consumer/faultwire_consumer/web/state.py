@@ -9,7 +9,7 @@ from msgspec import Struct
 from faultwire_consumer.domain.policy import Policy
 from faultwire_consumer.ingest.replay import Replayer
 from faultwire_consumer.maintenance.self_report import SelfReport
-from faultwire_consumer.store.contract import Store
+from faultwire_consumer.store.contract.store import Store
 from faultwire_shared.health import HealthChecker
 
 Clock = Callable[[], datetime]

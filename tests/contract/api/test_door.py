@@ -7,7 +7,7 @@ from tests.contract.api.conftest import Site
 from tests.waiting import until
 
 from faultwire_consumer import actions
-from faultwire_consumer.store.contract import StoreUnavailableError
+from faultwire_consumer.store.contract.store import StoreUnavailableError
 from faultwire_shared.event import MESSAGE_BYTES
 
 # Nothing here depends on the database.

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import update
 from tests.contract.api.conftest import Site, make_event
 
-from faultwire_consumer.store.schema import events
+from faultwire_consumer.store.schema.events import events
 from faultwire_shared import codec
 
 EXPORT = "/api/v1/events/export"

@@ -3,7 +3,7 @@
 from sqlalchemy import select, update
 from tests.contract.api.conftest import Site
 
-from faultwire_consumer.store.schema import events, fingerprints
+from faultwire_consumer.store.schema.events import events, fingerprints
 
 REGROUP = "/api/v1/events/regroup"
 

@@ -6,8 +6,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from faultwire_consumer.store.host import HostChooser
-from faultwire_consumer.store.url import DatabaseUrlError, parse_database_url, show_url
+from faultwire_consumer.store.contract.url import DatabaseUrlError, parse_database_url, show_url
+from faultwire_consumer.store.postgresql.host import HostChooser
 
 HOSTS: dict[str, Any] = {"host": ["one", "two"], "port": [1, 2]}
 

@@ -1,6 +1,6 @@
 """How fresh a read replica is, by an injected clock."""
 
-from faultwire_consumer.store.freshness import Freshness
+from faultwire_consumer.store.replica.freshness import Freshness
 
 
 def test_a_replica_that_has_replayed_so_far_has_what_was_committed_before_the_question() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from faultwire_consumer.ingest.halving import SLOW_HALVINGS, TRIES, Halving
 from faultwire_consumer.ingest.outcome import DeadLettered, Outcome, Retry, Stored, StoreReason
-from faultwire_consumer.store.contract import (
+from faultwire_consumer.store.contract.store import (
     RowsRejectedError,
     StoreBusyError,
     StoreSlowError,

@@ -3,7 +3,7 @@
 from alembic import context
 from sqlalchemy import Connection
 
-from faultwire_consumer.store.schema import SCHEMA, metadata
+from faultwire_consumer.store.schema.events import SCHEMA, metadata
 
 
 def _run(connection: Connection) -> None:

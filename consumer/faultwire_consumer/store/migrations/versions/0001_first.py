@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from faultwire_consumer.store.schema import SCHEMA, UtcDateTime
+from faultwire_consumer.store.schema.events import SCHEMA, UtcDateTime
 
 revision = "0001"
 down_revision = None

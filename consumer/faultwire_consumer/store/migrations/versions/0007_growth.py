@@ -6,7 +6,7 @@ Frozen: what a later version needs is a migration of its own, whatever ``schema.
 import sqlalchemy as sa
 from alembic import op
 
-from faultwire_consumer.store.schema import SCHEMA, UtcDateTime
+from faultwire_consumer.store.schema.events import SCHEMA, UtcDateTime
 
 revision = "0007"
 down_revision = "0006"

@@ -1,0 +1,1 @@
+"""Producers' reports, the numbers that are missing, and what was found of them."""

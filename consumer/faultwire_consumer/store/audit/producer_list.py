@@ -1,0 +1,94 @@
+"""What operators read of producers: how far each has got, what is missing, and what it lost."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import func, select
+
+from faultwire_consumer.domain.sequence import GapState
+from faultwire_consumer.store.audit.producers import DEAD_LETTERED
+from faultwire_consumer.store.contract.paging import Page, cut, decode_cursor, older_than
+from faultwire_consumer.store.contract.row import values_of
+from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.schema.events import producers, sequence_gaps
+
+_LISTING: Final = "producers"
+
+
+class Producer(Struct, frozen=True, kw_only=True):
+    """One client in one process, as far as its numbers and its reports tell."""
+
+    producer_id: str
+    service: str
+    host: str
+    started_at: datetime | None
+    first_seen_at: datetime
+    last_seen_at: datetime
+    last_report_at: datetime | None
+    last_sequence: int
+    spool_depth: int
+    unfollowed: int
+    missing: int
+    """Numbers that did not arrive, and that nobody explains."""
+    dead_lettered: int
+    """Numbers whose events lie among the broker's dead letters."""
+    lost: Mapping[str, int]
+
+
+_ROW: Final = tuple(
+    producers.c[name] for name in Producer.__struct_fields__ if name not in ("missing", "dead_lettered")
+)
+
+
+async def list_producers(
+    store: Store, *, service: Sequence[str] = (), limit: int, cursor: str | None = None
+) -> Page[Producer]:
+    """Producers, the last seen first.
+
+    Raises:
+        BadCursorError: the cursor is none of this list.
+    """
+    table = producers.c
+    statement = select(*_ROW)
+    if service:
+        statement = statement.where(table.service.in_(service))
+    if cursor is not None:
+        position = decode_cursor(_LISTING, cursor, str)
+        statement = statement.where(older_than(position, table.last_seen_at, table.producer_id))
+    order = table.last_seen_at.desc(), table.producer_id.desc()
+    rows = [values_of(row) for row in await store.read(statement.order_by(*order).limit(limit + 1))]
+    missing, dead = await _count_gaps(store, [row["producer_id"] for row in rows])
+    found = [
+        Producer(
+            **row
+            | {
+                "lost": msgspec.json.decode(row["lost"], type=dict[str, int]),
+                "missing": missing[row["producer_id"]],
+                "dead_lettered": dead[row["producer_id"]],
+            }
+        )
+        for row in rows
+    ]
+    return cut(found, limit=limit, listing=_LISTING, moment="last_seen_at", key="producer_id")
+
+
+async def _count_gaps(store: Store, ids: Sequence[str]) -> tuple[Counter[str], Counter[str]]:
+    """Of each producer, the numbers that are missing, and those that lie among the dead letters."""
+    gap = sequence_gaps.c
+    rows = await store.read(
+        select(gap.producer_id, gap.state, gap.reason, func.sum(gap.last - gap.first + 1).label("numbers"))
+        .where(gap.producer_id.in_(ids), gap.state != GapState.FILLED.value)
+        .group_by(gap.producer_id, gap.state, gap.reason)
+    )
+    missing: Counter[str] = Counter()
+    dead: Counter[str] = Counter()
+    for row in rows:
+        if row.state == GapState.OPEN.value:
+            missing[row.producer_id] += int(row.numbers)
+        elif row.reason == DEAD_LETTERED:
+            dead[row.producer_id] += int(row.numbers)
+    return missing, dead

@@ -1,0 +1,266 @@
+"""How far each producer has counted and what is missing, kept in the transaction of the batch."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct, field
+from sqlalchemy import Row, bindparam, delete, insert, select, text, update
+
+from faultwire_consumer.domain.sequence import (
+    Gap,
+    GapState,
+    Ledger,
+    Lost,
+    bound,
+    explain,
+    ranges_of,
+    reach,
+    receive,
+)
+from faultwire_consumer.store.contract.store import Transaction
+from faultwire_consumer.store.schema.events import producers, sequence_gaps, to_micros
+
+GAPS: Final = 300
+"""Of one producer, at most: whoever numbers by chance fills neither the table nor the worker's time."""
+REASONS: Final = 20
+"""Of one report, kept by name."""
+OTHERS: Final = "other"
+DEAD_LETTERED: Final = "dead_lettered"
+"""Why a number is missing whose event lies in the dead letters; a replay brings it back."""
+_GAP: Final = tuple(sequence_gaps.c[name] for name in Gap.__struct_fields__)
+_FILLABLE: Final = (GapState.OPEN.value, GapState.REPORTED.value)
+_ADVANCE: Final = (
+    update(producers)
+    .where(producers.c.producer_id == bindparam("key"))
+    .values(
+        last_sequence=bindparam("new_last_sequence"),
+        gaps=bindparam("new_gaps"),
+        unfollowed=producers.c.unfollowed + bindparam("new_unfollowed"),
+    )
+)
+
+_LOCK: Final = """
+ON CONFLICT (producer_id) DO UPDATE SET last_seen_at = excluded.last_seen_at,
+    last_sequence = CASE WHEN p.gaps = 0 AND p.last_sequence = {first} - 1 THEN {last}
+        ELSE p.last_sequence END
+RETURNING producer_id, last_sequence, gaps
+"""
+_LOCK_POSTGRESQL: Final = text(
+    """
+WITH src AS (
+  SELECT * FROM unnest(CAST(:id AS text[]), CAST(:service AS text[]), CAST(:first AS bigint[]),
+      CAST(:last AS bigint[]), CAST(:fresh AS bigint[])) AS s(id, service, first, last, fresh)
+)
+INSERT INTO faultwire.producers AS p
+    (producer_id, service, host, first_seen_at, last_seen_at, last_sequence, gaps, spool_depth)
+SELECT id, service, '', CAST(:at AS timestamptz), CAST(:at AS timestamptz), fresh, 0, 0 FROM src ORDER BY id
+"""  # noqa: S608 - our own words
+    + _LOCK.format(
+        first="(SELECT s.first FROM src s WHERE s.id = p.producer_id)",
+        last="(SELECT s.last FROM src s WHERE s.id = p.producer_id)",
+    )
+)
+_LOCK_SQLITE: Final = text(
+    "INSERT INTO producers AS p"  # noqa: S608 - our own words
+    " (producer_id, service, host, first_seen_at, last_seen_at, last_sequence, gaps, spool_depth)"
+    " VALUES (:id, :service, '', :at, :at, :fresh, 0, 0)" + _LOCK.format(first=":first", last=":last")
+)
+
+
+class Heard(Struct, kw_only=True):
+    """What a batch says of one producer: numbers that arrived, and its own report."""
+
+    service: str
+    sequences: list[int] = field(default_factory=list)
+    host: str | None = None
+    reported_at: datetime | None = None
+    spool_depth: int = 0
+    last_sequence: int = 0
+    lost: list[Lost] = field(default_factory=list)
+    dead: list[int] = field(default_factory=list)
+    """Numbers of events that the broker dead-lettered."""
+    started_at: datetime | None = None
+
+
+async def record_heard(tx: Transaction, heard: Mapping[str, Heard], *, now: datetime) -> None:
+    """Bring the producers of a batch up to date: what arrived fills gaps or opens them.
+
+    The producers' rows are locked in the order of their ids, so workers take turns and the
+    arithmetic is exact. Where nothing is missing it is one statement, however many events.
+    """
+    if not heard:
+        return
+    ids = sorted(heard)
+    ledgers = await _lock(tx, {producer_id: heard[producer_id] for producer_id in ids}, now)
+    changes = {}
+    for producer_id, before in ledgers.items():
+        after = advance(before, heard[producer_id], now=now)
+        if after != before:
+            changes[producer_id] = (before, after)
+    await _write(tx, changes, now)
+    await _note_reports(tx, heard)
+
+
+def advance(ledger: Ledger, one: Heard, *, now: datetime) -> Ledger:
+    """What a producer's ledger becomes by what was heard of it."""
+    ledger = receive(ledger, ranges_of(one.sequences), now=now)
+    ledger = reach(ledger, one.last_sequence, now=now)
+    for lost in one.lost:
+        # What it lost it has numbered, though its report may be older than its last event.
+        ledger = explain(reach(ledger, lost.last, now=now), lost)
+    for first, last in ranges_of(one.dead):
+        dead = Lost(DEAD_LETTERED, last - first + 1, first, last)
+        ledger = explain(reach(ledger, last, now=now), dead)
+    return bound(ledger, GAPS)
+
+
+async def _lock(tx: Transaction, heard: Mapping[str, Heard], now: datetime) -> dict[str, Ledger]:
+    """Lock the producers in the order of their ids, and move those on whose numbers simply go on.
+
+    Those that need no more are left out of the answer.
+    """
+    rows = [_run_of(producer_id, one) for producer_id, one in heard.items()]
+    if tx.dialect == "postgresql":
+        columns = {name: [row[name] for row in rows] for name in rows[0]}
+        answer = list(await tx.execute(_LOCK_POSTGRESQL, columns | {"at": now}))
+    else:
+        at = to_micros(now)
+        answer = [(await tx.execute(_LOCK_SQLITE, row | {"at": at}))[0] for row in rows]
+    unsettled = [row for row in answer if not _is_settled(row, heard[row.producer_id])]
+    # A statement of its own, after the locks: the one before may have waited, and seen the past.
+    with_gaps = [row.producer_id for row in unsettled if row.gaps]
+    gaps = await load_gaps(tx, with_gaps) if with_gaps else {}
+    return {row.producer_id: Ledger(row.last_sequence, gaps.get(row.producer_id, ())) for row in unsettled}
+
+
+def _run_of(producer_id: str, one: Heard) -> dict[str, Any]:
+    """The numbers where they are one run, else a run that goes on after nothing."""
+    ranges = ranges_of(one.sequences)
+    first, last = ranges[0] if len(ranges) == 1 else (0, 0)
+    fresh = last if first == 1 else 0
+    return {"id": producer_id, "service": one.service, "first": first, "last": last, "fresh": fresh}
+
+
+def _is_settled(row: Row[Any], one: Heard) -> bool:
+    highest = max(one.sequences, default=0)
+    return (
+        not row.gaps
+        and not one.lost
+        and not one.dead
+        and row.last_sequence >= max(highest, one.last_sequence)
+    )
+
+
+async def load_gaps(tx: Transaction, ids: Sequence[str]) -> dict[str, tuple[Gap, ...]]:
+    """What is missing of each producer, and may still come."""
+    table = sequence_gaps.c
+    rows = await tx.execute(
+        select(table.producer_id, *_GAP)
+        .where(table.producer_id.in_(ids), table.state.in_(_FILLABLE))
+        .order_by(table.producer_id, table.first)
+    )
+    found: dict[str, tuple[Gap, ...]] = {}
+    for row in rows:
+        values = {name: getattr(row, name) for name in Gap.__struct_fields__}
+        gap = Gap(**values | {"state": GapState(values["state"])})
+        found[row.producer_id] = (*found.get(row.producer_id, ()), gap)
+    return found
+
+
+async def _write(tx: Transaction, changes: Mapping[str, tuple[Ledger, Ledger]], now: datetime) -> None:
+    if not changes:
+        return
+    gone, new = [], []
+    for producer_id, (before, after) in changes.items():
+        kept, wanted = set(_keys(before)), set(_keys(after))
+        gone += [(producer_id, gap.first) for gap in before.gaps if _key(gap) not in wanted]
+        new += [_row(producer_id, gap, now) for gap in after.gaps if _key(gap) not in kept]
+    for producer_id, first in gone:
+        table = sequence_gaps.c
+        await tx.execute(
+            delete(sequence_gaps).where(
+                table.producer_id == producer_id, table.first == first, table.state.in_(_FILLABLE)
+            )
+        )
+    if new:
+        await _replace_filled(tx, new)
+        await tx.execute(insert(sequence_gaps), new)
+    await tx.execute(
+        _ADVANCE,
+        [
+            {
+                "key": producer_id,
+                "new_last_sequence": after.last_sequence,
+                "new_unfollowed": after.unfollowed,
+                "new_gaps": sum(gap.state is not GapState.FILLED for gap in after.gaps),
+            }
+            for producer_id, (_, after) in changes.items()
+        ],
+    )
+
+
+async def _replace_filled(tx: Transaction, new: list[dict[str, Any]]) -> None:
+    """Of what was told and came late, one row of a producer is enough to have its incident resolved."""
+    filled = {row["producer_id"]: row for row in new if row["state"] == GapState.FILLED.value}
+    if not filled:
+        return
+    table = sequence_gaps.c
+    await tx.execute(
+        delete(sequence_gaps).where(
+            table.producer_id.in_(sorted(filled)), table.state == GapState.FILLED.value
+        )
+    )
+    new[:] = [row for row in new if row["state"] != GapState.FILLED.value or row in filled.values()]
+
+
+def _key(gap: Gap) -> tuple[int, int, GapState, str | None]:
+    return gap.first, gap.last, gap.state, gap.event_id
+
+
+def _keys(ledger: Ledger) -> list[tuple[int, int, GapState, str | None]]:
+    return [_key(gap) for gap in ledger.gaps]
+
+
+def _row(producer_id: str, gap: Gap, now: datetime) -> dict[str, Any]:
+    return {
+        "producer_id": producer_id,
+        "first": gap.first,
+        "last": gap.last,
+        "opened_at": gap.opened_at,
+        "closed_at": None if gap.state is GapState.OPEN else now,
+        "state": gap.state.value,
+        "reason": gap.reason,
+        "event_id": gap.event_id,
+    }
+
+
+async def _note_reports(tx: Transaction, heard: Mapping[str, Heard]) -> None:
+    for producer_id, one in sorted(heard.items()):
+        if one.reported_at is None:
+            continue
+        this = producers.c.producer_id == producer_id
+        (row,) = await tx.execute(select(producers.c.lost).where(this))
+        known = Counter(msgspec.json.decode(row.lost, type=dict[str, int]))
+        await tx.execute(
+            update(producers)
+            .where(this)
+            .values(
+                host=one.host or "",
+                started_at=one.started_at,
+                last_report_at=one.reported_at,
+                spool_depth=one.spool_depth,
+                lost=msgspec.json.encode(dict(sorted((known | counted(one.lost)).items()))).decode(),
+            )
+        )
+
+
+def counted(lost: Sequence[Lost]) -> Counter[str]:
+    """How many events, by reason; a reason beyond the first ``REASONS`` is one of the others."""
+    by_reason: Counter[str] = Counter()
+    for one in lost:
+        name = one.reason if one.reason in by_reason or len(by_reason) < REASONS else OTHERS
+        by_reason[name] += one.count
+    return by_reason

@@ -1,0 +1,103 @@
+"""Drivers' errors as ours: not now, in the way, too slow, or not these rows.
+
+Codes and classes by PostgreSQL's appendix A and SQLite's "Result and Error Codes".
+"""
+
+import sqlite3
+from typing import Final
+
+from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from faultwire_consumer.store.contract.store import (
+    RowsRejectedError,
+    StoreBusyError,
+    StoreSlowError,
+    StoreUnavailableError,
+)
+from faultwire_consumer.store.contract.url import show_url
+
+# SQLSTATE classes that speak of the data: 22 data exception, 23 integrity, 21 cardinality, 54 limits.
+_REJECTED_CLASSES: Final = ("22", "23", "21", "54")
+
+# Serialisation failure, deadlock, lock not available; too many connections, of which one is soon free.
+_BUSY: Final = ("40001", "40P01", "55P03", "53300")
+
+# The session was ended, or its connection broke: another one may do.
+_BROKEN: Final = ("08003", "08006", "57P01", "57P02", "57P05", "25P03")
+
+# Cancelled: its own timeout in all but a few cases.
+_SLOW: Final = "57014"
+
+# What speaks of the server behind every connection of the pool, or of all of them at once: it was
+# shut down or taken over (57P), answers to somebody else now (08), or became a standby (25006).
+_DISTRUSTED: Final = ("08", "57P", "25006")
+
+# SQLite's own words for what is wrong with the rows and not with the database.
+_SQLITE_REJECTED: Final = (sqlite3.IntegrityError, sqlite3.DataError, OverflowError, UnicodeError)
+_SQLITE_BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_PRIMARY_CODE: Final = 0xFF
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, in one line."""
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    inner = cause.__cause__ if getattr(cause, "sqlstate", None) is None and cause.__cause__ else cause
+    return str(inner).partition("\n")[0][:300] or type(inner).__name__
+
+
+def sqlstate_of(error: BaseException) -> str | None:
+    """PostgreSQL's code for an error, through SQLAlchemy's wrapping too."""
+    inner = error.orig if isinstance(error, DBAPIError) else error
+    state = getattr(inner, "sqlstate", None) or getattr(inner, "pgcode", None)
+    return state if isinstance(state, str) else None
+
+
+def translate(error: BaseException, *, is_broken: bool = False) -> StoreUnavailableError | RowsRejectedError:
+    """Which of our kinds a driver's error is; what is unknown counts as not now, so nothing is lost.
+
+    Disks that are full (53100), servers that are read-only (25006) and the like are "not now": to
+    take the rows for bad would make dead letters of good events.
+
+    Args:
+        error: the driver's.
+        is_broken: the connection that it came by is closed by now, so that another one may do.
+    """
+    state = sqlstate_of(error)
+    if state is None:
+        kind = StoreBusyError if is_broken else StoreUnavailableError
+        return kind(first_line(error))
+    told = f"{first_line(error)} (SQLSTATE {state})"
+    if state[:2] in _REJECTED_CLASSES:
+        return RowsRejectedError(told)
+    if state == _SLOW:
+        return StoreSlowError(told)
+    return StoreBusyError(told) if state in _BUSY + _BROKEN else StoreUnavailableError(told)
+
+
+def breaks_trust(error: BaseException) -> bool:
+    """Whether the pool's other connections are to be opened anew before they are used again.
+
+    True too where the server said nothing: the connection broke, or no answer came in time. That
+    all of them are in use says nothing of them.
+    """
+    if isinstance(error, PoolTimeoutError):
+        return False
+    state = sqlstate_of(error)
+    return state is None or state.startswith(_DISTRUSTED)
+
+
+def translate_sqlite(error: BaseException) -> StoreUnavailableError | RowsRejectedError:
+    """The same for SQLite, which has codes of its own."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, _SQLITE_REJECTED):
+        return RowsRejectedError(first_line(error))
+    code = getattr(cause, "sqlite_errorcode", None)
+    is_busy = isinstance(code, int) and code & _PRIMARY_CODE in _SQLITE_BUSY
+    return StoreBusyError(first_line(error)) if is_busy else StoreUnavailableError(first_line(error))
+
+
+def unavailable(error: BaseException, url: URL) -> StoreUnavailableError:
+    """A database that cannot be opened, told with its address and without its password."""
+    return StoreUnavailableError(f"{show_url(url)}: {first_line(error)}")

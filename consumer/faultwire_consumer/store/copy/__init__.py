@@ -1,0 +1,1 @@
+"""One database copied into another: every table, column and id."""

@@ -1,0 +1,178 @@
+"""A PostgreSQL database as one side of a copy: read in one snapshot, filled by COPY."""
+
+from collections.abc import AsyncGenerator, Mapping
+from datetime import date
+from typing import Any, Final
+
+from sqlalchemy import URL, Column, Select, Table, cast, func, insert, inspect, select, text
+from sqlalchemy.dialects.postgresql import REGCLASS
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from faultwire_consumer.store.contract.url import show_url
+from faultwire_consumer.store.copy.plan import (
+    CHUNK_BYTES,
+    CHUNK_ROWS,
+    FETCH_ROWS,
+    Mark,
+    bound,
+    columns_of,
+    copied_tables,
+    final_key_of,
+    mark_of,
+    read_mark,
+    rows_after,
+    size_of,
+)
+from faultwire_consumer.store.copy.progress import (
+    Step,
+    advance,
+    check_moved,
+    progress,
+    progress_rows,
+    read_progress,
+)
+from faultwire_consumer.store.copy.side import Chunk
+from faultwire_consumer.store.postgresql.host import HostChooser
+from faultwire_consumer.store.postgresql.partition import make_partition
+from faultwire_consumer.store.schema.events import QUARANTINE_DAY, SCHEMA, events
+
+_CONNECT_SECONDS: Final = 10
+_IDENTITY: Final = """
+SELECT pg_postmaster_start_time(), oid FROM pg_database WHERE datname = current_database()
+"""
+_WORKERS: Final = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = 'faultwire' AND pid <> pg_backend_pid()
+"""
+
+
+class PostgresqlSide:
+    """A PostgreSQL database that no worker uses."""
+
+    def __init__(self, url: URL) -> None:
+        self.where = show_url(url)
+        # Not a worker's own name: that is what a worker in the database is told by.
+        settings = {"application_name": "faultwire db copy"}
+        self._engine: AsyncEngine = create_async_engine(
+            url,
+            poolclass=NullPool,
+            connect_args={
+                "async_creator_fn": HostChooser(),
+                "timeout": _CONNECT_SECONDS,
+                "server_settings": settings,
+            },
+        )
+        self._snapshot: AsyncConnection | None = None
+        self._days: set[date] = {QUARANTINE_DAY}
+
+    async def open(self) -> None:
+        """See that it answers."""
+        await self.identity()
+
+    async def close(self) -> None:
+        """End the snapshot."""
+        await self._forget_snapshot()
+        await self._engine.dispose()
+
+    async def identity(self) -> object:
+        """When its server started, and the database's number there: equal by whatever address."""
+        async with self._engine.connect() as connection:
+            return tuple((await connection.execute(text(_IDENTITY))).one())
+
+    async def find_worker(self) -> bool:
+        """Whether a worker has a session in it."""
+        async with self._engine.connect() as connection:
+            return bool((await connection.execute(text(_WORKERS))).scalar_one())
+
+    async def marks(self) -> Mapping[str, Mark]:
+        """The mark of every table."""
+        connection = await self._read()
+        found = {}
+        for table in copied_tables():
+            counts = (await connection.execute(mark_of(table))).one()
+            final = (await connection.execute(final_key_of(table))).first()
+            found[table.name] = read_mark(counts, final)
+        return found
+
+    async def chunks(self, table: Table, last_key: str | None) -> AsyncGenerator[Chunk]:
+        """Rows of a table as the snapshot has them."""
+        connection = await self._read()
+        result = await connection.stream(rows_after(table, last_key))
+        while chunk := await _fetch(result):
+            yield chunk
+        await result.close()
+
+    async def _read(self) -> AsyncConnection:
+        if self._snapshot is None:
+            engine = self._engine.execution_options(isolation_level="REPEATABLE READ")
+            self._snapshot = await engine.connect()
+        return self._snapshot
+
+    async def _forget_snapshot(self) -> None:
+        if self._snapshot is not None:
+            await self._snapshot.close()
+            self._snapshot = None
+
+    async def begin(self, source: str, marks: Mapping[str, Mark]) -> None:
+        """Write the marks down."""
+        await self._forget_snapshot()
+        async with self._engine.begin() as connection:
+            await connection.run_sync(progress.create, checkfirst=True)
+            await connection.execute(insert(progress), progress_rows(source, marks))
+
+    async def begun(self) -> tuple[Mapping[str, Mark], Mapping[str, Step]]:
+        """What was written down."""
+        async with self._engine.connect() as connection:
+            stands = await connection.run_sync(
+                lambda sync: inspect(sync).has_table(progress.name, schema=SCHEMA)
+            )
+            return read_progress((await connection.execute(select(progress))).all() if stands else ())
+
+    async def load(self, table: Table, chunk: Chunk, *, before: Step, after: Step) -> None:
+        """COPY a chunk in a transaction of its own, behind the partitions of its days."""
+        if table is events:
+            await self._make_days({row.occurred_day for row in chunk} - self._days)
+        async with self._engine.begin() as connection:
+            check_moved((await connection.execute(advance(table, before, after))).rowcount)
+            driver = await _driver_of(connection)
+            await driver.copy_records_to_table(
+                table.name,
+                schema_name=SCHEMA,
+                columns=[column.name for column in columns_of(table)],
+                records=bound(table, chunk, connection.dialect),
+            )
+
+    async def _make_days(self, days: set[date]) -> None:
+        for day in sorted(days):
+            async with self._engine.connect() as connection:
+                await make_partition(await _driver_of(connection), day)
+            self._days.add(day)
+
+    async def finish(self) -> None:
+        """Set every sequence behind the highest id, and gather what the planner goes by."""
+        async with self._engine.begin() as connection:
+            for table in copied_tables():
+                if table.autoincrement_column is not None:
+                    await connection.execute(_advance_sequence(table, table.autoincrement_column))
+                await connection.execute(text(f"ANALYZE {SCHEMA}.{table.name}"))
+        await self._forget_snapshot()
+
+
+def _advance_sequence(table: Table, column: Column[Any]) -> Select[Any]:
+    sequence = func.pg_get_serial_sequence(f"{SCHEMA}.{table.name}", column.name)
+    highest = func.max(column)
+    return select(func.setval(cast(sequence, REGCLASS), highest)).having(highest.is_not(None))
+
+
+async def _driver_of(connection: AsyncConnection) -> Any:
+    return (await connection.get_raw_connection()).driver_connection
+
+
+async def _fetch(result: Any) -> Chunk:
+    chunk: list[Any] = []
+    size = 0
+    while len(chunk) < CHUNK_ROWS and size < CHUNK_BYTES and (rows := await result.fetchmany(FETCH_ROWS)):
+        chunk += rows
+        size += size_of(rows)
+    return chunk

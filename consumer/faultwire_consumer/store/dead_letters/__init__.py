@@ -1,0 +1,1 @@
+"""What could not be stored as an event: kept, listed, replayed, discarded."""

@@ -1,0 +1,242 @@
+"""A query's terms as conditions of SQL, the same answers on both databases.
+
+Incidents are asked by their own columns, and by where their fingerprints were seen. Events carry
+severity, service, environment and release themselves; what else a query asks is their incident's.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, and_, column, func, not_, or_, select, table
+
+from faultwire_consumer.domain.query import MOMENTS, Key, Query, Term, Value
+from faultwire_consumer.domain.search_text import LEAST_CHARACTERS, fold
+from faultwire_consumer.store.schema.events import (
+    QUARANTINE_DAY,
+    events,
+    fingerprints,
+    from_micros,
+    incidents,
+    sightings,
+)
+from faultwire_shared.event import ErrorSeverity
+from faultwire_shared.event_id import day_of
+
+NEVER_COUNTED: Final = from_micros(0)
+"""The hour of an incident that is registered and was never counted: nobody sees it."""
+_HOUR: Final = timedelta(hours=1)
+_DAY: Final = timedelta(days=1)
+_TRIGRAMS: Final = 30
+"""At most so many are looked up of one text; the candidates are verified anyway."""
+
+_PLACES: Final = (Key.ENVIRONMENT, Key.RELEASE)
+_INCIDENT_COLUMNS: Final[dict[Key, ColumnElement[Any]]] = {
+    Key.SEVERITY: incidents.c.severity,
+    Key.STATUS: incidents.c.status,
+    Key.SERVICE: incidents.c.service,
+    Key.CODE: incidents.c.code,
+    Key.CATEGORY: incidents.c.category,
+    Key.INCIDENT: incidents.c.id,
+}
+_EVENT_COLUMNS: Final = (Key.SEVERITY, Key.SERVICE, *_PLACES)
+
+# SQLite's index of search_text, by trigrams; see migration 0008.
+_search: Final = table("incidents_search", column("rowid"), column("incidents_search"))
+
+
+def hour_of(moment: datetime) -> datetime:
+    """The hour that an incident last seen then is kept under."""
+    hour = moment.replace(minute=0, second=0, microsecond=0)
+    return max(hour, NEVER_COUNTED + _HOUR)
+
+
+def incident_conditions(query: Query, *, database: str, now: datetime) -> list[ColumnElement[bool]]:
+    """Which incidents a query asks for."""
+    conditions = _of_incidents(query.terms, database)
+    places = query.of(*_PLACES)
+    if places:
+        conditions.append(incidents.c.id.in_(_incidents_seen(places)))
+    for term in query.of(*_PLACES, negated=True):
+        conditions.append(incidents.c.id.not_in(_incidents_seen([term])))
+    return conditions + _seen_within(query, now)
+
+
+def fingerprint_conditions(query: Query, *, database: str, now: datetime) -> list[ColumnElement[bool]]:
+    """Which fingerprints may have events that a query asks for; `event_conditions` has the last word."""
+    terms = [term for term in query.terms if term.key is not Key.SEVERITY]
+    conditions = _of_incidents(terms, database)
+    for term in query.of(Key.SEVERITY):
+        # An incident has the highest severity that its events had.
+        conditions.append(incidents.c.severity >= min(_stored(term)))
+    places = query.of(*_PLACES)
+    if places:
+        seen = select(sightings.c.fingerprint).where(*map(_in_sighting, places))
+        conditions.append(fingerprints.c.fingerprint.in_(seen))
+    return conditions + _seen_within(query, now)
+
+
+def incident_exclusions(query: Query, *, database: str) -> list[ColumnElement[bool]]:
+    """What a query rules out of its incidents, for events that are walked over one by one.
+
+    Nothing that asks for something, lest the database begin with the incidents.
+    """
+    return [
+        condition
+        for term in query.terms
+        if term.negated and term.key is not Key.SEVERITY
+        for condition in _of_incident(term, database)
+    ]
+
+
+def event_conditions(
+    query: Query, columns: Any, *, database: str, now: datetime
+) -> list[ColumnElement[bool]]:
+    """What an event's own row must be.
+
+    Args:
+        query: what is asked.
+        columns: of ``events``, or of an alias of it.
+        database: ``sqlite`` or ``postgresql``.
+        now: what times in the query are counted back from.
+    """
+    conditions: list[ColumnElement[bool]] = []
+    for term in query.terms:
+        if term.key in _EVENT_COLUMNS:
+            conditions.append(_among(columns[term.key.value], _stored(term), negated=term.negated))
+        elif term.key is Key.TEXT and (day := _event_day(term)) is not None:
+            is_it = and_(columns.occurred_day.in_((day, QUARANTINE_DAY)), columns.event_id == term.values[0])
+            conditions.append(not_(is_it) if term.negated else is_it)
+    since, until = bounds_of(query, now=now)
+    if since is not None:
+        conditions.append(columns.occurred_at >= since)
+    if until is not None:
+        conditions.append(columns.occurred_at <= until)
+    if database == "postgresql":
+        conditions += _days(columns.occurred_day, since, until)
+    return conditions
+
+
+def bounds_of(query: Query, *, now: datetime) -> tuple[datetime | None, datetime | None]:
+    """From when and until when, by every time that the query names."""
+    since = [_moment(term.values[0], now) for term in query.of(Key.SINCE)]
+    until = [_moment(term.values[0], now) for term in query.of(Key.UNTIL)]
+    return max(since, default=None), min(until, default=None)
+
+
+def _of_incidents(terms: Iterable[Term], database: str) -> list[ColumnElement[bool]]:
+    asked = [condition for term in terms for condition in _of_incident(term, database)]
+    return [incidents.c.last_seen_hour > NEVER_COUNTED, *asked]
+
+
+def _of_incident(term: Term, database: str) -> list[ColumnElement[bool]]:
+    """What a term asks of an incident's own row, if anything."""
+    if term.key in _INCIDENT_COLUMNS:
+        return [_among(_INCIDENT_COLUMNS[term.key], _stored(term), negated=term.negated)]
+    if term.key is not Key.TEXT:
+        return []
+    if _event_day(term) is not None:
+        return [_has_event(term)]
+    return [contains_text(str(term.values[0]), database=database, negated=term.negated)]
+
+
+def contains_text(text: str, *, database: str, negated: bool = False) -> ColumnElement[bool]:
+    """Incidents whose text contains another, whatever the case: exactly what Python's ``in`` says."""
+    folded = fold(text)
+    if database == "postgresql":
+        pattern = folded.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        like = incidents.c.search_text.like(f"%{pattern}%", escape="\\")
+        return not_(like) if negated else like
+    contains: ColumnElement[bool] = func.instr(incidents.c.search_text, folded) > 0
+    if negated:
+        return not_(contains)
+    if len(folded) < LEAST_CHARACTERS:
+        return contains
+    matches = select(_search.c.rowid).where(_search.c.incidents_search.op("MATCH")(_trigrams(folded)))
+    return and_(incidents.c.id.in_(matches), contains)
+
+
+def _trigrams(folded: str) -> str:
+    """A search in FTS5's words for what may contain the text: every third of its trigrams, and the last."""
+    last = len(folded) - LEAST_CHARACTERS
+    places = sorted({*range(0, last, LEAST_CHARACTERS), last})[-_TRIGRAMS:]
+    found = dict.fromkeys(folded[place : place + LEAST_CHARACTERS] for place in places)
+    quoted = (one.replace('"', '""') for one in found)
+    return " AND ".join(f'"{one}"' for one in quoted)
+
+
+def names_event(query: Query) -> bool:
+    """Whether it asks for one event by its id."""
+    return any(_event_day(term) is not None for term in query.of(Key.TEXT))
+
+
+def _event_day(term: Term) -> date | None:
+    """The day of an event's id, where the text is one."""
+    try:
+        return day_of(str(term.values[0]))
+    except ValueError:
+        return None
+
+
+def _has_event(term: Term) -> ColumnElement[bool]:
+    found = (
+        select(fingerprints.c.incident_id)
+        .join(events, events.c.fingerprint == fingerprints.c.fingerprint)
+        .where(
+            events.c.occurred_day.in_((_event_day(term), QUARANTINE_DAY)), events.c.event_id == term.values[0]
+        )
+    )
+    return incidents.c.id.not_in(found) if term.negated else incidents.c.id.in_(found)
+
+
+def _incidents_seen(places: Iterable[Term]) -> Select[tuple[int]]:
+    return (
+        select(fingerprints.c.incident_id)
+        .join(sightings, sightings.c.fingerprint == fingerprints.c.fingerprint)
+        .where(*map(_in_sighting, places))
+    )
+
+
+def _in_sighting(term: Term) -> ColumnElement[bool]:
+    return sightings.c[term.key.value].in_(_stored(term))
+
+
+def _seen_within(query: Query, now: datetime) -> list[ColumnElement[bool]]:
+    since, until = bounds_of(query, now=now)
+    conditions: list[ColumnElement[bool]] = []
+    if since is not None:
+        conditions += [incidents.c.last_seen_at >= since, incidents.c.last_seen_hour >= hour_of(since)]
+    if until is not None:
+        conditions.append(incidents.c.first_seen_at <= until)
+    return conditions
+
+
+def _days(
+    day: ColumnElement[date], since: datetime | None, until: datetime | None
+) -> list[ColumnElement[bool]]:
+    """The partitions to look into: an event's id is minted on the day it occurred, or beside midnight."""
+    conditions: list[ColumnElement[bool]] = []
+    if since is not None and since.date() > date.min:
+        conditions.append(or_(day >= since.date() - _DAY, day == QUARANTINE_DAY))
+    if until is not None and QUARANTINE_DAY < until.date() < date.max:
+        conditions.append(day <= until.date() + _DAY)
+    return conditions
+
+
+def _among(column: ColumnElement[Any], values: Sequence[Any], *, negated: bool) -> ColumnElement[bool]:
+    if not negated:
+        return column.in_(values)
+    # A release may be missing, and what is missing is none of them.
+    return or_(column.is_(None), column.not_in(values)) if column.key == "release" else column.not_in(values)
+
+
+def _stored(term: Term) -> tuple[Any, ...]:
+    """The values as columns hold them."""
+    return tuple(value.rank if isinstance(value, ErrorSeverity) else value for value in term.values)
+
+
+def _moment(value: Value, now: datetime) -> datetime:
+    if isinstance(value, timedelta):
+        return now - value
+    assert isinstance(value, datetime), f"{MOMENTS} hold times"  # noqa: S101 - for the type checker: see query_value
+    return value

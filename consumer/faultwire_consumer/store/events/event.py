@@ -1,0 +1,136 @@
+"""What operators read of one event, by its id: what it is, and why it is where it is."""
+
+import asyncio
+import json
+from datetime import datetime
+from typing import Any, Final
+
+from msgspec import Struct
+from sqlalchemy import ColumnElement, Row, select
+
+from faultwire_consumer.store.contract.row import values_of
+from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.events.body import doc_of, has_body
+from faultwire_consumer.store.schema.events import QUARANTINE_DAY, events, fingerprints
+from faultwire_shared.event import ErrorSeverity
+from faultwire_shared.event_id import day_of
+
+
+class StoredEvent(Struct, frozen=True, kw_only=True):
+    """One event with the JSON it came as, which is None where only the row was kept."""
+
+    id: str
+    incident_id: int
+    fingerprint: bytes
+    occurred_at: datetime
+    received_at: datetime
+    severity: ErrorSeverity
+    service: str
+    environment: str
+    release: str | None
+    count: int
+    doc: bytes | None
+
+
+class KeptEvents(Struct, frozen=True, kw_only=True):
+    """Events of the same kind that can be read in the place of one that cannot."""
+
+    first: str | None
+    last: str | None
+    nearest: str | None
+    """By when it occurred."""
+
+
+class Grouping(Struct, frozen=True, kw_only=True):
+    """Why an event is in its incident: the key parts of its fingerprint, in their order."""
+
+    event_id: str
+    incident_id: int
+    version: int
+    fingerprint: str
+    parts: tuple[str, ...]
+
+
+_GROUPED: Final = events.join(fingerprints, fingerprints.c.fingerprint == events.c.fingerprint)
+
+NEAR: Final = 5_000
+"""How many events around one are looked at for a body: more than there are between two, but in a flood."""
+
+
+async def get_event(store: Store, event_id: str) -> StoredEvent | None:
+    """One event by its id, which also says the day to look in; a wrong clock's are in quarantine."""
+    names = [name for name in StoredEvent.__struct_fields__ if name not in ("id", "incident_id", "doc")]
+    doc = doc_of(events).label("doc")
+    row = await _find(store, event_id, *(events.c[name] for name in names), fingerprints.c.incident_id, doc)
+    if row is None:
+        return None
+    values = values_of(row)
+    values["severity"] = ErrorSeverity.from_rank(values["severity"])
+    return StoredEvent(id=event_id, **values)
+
+
+async def list_kept(store: Store, event: StoredEvent) -> KeptEvents:
+    """What can be read in the place of an event whose body is not kept."""
+    at = events.c.occurred_at
+    first, last, before, behind = await asyncio.gather(
+        _next_kept(store, event),
+        _next_kept(store, event, back=True),
+        _next_kept(store, event, at <= event.occurred_at, back=True),
+        _next_kept(store, event, at >= event.occurred_at),
+    )
+    around = [one for one in (before, behind) if one is not None]
+    nearest = min(around, key=lambda one: abs(one.occurred_at - event.occurred_at), default=None)
+    return KeptEvents(
+        first=first.event_id if first else None,
+        last=last.event_id if last else None,
+        nearest=nearest.event_id if nearest else None,
+    )
+
+
+async def _next_kept(
+    store: Store, event: StoredEvent, *conditions: ColumnElement[bool], back: bool = False
+) -> Row[Any] | None:
+    """The first with a body in the order of time, or against it."""
+    at = events.c.occurred_at
+    near = (
+        select(events.c.event_id, at, has_body(events).label("body_kept"))
+        .where(events.c.fingerprint == event.fingerprint, *conditions)
+        .order_by(at.desc() if back else at)
+        .limit(NEAR)
+        .subquery()
+    )
+    order = near.c.occurred_at.desc() if back else near.c.occurred_at
+    rows = await store.read(
+        select(near.c.event_id, near.c.occurred_at).where(near.c.body_kept).order_by(order).limit(1)
+    )
+    return rows[0] if rows else None
+
+
+async def get_grouping(store: Store, event_id: str) -> Grouping | None:
+    """Why an event is in its incident."""
+    names = ("incident_id", "version", "digest", "parts")
+    row = await _find(store, event_id, *(fingerprints.c[name] for name in names))
+    if row is None:
+        return None
+    return Grouping(
+        event_id=event_id,
+        incident_id=row.incident_id,
+        version=row.version,
+        fingerprint=row.digest.hex(),
+        parts=tuple(json.loads(row.parts)),
+    )
+
+
+async def _find(store: Store, event_id: str, *columns: ColumnElement[Any]) -> Row[Any] | None:
+    try:
+        days = (day_of(event_id), QUARANTINE_DAY)
+    except ValueError:
+        return None
+    rows = await store.read(
+        select(*columns)
+        .select_from(_GROUPED)
+        .where(events.c.occurred_day.in_(days), events.c.event_id == event_id)
+        .order_by(events.c.occurred_day.desc())
+        .limit(1)
+    )
+    return rows[0] if rows else None

@@ -1,0 +1,194 @@
+"""What operators read of incidents: lists by filter, one whole incident, and the page's totals."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from msgspec import Struct
+from sqlalchemy import Row, Select, func, select
+
+from faultwire_consumer.domain.dead_letter import LetterStatus
+from faultwire_consumer.domain.incident import Status
+from faultwire_consumer.domain.query import Query
+from faultwire_consumer.store.contract.paging import Page, Position, cut, decode_cursor, older_than
+from faultwire_consumer.store.contract.row import values_of
+from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.events.condition import NEVER_COUNTED, hour_of, incident_conditions
+from faultwire_consumer.store.schema.events import (
+    dead_letters,
+    fingerprints,
+    history,
+    hourly,
+    incidents,
+    sightings,
+)
+from faultwire_shared.event import ErrorSeverity
+
+_LISTING: Final = "incidents"
+
+
+class Incident(Struct, frozen=True, kw_only=True):
+    """An incident as lists show it."""
+
+    id: int
+    service: str
+    title: str
+    culprit: str
+    severity: ErrorSeverity
+    category: str
+    code: str
+    status: Status
+    count: int
+    first_seen_at: datetime
+    last_seen_at: datetime
+    episode: int
+    resolved_at: datetime | None
+    last_release: str | None
+
+
+class HistoryEntry(Struct, frozen=True, kw_only=True):
+    """One transition of an incident, as it was written down."""
+
+    at: datetime
+    actor: str
+    reason: str
+    event_id: str | None
+    before: str | None
+    after: str
+
+
+class Totals(Struct, frozen=True, kw_only=True):
+    """What the head of the page says: incidents by status, and dead letters."""
+
+    open: int
+    acknowledged: int
+    resolved: int
+    dead_letters: int
+
+
+_COLUMNS: Final = tuple(incidents.c[name] for name in Incident.__struct_fields__)
+
+
+async def list_incidents(
+    store: Store, query: Query, *, limit: int, now: datetime, cursor: str | None = None
+) -> Page[Incident]:
+    """Incidents that match, the last seen first.
+
+    When an incident was last seen only grows, so between two pages one may move up to where the
+    first was, but none comes twice, and none is passed over that was not seen meanwhile.
+
+    Raises:
+        BadCursorError: the cursor is none of this list.
+    """
+    position = decode_cursor(_LISTING, cursor, int) if cursor is not None else None
+    rows = await store.read(select_incidents(store.name, query, position, limit + 1, now))
+    found = [_incident(row) for row in rows]
+    return cut(found, limit=limit, listing=_LISTING, moment="last_seen_at", key="id")
+
+
+def select_incidents(
+    database: str, query: Query, position: Position | None, limit: int, now: datetime
+) -> Select[Any]:
+    """The statement of a list: the hour comes first because it has an index, and is the same order."""
+    table = incidents.c
+    statement = select(*_COLUMNS).where(*incident_conditions(query, database=database, now=now))
+    if position is not None:
+        statement = statement.where(
+            table.last_seen_hour <= hour_of(position.moment),
+            older_than(position, table.last_seen_at, table.id),
+        )
+    return statement.order_by(table.last_seen_hour.desc(), table.last_seen_at.desc(), table.id.desc()).limit(
+        limit
+    )
+
+
+async def get_incident(store: Store, incident_id: int) -> Incident | None:
+    """One incident, if it exists and was counted at least once."""
+    rows = await store.read(select(*_COLUMNS).where(incidents.c.id == incident_id, incidents.c.count > 0))
+    return _incident(rows[0]) if rows else None
+
+
+async def list_history(store: Store, incident_id: int) -> tuple[HistoryEntry, ...]:
+    """Every transition of an incident, the newest first."""
+    columns = [history.c[name] for name in HistoryEntry.__struct_fields__]
+    rows = await store.read(
+        select(*columns).where(history.c.incident_id == incident_id).order_by(history.c.id.desc())
+    )
+    return tuple(HistoryEntry(**values_of(row)) for row in rows)
+
+
+async def list_places(store: Store, incident_id: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The environments and the releases in which an incident was ever seen, in order of their names."""
+    rows = await store.read(
+        select(sightings.c.environment, sightings.c.release)
+        .distinct()
+        .join(fingerprints, fingerprints.c.fingerprint == sightings.c.fingerprint)
+        .where(fingerprints.c.incident_id == incident_id)
+    )
+    environments = sorted({row.environment for row in rows})
+    releases = sorted({row.release for row in rows if row.release})
+    return tuple(environments), tuple(releases)
+
+
+async def count_by_hour(store: Store, incident_id: int, *, since: datetime) -> dict[datetime, int]:
+    """How often an incident occurred in each hour that had any."""
+    rows = await store.read(select_hours(incident_id, since=since))
+    return {row.hour: int(row.total) for row in rows}
+
+
+def select_hours(incident_id: int, *, since: datetime) -> Select[Any]:
+    """An incident's counters by hour, summed over its fingerprints and environments."""
+    return (
+        select(hourly.c.hour, func.sum(hourly.c.count).label("total"))
+        .join(fingerprints, fingerprints.c.fingerprint == hourly.c.fingerprint)
+        .where(fingerprints.c.incident_id == incident_id, hourly.c.hour >= since)
+        .group_by(hourly.c.hour)
+    )
+
+
+async def count_totals(store: Store) -> Totals:
+    """Incidents by status, and the dead letters that wait."""
+    by_status = await store.read(select_totals())
+    letters = await store.read(
+        select(func.count().label("total"))
+        .select_from(dead_letters)
+        .where(dead_letters.c.status == LetterStatus.WAITING.value)
+    )
+    found = {row.status: row.total for row in by_status}
+    return Totals(
+        **{status.value: found.get(status.value, 0) for status in Status}, dead_letters=letters[0].total
+    )
+
+
+def select_totals() -> Select[tuple[str, int]]:
+    """Incidents by status, counted in an index without a look at the rows."""
+    return (
+        select(incidents.c.status, func.count().label("total"))
+        .where(incidents.c.last_seen_hour > NEVER_COUNTED)
+        .group_by(incidents.c.status)
+    )
+
+
+async def list_services(store: Store) -> tuple[str, ...]:
+    """Every service that has an incident, by name."""
+    return tuple(row.service for row in await store.read(select_services()))
+
+
+def select_services() -> Select[tuple[str]]:
+    """The services by one step in the index for each, however many incidents it has."""
+    visible = incidents.c.last_seen_hour > NEVER_COUNTED
+    found = select(func.min(incidents.c.service).label("service")).where(visible).cte("found", recursive=True)
+    following = (
+        select(func.min(incidents.c.service))
+        .where(incidents.c.service > found.c.service, visible)
+        .correlate(found)
+        .scalar_subquery()
+    )
+    found = found.union_all(select(following).where(found.c.service.is_not(None)))
+    return select(found.c.service).where(found.c.service.is_not(None)).order_by(found.c.service)
+
+
+def _incident(row: Row[Any]) -> Incident:
+    values = values_of(row)
+    values["severity"] = ErrorSeverity.from_rank(values["severity"])
+    values["status"] = Status(values["status"])
+    return Incident(**values)

@@ -1,0 +1,66 @@
+"""The index that free text is searched by on PostgreSQL: where the server has pg_trgm, and lets us have it.
+
+Without it every search reads all incidents. It is made by the migrations where it is missing, so
+that ``faultwire db upgrade`` is all that is needed once somebody has made the extension. SQLite's
+index is a part of its schema.
+"""
+
+from typing import Final
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from faultwire_consumer.store.contract.failure import first_line, sqlstate_of
+from faultwire_consumer.store.migrations.schema_version import on_connection
+from faultwire_consumer.store.schema.events import SCHEMA
+from faultwire_shared.logging.logs import get_logger
+
+SEARCH_INDEX: Final = "ix_incidents_search_text"
+MEND: Final = "let a superuser run CREATE EXTENSION pg_trgm in the database, then run `faultwire db upgrade`"
+
+# Not allowed; not installed on the server, before PostgreSQL 15 and since.
+_REFUSED: Final = ("42501", "58P01", "0A000")
+_EXTENSION_SCHEMA: Final = text(
+    "SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace"
+    " WHERE e.extname = 'pg_trgm'"
+)
+
+_log = get_logger("faultwire.store")
+
+
+def is_search_indexed(connection: Connection) -> bool:
+    """Whether free text is looked up and not scanned for."""
+    if connection.dialect.name == "sqlite":
+        return True
+    return connection.scalar(text(f"SELECT to_regclass('{SCHEMA}.{SEARCH_INDEX}')")) is not None
+
+
+async def has_search_index(database_url: str) -> bool:
+    """Whether free text is looked up in an index of the database, whose schema is up to date.
+
+    Raises:
+        StoreUnavailableError: the database does not answer or lets nobody in.
+    """
+    return await on_connection(database_url, is_search_indexed)
+
+
+def ensure_search_index(connection: Connection) -> None:
+    """Make the index where it can be made; where not, say so in the log and go on."""
+    if is_search_indexed(connection):
+        return
+    try:
+        with connection.begin_nested():
+            # Into our own schema, which the role owns; one that stands elsewhere serves as well.
+            connection.execute(text(f"CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA {SCHEMA}"))
+            place = connection.scalar(_EXTENSION_SCHEMA)
+            connection.execute(
+                text(
+                    f"CREATE INDEX {SEARCH_INDEX} ON {SCHEMA}.incidents"
+                    # What is not sorted in yet is read by every search, 4 MB of it unless limited.
+                    f' USING gin (search_text "{place}".gin_trgm_ops) WITH (gin_pending_list_limit = 256)'
+                )
+            )
+    except DBAPIError as error:
+        if sqlstate_of(error) not in _REFUSED:
+            raise
+        _log.warning("search.unindexed", reason=first_line(error), mend=MEND)

@@ -1,0 +1,252 @@
+"""Taking notifications out of the outbox: what is due, what was decided, and the lease of what is sent.
+
+A claim is a transaction of its own, committed before anything is sent: its lease and token say who
+has it, and a mark with another token changes nothing.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from msgspec import Struct
+from sqlalchemy import and_, bindparam, func, insert, or_, select, text, update
+
+from faultwire_consumer.domain.alert import AlertState, StageDecision, StageReason
+from faultwire_consumer.domain.incident import Status
+from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
+from faultwire_consumer.store.contract.store import Store, Transaction
+from faultwire_consumer.store.schema.events import incidents
+from faultwire_consumer.store.schema.notify import outbox, outbox_attempts, outbox_stages
+from faultwire_shared.event import ErrorSeverity
+
+CLAIM_MOST: Final = 1000
+"""Notifications that one claim looks at; a summary of them names them all."""
+
+_LEASE: Final = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("key"))
+    .values(
+        attempts=bindparam("new_attempts"),
+        attempted_at=bindparam("new_attempted_at"),
+        lease_token=bindparam("new_token"),
+        lease_until=bindparam("new_until"),
+    )
+)
+_WAITING: Final = outbox.c.state == AlertState.WAITING.value
+
+
+class Address(Struct, frozen=True, order=True):
+    """A receiver's urgent notifications, or its others: neither waits for the other."""
+
+    receiver: str
+    urgent: bool
+
+
+class Due(Struct, frozen=True, kw_only=True):
+    """A waiting notification, and where its incident stands now."""
+
+    id: int
+    idempotency_key: str
+    rule: str
+    kind: NotificationKind
+    reason: NotificationReason
+    severity: ErrorSeverity
+    incident_id: int | None
+    episode: int
+    attempts: int
+    attempted_at: datetime | None
+    created_at: datetime
+    due_at: datetime
+    state_reason: str | None
+    remind_seconds: int | None
+    status: Status | None
+    current_episode: int | None
+
+
+class Recent(Struct, frozen=True):
+    """What a receiver was sent in the last minute."""
+
+    single: int
+    """Urgent ones, told by themselves."""
+    summary_at: datetime | None
+
+
+class StageEntry(Struct, frozen=True, kw_only=True):
+    """What a stage decided of a notification, for its history."""
+
+    outbox_id: int
+    at: datetime
+    stage: str
+    decision: StageDecision
+    reason: StageReason
+    detail: str = ""
+
+
+async def list_due(store: Store, *, now: datetime) -> list[Address]:
+    """Who has something due that nobody has claimed."""
+    rows = await store.read(
+        select(outbox.c.receiver, outbox.c.urgent)
+        .where(_WAITING, outbox.c.due_at <= now, _free(now))
+        .distinct()
+    )
+    return [Address(row.receiver, bool(row.urgent)) for row in rows]
+
+
+async def lock_address(tx: Transaction, address: Address) -> None:
+    """Let one claim of an address at a time look and decide, so that limits hold for all workers."""
+    if tx.dialect != "postgresql":
+        return  # one writer at a time anyway
+    name = f"{address.receiver}\n{address.urgent}".encode()
+    key = int.from_bytes(hashlib.sha256(name).digest()[:8], signed=True)
+    await tx.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+
+
+async def load_due(tx: Transaction, address: Address, *, now: datetime) -> list[Due]:
+    """The address's waiting notifications: those due, and those still gathered beside them.
+
+    The most severe come first, then the oldest.
+    """
+    is_due = outbox.c.due_at <= now
+    wanted = is_due if address.urgent else or_(is_due, outbox.c.attempts == 0)
+    columns = [outbox.c[name] for name in Due.__struct_fields__ if name in outbox.c]
+    rows = await tx.execute(
+        select(*columns, incidents.c.status, incidents.c.episode.label("current_episode"))
+        .join_from(outbox, incidents, incidents.c.id == outbox.c.incident_id, isouter=True)
+        .where(
+            outbox.c.receiver == address.receiver,
+            outbox.c.urgent == address.urgent,
+            _WAITING,
+            _free(now),
+            wanted,
+        )
+        .order_by(outbox.c.severity.desc(), outbox.c.id)
+        .limit(CLAIM_MOST)
+        .with_for_update(of=outbox, skip_locked=True)
+    )
+    return [_due(row) for row in rows]
+
+
+async def load_recent(tx: Transaction, receiver: str, *, since: datetime) -> Recent:
+    """What the receiver's urgent notifications were since then."""
+    urgent = and_(outbox.c.receiver == receiver, outbox.c.urgent, outbox.c.attempted_at > since)
+    single = outbox.c.kind == NotificationKind.INCIDENT.value
+    (row,) = await tx.execute(
+        select(
+            func.count().filter(single, outbox.c.carrier_id.is_(None)).label("single"),
+            func.max(outbox.c.attempted_at)
+            .filter(outbox.c.kind == NotificationKind.SUMMARY.value)
+            .label("summary_at"),
+        ).where(urgent)
+    )
+    return Recent(row.single, row.summary_at)
+
+
+async def stop(
+    tx: Transaction, ids: Sequence[int], state: AlertState, reason: StageReason, *, now: datetime
+) -> None:
+    """End notifications without sending them."""
+    await tx.execute(
+        update(outbox)
+        .where(outbox.c.id.in_(ids))
+        .values(
+            state=state.value, state_reason=reason.value, finished_at=now, lease_token=None, lease_until=None
+        )
+    )
+
+
+async def hold(tx: Transaction, ids: Sequence[int], until: datetime, reason: StageReason) -> None:
+    """Let notifications wait longer."""
+    await tx.execute(
+        update(outbox).where(outbox.c.id.in_(ids)).values(due_at=until, state_reason=reason.value)
+    )
+
+
+async def carry(
+    tx: Transaction, ids: Sequence[int], carrier_id: int, reason: StageReason, *, now: datetime
+) -> None:
+    """Let one notification tell others, for good: a second attempt tells the same ones."""
+    if ids:
+        await tx.execute(
+            update(outbox)
+            .where(outbox.c.id.in_(ids))
+            .values(
+                state=AlertState.CARRIED.value,
+                carrier_id=carrier_id,
+                state_reason=reason.value,
+                attempts=1,
+                attempted_at=now,
+            )
+        )
+    await tx.execute(
+        update(outbox).where(outbox.c.id == carrier_id).values(kind=NotificationKind.SUMMARY.value)
+    )
+
+
+async def lease(tx: Transaction, ones: Sequence[tuple[Due, str]], *, now: datetime, until: datetime) -> None:
+    """Take notifications for one attempt each, with the token that alone may mark it."""
+    if not ones:
+        return
+    leased = [
+        {
+            "key": one.id,
+            "new_attempts": one.attempts + 1,
+            "new_attempted_at": one.attempted_at or now,
+            "new_token": token,
+            "new_until": until,
+        }
+        for one, token in ones
+    ]
+    await tx.execute(_LEASE, leased)
+    tries = [{"outbox_id": one.id, "number": one.attempts + 1, "started_at": now} for one, _ in ones]
+    await tx.execute(insert(outbox_attempts), tries)
+
+
+async def record_stages(tx: Transaction, entries: Sequence[StageEntry]) -> None:
+    """Write what the stages decided."""
+    if entries:
+        await tx.execute(
+            insert(outbox_stages),
+            [
+                {
+                    "outbox_id": one.outbox_id,
+                    "at": one.at,
+                    "stage": one.stage,
+                    "decision": one.decision.value,
+                    "reason": one.reason.value,
+                    "detail": one.detail,
+                }
+                for one in entries
+            ],
+        )
+
+
+async def list_orphans(
+    tx: Transaction, receivers: Sequence[str], *, older_than: timedelta, now: datetime
+) -> list[int]:
+    """Waiting notifications whose receiver is none of these, for longer than a new policy takes to spread."""
+    rows = await tx.execute(
+        select(outbox.c.id)
+        .where(_WAITING, _free(now), outbox.c.receiver.not_in(receivers), outbox.c.due_at <= now - older_than)
+        .order_by(outbox.c.id)
+        .limit(CLAIM_MOST)
+        .with_for_update(skip_locked=True)
+    )
+    return [row.id for row in rows]
+
+
+def _free(now: datetime) -> Any:
+    return or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= now)
+
+
+def _due(row: Any) -> Due:
+    values = {name: getattr(row, name) for name in Due.__struct_fields__}
+    return Due(
+        **values
+        | {
+            "kind": NotificationKind(row.kind),
+            "reason": NotificationReason(row.reason),
+            "severity": ErrorSeverity.from_rank(row.severity),
+            "status": None if row.status is None else Status(row.status),
+        }
+    )

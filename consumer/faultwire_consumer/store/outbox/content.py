@@ -1,0 +1,109 @@
+"""What a claimed notification tells: its incidents as they stand, whoever of them it carries."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from msgspec import Struct
+from sqlalchemy import select
+
+from faultwire_consumer.domain.incident import Status
+from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
+from faultwire_consumer.store.contract.row import values_of
+from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.schema.events import incidents
+from faultwire_consumer.store.schema.notify import digest_lines, outbox
+from faultwire_shared.event import ErrorSeverity
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """One incident of a notification, and what is told of it."""
+
+    reason: NotificationReason
+    event_id: str | None
+    detail: str
+    events: int | None
+    """Since the digest before."""
+    created_at: datetime
+    incident_id: int
+    service: str
+    title: str
+    culprit: str
+    severity: ErrorSeverity
+    category: str
+    code: str
+    status: Status
+    count: int
+    first_seen_at: datetime
+    last_seen_at: datetime
+    last_release: str | None
+
+
+class Content(Struct, frozen=True, kw_only=True):
+    """A notification with everything it tells."""
+
+    id: int
+    idempotency_key: str
+    receiver: str
+    rule: str
+    kind: NotificationKind
+    reason: NotificationReason
+    urgent: bool
+    severity: ErrorSeverity
+    detail: str
+    created_at: datetime
+    since: datetime | None
+    until: datetime | None
+    lines: tuple[Line, ...]
+
+
+_HEAD: Final = tuple(outbox.c[name] for name in Content.__struct_fields__ if name in outbox.c)
+_INCIDENT: Final = (
+    incidents.c.id.label("incident_id"),
+    *(incidents.c[name] for name in Line.__struct_fields__ if name in incidents.c),
+)
+
+
+async def load_content(store: Store, outbox_id: int) -> Content:
+    """A notification of the outbox, for a sender."""
+    (head,) = await store.read(select(*_HEAD).where(outbox.c.id == outbox_id))
+    kind = NotificationKind(head.kind)
+    rows = await store.read(_digest(outbox_id) if kind is NotificationKind.DIGEST else _carried(outbox_id))
+    values = values_of(head) | {
+        "kind": kind,
+        "reason": NotificationReason(head.reason),
+        "urgent": bool(head.urgent),
+        "severity": ErrorSeverity.from_rank(head.severity),
+    }
+    return Content(**values, lines=tuple(_line(row, head.created_at) for row in rows))
+
+
+def _carried(outbox_id: int) -> Any:
+    columns = (outbox.c.reason, outbox.c.event_id, outbox.c.detail, outbox.c.created_at)
+    return (
+        select(*columns, *_INCIDENT)
+        .join_from(outbox, incidents, incidents.c.id == outbox.c.incident_id)
+        .where((outbox.c.id == outbox_id) | (outbox.c.carrier_id == outbox_id))
+        .order_by(outbox.c.severity.desc(), outbox.c.id)
+    )
+
+
+def _digest(outbox_id: int) -> Any:
+    columns = (digest_lines.c.reason, digest_lines.c.event_id, digest_lines.c.events)
+    return (
+        select(*columns, *_INCIDENT)
+        .join_from(digest_lines, incidents, incidents.c.id == digest_lines.c.incident_id)
+        .where(digest_lines.c.outbox_id == outbox_id)
+        .order_by(digest_lines.c.events.desc(), incidents.c.id)
+    )
+
+
+def _line(row: Any, created_at: datetime) -> Line:
+    values = {"detail": "", "events": None, "created_at": created_at} | values_of(row)
+    return Line(
+        **values
+        | {
+            "reason": NotificationReason(values["reason"]),
+            "severity": ErrorSeverity.from_rank(values["severity"]),
+            "status": Status(values["status"]),
+        }
+    )

@@ -1,0 +1,157 @@
+"""Making digests: the pending rows of a period become one notification in the outbox, in one commit."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from msgspec import Struct
+from sqlalchemy import bindparam, delete, func, insert, select
+
+from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
+from faultwire_consumer.store.contract.store import Store, Transaction
+from faultwire_consumer.store.outbox.enqueue import NewAlert, enqueue
+from faultwire_consumer.store.schema.events import incidents
+from faultwire_consumer.store.schema.notify import digest_lines, outbox, pending
+from faultwire_shared.event import ErrorSeverity
+
+_AT_ONCE: Final = 5000
+_KEY: Final = ("rule", "receiver", "incident_id", "due_at")
+_DELETE: Final = delete(pending).where(*(pending.c[name] == bindparam(f"key_{name}") for name in _KEY))
+
+
+class DueDigest(Struct, frozen=True, order=True):
+    """A rule's digest for a receiver that has something to tell, and which hours it was pending for."""
+
+    rule: str
+    receiver: str
+    first_due: datetime
+    last_due: datetime
+
+
+async def list_due_digests(store: Store, *, now: datetime) -> list[DueDigest]:
+    """Whose pending rows have come to their hour."""
+    rows = await store.read(
+        select(
+            pending.c.rule,
+            pending.c.receiver,
+            func.min(pending.c.due_at, type_=pending.c.due_at.type).label("first_due"),
+            func.max(pending.c.due_at, type_=pending.c.due_at.type).label("last_due"),
+        )
+        .where(pending.c.due_at <= now)
+        .group_by(pending.c.rule, pending.c.receiver)
+        .order_by(pending.c.rule, pending.c.receiver)
+    )
+    return [DueDigest(row.rule, row.receiver, row.first_due, row.last_due) for row in rows]
+
+
+def digest_key(due: DueDigest, until: datetime) -> str:
+    """A digest's key: its rule, the end of its period, and the receiver."""
+    return f"{due.rule}:digest-{int(until.timestamp())}:{due.receiver}"
+
+
+async def is_made(store: Store, key: str) -> bool:
+    """Whether a digest of that key is in the outbox."""
+    return bool(await store.read(select(outbox.c.id).where(outbox.c.idempotency_key == key)))
+
+
+async def make_digest(
+    store: Store, due: DueDigest, *, since: datetime, until: datetime, now: datetime
+) -> bool:
+    """Put a rule's digest for one receiver into the outbox; whether it was this call that did.
+
+    Workers that race make it once: the pending rows are locked in their order, and its key is made
+    of its period. What is committed after a period's digest was made waits for the next one.
+
+    Args:
+        store: where.
+        due: whose.
+        since: when its period began.
+        until: when it ended; everything pending for it or for an earlier one is told.
+        now: when.
+    """
+    key = digest_key(due, until)
+    async with store.write() as tx:
+        taken = await _lock(tx, due, until)
+        if not taken or await tx.execute(select(outbox.c.id).where(outbox.c.idempotency_key == key)):
+            return False
+        lines = await _lines(tx, due, until, taken)
+        await tx.execute(_DELETE, [{f"key_{name}": getattr(row, name) for name in _KEY} for row in taken])
+        severity = max(line["severity"] for line in lines)
+        await enqueue(tx, [_alert(due, key, severity=severity, since=since, until=until, now=now)])
+        (made,) = await tx.execute(select(outbox.c.id).where(outbox.c.idempotency_key == key))
+        await tx.execute(insert(digest_lines), [line | {"outbox_id": made.id} for line in lines])
+    return True
+
+
+async def _lock(tx: Transaction, due: DueDigest, until: datetime) -> Sequence[Any]:
+    """The pending rows; a transaction that adds to one of them commits first, and is told."""
+    return await tx.execute(
+        select(pending)
+        .where(pending.c.rule == due.rule, pending.c.receiver == due.receiver, pending.c.due_at <= until)
+        .order_by(*(pending.c[name] for name in _KEY))
+        .with_for_update()
+    )
+
+
+async def _lines(
+    tx: Transaction, due: DueDigest, until: datetime, taken: Sequence[Any]
+) -> list[dict[str, Any]]:
+    """A line for each incident, which may have been pending for several periods."""
+    lines: dict[int, dict[str, Any]] = {}
+    before: dict[int, int] = {}
+    for row in taken:
+        line = lines.setdefault(
+            row.incident_id, {"incident_id": row.incident_id, "reason": row.reason, "severity": 0}
+        )
+        # By what was counted first: a row that was written late may be of the earlier period.
+        before[row.incident_id] = min(row.count_before, before.get(row.incident_id, row.count_before))
+        line["severity"] = max(line["severity"], row.severity)
+        line["event_id"] = row.event_id
+        if line["reason"] == NotificationReason.CONTINUED.value:
+            line["reason"] = row.reason
+    counted = await _counts_until(tx, due, until, sorted(lines))
+    return [line | {"events": counted[key] - before[key]} for key, line in sorted(lines.items())]
+
+
+async def _counts_until(
+    tx: Transaction, due: DueDigest, until: datetime, ids: Sequence[int]
+) -> dict[int, int]:
+    """Each incident's count at the end of the period: now, or before it became pending for the next.
+
+    One statement, so that no event is in two digests: what is counted has its next row, or has none.
+    """
+    later = (
+        select(func.min(pending.c.count_before))
+        .where(
+            pending.c.rule == due.rule,
+            pending.c.receiver == due.receiver,
+            pending.c.incident_id == incidents.c.id,
+            pending.c.due_at > until,
+        )
+        .scalar_subquery()
+    )
+    counts = select(incidents.c.id, func.coalesce(later, incidents.c.count).label("total"))
+    found: dict[int, int] = {}
+    for start in range(0, len(ids), _AT_ONCE):
+        rows = await tx.execute(counts.where(incidents.c.id.in_(ids[start : start + _AT_ONCE])))
+        found |= {row.id: int(row.total) for row in rows}
+    return found
+
+
+def _alert(
+    due: DueDigest, key: str, *, severity: int, since: datetime, until: datetime, now: datetime
+) -> NewAlert:
+    return NewAlert(
+        idempotency_key=key,
+        receiver=due.receiver,
+        rule=due.rule,
+        kind=NotificationKind.DIGEST,
+        reason=NotificationReason.SCHEDULED,
+        incident_id=None,
+        severity=ErrorSeverity.from_rank(severity),
+        urgent=False,
+        created_at=now,
+        due_at=now,
+        since=since,
+        until=until,
+    )

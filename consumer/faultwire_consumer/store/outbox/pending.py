@@ -1,0 +1,102 @@
+"""Incidents that the next digests have to tell of, written in the transaction of their events."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any, Final
+
+from msgspec import Struct
+from sqlalchemy import bindparam, case, select
+
+from faultwire_consumer.domain.notification import NotificationReason
+from faultwire_consumer.store.contract.dialect import INSERT
+from faultwire_consumer.store.contract.store import Transaction
+from faultwire_consumer.store.schema.events import fingerprints, incidents
+from faultwire_consumer.store.schema.notify import pending
+from faultwire_shared.event import ErrorSeverity
+
+_KEY: Final = (pending.c.rule, pending.c.receiver, pending.c.incident_id, pending.c.due_at)
+_Key = tuple[str, str, int, datetime]
+_TOTALS: Final = (
+    select(fingerprints.c.fingerprint, fingerprints.c.incident_id, incidents.c.count.label("total"))
+    .join_from(fingerprints, incidents, fingerprints.c.incident_id == incidents.c.id)
+    .where(fingerprints.c.fingerprint.in_(bindparam("added", expanding=True)))
+)
+
+
+class NewPending(Struct, frozen=True, kw_only=True):
+    """A digest rule's word that an incident, known by a fingerprint, goes into the next digest."""
+
+    rule: str
+    receivers: tuple[str, ...]
+    fingerprint: bytes
+    due_at: datetime
+    reason: NotificationReason
+    severity: ErrorSeverity
+    event_id: str
+
+
+async def add_pending(
+    tx: Transaction, wanted: Sequence[NewPending], added: Mapping[bytes, int], *, now: datetime
+) -> None:
+    """Write which incidents are pending; those that are already are locked until the commit.
+
+    The lock is what keeps a digest that is being made from passing by what this transaction
+    counts: it waits, and then tells of it.
+
+    Args:
+        tx: the transaction of the batch, whose incidents are counted already.
+        wanted: in any order, repetitions too.
+        added: how many events the batch added to each fingerprint.
+        now: when.
+    """
+    if not wanted:
+        return
+    rows = await tx.execute(_TOTALS, {"added": sorted(added)})
+    incident_of = {row.fingerprint: row.incident_id for row in rows}
+    before = {row.incident_id: int(row.total) for row in rows}
+    for fingerprint, incident_id in incident_of.items():
+        before[incident_id] -= added[fingerprint]
+    merged: dict[_Key, dict[str, Any]] = {}
+    for one in wanted:
+        incident_id = incident_of[one.fingerprint]
+        for receiver in one.receivers:
+            key = (one.rule, receiver, incident_id, one.due_at)
+            _merge(merged, key, one, count_before=before[incident_id], now=now)
+    await tx.execute(_insert(tx.dialect), [merged[key] for key in sorted(merged)])
+
+
+def _merge(
+    merged: dict[_Key, dict[str, Any]], key: _Key, one: NewPending, *, count_before: int, now: datetime
+) -> None:
+    values = {
+        "reason": one.reason.value,
+        "severity": one.severity.rank,
+        "event_id": one.event_id,
+        "count_before": count_before,
+        "created_at": now,
+        "touched_at": now,
+    }
+    known = merged.get(key)
+    if known is None:
+        merged[key] = dict(zip((column.name for column in _KEY), key, strict=True)) | values
+        return
+    known["severity"] = max(known["severity"], one.severity.rank)
+    if known["reason"] == NotificationReason.CONTINUED.value:
+        known["reason"] = one.reason.value
+
+
+@cache  # to build it anew is a tenth of what the worker does for the first event of a bug
+def _insert(dialect: str) -> Any:
+    insertion = INSERT[dialect](pending)
+    new, old = insertion.excluded, pending.c
+    return insertion.on_conflict_do_update(
+        index_elements=list(_KEY),
+        set_={
+            "touched_at": new.touched_at,
+            "event_id": new.event_id,
+            "severity": case((new.severity > old.severity, new.severity), else_=old.severity),
+            # What happened first says more than that it went on.
+            "reason": case((old.reason == NotificationReason.CONTINUED.value, new.reason), else_=old.reason),
+        },
+    )

@@ -1,0 +1,198 @@
+"""The store on PostgreSQL: asyncpg on the hot path, SQLAlchemy Core for everything else, one pool."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import date
+from typing import Any, Final
+
+import asyncpg
+from sqlalchemy import URL, Executable, Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from faultwire_consumer.domain.keeping import Body
+from faultwire_consumer.store.contract.failure import breaks_trust, translate
+from faultwire_consumer.store.contract.store import BODIES_MOST, Counted, EventRow, NewFingerprint, Sighting
+from faultwire_consumer.store.contract.timeouts import Guards
+from faultwire_consumer.store.events.body import edges_to_mend
+from faultwire_consumer.store.postgresql import record as sql
+from faultwire_consumer.store.postgresql.partition import make_partition
+from faultwire_consumer.store.postgresql.pool import DRIVER_ERRORS, Pool
+from faultwire_consumer.store.schema.events import QUARANTINE_DAY
+from faultwire_shared.event_id import day_of
+from faultwire_shared.logging.logs import get_logger
+
+WARM_CONNECTIONS: Final = 4
+"""Two batches in flight of the lane that is busy, one of another, and the outbox."""
+PLANNED_ANEW: Final = 5
+"""PostgreSQL's custom plans of a prepared statement before it considers a generic one."""
+
+_END_SECONDS: Final = 2.0
+"""For a transaction's last word where it is wanted only out of politeness."""
+
+log = get_logger(__name__)
+
+
+class PostgresqlTransaction:
+    """Between begin and commit on one connection."""
+
+    dialect = "postgresql"
+
+    def __init__(self, connection: AsyncConnection, driver: Any) -> None:
+        self._connection = connection
+        self._driver = driver
+
+    async def execute(
+        self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    ) -> Sequence[Row[Any]]:
+        """Run one Core statement."""
+        result = await self._connection.execute(statement, parameters)
+        return result.all() if result.returns_rows else []
+
+    async def record_events(
+        self, rows: Sequence[EventRow], growth: Sequence[int] = (), *, bodies_most: int = BODIES_MOST
+    ) -> Counted:
+        """Insert and count a batch in one statement; others follow only where it kept what it may not."""
+        earlier = await self._stored_under_own_day(rows)
+        fresh = [row for row in rows if row.event_id not in earlier]
+        answer = await self._driver.fetch(sql.RECORD, *sql.columns_of(fresh), growth, bodies_most)
+        counted = sql.counted_from(answer)
+        cut: set[str] = set()
+        for surplus in sql.surpluses_in(answer, bodies_most):
+            days, ids = sql.kept_columns(fresh, counted.duplicates)
+            narrowed = await self._driver.fetch(sql.CUT, days, ids, surplus.incident_id, surplus.bodies)
+            cut.update(row["event_id"] for row in narrowed)
+        if cut or counted.duplicates:
+            await self._mend_edges(edges_to_mend(fresh, duplicates=counted.duplicates, cut=cut))
+        bodies = sql.bodies_in(answer, fresh, bodies_most)
+        return Counted(counted.duplicates | earlier, counted.touched, frozenset(cut), bodies)
+
+    async def _mend_edges(self, edges: Sequence[tuple[Body, EventRow]]) -> None:
+        if edges:
+            await self._driver.execute(sql.PUT_EDGES, *sql.edge_columns(edges))
+
+    async def _stored_under_own_day(self, rows: Sequence[EventRow]) -> frozenset[str]:
+        late = [row.event_id for row in rows if row.occurred_day == QUARANTINE_DAY]
+        if not late:
+            return frozenset()
+        found = await self._driver.fetch(sql.EARLIER, [day_of(one) for one in late], late)
+        return frozenset(row["event_id"] for row in found)
+
+
+class PostgresqlStore:
+    """A PostgreSQL database, shared by any number of workers."""
+
+    name = "postgresql"
+
+    def __init__(self, url: URL, guards: Guards) -> None:
+        self._pool = Pool(url, guards)
+        self._partitions: set[date] = {QUARANTINE_DAY}
+
+    async def warm(self) -> None:
+        """Open the first connections, and let each plan the hot statements before an event waits for it.
+
+        A new connection asks for the types of their arrays and plans each of them five times for
+        its values, then once for all: 100 ms and more, which the first events would wait for. Nothing
+        is waited for: a worker takes events in while somebody holds a table.
+        """
+        warming = (self._warm_one() for _ in range(WARM_CONNECTIONS))
+        failures = [one for one in await asyncio.gather(*warming, return_exceptions=True) if one is not None]
+        if failures:  # whoever needs the store meets them too
+            log.warning("store.not_warmed", why=str(failures[0]))
+
+    async def _warm_one(self) -> None:
+        async with self._connection() as (_, driver), _transaction(driver):
+            await driver.execute(sql.LOCK)
+            for _ in range(PLANNED_ANEW + 1):
+                await driver.fetch(sql.RECORD, *sql.columns_of(()), (), BODIES_MOST)
+                await driver.execute(sql.REGISTER, *sql.register_columns((), ()))
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[PostgresqlTransaction]:
+        """A transaction at READ COMMITTED."""
+        async with self._connection() as (connection, driver), _transaction(driver):
+            yield PostgresqlTransaction(connection, driver)
+
+    async def read(self, statement: Executable) -> Sequence[Row[Any]]:
+        """Run one query."""
+        async with self._connection() as (connection, _):
+            return (await connection.execute(statement)).all()
+
+    async def register(self, fingerprints: Sequence[NewFingerprint], sightings: Sequence[Sighting]) -> None:
+        """Make fingerprints and sightings known, in one statement."""
+        async with self._connection() as (_, driver):
+            await driver.execute(sql.REGISTER, *sql.register_columns(fingerprints, sightings))
+
+    async def prepare_days(self, days: frozenset[date]) -> None:
+        """Make the partitions of days that this process has not seen yet."""
+        for day in sorted(days - self._partitions):
+            async with self._connection() as (_, driver):
+                await make_partition(driver, day)
+            self._partitions.add(day)
+
+    async def run_alone(self, statement: str, *, seconds: float) -> None:
+        """Run a statement outside any transaction, with so much time."""
+        async with self._connection() as (_, driver):
+            await driver.execute(f"SET statement_timeout = {round(seconds * 1000)}")
+            try:
+                await driver.execute(statement, timeout=seconds + _END_SECONDS)
+            finally:
+                if not driver.is_closed():
+                    await driver.execute("RESET statement_timeout")
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[tuple[AsyncConnection, Any]]:
+        """A connection, and the driver's own in it."""
+        driver = None
+        try:
+            async with self._pool.connect() as connection:
+                driver = (await connection.get_raw_connection()).driver_connection
+                yield connection, driver
+        except DRIVER_ERRORS as error:
+            if breaks_trust(error):
+                self._pool.distrust()
+            is_broken = driver is not None and driver.is_closed()
+            raise translate(error, is_broken=is_broken) from error
+
+    async def ping(self) -> None:
+        """One trivial query."""
+        await self.read(text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Close the pool."""
+        await self._pool.close()
+
+
+@asynccontextmanager
+async def _transaction(driver: Any) -> AsyncIterator[None]:
+    transaction = driver.transaction()
+    await transaction.start()
+    try:
+        yield
+    except BaseException:
+        await _rollback(driver, transaction)
+        raise
+    await _commit(driver, transaction)
+
+
+async def _commit(driver: Any, transaction: Any) -> None:
+    """Commit to the end, also when cancelled: half-way, the next user of the connection would meet it."""
+    commit = asyncio.ensure_future(transaction.commit())
+    try:
+        await asyncio.shield(commit)
+    except asyncio.CancelledError:
+        _, unfinished = await asyncio.wait({commit}, timeout=_END_SECONDS)
+        if unfinished:
+            driver.terminate()  # whether it is stored is open: the events are delivered again
+            await asyncio.wait({commit})
+        raise
+
+
+async def _rollback(driver: Any, transaction: Any) -> None:
+    if driver.is_closed():
+        return
+    try:
+        async with asyncio.timeout(_END_SECONDS):
+            await transaction.rollback()
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):  # TimeoutError is one
+        driver.terminate()  # the error that led here matters, not that its connection is gone

@@ -1,0 +1,1 @@
+"""Queries answered by a read replica that is fresh enough."""

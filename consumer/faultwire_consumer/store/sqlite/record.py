@@ -1,0 +1,300 @@
+"""The hot path on SQLite: row by row, counting by ``rowcount`` what was really new.
+
+``executemany … RETURNING`` gives nothing here, a CTE cannot insert, and ``total_changes`` counts
+what triggers write; row by row costs 2 % of executemany's rate and says *which* rows were new.
+"""
+
+import sqlite3
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from faultwire_consumer.domain.incident import Status, Touched
+from faultwire_consumer.domain.keeping import Body
+from faultwire_consumer.store.contract.store import (
+    BODIES_MOST,
+    Counted,
+    EventRow,
+    NewFingerprint,
+    Sighting,
+    UnknownFingerprintsError,
+)
+from faultwire_consumer.store.events.body import edges_in, edges_to_mend
+from faultwire_consumer.store.schema.events import QUARANTINE_DAY, from_micros, to_micros
+from faultwire_shared.event import ErrorSeverity
+from faultwire_shared.event_id import day_of
+
+_HOUR: Final = 3_600_000_000
+
+_INSERT_EVENT: Final = """
+INSERT INTO events (occurred_day, event_id, fingerprint, occurred_at, received_at,
+    severity, service, environment, release, count, producer_id, sequence, doc_codec, doc)
+SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?
+WHERE NOT EXISTS (SELECT 1 FROM events WHERE occurred_day IN ('1970-01-01', ?) AND event_id = ?)
+ON CONFLICT DO NOTHING
+"""
+_COUNT_HOUR: Final = """
+INSERT INTO hourly (fingerprint, environment, hour, count) VALUES (?, ?, ?, ?)
+ON CONFLICT (fingerprint, environment, hour) DO UPDATE SET count = hourly.count + excluded.count
+"""
+_PUT_EDGE: Final = """
+INSERT INTO edge_bodies (fingerprint, edge, occurred_day, event_id, occurred_at, doc_codec, doc)
+VALUES (?, ?, ?, ?, ?, 0, ?)
+ON CONFLICT (fingerprint, edge) DO UPDATE SET occurred_day = excluded.occurred_day,
+    event_id = excluded.event_id, occurred_at = excluded.occurred_at, doc_codec = 0, doc = excluded.doc
+WHERE CASE excluded.edge WHEN 'first' THEN excluded.occurred_at < edge_bodies.occurred_at
+    ELSE (excluded.occurred_at, excluded.event_id) > (edge_bodies.occurred_at, edge_bodies.event_id) END
+"""
+_BEFORE: Final = """
+SELECT i.id, i.severity, i.count, i.bodies
+FROM fingerprints f JOIN incidents i ON i.id = f.incident_id WHERE f.fingerprint = ?
+"""
+_TOUCH: Final = """
+UPDATE incidents SET count = count + :n,
+    first_seen_at = CASE WHEN count = 0 THEN :first_at ELSE min(first_seen_at, :first_at) END,
+    last_seen_at = CASE WHEN count = 0 THEN :last_at ELSE max(last_seen_at, :last_at) END,
+    severity = max(severity, :severity),
+    last_release = coalesce(:release, last_release),
+    bodies = bodies + :bodies,
+    body_kept_at = CASE WHEN :bodies = 0 THEN body_kept_at
+        ELSE max(coalesce(body_kept_at, :body_at), :body_at) END
+WHERE id = :id RETURNING status, episode, resolved_at, severity, count
+"""
+_REGISTER: Final = """
+INSERT INTO incidents (service, title, culprit, severity, category, code, status, episode, count,
+    first_seen_at, last_seen_at, search_text) VALUES (?, ?, ?, ?, ?, ?, 'open', 1, 0, ?, ?, ?)
+"""
+_REGISTER_FINGERPRINT: Final = """
+INSERT INTO fingerprints (fingerprint, version, digest, service, incident_id, parts, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+
+
+class _Sum(Struct):
+    """What a batch adds to one incident."""
+
+    n: int
+    first_at: int
+    last_at: int
+    severity: int
+    newest_event_id: str
+    release: str | None
+    bodies: int
+    body_at: int
+
+    def add(self, other: "_Sum") -> None:
+        self.n += other.n
+        self.first_at = min(self.first_at, other.first_at)
+        self.severity = max(self.severity, other.severity)
+        if other.last_at > self.last_at:
+            self.last_at, self.newest_event_id = other.last_at, other.newest_event_id
+            self.release = other.release or self.release
+        self.bodies += other.bodies
+        self.body_at = max(self.body_at, other.body_at)
+
+
+class _Before(Struct):
+    """An incident as a batch meets it, and the bodies that its events may still have."""
+
+    incident_id: int
+    severity: int
+    count: int
+    room: int
+
+
+_Incidents = dict[bytes, _Before]
+
+
+def record(
+    connection: sqlite3.Connection,
+    rows: Sequence[EventRow],
+    growth: Sequence[int] = (),
+    *,
+    bodies_most: int = BODIES_MOST,
+) -> Counted:
+    """Insert a batch and count exactly those that were not there before, inside the caller's transaction."""
+    cursor = connection.cursor()
+    incidents = _incidents_of(cursor, rows, bodies_most)
+    new: list[EventRow] = []
+    cut: set[str] = set()
+    hours: dict[tuple[bytes, str, int], int] = {}
+    sums: dict[bytes, _Sum] = {}
+    for row in rows:
+        before = incidents.get(row.fingerprint)
+        has_body = row.body is Body.KEPT and before is not None and before.room > 0
+        if not _insert(cursor, row, row.doc if has_body else None):
+            continue
+        new.append(row)
+        if before is not None and has_body:
+            before.room -= 1
+        elif row.body is Body.KEPT:
+            cut.add(row.event_id)
+        at = to_micros(row.occurred_at)
+        hour = (row.fingerprint, row.environment, at - at % _HOUR)
+        hours[hour] = hours.get(hour, 0) + row.count
+        one = _Sum(
+            row.count, at, at, row.severity.rank, row.event_id, row.release, has_body, at if has_body else 0
+        )
+        if (known := sums.setdefault(row.fingerprint, one)) is not one:
+            known.add(one)
+    cursor.executemany(_COUNT_HOUR, [(*hour, count) for hour, count in hours.items()])
+    stored = {row.event_id for row in new}
+    duplicates = frozenset(row.event_id for row in rows if row.event_id not in stored)
+    _put_edges(cursor, [*edges_in(new), *edges_to_mend(rows, duplicates=duplicates, cut=cut)])
+    touched = tuple(_touch_incidents(cursor, sums, incidents))
+    return Counted(
+        duplicates=duplicates,
+        touched=tuple(one for one in touched if _may_decide(one, growth)),
+        cut=frozenset(cut),
+        bodies={row.fingerprint: bodies_most for row in new if row.event_id in cut},
+    )
+
+
+def _incidents_of(cursor: sqlite3.Cursor, rows: Sequence[EventRow], bodies_most: int) -> _Incidents:
+    incidents: _Incidents = {}
+    same: dict[int, _Before] = {}
+    for fingerprint in {row.fingerprint for row in rows}:
+        found = cursor.execute(_BEFORE, (fingerprint,)).fetchone()
+        if found is not None:
+            incident_id, severity, count, bodies = found
+            before = _Before(incident_id, severity, count, bodies_most - bodies)
+            incidents[fingerprint] = same.setdefault(incident_id, before)
+    return incidents
+
+
+def _insert(cursor: sqlite3.Cursor, row: EventRow, doc: bytes | None) -> bool:
+    own_day = day_of(row.event_id) if row.occurred_day == QUARANTINE_DAY else QUARANTINE_DAY
+    cursor.execute(
+        _INSERT_EVENT,
+        (
+            row.occurred_day.isoformat(),
+            row.event_id,
+            row.fingerprint,
+            to_micros(row.occurred_at),
+            to_micros(row.received_at),
+            row.severity.rank,
+            row.service,
+            row.environment,
+            row.release,
+            row.count,
+            row.producer_id,
+            row.sequence,
+            doc,
+            own_day.isoformat(),
+            row.event_id,
+        ),
+    )
+    return cursor.rowcount == 1
+
+
+def _put_edges(cursor: sqlite3.Cursor, edges: Sequence[tuple[Body, EventRow]]) -> None:
+    cursor.executemany(
+        _PUT_EDGE,
+        [
+            (
+                row.fingerprint,
+                edge,
+                row.occurred_day.isoformat(),
+                row.event_id,
+                to_micros(row.occurred_at),
+                row.doc,
+            )
+            for edge, row in edges
+        ],
+    )
+
+
+def _touch_incidents(
+    cursor: sqlite3.Cursor, sums: dict[bytes, _Sum], incidents: _Incidents
+) -> Iterable[Touched]:
+    before: dict[int, _Before] = {}
+    added: dict[int, _Sum] = {}
+    for fingerprint, one in sums.items():
+        if fingerprint not in incidents:
+            raise UnknownFingerprintsError(f"{one.n} events without an incident")
+        incident = incidents[fingerprint]
+        before[incident.incident_id] = incident
+        if (known := added.setdefault(incident.incident_id, one)) is not one:
+            known.add(one)
+    for incident_id, one in sorted(added.items()):
+        yield _touch(cursor, one, before[incident_id])
+
+
+def _may_decide(touched: Touched, growth: Sequence[int]) -> bool:
+    return (
+        touched.first_sight
+        or touched.status is not Status.OPEN
+        or touched.severity.rank > touched.severity_before.rank
+        or bisect_right(growth, touched.count) > bisect_right(growth, touched.count_before)
+    )
+
+
+def _touch(cursor: sqlite3.Cursor, one: _Sum, before: _Before) -> Touched:
+    status, episode, resolved_at, severity, count = cursor.execute(
+        _TOUCH,
+        {
+            "id": before.incident_id,
+            "n": one.n,
+            "first_at": one.first_at,
+            "last_at": one.last_at,
+            "severity": one.severity,
+            "release": one.release,
+            "bodies": one.bodies,
+            "body_at": one.body_at,
+        },
+    ).fetchone()
+    return Touched(
+        incident_id=before.incident_id,
+        status=Status(status),
+        episode=episode,
+        first_sight=before.count == 0,
+        severity_before=ErrorSeverity.from_rank(before.severity),
+        severity=ErrorSeverity.from_rank(severity),
+        count_before=before.count,
+        count=count,
+        resolved_at=None if resolved_at is None else from_micros(resolved_at),
+        newest_at=from_micros(one.last_at),
+        newest_event_id=one.newest_event_id,
+    )
+
+
+def register(
+    connection: sqlite3.Connection,
+    fingerprints: Sequence[NewFingerprint],
+    sightings: Sequence[Sighting],
+    now: int,
+) -> None:
+    """Make fingerprints and sightings known, inside the caller's transaction."""
+    cursor = connection.cursor()
+    for new in fingerprints:
+        if cursor.execute(_BEFORE, (new.fingerprint,)).fetchone() is None:
+            _register_one(cursor, new)
+    cursor.executemany(
+        "INSERT INTO sightings (fingerprint, environment, release, created_at) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT DO NOTHING",
+        [(one.fingerprint, one.environment, one.release, now) for one in sightings],
+    )
+
+
+def _register_one(cursor: sqlite3.Cursor, new: NewFingerprint) -> None:
+    at = to_micros(new.occurred_at)
+    cursor.execute(
+        _REGISTER,
+        (
+            new.service,
+            new.title,
+            new.culprit,
+            new.severity.rank,
+            new.category,
+            new.code,
+            at,
+            at,
+            new.search_text,
+        ),
+    )
+    cursor.execute(
+        _REGISTER_FINGERPRINT,
+        (new.fingerprint, new.version, new.digest, new.service, cursor.lastrowid, new.parts_json, at),
+    )

@@ -1,0 +1,231 @@
+"""The store on SQLite: one connection writes, in one thread of its own; others only read.
+
+The worker alone owns the file, and a lock beside it says so: with several writing or
+checkpointing connections SQLite 3.7 to 3.51.2 can corrupt a WAL database.
+"""
+
+import asyncio
+import os
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from datetime import date
+from typing import Any, Final, ParamSpec, TypeVar
+
+from sqlalchemy import URL, Connection, Engine, Executable, Row, create_engine, text, update
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import StaticPool
+
+from faultwire_consumer.store.contract.failure import translate_sqlite, unavailable
+from faultwire_consumer.store.contract.store import (
+    BODIES_MOST,
+    Counted,
+    EventRow,
+    NewFingerprint,
+    Sighting,
+    StoreTakenError,
+    StoreUnavailableError,
+)
+from faultwire_consumer.store.contract.timeouts import Guards
+from faultwire_consumer.store.contract.url import sqlite_path
+from faultwire_consumer.store.schema.events import SCHEMA, from_micros
+from faultwire_consumer.store.schema.upkeep import leases
+from faultwire_consumer.store.sqlite import record
+from faultwire_consumer.store.sqlite.file_lock import take_file
+from faultwire_consumer.store.sqlite.pragma import prepare_connection
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_DRIVER_ERRORS: Final = (DBAPIError, PoolTimeoutError, sqlite3.Error, OSError, OverflowError, UnicodeError)
+_READERS: Final = 4
+_NO_SCHEMA: Final = {SCHEMA: None}
+_EPOCH: Final = from_micros(0)
+
+
+class SqliteTransaction:
+    """Between begin and commit on the one writing connection."""
+
+    dialect = "sqlite"
+
+    def __init__(self, store: "SqliteStore", connection: Connection) -> None:
+        self._store = store
+        self._connection = connection
+
+    async def execute(
+        self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    ) -> Sequence[Row[Any]]:
+        """Run one Core statement in the writer's thread."""
+
+        def run() -> Sequence[Row[Any]]:
+            result = self._connection.execute(statement, parameters)
+            return result.all() if result.returns_rows else []
+
+        return await self._store.in_thread(run)
+
+    async def record_events(
+        self, rows: Sequence[EventRow], growth: Sequence[int] = (), *, bodies_most: int = BODIES_MOST
+    ) -> Counted:
+        """Insert and count a batch in the writer's thread."""
+        driver = driver_of(self._connection)
+        return await self._store.in_thread(record.record, driver, rows, growth, bodies_most=bodies_most)
+
+
+def driver_of(connection: Connection) -> sqlite3.Connection:
+    """The sqlite3 connection under SQLAlchemy's."""
+    driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]  # typed for any driver
+    return driver
+
+
+class SqliteStore:
+    """A SQLite file, owned by one worker."""
+
+    name = "sqlite"
+
+    def __init__(self, url: URL, guards: Guards) -> None:
+        self._url = url
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="faultwire-sqlite")
+        self._writing = asyncio.Lock()
+        self._lock_file: int | None = None
+        self._engine: Engine = create_engine(url, poolclass=StaticPool).execution_options(
+            schema_translate_map=_NO_SCHEMA
+        )
+        prepare_connection(self._engine, busy_seconds=guards.lock)
+        readers = url.set(
+            drivername="sqlite+aiosqlite",
+            database=f"file:{url.database}",
+            query={"mode": "ro", "uri": "true"},
+        )
+        self._readers: AsyncEngine = create_async_engine(
+            readers, pool_size=_READERS, max_overflow=0
+        ).execution_options(schema_translate_map=_NO_SCHEMA)
+
+    async def open(self, upgrade: Callable[[Connection], None]) -> None:
+        """Take the file for this worker and bring its schema up to date.
+
+        Raises:
+            StoreTakenError: another worker has it.
+            StoreUnavailableError: it cannot be opened.
+        """
+        try:
+            await self.in_thread(self._take)
+            await self.in_thread(self._upgrade, upgrade)
+        except _DRIVER_ERRORS as error:
+            raise unavailable(error, self._url) from None
+
+    def _take(self) -> None:
+        path = sqlite_path(self._url)
+        self._lock_file = take_file(path)
+        if self._lock_file is None:
+            raise StoreTakenError(
+                f"{path} belongs to another worker that is running; stop it, or give this one another file"
+            )
+
+    def _upgrade(self, upgrade: Callable[[Connection], None]) -> None:
+        with self._engine.begin() as connection:
+            upgrade(connection)
+            # Whoever had one is gone: the file is this process's now.
+            connection.execute(update(leases).values(expires_at=_EPOCH))
+
+    async def warm(self) -> None:
+        """Open a first reader; the writer has its connection since the file was taken."""
+        with suppress(StoreUnavailableError):
+            await self.ping()
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[SqliteTransaction]:
+        """A transaction of the one writer; others wait for their turn."""
+        async with self._writing:
+            try:
+                connection = await self._begin_whole()
+                try:
+                    yield SqliteTransaction(self, connection)
+                except BaseException:
+                    await asyncio.shield(self.in_thread(self._end, connection, commit=False))
+                    raise
+                await asyncio.shield(self.in_thread(self._end, connection, commit=True))
+            except _DRIVER_ERRORS as error:
+                raise translate_sqlite(error) from error
+
+    async def _begin_whole(self) -> Connection:
+        """Begin; where the task is cancelled meanwhile, what the thread opens all the same is closed."""
+        begun = asyncio.ensure_future(self.in_thread(self._begin))
+        try:
+            return await asyncio.shield(begun)
+        except asyncio.CancelledError:
+            await asyncio.shield(self.in_thread(self._end, await begun, commit=False))
+            raise
+
+    def _begin(self) -> Connection:
+        connection = self._engine.connect()
+        try:
+            connection.begin()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _end(self, connection: Connection, *, commit: bool) -> None:
+        try:
+            if commit:
+                connection.commit()
+        finally:
+            connection.close()  # rolls back what is not committed
+
+    async def read(self, statement: Executable) -> Sequence[Row[Any]]:
+        """Run one query on a connection that cannot write."""
+        try:
+            async with self._readers.connect() as connection:
+                return (await connection.execute(statement)).all()
+        except _DRIVER_ERRORS as error:
+            raise translate_sqlite(error) from error
+
+    async def register(self, fingerprints: Sequence[NewFingerprint], sightings: Sequence[Sighting]) -> None:
+        """Make fingerprints and sightings known in one transaction."""
+        async with self._writing:
+            try:
+                await asyncio.shield(self.in_thread(self._register, fingerprints, sightings))
+            except _DRIVER_ERRORS as error:
+                raise translate_sqlite(error) from error
+
+    def _register(self, fingerprints: Sequence[NewFingerprint], sightings: Sequence[Sighting]) -> None:
+        with self._engine.begin() as connection:
+            record.register(driver_of(connection), fingerprints, sightings, time.time_ns() // 1000)
+
+    async def prepare_days(self, days: frozenset[date]) -> None:
+        """Nothing: SQLite keeps all days in one table."""
+
+    async def run_alone(self, statement: str, *, seconds: float) -> None:
+        """Run a statement on the writing connection, between two transactions; SQLite has no watch."""
+        async with self._writing:
+            try:
+                await asyncio.shield(self.in_thread(self._run_alone, statement))
+            except _DRIVER_ERRORS as error:
+                raise translate_sqlite(error) from error
+
+    def _run_alone(self, statement: str) -> None:
+        with self._engine.connect() as connection:
+            # To its last row: incremental_vacuum gives a page back at each step.
+            driver_of(connection).execute(statement).fetchall()
+
+    async def ping(self) -> None:
+        """One trivial query by a reader."""
+        await self.read(text("SELECT 1"))
+
+    async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run in the writer's thread, which alone may touch the writing connection."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, lambda: work(*args, **kwargs))
+
+    async def close(self) -> None:
+        """Close every connection and give the file free."""
+        await self._readers.dispose()
+        await self.in_thread(self._engine.dispose)
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None
+        self._thread.shutdown(wait=False)

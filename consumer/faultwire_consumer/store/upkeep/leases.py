@@ -1,0 +1,155 @@
+"""Leases: one worker does a chore for all, and another one when it is gone.
+
+PostgreSQL's own clock decides, so that workers' clocks need not agree; a SQLite file has one worker.
+"""
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import Callable, Coroutine
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeVar
+
+from msgspec import Struct
+from sqlalchemy import ColumnElement, DateTime, Interval, and_, case, func, literal, or_, select, update
+
+from faultwire_consumer.store.contract.dialect import INSERT
+from faultwire_consumer.store.contract.store import Store, Transaction
+from faultwire_consumer.store.schema.events import UtcDateTime
+from faultwire_consumer.store.schema.upkeep import leases
+
+TERM_SECONDS: Final = 60.0
+"""So long a worker that died keeps a chore to itself."""
+RENEW_SECONDS: Final = 15.0
+
+T = TypeVar("T")
+
+
+class LeaseLostError(Exception):
+    """The lease is another's by now; nothing more may be done in its name."""
+
+
+class LeaseTakenError(Exception):
+    """Somebody else has the lease now."""
+
+
+class Lease(Struct, frozen=True):
+    """A chore that is this holder's for now. Whoever comes later has a higher token."""
+
+    name: str
+    holder: str
+    token: int
+
+
+def new_holder() -> str:
+    """A name that no other process has, and that an operator can find it by."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(8)}"
+
+
+async def take_lease(
+    store: Store, name: str, holder: str, *, now: datetime, seconds: float = TERM_SECONDS
+) -> Lease | None:
+    """Take a lease that is free or over, or go on with one's own; None while another has it.
+
+    Args:
+        store: where it is kept.
+        name: of the chore.
+        holder: who asks; no two workers may have one name.
+        now: the time, for a database without a clock.
+        seconds: how long it holds.
+
+    Raises:
+        StoreUnavailableError: the database does not answer now.
+    """
+    moment, end = _clock(store.name, now), _clock(store.name, now, ahead=seconds)
+    table = leases.c
+    insertion = INSERT[store.name](leases).values(name=name, holder=holder, token=1, expires_at=end)
+    is_own = and_(table.holder == holder, table.expires_at > moment)
+    statement = insertion.on_conflict_do_update(
+        index_elements=[table.name],
+        set_={
+            "holder": holder,
+            "token": case((is_own, table.token), else_=table.token + 1),
+            "expires_at": end,
+        },
+        where=or_(is_own, table.expires_at <= moment),
+    ).returning(table.token)
+    async with store.write() as tx:
+        rows = await tx.execute(statement)
+    return Lease(name, holder, rows[0].token) if rows else None
+
+
+async def renew_lease(store: Store, lease: Lease, *, now: datetime, seconds: float = TERM_SECONDS) -> bool:
+    """Hold a lease for longer; False where it was over.
+
+    Raises:
+        StoreUnavailableError: the database does not answer now.
+    """
+    end = _clock(store.name, now, ahead=seconds)
+    async with store.write() as tx:
+        rows = await tx.execute(
+            update(leases)
+            .where(_is_held(store.name, lease, now))
+            .values(expires_at=end)
+            .returning(leases.c.token)
+        )
+    return bool(rows)
+
+
+async def give_lease_back(store: Store, lease: Lease, *, now: datetime) -> None:
+    """Let others have it at once; its token stays used up.
+
+    Raises:
+        StoreUnavailableError: the database does not answer now.
+    """
+    async with store.write() as tx:
+        await tx.execute(
+            update(leases).where(_is_held(store.name, lease, now)).values(expires_at=_clock(store.name, now))
+        )
+
+
+async def check_lease(tx: Transaction, lease: Lease, *, now: datetime) -> None:
+    """Make what a transaction writes void where the lease is another's; until its end nobody can take it.
+
+    Raises:
+        LeaseLostError: it is another's, or over.
+    """
+    rows = await tx.execute(
+        select(leases.c.token).where(_is_held(tx.dialect, lease, now)).with_for_update(read=True)
+    )
+    if not rows:
+        raise LeaseLostError(f"the lease {lease.name!r} is another worker's")
+
+
+async def run_holding(
+    store: Store, lease: Lease, work: Coroutine[Any, Any, T], *, clock: Callable[[], datetime]
+) -> T:
+    """Do work while the lease is renewed beside it; the work is cancelled where that fails.
+
+    Raises:
+        LeaseLostError: it is another's by now.
+        StoreUnavailableError: the database does not answer now.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        while not (await asyncio.wait({task}, timeout=RENEW_SECONDS))[0]:
+            if not await renew_lease(store, lease, now=clock()):
+                raise LeaseLostError(f"the lease {lease.name!r} is another worker's")
+        return task.result()
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+def _is_held(dialect: str, lease: Lease, now: datetime) -> ColumnElement[bool]:
+    table = leases.c
+    return and_(table.name == lease.name, table.token == lease.token, table.expires_at > _clock(dialect, now))
+
+
+def _clock(dialect: str, now: datetime, *, ahead: float = 0.0) -> ColumnElement[datetime]:
+    later = timedelta(seconds=ahead)
+    if dialect == "postgresql":
+        # Not now(), which stands still in a transaction that waits for another's lock.
+        return func.clock_timestamp(type_=DateTime(timezone=True)) + literal(later, Interval())
+    return literal(now + later, UtcDateTime())
