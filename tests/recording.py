@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from faultwire_consumer.notify.notification import Notification
-from faultwire_consumer.notify.senders.contract import Outcome, Sent
+from faultwire_consumer.notify.sender import Outcome, Sent
 
 
 class RecordingSender:

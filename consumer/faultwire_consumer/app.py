@@ -13,20 +13,20 @@ from aiohttp import web
 from msgspec import Struct
 
 from faultwire_consumer.config import WorkerConfig
+from faultwire_consumer.domain.outcome import must_return
 from faultwire_consumer.domain.policy import Policy
-from faultwire_consumer.ingest.broker_ping import BrokerPing
-from faultwire_consumer.ingest.dead_queue import DEAD_LANE, DeadQueue, DeadQueueReceiver
-from faultwire_consumer.ingest.delivery import read_delivery
-from faultwire_consumer.ingest.evaluation import Evaluator
-from faultwire_consumer.ingest.intake_publishing import publishing_intake
-from faultwire_consumer.ingest.lane import LaneLoop
-from faultwire_consumer.ingest.outage import OutageReason
-from faultwire_consumer.ingest.outcome import must_return
 from faultwire_consumer.ingest.pipeline import Pipeline
-from faultwire_consumer.ingest.precedence import Precedence
-from faultwire_consumer.ingest.receiver import Receiver
-from faultwire_consumer.ingest.receiver_amqp import AmqpReceiver, ensure_topology
-from faultwire_consumer.ingest.receiver_http import Intake, IntakeReceiver, storing_intake
+from faultwire_consumer.ingest.read.delivery import read_delivery
+from faultwire_consumer.ingest.receive.amqp import AmqpReceiver, ensure_topology
+from faultwire_consumer.ingest.receive.broker_ping import BrokerPing
+from faultwire_consumer.ingest.receive.dead_queue import DEAD_LANE, DeadQueue, DeadQueueReceiver
+from faultwire_consumer.ingest.receive.http import Intake, IntakeReceiver, storing_intake
+from faultwire_consumer.ingest.receive.http_to_broker import publishing_intake
+from faultwire_consumer.ingest.receive.lane import LaneLoop
+from faultwire_consumer.ingest.receive.outage import OutageReason
+from faultwire_consumer.ingest.receive.precedence import Precedence
+from faultwire_consumer.ingest.receive.receiver import Receiver
+from faultwire_consumer.ingest.rules.evaluation import Evaluator
 from faultwire_consumer.maintenance import partitions, retention
 from faultwire_consumer.maintenance.gaps import ORIGIN, GapWatch
 from faultwire_consumer.maintenance.leased import LeasedChore
@@ -39,8 +39,8 @@ from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.digest_maker import DigestMaker
 from faultwire_consumer.notify.dispatcher import Dispatcher
 from faultwire_consumer.notify.policy_file import read_policy
-from faultwire_consumer.notify.receivers import senders_of
-from faultwire_consumer.notify.senders.contract import Sender
+from faultwire_consumer.notify.sender import Sender
+from faultwire_consumer.notify.senders.build import senders_of
 from faultwire_consumer.notify.upkeep import Upkeep
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.contract.url import parse_database_url, sqlite_path

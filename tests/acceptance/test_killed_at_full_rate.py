@@ -16,7 +16,7 @@ from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
 from tests.waiting import until
 
-from faultwire_consumer.ingest.narrow import event_id_in
+from faultwire_consumer.ingest.read.narrow import event_id_in
 from faultwire_shared.event import BATCH_EVENTS
 
 EVENTS: Final = 200_000

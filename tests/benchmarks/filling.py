@@ -17,11 +17,11 @@ from typing import Any, Final
 import asyncpg
 from tests.benchmarks.event import FINGERPRINTS, bodies
 
-from faultwire_consumer.ingest.delivery import Delivery, read_delivery
-from faultwire_consumer.ingest.evaluation import Evaluator
-from faultwire_consumer.ingest.lane import BATCH_EVENTS
-from faultwire_consumer.ingest.outcome import Stored
+from faultwire_consumer.domain.outcome import Stored
 from faultwire_consumer.ingest.pipeline import Pipeline
+from faultwire_consumer.ingest.read.delivery import Delivery, read_delivery
+from faultwire_consumer.ingest.receive.lane import BATCH_EVENTS
+from faultwire_consumer.ingest.rules.evaluation import Evaluator
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.policy_file import read_policy
 from faultwire_consumer.store.contract.store import Store

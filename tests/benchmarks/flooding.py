@@ -10,9 +10,9 @@ from msgspec import Struct
 from sqlalchemy import Select, func, select, text
 from tests.benchmarks.event import bodies
 
-from faultwire_consumer.ingest.delivery import read_delivery
-from faultwire_consumer.ingest.outcome import Stored
+from faultwire_consumer.domain.outcome import Stored
 from faultwire_consumer.ingest.pipeline import Pipeline
+from faultwire_consumer.ingest.read.delivery import read_delivery
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.events import event

@@ -11,14 +11,14 @@ from itertools import islice
 
 from tests.benchmarks.event import bodies
 
-from faultwire_consumer.ingest.candidate import Candidate, candidates_of
-from faultwire_consumer.ingest.delivery import read_delivery
-from faultwire_consumer.ingest.evaluation import Evaluator
-from faultwire_consumer.ingest.grouping import Grouper
-from faultwire_consumer.ingest.lane import BATCH_EVENTS
-from faultwire_consumer.ingest.outcome import Stored
+from faultwire_consumer.domain.outcome import Stored
 from faultwire_consumer.ingest.pipeline import Pipeline
-from faultwire_consumer.ingest.scrubbing import BodyScrubber
+from faultwire_consumer.ingest.read.candidate import Candidate, candidates_of
+from faultwire_consumer.ingest.read.delivery import read_delivery
+from faultwire_consumer.ingest.read.grouping import Grouper
+from faultwire_consumer.ingest.read.scrubbing import BodyScrubber
+from faultwire_consumer.ingest.receive.lane import BATCH_EVENTS
+from faultwire_consumer.ingest.rules.evaluation import Evaluator
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.policy_file import read_policy
 from faultwire_consumer.store.engine import open_store

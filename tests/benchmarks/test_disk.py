@@ -13,9 +13,9 @@ from tests.benchmarks.event import bodies
 from tests.benchmarks.report import report
 from tests.servers.postgresql import Servers
 
-from faultwire_consumer.ingest.delivery import read_delivery
-from faultwire_consumer.ingest.evaluation import Evaluator
 from faultwire_consumer.ingest.pipeline import Pipeline
+from faultwire_consumer.ingest.read.delivery import read_delivery
+from faultwire_consumer.ingest.rules.evaluation import Evaluator
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.policy_file import read_policy
 from faultwire_consumer.store.contract.store import Store

@@ -20,8 +20,8 @@ from tests.servers.postgresql import Servers
 from tests.servers.process import temporary_home
 from tests.servers.worker import Worker
 
-from faultwire_consumer.ingest.lane import BATCH_EVENTS
 from faultwire_consumer.ingest.pipeline import Pipeline
+from faultwire_consumer.ingest.receive.lane import BATCH_EVENTS
 from faultwire_consumer.store.engine import open_store
 from faultwire_shared.logging.logs import configure_process_logging
 

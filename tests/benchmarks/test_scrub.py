@@ -11,10 +11,10 @@ from tests.benchmarks.event import bodies
 from tests.benchmarks.report import report
 from tests.secret import ASSIGNMENTS, PLANTED
 
-from faultwire_consumer.ingest.candidate import candidates_of
-from faultwire_consumer.ingest.delivery import Delivery, read_delivery
-from faultwire_consumer.ingest.grouping import Grouper
-from faultwire_consumer.ingest.scrubbing import BodyScrubber
+from faultwire_consumer.ingest.read.candidate import candidates_of
+from faultwire_consumer.ingest.read.delivery import Delivery, read_delivery
+from faultwire_consumer.ingest.read.grouping import Grouper
+from faultwire_consumer.ingest.read.scrubbing import BodyScrubber
 from faultwire_shared import codec
 from faultwire_shared.event import ErrorSeverity, Event, ExceptionInfo, Frame
 from faultwire_shared.scrub import Scrubber

@@ -10,9 +10,9 @@ from sqlalchemy import func, select
 from tests.clock import FixedClock
 from tests.factories import wire_event
 
-from faultwire_consumer.ingest.delivery import read_delivery
-from faultwire_consumer.ingest.outcome import Outcome
+from faultwire_consumer.domain.outcome import Outcome
 from faultwire_consumer.ingest.pipeline import Pipeline
+from faultwire_consumer.ingest.read.delivery import read_delivery
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.schema.events import QUARANTINE_DAY, events, hourly, incidents

@@ -16,7 +16,7 @@ from aiormq.exceptions import ChannelAccessRefused
 from tests.servers.rabbitmq import Nodes, PrivateRabbitMQ
 
 from faultwire import ErrorManager
-from faultwire_consumer.ingest.receiver_amqp import AmqpReceiver, ensure_topology
+from faultwire_consumer.ingest.receive.amqp import AmqpReceiver, ensure_topology
 from faultwire_consumer.metrics import Metrics
 from faultwire_shared import amqp
 from faultwire_shared.definitions import RIGHTS, Role, definitions, hash_password

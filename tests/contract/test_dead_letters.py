@@ -13,10 +13,10 @@ from tests.fakes import BreakableStore
 
 from faultwire_consumer import actions
 from faultwire_consumer.domain.dead_letter import Attempt, LetterStatus
-from faultwire_consumer.ingest.dead_queue import DeadDelivery, DeadQueue, death_in
-from faultwire_consumer.ingest.delivery import read_delivery
-from faultwire_consumer.ingest.outcome import DeadLettered, Retry
+from faultwire_consumer.domain.outcome import DeadLettered, Retry
 from faultwire_consumer.ingest.pipeline import Pipeline
+from faultwire_consumer.ingest.read.delivery import read_delivery
+from faultwire_consumer.ingest.receive.dead_queue import DeadDelivery, DeadQueue, death_in
 from faultwire_consumer.ingest.replay import Replayer
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract.store import Store, StoreUnavailableError

@@ -10,8 +10,8 @@ from tests.factories import wire_body
 from tests.servers.rabbitmq import RabbitMQ
 from tests.waiting import until
 
-from faultwire_consumer.ingest.dead_queue import DeadQueue, DeadQueueReceiver
-from faultwire_consumer.ingest.lane import LaneLoop
+from faultwire_consumer.ingest.receive.dead_queue import DeadQueue, DeadQueueReceiver
+from faultwire_consumer.ingest.receive.lane import LaneLoop
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.engine import open_store
 from faultwire_consumer.store.schema.events import dead_letters

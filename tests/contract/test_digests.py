@@ -16,9 +16,9 @@ from faultwire_consumer.domain.incident import Verb
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
 from faultwire_consumer.domain.policy import Policy
 from faultwire_consumer.domain.policy_text import parse_policy
-from faultwire_consumer.ingest.delivery import read_delivery
-from faultwire_consumer.ingest.evaluation import Evaluator
 from faultwire_consumer.ingest.pipeline import Pipeline
+from faultwire_consumer.ingest.read.delivery import read_delivery
+from faultwire_consumer.ingest.rules.evaluation import Evaluator
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.digest_maker import DigestMaker
 from faultwire_consumer.notify.dispatcher import Dispatcher

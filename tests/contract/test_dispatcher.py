@@ -17,13 +17,13 @@ from faultwire_consumer.actions import change_status
 from faultwire_consumer.domain.incident import Verb
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
 from faultwire_consumer.domain.policy_text import parse_policy
-from faultwire_consumer.ingest.delivery import read_delivery
-from faultwire_consumer.ingest.evaluation import Evaluator
 from faultwire_consumer.ingest.pipeline import Pipeline
+from faultwire_consumer.ingest.read.delivery import read_delivery
+from faultwire_consumer.ingest.rules.evaluation import Evaluator
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.dispatcher import Dispatcher
 from faultwire_consumer.notify.policy_file import shipped_text
-from faultwire_consumer.notify.senders.contract import Permanent, SendReason, Transient
+from faultwire_consumer.notify.sender import Permanent, SendReason, Transient
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.schema.notify import outbox, outbox_attempts, outbox_stages
 from faultwire_shared.codec import BATCH_TYPE

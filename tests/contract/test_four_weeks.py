@@ -24,9 +24,9 @@ from faultwire_consumer.domain.incident import Status, Verb
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
 from faultwire_consumer.domain.policy_text import parse_policy
 from faultwire_consumer.domain.schedule import Schedule
-from faultwire_consumer.ingest.delivery import Delivery, read_delivery
-from faultwire_consumer.ingest.evaluation import Evaluator
 from faultwire_consumer.ingest.pipeline import Pipeline
+from faultwire_consumer.ingest.read.delivery import Delivery, read_delivery
+from faultwire_consumer.ingest.rules.evaluation import Evaluator
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.digest_maker import DigestMaker
 from faultwire_consumer.notify.dispatcher import AT_ONCE, LEASE_SECONDS, Dispatcher

@@ -13,11 +13,11 @@ from sqlalchemy import Connection, select, text
 from tests.clock import FixedClock
 from tests.factories import wire_body, wire_event
 
+from faultwire_consumer.domain.outcome import DeadLettered, Noted, must_return
 from faultwire_consumer.domain.sequence import GapState
-from faultwire_consumer.ingest.dead_queue import DeadDelivery, DeadQueue, death_in
-from faultwire_consumer.ingest.delivery import Delivery, read_delivery
-from faultwire_consumer.ingest.outcome import DeadLettered, Noted, must_return
 from faultwire_consumer.ingest.pipeline import Pipeline
+from faultwire_consumer.ingest.read.delivery import Delivery, read_delivery
+from faultwire_consumer.ingest.receive.dead_queue import DeadDelivery, DeadQueue, death_in
 from faultwire_consumer.maintenance.gaps import GapWatch, Ingest
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.audit.producers import GAPS

@@ -14,9 +14,9 @@ from tests.factories import raised, wire_body, wire_event
 from tests.fakes import BreakableStore
 
 from faultwire_consumer.domain.incident import Verb, decide
-from faultwire_consumer.ingest.delivery import Delivery, read_delivery
-from faultwire_consumer.ingest.outcome import DeadLettered, Duplicate, Outcome, Retry, Stored
+from faultwire_consumer.domain.outcome import DeadLettered, Duplicate, Outcome, Retry, Stored
 from faultwire_consumer.ingest.pipeline import Pipeline
+from faultwire_consumer.ingest.read.delivery import Delivery, read_delivery
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.events.transition import apply_transitions, load_standing

@@ -19,11 +19,11 @@ from tests.servers.rabbitmq import RabbitMQ
 from tests.waiting import until
 
 from faultwire_consumer.domain.policy import Policy
-from faultwire_consumer.ingest.lane import LaneLoop
 from faultwire_consumer.ingest.pipeline import Pipeline
-from faultwire_consumer.ingest.receiver import Receiver
-from faultwire_consumer.ingest.receiver_amqp import AmqpReceiver
-from faultwire_consumer.ingest.receiver_http import IntakeReceiver, storing_intake
+from faultwire_consumer.ingest.receive.amqp import AmqpReceiver
+from faultwire_consumer.ingest.receive.http import IntakeReceiver, storing_intake
+from faultwire_consumer.ingest.receive.lane import LaneLoop
+from faultwire_consumer.ingest.receive.receiver import Receiver
 from faultwire_consumer.maintenance.self_report import SelfReport
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.engine import open_store

@@ -14,8 +14,8 @@ from tests.clock import FixedClock
 from tests.contract.aged import SEVERITIES, event_of, fill, ingest, kept, pipeline_of, totals
 from tests.waiting import until
 
+from faultwire_consumer.domain.outcome import DeadLettered, Duplicate, Outcome, Stored, StoreReason
 from faultwire_consumer.domain.retention import Floors, Retention
-from faultwire_consumer.ingest.outcome import DeadLettered, Duplicate, Outcome, Stored, StoreReason
 from faultwire_consumer.ingest.past import Past
 from faultwire_consumer.maintenance.pruning import LEASE, Pruner, survey
 from faultwire_consumer.maintenance.retention import RetentionKeeper, floors_wanted

@@ -15,9 +15,9 @@ from tests.fakes import BreakableStore
 from faultwire_consumer.actions import change_status
 from faultwire_consumer.domain.incident import Verb
 from faultwire_consumer.domain.policy_text import parse_policy
-from faultwire_consumer.ingest.delivery import Delivery, read_delivery
-from faultwire_consumer.ingest.evaluation import Evaluator
 from faultwire_consumer.ingest.pipeline import Pipeline
+from faultwire_consumer.ingest.read.delivery import Delivery, read_delivery
+from faultwire_consumer.ingest.rules.evaluation import Evaluator
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.policy_file import shipped_text
 from faultwire_consumer.store.contract.store import Store

@@ -11,9 +11,9 @@ from tests.contract.test_pipeline import batch, letters_of, only, pipeline_on, s
 from tests.factories import raised, wire_body, wire_event
 from tests.secret import CANARY, PLANTED
 
-from faultwire_consumer.ingest.dead_queue import DeadQueue
-from faultwire_consumer.ingest.outcome import DeadLettered, Stored
-from faultwire_consumer.ingest.scrubbing import BodyScrubber
+from faultwire_consumer.domain.outcome import DeadLettered, Stored
+from faultwire_consumer.ingest.read.scrubbing import BodyScrubber
+from faultwire_consumer.ingest.receive.dead_queue import DeadQueue
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.schema.events import metadata

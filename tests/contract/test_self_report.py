@@ -11,9 +11,9 @@ from tests.clock import FixedClock
 from tests.fakes import BreakableStore
 from tests.waiting import until
 
-from faultwire_consumer.ingest.delivery import read_delivery
-from faultwire_consumer.ingest.outcome import must_return
+from faultwire_consumer.domain.outcome import must_return
 from faultwire_consumer.ingest.pipeline import Pipeline
+from faultwire_consumer.ingest.read.delivery import read_delivery
 from faultwire_consumer.maintenance.self_report import BURST_SECONDS, KINDS, SelfReport, watched
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract.store import Store, StoreUnavailableError

@@ -10,9 +10,9 @@ from sqlalchemy import select
 from tests.factories import wire_event
 from tests.servers.postgresql import PostgreSQL
 
-from faultwire_consumer.ingest.delivery import read_delivery
-from faultwire_consumer.ingest.outcome import DeadLettered, Outcome, Retry, Stored
+from faultwire_consumer.domain.outcome import DeadLettered, Outcome, Retry, Stored
 from faultwire_consumer.ingest.pipeline import Pipeline
+from faultwire_consumer.ingest.read.delivery import read_delivery
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store

@@ -11,15 +11,15 @@ from msgspec import Struct
 from tests.acceptance.store_reader import StoreReader
 from tests.waiting import until
 
-from faultwire_consumer.ingest.dead_queue import DEAD_LANE, DeadQueue, DeadQueueReceiver
-from faultwire_consumer.ingest.delivery import Delivery, read_delivery
-from faultwire_consumer.ingest.lane import LaneLoop
-from faultwire_consumer.ingest.outcome import Outcome, Retry, must_return
+from faultwire_consumer.domain.outcome import Outcome, Retry, must_return
 from faultwire_consumer.ingest.pipeline import Pipeline
-from faultwire_consumer.ingest.receiver import Receiver
-from faultwire_consumer.ingest.receiver_amqp import AmqpReceiver
-from faultwire_consumer.ingest.receiver_http import IntakeReceiver, storing_intake
-from faultwire_consumer.ingest.settlement import BrokerHandle
+from faultwire_consumer.ingest.read.delivery import Delivery, read_delivery
+from faultwire_consumer.ingest.receive.amqp import AmqpReceiver
+from faultwire_consumer.ingest.receive.dead_queue import DEAD_LANE, DeadQueue, DeadQueueReceiver
+from faultwire_consumer.ingest.receive.http import IntakeReceiver, storing_intake
+from faultwire_consumer.ingest.receive.lane import LaneLoop
+from faultwire_consumer.ingest.receive.receiver import Receiver
+from faultwire_consumer.ingest.receive.settlement import BrokerHandle
 from faultwire_consumer.maintenance.gaps import GapWatch
 from faultwire_consumer.maintenance.self_report import SelfReport
 from faultwire_consumer.metrics import Metrics

@@ -10,7 +10,7 @@ from pathlib import Path
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.dispatcher import Dispatcher
 from faultwire_consumer.notify.notification import Notification
-from faultwire_consumer.notify.senders.contract import Outcome, Sent
+from faultwire_consumer.notify.sender import Outcome, Sent
 from faultwire_consumer.store.engine import open_store
 
 

@@ -17,9 +17,9 @@ from tests.faults.proxy import Proxy, proxy_to
 from tests.faults.publisher import declare
 from tests.servers.rabbitmq import RabbitMQ
 
-from faultwire_consumer.ingest.lane import LaneLoop
 from faultwire_consumer.ingest.pipeline import Pipeline
-from faultwire_consumer.ingest.receiver_http import IntakeReceiver, storing_intake
+from faultwire_consumer.ingest.receive.http import IntakeReceiver, storing_intake
+from faultwire_consumer.ingest.receive.lane import LaneLoop
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.policy_file import read_policy
 from faultwire_consumer.store.engine import open_store

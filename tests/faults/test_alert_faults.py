@@ -26,7 +26,7 @@ from faultwire_consumer.domain.policy_text import parse_policy
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.dispatcher import AT_ONCE, LEASE_SECONDS, Dispatcher
 from faultwire_consumer.notify.policy_file import shipped_text
-from faultwire_consumer.notify.receivers import senders_of
+from faultwire_consumer.notify.senders.build import senders_of
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store
 from faultwire_consumer.store.outbox.enqueue import NewAlert, enqueue

@@ -15,7 +15,7 @@ from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
 from tests.waiting import until
 
-from faultwire_consumer.ingest.delivery import DeliveryQueue, read_delivery
+from faultwire_consumer.ingest.read.delivery import DeliveryQueue, read_delivery
 from faultwire_shared.event import Lane
 from faultwire_shared.failpoint import MARKER_VARIABLE, VARIABLE
 from faultwire_shared.topology import DEAD, DELIVERY_LIMIT

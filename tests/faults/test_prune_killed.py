@@ -12,7 +12,7 @@ from tests.contract.aged import fill, ingest, kept, pipeline_of, totals
 from tests.faults.conftest import upgrade
 from tests.servers.postgresql import PostgreSQL
 
-from faultwire_consumer.ingest.outcome import DeadLettered, Duplicate
+from faultwire_consumer.domain.outcome import DeadLettered, Duplicate
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store
 from faultwire_consumer.store.postgresql.partition import list_partitions

@@ -18,7 +18,7 @@ from tests.servers.rabbitmq import RabbitMQ
 from tests.waiting import until
 
 from faultwire_consumer.actions import replay_dead_letter
-from faultwire_consumer.ingest.narrow import event_id_in
+from faultwire_consumer.ingest.read.narrow import event_id_in
 from faultwire_consumer.ingest.replay import Replayer
 from faultwire_shared import amqp
 from faultwire_shared.codec import EVENT_TYPE

@@ -16,12 +16,12 @@ from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
 from tests.waiting import until
 
-from faultwire_consumer.ingest import receiver_amqp
-from faultwire_consumer.ingest.consumers import Consumers
-from faultwire_consumer.ingest.delivery import Delivery
-from faultwire_consumer.ingest.outcome import Outcome, Stored
-from faultwire_consumer.ingest.receiver_amqp import AmqpReceiver
-from faultwire_consumer.ingest.settlement import Generation, settle
+from faultwire_consumer.domain.outcome import Outcome, Stored
+from faultwire_consumer.ingest.read.delivery import Delivery
+from faultwire_consumer.ingest.receive import amqp as receiver_amqp
+from faultwire_consumer.ingest.receive.amqp import AmqpReceiver
+from faultwire_consumer.ingest.receive.consumers import Consumers
+from faultwire_consumer.ingest.receive.settlement import Generation, settle
 from faultwire_consumer.metrics import Metrics
 from faultwire_shared import amqp
 from faultwire_shared.event import Lane

@@ -21,7 +21,7 @@ from tests.servers.process import PATIENCE_SECONDS
 from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
 from tests.waiting import until
 
-from faultwire_consumer.ingest.receiver_amqp import AmqpReceiver
+from faultwire_consumer.ingest.receive.amqp import AmqpReceiver
 from faultwire_consumer.metrics import Metrics
 from faultwire_shared.event import Lane
 

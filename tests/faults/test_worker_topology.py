@@ -18,7 +18,7 @@ from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
 from tests.waiting import until
 
-from faultwire_consumer.ingest.receiver_amqp import AmqpReceiver
+from faultwire_consumer.ingest.receive.amqp import AmqpReceiver
 from faultwire_shared import amqp
 from faultwire_shared.event import Lane
 from faultwire_shared.topology import DEAD, DELIVERY_LIMIT, queue_of

@@ -17,7 +17,7 @@ from faultwire_consumer.domain.keeping import (
     ceiling_of,
     decide_bodies,
 )
-from faultwire_consumer.ingest.candidate import Readable
+from faultwire_consumer.ingest.read.candidate import Readable
 from faultwire_consumer.store.contract.store import Counted, EventRow
 
 REMEMBERED: Final = 20_000

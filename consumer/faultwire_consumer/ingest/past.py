@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from faultwire_consumer.domain.outcome import StoreReason
 from faultwire_consumer.domain.retention import Floors, first_safe, is_past
-from faultwire_consumer.ingest.candidate import Candidate, Readable, Unreadable, unreadable
-from faultwire_consumer.ingest.outcome import StoreReason
+from faultwire_consumer.ingest.read.candidate import Candidate, Readable, Unreadable, unreadable
 from faultwire_consumer.store.contract.store import EventRow, Store, StoreBusyError, Transaction
 from faultwire_consumer.store.upkeep.floors import hold_floors, read_floors
 from faultwire_shared.event_id import day_of

@@ -11,9 +11,12 @@ from msgspec import Struct
 from faultwire_consumer.domain.explosion import NEW_INCIDENTS_PER_MINUTE
 from faultwire_consumer.domain.incident import Transition, judge
 from faultwire_consumer.domain.keeping import BODIES_PER_INCIDENT, Body
-from faultwire_consumer.ingest.audit import heard_in
+from faultwire_consumer.domain.outcome import Duplicate, Noted, Outcome, Stored
+from faultwire_consumer.ingest.bisect import Halving
 from faultwire_consumer.ingest.body_budget import BodyBudget
-from faultwire_consumer.ingest.candidate import (
+from faultwire_consumer.ingest.past import Past
+from faultwire_consumer.ingest.read.audit import heard_in
+from faultwire_consumer.ingest.read.candidate import (
     Candidate,
     Readable,
     Reported,
@@ -21,14 +24,11 @@ from faultwire_consumer.ingest.candidate import (
     candidates_of,
     rejected,
 )
-from faultwire_consumer.ingest.delivery import Delivery
-from faultwire_consumer.ingest.evaluation import Evaluator, Told
-from faultwire_consumer.ingest.grouping import Grouper
-from faultwire_consumer.ingest.halving import Halving
-from faultwire_consumer.ingest.outcome import Duplicate, Noted, Outcome, Stored
-from faultwire_consumer.ingest.past import Past
+from faultwire_consumer.ingest.read.delivery import Delivery
+from faultwire_consumer.ingest.read.grouping import Grouper
+from faultwire_consumer.ingest.read.scrubbing import BodyScrubber
 from faultwire_consumer.ingest.registration import Registration
-from faultwire_consumer.ingest.scrubbing import BodyScrubber
+from faultwire_consumer.ingest.rules.evaluation import Evaluator, Told
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.audit.producers import record_heard
 from faultwire_consumer.store.contract.store import (

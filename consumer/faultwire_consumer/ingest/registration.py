@@ -18,8 +18,8 @@ from faultwire_consumer.domain.explosion import (
 )
 from faultwire_consumer.domain.keeping import Spent
 from faultwire_consumer.ingest.body_budget import BodyBudget
-from faultwire_consumer.ingest.candidate import Readable
-from faultwire_consumer.ingest.grouping import Grouped
+from faultwire_consumer.ingest.read.candidate import Readable
+from faultwire_consumer.ingest.read.grouping import Grouped
 from faultwire_consumer.store.contract.store import Sighting, Store
 from faultwire_consumer.store.events.body import read_spent
 from faultwire_shared.logging.logs import get_logger

@@ -6,13 +6,12 @@ from datetime import datetime
 from typing import Any, Final
 
 from faultwire_consumer.domain.dead_letter import Attempt
-from faultwire_consumer.ingest.candidate import Candidate, Readable, Reported, candidates_of
-from faultwire_consumer.ingest.delivery import Delivery, read_delivery
-from faultwire_consumer.ingest.grouping import Grouper
-from faultwire_consumer.ingest.outcome import DeadLettered, Noted, Outcome, Retry, Stored
+from faultwire_consumer.domain.outcome import DeadLettered, Noted, Outcome, Retry, Stored, result_of
 from faultwire_consumer.ingest.pipeline import Pipeline
-from faultwire_consumer.ingest.receiver_http import result_of
-from faultwire_consumer.ingest.scrubbing import BodyScrubber
+from faultwire_consumer.ingest.read.candidate import Candidate, Readable, Reported, candidates_of
+from faultwire_consumer.ingest.read.delivery import Delivery, read_delivery
+from faultwire_consumer.ingest.read.grouping import Grouper
+from faultwire_consumer.ingest.read.scrubbing import BodyScrubber
 from faultwire_consumer.store.contract.store import StoreUnavailableError
 from faultwire_consumer.store.dead_letters.queries import DeadLetterBody
 from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE

@@ -11,14 +11,7 @@ from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.claim import Claimed
 from faultwire_consumer.notify.notification import Notification
 from faultwire_consumer.notify.rendering import notification_of
-from faultwire_consumer.notify.senders.contract import (
-    Outcome,
-    Permanent,
-    Sender,
-    SendReason,
-    Sent,
-    Transient,
-)
+from faultwire_consumer.notify.sender import Outcome, Permanent, Sender, SendReason, Sent, Transient
 from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
 from faultwire_consumer.store.outbox.content import load_content
 from faultwire_consumer.store.outbox.mark import Mark, mark

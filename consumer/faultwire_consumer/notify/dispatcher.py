@@ -15,7 +15,7 @@ from faultwire_consumer.domain.alert import AlertState, StageDecision, StageReas
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.attempt import Attempter
 from faultwire_consumer.notify.claim import Claimed, claim
-from faultwire_consumer.notify.senders.contract import Sender
+from faultwire_consumer.notify.sender import Sender
 from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
 from faultwire_consumer.store.outbox.claim import (
     Address,

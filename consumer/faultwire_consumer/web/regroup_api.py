@@ -8,8 +8,8 @@ from msgspec import Struct
 from faultwire_consumer.actions import ID_PREFIX
 from faultwire_consumer.domain.fingerprint import VERSION
 from faultwire_consumer.domain.regrouping import Move, add_up
-from faultwire_consumer.ingest.grouping import Grouped, Grouper
-from faultwire_consumer.ingest.narrow import decode_narrow
+from faultwire_consumer.ingest.read.grouping import Grouped, Grouper
+from faultwire_consumer.ingest.read.narrow import decode_narrow
 from faultwire_consumer.store.events.export import Kept, find_incidents
 from faultwire_consumer.web.api import PREFIX, json_answer
 from faultwire_consumer.web.export_api import read_page

@@ -27,8 +27,6 @@ WATCH_SECONDS: Final = 1.0
 _READY_SECONDS: Final = 0.1
 RENEW_SECONDS: Final = 10.0
 """How old a channel is at least before a refusal may be its own and it is replaced."""
-REOPEN_SECONDS: Final = 0.5
-"""Between two attempts of a ``BrokerDoor`` to connect."""
 
 
 class AmqpTransport:
@@ -164,49 +162,3 @@ class AmqpTransport:
         self._blocked = False
         if connection is not None:
             await amqp.close(connection)
-
-
-class BrokerDoor:
-    """Publishes bodies that others made, and connects when it must: the worker's intake before a broker."""
-
-    def __init__(self, url: str, *, app_id: str, name: str = "faultwire intake") -> None:
-        self._transport = AmqpTransport(url, app_id=app_id, name=name)
-        self._opening = asyncio.Lock()
-        self._watching: asyncio.Task[None] | None = None
-        self._next_attempt_at = 0.0
-
-    async def publish(
-        self, body: bytes, *, message_type: str, routing_key: str, event_id: str | None = None
-    ) -> None:
-        """Publish one body and return when the broker has confirmed it.
-
-        Raises:
-            TransportDown: no connection; trying again later may help.
-            Busy: the broker takes nothing now.
-            Refused: it will never take this body.
-        """
-        await self._ensure_open()
-        message = Outgoing(body=body, message_type=message_type, routing_key=routing_key, event_id=event_id)
-        try:
-            await self._transport.publish(message)
-        except TransportDown:
-            await self.aclose()
-            raise
-
-    async def aclose(self) -> None:
-        """Close the connection; the next publish opens it again."""
-        watching, self._watching = self._watching, None
-        if watching is not None:
-            watching.cancel()
-        await self._transport.aclose()
-
-    async def _ensure_open(self) -> None:
-        async with self._opening:
-            if self._transport.is_open:
-                return
-            await self.aclose()
-            if time.monotonic() < self._next_attempt_at:
-                raise TransportDown("the broker was not to be reached a moment ago")
-            self._next_attempt_at = time.monotonic() + REOPEN_SECONDS
-            await self._transport.open()
-            self._watching = asyncio.create_task(self._transport.watch())

@@ -12,11 +12,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from tests.clock import FixedClock
 
-from faultwire_consumer.ingest.delivery import read_delivery
-from faultwire_consumer.ingest.evaluation import Evaluator
-from faultwire_consumer.ingest.outcome import must_return
+from faultwire_consumer.domain.outcome import must_return
 from faultwire_consumer.ingest.pipeline import Pipeline
-from faultwire_consumer.ingest.settlement import IntakeHandle
+from faultwire_consumer.ingest.read.delivery import read_delivery
+from faultwire_consumer.ingest.receive.settlement import IntakeHandle
+from faultwire_consumer.ingest.rules.evaluation import Evaluator
 from faultwire_consumer.maintenance.self_report import SelfReport
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.policy_file import read_policy

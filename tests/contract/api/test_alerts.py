@@ -6,7 +6,7 @@ from tests.recording import RecordingSender
 
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.dispatcher import Dispatcher
-from faultwire_consumer.notify.senders.contract import SendReason, Transient
+from faultwire_consumer.notify.sender import SendReason, Transient
 from faultwire_shared.event import ErrorSeverity
 
 PATH = "/api/v1/alerts"

@@ -3,7 +3,7 @@
 import pytest
 from tests.contract.api.conftest import Site, make_event
 
-from faultwire_consumer.ingest.dead_queue import DeadDelivery, DeadQueue, death_in
+from faultwire_consumer.ingest.receive.dead_queue import DeadDelivery, DeadQueue, death_in
 from faultwire_consumer.metrics import Metrics
 from faultwire_shared import codec
 

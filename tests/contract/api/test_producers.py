@@ -5,8 +5,8 @@ from typing import Any
 
 from tests.contract.api.conftest import Site, make_event
 
-from faultwire_consumer.ingest.dead_queue import DeadDelivery, DeadQueue, death_in
-from faultwire_consumer.ingest.delivery import read_delivery
+from faultwire_consumer.ingest.read.delivery import read_delivery
+from faultwire_consumer.ingest.receive.dead_queue import DeadDelivery, DeadQueue, death_in
 from faultwire_consumer.metrics import Metrics
 from faultwire_shared import codec
 

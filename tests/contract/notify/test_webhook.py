@@ -21,7 +21,7 @@ from tests.contract.notify.receiver import Behaviour, Receiver, receiving
 from tests.notification import notification, notified
 from tests.servers.process import reserve_port
 
-from faultwire_consumer.notify.senders.contract import Outcome, Permanent, SendReason, Sent, Transient
+from faultwire_consumer.notify.sender import Outcome, Permanent, SendReason, Sent, Transient
 from faultwire_consumer.notify.senders.webhook import WebhookSender
 
 LOOPBACK = (ip_network("127.0.0.1"),)

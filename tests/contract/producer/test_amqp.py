@@ -11,7 +11,8 @@ from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
 from faultwire import ErrorManager, ErrorSeverity
 from faultwire.publish import transport_amqp
 from faultwire.publish.transport import Busy, Outgoing, Refused, TransportDown
-from faultwire.publish.transport_amqp import AmqpTransport, BrokerDoor
+from faultwire.publish.transport_amqp import AmqpTransport
+from faultwire_consumer.ingest.receive.broker_door import BrokerDoor
 from faultwire_shared import codec
 from faultwire_shared.event import MESSAGE_BYTES, Lane
 

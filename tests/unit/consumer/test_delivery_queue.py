@@ -3,7 +3,7 @@
 import asyncio
 import json
 
-from faultwire_consumer.ingest.delivery import Delivery, DeliveryQueue, read_delivery
+from faultwire_consumer.ingest.read.delivery import Delivery, DeliveryQueue, read_delivery
 from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE
 
 

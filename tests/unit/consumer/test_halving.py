@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultwire_consumer.ingest.halving import SLOW_HALVINGS, TRIES, Halving
-from faultwire_consumer.ingest.outcome import DeadLettered, Outcome, Retry, Stored, StoreReason
+from faultwire_consumer.domain.outcome import DeadLettered, Outcome, Retry, Stored, StoreReason
+from faultwire_consumer.ingest.bisect import SLOW_HALVINGS, TRIES, Halving
 from faultwire_consumer.store.contract.store import (
     RowsRejectedError,
     StoreBusyError,

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from faultwire_consumer.ingest.delivery import Delivery, DeliveryQueue, read_delivery
-from faultwire_consumer.ingest.lane import IN_FLIGHT, TRIAL_SECONDS, LaneLoop
-from faultwire_consumer.ingest.outcome import Outcome, Retry, Stored
-from faultwire_consumer.ingest.settlement import IntakeHandle
+from faultwire_consumer.domain.outcome import Outcome, Retry, Stored
+from faultwire_consumer.ingest.read.delivery import Delivery, DeliveryQueue, read_delivery
+from faultwire_consumer.ingest.receive.lane import IN_FLIGHT, TRIAL_SECONDS, LaneLoop
+from faultwire_consumer.ingest.receive.settlement import IntakeHandle
 from faultwire_consumer.metrics import Metrics
 
 TURNS = 50

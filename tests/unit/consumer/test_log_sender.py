@@ -4,8 +4,8 @@ import pytest
 from structlog.testing import capture_logs
 from tests.notification import notification, notified
 
+from faultwire_consumer.notify.sender import Sent
 from faultwire_consumer.notify.senders import log
-from faultwire_consumer.notify.senders.contract import Sent
 from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.logging.logs import LOG_EVENTS
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from tests.factories import wire_event
 
-from faultwire_consumer.ingest.narrow import NarrowEvent, NarrowException, decode_narrow
+from faultwire_consumer.ingest.read.narrow import NarrowEvent, NarrowException, decode_narrow
 from faultwire_shared.codec import Undecodable, decode
 from faultwire_shared.event import Event, ExceptionInfo
 

@@ -3,7 +3,7 @@
 import pytest
 from tests.clock import FixedClock
 
-from faultwire_consumer.ingest.outage import LOG_SECONDS, Outage, OutageReason
+from faultwire_consumer.ingest.receive.outage import LOG_SECONDS, Outage, OutageReason
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from faultwire_consumer.ingest.precedence import Precedence
+from faultwire_consumer.ingest.receive.precedence import Precedence
 from faultwire_shared.event import Lane
 
 FOR_EVER = 3600.0

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultwire_consumer.ingest.prefetch import ALONE, BUDGET_BYTES, LEAST, MOST, PrefetchPlan
+from faultwire_consumer.ingest.receive.prefetch import ALONE, BUDGET_BYTES, LEAST, MOST, PrefetchPlan
 from faultwire_shared.event import MESSAGE_BYTES
 
 

@@ -6,10 +6,10 @@ from typing import Any, cast
 import pytest
 from aiormq.abc import AbstractChannel
 
-from faultwire_consumer.ingest import settlement
-from faultwire_consumer.ingest.delivery import Delivery, read_delivery
-from faultwire_consumer.ingest.outcome import Outcome, Retry, Stored
-from faultwire_consumer.ingest.settlement import Generation, settle
+from faultwire_consumer.domain.outcome import Outcome, Retry, Stored
+from faultwire_consumer.ingest.read.delivery import Delivery, read_delivery
+from faultwire_consumer.ingest.receive import settlement
+from faultwire_consumer.ingest.receive.settlement import Generation, settle
 from faultwire_consumer.metrics import Metrics
 
 STORED: list[Outcome] = [Stored("x")]

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from faultwire_consumer.notify.sender import Outcome, Permanent, SendReason, Sent, Transient
 from faultwire_consumer.notify.senders.address import may_connect
 from faultwire_consumer.notify.senders.answer import AFTER_SECONDS_MOST, judge
-from faultwire_consumer.notify.senders.contract import Outcome, Permanent, SendReason, Sent, Transient
 from faultwire_consumer.notify.senders.signature import parse_secret, sign
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

@@ -16,8 +16,8 @@ from faultwire.capture import Origin, event_from
 from faultwire.encoding import encode_bounded
 from faultwire.frame import FrameReader
 from faultwire.sighting import Extras, Sighting, sight
-from faultwire_consumer.ingest.grouping import Grouper
-from faultwire_consumer.ingest.narrow import decode_narrow
+from faultwire_consumer.ingest.read.grouping import Grouper
+from faultwire_consumer.ingest.read.narrow import decode_narrow
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ORIGIN = Origin(service="shop", environment="test", release=None, host=None)

@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from faultwire_consumer.notify.escape import one_line
-from faultwire_consumer.notify.senders.contract import Outcome, Permanent, SendReason, Sent, Transient
+from faultwire_consumer.notify.sender import Outcome, Permanent, SendReason, Sent, Transient
 
 AFTER_SECONDS_MOST: Final = 86_400.0
 """A receiver's wish for a longer wait is taken for a day: nobody is told by a notification of last week."""

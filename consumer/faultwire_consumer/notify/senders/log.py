@@ -5,7 +5,7 @@ from typing import Final
 
 from faultwire_consumer.notify.message import message_of
 from faultwire_consumer.notify.notification import Notification
-from faultwire_consumer.notify.senders.contract import Outcome, Sent
+from faultwire_consumer.notify.sender import Outcome, Sent
 from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.logging.logs import get_logger
 

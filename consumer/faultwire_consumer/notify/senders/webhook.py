@@ -13,9 +13,9 @@ from aiohttp.abc import AbstractResolver
 import faultwire_shared
 from faultwire_consumer.notify.message import json_of
 from faultwire_consumer.notify.notification import Notification
+from faultwire_consumer.notify.sender import Outcome, Permanent, SendReason, Transient
 from faultwire_consumer.notify.senders.address import Network, may_connect
 from faultwire_consumer.notify.senders.answer import judge, origin_of
-from faultwire_consumer.notify.senders.contract import Outcome, Permanent, SendReason, Transient
 from faultwire_consumer.notify.senders.signature import parse_secret, sign
 
 SEND_SECONDS: Final = 10.0

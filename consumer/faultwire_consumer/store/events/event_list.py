@@ -50,7 +50,7 @@ _NARROW: Final = (
     *(Key.CODE, Key.CATEGORY, Key.TEXT),
 )
 _CLOCK_AHEAD: Final = timedelta(minutes=5)
-"""How much later than it was received an event may claim to have occurred; see ``ingest/candidate.py``."""
+"""How much later than received an event may claim to have occurred; see ``ingest/read/candidate.py``."""
 _CHUNK: Final = 200
 """Fingerprints that are asked for their newest events in one statement."""
 _GROWTH: Final = 8

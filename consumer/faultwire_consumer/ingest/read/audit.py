@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from msgspec import Raw
 
 from faultwire_consumer.domain.sequence import Lost
-from faultwire_consumer.ingest.candidate import Candidate, Readable, Reported, Unreadable
-from faultwire_consumer.ingest.delivery import IMPORT
-from faultwire_consumer.ingest.narrow import number_in
+from faultwire_consumer.ingest.read.candidate import Candidate, Readable, Reported, Unreadable
+from faultwire_consumer.ingest.read.delivery import IMPORT
+from faultwire_consumer.ingest.read.narrow import number_in
 from faultwire_consumer.store.audit.producers import Heard
 from faultwire_shared.codec import Undecodable, split
 

@@ -9,10 +9,10 @@ from faultwire_consumer.domain.incident import Touched, Transition
 from faultwire_consumer.domain.notification import NotificationReason
 from faultwire_consumer.domain.policy import Policy
 from faultwire_consumer.domain.rules import Happened, InDigest, Rule, happened_to, verdicts_on
-from faultwire_consumer.ingest.alert import incident_alerts
-from faultwire_consumer.ingest.candidate import Readable
-from faultwire_consumer.ingest.digest_memo import DigestMemo
-from faultwire_consumer.ingest.threshold import count_thresholds
+from faultwire_consumer.ingest.read.candidate import Readable
+from faultwire_consumer.ingest.rules.alert import incident_alerts
+from faultwire_consumer.ingest.rules.digest_memo import DigestMemo
+from faultwire_consumer.ingest.rules.threshold import count_thresholds
 from faultwire_consumer.store.contract.store import Counted, Transaction
 from faultwire_consumer.store.outbox.enqueue import NewAlert, enqueue
 from faultwire_consumer.store.outbox.pending import NewPending, add_pending

@@ -11,8 +11,8 @@ from typing import Final
 from aiormq.abc import AbstractChannel
 from msgspec import Struct
 
-from faultwire_consumer.ingest.delivery import Delivery
-from faultwire_consumer.ingest.outcome import Outcome, Retry, must_return
+from faultwire_consumer.domain.outcome import Outcome, Retry, must_return
+from faultwire_consumer.ingest.read.delivery import Delivery
 from faultwire_consumer.metrics import Metrics
 from faultwire_shared.amqp import BrokerError, broker_call
 from faultwire_shared.failpoint import failpoint

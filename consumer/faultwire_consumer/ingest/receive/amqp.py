@@ -14,11 +14,11 @@ from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 
-from faultwire_consumer.ingest.consumers import Consumers
-from faultwire_consumer.ingest.delivery import Delivery, DeliveryQueue, read_delivery
-from faultwire_consumer.ingest.outage import Outage, OutageReason
-from faultwire_consumer.ingest.prefetch import PrefetchPlan
-from faultwire_consumer.ingest.settlement import BrokerHandle, Generation, give_back
+from faultwire_consumer.ingest.read.delivery import Delivery, DeliveryQueue, read_delivery
+from faultwire_consumer.ingest.receive.consumers import Consumers
+from faultwire_consumer.ingest.receive.outage import Outage, OutageReason
+from faultwire_consumer.ingest.receive.prefetch import PrefetchPlan
+from faultwire_consumer.ingest.receive.settlement import BrokerHandle, Generation, give_back
 from faultwire_consumer.metrics import Metrics
 from faultwire_shared.amqp import (
     CLOSE_SECONDS,

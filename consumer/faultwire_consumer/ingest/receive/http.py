@@ -9,17 +9,9 @@ from aiohttp import web
 from aiohttp.http_exceptions import ContentEncodingError
 from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
 
-from faultwire_consumer.ingest.delivery import IMPORT, Delivery, DeliveryQueue, read_delivery
-from faultwire_consumer.ingest.outcome import (
-    DeadLettered,
-    Duplicate,
-    Noted,
-    Outcome,
-    Retry,
-    Stored,
-    must_return,
-)
-from faultwire_consumer.ingest.settlement import IntakeHandle, give_back
+from faultwire_consumer.domain.outcome import Outcome, Retry, must_return, result_of
+from faultwire_consumer.ingest.read.delivery import IMPORT, Delivery, DeliveryQueue, read_delivery
+from faultwire_consumer.ingest.receive.settlement import IntakeHandle, give_back
 from faultwire_consumer.metrics import Metrics
 from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE, PRODUCER_TYPE
 from faultwire_shared.event import MESSAGE_BYTES, ErrorSeverity, Lane
@@ -219,21 +211,6 @@ def severity_in(raw: bytes) -> ErrorSeverity:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ErrorSeverity.LOW
     return ErrorSeverity.parse(value)[0] if isinstance(value, str | int) else ErrorSeverity.LOW
-
-
-def result_of(outcome: Outcome) -> dict[str, Any]:
-    """What the sender is told of one event."""
-    match outcome:
-        case Stored(event_id):
-            return {"id": event_id, "status": "stored"}
-        case Duplicate(event_id):
-            return {"id": event_id, "status": "duplicate"}
-        case DeadLettered(reason, detail, dead_id):
-            return {"id": dead_id, "status": "dead_lettered", "reason": reason, "detail": detail}
-        case Noted(producer_id):
-            return {"id": None, "status": "noted", "producer_id": producer_id}
-        case Retry(why):
-            return {"id": None, "status": "retry", "reason": why}
 
 
 def answer_with(results: list[dict[str, Any]]) -> web.Response:

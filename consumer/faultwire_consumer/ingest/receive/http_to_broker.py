@@ -8,9 +8,9 @@ import msgspec
 from aiohttp import web
 
 from faultwire.publish.transport import Busy, Refused, TransportDown
-from faultwire.publish.transport_amqp import BrokerDoor
-from faultwire_consumer.ingest.narrow import event_id_in
-from faultwire_consumer.ingest.receiver_http import (
+from faultwire_consumer.ingest.read.narrow import event_id_in
+from faultwire_consumer.ingest.receive.broker_door import BrokerDoor
+from faultwire_consumer.ingest.receive.http import (
     Intake,
     IntakeUnavailableError,
     MalformedBodyError,

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiormq.abc import DeliveredMessage
 
-from faultwire_consumer.ingest.settlement import Generation
+from faultwire_consumer.ingest.receive.settlement import Generation
 
 
 class Consumers:

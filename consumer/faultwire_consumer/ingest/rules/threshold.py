@@ -7,8 +7,8 @@ from msgspec import Struct
 
 from faultwire_consumer.domain.rules import Per, Rule, scope_of
 from faultwire_consumer.domain.window import bucket_of, is_late
-from faultwire_consumer.ingest.alert import threshold_alerts
-from faultwire_consumer.ingest.candidate import Readable
+from faultwire_consumer.ingest.read.candidate import Readable
+from faultwire_consumer.ingest.rules.alert import threshold_alerts
 from faultwire_consumer.store.contract.store import Transaction
 from faultwire_consumer.store.outbox.enqueue import NewAlert
 from faultwire_consumer.store.outbox.windows import Added, Scope, count_in_windows, incidents_of

@@ -8,7 +8,7 @@ from typing import Final
 
 from faultwire_consumer.domain.policy import Policy, Receiver, ReceiverType
 from faultwire_consumer.notify.policy_file import PolicyFileError
-from faultwire_consumer.notify.senders.contract import Sender
+from faultwire_consumer.notify.sender import Sender
 from faultwire_consumer.notify.senders.log import LogSender
 from faultwire_consumer.notify.senders.webhook import WebhookSender
 

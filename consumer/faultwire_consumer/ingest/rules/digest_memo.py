@@ -7,7 +7,7 @@ from typing import Final
 from faultwire_consumer.domain.notification import NotificationReason
 from faultwire_consumer.domain.policy import next_digest
 from faultwire_consumer.domain.rules import PATTERNS, Facts, Rule
-from faultwire_consumer.ingest.candidate import Readable
+from faultwire_consumer.ingest.read.candidate import Readable
 
 MARGIN: Final = timedelta(minutes=5)
 """So long before a digest nothing is remembered: workers' clocks differ, and a digest that is made

@@ -7,13 +7,13 @@ import msgspec
 from msgspec import Struct
 
 from faultwire_consumer.domain.fingerprint import VERSION
+from faultwire_consumer.domain.outcome import DeadLettered, DeadLetterReason, StoreReason
 from faultwire_consumer.domain.rules import Facts
 from faultwire_consumer.domain.search_text import search_text
-from faultwire_consumer.ingest.delivery import Delivery
-from faultwire_consumer.ingest.grouping import Grouped, Grouper, values_in
-from faultwire_consumer.ingest.narrow import NarrowEvent, decode_narrow, event_id_in
-from faultwire_consumer.ingest.outcome import DeadLettered, DeadLetterReason, StoreReason
-from faultwire_consumer.ingest.scrubbing import BodyScrubber
+from faultwire_consumer.ingest.read.delivery import Delivery
+from faultwire_consumer.ingest.read.grouping import Grouped, Grouper, values_in
+from faultwire_consumer.ingest.read.narrow import NarrowEvent, decode_narrow, event_id_in
+from faultwire_consumer.ingest.read.scrubbing import BodyScrubber
 from faultwire_consumer.store.contract.store import EventRow, NewFingerprint, Sighting
 from faultwire_consumer.store.dead_letters.record import NewDeadLetter
 from faultwire_consumer.store.postgresql.partition import partition_day

@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from faultwire_consumer.ingest.delivery import Delivery
-from faultwire_consumer.ingest.outcome import Outcome, Retry, must_return
-from faultwire_consumer.ingest.precedence import Precedence
-from faultwire_consumer.ingest.receiver import Ingester, Receiver
-from faultwire_consumer.ingest.settlement import settle
+from faultwire_consumer.domain.outcome import Outcome, Retry, must_return
+from faultwire_consumer.ingest.read.delivery import Delivery
+from faultwire_consumer.ingest.receive.precedence import Precedence
+from faultwire_consumer.ingest.receive.receiver import Ingester, Receiver
+from faultwire_consumer.ingest.receive.settlement import settle
 from faultwire_consumer.metrics import Metrics
 from faultwire_shared.failpoint import failpoint
 from faultwire_shared.logging.logs import get_logger

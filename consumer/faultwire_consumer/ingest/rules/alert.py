@@ -9,7 +9,7 @@ from faultwire_consumer.domain.incident import Touched
 from faultwire_consumer.domain.notification import NotificationReason
 from faultwire_consumer.domain.rules import STATE_CHANGES, AtOnce, Rule, Verdict, Within
 from faultwire_consumer.domain.window import Trip
-from faultwire_consumer.ingest.candidate import Readable
+from faultwire_consumer.ingest.read.candidate import Readable
 from faultwire_consumer.store.outbox.enqueue import NewAlert
 
 _STARTS_REMINDERS: Final = STATE_CHANGES | {NotificationReason.NEW}

@@ -6,7 +6,7 @@ from typing import Final, Generic, TypeVar
 
 from msgspec import Struct
 
-from faultwire_consumer.ingest.outcome import Outcome, Retry
+from faultwire_consumer.domain.outcome import Outcome, Retry
 from faultwire_consumer.store.contract.store import (
     RowsRejectedError,
     StoreBusyError,

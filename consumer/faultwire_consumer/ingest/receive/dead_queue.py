@@ -10,14 +10,14 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from faultwire_consumer.ingest.audit import heard_of_dead
-from faultwire_consumer.ingest.delivery import Delivery
-from faultwire_consumer.ingest.halving import Halving
-from faultwire_consumer.ingest.narrow import event_id_in
-from faultwire_consumer.ingest.outcome import BrokerReason, DeadLettered, Outcome
-from faultwire_consumer.ingest.receiver_amqp import AmqpReceiver
-from faultwire_consumer.ingest.scrubbing import BodyScrubber
-from faultwire_consumer.ingest.settlement import BrokerHandle
+from faultwire_consumer.domain.outcome import BrokerReason, DeadLettered, Outcome
+from faultwire_consumer.ingest.bisect import Halving
+from faultwire_consumer.ingest.read.audit import heard_of_dead
+from faultwire_consumer.ingest.read.delivery import Delivery
+from faultwire_consumer.ingest.read.narrow import event_id_in
+from faultwire_consumer.ingest.read.scrubbing import BodyScrubber
+from faultwire_consumer.ingest.receive.amqp import AmqpReceiver
+from faultwire_consumer.ingest.receive.settlement import BrokerHandle
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.audit.producers import record_heard
 from faultwire_consumer.store.contract.store import Store

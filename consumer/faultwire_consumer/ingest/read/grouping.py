@@ -18,7 +18,7 @@ from faultwire_consumer.domain.fingerprint import (
     compute,
 )
 from faultwire_consumer.domain.title import culprit_of, title_of
-from faultwire_consumer.ingest.narrow import NarrowEvent, NarrowException
+from faultwire_consumer.ingest.read.narrow import NarrowEvent, NarrowException
 from faultwire_shared.codec import Undecodable, read
 from faultwire_shared.detail import detail_in_text
 from faultwire_shared.event import ExceptionInfo, Frame

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from faultwire_consumer.ingest.delivery import Delivery
-from faultwire_consumer.ingest.outcome import Outcome
+from faultwire_consumer.domain.outcome import Outcome
+from faultwire_consumer.ingest.read.delivery import Delivery
 
 
 class Ingester(Protocol):

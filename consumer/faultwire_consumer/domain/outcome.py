@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import Any
 
 from msgspec import Struct
 
@@ -66,3 +67,18 @@ Outcome = Stored | Duplicate | DeadLettered | Noted | Retry
 def must_return(outcomes: Sequence[Outcome]) -> bool:
     """Whether a delivery must go back: one event that was not kept is enough."""
     return any(isinstance(outcome, Retry) for outcome in outcomes)
+
+
+def result_of(outcome: Outcome) -> dict[str, Any]:
+    """An outcome as senders and operators read it, in JSON's types."""
+    match outcome:
+        case Stored(event_id):
+            return {"id": event_id, "status": "stored"}
+        case Duplicate(event_id):
+            return {"id": event_id, "status": "duplicate"}
+        case DeadLettered(reason, detail, dead_id):
+            return {"id": dead_id, "status": "dead_lettered", "reason": reason, "detail": detail}
+        case Noted(producer_id):
+            return {"id": None, "status": "noted", "producer_id": producer_id}
+        case Retry(why):
+            return {"id": None, "status": "retry", "reason": why}

@@ -1,0 +1,1 @@
+"""Deliveries in and settlements out: a lane each, over AMQP and HTTP."""

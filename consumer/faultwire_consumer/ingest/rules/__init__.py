@@ -1,0 +1,1 @@
+"""Rules evaluated for a batch, in its transaction."""
