@@ -18,7 +18,7 @@ from tests.servers.postgresql import PostgreSQL, PrivatePostgreSQL
 from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
 from tests.servers.replication import ReplicatedPostgreSQL, replicated
 
-from faultwire import scope
+from faultwire.capture import scope
 from faultwire_consumer.store.migrations import migrate
 
 # How long an example takes says more of the machine than of what is tested.
@@ -189,7 +189,7 @@ def _allow(watch: BlockBuster) -> None:
     # A thread's start waits for the thread's first step, once for each pool.
     watch.functions["threading.Lock.acquire"].can_block_in("threading.py", {"start"})
     # A tenth of a millisecond, in a flood, so that the spool's thread gets on.
-    watch.functions["time.sleep"].can_block_in("publish/spool.py", {"_give_way"})
+    watch.functions["time.sleep"].can_block_in("queue/spool.py", {"_give_way"})
     # It asks the process where it stands, and no disk.
     watch.functions["os.path.abspath"].deactivate()
     # asyncpg looks for a password file at each connect, once in a pool connection's life.

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any, Final
 
 from faultwire.manager import ErrorManager
-from faultwire.publish.ticket import FinalState
-from faultwire.response import ErrorResponse
+from faultwire.queue.ticket import FinalState
+from faultwire.response.response import ErrorResponse
 from faultwire_shared import __version__
 from faultwire_shared.event import Category, ErrorSeverity
 from faultwire_shared.taxonomy import (

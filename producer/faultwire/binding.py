@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from faultwire import scope
 from faultwire.breadcrumb import make_breadcrumb
-from faultwire.capture import Clock
+from faultwire.capture import scope
+from faultwire.capture.event import Clock
 from faultwire_shared.snapshot import Snapshot
 
 

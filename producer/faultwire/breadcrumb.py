@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from faultwire.scope import Breadcrumb
+from faultwire.capture.scope import Breadcrumb
 from faultwire_shared.event import NAME_CHARACTERS
 from faultwire_shared.snapshot import Snapshot, clean_text
 

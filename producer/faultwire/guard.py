@@ -7,8 +7,8 @@ from functools import wraps
 from types import TracebackType
 from typing import Any, ParamSpec, Protocol, TypeVar, Unpack
 
-from faultwire.response import ErrorResponse
-from faultwire.sighting import ExtraFields
+from faultwire.capture.sighting import ExtraFields
+from faultwire.response.response import ErrorResponse
 from faultwire_shared.event import ErrorSeverity
 
 P = ParamSpec("P")

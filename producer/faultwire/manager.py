@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self, Unpack
 
-from faultwire.reception import Durability, Reception
-from faultwire.response import ErrorResponse
-from faultwire.sighting import ExtraFields, Extras
+from faultwire.capture.sighting import ExtraFields, Extras
+from faultwire.client import Durability, Reception
+from faultwire.response.response import ErrorResponse
 from faultwire_shared.event import ErrorSeverity
 
 

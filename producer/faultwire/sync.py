@@ -7,12 +7,12 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, Unpack
 
-from faultwire.publish import farewell
-from faultwire.publish.critical_section import SECTION
-from faultwire.publish.loop_thread import LoopThread, load
-from faultwire.reception import Durability, Reception
-from faultwire.response import ErrorResponse
-from faultwire.sighting import ExtraFields, Extras
+from faultwire.capture.sighting import ExtraFields, Extras
+from faultwire.client import Durability, Reception
+from faultwire.process.critical_section import SECTION
+from faultwire.process.exit import register_publisher
+from faultwire.process.loop_thread import LoopThread, load
+from faultwire.response.response import ErrorResponse
 from faultwire_shared.event import ErrorSeverity
 
 SLACK_SECONDS: Final = 0.5
@@ -116,7 +116,7 @@ class SyncErrorManager(Reception):
             return
         self._is_publishing = self._loop_thread.start()
         if self._is_publishing:
-            farewell.see_off_publishing(self)
+            register_publisher(self)
             self._loop_thread.post(partial(load, self._outlet.start))
 
     def _run_in_loop(self, make: Callable[[], Coroutine[Any, Any, T]], seconds: float) -> T | None:

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from faultwire.publish.loss import Losses
+from faultwire.audit.loss import Losses
+from faultwire.client import Reception, diverting
 from faultwire.publish.outlet import Outlet
-from faultwire.publish.ticket import CONFIRMED, Ticket
 from faultwire.publish.transport import Transport
-from faultwire.reception import Reception, diverting
+from faultwire.queue.ticket import CONFIRMED, Ticket
 from faultwire_shared import codec
 from faultwire_shared.event import Event
 

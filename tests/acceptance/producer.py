@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from faultwire import ErrorManager
-from faultwire.reception import Durability
+from faultwire.client import Durability
 
 AT_A_TIME: Final = 100
 

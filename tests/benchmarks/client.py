@@ -16,7 +16,7 @@ from tests.benchmarks.event import bodies
 from tests.faults.harried import deep_call
 
 from faultwire import ErrorManager
-from faultwire.publish.ticket import FinalState, Ticket
+from faultwire.queue.ticket import FinalState, Ticket
 from faultwire_shared.event import Lane
 from faultwire_shared.topology import EVENTS
 

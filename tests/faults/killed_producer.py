@@ -17,8 +17,8 @@ from tests.acceptance.producer import caught
 
 # Imported before the first fork, so that a round is as short as its work.
 import faultwire.publish.publisher
-import faultwire.publish.spool
-import faultwire.publish.transport_http  # noqa: F401
+import faultwire.publish.transport_http
+import faultwire.queue.spool  # noqa: F401
 from faultwire import ErrorManager, ErrorResponse
 
 AT_A_TIME: Final = 20

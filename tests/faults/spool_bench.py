@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from faultwire.publish.buffer import LIMIT, Buffer, BufferLimit
-from faultwire.publish.loss import Losses, LossReason
-from faultwire.publish.spool import Spool
-from faultwire.publish.spool_file import SpoolLimit
-from faultwire.publish.ticket import CONFIRMED, Ticket
+from faultwire.audit.loss import Losses, LossReason
+from faultwire.queue.buffer import LIMIT, Buffer, BufferLimit
+from faultwire.queue.file import SpoolLimit
+from faultwire.queue.spool import Spool
+from faultwire.queue.ticket import CONFIRMED, Ticket
 from faultwire_shared.event import ErrorSeverity, Lane
 
 SECONDS: Final = 30.0

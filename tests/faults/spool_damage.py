@@ -13,7 +13,7 @@ from msgspec import Struct
 from tests.faults.spool_bench import CRITICAL, HIGH, LOW, MEDIUM, SpoolBench, leave_orphan, spooling, until
 from tests.faults.spool_reader import parse, spooled_ids
 
-from faultwire.publish.spool_file import SpoolLimit
+from faultwire.queue.file import SpoolLimit
 
 EVENTS: Final = 160
 CONFIRMED: Final = 30

@@ -21,7 +21,7 @@ from typing import Final, NoReturn
 
 from faultwire import ErrorResponse, SyncErrorManager
 from faultwire.integrations.hooks import install
-from faultwire.publish import loop_thread
+from faultwire.process import loop_thread
 
 EVENTS: Final = 200
 CHILDREN: Final = 3

@@ -23,8 +23,8 @@ from tests.faults.spool_damage import (
 )
 from tests.faults.spool_reader import read_spools
 
-from faultwire.publish.spool_file import SpoolFile, SpoolLimit
-from faultwire.publish.spool_salvage import Wal, look_at_wal
+from faultwire.queue.file import SpoolFile, SpoolLimit
+from faultwire.queue.salvage import Wal, look_at_wal
 
 pytestmark = pytest.mark.may_block("waits for the spool's thread")
 

@@ -9,9 +9,9 @@ import pytest
 from tests.faults.spool_bench import CRITICAL, HIGH, LOW, MEDIUM, SpoolBench, spooling
 from tests.faults.spool_reader import read_spools
 
-from faultwire.publish.buffer import BufferLimit
-from faultwire.publish.spool_file import SpoolLimit
-from faultwire.publish.ticket import Ticket
+from faultwire.queue.buffer import BufferLimit
+from faultwire.queue.file import SpoolLimit
+from faultwire.queue.ticket import Ticket
 
 pytestmark = pytest.mark.may_block("waits for the spool's thread")
 

@@ -9,7 +9,7 @@ import pytest
 from tests.faults.spool_bench import LOW, MEDIUM, is_owned, leave_orphan, spooling, until
 from tests.faults.spool_reader import read_spools, spooled_ids
 
-from faultwire.publish.spool_file import SpoolLimit
+from faultwire.queue.file import SpoolLimit
 
 pytestmark = pytest.mark.may_block("waits for the spool's thread")
 

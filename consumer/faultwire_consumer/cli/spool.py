@@ -18,8 +18,8 @@ from faultwire_shared.event import ErrorSeverity
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from faultwire.publish.spool_directory import SpoolDirectory, SpoolEntry
-    from faultwire.publish.spool_drain import Drain
+    from faultwire.publish.drain import Drain
+    from faultwire.queue.directory import SpoolDirectory, SpoolEntry
 
 app = App(
     name="spool", help="See what services keep on this machine's disk, and publish what dead ones left."
@@ -58,7 +58,7 @@ def drain(
         path: A spool's directory, or one that holds several; else FAULTWIRE_SPOOL_PATH, else the user's own.
         broker_url: Where to; else FAULTWIRE_BROKER_URL, else the worker at FAULTWIRE_URL.
     """
-    from faultwire.settings import scheme_of, slug_of  # noqa: PLC0415 - as everywhere here, for quick help
+    from faultwire.options import scheme_of, slug_of  # noqa: PLC0415 - as everywhere here, for quick help
 
     url = address_of(broker_url)
     try:
@@ -83,7 +83,7 @@ def _drain_all(
     import asyncio  # noqa: PLC0415
     import sqlite3  # noqa: PLC0415
 
-    from faultwire.publish.spool_drain import Drain  # noqa: PLC0415
+    from faultwire.publish.drain import Drain  # noqa: PLC0415
     from faultwire.publish.transport import Busy, TransportDown  # noqa: PLC0415
 
     results: dict[str, Drain] = {}
@@ -106,7 +106,7 @@ async def _drain_one(
     place: "SpoolDirectory", service: str, url: str, result: "Drain", progress: "Progress"
 ) -> None:
     from faultwire.publish.choice import transport_for  # noqa: PLC0415
-    from faultwire.publish.spool_drain import drain as drain_service  # noqa: PLC0415
+    from faultwire.publish.drain import drain as drain_service  # noqa: PLC0415
 
     make = transport_for(url, service)
     if make is None:
@@ -138,8 +138,8 @@ def _print_drained(results: "Mapping[str, Drain]", output: Output) -> None:
 
 def _directories(path: Path | None) -> "list[SpoolDirectory]":
     """The directory itself, and those in it: a directory for each service is the default."""
-    from faultwire.publish.spool_directory import SpoolDirectory  # noqa: PLC0415
-    from faultwire.settings import state_path  # noqa: PLC0415
+    from faultwire.options import state_path  # noqa: PLC0415
+    from faultwire.queue.directory import SpoolDirectory  # noqa: PLC0415
 
     root = path or Path(os.environ.get("FAULTWIRE_SPOOL_PATH") or state_path(os.environ))
     if not root.is_dir():

@@ -6,11 +6,11 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from faultwire.capture.scope import Surroundings
+from faultwire.capture.trace import parse_traceparent
 from faultwire.guard import Takes
 from faultwire.integrations import host
-from faultwire.response import ErrorResponse
-from faultwire.scope import Surroundings
-from faultwire.trace import parse_traceparent
+from faultwire.response.response import ErrorResponse
 
 _WRITERS: Final = (
     "aiohttp.http_writer",

@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 from urllib.parse import quote
 
+from faultwire.capture.scope import Surroundings
+from faultwire.capture.trace import parse_traceparent
 from faultwire.guard import Takes
 from faultwire.integrations import host
-from faultwire.response import ErrorResponse
-from faultwire.scope import Surroundings
-from faultwire.trace import parse_traceparent
+from faultwire.response.response import ErrorResponse
 from faultwire_shared.event import ErrorSeverity
 
 Scope = MutableMapping[str, Any]

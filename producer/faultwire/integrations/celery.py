@@ -10,8 +10,8 @@ from weakref import WeakKeyDictionary
 from celery import signals
 from celery.utils.serialization import UnpickleableExceptionWrapper
 
-from faultwire import scope
-from faultwire.scope import Bound, Surroundings
+from faultwire.capture import scope
+from faultwire.capture.scope import Bound, Surroundings
 from faultwire.sync import SyncErrorManager
 
 END_SECONDS: Final = 2.0

@@ -16,12 +16,12 @@ from django.urls import get_resolver
 from django.utils.module_loading import import_string
 from django.views.defaults import server_error
 
-from faultwire import scope
+from faultwire.capture import scope
+from faultwire.capture.scope import Scope, Surroundings
+from faultwire.capture.trace import parse_traceparent
 from faultwire.guard import Takes
 from faultwire.integrations import host
-from faultwire.response import ErrorResponse
-from faultwire.scope import Scope, Surroundings
-from faultwire.trace import parse_traceparent
+from faultwire.response.response import ErrorResponse
 from faultwire_shared.taxonomy import CategorizedError
 
 # Django has no types; a request or response is what it hands out.

@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from faultwire.guard import Takes
 from faultwire.integrations import host
 from faultwire.integrations.wsgi import ErrorMiddleware
-from faultwire.response import ErrorResponse
+from faultwire.response.response import ErrorResponse
 from faultwire_shared.taxonomy import CategorizedError
 
 Handler = Callable[[Any], Any]

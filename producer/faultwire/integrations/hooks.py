@@ -13,7 +13,7 @@ from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from faultwire.guard import Takes
-from faultwire.publish import farewell
+from faultwire.process.exit import register_holder
 from faultwire_shared.event import ErrorSeverity
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ class _Unraised:
     def __init__(self, errors: Takes) -> None:
         self._errors = errors
         self._queue: SimpleQueue[tuple[Context, BaseException, dict[str, object]]] = SimpleQueue()
-        farewell.see_off_first(self)
+        register_holder(self)
 
     def take(self, unraisable: Any) -> None:
         error = unraisable.exc_value

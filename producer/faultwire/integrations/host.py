@@ -7,10 +7,10 @@ from urllib.parse import parse_qsl
 
 from msgspec import Struct
 
-from faultwire import scope
+from faultwire.capture import scope
+from faultwire.capture.scope import Surroundings
 from faultwire.guard import Takes
-from faultwire.response import ErrorResponse
-from faultwire.scope import Surroundings
+from faultwire.response.response import ErrorResponse
 from faultwire_shared.event import CONTEXT_KEYS
 from faultwire_shared.taxonomy import CategorizedError
 

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from faultwire import handover
-from faultwire.reception import Reception
-from faultwire.response import ErrorResponse
+from faultwire.client import Reception
+from faultwire.process import handover
+from faultwire.response.response import ErrorResponse
 from faultwire_shared.event import ErrorSeverity
 
 OWN_LOGGERS: Final = ("faultwire", "faultwire_shared", "faultwire_consumer", "aio_pika", "aiormq", "pamqp")

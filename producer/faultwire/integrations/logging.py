@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
+from faultwire.client import Reception
 from faultwire.integrations.log_event import (
     ERROR_ID,
     Line,
@@ -15,7 +16,6 @@ from faultwire.integrations.log_event import (
     leave_breadcrumb,
     make_event,
 )
-from faultwire.reception import Reception
 
 _RECORD: Final = {
     *logging.LogRecord("", 0, "", 0, "", (), None).__dict__,

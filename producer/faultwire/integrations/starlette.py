@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from faultwire.guard import Takes
 from faultwire.integrations import host
 from faultwire.integrations.asgi import ErrorMiddleware, route_of
-from faultwire.response import ErrorResponse
+from faultwire.response.response import ErrorResponse
 from faultwire_shared.taxonomy import CategorizedError, FieldError, ValidationError
 
 Handler = Callable[[Any, Any], Any]

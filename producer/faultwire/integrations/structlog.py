@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Final
 
+from faultwire.client import Reception
 from faultwire.integrations.log_event import (
     ERROR_ID,
     Line,
@@ -15,7 +16,6 @@ from faultwire.integrations.log_event import (
     leave_breadcrumb,
     make_event,
 )
-from faultwire.reception import Reception
 
 _LEVELS: Final[Mapping[str, int]] = {
     "debug": logging.DEBUG,

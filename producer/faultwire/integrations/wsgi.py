@@ -7,11 +7,11 @@ from typing import Any, Final
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from wsgiref.util import request_uri
 
-from faultwire import scope
+from faultwire.capture import scope
+from faultwire.capture.scope import Surroundings
+from faultwire.capture.trace import parse_traceparent
 from faultwire.guard import Takes
 from faultwire.integrations import host
-from faultwire.scope import Surroundings
-from faultwire.trace import parse_traceparent
 
 _ROUTE: Final = "faultwire.route"
 

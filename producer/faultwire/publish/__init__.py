@@ -1,1 +1,1 @@
-"""From the caller's thread to a confirm: the buffer, the publisher and its transports."""
+"""From the queue to a confirm: the publisher and its transports."""

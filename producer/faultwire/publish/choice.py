@@ -4,12 +4,12 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from faultwire.publish.buffer import Buffer
+from faultwire.options import AMQP_SCHEMES, default_spool_path, scheme_of
 from faultwire.publish.transport import Transport
-from faultwire.settings import AMQP_SCHEMES, default_spool_path, scheme_of
+from faultwire.queue.buffer import Buffer
 
 if TYPE_CHECKING:
-    from faultwire.publish.spool import Spool
+    from faultwire.queue.spool import Spool
 
 
 def transport_for(url: str | None, service: str) -> Callable[[], Transport] | None:
@@ -45,8 +45,8 @@ def spool_for(directory: str | None, service: str, size: int) -> "Callable[[Buff
 
     def make(buffer: Buffer) -> "Spool":
         # SQLite is loaded by the first manager that has a spool, not by `import faultwire`.
-        from faultwire.publish.spool import Spool  # noqa: PLC0415 - see above
-        from faultwire.publish.spool_file import SpoolLimit  # noqa: PLC0415
+        from faultwire.queue.file import SpoolLimit  # noqa: PLC0415
+        from faultwire.queue.spool import Spool  # noqa: PLC0415 - see above
 
         return Spool(directory, service, buffer, limit=SpoolLimit(bytes=size))
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from faultwire.publish.account import Account
-from faultwire.publish.buffer import LIMIT, Buffer, BufferLimit
-from faultwire.publish.loss import Losses, LossReason
-from faultwire.publish.ticket import Ticket, refused
+from faultwire.audit.account import Account
+from faultwire.audit.loss import Losses, LossReason
 from faultwire.publish.transport import Transport
+from faultwire.queue.buffer import LIMIT, Buffer, BufferLimit
+from faultwire.queue.ticket import Ticket, refused
 from faultwire_shared.event import Lane
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from faultwire.publish.publisher import Publisher
     from faultwire.publish.reporter import Reporter
-    from faultwire.publish.spool import Spool
+    from faultwire.queue.spool import Spool
 
 Delays = Callable[[float], Iterator[float]]
 """Makes endless waits in seconds that grow up to the given most."""

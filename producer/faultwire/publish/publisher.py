@@ -12,13 +12,13 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
-from faultwire.publish.buffer import Buffer
-from faultwire.publish.loss import LOG_SECONDS, Losses, LossReason
+from faultwire.audit.loss import LOG_SECONDS, Losses, LossReason
 from faultwire.publish.outlet import Delays
 from faultwire.publish.pace import Pace
-from faultwire.publish.spool import Spool
-from faultwire.publish.ticket import CONFIRMED, SPOOLED, Ticket, refused
 from faultwire.publish.transport import Busy, Outgoing, Refused, Transport, TransportDown
+from faultwire.queue.buffer import Buffer
+from faultwire.queue.spool import Spool
+from faultwire.queue.ticket import CONFIRMED, SPOOLED, Ticket, refused
 from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE, encode_batch
 from faultwire_shared.event import Lane
 

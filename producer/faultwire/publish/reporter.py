@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 # The account needs it in an executor's thread, and no import may begin there: no fork waits for it.
-import faultwire.publish.ledger  # noqa: F401 - see above, and loop_thread.load
-from faultwire.publish.account import Account
+import faultwire.audit.ledger  # noqa: F401 - see above, and loop_thread.load
+from faultwire.audit.account import Account
+from faultwire.audit.report import REPORT_SECONDS, Said, is_due, is_settled, message_of
 from faultwire.publish.transport import Outgoing
-from faultwire.report import REPORT_SECONDS, Said, is_due, is_settled, message_of
 from faultwire_shared.producer_report import ProducerReport
 
 LOOK_SECONDS: Final = 1.0

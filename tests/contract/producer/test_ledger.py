@@ -14,7 +14,7 @@ import pytest
 from tests.unit.producer.fakes import FakeTransport
 
 from faultwire import ErrorManager
-from faultwire.publish.ledger import LEDGER_BYTES, Ledger, create, inherit
+from faultwire.audit.ledger import LEDGER_BYTES, Ledger, create, inherit
 from faultwire.publish.transport import TransportDown
 from faultwire_shared.producer_report import LostRange, ProducerReport
 

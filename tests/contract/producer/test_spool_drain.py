@@ -10,9 +10,9 @@ from tests.faults.spool_damage import flip
 from tests.faults.spool_reader import spooled_ids
 from tests.unit.producer.fakes import FakeTransport
 
-from faultwire.publish.spool_directory import SpoolDirectory
-from faultwire.publish.spool_drain import Drain, drain
+from faultwire.publish.drain import Drain, drain
 from faultwire.publish.transport import Busy, Refused, TransportDown
+from faultwire.queue.directory import SpoolDirectory
 
 pytestmark = pytest.mark.may_block("looks into directories")
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from tests.unit.producer.fakes import FakeTransport, until
 
-from faultwire.publish.buffer import Buffer
-from faultwire.publish.loss import Losses
+from faultwire.audit.loss import Losses
 from faultwire.publish.outlet import Outlet
-from faultwire.publish.spool import Spool
-from faultwire.publish.ticket import Ticket
 from faultwire.publish.transport import TransportDown
+from faultwire.queue.buffer import Buffer
+from faultwire.queue.spool import Spool
+from faultwire.queue.ticket import Ticket
 from faultwire_shared.event import Lane
 
 pytestmark = pytest.mark.may_block("closing waits for the spool's thread")
@@ -20,8 +20,8 @@ pytestmark = pytest.mark.may_block("closing waits for the spool's thread")
 @pytest.fixture(autouse=True)
 def _endless_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """By its age alone no event would go to disk."""
-    monkeypatch.setattr("faultwire.publish.spool_keeper.AGE_SECONDS", 1_000.0)
-    monkeypatch.setattr("faultwire.publish.spool_keeper.UNDER_WAY_SECONDS", 1_000.0)
+    monkeypatch.setattr("faultwire.queue.keeper.AGE_SECONDS", 1_000.0)
+    monkeypatch.setattr("faultwire.queue.keeper.UNDER_WAY_SECONDS", 1_000.0)
 
 
 def short_delays(most: float) -> Iterator[float]:

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 from tests.clock import FixedClock
 
-from faultwire.publish.buffer import KEPT_SHARE, TICKET_BYTES, Buffer, BufferLimit
-from faultwire.publish.loss import Losses, LossReason
-from faultwire.publish.ticket import CONFIRMED, Ticket
+from faultwire.audit.loss import Losses, LossReason
+from faultwire.queue.buffer import KEPT_SHARE, TICKET_BYTES, Buffer, BufferLimit
+from faultwire.queue.ticket import CONFIRMED, Ticket
 from faultwire_shared.event import Lane
 
 ROOM = 10

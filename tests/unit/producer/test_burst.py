@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faultwire import BusinessError
-from faultwire.burst import BurstKey, burst_key, codes_of
-from faultwire.capture import Origin, event_from
-from faultwire.encoding import encode_bounded
-from faultwire.frame import FrameReader
-from faultwire.sighting import Extras, Sighting, sight
+from faultwire.capture.event import Origin, event_from
+from faultwire.capture.frame import FrameReader
+from faultwire.capture.sighting import Extras, Sighting, sight
+from faultwire.pipeline.encoding import encode_bounded
+from faultwire.pipeline.storm_key import BurstKey, burst_key, codes_of
 from faultwire_consumer.ingest.read.grouping import Grouper
 from faultwire_consumer.ingest.read.narrow import decode_narrow
 

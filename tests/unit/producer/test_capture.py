@@ -17,10 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faultwire import ValidationError
-from faultwire.capture import Origin, event_from
-from faultwire.encoding import encode_bounded
-from faultwire.frame import FrameReader
-from faultwire.sighting import Extras, sight
+from faultwire.capture.event import Origin, event_from
+from faultwire.capture.frame import FrameReader
+from faultwire.capture.sighting import Extras, sight
+from faultwire.pipeline.encoding import encode_bounded
 from faultwire_shared import codec
 from faultwire_shared.event import EVENT_BYTES, Event, ExceptionInfo
 

@@ -4,9 +4,10 @@ import subprocess
 import sys
 from typing import Any
 
-from faultwire import ErrorManager, InternalError, NotFoundError, scope
+from faultwire import ErrorManager, InternalError, NotFoundError
+from faultwire.capture import scope
+from faultwire.capture.scope import Surroundings
 from faultwire.integrations import host
-from faultwire.scope import Surroundings
 
 HEADERS = [
     ("Cookie", "session=secret"),

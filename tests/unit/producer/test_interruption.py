@@ -15,8 +15,8 @@ from tests.unit.producer.fakes import FakeTransport, until
 
 import faultwire
 from faultwire import ErrorManager, SyncErrorManager
-from faultwire.publish.critical_section import SECTION
-from faultwire.publish.ticket import BUFFERED, CONFIRMED, refused
+from faultwire.process.critical_section import SECTION
+from faultwire.queue.ticket import BUFFERED, CONFIRMED, refused
 
 OURS = faultwire.__path__[0]
 
@@ -159,7 +159,7 @@ def test_what_interrupted_is_handed_over_at_the_close_when_the_system_gives_no_t
 
     with SyncErrorManager(service="shop", transport=lambda: transport) as errors:
         with SECTION.lock, monkeypatch.context() as poor:
-            poor.setattr("faultwire.aside._thread.start_new_thread", start_new_thread)
+            poor.setattr("faultwire.pipeline.deferred._thread.start_new_thread", start_new_thread)
             response = errors.handle_error(ValueError("at the end"))
         assert errors.stats().buffered == 1
     assert [event.id for event in transport.events] == [response.error_id]

@@ -5,7 +5,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultwire.publish.lost_number import RANGES, SEVERAL, LostNumbers
+from faultwire.audit.lost_numbers import RANGES, SEVERAL, LostNumbers
 from faultwire_shared.producer_report import LostRange
 
 

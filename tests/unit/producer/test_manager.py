@@ -13,7 +13,7 @@ from tests.clock import FixedClock
 from tests.unit.producer.fakes import FakeTransport
 
 from faultwire import AuthenticationError, BusinessError, ErrorManager, ErrorSeverity, ExternalError
-from faultwire.processors import Processor
+from faultwire.pipeline.processors import Processor
 from faultwire_shared.event import Event
 
 

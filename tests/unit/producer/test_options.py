@@ -13,10 +13,10 @@ from tests.clock import FixedClock
 from tests.unit.producer.fakes import FakeTransport
 
 from faultwire import BusinessError, ErrorManager
-from faultwire.frame import FrameReader
-from faultwire.gate import Gate
-from faultwire.publish.loss import LossReason
-from faultwire.recent import REMEMBERED, REMEMBERED_SECONDS, Recent
+from faultwire.audit.loss import LossReason
+from faultwire.capture.frame import FrameReader
+from faultwire.pipeline.filter import Gate
+from faultwire.response.recent import REMEMBERED, REMEMBERED_SECONDS, Recent
 from faultwire_shared.event import Event
 
 

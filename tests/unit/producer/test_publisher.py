@@ -8,13 +8,13 @@ import pytest
 from tests.clock import FixedClock
 from tests.unit.producer.fakes import FakeTransport, no_delays, until
 
-from faultwire.publish.buffer import TICKET_BYTES, Buffer, BufferLimit
-from faultwire.publish.loss import LOG_SECONDS, Losses, LossReason
+from faultwire.audit.loss import LOG_SECONDS, Losses, LossReason
 from faultwire.publish.outlet import Outlet
 from faultwire.publish.pace import WINDOW
 from faultwire.publish.publisher import Publisher
-from faultwire.publish.ticket import Ticket
 from faultwire.publish.transport import Busy, Outgoing, Refused, TransportDown
+from faultwire.queue.buffer import TICKET_BYTES, Buffer, BufferLimit
+from faultwire.queue.ticket import Ticket
 from faultwire_shared import codec
 from faultwire_shared.event import BATCH_BYTES, BATCH_EVENTS, Lane
 

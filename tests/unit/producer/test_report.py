@@ -7,15 +7,15 @@ import pytest
 from tests.clock import FixedClock
 from tests.unit.producer.fakes import FakeTransport, no_delays, until
 
-from faultwire.capture import SDK
-from faultwire.publish.account import Account
-from faultwire.publish.buffer import BufferLimit
-from faultwire.publish.loss import Losses, LossReason
+from faultwire.audit.account import Account
+from faultwire.audit.loss import Losses, LossReason
+from faultwire.audit.report import Identity, Said, build_report, is_due, message_of
+from faultwire.capture.event import SDK
 from faultwire.publish.outlet import Outlet
 from faultwire.publish.reporter import Reporter
-from faultwire.publish.ticket import Ticket
 from faultwire.publish.transport import Outgoing, TransportDown
-from faultwire.report import Identity, Said, build_report, is_due, message_of
+from faultwire.queue.buffer import BufferLimit
+from faultwire.queue.ticket import Ticket
 from faultwire_shared import codec
 from faultwire_shared.producer_report import LOST_RANGES, LostRange, ProducerReport
 

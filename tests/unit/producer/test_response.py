@@ -22,7 +22,7 @@ from faultwire import (
     NotFoundError,
     ValidationError,
 )
-from faultwire.response import SENTENCES
+from faultwire.response.response import SENTENCES
 
 
 def answer(error: object, **arguments: Any) -> ErrorResponse:

@@ -7,9 +7,10 @@ import pytest
 from tests.clock import FixedClock
 from tests.unit.producer.fakes import FakeTransport
 
-from faultwire import ErrorManager, scope
-from faultwire.scope import Surroundings
-from faultwire.trace import parse_traceparent
+from faultwire import ErrorManager
+from faultwire.capture import scope
+from faultwire.capture.scope import Surroundings
+from faultwire.capture.trace import parse_traceparent
 from faultwire_shared.event import Event
 
 TRACE = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from faultwire.publish.ticket import Ticket
-from faultwire.storm import KEYS, WHOLE_AT_ONCE, WINDOW_SECONDS, WINDOWS, Admission, Storm
+from faultwire.pipeline.storm import KEYS, WHOLE_AT_ONCE, WINDOW_SECONDS, WINDOWS, Admission, Storm
+from faultwire.queue.ticket import Ticket
 from faultwire_shared.event import COUNT_MAXIMUM, ErrorSeverity, Event
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

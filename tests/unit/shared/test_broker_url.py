@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultwire.settings import scheme_of
+from faultwire.options import scheme_of
 from faultwire_shared import amqp
 from faultwire_shared.amqp import BrokerError, BrokerRefusedError, BrokerUnreachableError, connect
 from faultwire_shared.broker_url import split_addresses

@@ -1,0 +1,109 @@
+"""What is true for all errors of the running request, job or task: tags, user, request, breadcrumbs, trace.
+
+It travels with contextvars: what a task changes is its own, and what it began with is its parent's.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import Any, Final, Self
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from faultwire.capture.trace import Trace
+from faultwire_shared.event import Scalar
+
+Breadcrumb = dict[str, Any]
+
+logger = logging.getLogger("faultwire")
+
+
+class Surroundings(Struct, frozen=True, kw_only=True):
+    """What a host knows of the work that is being done; asked for only when an error is captured."""
+
+    transaction: object = None
+    request: object = None
+    user: object = None
+    trace: Trace | None = None
+
+
+class Scope(Struct, frozen=True, kw_only=True):
+    """The surroundings as bound so far. What is bound by hand wins over what the host says."""
+
+    tags: Mapping[str, Scalar] = {}
+    user: object = None
+    request: object = None
+    transaction: object = None
+    breadcrumbs: tuple[Breadcrumb, ...] = ()
+    ask_host: Callable[[], Surroundings] | None = None
+
+    def surroundings(self) -> Surroundings:
+        """What was bound, and for the rest what the host says; a host that raises says nothing."""
+        found = self._host_says()
+        return Surroundings(
+            transaction=found.transaction if self.transaction is None else self.transaction,
+            request=found.request if self.request is None else self.request,
+            user=found.user if self.user is None else self.user,
+            trace=found.trace,
+        )
+
+    def _host_says(self) -> Surroundings:
+        if self.ask_host is None:
+            return _NOTHING
+        try:
+            return self.ask_host()
+        except Exception as error:
+            # It reads objects of the host's, which may be in any state by now.
+            logger.debug("scope.unreadable", extra={"event": "scope.unreadable"}, exc_info=error)
+            return _NOTHING
+
+
+_NOTHING: Final = Surroundings()
+EMPTY: Final = Scope()
+_current: ContextVar[Scope] = ContextVar("faultwire_scope", default=EMPTY)
+
+
+class Bound:
+    """A change of the scope, which stands until its end: ``with`` takes it back."""
+
+    __slots__ = ("_token",)
+
+    def __init__(self, token: Token[Scope]) -> None:
+        self._token = token
+
+    def undo(self) -> None:
+        """Go back to what stood before; from another context there is nothing to go back to."""
+        try:
+            _current.reset(self._token)
+        except (ValueError, RuntimeError):
+            return
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.undo()
+
+
+def current() -> Scope:
+    """The scope of the running context."""
+    return _current.get()
+
+
+def change(**fields: Any) -> Bound:
+    """Change these fields of the scope, from here on in this context."""
+    return Bound(_current.set(replace(_current.get(), **fields)))
+
+
+def begin(ask_host: Callable[[], Surroundings] | None = None) -> Bound:
+    """A scope with nothing in it: a request or job begins, and knows nothing of the last one."""
+    return Bound(_current.set(Scope(ask_host=ask_host)))
+
+
+def resume(known: Scope) -> Bound:
+    """Go on with a scope as it was left: the same request, in another context or later."""
+    return Bound(_current.set(known))

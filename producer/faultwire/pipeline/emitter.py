@@ -1,0 +1,123 @@
+"""From an event to its ticket: the processors, the number, the bytes, and the way out; and the figures."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from msgspec.structs import force_setattr
+
+from faultwire.audit.account import Account
+from faultwire.audit.loss import Losses, LossReason
+from faultwire.pipeline import processors as chain
+from faultwire.pipeline.encoding import Unencodable, encode_bounded
+from faultwire.pipeline.processors import Processor
+from faultwire.pipeline.stats import Stats
+from faultwire.publish.outlet import Outlet
+from faultwire.queue.ticket import Ticket, refused
+from faultwire_shared.event import Category, ErrorSeverity, Event
+from faultwire_shared.topology import routing_key
+
+if TYPE_CHECKING:
+    # Its patterns take 20 ms to compile: the first manager pays for them, not `import faultwire`.
+    from faultwire_shared.scrub import Scrubber
+
+
+class Emitter:
+    """Numbers events after the processors and puts them into the outlet; without one they are refused."""
+
+    def __init__(
+        self,
+        processors: Iterable[Processor],
+        account: Account,
+        losses: Losses,
+        outlet: Outlet | None,
+        *,
+        scrubber: "Scrubber | None" = None,
+    ) -> None:
+        self._processors = tuple(processors)
+        self._account = account
+        self._losses = losses
+        self._outlet = outlet
+        self.scrubber = scrubber
+        self._processor_failures = 0
+        self._keys: dict[tuple[ErrorSeverity, Category], str] = {}
+
+    def diverted(self, account: Account, losses: Losses, outlet: Outlet) -> "Emitter":
+        """The same processors with another way out."""
+        return Emitter(self._processors, account, losses, outlet, scrubber=self.scrubber)
+
+    def emit(self, event: Event, ticket: Ticket, *, at_once: bool = False) -> None:
+        """Hand the event over; ``at_once`` to the disk as well. Never raises."""
+        kept = self.prepare(event, ticket)
+        if kept is not None:
+            self.send(kept, ticket, at_once=at_once)
+
+    def prepare(self, event: Event, ticket: Ticket) -> Event | None:
+        """The event as the processors leave it; None, with the ticket refused, where it goes nowhere."""
+        if self._outlet is None:
+            ticket.settle(refused("disabled"))
+            return None
+        kept, failures = chain.run(self._processors, event)
+        self._processor_failures += failures
+        if kept is None:
+            self.lose(ticket, LossReason.PROCESSOR)
+            return None
+        return kept if self.scrubber is None else self.scrubber.scrub(kept)
+
+    def send(self, event: Event, ticket: Ticket, *, at_once: bool = False) -> None:
+        """Number and encode a prepared event, and put its ticket into the outlet."""
+        outlet = self._outlet
+        if outlet is None:
+            return
+        number = ticket.number = self._account.who.producer_id, self._account.next_number()
+        force_setattr(event, "id", ticket.event_id)
+        force_setattr(event, "producer_id", number[0])
+        force_setattr(event, "sequence", number[1])
+        try:
+            ticket.body, event = encode_bounded(event)
+        except Unencodable:
+            self._losses.count(LossReason.UNENCODABLE, numbers=(number,))
+            ticket.settle(refused(LossReason.UNENCODABLE.value))
+            return
+        ticket.lane = event.severity.lane
+        ticket.rank = event.severity.rank
+        ticket.routing_key = self._key(event)
+        outlet.put(ticket, at_once=at_once)
+
+    def lose(self, ticket: Ticket, reason: LossReason) -> None:
+        """Refuse what gets no number, and count its loss."""
+        if self._outlet is None:
+            ticket.settle(refused("disabled"))
+            return
+        self._losses.count(reason, numbers=(None,))
+        ticket.settle(refused(reason.value))
+
+    def stats(self, handled: int, *, collapsed: int, waiting: int) -> Stats:
+        """What has been done so far with what was handled, of which some wait before the buffer."""
+        figures = self._outlet.buffer.figures() if self._outlet is not None else None
+        lost = figures.lost if figures else self._losses.by_reason()
+        return Stats(
+            handled=handled,
+            confirmed=figures.confirmed if figures else 0,
+            spooled=figures.spooled if figures else 0,
+            adopted=figures.adopted if figures else 0,
+            refused=lost.get(LossReason.REFUSED.value, 0),
+            lost=lost,
+            buffered=waiting + (figures.held if figures else 0),
+            collapsed=collapsed,
+            processor_failures=self._processor_failures,
+        )
+
+    def forget(self) -> None:
+        """Start anew in a forked child: a producer of its own, with numbers of its own."""
+        self._processor_failures = 0
+        self._losses.forget()
+        self._account.forget()
+        if self._outlet is not None:
+            self._outlet.forget()
+
+    def _key(self, event: Event) -> str:
+        pair = event.severity, event.category
+        key = self._keys.get(pair)
+        if key is None:
+            key = self._keys[pair] = routing_key(event.severity, event.category, event.service)
+        return key

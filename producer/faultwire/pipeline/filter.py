@@ -1,0 +1,75 @@
+"""Which errors become no event, by the service's own wish: those of some kinds, and a share of the rest."""
+
+import random
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from faultwire.audit.loss import LossReason
+from faultwire_shared.snapshot import ancestors_of, module_of, name_of, qualname_of
+
+_KNOWN_MAXIMUM: Final = 4096
+
+
+class Gate:
+    """Judges errors before they are captured; what it refuses is answered and counted all the same.
+
+    Args:
+        ignore_errors: classes (their subclasses follow), or names of classes, qualified or bare.
+        sample_rate: the share of the others that becomes events, 0 to 1.
+        draw: a number from 0 up to 1.
+
+    Raises:
+        ValueError: ``sample_rate`` is no share.
+        TypeError: something in ``ignore_errors`` is neither a class of exceptions nor a name.
+    """
+
+    def __init__(
+        self,
+        ignore_errors: Iterable[type[BaseException] | str] = (),
+        sample_rate: float = 1.0,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        if isinstance(ignore_errors, str):
+            raise TypeError(f"ignore_errors must be a list, as [{ignore_errors!r}]")
+        self._ignored = frozenset(map(_checked, ignore_errors))
+        self._sample_rate = _share(sample_rate)
+        self._draw = draw
+        self._known: dict[type[object], bool] = {}
+
+    def without_sampling(self) -> "Gate":
+        """The same kinds ignored, and all of the rest taken."""
+        return Gate(self._ignored)
+
+    def refuses(self, error: object) -> LossReason | None:
+        """Why the error becomes no event; None when it does."""
+        if self._ignored and self._is_ignored(type(error)):
+            return LossReason.IGNORED
+        if self._sample_rate < 1.0 and self._draw() >= self._sample_rate:
+            return LossReason.NOT_SAMPLED
+        return None
+
+    def _is_ignored(self, kind: type[object]) -> bool:
+        known = self._known.get(kind)
+        if known is None:
+            if len(self._known) >= _KNOWN_MAXIMUM:
+                self._known.clear()
+            known = self._known[kind] = any(
+                not self._ignored.isdisjoint((one, name_of(one), f"{module_of(one)}.{qualname_of(one)}"))
+                for one in ancestors_of(kind)
+            )
+        return known
+
+
+def _share(given: object) -> float:
+    if isinstance(given, int | float) and 0.0 <= given <= 1.0:
+        return given
+    raise ValueError(f"sample_rate must be from 0 to 1, not {given!r}")
+
+
+def _checked(entry: type[BaseException] | str) -> type[BaseException] | str:
+    if isinstance(entry, str):
+        return entry
+    given: object = entry
+    if isinstance(given, type) and issubclass(given, BaseException):
+        return given
+    raise TypeError(f"ignore_errors takes classes of exceptions and their names, not {entry!r}")

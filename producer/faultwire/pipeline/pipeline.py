@@ -1,0 +1,114 @@
+"""The way in of one manager: a sighting is refused, joins a burst, or is captured, emitted and logged."""
+
+from functools import partial
+
+from faultwire.audit.account import Account
+from faultwire.audit.loss import Losses, LossReason
+from faultwire.capture import scope
+from faultwire.capture.event import Origin, capture
+from faultwire.capture.frame import FrameReader
+from faultwire.capture.sighting import Sighting
+from faultwire.pipeline.collapser import Collapser
+from faultwire.pipeline.deferred import Aside
+from faultwire.pipeline.emitter import Emitter
+from faultwire.pipeline.filter import Gate
+from faultwire.pipeline.log_line import log_handled
+from faultwire.pipeline.stats import Stats
+from faultwire.process.critical_section import SECTION
+from faultwire.publish.outlet import Outlet
+from faultwire.queue.ticket import Ticket
+from faultwire_shared.event import Event
+from faultwire_shared.event_id import new_event_id
+
+
+class Entrance:
+    """Gives sightings their tickets, from any thread and wherever that is just then; waits for nobody.
+
+    ``collapse=False`` makes an event of every error.
+    """
+
+    def __init__(
+        self, origin: Origin, gate: Gate, frames: FrameReader, emitter: Emitter, *, collapse: bool
+    ) -> None:
+        self.emitter = emitter
+        self._origin = origin
+        self._gate = gate
+        self._frames = frames
+        self._collapser = Collapser(emitter, enabled=collapse)
+        self._aside = Aside()
+
+    def diverted(self, account: Account, losses: Losses, outlet: Outlet) -> "Entrance":
+        """The same with another way out, where every error makes an event of its own and none is left out."""
+        emitter = self.emitter.diverted(account, losses, outlet)
+        return Entrance(self._origin, self._gate.without_sampling(), self._frames, emitter, collapse=False)
+
+    def admit(self, sighting: Sighting, *, at_once: bool) -> tuple[Ticket, str | None]:
+        """The ticket of the event that stands for the error, and the error's text where that was read.
+
+        ``at_once`` has the event written to disk without waiting for the confirm to be late.
+        """
+        refusal = self._gate.refuses(sighting.error)
+        if refusal is not None:
+            return self._refuse(sighting, refusal), None
+        if SECTION.is_ours():
+            return self._set_aside(sighting), None
+        entry = self._collapser.enter(sighting)
+        if isinstance(entry, Ticket):
+            return entry, None
+        event = self._capture(sighting)
+        ticket = self._collapser.emit(event, entry, at_once=at_once)
+        log_handled(event, sighting.error, self.emitter.scrubber)
+        return ticket, event.message
+
+    def hand_over(self) -> None:
+        """See that all that waits before the buffer is in it."""
+        self._aside.hand_over()
+        self._collapser.close_windows()
+
+    def stop(self) -> None:
+        """Hand over everything, and let whatever comes later through."""
+        self._aside.hand_over()
+        self._collapser.stop()
+
+    def stats(self, handled: int) -> Stats:
+        """What has been done so far with what was handled."""
+        storm = self._collapser.storm
+        waiting = len(self._aside) + storm.windows
+        return self.emitter.stats(handled, collapsed=storm.collapsed, waiting=waiting)
+
+    def forget(self) -> None:
+        """Start anew in a forked child: what waits is the parent's."""
+        self._aside.forget()
+        self.emitter.forget()
+        self._collapser.forget()
+
+    def _refuse(self, sighting: Sighting, reason: LossReason) -> Ticket:
+        ticket = Ticket(event_id=new_event_id(sighting.at))
+        if SECTION.is_ours():
+            self._aside.put(partial(self.emitter.lose, ticket, reason))
+        else:
+            self.emitter.lose(ticket, reason)
+        return ticket
+
+    def _set_aside(self, sighting: Sighting) -> Ticket:
+        """The ticket of an error that interrupted the critical section, where nothing may be waited for.
+
+        It becomes an event of its own, also in a burst: which windows are open is not to be asked in there.
+        """
+        event = self._capture(sighting)
+        ticket = Ticket(event_id=event.id)
+        self._aside.put(partial(self._emit_and_log, event, ticket, sighting.error))
+        return ticket
+
+    def _emit_and_log(self, event: Event, ticket: Ticket, error: object) -> None:
+        self.emitter.emit(event, ticket)
+        log_handled(event, error, self.emitter.scrubber)
+
+    def _capture(self, sighting: Sighting) -> Event:
+        return capture(
+            sighting,
+            event_id=new_event_id(sighting.at),
+            origin=self._origin,
+            frames=self._frames,
+            scope=scope.current(),
+        )

@@ -1,0 +1,162 @@
+"""A burst of the same error becomes one event with an exact count; the first ones go whole.
+
+A key may send so many events at once, and one a second after that. What comes faster joins a window: the
+event of its first call, which goes out with the count of all when the window closes. Nothing here publishes.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from enum import StrEnum
+from types import CodeType
+from typing import Final
+
+from msgspec.structs import replace
+
+from faultwire.pipeline.storm_key import BurstKey
+from faultwire.process.critical_section import SECTION
+from faultwire.queue.ticket import Ticket
+from faultwire_shared.event import COUNT_MAXIMUM, Event
+
+WHOLE_AT_ONCE: Final = 5
+WHOLE_A_SECOND: Final = 1.0
+WINDOW_SECONDS: Final = 0.5
+KEYS: Final = 1_000
+"""Remembered at most; the one that came first is forgotten, and begins anew."""
+WINDOWS: Final = 64
+"""Open at one time at most, as each holds an event; beyond them errors go whole, into a bounded buffer."""
+
+
+class Admission(StrEnum):
+    """What becomes of an error that joins no window."""
+
+    WHOLE = "whole"
+    """It is an event of its own."""
+    OPENING = "opening"
+    """Its event opens a window."""
+
+
+class Window:
+    """The event that stands for a burst, and how often it has been seen since."""
+
+    __slots__ = ("burst", "closes_at", "count", "event", "last_at", "ticket")
+
+    def __init__(self, event: Event, ticket: Ticket, closes_at: float, burst: "Burst | None") -> None:
+        self.event = event
+        self.ticket = ticket
+        self.burst = burst
+        self.count = 1
+        self.last_at = event.occurred_at
+        self.closes_at = closes_at
+
+    def join(self, at: datetime) -> Ticket:
+        """Count one more."""
+        self.count += 1
+        self.last_at = max(self.last_at, at)
+        return self.ticket
+
+    def closed(self) -> Event:
+        """The event as it goes out; a window that stayed alone is an ordinary event."""
+        if self.count == 1:
+            return self.event
+        return replace(self.event, count=self.count, first_at=self.event.occurred_at, last_at=self.last_at)
+
+
+class Burst:
+    """One key: how many may still go whole, and its open window."""
+
+    __slots__ = ("allowance", "codes", "seen_at", "window")
+
+    def __init__(self, codes: list[CodeType], now: float) -> None:
+        self.codes = codes
+        self.allowance = float(WHOLE_AT_ONCE)
+        self.seen_at = now
+        self.window: Window | None = None
+
+    def spends(self, now: float) -> bool:
+        """Whether one more goes whole."""
+        self.allowance = min(WHOLE_AT_ONCE, self.allowance + (now - self.seen_at) * WHOLE_A_SECOND)
+        self.seen_at = now
+        if self.allowance < 1.0:
+            return False
+        self.allowance -= 1.0
+        return True
+
+
+class Storm:
+    """All bursts of one manager. Times are monotonic seconds; calls may come from any thread."""
+
+    def __init__(self) -> None:
+        self.collapsed = 0
+        """Errors that joined a window that another had opened."""
+        self._start_anew()
+
+    def _start_anew(self) -> None:
+        self._bursts: dict[BurstKey, Burst] = {}
+        self._open: dict[BurstKey, Window] = {}
+
+    @property
+    def windows(self) -> int:
+        """How many are open."""
+        return len(self._open)
+
+    def admit(
+        self, key: BurstKey, *, at: datetime, now: float, codes: Callable[[], list[CodeType]]
+    ) -> Ticket | Admission:
+        """The ticket of the window that the error has joined, or what becomes of it.
+
+        ``codes`` gives what the key names by its address, once for each key.
+        """
+        # Another thread may forget it meanwhile: then this error is the last of it.
+        burst = self._bursts.get(key) or self._remember(key, Burst(codes(), now))
+        with SECTION.lock:
+            if burst.window is not None:
+                return self._join(burst.window, at)
+            if burst.spends(now) or len(self._open) >= WINDOWS:
+                return Admission.WHOLE
+            return Admission.OPENING
+
+    def open(self, key: BurstKey, event: Event, ticket: Ticket, *, now: float) -> Ticket:
+        """Open a window with the event; where another thread was faster, join its window."""
+        with SECTION.lock:
+            window = self._open.get(key)
+            if window is not None:
+                self.collapsed += 1
+                return window.join(event.occurred_at)
+            burst = self._bursts.get(key)
+            window = self._open[key] = Window(event, ticket, now + WINDOW_SECONDS, burst)
+            if burst is not None:
+                burst.window = window
+            return ticket
+
+    def close(self, before: float | None = None) -> list[Window]:
+        """Take the windows that end by then, or all; each is then somebody else's to publish."""
+        with SECTION.lock:
+            ended = [key for key, one in self._open.items() if before is None or one.closes_at <= before]
+            windows = [self._open.pop(key) for key in ended]
+            for window in windows:
+                if window.burst is not None:
+                    window.burst.window = None
+            return windows
+
+    def next_close(self) -> float | None:
+        """When the next window ends."""
+        with SECTION.lock:
+            return min((window.closes_at for window in self._open.values()), default=None)
+
+    def forget(self) -> None:
+        """Start anew in a forked child: what is open is the parent's to count."""
+        self.collapsed = 0
+        self._start_anew()
+
+    def _join(self, window: Window, at: datetime) -> Ticket | Admission:
+        if window.count >= COUNT_MAXIMUM:  # more than an event can say
+            return Admission.WHOLE
+        self.collapsed += 1
+        return window.join(at)
+
+    def _remember(self, key: BurstKey, burst: Burst) -> Burst:
+        with SECTION.lock:
+            burst = self._bursts.setdefault(key, burst)
+            if len(self._bursts) > KEYS:
+                del self._bursts[next(iter(self._bursts))]
+        return burst

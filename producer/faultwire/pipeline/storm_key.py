@@ -1,0 +1,98 @@
+"""When two errors are the same, as far as a client can tell cheaply: never coarser than an incident.
+
+What the worker's fingerprint tells apart (types, calls, identity details, code, category, explicit parts),
+this tells apart too, so that a count never goes to another incident. It may tell more apart: that costs a
+message, no more.
+"""
+
+from itertools import islice
+from types import CodeType, TracebackType
+from typing import Final
+
+from faultwire.capture.chain import CHAIN, EXCEPTIONS, causes_of, is_exception, is_group, text_of
+from faultwire.capture.identity import identity_of
+from faultwire.capture.sighting import Sighting
+from faultwire_shared.detail import detail_in_text
+from faultwire_shared.event import FRAMES
+from faultwire_shared.snapshot import clean_text
+
+BurstKey = tuple[object, ...]
+
+_FINGERPRINT_PARTS: Final = 10
+_CALLS: Final = 10 * FRAMES
+"""Calls of one traceback that are looked at; what recurses deeper is told apart no further."""
+
+
+def burst_key(sighting: Sighting) -> BurstKey | None:
+    """What errors of one burst have in common; None where the error is too odd to say."""
+    try:
+        meaning = sighting.meaning
+        said = meaning.code, meaning.category, sighting.severity, _explicit(sighting.extras.fingerprint)
+        if is_exception(sighting.error):
+            return (*said, *_chain(sighting.error, [EXCEPTIONS]))
+        template = sighting.extras.template
+        return (*said, clean_text(sighting.error if template is None else template))
+    except Exception:  # noqa: BLE001 - a hostile error has no key, and becomes an event of its own
+        return None
+
+
+def codes_of(error: object) -> list[CodeType]:
+    """The code that a key names by its address: who keeps the key keeps these, or an address may return."""
+    found: list[CodeType] = []
+    if is_exception(error):
+        _add_codes(error, found, [EXCEPTIONS])
+    return found
+
+
+def _add_codes(error: BaseException, found: list[CodeType], left: list[int]) -> None:
+    for each in islice(causes_of(error), CHAIN):
+        left[0] -= 1
+        if left[0] < 0:
+            break
+        found += [step.tb_frame.f_code for step in _steps(each.__traceback__)]
+        if is_group(each):
+            for member in each.exceptions[:EXCEPTIONS]:
+                _add_codes(member, found, left)
+
+
+def _explicit(parts: object) -> object:
+    if parts is None or isinstance(parts, str):
+        return parts
+    # An iterator can be read once, and it is the event's to read.
+    return (
+        tuple(map(clean_text, parts[:_FINGERPRINT_PARTS])) if isinstance(parts, list | tuple) else id(parts)
+    )
+
+
+def _chain(error: BaseException, left: list[int]) -> BurstKey:
+    parts: list[object] = []
+    for each in islice(causes_of(error), CHAIN):
+        left[0] -= 1
+        if left[0] < 0:
+            break
+        parts += _one(each)
+        if is_group(each):
+            parts += [_chain(member, left) for member in each.exceptions[:EXCEPTIONS] if left[0] > 0]
+    return tuple(parts)
+
+
+def _one(error: BaseException) -> list[object]:
+    parts: list[object] = [type(error)]
+    steps = _steps(error.__traceback__)
+    parts += [(id(step.tb_frame.f_code), step.tb_lineno) for step in steps]
+    attributes = identity_of(error)
+    if attributes:
+        parts += attributes.items()
+    if not steps:
+        parts.append(text_of(error))
+    elif not attributes:
+        parts.append(detail_in_text(text_of(error)))
+    return parts
+
+
+def _steps(traceback: TracebackType | None) -> list[TracebackType]:
+    found: list[TracebackType] = []
+    while traceback is not None and len(found) < _CALLS:
+        found.append(traceback)
+        traceback = traceback.tb_next
+    return found

@@ -1,0 +1,154 @@
+"""The ways out of a process: what is still in memory goes to disk, and the way out stays the host's own.
+
+The interpreter's end (also by an exception or ``sys.exit``) and a child's of multiprocessing run Python.
+SIGTERM's default action runs none, so a handler takes its place that writes and then dies by SIGTERM all the
+same. Whatever handler the host sets, before or after, wins. ``os._exit``, SIGKILL and ``exec`` run nothing.
+"""
+
+import _thread
+import atexit
+import os
+import signal
+import sys
+import threading
+import time
+import weakref
+from contextlib import suppress
+from types import FrameType
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from faultwire.queue.spool import Spool
+
+EXIT_SECONDS: Final = 2.0
+"""For every spool of the process together."""
+DISK_SECONDS: Final = 0.3
+"""Of them for the disk, once the time to publish is over."""
+
+_spools: "weakref.WeakSet[Spool]" = weakref.WeakSet()
+_holders: "weakref.WeakSet[Holder]" = weakref.WeakSet()
+
+
+_registered: set[int] = set()
+"""The processes of multiprocessing that end by way of this module."""
+_publishers: "weakref.WeakSet[ClosingPublisher]" = weakref.WeakSet()
+
+
+class ClosingPublisher(Protocol):
+    """Whatever has a thread of its own that can still publish while the interpreter ends."""
+
+    def depart(self, seconds: float) -> "Future[None] | None":
+        """Begin to flush and close, in so many seconds; None where there is nothing to wait for."""
+        ...
+
+
+class Holder(Protocol):
+    """Whatever still holds errors that are in no spool."""
+
+    def hand_over(self) -> None:
+        """Let go of all that is held."""
+        ...
+
+
+def register_holder(holder: Holder) -> None:
+    """Have it hand over what it holds before the spools are flushed."""
+    _holders.add(holder)
+
+
+def register_spool(spool: "Spool") -> None:
+    """Have the spool closed when the process ends; its thread has just been started."""
+    _spools.add(spool)
+    _register_child()
+
+
+def register_publisher(publisher: ClosingPublisher) -> None:
+    """Have it publish what it can when the process ends, before the spools take the rest."""
+    _publishers.add(publisher)
+    _register_child()
+
+
+def _register_child() -> None:
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None and os.getpid() not in _registered:
+        # Its children end by os._exit, which runs this and no atexit.
+        _registered.add(os.getpid())
+        util.Finalize(None, _end_child, exitpriority=0)
+
+
+def unregister_spool(spool: "Spool") -> None:
+    """Leave out a spool that is closed."""
+    _spools.discard(spool)
+
+
+def flush_on_sigterm() -> None:
+    """Take the place of SIGTERM's default action, where nobody else has, and only in the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        with suppress(ValueError):  # a subinterpreter's main thread
+            signal.signal(signal.SIGTERM, _on_sigterm)
+
+
+def _on_sigterm(_: int, __: FrameType | None) -> None:
+    # The default first: a second SIGTERM, or a kill from the thread, ends the process as if we were not here.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # Not here: the frame that was interrupted may hold the lock that a flush needs.
+    # And not by threading, which takes locks of its own.
+    _thread.start_new_thread(_flush_and_die, ())
+
+
+def _flush_and_die() -> None:
+    try:
+        _flush_all()
+    finally:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _end_child() -> None:
+    deadline = time.monotonic() + EXIT_SECONDS
+    _empty_holders()
+    _depart(deadline)
+    _flush_spools(deadline)
+
+
+def _flush_all() -> None:
+    deadline = time.monotonic() + EXIT_SECONDS
+    _empty_holders()
+    _flush_spools(deadline)
+
+
+def _depart(deadline: float) -> None:
+    """All at once, and a little earlier than the deadline: what they could not publish is the spools'."""
+    seconds = max(0.1, deadline - time.monotonic() - DISK_SECONDS)
+    going = [each.depart(seconds) for each in list(_publishers)]
+    for future in going:
+        if future is not None:
+            # It may be cancelled, or fail as anything does in a process that ends; the spools follow.
+            with suppress(Exception):
+                future.result(max(0.0, deadline - DISK_SECONDS / 2 - time.monotonic()))
+
+
+def _flush_spools(deadline: float) -> None:
+    waiting = []
+    for spool in list(_spools):
+        done = threading.Event()
+        spool.flush(done.set)
+        waiting.append(done)
+    for done in waiting:
+        done.wait(max(0.0, deadline - time.monotonic()))
+
+
+def _empty_holders() -> None:
+    for holder in list(_holders):
+        holder.hand_over()
+
+
+@atexit.register
+def _close_all() -> None:
+    deadline = time.monotonic() + EXIT_SECONDS
+    _empty_holders()
+    _depart(deadline)
+    for spool in list(_spools):
+        spool.close(max(0.1, deadline - time.monotonic()))

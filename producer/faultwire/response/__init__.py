@@ -1,0 +1,1 @@
+"""What the caller of a failing service is told."""

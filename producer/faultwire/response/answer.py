@@ -1,0 +1,87 @@
+"""From a sighting to the response for the caller: what each category may say, and with which headers."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from faultwire.capture.chain import is_exception, text_of
+from faultwire.capture.sighting import Sighting
+from faultwire.queue.ticket import Ticket
+from faultwire.response.response import SENTENCES, ErrorResponse
+from faultwire_shared.event import STRING_CHARACTERS, Category
+from faultwire_shared.snapshot import Snapshot, clean_text
+from faultwire_shared.taxonomy import DEFAULTS, AuthenticationError, Classification, ExternalError
+
+_FRANK: Final = (Category.VALIDATION, Category.BUSINESS)
+"""The categories whose own words and details a caller may read; the others hold internals."""
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+def respond(
+    sighting: Sighting, ticket: Ticket, *, user_message: object, text: str | None = None
+) -> ErrorResponse:
+    """The answer to an error, by its category's rules; never raises.
+
+    Args:
+        sighting: the error.
+        ticket: of the event that stands for it.
+        user_message: shown in place of what the category would say.
+        text: the error's own text, where it is at hand.
+    """
+    try:
+        frank = sighting.meaning.category in _FRANK
+        message = clean_text(user_message) if user_message else ""
+        if frank and not message:
+            message = _own_text(sighting.error) if text is None else text
+        details = _details(sighting.error) if frank else _NOTHING
+        return _response(sighting, ticket, message, details, _headers(sighting.error, sighting.meaning))
+    except Exception:  # noqa: BLE001 - details may raise anything, and the generic answer needs none
+        return _response(sighting, ticket, "", _NOTHING, _headers(None, sighting.meaning))
+
+
+def _response(
+    sighting: Sighting,
+    ticket: Ticket,
+    message: str,
+    details: Mapping[str, Any],
+    headers: Mapping[str, str],
+) -> ErrorResponse:
+    return ErrorResponse(
+        error_id=ticket.event_id,
+        message=message or SENTENCES[sighting.severity],
+        severity=sighting.severity,
+        occurred_at=sighting.at,
+        category=sighting.meaning.category,
+        code=sighting.meaning.code,
+        status=_status(sighting.meaning),
+        details=details,
+        headers=headers,
+        ticket=ticket,
+    )
+
+
+def _own_text(error: object) -> str:
+    return text_of(error)[:STRING_CHARACTERS] if is_exception(error) else clean_text(error)
+
+
+def _status(meaning: Classification) -> int:
+    status = meaning.status
+    return status if type(status) is int and 100 <= status <= 599 else DEFAULTS[meaning.category].status
+
+
+def _details(error: object) -> Mapping[str, Any]:
+    details = getattr(error, "details", None)
+    if not isinstance(details, Mapping):
+        return _NOTHING
+    return Snapshot().mapping("details", details)
+
+
+def _headers(error: object, meaning: Classification) -> Mapping[str, str]:
+    if meaning.category is Category.EXTERNAL and meaning.status == 503:
+        seconds = getattr(error, "retry_after_seconds", ExternalError.retry_after_seconds)
+        return {"Retry-After": str(max(0, int(seconds)))}
+    if meaning.status == 401:
+        challenge = clean_text(getattr(error, "challenge", AuthenticationError.challenge), 200)
+        # A line break here would let the rest of the text become headers of its own.
+        return {"WWW-Authenticate": "".join(c for c in challenge if c.isprintable())}
+    return _NOTHING
