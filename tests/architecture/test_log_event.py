@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from faultwire_shared.logging.logs import LOG_EVENTS
+from faultwire_shared.logging.log_events import LOG_EVENTS
 
 CLIENT: Final = Path(__file__).parents[2] / "producer/faultwire"
 

@@ -24,7 +24,7 @@ from faultwire_consumer.store.upkeep.leases import (
     run_holding,
     take_lease,
 )
-from faultwire_shared.logging.logs import LOG_EVENTS
+from faultwire_shared.logging.log_events import LOG_EVENTS
 
 NAME = "sweeping"
 

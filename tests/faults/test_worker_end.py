@@ -78,7 +78,7 @@ async def wait_for_line(worker: WorkerProcess, event: str) -> None:
 def lines(worker: WorkerProcess, event: str) -> list[dict[str, Any]]:
     whole = worker.log.read_text().split("\n")[:-1]
     read = (json.loads(line) for line in whole if line.startswith("{"))
-    return [line for line in read if line["event"] == event]
+    return [line for line in read if line["message"] == event]
 
 
 def seconds_to_drain(worker: WorkerProcess) -> float:

@@ -1,13 +1,12 @@
-"""Logging, of a worker and of a service: structlog over the standard library, one chain for both."""
+"""Logging configured, for a worker and for a service alike: structlog over the standard library."""
 
 import logging
 import os
 import sys
-import traceback
 from collections.abc import Mapping
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any, Final, Literal, TextIO
+from typing import Final, Literal, TextIO
 
 import structlog
 from msgspec import Struct
@@ -15,62 +14,6 @@ from msgspec import Struct
 from faultwire_shared.logging.pipe import LogPipe, Target
 from faultwire_shared.logging.text import ConsoleFormatter, JsonFormatter, wants_color
 from faultwire_shared.scrub import Scrubber
-from faultwire_shared.text import printable
-
-LOG_EVENTS: Final[Mapping[str, str]] = {
-    "worker.started": "The worker takes events; the line says from where and into which store.",
-    "worker.draining": "The worker was told to end: it takes nothing more in and settles what it has.",
-    "worker.drained": "Every event that was taken is settled; the worker ends.",
-    "broker.connected": "A lane's connection to the broker stands and its queue is being consumed.",
-    "broker.lost": "A lane cannot consume its queue, for the reason told; it tries again, and tells it again "
-    "after five minutes.",
-    "store.lost": "The store did not take a batch; its messages went back and the lanes wait for it.",
-    "store.found": "The store answers again and the lanes go on.",
-    "chore.postponed": "A chore that one worker does for all could not be done now; it is tried again.",
-    "retention.pruned": "Events went by age or size; the line says how many, and of which days.",
-    "retention.bound_missed": "The database is above its bound, and holds no day that is old enough to go.",
-    "replica.left": "The read replica is away or too far behind; queries go to the primary meanwhile.",
-    "replica.joined": "The read replica answers queries again.",
-    "search.unindexed": "Free text is searched without an index; the line says why, and what mends it.",
-    "delivery.dead_lettered": "An event could not be stored and stands in the dead letters with its reason.",
-    "incident.opened": "An event of a kind never seen before opened an incident.",
-    "incident.overflowed": "Too many new incidents of one service and type; one takes what is beyond.",
-    "incident.regressed": "An event occurred after its incident was resolved and opened a new episode.",
-    "sequence.gap_told": "Numbered events of a producer did not arrive in time; an incident tells of it.",
-    "sequence.gap_closed": "The missing events came late or are explained; their incident is resolved.",
-    "notification.logged": "A notification whose receiver is the log; the line carries what it says.",
-    "notification.stopped": "A stage found that nobody has to be told any more; the line says why.",
-    "notification.failed": "An attempt did not reach its receiver; it is made again after a wait.",
-    "notification.given_up": "A notification was not sent and is tried no more; the line says why.",
-    "notification.lease_lost": "Another dispatcher took a notification over while it was being sent.",
-    "notification.sender_failed": "A sender met a mistake of its own; the attempt counts as failed.",
-    "request.failed": "A request to the API or page failed inside the worker; its error has the same id.",
-    "self_report.failed": "An error of the worker's own could not be stored, and is not told anywhere else.",
-    "self_report.cut_short": "The worker ended before it had told the count of a burst of its own errors.",
-    "operation.retried": "A database operation or request failed and is tried again after a wait.",
-    "give_up.not_told": "The error of an operation that was given up could not be handed over.",
-    "circuit.opened": "Calls of that name failed so often in a row that they are refused for a while.",
-    "circuit.closed": "A trial call went well, and calls of that name pass again.",
-    "circuit.hook_failed": "A service's own hook for changes of circuits raised; the change stands.",
-    "error.handled": "The client was handed an exception; the line carries the event's id.",
-    "transport.connected": "The client reached the broker or the intake after it had been away.",
-    "transport.lost": "The client cannot publish to the broker or the intake; it tries again after a wait.",
-    "settings.refused": "A FAULTWIRE_ variable of the client cannot be used, and nothing is published.",
-    "processor.failed": "A processor of the service raised; the event went on without it.",
-    "scope.unreadable": "What a host says of the running request could not be read; the event goes without.",
-    "publisher.failed": "The client's publisher met a mistake of its own and starts again.",
-    "report.failed": "The client could not keep or say how far it has counted; it tries again later.",
-    "event.lost": "The client dropped events; the line says how many and why.",
-    "log.lost": "Lines came faster than the log's file could be written; the line says how many are missing.",
-    "event.set_aside": "Events in the spool were refused five times; they stay on disk and hold up nobody.",
-    "spool.opened": "The client made its file on disk; the line carries SQLite's version.",
-    "spool.unavailable": "The spool's disk or directory cannot be used; events wait in memory.",
-    "spool.available": "The spool can be written again.",
-    "spool.salvaged": "A damaged spool was put aside; the line says how many events came back.",
-    "spool.not_adopted": "A file that a dead process left cannot be read now; it is tried again later.",
-    "spool.failed": "The spool's thread met a mistake of its own and goes on.",
-}
-"""Every log event of the worker and the client, with a sentence each."""
 
 _LIBRARIES: Final = {
     "aio_pika": logging.ERROR,
@@ -79,7 +22,6 @@ _LIBRARIES: Final = {
     "alembic": logging.WARNING,
 }
 
-_UNSCRUBBED: Final = frozenset(("exc_info", "stack_info", "_record", "_from_structlog"))
 # A log is the host's own: people's addresses may stand there.
 _SCRUBBER: Final = Scrubber(send_default_pii=True)
 
@@ -164,16 +106,7 @@ def configure_logging(
         before[1].detach(logger)
     _pipes[name] = settings, pipe
     pipe.attach(logger, level=lowest)
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            structlog.stdlib.PositionalArgumentsFormatter(),
-            structlog.processors.StackInfoRenderer(),
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-    )
+    _send_structlog_to_the_standard_library()
     return pipe
 
 
@@ -207,41 +140,18 @@ def _level(level: int | str) -> int:
 
 
 def configure_process_logging(*, level: str = "INFO", log_format: LogFormat = "auto") -> None:
-    """Send every log record of this process to stderr, one line each, without secrets.
+    """Send every log record of this process to stderr, without secrets.
+
+    A line reads as ``configure_logging`` writes it: ``time [LEVEL] logger: message`` for people, and for
+    machines a JSON document with ``timestamp level logger message`` and what was bound.
 
     Args:
         level: of the root logger, by name.
         log_format: ``console`` for people, ``json`` for machines, ``auto`` by whether stderr is a terminal.
     """
-    terminal = sys.stderr.isatty()
-    as_json = log_format == "json" or (log_format == "auto" and not terminal)
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.ExtraAdder(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
-    )
+    _send_structlog_to_the_standard_library()
     handler = logging.StreamHandler()
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *_renderers(as_json, colors=terminal),
-            ],
-        )
-    )
+    handler.setFormatter(_formatter(log_format, sys.stderr))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -250,36 +160,21 @@ def configure_process_logging(*, level: str = "INFO", log_format: LogFormat = "a
         logging.getLogger(library).setLevel(threshold)
 
 
-def _renderers(as_json: bool, *, colors: bool) -> list[structlog.typing.Processor]:
-    # Local variables never enter a log line: structlog prints them unless told otherwise.
+def _formatter(log_format: LogFormat, stream: TextIO) -> logging.Formatter:
+    as_json = log_format == "json" or (log_format == "auto" and not stream.isatty())
     if as_json:
-        transformer = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-        return [
-            structlog.processors.ExceptionRenderer(transformer),
-            _scrub,
-            structlog.processors.JSONRenderer(default=_text),
-        ]
-    return [
-        _scrub,
-        _escape_controls,
-        structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=_write_trace),
-    ]
+        return JsonFormatter(scrubber=_SCRUBBER)
+    return ConsoleFormatter(color=wants_color(stream, os.environ), scrubber=_SCRUBBER)
 
 
-def _scrub(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Take secrets out of what is about to be rendered."""
-    kept = {key: value for key, value in event.items() if key in _UNSCRUBBED}
-    return kept | _SCRUBBER.scrub_mapping({key: event[key] for key in event if key not in kept})
-
-
-def _write_trace(stream: TextIO, exc_info: structlog.typing.ExcInfo) -> None:
-    stream.write("\n" + "".join(_SCRUBBER.scrub_trace(traceback.format_exception(*exc_info))).rstrip("\n"))
-
-
-def _escape_controls(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Keep a line a line and a terminal safe: what is logged may be an attacker's text."""
-    return {key: printable(value) if isinstance(value, str) else value for key, value in event.items()}
-
-
-def _text(value: object) -> str:
-    return str(value)
+def _send_structlog_to_the_standard_library() -> None:
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            structlog.processors.StackInfoRenderer(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )

@@ -1,6 +1,7 @@
 """No secret in a log: in a message, in what was bound, in an exception; of a service and of the worker."""
 
 import io
+import json
 import logging
 import subprocess
 import sys
@@ -19,11 +20,12 @@ import structlog
 from faultwire_shared.logging.logs import configure_process_logging, get_logger
 configure_process_logging(log_format=sys.argv[1])
 secret = sys.argv[2]
-get_logger("x").info("token=" + secret, password=secret, headers={"Cookie": secret}, order=17)
+get_logger("x").info("token=" + secret, password=secret, headers={"Cookie": secret}, order=17,
+                     ip="203.0.113.9")
 try:
     raise ValueError(f"postgres://u:{secret}@db") from RuntimeError(f"token={secret}")
 except ValueError:
-    logging.getLogger("y").exception("password: %s", secret, extra={"api_key": secret, "ip": "203.0.113.9"})
+    logging.getLogger("y").exception("password: %s", secret, extra={"api_key": secret})
 """
 
 
@@ -78,3 +80,15 @@ def test_the_workers_log_holds_no_secret(log_format: str) -> None:
     assert written.stderr.count("[scrubbed]") >= 6
     for kept in ("203.0.113.9", "17", "ValueError"):
         assert kept in written.stderr
+
+
+def test_a_worker_and_a_service_write_one_shape_of_json(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WORKER, "json", CANARY]
+    written = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    with configure_logging("shape", tmp_path / "shape.log", file_level="INFO", stream=io.StringIO()):
+        structlog.get_logger("shape").info("x", order=17)
+    served = json.loads((tmp_path / "shape.log").read_text())
+    for line in map(json.loads, written.stderr.splitlines()):
+        assert list(line)[:4] == list(served)[:4] == ["timestamp", "level", "logger", "message"]
+    first = json.loads(written.stderr.splitlines()[0])
+    assert (first["level"], first["logger"], first["order"]) == ("INFO", "x", 17)

@@ -7,7 +7,7 @@ from tests.notification import notification, notified
 from faultwire_consumer.notify.sender import Sent
 from faultwire_consumer.notify.senders import log
 from faultwire_shared.event import ErrorSeverity
-from faultwire_shared.logging.logs import LOG_EVENTS
+from faultwire_shared.logging.log_events import LOG_EVENTS
 
 
 @pytest.mark.parametrize(
