@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Final
 import msgspec
 
 from faultwire_shared.event import Category, ErrorSeverity
+from faultwire_shared.memo import Memo
 
 
 class Classification(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,8 +140,7 @@ class InternalError(CategorizedError):
 
 
 _REGISTRY: dict[str, Classification] = {}
-_known: dict[type[BaseException], Classification] = {}
-_KNOWN_MAXIMUM: Final = 4096
+_known: Memo[type[BaseException], Classification] = Memo()
 
 DEFAULTS: Final[Mapping[Category, Classification]] = {
     error.category: Classification(
@@ -185,8 +185,6 @@ def classify(error: BaseException) -> Classification:
         )
     known = _known.get(type(error))
     if known is None:
-        if len(_known) >= _KNOWN_MAXIMUM:
-            _known.clear()
         known = _known[type(error)] = _look_up(type(error))
     return known
 

@@ -84,7 +84,7 @@ async def test_line_27_a_nul_anywhere_and_a_severity_unheard_of_are_no_poison(
     async with publishing(broker.url) as publisher, running(database_url, broker.url) as bench:
         await publisher.publish(*odd)
         await publisher.publish_body(wire_body(id="a\x00b"))
-        publisher.ledger.append(Entry("ab", "confirmed"))
+        publisher.ledger.append(Entry("a\ufffdb", "confirmed"))
         await bench.wait_for(len(odd))
         await bench.wait_for_dead_letters(1)
     found = await assert_nothing_lost(publisher.ledger, database_url=database_url, broker_url=broker.url)

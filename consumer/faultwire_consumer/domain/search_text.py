@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from faultwire_shared.event import Scalar
+from faultwire_shared.text import storable
 
 SEARCH_CHARACTERS: Final = 4096
 """Of an incident's text. A trigram index grows with it, and what comes after that many tells little."""
@@ -23,8 +24,7 @@ def search_text(texts: Iterable[str], tags: Mapping[str, Scalar]) -> str:
     """
     lines = [*texts, *(f"{key}:{_written(value)}" for key, value in tags.items())]
     folded = fold("\n".join(line for line in lines if line))
-    # NUL is a character that PostgreSQL's text cannot hold, and where SQLite's tokenizer stops.
-    return folded.replace("\x00", "\ufffd")[:SEARCH_CHARACTERS]
+    return storable(folded)[:SEARCH_CHARACTERS]
 
 
 def _written(value: Scalar) -> str:

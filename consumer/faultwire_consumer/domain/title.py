@@ -3,6 +3,7 @@
 from typing import Final
 
 from faultwire_consumer.domain.fingerprint import Grouping, identifying_frames
+from faultwire_shared.text import storable
 
 TITLE_CHARACTERS: Final = 200
 CULPRIT_CHARACTERS: Final = 200
@@ -26,5 +27,4 @@ def culprit_of(grouping: Grouping) -> str:
 
 
 def _one_line(text: str) -> str:
-    # NUL is a character that PostgreSQL's text cannot hold.
-    return text.strip().partition("\n")[0].replace("\x00", "�").strip()[:TITLE_CHARACTERS]
+    return storable(text.strip().partition("\n")[0]).strip()[:TITLE_CHARACTERS]

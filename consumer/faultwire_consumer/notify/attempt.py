@@ -81,7 +81,7 @@ class Attempter:
             number=claimed.number,
             token=claimed.token,
             ended_at=now,
-            outcome=type(outcome).__name__.lower(),
+            outcome=outcome.name.value,
             reason=failed.reason.value if failed else None,
             detail=failed.detail if failed else "",
             state=state,

@@ -1,7 +1,7 @@
 """What the dispatcher asks of a sender: one attempt, and its outcome as a value."""
 
 from enum import StrEnum
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from msgspec import Struct
 
@@ -35,12 +35,24 @@ class SendReason(StrEnum):
     """The address or the notification cannot be put into a request."""
 
 
+class OutcomeName(StrEnum):
+    """An attempt's outcome as history and metrics spell it, whatever the classes are called."""
+
+    SENT = "sent"
+    TRANSIENT = "transient"
+    PERMANENT = "permanent"
+
+
 class Sent(Struct, frozen=True):
     """The receiver has it."""
+
+    name: ClassVar[OutcomeName] = OutcomeName.SENT
 
 
 class Transient(Struct, frozen=True):
     """It did not work now; the same notification is worth another attempt."""
+
+    name: ClassVar[OutcomeName] = OutcomeName.TRANSIENT
 
     reason: SendReason
     detail: str = ""
@@ -51,6 +63,8 @@ class Transient(Struct, frozen=True):
 
 class Permanent(Struct, frozen=True):
     """It will not work, however often it is tried: give up and tell an operator."""
+
+    name: ClassVar[OutcomeName] = OutcomeName.PERMANENT
 
     reason: SendReason
     detail: str = ""

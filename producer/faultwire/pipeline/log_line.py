@@ -4,19 +4,14 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from faultwire.capture.chain import causes_of, is_exception, is_group
-from faultwire_shared.event import Category, ErrorSeverity, Event
+from faultwire_shared.event import Category, Event
+from faultwire_shared.logging.level import LEVELS
 from faultwire_shared.text import printable
 
 if TYPE_CHECKING:
     # Its patterns take 20 ms to compile: the first manager pays for them, not `import faultwire`.
     from faultwire_shared.scrub import Scrubber
 
-LEVELS: Final = {
-    ErrorSeverity.LOW: logging.INFO,
-    ErrorSeverity.MEDIUM: logging.WARNING,
-    ErrorSeverity.HIGH: logging.ERROR,
-    ErrorSeverity.CRITICAL: logging.CRITICAL,
-}
 _ATTEMPT_CHARACTERS: Final = 200
 _TRACED: Final = 1_000
 """Exceptions in one trace, and notes of each, at most; a line about more goes without."""

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from faultwire_shared.event import NAME_CHARACTERS
+from faultwire_shared.memo import Memo
 
 _ANYWHERE: Final = (
     "password", "passwd", "passphrase", "passcode", "passwort", "kennwort", "motdepasse", "contrasena",
@@ -57,7 +58,6 @@ _PERSONAL: Final = frozenset(
 )  # fmt: skip
 """Where a person's address on the network stands; kept where ``send_default_pii`` says so."""
 
-_KNOWN_MAXIMUM: Final = 4096
 _WORD: Final = re.compile(r"[A-Z]{2,100}(?![a-z])|[A-Z]?[a-z]{1,100}|[A-Z]")
 _BEFORE_LAST: Final = re.compile(r".*[.\[:/]", re.DOTALL)
 """Of a path like ``user.auth`` or ``user[auth]``, what stands before the last name."""
@@ -79,15 +79,13 @@ class KeyRules:
         self._deny = frozenset(_letters(key) for key in deny) - {""}
         self._allow = frozenset(_letters(key) for key in allow)
         self._personal = frozenset() if send_default_pii else _PERSONAL
-        self._known: dict[str, bool] = {}
+        self._known: Memo[str, bool] = Memo()
 
     def is_denied(self, key: str) -> bool:
         """Whether what stands under this name is a secret."""
         known = self._known.get(key)
         if known is None:
             known = self._judge(key[-NAME_CHARACTERS:])
-            if len(self._known) >= _KNOWN_MAXIMUM:
-                self._known.clear()
             if len(key) <= NAME_CHARACTERS:
                 self._known[key] = known
         return known

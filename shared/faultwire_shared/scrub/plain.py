@@ -10,11 +10,11 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from faultwire_shared.event import DEPTH, STRING_CHARACTERS, Event, ExceptionInfo, Frame
+from faultwire_shared.memo import Memo
 from faultwire_shared.scrub.pair import VALUES
 from faultwire_shared.scrub.tree import Tree, is_plain
 from faultwire_shared.scrub.value import CARD_LEAST
 
-_CACHED_MAXIMUM: Final = 4096
 _DEPTH: Final = DEPTH
 
 
@@ -23,10 +23,10 @@ class PlainCheck:
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
-        self._frames: dict[int, tuple[Frame, Frame]] = {}
-        self._stacks: dict[int, list[Frame]] = {}
-        self._plain_keys: set[str] = set()
-        self._plain_names: set[tuple[str | None, ...]] = set()
+        self._frames: Memo[int, tuple[Frame, Frame]] = Memo()
+        self._stacks: Memo[int, list[Frame]] = Memo()
+        self._plain_keys: Memo[str, None] = Memo()
+        self._plain_names: Memo[tuple[str | None, ...], None] = Memo()
 
     def is_plain(self, event: Event) -> bool:
         """Whether there is nothing to take out; that a text looks suspect is answered with no."""
@@ -116,26 +116,20 @@ class PlainCheck:
     def _learn_stack(self, frames: list[Frame]) -> bool:
         if any(self.frame(each) is not each for each in frames):
             return False
-        if len(self._stacks) >= _CACHED_MAXIMUM:
-            self._stacks.clear()
         self._stacks[id(frames[-1])] = list(frames)
         return True
 
     def _learn_names(self, names: tuple[str | None, ...]) -> bool:
         if any(name is not None and self._tree.text(name) is not name for name in names):
             return False
-        if len(self._plain_names) >= _CACHED_MAXIMUM:
-            self._plain_names.clear()
-        self._plain_names.add(names)
+        self._plain_names[names] = None
         return True
 
     def _learn_key(self, key: str, mapping: dict[str, Any]) -> bool:
         if not self._tree.is_plain_key(key, mapping):
             return False
         if key.lower() not in VALUES:
-            if len(self._plain_keys) >= _CACHED_MAXIMUM:
-                self._plain_keys.clear()
-            self._plain_keys.add(key)
+            self._plain_keys[key] = None
         return True
 
     def frame(self, frame: Frame) -> Frame:
@@ -151,8 +145,7 @@ class PlainCheck:
             qualname=text(frame.qualname),
             context=self._tree.parts(frame.context, self._tree.source),
         )
-        if len(self._frames) >= _CACHED_MAXIMUM:
-            self._frames.clear()
+        kept = frame if found == frame else found
         # The frame itself is held, so that its identity cannot come back as another's.
-        self._frames[id(frame)] = frame, frame if found == frame else found
-        return self._frames[id(frame)][1]
+        self._frames[id(frame)] = frame, kept
+        return kept

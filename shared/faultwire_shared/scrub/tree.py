@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from faultwire_shared.event import STRING_CHARACTERS
+from faultwire_shared.memo import Memo
 from faultwire_shared.scrub.key import KeyRules
 from faultwire_shared.scrub.pair import LABELS, PAIR_SIGNS, VALUES, scrub_pairs
 from faultwire_shared.scrub.value import (
@@ -22,7 +23,6 @@ DEPTH: Final = 60
 """Deeper than any event of ours; what a stranger nests deeper is not read, and so not kept."""
 _CARD_MOST: Final = 10**19
 _PLAIN_KINDS: Final = (int, float, bool, type(None))
-_KEYS_MAXIMUM: Final = 4096
 _CUT_DIGITS: Final = re.compile(r"[2-6](?:[ -]?[0-9]){6,17}\Z")
 _NAME: Final = re.compile(r"b?[\"']?([\w.\-\[\]$@]{1,100})[\"']?")
 _CUT_CHARACTERS: Final = 30
@@ -43,7 +43,7 @@ class Tree:
 
     def __init__(self, rules: KeyRules) -> None:
         self._is_denied = rules.is_denied
-        self._keys: dict[str, str] = {}
+        self._keys: Memo[str, str] = Memo()
 
     def text(self, text: object) -> str:
         """A text without its secrets."""
@@ -122,8 +122,6 @@ class Tree:
         shown = self._keys.get(key)
         if shown is None:
             shown = self.text(key)
-            if len(self._keys) >= _KEYS_MAXIMUM:
-                self._keys.clear()
             self._keys[key] = shown
         return shown
 

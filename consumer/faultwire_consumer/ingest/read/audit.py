@@ -10,6 +10,7 @@ from faultwire_consumer.ingest.read.delivery import IMPORT
 from faultwire_consumer.ingest.read.narrow import number_in
 from faultwire_consumer.store.audit.producers import Heard
 from faultwire_shared.codec import Undecodable, split
+from faultwire_shared.text import storable
 
 
 def heard_in(candidates: Iterable[Candidate]) -> dict[str, Heard]:
@@ -57,14 +58,10 @@ def _members(body: bytes) -> list[Raw]:
 
 def _take_report(heard: dict[str, Heard], candidate: Reported) -> None:
     report = candidate.report
-    one = heard.setdefault(_clean(report.producer_id), Heard(service=_clean(report.service)))
-    one.host = _clean(report.host)
+    one = heard.setdefault(storable(report.producer_id), Heard(service=storable(report.service)))
+    one.host = storable(report.host)
     one.reported_at = candidate.received_at
     one.started_at = report.started_at
     one.spool_depth = report.spool_depth
     one.last_sequence = max(one.last_sequence, report.last_sequence)
-    one.lost += [Lost(_clean(lost.reason), lost.count, lost.first, lost.last) for lost in report.lost]
-
-
-def _clean(text: str) -> str:
-    return text.replace("\x00", "\ufffd")
+    one.lost += [Lost(storable(lost.reason), lost.count, lost.first, lost.last) for lost in report.lost]

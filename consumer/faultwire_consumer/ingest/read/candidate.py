@@ -23,6 +23,7 @@ from faultwire_shared.event_id import day_of
 from faultwire_shared.failpoint import failpoint
 from faultwire_shared.producer_report import ProducerReport
 from faultwire_shared.taxonomy import DEFAULTS
+from faultwire_shared.text import storable
 
 CLOCK_AHEAD: Final = timedelta(minutes=5)
 """How far a producer's clock may be ahead; what is further is clamped (the body keeps the original)."""
@@ -69,7 +70,7 @@ class Readable(Struct, frozen=True):
             parts_json=msgspec.json.encode(fingerprint.parts).decode(),
             service=self.row.service,
             title=self.grouped.title,
-            culprit=_clean(self.grouped.culprit),
+            culprit=storable(self.grouped.culprit),
             severity=self.row.severity,
             category=self.category,
             code=self.code,
@@ -173,15 +174,15 @@ def _readable(
         occurred_at=_clamped(event.occurred_at, received_at),
         received_at=received_at,
         severity=severity,
-        service=_clean(event.service),
-        environment=_clean(event.environment),
-        release=None if event.release is None else _clean(event.release),
+        service=storable(event.service),
+        environment=storable(event.environment),
+        release=None if event.release is None else storable(event.release),
         count=event.count,
-        producer_id=None if event.producer_id is None else _clean(event.producer_id),
+        producer_id=None if event.producer_id is None else storable(event.producer_id),
         sequence=event.sequence,
         doc=body,
     )
-    code = _clean(event.code) or DEFAULTS[event.category].code
+    code = storable(event.code) or DEFAULTS[event.category].code
     raised = event.exceptions[0].type if event.exceptions else ""
     return Readable(row, grouped, event.category.value, code, raised, event.tags, event.host, delivery)
 
@@ -193,8 +194,3 @@ def _clamped(occurred_at: datetime, received_at: datetime) -> datetime:
         detail = "outside the calendar in UTC"
         raise Undecodable(UndecodableReason.INVALID, detail, "$.occurred_at") from None
     return received_at if moment > received_at + CLOCK_AHEAD else moment
-
-
-def _clean(text: str) -> str:
-    # NUL is legal in JSON and in no column of PostgreSQL's.
-    return text.replace("\x00", "�") if "\x00" in text else text

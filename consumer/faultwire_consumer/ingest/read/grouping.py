@@ -18,6 +18,7 @@ from faultwire_consumer.domain.fingerprint import (
     compute,
 )
 from faultwire_consumer.domain.title import culprit_of, title_of
+from faultwire_consumer.ingest.read.byte_memo import ByteMemo
 from faultwire_consumer.ingest.read.narrow import NarrowEvent, NarrowException
 from faultwire_shared.codec import Undecodable, read
 from faultwire_shared.detail import detail_in_text
@@ -42,9 +43,7 @@ class Grouper:
     """Fingerprints events; remembers the stacks it has seen, within a budget of bytes."""
 
     def __init__(self, cache_bytes: int = CACHE_BYTES) -> None:
-        self._cache: dict[tuple[Any, ...], Grouped] = {}
-        self._budget = cache_bytes
-        self._used = 0
+        self._cache: ByteMemo[tuple[Any, ...], Grouped] = ByteMemo(cache_bytes, _size)
 
     def group(self, event: NarrowEvent) -> Grouped:
         """The fingerprint of an event.
@@ -58,16 +57,8 @@ class Grouper:
         known = self._cache.get(key)
         if known is None:
             known = _group(event)
-            self._remember(key, known)
+            self._cache.put(key, known)
         return known
-
-    def _remember(self, key: tuple[Any, ...], grouped: Grouped) -> None:
-        self._cache[key] = grouped
-        self._used += _size(key)
-        while self._used > self._budget:
-            oldest = next(iter(self._cache))
-            del self._cache[oldest]
-            self._used -= _size(oldest)
 
 
 def values_in(event: NarrowEvent) -> Iterator[str]:
@@ -99,7 +90,7 @@ def _key(event: NarrowEvent) -> tuple[Any, ...] | None:
     return tuple(parts)
 
 
-def _size(key: tuple[Any, ...]) -> int:
+def _size(key: tuple[Any, ...], _: Grouped) -> int:
     return 500 + sum(len(part) for part in key if part is not None)
 
 

@@ -13,6 +13,7 @@ from msgspec import Meta, Raw, Struct, field
 from faultwire_shared.codec import Undecodable, UndecodableReason, check_version, read
 from faultwire_shared.event import COUNT_MAXIMUM, NAME_CHARACTERS, Category, Name, Scalar, Sdk, Timestamp
 from faultwire_shared.event_id import day_of
+from faultwire_shared.text import storable
 
 ShortText = Annotated[str, Meta(max_length=NAME_CHARACTERS)]
 BIGINT_MAXIMUM: Final = 2**63 - 1
@@ -137,7 +138,7 @@ def number_in(raw: bytes) -> tuple[str, str, int] | None:
         return None
     if not found.producer_id or found.sequence is None:
         return None
-    return found.producer_id.replace("\x00", ""), found.service.replace("\x00", ""), found.sequence
+    return storable(found.producer_id), storable(found.service), found.sequence
 
 
 def event_id_in(raw: bytes) -> str | None:
@@ -146,4 +147,4 @@ def event_id_in(raw: bytes) -> str | None:
         found = _identity.decode(raw).id
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return found[:NAME_CHARACTERS].replace("\x00", "") if isinstance(found, str) else None
+    return storable(found[:NAME_CHARACTERS]) if isinstance(found, str) else None

@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
+from faultwire_consumer.ingest.read.byte_memo import ByteMemo
 from faultwire_shared.codec import read
 from faultwire_shared.event import MESSAGE_BYTES
 from faultwire_shared.scrub import Scrubber
@@ -26,9 +27,7 @@ class BodyScrubber:
 
     def __init__(self, cache_bytes: int = CACHE_BYTES) -> None:
         self._scrubber = Scrubber()
-        self._stacks: dict[bytes, Raw] = {}
-        self._budget = cache_bytes
-        self._used = 0
+        self._stacks: ByteMemo[bytes, Raw] = ByteMemo(cache_bytes, _size)
 
     def scrub_event(self, body: bytes) -> bytes:
         """An event's JSON without its secrets, marked as scrubbed.
@@ -90,15 +89,8 @@ class BodyScrubber:
         known = self._stacks.get(raw)
         if known is None:
             known = Raw(_encoder.encode(self._scrubber.scrub_frames(read(_anything, raw))))
-            self._remember(raw, known)
+            self._stacks.put(raw, known)
         return known
-
-    def _remember(self, raw: bytes, scrubbed: Raw) -> None:
-        self._stacks[raw] = scrubbed
-        self._used += _size(raw, scrubbed)
-        while self._used > self._budget:
-            oldest = next(iter(self._stacks))
-            self._used -= _size(oldest, self._stacks.pop(oldest))
 
 
 def _size(raw: bytes, scrubbed: Raw) -> int:

@@ -23,6 +23,7 @@ from faultwire_consumer.store.audit.producers import record_heard
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.dead_letters.record import NewDeadLetter, record_dead_letters
 from faultwire_shared.logging.logs import get_logger
+from faultwire_shared.text import storable
 from faultwire_shared.topology import DEAD, DELIVERY_LIMIT
 
 DEAD_LANE: Final = "dead"
@@ -151,4 +152,4 @@ def _death(delivery: Delivery) -> Death:
 def _text(value: object) -> str:
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
-    return value[:_TEXT_CHARACTERS].replace("\x00", "\ufffd") if isinstance(value, str) else ""
+    return storable(value[:_TEXT_CHARACTERS]) if isinstance(value, str) else ""

@@ -1,22 +1,14 @@
 """To the worker's own log: one structured line, for those who already watch it."""
 
-import logging
 from typing import Final
 
 from faultwire_consumer.notify.message import message_of
 from faultwire_consumer.notify.notification import Notification
 from faultwire_consumer.notify.sender import Outcome, Sent
-from faultwire_shared.event import ErrorSeverity
+from faultwire_shared.logging.level import LEVELS
 from faultwire_shared.logging.logs import get_logger
 
 INCIDENTS_SHOWN: Final = 20
-
-_LEVELS: Final = {
-    ErrorSeverity.LOW: logging.INFO,
-    ErrorSeverity.MEDIUM: logging.WARNING,
-    ErrorSeverity.HIGH: logging.ERROR,
-    ErrorSeverity.CRITICAL: logging.CRITICAL,
-}
 
 log = get_logger(__name__)
 
@@ -31,7 +23,7 @@ class LogSender:
         """Write the line; it cannot fail where logging does not."""
         shown = notification.incidents[:INCIDENTS_SHOWN]
         log.log(
-            _LEVELS[notification.severity],
+            LEVELS[notification.severity],
             "notification.logged",
             idempotency_key=notification.idempotency_key,
             kind=notification.kind,

@@ -14,6 +14,7 @@ from faultwire_consumer.store.contract.dialect import INSERT
 from faultwire_consumer.store.contract.store import Transaction
 from faultwire_consumer.store.schema.events import dead_letter_history, dead_letters
 from faultwire_shared.event import MESSAGE_BYTES
+from faultwire_shared.text import storable
 
 DETAIL_CHARACTERS: Final = 1000
 
@@ -113,7 +114,7 @@ async def change_letter(tx: Transaction, change: LetterChange) -> None:
             at=change.at,
             actor=change.actor,
             reason=change.reason.value,
-            detail=_clean(change.detail)[:DETAIL_CHARACTERS],
+            detail=storable(change.detail)[:DETAIL_CHARACTERS],
             before=change.before.value,
             after=change.after.value,
         )
@@ -124,18 +125,14 @@ def _row(digest: bytes, letter: NewDeadLetter) -> dict[str, Any]:
     return {
         "digest": digest,
         "reason": letter.reason,
-        "detail": _clean(letter.detail)[:DETAIL_CHARACTERS],
+        "detail": storable(letter.detail)[:DETAIL_CHARACTERS],
         "first_seen_at": letter.at,
         "last_seen_at": letter.at,
         "attempts": letter.attempts,
         "event_id": letter.event_id,
         "origin": letter.origin,
-        "message_type": None if letter.message_type is None else _clean(letter.message_type)[:100],
+        "message_type": None if letter.message_type is None else storable(letter.message_type)[:100],
         "size": len(letter.body),
         "body": letter.body[:MESSAGE_BYTES],
         "status": LetterStatus.WAITING.value,
     }
-
-
-def _clean(text: str) -> str:
-    return text.replace("\x00", "�")
