@@ -12,8 +12,8 @@ from faultwire_consumer.store.contract.store import (
     Counted,
     EventRow,
     NewFingerprint,
+    Place,
     RowsRejectedError,
-    Sighting,
     Store,
     StoreBusyError,
     StoreUnavailableError,
@@ -48,7 +48,7 @@ class BreakableStore:
         self._check()
         return await self._store.read(statement)
 
-    async def register(self, fingerprints: Sequence[NewFingerprint], sightings: Sequence[Sighting]) -> None:
+    async def register(self, fingerprints: Sequence[NewFingerprint], sightings: Sequence[Place]) -> None:
         self._check()
         await self._store.register(fingerprints, sightings)
 

@@ -5,18 +5,18 @@ from datetime import datetime
 from typing import Final
 
 from faultwire_consumer.domain.dead_letter import (
-    Attempt,
-    LetterReason,
-    LetterStatus,
+    DeadLetterChangeReason,
+    DeadLetterStatus,
+    ReplayOutcome,
     discard_refused,
     replay_refused,
 )
 from faultwire_consumer.domain.incident import NotPossible, Verb, decide
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.dead_letters.queries import DeadLetterBody, get_dead_letter
-from faultwire_consumer.store.dead_letters.record import LetterChange, change_letter, load_letter_status
+from faultwire_consumer.store.dead_letters.record import DeadLetterChange, change_letter, load_letter_status
 from faultwire_consumer.store.events.incidents import Incident, get_incident
-from faultwire_consumer.store.events.transition import apply_transitions, load_standing
+from faultwire_consumer.store.events.transition import apply_transitions, load_incident_state
 from faultwire_shared.taxonomy import ConflictError, NotFoundError
 
 ID_PREFIX: Final = "INC-"
@@ -57,7 +57,7 @@ async def change_status(store: Store, incident_id: int, verb: Verb, *, actor: st
         IncidentConflictError: its status does not allow the verb; the text says what would.
     """
     async with store.write() as tx:
-        standing = await load_standing(tx, incident_id)
+        standing = await load_incident_state(tx, incident_id)
         if standing is None:
             raise unknown_incident(incident_id)
         decision = decide(
@@ -96,12 +96,12 @@ def unknown_incident(incident_id: int | str) -> IncidentNotFoundError:
 async def replay_dead_letter(
     store: Store,
     letter_id: int,
-    ingest: Callable[[DeadLetterBody], Awaitable[Attempt]],
+    ingest: Callable[[DeadLetterBody], Awaitable[ReplayOutcome]],
     *,
     actor: str,
     now: Callable[[], datetime],
     why: str = "",
-) -> Attempt | None:
+) -> ReplayOutcome | None:
     """Put a dead letter through ingest again, then mark it; None where it was replayed before.
 
     Two transactions, the events' first: a replay that dies in between, or is asked for twice at
@@ -113,22 +113,24 @@ async def replay_dead_letter(
         StoreUnavailableError: the store did not take it now; nothing was marked.
     """
     letter = await load_dead_letter(store, letter_id)
-    if letter.status is LetterStatus.REPLAYED:
+    if letter.status is DeadLetterStatus.REPLAYED:
         return None
     check_replay(letter)
     attempt = await ingest(letter)
     async with store.write() as tx:
         status = await load_letter_status(tx, letter_id)
-        if status is None or status is LetterStatus.REPLAYED:
+        if status is None or status is DeadLetterStatus.REPLAYED:
             return attempt
-        change = LetterChange(
+        change = DeadLetterChange(
             letter_id=letter_id,
             at=now(),
             actor=actor,
-            reason=LetterReason.REPLAYED if attempt.is_kept else LetterReason.REPLAY_FAILED,
+            reason=DeadLetterChangeReason.REPLAYED
+            if attempt.is_kept
+            else DeadLetterChangeReason.REPLAY_FAILED,
             detail="; ".join(text for text in (why, attempt.detail) if text),
             before=status,
-            after=LetterStatus.REPLAYED if attempt.is_kept else status,
+            after=DeadLetterStatus.REPLAYED if attempt.is_kept else status,
         )
         await change_letter(tx, change)
     return attempt
@@ -147,17 +149,17 @@ async def discard_dead_letter(
         status = await load_letter_status(tx, letter_id)
         if status is None:
             raise unknown_dead_letter(letter_id)
-        if status is LetterStatus.DISCARDED:
+        if status is DeadLetterStatus.DISCARDED:
             return False
         check_discard(letter_id, status)
-        change = LetterChange(
+        change = DeadLetterChange(
             letter_id=letter_id,
             at=now,
             actor=actor,
-            reason=LetterReason.DISCARDED,
+            reason=DeadLetterChangeReason.DISCARDED,
             detail=why,
             before=status,
-            after=LetterStatus.DISCARDED,
+            after=DeadLetterStatus.DISCARDED,
         )
         await change_letter(tx, change)
     return True
@@ -174,7 +176,7 @@ def check_replay(letter: DeadLetterBody) -> None:
         raise DeadLetterConflictError(f"dead letter {letter.id}: {refused}")
 
 
-def check_discard(letter_id: int, status: LetterStatus) -> None:
+def check_discard(letter_id: int, status: DeadLetterStatus) -> None:
     """See that a dead letter can be discarded.
 
     Raises:

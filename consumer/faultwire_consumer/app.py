@@ -24,8 +24,8 @@ from faultwire_consumer.ingest.receive.http import Intake, IntakeReceiver, stori
 from faultwire_consumer.ingest.receive.http_to_broker import publishing_intake
 from faultwire_consumer.ingest.receive.lane import LaneLoop
 from faultwire_consumer.ingest.receive.outage import OutageReason
-from faultwire_consumer.ingest.receive.precedence import Precedence
-from faultwire_consumer.ingest.receive.receiver import Receiver
+from faultwire_consumer.ingest.receive.priority import LanePriority
+from faultwire_consumer.ingest.receive.receiver import LaneReceiver
 from faultwire_consumer.ingest.rules.evaluation import Evaluator
 from faultwire_consumer.maintenance import partitions, retention
 from faultwire_consumer.maintenance.gaps import ORIGIN, GapWatch
@@ -180,12 +180,12 @@ async def _work(config: WorkerConfig, store: Store, stop: asyncio.Event, notifyi
 
 
 def _lane_loops(
-    receivers: Sequence[Receiver], pipeline: Pipeline, store: Store, metrics: Metrics
+    receivers: Sequence[LaneReceiver], pipeline: Pipeline, store: Store, metrics: Metrics
 ) -> list[LaneLoop]:
     dead = DeadQueue(store, metrics=metrics, clock=_now)
-    precedence = Precedence()
+    priority = LanePriority()
     return [
-        LaneLoop(one, dead if one.lane == DEAD_LANE else pipeline, metrics=metrics, precedence=precedence)
+        LaneLoop(one, dead if one.lane == DEAD_LANE else pipeline, metrics=metrics, priority=priority)
         for one in receivers
     ]
 
@@ -257,7 +257,7 @@ async def _stop_wanted(stop: asyncio.Event, tasks: Sequence[asyncio.Task[None]])
     waiting.cancel()
 
 
-async def _drain(receivers: Sequence[Receiver], lanes: Sequence[asyncio.Task[None]]) -> None:
+async def _drain(receivers: Sequence[LaneReceiver], lanes: Sequence[asyncio.Task[None]]) -> None:
     """Take nothing more in, settle what was taken, then let the connections go.
 
     What cannot be settled in time is left unacked: it is delivered again.
@@ -274,7 +274,7 @@ async def _drain(receivers: Sequence[Receiver], lanes: Sequence[asyncio.Task[Non
 @asynccontextmanager
 async def _intake(
     broker_url: str | None, metrics: Metrics
-) -> AsyncIterator[tuple[Sequence[Receiver], Intake]]:
+) -> AsyncIterator[tuple[Sequence[LaneReceiver], Intake]]:
     """Without a broker the intake is the receivers' door; with one it publishes like any client."""
     if broker_url is None:
         doors = [IntakeReceiver(lane, metrics=metrics) for lane in Lane]

@@ -14,7 +14,7 @@ from tests.acceptance.worker import WorkerProcess, command, running
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
 
-from faultwire_consumer.domain.keeping import BODIES_PER_INCIDENT
+from faultwire_consumer.domain.body_budget import BODIES_PER_INCIDENT
 
 GROWTH_MIB: Final = 32
 MILLION: Final = 1_000_000

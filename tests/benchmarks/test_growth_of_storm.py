@@ -10,7 +10,7 @@ from tests.benchmarks.flooding import flood
 from tests.benchmarks.report import report
 from tests.servers.postgresql import Servers
 
-from faultwire_consumer.domain.keeping import BODIES_PER_INCIDENT
+from faultwire_consumer.domain.body_budget import BODIES_PER_INCIDENT
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store
 from faultwire_consumer.store.migrations import migrate

@@ -16,8 +16,8 @@ from tests.contract.test_pipeline import assert_counts_agree, batch, count_of, d
 from tests.contract.test_store import NOW, fingerprint_of, new, record, row, sum_of
 from tests.factories import raised, wire_event
 
+from faultwire_consumer.domain.body_budget import BODIES_PER_INCIDENT, Body
 from faultwire_consumer.domain.incident import Status, Transition, Verb, decide
-from faultwire_consumer.domain.keeping import BODIES_PER_INCIDENT, Body
 from faultwire_consumer.domain.query import Key, any_of
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.metrics import Metrics
@@ -25,7 +25,7 @@ from faultwire_consumer.store.contract.store import Counted, EventRow, Store
 from faultwire_consumer.store.events import event as event_queries
 from faultwire_consumer.store.events.body import read_spent
 from faultwire_consumer.store.events.event_list import list_events
-from faultwire_consumer.store.events.transition import apply_transitions, load_standing
+from faultwire_consumer.store.events.transition import apply_transitions, load_incident_state
 from faultwire_consumer.store.schema.events import edge_bodies, events, fingerprints, history, incidents
 
 LIMIT = 10
@@ -182,7 +182,7 @@ async def test_the_last_event_is_found_though_the_batch_s_newest_was_stored_befo
 async def resolve(store: Store, clock: FixedClock) -> None:
     (known,) = await store.read(select(incidents.c.id))
     async with store.write() as tx:
-        standing = await load_standing(tx, known.id)
+        standing = await load_incident_state(tx, known.id)
         assert standing is not None
         made = decide(
             Verb.RESOLVE,

@@ -12,7 +12,7 @@ from tests.factories import wire_body, wire_event
 from tests.fakes import BreakableStore
 
 from faultwire_consumer import actions
-from faultwire_consumer.domain.dead_letter import Attempt, LetterStatus
+from faultwire_consumer.domain.dead_letter import DeadLetterStatus, ReplayOutcome
 from faultwire_consumer.domain.outcome import DeadLettered, Retry
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.read.delivery import read_delivery
@@ -22,7 +22,7 @@ from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
 from faultwire_consumer.store.dead_letters.queries import (
     DeadLetterBody,
-    LetterFilter,
+    DeadLetterFilter,
     get_dead_letter,
     list_dead_letters,
     list_letter_history,
@@ -56,7 +56,7 @@ async def drain(store: Store, clock: FixedClock, *deliveries: DeadDelivery) -> A
     return await DeadQueue(store, metrics=Metrics(), clock=clock).ingest(deliveries)
 
 
-async def replay(store: Store, clock: FixedClock, letter_id: int = 1, **fields: Any) -> Attempt | None:
+async def replay(store: Store, clock: FixedClock, letter_id: int = 1, **fields: Any) -> ReplayOutcome | None:
     ingest = fields.pop("ingest", None) or replayer(store, clock).replay
     return await actions.replay_dead_letter(store, letter_id, ingest, actor="ann", now=clock, **fields)
 
@@ -68,7 +68,7 @@ async def letter_of(store: Store, letter_id: int = 1) -> DeadLetterBody:
 
 
 async def waiting_ids(store: Store) -> list[int]:
-    return [letter.id for letter in (await list_dead_letters(store, LetterFilter(), limit=50)).rows]
+    return [letter.id for letter in (await list_dead_letters(store, DeadLetterFilter(), limit=50)).rows]
 
 
 async def reasons_of(store: Store, letter_id: int = 1) -> Sequence[str]:
@@ -97,7 +97,7 @@ async def test_what_the_broker_gave_up_is_kept_whole_with_its_queue(store: Store
         event["id"],
     )
     assert letter.detail == "faultwire.high gave it up (delivery_limit), routing key event.high.a.b"
-    assert (letter.attempts, letter.status) == (21, LetterStatus.WAITING)
+    assert (letter.attempts, letter.status) == (21, DeadLetterStatus.WAITING)
 
 
 async def test_a_dead_message_that_is_drained_again_changes_nothing(store: Store, clock: FixedClock) -> None:
@@ -108,7 +108,7 @@ async def test_a_dead_message_that_is_drained_again_changes_nothing(store: Store
     assert (await letter_of(store)).attempts == 21
     assert await replay(store, clock)
     await drain(store, clock, one)
-    assert (await letter_of(store)).status is LetterStatus.REPLAYED
+    assert (await letter_of(store)).status is DeadLetterStatus.REPLAYED
 
 
 async def test_a_dead_message_goes_back_while_the_store_is_away(store: Store, clock: FixedClock) -> None:
@@ -166,7 +166,7 @@ async def test_a_replay_that_dies_between_its_two_commits_is_finished_by_the_nex
 ) -> None:
     await drain(store, clock, dead(wire_body(now=clock())))
 
-    async def die_after(letter: DeadLetterBody) -> Attempt:
+    async def die_after(letter: DeadLetterBody) -> ReplayOutcome:
         await replayer(store, clock).replay(letter)
         raise KeyboardInterrupt
 

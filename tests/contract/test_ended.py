@@ -16,7 +16,7 @@ from faultwire_consumer.store.schema.events import (
     sequence_gaps,
 )
 from faultwire_consumer.store.schema.notify import digest_lines, outbox, outbox_attempts, outbox_stages
-from faultwire_consumer.store.upkeep.ended import delete_ended
+from faultwire_consumer.store.upkeep.delete_finished import delete_ended
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ from tests.clock import FixedClock
 from tests.contract.test_pipeline import assert_counts_agree, batch, count_of, do_not_wait, only
 from tests.factories import raised, wire_event
 
-from faultwire_consumer.domain.explosion import OVERFLOW_CODE
+from faultwire_consumer.domain.incident_limit import OVERFLOW_CODE
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract.store import Store

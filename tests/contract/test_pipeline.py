@@ -19,7 +19,7 @@ from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.read.delivery import Delivery, read_delivery
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract.store import Store
-from faultwire_consumer.store.events.transition import apply_transitions, load_standing
+from faultwire_consumer.store.events.transition import apply_transitions, load_incident_state
 from faultwire_consumer.store.schema.events import (
     dead_letters,
     events,
@@ -216,7 +216,7 @@ async def test_a_fingerprint_that_vanished_is_registered_again(store: Store, clo
 async def resolve(store: Store, clock: FixedClock) -> None:
     (known,) = await store.read(select(incidents))
     async with store.write() as tx:
-        standing = await load_standing(tx, known.id)
+        standing = await load_incident_state(tx, known.id)
         assert standing is not None
         transition = decide(
             Verb.RESOLVE,

@@ -23,7 +23,7 @@ from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.receive.amqp import AmqpReceiver
 from faultwire_consumer.ingest.receive.http import IntakeReceiver, storing_intake
 from faultwire_consumer.ingest.receive.lane import LaneLoop
-from faultwire_consumer.ingest.receive.receiver import Receiver
+from faultwire_consumer.ingest.receive.receiver import LaneReceiver
 from faultwire_consumer.maintenance.self_report import SelfReport
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.engine import open_store
@@ -46,7 +46,7 @@ class Bench(Struct):
 
     send: Send
     store: BreakableStore
-    receivers: list[Receiver]
+    receivers: list[LaneReceiver]
     waiting: Callable[[], Awaitable[int]]
     stop: Callable[[], Awaitable[None]]
 
@@ -67,7 +67,7 @@ async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     async with AsyncExitStack() as stack:
         if request.param == "amqp":
             broker: RabbitMQ = request.getfixturevalue("rabbitmq")
-            receivers: list[Receiver] = [AmqpReceiver(lane, broker.url, metrics=metrics) for lane in Lane]
+            receivers: list[LaneReceiver] = [AmqpReceiver(lane, broker.url, metrics=metrics) for lane in Lane]
             send, waiting = await stack.enter_async_context(broker_door(broker))
         else:
             doors = [IntakeReceiver(lane, metrics=metrics) for lane in Lane]

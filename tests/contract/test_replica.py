@@ -9,7 +9,7 @@ from sqlalchemy import text
 from tests.servers.postgresql import PostgreSQL, Servers
 from tests.servers.replication import ReplicatedPostgreSQL, replicated
 
-from faultwire_consumer.store.contract.timeouts import Guards
+from faultwire_consumer.store.contract.timeouts import Timeouts
 from faultwire_consumer.store.contract.url import DatabaseUrlError, parse_database_url
 from faultwire_consumer.store.engine import with_replica
 from faultwire_consumer.store.postgresql.store import PostgresqlStore
@@ -54,7 +54,7 @@ class Site:
 
 
 def opened(url: str) -> PostgresqlStore:
-    return PostgresqlStore(parse_database_url(url), Guards())
+    return PostgresqlStore(parse_database_url(url), Timeouts())
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from tests.waiting import until
 
 from faultwire_consumer.domain.outcome import DeadLettered, Duplicate, Outcome, Stored, StoreReason
 from faultwire_consumer.domain.retention import Floors, Retention
-from faultwire_consumer.ingest.past import Past
+from faultwire_consumer.ingest.retention_boundary import RetentionBoundary
 from faultwire_consumer.maintenance.pruning import LEASE, Pruner, survey
 from faultwire_consumer.maintenance.retention import RetentionKeeper, floors_wanted
 from faultwire_consumer.maintenance.store_size import StoreSizeWatch
@@ -25,8 +25,8 @@ from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
 from faultwire_consumer.store.engine import open_store
 from faultwire_consumer.store.postgresql.partition import list_partitions
 from faultwire_consumer.store.schema.events import edge_bodies, events, incidents
-from faultwire_consumer.store.upkeep.floors import hold_floors, read_floors
 from faultwire_consumer.store.upkeep.leases import Lease, LeaseTakenError, take_lease
+from faultwire_consumer.store.upkeep.retention_floors import hold_floors, read_floors
 from faultwire_consumer.store.upkeep.space import measure_store, rewrite_file
 from faultwire_shared.event import ErrorSeverity
 
@@ -239,9 +239,9 @@ async def test_a_batch_that_was_sieved_before_the_floor_rose_counts_nothing_twic
     store: Store, another: Store, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = await fill(store, clock, days=[1, 6])
-    verify, pruned = Past.verify, False
+    verify, pruned = RetentionBoundary.verify, False
 
-    async def prune_first(self: Past, tx: Any, rows: Any) -> None:
+    async def prune_first(self: RetentionBoundary, tx: Any, rows: Any) -> None:
         """On PostgreSQL between the batch's sieve and its verification, in its own transaction."""
         nonlocal pruned
         if not pruned and store.name == "postgresql":
@@ -249,7 +249,7 @@ async def test_a_batch_that_was_sieved_before_the_floor_rose_counts_nothing_twic
             await pruner_of(another, clock).prune(all_of(clock, 3))
         await verify(self, tx, rows)
 
-    monkeypatch.setattr(Past, "verify", prune_first)
+    monkeypatch.setattr(RetentionBoundary, "verify", prune_first)
     pipeline = pipeline_of(store, clock)
     assert reasons_of(await ingest(pipeline, given[4:])) == ["Duplicate"] * 4, "the usual batch"
     if store.name == "sqlite":  # which has no two transactions at once: the floor is read, then it rises

@@ -19,13 +19,13 @@ from faultwire_consumer.store.contract.store import (
     EventRow,
     MigrationError,
     NewFingerprint,
+    Place,
     RowsRejectedError,
-    Sighting,
     Store,
     StoreUnavailableError,
     UnknownFingerprintsError,
 )
-from faultwire_consumer.store.contract.timeouts import Guards
+from faultwire_consumer.store.contract.timeouts import Timeouts
 from faultwire_consumer.store.contract.url import parse_database_url
 from faultwire_consumer.store.dead_letters.record import NewDeadLetter, record_dead_letters
 from faultwire_consumer.store.engine import open_store
@@ -190,7 +190,7 @@ async def test_an_unregistered_fingerprint_is_refused_and_nothing_is_written(sto
 
 
 async def test_registering_again_changes_nothing(store: Store) -> None:
-    sighting = Sighting(fingerprint_of(), "production", "1.0")
+    sighting = Place(fingerprint_of(), "production", "1.0")
     await store.register([new()], [sighting])
     await record(store, [row()])
     await store.register([new()], [sighting])
@@ -200,7 +200,7 @@ async def test_registering_again_changes_nothing(store: Store) -> None:
 
 
 async def test_workers_that_register_one_fingerprint_together_open_one_incident(store: Store) -> None:
-    seen = [Sighting(fingerprint_of(number), "production", "1.0") for number in (1, 2)]
+    seen = [Place(fingerprint_of(number), "production", "1.0") for number in (1, 2)]
     batches = [([new(1), new(2)], seen), ([new(2), new(1)], seen[::-1])] * 4
     await asyncio.gather(*(store.register(*batch) for batch in batches))
     assert len(await store.read(select(fingerprints.c.fingerprint))) == 2
@@ -358,7 +358,7 @@ async def test_warming_waits_for_nobody_who_holds_a_table(current_postgresql: Po
 
 
 async def test_warming_a_database_that_is_away_is_left_to_whoever_needs_it() -> None:
-    store = PostgresqlStore(parse_database_url("postgresql://bob@127.0.0.1:9/faultwire"), Guards())
+    store = PostgresqlStore(parse_database_url("postgresql://bob@127.0.0.1:9/faultwire"), Timeouts())
     await store.warm()
     with pytest.raises(StoreUnavailableError):
         await store.ping()
@@ -368,7 +368,7 @@ async def test_warming_a_database_that_is_away_is_left_to_whoever_needs_it() -> 
 async def test_a_write_that_is_cancelled_while_it_begins_leaves_the_next_one_free(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = SqliteStore(parse_database_url(f"sqlite:///{tmp_path / 'faultwire.db'}"), Guards())
+    store = SqliteStore(parse_database_url(f"sqlite:///{tmp_path / 'faultwire.db'}"), Timeouts())
     await store.open(migrate.upgrade_checked)
     begin, started, go_on = store._begin, threading.Event(), threading.Event()
 

@@ -18,14 +18,14 @@ from faultwire_consumer.ingest.receive.amqp import AmqpReceiver
 from faultwire_consumer.ingest.receive.dead_queue import DEAD_LANE, DeadQueue, DeadQueueReceiver
 from faultwire_consumer.ingest.receive.http import IntakeReceiver, storing_intake
 from faultwire_consumer.ingest.receive.lane import LaneLoop
-from faultwire_consumer.ingest.receive.receiver import Receiver
+from faultwire_consumer.ingest.receive.receiver import LaneReceiver
 from faultwire_consumer.ingest.receive.settlement import BrokerHandle
 from faultwire_consumer.maintenance.gaps import GapWatch
 from faultwire_consumer.maintenance.self_report import SelfReport
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.policy_file import read_policy
 from faultwire_consumer.store.contract.store import Store
-from faultwire_consumer.store.contract.timeouts import Guards
+from faultwire_consumer.store.contract.timeouts import Timeouts
 from faultwire_consumer.store.engine import open_store
 from faultwire_consumer.web.application import create_app
 from faultwire_consumer.web.state import Health
@@ -72,7 +72,7 @@ class Bench(Struct):
 
     store: Store
     reader: StoreReader
-    receivers: Sequence[Receiver]
+    receivers: Sequence[LaneReceiver]
     metrics: Metrics
     parts: list[asyncio.Task[None]]
     pipeline: WatchedPipeline
@@ -176,11 +176,11 @@ def receiver_of(bench: Bench, lane: Lane) -> AmqpReceiver:
 
 @asynccontextmanager
 async def running(
-    database_url: str, broker_url: str, *, wait: bool = True, guards: Guards | None = None
+    database_url: str, broker_url: str, *, wait: bool = True, guards: Timeouts | None = None
 ) -> AsyncIterator[Bench]:
     """Run a worker's lanes; at the end drain them."""
     store, metrics = await open_store(database_url, guards=guards), Metrics()
-    receivers: list[Receiver] = [WatchedReceiver(lane, broker_url, metrics=metrics) for lane in Lane]
+    receivers: list[LaneReceiver] = [WatchedReceiver(lane, broker_url, metrics=metrics) for lane in Lane]
     receivers.append(DeadQueueReceiver(broker_url, metrics=metrics))
     async with _moving(database_url, store, receivers, metrics) as bench:
         if wait:
@@ -228,7 +228,7 @@ async def running_intake(database_url: str) -> AsyncIterator[Bench]:
 
 @asynccontextmanager
 async def _moving(
-    database_url: str, store: Store, receivers: Sequence[Receiver], metrics: Metrics
+    database_url: str, store: Store, receivers: Sequence[LaneReceiver], metrics: Metrics
 ) -> AsyncIterator[Bench]:
     pipeline = WatchedPipeline(store, metrics=metrics)
     dead = DeadQueue(store, metrics=metrics, clock=lambda: datetime.now(UTC))
@@ -243,7 +243,7 @@ async def _moving(
 
 
 async def _end(
-    receivers: Sequence[Receiver], runs: list[asyncio.Task[None]], moves: list[asyncio.Task[None]]
+    receivers: Sequence[LaneReceiver], runs: list[asyncio.Task[None]], moves: list[asyncio.Task[None]]
 ) -> None:
     for receiver in receivers:
         await receiver.stop()

@@ -29,7 +29,7 @@ from faultwire_consumer.notify.policy_file import shipped_text
 from faultwire_consumer.notify.senders.build import senders_of
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store
-from faultwire_consumer.store.outbox.enqueue import NewAlert, enqueue
+from faultwire_consumer.store.outbox.enqueue import NewNotification, enqueue
 from faultwire_consumer.store.schema.notify import outbox, outbox_attempts
 from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.failpoint import FAILPOINTS, VARIABLE
@@ -138,7 +138,7 @@ async def fill_outbox(store: Store) -> None:
         await enqueue(
             tx,
             [
-                NewAlert(
+                NewNotification(
                     idempotency_key=f"key-{number}",
                     receiver="log",
                     rule="all",

@@ -14,7 +14,7 @@ from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
 from tests.waiting import until
 
-from faultwire_consumer.store.contract.timeouts import Guards
+from faultwire_consumer.store.contract.timeouts import Timeouts
 
 BATCH: Final = 200
 WAITING: Final = (
@@ -44,7 +44,7 @@ async def test_line_22_a_batch_that_is_too_slow_goes_in_halves(
 ) -> None:
     # Ten milliseconds a row: a batch of 200 cannot end within half a second, whatever the machine.
     slow_down(database, "pg_sleep(0.01)")
-    guards = Guards(statement=0.5)
+    guards = Timeouts(statement=0.5)
     async with publishing(broker.url) as publisher, running(database.url, broker.url, guards=guards) as bench:
         await publisher.publish(*(wire_event() for _ in range(BATCH)))
         await bench.wait_for(BATCH)
@@ -63,7 +63,7 @@ def slow_down(database: PostgreSQL, call: str) -> None:
 async def test_line_22_a_table_that_somebody_locks_is_waited_for(
     broker: RabbitMQ, database: PostgreSQL
 ) -> None:
-    guards = Guards(lock=0.1)
+    guards = Timeouts(lock=0.1)
     async with publishing(broker.url) as publisher, running(database.url, broker.url, guards=guards) as bench:
         async with session(database) as other, other.transaction():
             await other.execute("LOCK TABLE faultwire.incidents IN ACCESS EXCLUSIVE MODE")

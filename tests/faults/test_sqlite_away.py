@@ -18,7 +18,7 @@ from tests.faults.publisher import publishing
 from tests.servers.rabbitmq import RabbitMQ
 from tests.waiting import until
 
-from faultwire_consumer.store.contract.timeouts import Guards
+from faultwire_consumer.store.contract.timeouts import Timeouts
 
 EVENTS: Final = 60
 LARGE: Final[dict[str, Any]] = {"context": {f"key {number}": "x" * 1000 for number in range(20)}}
@@ -58,7 +58,7 @@ async def another_process_writing(path: Path) -> AsyncIterator[None]:
 async def test_line_22_a_file_that_another_process_locks_is_waited_for(
     broker: RabbitMQ, url: str, tmp_path: Path
 ) -> None:
-    guards = Guards(lock=0.1)
+    guards = Timeouts(lock=0.1)
     async with publishing(broker.url) as publisher, running(url, broker.url, guards=guards) as bench:
         async with another_process_writing(tmp_path / "faultwire.db"):
             await publisher.publish_many(EVENTS)

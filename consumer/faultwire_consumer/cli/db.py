@@ -64,7 +64,7 @@ def status(*, json: Annotated[bool, Switch] = False, setting: Setting = SETTING)
 
 async def _measure(url: str) -> dict[str, Any]:
     from faultwire_consumer.store.engine import open_to_read  # noqa: PLC0415 - see above
-    from faultwire_consumer.store.upkeep.floors import read_floors  # noqa: PLC0415
+    from faultwire_consumer.store.upkeep.retention_floors import read_floors  # noqa: PLC0415
     from faultwire_consumer.store.upkeep.space import list_days, measure_store  # noqa: PLC0415
 
     store = await open_to_read(url)

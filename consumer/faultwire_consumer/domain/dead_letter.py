@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 
-class LetterStatus(StrEnum):
+class DeadLetterStatus(StrEnum):
     """Where a dead letter stands."""
 
     WAITING = "waiting"
@@ -14,7 +14,7 @@ class LetterStatus(StrEnum):
     DISCARDED = "discarded"
 
 
-class LetterReason(StrEnum):
+class DeadLetterChangeReason(StrEnum):
     """Why a row of a dead letter's history was written."""
 
     REPLAYED = "replayed"
@@ -23,7 +23,7 @@ class LetterReason(StrEnum):
     CAME_AGAIN = "came_again"
 
 
-class Attempt(Struct, frozen=True, kw_only=True):
+class ReplayOutcome(Struct, frozen=True, kw_only=True):
     """What came of putting a dead letter through ingest again."""
 
     is_kept: bool
@@ -33,9 +33,9 @@ class Attempt(Struct, frozen=True, kw_only=True):
     """What became of each, as the intake tells it."""
 
 
-def discard_refused(status: LetterStatus) -> str | None:
+def discard_refused(status: DeadLetterStatus) -> str | None:
     """Why a dead letter of that status cannot be discarded; None where it can."""
-    if status is LetterStatus.REPLAYED:
+    if status is DeadLetterStatus.REPLAYED:
         return "it was replayed: its events are stored"
     return None
 

@@ -53,7 +53,7 @@ class GroupingException(Struct, frozen=True):
     members: list[list["GroupingException"]] = field(default_factory=list)
 
 
-class Grouping(Struct, frozen=True, kw_only=True):
+class GroupingMaterial(Struct, frozen=True, kw_only=True):
     """All that an event's incident depends on."""
 
     service: str
@@ -74,7 +74,7 @@ class Fingerprint(Struct, frozen=True):
     version: int = VERSION
 
 
-def compute(grouping: Grouping) -> Fingerprint:
+def compute(grouping: GroupingMaterial) -> Fingerprint:
     """The fingerprint of an event; an explicit one wins, and ``{{ default }}`` splices."""
     return fingerprint_of(_parts(grouping))
 
@@ -86,7 +86,7 @@ def fingerprint_of(ordered: Iterable[str]) -> Fingerprint:
     return Fingerprint(digest.digest()[:KEY_BYTES], digest.digest(), parts)
 
 
-def _parts(grouping: Grouping) -> list[str]:
+def _parts(grouping: GroupingMaterial) -> list[str]:
     parts = [f"service {grouping.service}"]
     if not grouping.explicit:
         return parts + _default_parts(grouping)
@@ -95,7 +95,7 @@ def _parts(grouping: Grouping) -> list[str]:
     return parts
 
 
-def _default_parts(grouping: Grouping) -> list[str]:
+def _default_parts(grouping: GroupingMaterial) -> list[str]:
     parts = [f"category {grouping.category}"]
     if grouping.code and grouping.code != DEFAULTS[grouping.category].code:
         parts.append(f"code {grouping.code}")

@@ -65,10 +65,6 @@ class Policy(Struct, frozen=True, kw_only=True):
         """The rules that tell in digests."""
         return tuple(rule for rule in self.rules if isinstance(rule.sending, InDigest))
 
-    def rule_of(self, name: str) -> Rule | None:
-        """The rule of that name; a stored notification may be of one that is gone."""
-        return next((rule for rule in self.rules if rule.name == name), None)
-
 
 def next_digest(rules: Sequence[Rule], now: datetime) -> dict[str, datetime]:
     """When each digest rule's next digest is due."""

@@ -28,7 +28,7 @@ class Move(Struct, frozen=True, kw_only=True):
         return self.fingerprint == self.new_fingerprint
 
 
-class Change(Struct, frozen=True):
+class GroupChange(Struct, frozen=True):
     """Incidents that would not be the same, and what would become of their events."""
 
     incidents: tuple[str, ...]
@@ -38,9 +38,9 @@ class Change(Struct, frozen=True):
 class Regrouping(Struct, frozen=True):
     """What would change for operators."""
 
-    splits: tuple[Change, ...]
+    splits: tuple[GroupChange, ...]
     """Events of one fingerprint that would have more than one."""
-    merges: tuple[Change, ...]
+    merges: tuple[GroupChange, ...]
     """Events of several incidents that would have one fingerprint."""
     renamed: int
     """Fingerprints that would be others for all of their events, and nobody else's: their incident stays."""
@@ -88,5 +88,5 @@ def _incidents_of(group: Iterable[Move]) -> list[str]:
     return list(dict.fromkeys(named))
 
 
-def _change(group: Sequence[Move]) -> Change:
-    return Change(tuple(_incidents_of(group)), tuple(sorted(group, key=lambda move: -move.events)))
+def _change(group: Sequence[Move]) -> GroupChange:
+    return GroupChange(tuple(_incidents_of(group)), tuple(sorted(group, key=lambda move: -move.events)))

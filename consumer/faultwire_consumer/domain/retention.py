@@ -25,7 +25,6 @@ class PruneReason(StrEnum):
 
     AGE = "age"
     SIZE = "size"
-    ASKED = "asked"
 
 
 class Retention(Struct, frozen=True, kw_only=True):
@@ -37,7 +36,7 @@ class Retention(Struct, frozen=True, kw_only=True):
     max_bytes: int | None = None
 
 
-class Standing(Struct, frozen=True):
+class FloorStatus(Struct, frozen=True):
     """A severity's floor, and the day up to which what is below it is really gone."""
 
     day: date
@@ -96,7 +95,7 @@ def raise_to(before: Floors, wanted: Floors) -> dict[ErrorSeverity, date]:
     }
 
 
-def plan_cuts(days: Sequence[date], standing: Mapping[ErrorSeverity, Standing]) -> list[Cut]:
+def plan_cuts(days: Sequence[date], standing: Mapping[ErrorSeverity, FloorStatus]) -> list[Cut]:
     """What is still to go of the stored days, the oldest first.
 
     A day below every severity's floor goes whole, whenever it is met. Of one below some of them
@@ -112,5 +111,5 @@ def plan_cuts(days: Sequence[date], standing: Mapping[ErrorSeverity, Standing]) 
     return cuts
 
 
-def _is_due(standing: Standing, day: date) -> bool:
+def _is_due(standing: FloorStatus, day: date) -> bool:
     return standing.cleared_to is None or day >= standing.cleared_to

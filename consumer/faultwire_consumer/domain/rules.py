@@ -22,9 +22,7 @@ TRIGGERS: Final = (
 )
 """What a rule can be on; a threshold has words of its own."""
 
-STATE_CHANGES: Final = frozenset(
-    (NotificationReason.REGRESSED, NotificationReason.SEVERITY_ROSE, NotificationReason.REOPENED)
-)
+STATE_CHANGES: Final = frozenset((NotificationReason.REGRESSED, NotificationReason.SEVERITY_ROSE))
 """What no throttle may hold back."""
 
 GROWTH: Final = tuple(10**power for power in range(1, 19))

@@ -45,7 +45,7 @@ class Lost(Struct, frozen=True):
     last: int
 
 
-class Ledger(Struct, frozen=True):
+class SequenceTally(Struct, frozen=True):
     """The highest number a producer is known to have given, and what is missing below it."""
 
     last_sequence: int
@@ -65,7 +65,7 @@ def ranges_of(sequences: Iterable[int]) -> list[tuple[int, int]]:
     return ranges
 
 
-def receive(ledger: Ledger, ranges: Sequence[tuple[int, int]], *, now: datetime) -> Ledger:
+def receive(ledger: SequenceTally, ranges: Sequence[tuple[int, int]], *, now: datetime) -> SequenceTally:
     """Take in the numbers that arrived: they fill gaps, and those beyond the highest may open one."""
     last, gaps = ledger.last_sequence, list(ledger.gaps)
     for first, end in ranges:
@@ -75,7 +75,7 @@ def receive(ledger: Ledger, ranges: Sequence[tuple[int, int]], *, now: datetime)
     return replace(ledger, last_sequence=last, gaps=tuple(_fill(gaps, ranges, now)) if gaps else ())
 
 
-def reach(ledger: Ledger, last_sequence: int, *, now: datetime) -> Ledger:
+def reach(ledger: SequenceTally, last_sequence: int, *, now: datetime) -> SequenceTally:
     """Take in that the producer has given so many numbers: what did not arrive of them is missing."""
     if last_sequence <= ledger.last_sequence:
         return ledger
@@ -83,7 +83,7 @@ def reach(ledger: Ledger, last_sequence: int, *, now: datetime) -> Ledger:
     return replace(ledger, last_sequence=last_sequence, gaps=(*ledger.gaps, gap))
 
 
-def explain(ledger: Ledger, lost: Lost) -> Ledger:
+def explain(ledger: SequenceTally, lost: Lost) -> SequenceTally:
     """Take in what the producer lost on purpose.
 
     A range with more missing numbers than it counts explains none of them: which ones it means
@@ -111,7 +111,7 @@ def explain(ledger: Ledger, lost: Lost) -> Ledger:
     return replace(ledger, gaps=tuple(gaps))
 
 
-def bound(ledger: Ledger, most: int) -> Ledger:
+def bound(ledger: SequenceTally, most: int) -> SequenceTally:
     """Keep so many gaps at most: what is told stays exact, and how much is not followed is counted.
 
     First go those that are explained, then the smallest that nobody was told of, the newest of a size.

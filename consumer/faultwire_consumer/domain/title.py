@@ -2,14 +2,14 @@
 
 from typing import Final
 
-from faultwire_consumer.domain.fingerprint import Grouping, identifying_frames
+from faultwire_consumer.domain.fingerprint import GroupingMaterial, identifying_frames
 from faultwire_shared.text import storable
 
 TITLE_CHARACTERS: Final = 200
 CULPRIT_CHARACTERS: Final = 200
 
 
-def title_of(grouping: Grouping) -> str:
+def title_of(grouping: GroupingMaterial) -> str:
     """The raised exception and the first line of what it says; without one, the message."""
     if not grouping.exceptions:
         return _one_line(grouping.message or grouping.template or grouping.code) or "(no message)"
@@ -18,7 +18,7 @@ def title_of(grouping: Grouping) -> str:
     return f"{raised.type}: {said}"[:TITLE_CHARACTERS] if said else raised.type[:TITLE_CHARACTERS]
 
 
-def culprit_of(grouping: Grouping) -> str:
+def culprit_of(grouping: GroupingMaterial) -> str:
     """The innermost identifying call, as ``module in function``; empty without frames."""
     frames = identifying_frames(grouping.exceptions) if grouping.exceptions else []
     for frame in reversed([frame for frame in frames if frame.in_app] or frames[-1:]):

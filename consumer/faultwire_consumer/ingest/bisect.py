@@ -25,15 +25,15 @@ _GROWTH: Final = 8
 T = TypeVar("T")
 
 
-class _Pass(Struct):
+class _BatchState(Struct):
     """What one batch has met so far."""
 
     away: str | None = None
     """Why the store takes nothing now; what is left of the batch is then not tried."""
-    slow_halvings: int = 0
+    slow_splits: int = 0
 
 
-class Halving(Generic[T]):
+class BisectingStore(Generic[T]):
     """Stores batches of one kind, and remembers how large a batch gets through.
 
     Args:
@@ -57,14 +57,14 @@ class Halving(Generic[T]):
 
     async def store(self, items: Sequence[T]) -> list[Outcome]:
         """Store what can be stored; an outcome for each, in order. Raises nothing for what they hold."""
-        this = _Pass()
+        this = _BatchState()
         outcomes = await self._put(items, this)
-        if this.away is None and not this.slow_halvings and len(items) * 2 > self._most:
+        if this.away is None and not this.slow_splits and len(items) * 2 > self._most:
             # By little: to try too much again costs as long as a statement has.
             self._most = min(_UNBOUNDED, self._most + max(1, self._most // _GROWTH))
         return outcomes
 
-    async def _put(self, items: Sequence[T], this: _Pass) -> list[Outcome]:
+    async def _put(self, items: Sequence[T], this: _BatchState) -> list[Outcome]:
         if not items or this.away is not None:
             return [Retry(this.away or "")] * len(items)
         if len(items) > self._most:
@@ -77,21 +77,21 @@ class Halving(Generic[T]):
             self._note(error, len(items), this)
             return await self._put(items, this)
 
-    def _note(self, error: StoreUnavailableError, size: int, this: _Pass) -> None:
+    def _note(self, error: StoreUnavailableError, size: int, this: _BatchState) -> None:
         """Go on with less at a time where that may help; else give the batch up."""
         if isinstance(error, StoreSlowError):
             self._most = max(1, min(self._most, size // 2))
-            if size > 1 and this.slow_halvings < SLOW_HALVINGS:
-                this.slow_halvings += 1
+            if size > 1 and this.slow_splits < SLOW_HALVINGS:
+                this.slow_splits += 1
                 return
         this.away = str(error)
 
-    async def _put_halves(self, items: Sequence[T], this: _Pass) -> list[Outcome]:
+    async def _put_halves(self, items: Sequence[T], this: _BatchState) -> list[Outcome]:
         middle = len(items) // 2
         first = await self._put(items[:middle], this)
         return first + await self._put(items[middle:], this)
 
-    async def _put_rejected(self, items: Sequence[T], this: _Pass, why: str) -> list[Outcome]:
+    async def _put_rejected(self, items: Sequence[T], this: _BatchState, why: str) -> list[Outcome]:
         if len(items) > 1:
             return await self._put_halves(items, this)
         instead = self._reject(items[0], why)

@@ -7,17 +7,17 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from faultwire_consumer.domain.keeping import (
+from faultwire_consumer.domain.body_budget import (
     BODIES_PER_INCIDENT,
     Body,
+    BodyCandidate,
     BodyReason,
+    BudgetSpent,
     Decision,
-    Sight,
-    Spent,
     ceiling_of,
     decide_bodies,
 )
-from faultwire_consumer.ingest.read.candidate import Readable
+from faultwire_consumer.ingest.read.candidate import Decoded
 from faultwire_consumer.store.contract.store import Counted, EventRow
 
 REMEMBERED: Final = 20_000
@@ -30,12 +30,12 @@ class Spending(Struct, frozen=True):
     """What a batch would spend: it counts only once the batch is committed."""
 
     rows: list[EventRow]
-    sights: Mapping[bytes, list[Sight]]
+    sights: Mapping[bytes, list[BodyCandidate]]
     decisions: Mapping[str, Decision]
 
 
 class _Known(Struct):
-    spent: Spent
+    spent: BudgetSpent
     asked_at: datetime
 
 
@@ -60,7 +60,7 @@ class BodyBudget:
             if (known := self._known.get(fingerprint)) is None or known.asked_at < oldest
         }
 
-    def learn(self, fingerprints: Mapping[bytes, Spent], *, now: datetime) -> None:
+    def learn(self, fingerprints: Mapping[bytes, BudgetSpent], *, now: datetime) -> None:
         """Take over what the store says; which releases and hosts were seen it does not know."""
         for fingerprint, spent in fingerprints.items():
             before = self._known.pop(fingerprint, None)
@@ -72,22 +72,22 @@ class BodyBudget:
         """Know nothing any more."""
         self._known.clear()
 
-    def spend(self, events: Iterable[Readable]) -> Spending:
+    def spend(self, events: Iterable[Decoded]) -> Spending:
         """Decide for a batch's events, each once.
 
         Of a fingerprint that another batch just made this one forget, all is kept that the store lets.
         """
         rows: list[EventRow] = []
-        sights: dict[bytes, list[Sight]] = {}
+        sights: dict[bytes, list[BodyCandidate]] = {}
         for event in events:
             row = event.row
             rows.append(row)
-            sight = Sight(row.event_id, row.occurred_at, row.release, event.host)
+            sight = BodyCandidate(row.event_id, row.occurred_at, row.release, event.host)
             sights.setdefault(row.fingerprint, []).append(sight)
         decisions: dict[str, Decision] = {}
         for fingerprint, its in sights.items():
             known = self._known.get(fingerprint)
-            decisions.update(decide_bodies(known.spent if known else Spent(), its, self._limit))
+            decisions.update(decide_bodies(known.spent if known else BudgetSpent(), its, self._limit))
         kept = Body.KEPT
         for number, row in enumerate(rows):
             body = decisions[row.event_id].body
@@ -106,7 +106,9 @@ class BodyBudget:
             if known is not None:
                 self._known[fingerprint] = known  # now the last one to be forgotten
             if stored:
-                _account(known.spent if known else Spent(), stored, spending.decisions, counted.cut, reasons)
+                _account(
+                    known.spent if known else BudgetSpent(), stored, spending.decisions, counted.cut, reasons
+                )
         for fingerprint, bodies in counted.bodies.items():
             if (told := self._known.get(fingerprint)) is not None:
                 told.spent.bodies = bodies
@@ -119,8 +121,8 @@ class BodyBudget:
 
 
 def _account(
-    spent: Spent,
-    stored: Sequence[Sight],
+    spent: BudgetSpent,
+    stored: Sequence[BodyCandidate],
     decisions: Mapping[str, Decision],
     cut: frozenset[str],
     reasons: dict[BodyReason, int],

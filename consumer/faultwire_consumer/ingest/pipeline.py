@@ -8,19 +8,18 @@ from typing import Final
 
 from msgspec import Struct
 
-from faultwire_consumer.domain.explosion import NEW_INCIDENTS_PER_MINUTE
+from faultwire_consumer.domain.body_budget import BODIES_PER_INCIDENT, Body
 from faultwire_consumer.domain.incident import Transition, judge
-from faultwire_consumer.domain.keeping import BODIES_PER_INCIDENT, Body
+from faultwire_consumer.domain.incident_limit import NEW_INCIDENTS_PER_MINUTE
 from faultwire_consumer.domain.outcome import Duplicate, Noted, Outcome, Stored
-from faultwire_consumer.ingest.bisect import Halving
+from faultwire_consumer.ingest.bisect import BisectingStore
 from faultwire_consumer.ingest.body_budget import BodyBudget
-from faultwire_consumer.ingest.past import Past
 from faultwire_consumer.ingest.read.audit import heard_in
 from faultwire_consumer.ingest.read.candidate import (
     Candidate,
-    Readable,
-    Reported,
-    Unreadable,
+    Decoded,
+    ReceivedReport,
+    Rejected,
     candidates_of,
     rejected,
 )
@@ -28,7 +27,8 @@ from faultwire_consumer.ingest.read.delivery import Delivery
 from faultwire_consumer.ingest.read.grouping import Grouper
 from faultwire_consumer.ingest.read.scrubbing import BodyScrubber
 from faultwire_consumer.ingest.registration import Registration
-from faultwire_consumer.ingest.rules.evaluation import Evaluator, Told
+from faultwire_consumer.ingest.retention_boundary import RetentionBoundary
+from faultwire_consumer.ingest.rules.evaluation import BatchNotifications, Evaluator
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.audit.producers import record_heard
 from faultwire_consumer.store.contract.store import (
@@ -55,8 +55,8 @@ log = get_logger(__name__)
 class _Sorted(Struct):
     """A batch taken apart: each event's row once, the dead letters, and the repetitions inside the batch."""
 
-    fresh: dict[str, Readable]
-    unreadable: list[Unreadable]
+    fresh: dict[str, Decoded]
+    unreadable: list[Rejected]
 
 
 class Pipeline:
@@ -80,8 +80,10 @@ class Pipeline:
         self._metrics = metrics
         self._clock = clock
         self._evaluator = evaluator
-        self._halving: Halving[Candidate] = Halving(self._store_known, _dead_letter_of, sleep=sleep)
-        self._past = Past(store, clock=clock)
+        self._bisecting: BisectingStore[Candidate] = BisectingStore(
+            self._store_known, _dead_letter_of, sleep=sleep
+        )
+        self._past = RetentionBoundary(store, clock=clock)
         self._grouper = Grouper()
         self._scrubber = BodyScrubber()
         self._budget = BodyBudget(bodies_per_incident)
@@ -95,7 +97,7 @@ class Pipeline:
         started, received_at = time.monotonic(), self._clock()
         read = await self._read(deliveries, received_at)
         failpoint("worker.decoded")
-        outcomes = iter(await self._halving.store([one for candidates in read for one in candidates]))
+        outcomes = iter(await self._bisecting.store([one for candidates in read for one in candidates]))
         settled = [[next(outcomes) for _ in candidates] for candidates in read]
         self._metrics.batch_seconds.observe(time.monotonic() - started)
         self._metrics.batch_events.observe(sum(len(candidates) for candidates in read))
@@ -157,10 +159,12 @@ class Pipeline:
             self._metrics.bodies.labels(reason=reason).inc(events)
         self._metrics.events_overflowed.inc(len(registered.overflowed - counted.duplicates))
         self._report(rows, counted, batch.unreadable, transitions)
-        self._metrics.producer_reports.inc(sum(isinstance(one, Reported) for one in candidates))
+        self._metrics.producer_reports.inc(sum(isinstance(one, ReceivedReport) for one in candidates))
         return _outcomes(candidates, counted.duplicates)
 
-    async def _count_windows(self, tx: Transaction, batch: _Sorted, counted: Counted) -> Told | None:
+    async def _count_windows(
+        self, tx: Transaction, batch: _Sorted, counted: Counted
+    ) -> BatchNotifications | None:
         if self._evaluator is None or not batch.fresh:
             return None
         return await self._evaluator.count(tx, batch.fresh, counted, now=self._clock())
@@ -174,7 +178,7 @@ class Pipeline:
         self,
         rows: Sequence[EventRow],
         counted: Counted,
-        unreadable: Sequence[Unreadable],
+        unreadable: Sequence[Rejected],
         transitions: Sequence[Transition],
     ) -> None:
         committed_at = self._clock()
@@ -202,15 +206,15 @@ class Pipeline:
 
 def _dead_letter_of(candidate: Candidate, why: str) -> Candidate | None:
     """What is stored in the place of a candidate that the database refuses."""
-    return None if isinstance(candidate, Unreadable) else rejected(candidate, why)
+    return None if isinstance(candidate, Rejected) else rejected(candidate, why)
 
 
 def _sort(candidates: Sequence[Candidate]) -> _Sorted:
     batch = _Sorted({}, [])
     for candidate in candidates:
-        if isinstance(candidate, Unreadable):
+        if isinstance(candidate, Rejected):
             batch.unreadable.append(candidate)
-        elif isinstance(candidate, Readable):
+        elif isinstance(candidate, Decoded):
             batch.fresh.setdefault(candidate.row.event_id, candidate)
     return batch
 
@@ -233,10 +237,10 @@ def _outcomes(candidates: Sequence[Candidate], duplicates: frozenset[str]) -> li
     seen = set(duplicates)
     outcomes: list[Outcome] = []
     for candidate in candidates:
-        if isinstance(candidate, Unreadable):
+        if isinstance(candidate, Rejected):
             outcomes.append(candidate.outcome)
             continue
-        if isinstance(candidate, Reported):
+        if isinstance(candidate, ReceivedReport):
             outcomes.append(Noted(candidate.report.producer_id))
             continue
         event_id = candidate.row.event_id

@@ -7,20 +7,20 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from faultwire_consumer.domain.explosion import (
+from faultwire_consumer.domain.body_budget import BudgetSpent
+from faultwire_consumer.domain.incident_limit import (
     NEW_INCIDENTS_PER_MINUTE,
     OVERFLOW_CODE,
-    Admission,
-    Burst,
+    IncidentAdmission,
+    IncidentBurst,
     admit,
     overflow_of,
     overflow_title,
 )
-from faultwire_consumer.domain.keeping import Spent
 from faultwire_consumer.ingest.body_budget import BodyBudget
-from faultwire_consumer.ingest.read.candidate import Readable
+from faultwire_consumer.ingest.read.candidate import Decoded
 from faultwire_consumer.ingest.read.grouping import Grouped
-from faultwire_consumer.store.contract.store import Sighting, Store
+from faultwire_consumer.store.contract.store import Place, Store
 from faultwire_consumer.store.events.body import read_spent
 from faultwire_shared.logging.logs import get_logger
 
@@ -37,7 +37,7 @@ Kind = tuple[str, str]
 class Registered(Struct, frozen=True):
     """A batch whose fingerprints the store knows, and which of its events went to an overflow incident."""
 
-    fresh: dict[str, Readable]
+    fresh: dict[str, Decoded]
     overflowed: frozenset[str] = frozenset()
 
 
@@ -53,10 +53,10 @@ class Registration:
         self._store = store
         self._budget = budget
         self._per_minute = per_minute
-        self._sightings: set[Sighting] = set()
-        self._bursts: dict[Kind, Burst] = {}
+        self._places: set[Place] = set()
+        self._bursts: dict[Kind, IncidentBurst] = {}
 
-    async def register(self, fresh: dict[str, Readable], *, now: datetime) -> Registered:
+    async def register(self, fresh: dict[str, Decoded], *, now: datetime) -> Registered:
         """Make a batch's fingerprints known; a restart asks the store once for each."""
         firsts = _first_of_each(fresh.values())
         unknown = self._budget.unknown_in(firsts, now=now)
@@ -81,29 +81,29 @@ class Registration:
     def forget(self) -> None:
         """Ask the store again for everything."""
         self._budget.forget()
-        self._sightings.clear()
+        self._places.clear()
 
-    def _unseen(self, candidates: Iterable[Readable]) -> set[Sighting]:
-        return {sighting for one in candidates if (sighting := one.sighting) not in self._sightings}
+    def _unseen(self, candidates: Iterable[Decoded]) -> set[Place]:
+        return {place for one in candidates if (place := one.place) not in self._places}
 
     async def _store_all(
         self,
-        new: Mapping[bytes, Readable],
-        spent: Mapping[bytes, Spent],
-        sightings: set[Sighting],
+        new: Mapping[bytes, Decoded],
+        spent: Mapping[bytes, BudgetSpent],
+        places: set[Place],
         *,
         now: datetime,
     ) -> None:
-        if new or sightings:
-            await self._store.register([one.new_fingerprint() for one in new.values()], sorted(sightings))
-        self._budget.learn({key: Spent() for key in new} | dict(spent), now=now)
-        if len(self._sightings) > SIGHTINGS_MOST:
-            self._sightings.clear()
-        self._sightings.update(sightings)
+        if new or places:
+            await self._store.register([one.new_fingerprint() for one in new.values()], sorted(places))
+        self._budget.learn({key: BudgetSpent() for key in new} | dict(spent), now=now)
+        if len(self._places) > SIGHTINGS_MOST:
+            self._places.clear()
+        self._places.update(places)
 
     def _judge(
-        self, new: Mapping[bytes, Readable], now: datetime
-    ) -> tuple[dict[Kind, Admission], frozenset[bytes]]:
+        self, new: Mapping[bytes, Decoded], now: datetime
+    ) -> tuple[dict[Kind, IncidentAdmission], frozenset[bytes]]:
         wanted: dict[Kind, list[bytes]] = {}
         for key, one in new.items():
             wanted.setdefault((one.row.service, one.type), []).append(key)
@@ -115,7 +115,7 @@ class Registration:
             key for kind, keys in wanted.items() for key in keys[admissions[kind].opened :]
         )
 
-    def _confirm(self, admissions: Mapping[Kind, Admission]) -> None:
+    def _confirm(self, admissions: Mapping[Kind, IncidentAdmission]) -> None:
         for (service, kind), admission in admissions.items():
             self._bursts.pop((service, kind), None)
             self._bursts[service, kind] = admission.burst
@@ -127,22 +127,22 @@ class Registration:
             del self._bursts[next(iter(self._bursts))]
 
 
-def _first_of_each(candidates: Iterable[Readable]) -> dict[bytes, Readable]:
+def _first_of_each(candidates: Iterable[Decoded]) -> dict[bytes, Decoded]:
     """The first event of each fingerprint: an incident that it opens is called after it."""
-    firsts: dict[bytes, Readable] = {}
+    firsts: dict[bytes, Decoded] = {}
     for candidate in candidates:
         firsts.setdefault(candidate.row.fingerprint, candidate)
     return firsts
 
 
-def _overflow(fresh: Mapping[str, Readable], diverted: frozenset[bytes]) -> Registered:
+def _overflow(fresh: Mapping[str, Decoded], diverted: frozenset[bytes]) -> Registered:
     overflowed = {
         event_id: _diverted(one) for event_id, one in fresh.items() if one.row.fingerprint in diverted
     }
     return Registered({**fresh, **overflowed}, frozenset(overflowed))
 
 
-def _diverted(event: Readable) -> Readable:
+def _diverted(event: Decoded) -> Decoded:
     fingerprint = overflow_of(event.row.service, event.type)
     grouped = Grouped(fingerprint, overflow_title(event.type), "")
     row = replace(event.row, fingerprint=fingerprint.key)

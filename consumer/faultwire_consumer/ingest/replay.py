@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from faultwire_consumer.domain.dead_letter import Attempt
+from faultwire_consumer.domain.dead_letter import ReplayOutcome
 from faultwire_consumer.domain.outcome import DeadLettered, Noted, Outcome, Retry, Stored, result_of
 from faultwire_consumer.ingest.pipeline import Pipeline
-from faultwire_consumer.ingest.read.candidate import Candidate, Readable, Reported, candidates_of
+from faultwire_consumer.ingest.read.candidate import Candidate, Decoded, ReceivedReport, candidates_of
 from faultwire_consumer.ingest.read.delivery import Delivery, read_delivery
 from faultwire_consumer.ingest.read.grouping import Grouper
 from faultwire_consumer.ingest.read.scrubbing import BodyScrubber
@@ -29,7 +29,7 @@ class Replayer:
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
 
-    async def replay(self, letter: DeadLetterBody) -> Attempt:
+    async def replay(self, letter: DeadLetterBody) -> ReplayOutcome:
         """Ingest the body; where it fails again, its own row has counted an attempt more.
 
         Raises:
@@ -42,7 +42,7 @@ class Replayer:
                 raise StoreUnavailableError(outcome.reason)
         return _attempt(delivery, outcomes, [result_of(outcome) for outcome in outcomes])
 
-    def rehearse(self, letter: DeadLetterBody, *, now: datetime) -> Attempt:
+    def rehearse(self, letter: DeadLetterBody, *, now: datetime) -> ReplayOutcome:
         """What a replay would find in the body; asks the store nothing, so a duplicate is not seen."""
         delivery = _delivery_of(letter)
         outcomes: list[Outcome] = [
@@ -62,19 +62,21 @@ def _delivery_of(letter: DeadLetterBody) -> Delivery:
 
 
 def _expected(candidate: Candidate) -> Outcome:
-    if isinstance(candidate, Readable):
+    if isinstance(candidate, Decoded):
         return Stored(candidate.row.event_id)
-    if isinstance(candidate, Reported):
+    if isinstance(candidate, ReceivedReport):
         return Noted(candidate.report.producer_id)
     return candidate.outcome
 
 
-def _attempt(delivery: Delivery, outcomes: Sequence[Outcome], events: list[dict[str, Any]]) -> Attempt:
+def _attempt(delivery: Delivery, outcomes: Sequence[Outcome], events: list[dict[str, Any]]) -> ReplayOutcome:
     dead = [outcome for outcome in outcomes if isinstance(outcome, DeadLettered)]
     counted = Counter(event["status"] for event in events)
     detail = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in sorted(counted.items()))
     # A bad event among others has become a dead letter of its own; the only one is this letter still.
     whole = delivery.fault is not None or [bytes(event) for event in delivery.events] == [delivery.body]
     if dead and whole:
-        return Attempt(is_kept=False, detail=f"{dead[0].reason}: {dead[0].detail}", events=tuple(events))
-    return Attempt(is_kept=True, detail=detail or "it holds no event", events=tuple(events))
+        return ReplayOutcome(
+            is_kept=False, detail=f"{dead[0].reason}: {dead[0].detail}", events=tuple(events)
+        )
+    return ReplayOutcome(is_kept=True, detail=detail or "it holds no event", events=tuple(events))

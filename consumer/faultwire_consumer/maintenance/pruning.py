@@ -9,10 +9,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from faultwire_consumer.domain.retention import Floors, Standing, plan_cuts, raise_to
+from faultwire_consumer.domain.retention import Floors, FloorStatus, plan_cuts, raise_to
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.schema.events import QUARANTINE_DAY
-from faultwire_consumer.store.upkeep.floors import mark_cleared, raise_floors, read_standing
+from faultwire_consumer.store.upkeep.give_back_bodies import delete_edges
 from faultwire_consumer.store.upkeep.leases import (
     Lease,
     LeaseTakenError,
@@ -20,7 +20,6 @@ from faultwire_consumer.store.upkeep.leases import (
     run_holding,
     take_lease,
 )
-from faultwire_consumer.store.upkeep.refund import delete_edges
 from faultwire_consumer.store.upkeep.retention import (
     Share,
     Sleep,
@@ -30,6 +29,7 @@ from faultwire_consumer.store.upkeep.retention import (
     survey_cut,
     survey_quarantine,
 )
+from faultwire_consumer.store.upkeep.retention_floors import mark_cleared, raise_floors, read_standing
 from faultwire_consumer.store.upkeep.space import give_space_back, list_days
 from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.failpoint import failpoint
@@ -46,7 +46,7 @@ async def survey(store: Store, wanted: Floors, *, now: datetime) -> list[Share]:
     before = await read_standing(store)
     floors = raise_to({severity: one.day for severity, one in before.items()}, wanted)
     standing = {
-        severity: Standing(day, before[severity].cleared_to if severity in before else None)
+        severity: FloorStatus(day, before[severity].cleared_to if severity in before else None)
         for severity, day in floors.items()
     }
     cuts = plan_cuts(await list_days(store), standing)

@@ -15,7 +15,7 @@ from faultwire_consumer.domain.retention import (
 from faultwire_consumer.maintenance.pruning import Pruner
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract.store import Store
-from faultwire_consumer.store.upkeep.ended import delete_ended
+from faultwire_consumer.store.upkeep.delete_finished import delete_ended
 from faultwire_consumer.store.upkeep.retention import Share, Sleep, oldest_in_quarantine, sum_up
 from faultwire_consumer.store.upkeep.space import list_days, measure_store, weigh_days
 from faultwire_shared.event import ErrorSeverity

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from faultwire_consumer.domain.alert import AlertState, RetryAt, StageReason, after_failure
+from faultwire_consumer.domain.sending import NotificationState, RetryAt, StageReason, after_failure
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.claim import Claimed
 from faultwire_consumer.notify.notification import Notification
@@ -91,11 +91,11 @@ class Attempter:
 
     def _standing(
         self, claimed: Claimed, outcome: Outcome, now: datetime
-    ) -> tuple[AlertState, StageReason | None, datetime | None]:
+    ) -> tuple[NotificationState, StageReason | None, datetime | None]:
         if isinstance(outcome, Sent):
-            return AlertState.SENT, None, None
+            return NotificationState.SENT, None, None
         if isinstance(outcome, Permanent):
-            return AlertState.GIVEN_UP, StageReason.REFUSED, None
+            return NotificationState.GIVEN_UP, StageReason.REFUSED, None
         then = after_failure(
             attempts=claimed.number,
             first_at=claimed.first_at,
@@ -104,8 +104,8 @@ class Attempter:
             chance=self._rng.random(),
         )
         if isinstance(then, RetryAt):
-            return AlertState.WAITING, None, then.due_at
-        return AlertState.GIVEN_UP, then, None
+            return NotificationState.WAITING, None, then.due_at
+        return NotificationState.GIVEN_UP, then, None
 
     async def _mark(self, one: Mark) -> bool:
         """Try for as long as the lease may last: an unmarked notification is sent again."""
@@ -131,7 +131,7 @@ class Attempter:
         self._metrics.notification_attempts.labels(receiver=receiver, outcome=one.outcome).inc()
         if not held:
             log.warning("notification.lease_lost", receiver=receiver, idempotency_key=key)
-        elif one.state is AlertState.GIVEN_UP:
+        elif one.state is NotificationState.GIVEN_UP:
             self._metrics.notifications_given_up.labels(reason=str(one.state_reason)).inc()
             log.error(
                 "notification.given_up",
@@ -141,7 +141,7 @@ class Attempter:
                 last=one.reason,
                 detail=one.detail,
             )
-        elif one.state is AlertState.WAITING:
+        elif one.state is NotificationState.WAITING:
             log.warning(
                 "notification.failed",
                 receiver=receiver,

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from faultwire_consumer.domain.alert import AlertState, StageDecision, StageReason
-from faultwire_consumer.notify.stages import MINUTE, STAGES, Decided, Message, decide
+from faultwire_consumer.domain.sending import NotificationState, StageDecision, StageReason
+from faultwire_consumer.notify.stages import MINUTE, STAGES, Decided, Group, decide
 from faultwire_consumer.store.contract.store import Store, Transaction
 from faultwire_consumer.store.outbox.claim import (
     Address,
     Due,
-    Recent,
+    RecentlySent,
     StageEntry,
     carry,
     hold,
@@ -66,43 +66,43 @@ async def claim(
         waiting = await load_due(tx, address, now=now)
         recent = await _recent(tx, address, now)
         decided = decide(waiting, recent, urgent=address.urgent, now=now)
-        del decided.messages[most:]
+        del decided.groups[most:]
         await _write(tx, decided, now)
         until = now + timedelta(seconds=lease_seconds)
-        leased = [(message, token()) for message in decided.messages]
-        await lease(tx, [(message.leader, its) for message, its in leased], now=now, until=until)
+        leased = [(group, token()) for group in decided.groups]
+        await lease(tx, [(group.first, its) for group, its in leased], now=now, until=until)
     failpoint("dispatcher.claimed")
-    return [_claimed(message, its, now) for message, its in leased], decided
+    return [_claimed(group, its, now) for group, its in leased], decided
 
 
-async def _recent(tx: Transaction, address: Address, now: datetime) -> Recent:
+async def _recent(tx: Transaction, address: Address, now: datetime) -> RecentlySent:
     if not address.urgent:
-        return Recent(0, None)
+        return RecentlySent(0, None)
     return await load_recent(tx, address.receiver, since=now - MINUTE)
 
 
 async def _write(tx: Transaction, decided: Decided, now: datetime) -> None:
     for _, one, stopped in decided.stopped:
-        await stop(tx, [one.id], AlertState.STOPPED, stopped.reason, now=now)
+        await stop(tx, [one.id], NotificationState.STOPPED, stopped.reason, now=now)
     by_hold: dict[tuple[datetime, StageReason], list[int]] = {}
     for _, one, held in decided.held:
         by_hold.setdefault((held.until, held.reason), []).append(one.id)
     for (until, reason), ids in by_hold.items():
         await hold(tx, ids, until, reason)
-    for message in decided.messages:
-        if message.carried or message.reason is StageReason.THROTTLED:
-            await carry(tx, [one.id for one in message.carried], message.leader.id, message.reason, now=now)
+    for group in decided.groups:
+        if group.others or group.reason is StageReason.THROTTLED:
+            await carry(tx, [one.id for one in group.others], group.first.id, group.reason, now=now)
     await record_stages(tx, list(_entries(decided, now)))
 
 
-def _claimed(message: Message, token: str, now: datetime) -> Claimed:
-    leader = message.leader
+def _claimed(group: Group, token: str, now: datetime) -> Claimed:
+    first = group.first
     return Claimed(
-        outbox_id=leader.id,
+        outbox_id=first.id,
         token=token,
-        number=leader.attempts + 1,
-        first_at=leader.attempted_at or now,
-        told=(leader, *message.carried),
+        number=first.attempts + 1,
+        first_at=first.attempted_at or now,
+        told=(first, *group.others),
     )
 
 
@@ -115,18 +115,18 @@ def _entries(decided: Decided, now: datetime) -> Iterator[StageEntry]:
             yield _entry(
                 one, now, name, StageDecision.HELD, held.reason, detail=f"until {held.until.isoformat()}"
             )
-    for message in decided.messages:
-        if message.leader.attempts:
+    for group in decided.groups:
+        if group.first.attempts:
             continue
-        for one in (message.leader, *message.carried):
+        for one in (group.first, *group.others):
             for name, _ in STAGES:
                 yield _entry(one, now, name, StageDecision.PASSED, StageReason.CLEAR)
-        last = "gather" if message.reason is StageReason.GROUPED else "throttle"
-        reason = message.reason if message.carried else StageReason.CLEAR
-        yield _entry(message.leader, now, last, StageDecision.PASSED, reason)
-        for one in message.carried:
-            told_in = f"told in {message.leader.id}"
-            yield _entry(one, now, last, StageDecision.CARRIED, message.reason, detail=told_in)
+        last = "gather" if group.reason is StageReason.GROUPED else "throttle"
+        reason = group.reason if group.others else StageReason.CLEAR
+        yield _entry(group.first, now, last, StageDecision.PASSED, reason)
+        for one in group.others:
+            told_in = f"told in {group.first.id}"
+            yield _entry(one, now, last, StageDecision.CARRIED, group.reason, detail=told_in)
 
 
 def _entry(

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from faultwire_consumer.domain.alert import AlertState, StageDecision, StageReason
+from faultwire_consumer.domain.sending import NotificationState, StageDecision, StageReason
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.attempt import Attempter
 from faultwire_consumer.notify.claim import Claimed, claim
@@ -114,7 +114,7 @@ class Dispatcher:
         async with self._store.write() as tx:
             ids = await list_orphans(tx, sorted(self._senders), older_than=ORPHAN_AGE, now=now)
             if ids:
-                await stop(tx, ids, AlertState.GIVEN_UP, StageReason.RECEIVER_UNKNOWN, now=now)
+                await stop(tx, ids, NotificationState.GIVEN_UP, StageReason.RECEIVER_UNKNOWN, now=now)
             await record_stages(
                 tx,
                 [

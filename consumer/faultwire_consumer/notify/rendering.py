@@ -2,7 +2,7 @@
 
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
 from faultwire_consumer.notify.notification import Notification, NotifiedIncident
-from faultwire_consumer.store.outbox.content import Content, Line
+from faultwire_consumer.store.outbox.content import Content, IncidentLine
 
 _TELLING = (
     NotificationReason.REGRESSED,
@@ -41,7 +41,7 @@ def _reason_of(content: Content) -> NotificationReason:
     return next((reason for reason in _TELLING if reason in reasons), content.reason)
 
 
-def _incident(line: Line) -> NotifiedIncident:
+def _incident(line: IncidentLine) -> NotifiedIncident:
     return NotifiedIncident(
         id=f"INC-{line.incident_id}",
         reason=line.reason,

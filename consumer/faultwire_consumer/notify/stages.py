@@ -11,11 +11,11 @@ from typing import Final
 
 from msgspec import Struct, field
 
-from faultwire_consumer.domain.alert import StageReason
 from faultwire_consumer.domain.incident import Status
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
 from faultwire_consumer.domain.rules import STATE_CHANGES
-from faultwire_consumer.store.outbox.claim import Due, Recent
+from faultwire_consumer.domain.sending import StageReason
+from faultwire_consumer.store.outbox.claim import Due, RecentlySent
 
 SINGLE_MOST: Final = 10
 """Urgent notifications that a receiver gets one by one in a minute; more come in a summary."""
@@ -67,13 +67,13 @@ def is_unacknowledged(one: Due, now: datetime) -> Stopped | Held | None:
 STAGES: Final[Sequence[tuple[str, Stage]]] = (("open", is_open), ("unacknowledged", is_unacknowledged))
 
 
-class Message(Struct):
-    """What goes out as one: a notification, and those that it carries."""
+class Group(Struct):
+    """Notifications that go out as one message: the first is sent, and names the others."""
 
-    leader: Due
-    carried: list[Due] = field(default_factory=list)
+    first: Due
+    others: list[Due] = field(default_factory=list)
     reason: StageReason = StageReason.CLEAR
-    """Why it carries others."""
+    """Why there are others."""
 
 
 class Decided(Struct):
@@ -81,10 +81,10 @@ class Decided(Struct):
 
     stopped: list[tuple[str, Due, Stopped]] = field(default_factory=list)
     held: list[tuple[str, Due, Held]] = field(default_factory=list)
-    messages: list[Message] = field(default_factory=list)
+    groups: list[Group] = field(default_factory=list)
 
 
-def decide(waiting: Iterable[Due], recent: Recent, *, urgent: bool, now: datetime) -> Decided:
+def decide(waiting: Iterable[Due], recent: RecentlySent, *, urgent: bool, now: datetime) -> Decided:
     """Run the chain over an address's waiting notifications, the most severe first.
 
     What failed before comes last: it has been late already, and what is new need not be.
@@ -96,7 +96,7 @@ def decide(waiting: Iterable[Due], recent: Recent, *, urgent: bool, now: datetim
         _throttle(first, recent, decided, now)
     else:
         _gather(first, decided, now)
-    decided.messages += [Message(one) for one in passed if one.attempts]
+    decided.groups += [Group(one) for one in passed if one.attempts]
     return decided
 
 
@@ -120,23 +120,23 @@ def _gather(waiting: Sequence[Due], decided: Decided, now: datetime) -> None:
     by_rule: dict[str, list[Due]] = defaultdict(list)
     for one in waiting:
         if one.kind is NotificationKind.DIGEST:
-            decided.messages.append(Message(one))
+            decided.groups.append(Group(one))
         else:
             by_rule[one.rule].append(one)
     for gathered in by_rule.values():
         if any(one.due_at <= now for one in gathered):
-            leader, *carried = gathered
-            decided.messages.append(Message(leader, carried, StageReason.GROUPED))
+            first, *others = gathered
+            decided.groups.append(Group(first, others, StageReason.GROUPED))
 
 
-def _throttle(waiting: Sequence[Due], recent: Recent, decided: Decided, now: datetime) -> None:
+def _throttle(waiting: Sequence[Due], recent: RecentlySent, decided: Decided, now: datetime) -> None:
     """Above ten a minute one summary a minute names the rest; a change of state is never held back."""
     changes = [one for one in waiting if one.reason in STATE_CHANGES]
     others = [one for one in waiting if one.reason not in STATE_CHANGES]
     held = [one for one in others if one.state_reason == StageReason.THROTTLED.value]
     fresh = [one for one in others if one.state_reason != StageReason.THROTTLED.value]
     free = max(0, SINGLE_MOST - recent.single - len(changes))
-    decided.messages += [Message(one) for one in (*changes, *fresh[:free])]
+    decided.groups += [Group(one) for one in (*changes, *fresh[:free])]
     rest = [*held, *fresh[free:]]
     if not rest:
         return
@@ -144,5 +144,5 @@ def _throttle(waiting: Sequence[Due], recent: Recent, decided: Decided, now: dat
     if next_summary > now:
         decided.held += [("throttle", one, Held(next_summary, StageReason.THROTTLED)) for one in rest]
         return
-    leader, *carried = rest
-    decided.messages.append(Message(leader, carried, StageReason.THROTTLED))
+    first, *gathered = rest
+    decided.groups.append(Group(first, gathered, StageReason.THROTTLED))

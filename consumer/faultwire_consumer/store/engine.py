@@ -3,14 +3,14 @@
 from sqlalchemy import Connection
 
 from faultwire_consumer.store.contract.store import MigrationError, Store
-from faultwire_consumer.store.contract.timeouts import Guards
+from faultwire_consumer.store.contract.timeouts import Timeouts
 from faultwire_consumer.store.contract.url import DatabaseUrlError, parse_database_url
 from faultwire_consumer.store.migrations import schema_version
 from faultwire_consumer.store.replica.store import ReplicatedStore
 from faultwire_consumer.store.sqlite.store import SqliteStore
 
 
-async def open_store(database_url: str, *, guards: Guards | None = None) -> Store:
+async def open_store(database_url: str, *, guards: Timeouts | None = None) -> Store:
     """Open a database; SQLite brings its schema up to date by itself, PostgreSQL must be up to date.
 
     Args:
@@ -24,7 +24,7 @@ async def open_store(database_url: str, *, guards: Guards | None = None) -> Stor
     """
     url = parse_database_url(database_url)
     if url.drivername == "sqlite":
-        store = SqliteStore(url, guards or Guards())
+        store = SqliteStore(url, guards or Timeouts())
         try:
             await store.open(_upgrade_if_needed)
         except BaseException:
@@ -34,7 +34,7 @@ async def open_store(database_url: str, *, guards: Guards | None = None) -> Stor
     return await open_to_read(database_url, guards=guards)
 
 
-async def open_to_read(database_url: str, *, guards: Guards | None = None) -> Store:
+async def open_to_read(database_url: str, *, guards: Timeouts | None = None) -> Store:
     """Open a database as it is: a SQLite file only to be read, also beside the worker that owns it.
 
     Raises:
@@ -47,11 +47,11 @@ async def open_to_read(database_url: str, *, guards: Guards | None = None) -> St
     if current != needed:
         raise MigrationError(_say_upgrade(current, needed))
     if url.drivername == "sqlite":
-        return SqliteStore(url, guards or Guards())
+        return SqliteStore(url, guards or Timeouts())
     # With the extra `consumer` alone there is no driver for PostgreSQL, and none is needed.
     from faultwire_consumer.store.postgresql.store import PostgresqlStore  # noqa: PLC0415 - see above
 
-    return PostgresqlStore(url, guards or Guards())
+    return PostgresqlStore(url, guards or Timeouts())
 
 
 def with_replica(primary: Store, read_url: str) -> ReplicatedStore:
@@ -65,7 +65,7 @@ def with_replica(primary: Store, read_url: str) -> ReplicatedStore:
     url = parse_database_url(read_url, target="any")
     if url.drivername == "sqlite":
         raise DatabaseUrlError("a read replica is a PostgreSQL standby, and not SQLite")
-    return ReplicatedStore(primary, PostgresqlStore(url, Guards()))
+    return ReplicatedStore(primary, PostgresqlStore(url, Timeouts()))
 
 
 def _say_upgrade(current: str | None, needed: str) -> str:

@@ -5,13 +5,13 @@ from typing import Final
 
 from aiohttp import web
 
-from faultwire_consumer.domain.alert import AlertState
 from faultwire_consumer.domain.query_value import parse_incident_id
+from faultwire_consumer.domain.sending import NotificationState
 from faultwire_consumer.store.outbox.queries import (
-    AlertFilter,
-    get_alert,
-    list_alerts,
+    NotificationFilter,
+    get_notification,
     list_attempts,
+    list_notifications,
     list_stages,
     list_told,
 )
@@ -40,7 +40,7 @@ async def list_(request: web.Request) -> web.Response:
     wanted, limit, cursor = alert_filter(parameters), parameters.limit(), parameters.cursor()
     parameters.finish()
     with cursor_errors():
-        page = await list_alerts(request.app[STORE], wanted, limit=limit, cursor=cursor)
+        page = await list_notifications(request.app[STORE], wanted, limit=limit, cursor=cursor)
     rows = tuple(alert_shape.alert_shape(row) for row in page.rows)
     return page_answer(request, alert_shape.AlertList(alerts=rows, next_cursor=page.next_cursor))
 
@@ -50,7 +50,7 @@ async def show(request: web.Request) -> web.Response:
     """One notification: what every stage decided, every attempt, and whom else it tells of."""
     text, store = request.match_info["id"], request.app[STORE]
     number = parse_incident_id(text) if text.isdigit() else None
-    alert = None if number is None else await get_alert(store, number)
+    alert = None if number is None else await get_notification(store, number)
     if alert is None:
         raise AlertNotFoundError(f"there is no alert {text[:100]}")
     stages, tries, told = await asyncio.gather(
@@ -65,10 +65,10 @@ async def show_rules(request: web.Request) -> web.Response:
     return json_answer(alert_shape.policy_shape(request.app[POLICY]))
 
 
-def alert_filter(parameters: Parameters) -> AlertFilter:
+def alert_filter(parameters: Parameters) -> NotificationFilter:
     """The filters of a list of notifications."""
-    return AlertFilter(
-        state=parameters.choices("state", AlertState),
+    return NotificationFilter(
+        state=parameters.choices("state", NotificationState),
         receiver=parameters.texts("receiver"),
         rule=parameters.texts("rule"),
         severity=parameters.choices("severity", ErrorSeverity),

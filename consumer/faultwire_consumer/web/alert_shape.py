@@ -10,7 +10,7 @@ from faultwire_consumer.domain.policy import Policy, Receiver
 from faultwire_consumer.domain.policy_table import spell_duration
 from faultwire_consumer.domain.policy_text import WEEKDAYS
 from faultwire_consumer.domain.rules import PATTERNS, AtOnce, Conditions, Rule, Within
-from faultwire_consumer.store.outbox.queries import Alert, Attempt, StageRow, Told
+from faultwire_consumer.store.outbox.queries import GroupedIncident, SendAttempt, StageRow, StoredNotification
 
 
 class AlertShape(Struct, frozen=True, kw_only=True):
@@ -49,7 +49,7 @@ class AlertDetail(AlertShape, frozen=True, kw_only=True):
     carrier_id: int | None
     attempted_at: datetime | None
     stages: tuple[StageRow, ...]
-    tries: tuple[Attempt, ...]
+    tries: tuple[SendAttempt, ...]
     told: tuple[ToldShape, ...]
 
 
@@ -87,13 +87,17 @@ class PolicyShape(Struct, frozen=True, kw_only=True):
     rules: tuple[RuleShape, ...]
 
 
-def alert_shape(alert: Alert) -> AlertShape:
+def alert_shape(alert: StoredNotification) -> AlertShape:
     """A notification for a list."""
     return AlertShape(**_fields(alert, AlertShape))
 
 
 def alert_detail(
-    alert: Alert, *, stages: tuple[StageRow, ...], tries: tuple[Attempt, ...], told: tuple[Told, ...]
+    alert: StoredNotification,
+    *,
+    stages: tuple[StageRow, ...],
+    tries: tuple[SendAttempt, ...],
+    told: tuple[GroupedIncident, ...],
 ) -> AlertDetail:
     """One notification whole."""
     return AlertDetail(
@@ -124,7 +128,7 @@ def policy_shape(policy: Policy) -> PolicyShape:
     )
 
 
-def _fields(alert: Alert, shape: type[Struct]) -> dict[str, Any]:
+def _fields(alert: StoredNotification, shape: type[Struct]) -> dict[str, Any]:
     values = {name: getattr(alert, name) for name in shape.__struct_fields__}
     incident = None if alert.incident_id is None else f"{ID_PREFIX}{alert.incident_id}"
     return values | {"incident_id": incident, "severity": alert.severity.value, "state": alert.state.value}

@@ -6,11 +6,11 @@ import msgspec
 from aiohttp import web
 
 from faultwire_consumer import actions
-from faultwire_consumer.domain.dead_letter import LetterStatus
+from faultwire_consumer.domain.dead_letter import DeadLetterStatus
 from faultwire_consumer.domain.query_value import parse_incident_id
 from faultwire_consumer.store.dead_letters.queries import (
     DeadLetterBody,
-    LetterFilter,
+    DeadLetterFilter,
     list_dead_letters,
     list_letter_history,
 )
@@ -112,13 +112,13 @@ async def letter_of(request: web.Request) -> DeadLetterBody:
     return await actions.load_dead_letter(request.app[STORE], number)
 
 
-def letter_filter(parameters: Parameters) -> LetterFilter:
+def letter_filter(parameters: Parameters) -> DeadLetterFilter:
     """The filters of a list of dead letters; ``status=all`` takes every status."""
     if parameters.text("status") == "all":
-        status: tuple[LetterStatus, ...] = ()
+        status: tuple[DeadLetterStatus, ...] = ()
     else:
-        status = parameters.choices("status", LetterStatus) or (LetterStatus.WAITING,)
-    return LetterFilter(status=status, reason=parameters.texts("reason"))
+        status = parameters.choices("status", DeadLetterStatus) or (DeadLetterStatus.WAITING,)
+    return DeadLetterFilter(status=status, reason=parameters.texts("reason"))
 
 
 async def _read_change(request: web.Request) -> LetterChange:

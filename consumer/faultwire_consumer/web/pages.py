@@ -12,7 +12,7 @@ from faultwire_consumer.actions import (
     load_incident,
     replay_dead_letter,
 )
-from faultwire_consumer.domain.dead_letter import LetterStatus
+from faultwire_consumer.domain.dead_letter import DeadLetterStatus
 from faultwire_consumer.domain.incident import Status, Verb
 from faultwire_consumer.domain.query import Key, any_of
 from faultwire_consumer.store.contract.paging import Page
@@ -140,7 +140,7 @@ async def show_event(request: web.Request) -> web.Response:
 async def show_dead_letters(request: web.Request) -> web.Response:
     """What could not be stored, and why."""
     parameters = read_parameters(request)
-    status = parameters.text("status") or LetterStatus.WAITING.value
+    status = parameters.text("status") or DeadLetterStatus.WAITING.value
     wanted, cursor = letter_filter(parameters), parameters.cursor()
     parameters.finish()
     with cursor_errors():
@@ -152,7 +152,7 @@ async def show_dead_letters(request: web.Request) -> web.Response:
         letters=page.rows,
         following=following,
         chosen=status,
-        statuses=[*LetterStatus, "all"],
+        statuses=[*DeadLetterStatus, "all"],
     )
 
 
@@ -219,7 +219,7 @@ def _verbs(status: Status) -> tuple[Verb, ...]:
 def _letter_verbs(letter: letter_queries.DeadLetterBody) -> tuple[str, ...]:
     replayable = ("replay",) if letter.size == len(letter.body) else ()
     return {
-        LetterStatus.WAITING: (*replayable, "discard"),
-        LetterStatus.DISCARDED: replayable,
-        LetterStatus.REPLAYED: (),
+        DeadLetterStatus.WAITING: (*replayable, "discard"),
+        DeadLetterStatus.DISCARDED: replayable,
+        DeadLetterStatus.REPLAYED: (),
     }[letter.status]

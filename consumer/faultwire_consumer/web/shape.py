@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from faultwire_consumer.actions import ID_PREFIX
 from faultwire_consumer.store.audit.producer_list import Producer
-from faultwire_consumer.store.dead_letters.queries import DeadLetter, DeadLetterBody, LetterHistoryEntry
-from faultwire_consumer.store.events.event import Grouping, KeptEvents, StoredEvent
+from faultwire_consumer.store.dead_letters.queries import DeadLetter, DeadLetterBody, DeadLetterHistoryEntry
+from faultwire_consumer.store.events.event import EventGrouping, KeptEvents, StoredEvent
 from faultwire_consumer.store.events.event_list import EventSummary
 from faultwire_consumer.store.events.incidents import HistoryEntry, Incident
 from faultwire_shared import codec
@@ -103,7 +103,7 @@ class DeadLetterDetail(DeadLetterShape, frozen=True, kw_only=True):
     message_type: str | None
     size: int
     body: str
-    history: tuple[LetterHistoryEntry, ...]
+    history: tuple[DeadLetterHistoryEntry, ...]
 
 
 class LetterAnswer(Struct, frozen=True, kw_only=True):
@@ -185,7 +185,7 @@ def event_shape(event: EventSummary) -> EventShape:
     return EventShape(**_fields(event, EventShape))
 
 
-def grouping_shape(grouping: Grouping) -> GroupingShape:
+def grouping_shape(grouping: EventGrouping) -> GroupingShape:
     """An event's key parts."""
     return GroupingShape(**_fields(grouping, GroupingShape))
 
@@ -196,7 +196,7 @@ def dead_letter_shape(letter: DeadLetter) -> DeadLetterShape:
 
 
 def dead_letter_detail(
-    letter: DeadLetterBody, *, history: tuple[LetterHistoryEntry, ...]
+    letter: DeadLetterBody, *, history: tuple[DeadLetterHistoryEntry, ...]
 ) -> DeadLetterDetail:
     """One dead letter whole."""
     names = [name for name in DeadLetterDetail.__struct_fields__ if name != "history"]

@@ -5,14 +5,14 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultwire_consumer.domain.explosion import Admission, Burst, admit, overflow_of
+from faultwire_consumer.domain.incident_limit import IncidentAdmission, IncidentBurst, admit, overflow_of
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
-def after(*wants: tuple[float, int], limit: int = 10) -> list[Admission]:
+def after(*wants: tuple[float, int], limit: int = 10) -> list[IncidentAdmission]:
     """What became of so many new fingerprints at these seconds."""
-    burst: Burst | None = None
+    burst: IncidentBurst | None = None
     admissions = []
     for seconds, wanted in wants:
         admissions.append(admit(burst, wanted, limit=limit, now=NOON + timedelta(seconds=seconds)))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultwire_consumer.domain.alert import GIVE_UP_AFTER, RetryAt, StageReason, after_failure
+from faultwire_consumer.domain.sending import GIVE_UP_AFTER, RetryAt, StageReason, after_failure
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from faultwire_consumer.domain.fingerprint import (
     Fingerprint,
-    Grouping,
     GroupingException,
     GroupingFrame,
+    GroupingMaterial,
     compute,
 )
 from faultwire_consumer.domain.normal_text import normalise
@@ -41,7 +41,7 @@ def group(
     explicit: Sequence[str] = (),
 ) -> Fingerprint:
     return compute(
-        Grouping(
+        GroupingMaterial(
             service=service,
             category=Category.SYSTEM,
             code=code,

@@ -2,13 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
-from faultwire_consumer.domain.keeping import (
+from faultwire_consumer.domain.body_budget import (
     PLACES,
     Body,
+    BodyCandidate,
     BodyReason,
+    BudgetSpent,
     Decision,
-    Sight,
-    Spent,
     ceiling_of,
     decide_bodies,
 )
@@ -17,11 +17,13 @@ NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LIMIT = 100
 
 
-def sight(number: int, *, after: float = 0, release: str | None = "1", host: str | None = "a") -> Sight:
-    return Sight(f"error_{number:06d}", NOON + timedelta(seconds=after), release, host)
+def sight(
+    number: int, *, after: float = 0, release: str | None = "1", host: str | None = "a"
+) -> BodyCandidate:
+    return BodyCandidate(f"error_{number:06d}", NOON + timedelta(seconds=after), release, host)
 
 
-def keep(spent: Spent, sights: list[Sight], limit: int = LIMIT) -> list[Decision]:
+def keep(spent: BudgetSpent, sights: list[BodyCandidate], limit: int = LIMIT) -> list[Decision]:
     """Decide for them one after the other, each committed before the next."""
     found = []
     for one in sights:
@@ -33,15 +35,15 @@ def keep(spent: Spent, sights: list[Sight], limit: int = LIMIT) -> list[Decision
     return found
 
 
-def full_opening() -> Spent:
+def full_opening() -> BudgetSpent:
     """An incident that has spent the first fifth, and is twenty seconds old."""
-    spent = Spent()
+    spent = BudgetSpent()
     keep(spent, [sight(number, after=number) for number in range(LIMIT // 5)])
     return spent
 
 
 def test_the_first_fifth_of_the_budget_goes_to_the_first_events() -> None:
-    spent = Spent()
+    spent = BudgetSpent()
     reasons = [one.reason for one in keep(spent, [sight(number) for number in range(LIMIT)])]
     assert reasons[0] is BodyReason.FIRST
     assert reasons[1:20] == [BodyReason.OPENING] * 19
@@ -63,7 +65,7 @@ def test_releases_without_end_leave_something_for_the_time_to_come() -> None:
 
 
 def test_what_is_kept_grows_with_the_logarithm_of_the_age() -> None:
-    spent, kept = Spent(), []
+    spent, kept = BudgetSpent(), []
     for number in range(60_000):
         keep(spent, [sight(number, after=number)], 1_000)
         if number in (600, 6_000, 59_999):

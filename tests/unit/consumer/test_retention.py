@@ -2,7 +2,7 @@ from datetime import date, timedelta
 
 from faultwire_consumer.domain.retention import (
     Cut,
-    Standing,
+    FloorStatus,
     first_safe,
     floor_by_size,
     floors_by_age,
@@ -56,6 +56,8 @@ def test_no_floor_goes_back() -> None:
 
 
 def test_a_day_below_all_floors_goes_whole_and_one_below_some_only_once() -> None:
-    standing = {one: Standing(ago(10), ago(10)) for one in ErrorSeverity} | {LOW: Standing(ago(5), ago(6))}
+    standing = {one: FloorStatus(ago(10), ago(10)) for one in ErrorSeverity} | {
+        LOW: FloorStatus(ago(5), ago(6))
+    }
     cuts = plan_cuts([ago(4), ago(6), ago(7), ago(11)], standing)
     assert cuts == [Cut(ago(11), (1, 2, 3, 4), is_whole=True), Cut(ago(6), (1,), is_whole=False)]

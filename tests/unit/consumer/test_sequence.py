@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from faultwire_consumer.domain.sequence import (
     Gap,
     GapState,
-    Ledger,
     Lost,
+    SequenceTally,
     bound,
     explain,
     ranges_of,
@@ -20,11 +20,11 @@ from faultwire_consumer.domain.sequence import (
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
-def take(ledger: Ledger, *numbers: int, at: datetime = NOW) -> Ledger:
+def take(ledger: SequenceTally, *numbers: int, at: datetime = NOW) -> SequenceTally:
     return receive(ledger, ranges_of(numbers), now=at)
 
 
-def missing(ledger: Ledger, state: GapState = GapState.OPEN) -> list[int]:
+def missing(ledger: SequenceTally, state: GapState = GapState.OPEN) -> list[int]:
     return sorted(
         number for gap in ledger.gaps if gap.state is state for number in range(gap.first, gap.last + 1)
     )
@@ -37,7 +37,7 @@ def test_any_order_duplication_and_batching_leaves_exactly_what_was_removed(data
     arrived = [number for number in range(1, total + 1) if number not in removed]
     again = data.draw(st.lists(st.sampled_from(arrived), max_size=20)) if arrived else []
     order = data.draw(st.permutations(arrived + again))
-    ledger = Ledger(0)
+    ledger = SequenceTally(0)
     while order:
         size = data.draw(st.integers(1, len(order)))
         ledger = take(ledger, *order[:size])
@@ -53,8 +53,8 @@ def test_any_order_duplication_and_batching_leaves_exactly_what_was_removed(data
 
 @given(st.sets(st.integers(1, 40)), st.permutations(list(range(1, 41))))
 def test_late_fills_close_everything_told_or_not(told: set[int], order: list[int]) -> None:
-    ledger = reach(Ledger(0), 40, now=NOW)
-    ledger = Ledger(
+    ledger = reach(SequenceTally(0), 40, now=NOW)
+    ledger = SequenceTally(
         40,
         tuple(Gap(first=n, last=n, opened_at=NOW, event_id="e" if n in told else None) for n in range(1, 41)),
     )
@@ -65,45 +65,45 @@ def test_late_fills_close_everything_told_or_not(told: set[int], order: list[int
 
 
 def test_a_late_number_splits_a_gap_whose_parts_keep_their_age() -> None:
-    ledger = take(Ledger(0), 1, 10)
+    ledger = take(SequenceTally(0), 1, 10)
     ledger = take(ledger, 5, at=NOW + timedelta(minutes=1))
     assert [(gap.first, gap.last, gap.opened_at) for gap in ledger.gaps] == [(2, 4, NOW), (6, 9, NOW)]
 
 
 def test_what_the_producer_gave_up_is_reported_and_no_longer_open() -> None:
-    ledger = explain(take(Ledger(0), 1, 10), Lost("buffer_full", 3, 3, 5))
+    ledger = explain(take(SequenceTally(0), 1, 10), Lost("buffer_full", 3, 3, 5))
     assert missing(ledger) == [2, 6, 7, 8, 9]
     assert missing(ledger, GapState.REPORTED) == [3, 4, 5]
     assert explain(ledger, Lost("buffer_full", 3, 3, 5)) == ledger
 
 
 def test_a_range_that_counts_fewer_than_are_missing_explains_nothing() -> None:
-    ledger = take(Ledger(0), 1, 10)
+    ledger = take(SequenceTally(0), 1, 10)
     assert explain(ledger, Lost("buffer_full", 3, 2, 9)) == ledger
 
 
 def test_a_range_with_survivors_explains_the_others() -> None:
-    ledger = explain(take(Ledger(0), 1, 4, 6, 10), Lost("buffer_full", 4, 2, 7))
+    ledger = explain(take(SequenceTally(0), 1, 4, 6, 10), Lost("buffer_full", 4, 2, 7))
     assert missing(ledger, GapState.REPORTED) == [2, 3, 5, 7]
     assert missing(ledger) == [8, 9]
 
 
 def test_a_reported_number_that_arrives_after_all_is_not_missing() -> None:
-    ledger = explain(take(Ledger(0), 1, 4), Lost("shutdown", 2, 2, 3))
+    ledger = explain(take(SequenceTally(0), 1, 4), Lost("shutdown", 2, 2, 3))
     ledger = take(ledger, 2)
     assert missing(ledger, GapState.REPORTED) == [3]
 
 
 def test_numbers_begin_at_one() -> None:
     assert ranges_of([3, 0, 1, 2, 2, 7]) == [(1, 3), (7, 7)]
-    assert missing(take(Ledger(0), 3)) == [1, 2]
+    assert missing(take(SequenceTally(0), 3)) == [1, 2]
 
 
 @given(st.sets(st.integers(1, 400)), st.sets(st.integers(1, 400)), st.integers(1, 20))
 def test_a_bounded_ledger_tells_nothing_that_is_not_missing_and_counts_the_rest(
     arrived: set[int], late: set[int], most: int
 ) -> None:
-    ledger = bound(take(Ledger(0), *arrived), most)
+    ledger = bound(take(SequenceTally(0), *arrived), most)
     total = max(arrived, default=0)
     assert len(ledger.gaps) <= most
     assert set(missing(ledger)) <= set(range(1, total + 1)) - arrived
@@ -116,8 +116,8 @@ def test_what_is_explained_goes_first_and_what_was_told_last() -> None:
     told = Gap(first=2, last=2, opened_at=NOW, event_id="e")
     explained = Gap(first=4, last=90, opened_at=NOW, state=GapState.REPORTED, reason="shutdown")
     small, large = Gap(first=92, last=92, opened_at=NOW), Gap(first=94, last=99, opened_at=NOW)
-    ledger = Ledger(100, (told, explained, small, large))
-    assert bound(ledger, 3) == Ledger(100, (told, small, large))
-    assert bound(ledger, 2) == Ledger(100, (told, large), unfollowed=1)
-    assert bound(ledger, 1) == Ledger(100, (told,), unfollowed=7)
+    ledger = SequenceTally(100, (told, explained, small, large))
+    assert bound(ledger, 3) == SequenceTally(100, (told, small, large))
+    assert bound(ledger, 2) == SequenceTally(100, (told, large), unfollowed=1)
+    assert bound(ledger, 1) == SequenceTally(100, (told,), unfollowed=7)
     assert bound(ledger, 4) is ledger

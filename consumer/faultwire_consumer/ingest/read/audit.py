@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from msgspec import Raw
 
 from faultwire_consumer.domain.sequence import Lost
-from faultwire_consumer.ingest.read.candidate import Candidate, Readable, Reported, Unreadable
+from faultwire_consumer.ingest.read.candidate import Candidate, Decoded, ReceivedReport, Rejected
 from faultwire_consumer.ingest.read.delivery import IMPORT
 from faultwire_consumer.ingest.read.narrow import number_in
 from faultwire_consumer.store.audit.producers import Heard
@@ -22,9 +22,9 @@ def heard_in(candidates: Iterable[Candidate]) -> dict[str, Heard]:
     for candidate in candidates:
         if _origin_of(candidate) == IMPORT:
             continue
-        if isinstance(candidate, Reported):
+        if isinstance(candidate, ReceivedReport):
             _take_report(heard, candidate)
-        elif isinstance(candidate, Readable):
+        elif isinstance(candidate, Decoded):
             row = candidate.row
             if row.producer_id and row.sequence is not None:
                 heard.setdefault(row.producer_id, Heard(service=row.service)).sequences.append(row.sequence)
@@ -35,7 +35,7 @@ def heard_in(candidates: Iterable[Candidate]) -> dict[str, Heard]:
 
 
 def _origin_of(candidate: Candidate) -> str:
-    return candidate.letter.origin if isinstance(candidate, Unreadable) else candidate.delivery.origin
+    return candidate.letter.origin if isinstance(candidate, Rejected) else candidate.delivery.origin
 
 
 def heard_of_dead(bodies: Iterable[bytes]) -> dict[str, Heard]:
@@ -56,7 +56,7 @@ def _members(body: bytes) -> list[Raw]:
         return []
 
 
-def _take_report(heard: dict[str, Heard], candidate: Reported) -> None:
+def _take_report(heard: dict[str, Heard], candidate: ReceivedReport) -> None:
     report = candidate.report
     one = heard.setdefault(storable(report.producer_id), Heard(service=storable(report.service)))
     one.host = storable(report.host)

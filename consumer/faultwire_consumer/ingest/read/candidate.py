@@ -14,7 +14,7 @@ from faultwire_consumer.ingest.read.delivery import Delivery
 from faultwire_consumer.ingest.read.grouping import Grouped, Grouper, values_in
 from faultwire_consumer.ingest.read.narrow import NarrowEvent, decode_narrow, event_id_in
 from faultwire_consumer.ingest.read.scrubbing import BodyScrubber
-from faultwire_consumer.store.contract.store import EventRow, NewFingerprint, Sighting
+from faultwire_consumer.store.contract.store import EventRow, NewFingerprint, Place
 from faultwire_consumer.store.dead_letters.record import NewDeadLetter
 from faultwire_consumer.store.postgresql.partition import partition_day
 from faultwire_shared.codec import PRODUCER_TYPE, Undecodable, UndecodableReason, decode_report
@@ -29,7 +29,7 @@ CLOCK_AHEAD: Final = timedelta(minutes=5)
 """How far a producer's clock may be ahead; what is further is clamped (the body keeps the original)."""
 
 
-class Readable(Struct, frozen=True):
+class Decoded(Struct, frozen=True):
     """An event that can be stored: its row, its group, and what is needed if the store refuses it."""
 
     row: EventRow
@@ -56,9 +56,9 @@ class Readable(Struct, frozen=True):
         )
 
     @property
-    def sighting(self) -> Sighting:
+    def place(self) -> Place:
         """Where this fingerprint was seen."""
-        return Sighting(self.row.fingerprint, self.row.environment, self.row.release or "")
+        return Place(self.row.fingerprint, self.row.environment, self.row.release or "")
 
     def new_fingerprint(self) -> NewFingerprint:
         """What the store must know of a fingerprint that it has not seen."""
@@ -87,14 +87,14 @@ class Readable(Struct, frozen=True):
         return [*short, event.message, *values_in(event)]
 
 
-class Unreadable(Struct, frozen=True):
+class Rejected(Struct, frozen=True):
     """An event that cannot be stored: its dead letter, and the outcome that says so."""
 
     letter: NewDeadLetter
     outcome: DeadLettered
 
 
-class Reported(Struct, frozen=True):
+class ReceivedReport(Struct, frozen=True):
     """A producer's report of itself."""
 
     report: ProducerReport
@@ -103,7 +103,7 @@ class Reported(Struct, frozen=True):
     received_at: datetime
 
 
-Candidate = Readable | Unreadable | Reported
+Candidate = Decoded | Rejected | ReceivedReport
 
 
 def candidates_of(
@@ -119,7 +119,7 @@ def candidates_of(
         failpoint("worker.decoding", body)
         try:
             if delivery.message_type == PRODUCER_TYPE:
-                found.append(Reported(decode_report(body), body, delivery, received_at))
+                found.append(ReceivedReport(decode_report(body), body, delivery, received_at))
                 continue
             event = decode_narrow(body)
             if not event.scrubbed:
@@ -136,7 +136,7 @@ def candidates_of(
 
 def unreadable(
     delivery: Delivery, body: bytes, reason: DeadLetterReason, detail: str, at: datetime
-) -> Unreadable:
+) -> Rejected:
     """A dead letter of this body, and its outcome."""
     event_id = event_id_in(body)
     letter = NewDeadLetter(
@@ -149,12 +149,12 @@ def unreadable(
         attempts=delivery.attempts,
         at=at,
     )
-    return Unreadable(letter, DeadLettered(reason, detail, event_id))
+    return Rejected(letter, DeadLettered(reason, detail, event_id))
 
 
-def rejected(candidate: Readable | Reported, why: str) -> Unreadable:
+def rejected(candidate: Decoded | ReceivedReport, why: str) -> Rejected:
     """What becomes of an event or report that the database refuses."""
-    if isinstance(candidate, Reported):
+    if isinstance(candidate, ReceivedReport):
         reason, detail = StoreReason.REJECTED_BY_STORE, f"{why} at $"
         return unreadable(candidate.delivery, candidate.body, reason, detail, candidate.received_at)
     row = candidate.row
@@ -165,7 +165,7 @@ def rejected(candidate: Readable | Reported, why: str) -> Unreadable:
 
 def _readable(
     event: NarrowEvent, body: bytes, delivery: Delivery, grouped: Grouped, received_at: datetime
-) -> Readable:
+) -> Decoded:
     severity, _ = ErrorSeverity.parse(event.severity)
     row = EventRow(
         occurred_day=partition_day(day_of(event.id), today=received_at.date()),
@@ -184,7 +184,7 @@ def _readable(
     )
     code = storable(event.code) or DEFAULTS[event.category].code
     raised = event.exceptions[0].type if event.exceptions else ""
-    return Readable(row, grouped, event.category.value, code, raised, event.tags, event.host, delivery)
+    return Decoded(row, grouped, event.category.value, code, raised, event.tags, event.host, delivery)
 
 
 def _clamped(occurred_at: datetime, received_at: datetime) -> datetime:

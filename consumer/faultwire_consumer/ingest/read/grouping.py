@@ -12,9 +12,9 @@ from msgspec import Raw, Struct
 
 from faultwire_consumer.domain.fingerprint import (
     Fingerprint,
-    Grouping,
     GroupingException,
     GroupingFrame,
+    GroupingMaterial,
     compute,
 )
 from faultwire_consumer.domain.title import culprit_of, title_of
@@ -95,7 +95,7 @@ def _size(key: tuple[Any, ...], _: Grouped) -> int:
 
 
 def _group(event: NarrowEvent) -> Grouped:
-    grouping = Grouping(
+    grouping = GroupingMaterial(
         service=event.service,
         category=event.category,
         code=event.code,

@@ -11,7 +11,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from faultwire_consumer.domain.outcome import BrokerReason, DeadLettered, Outcome
-from faultwire_consumer.ingest.bisect import Halving
+from faultwire_consumer.ingest.bisect import BisectingStore
 from faultwire_consumer.ingest.read.audit import heard_of_dead
 from faultwire_consumer.ingest.read.delivery import Delivery
 from faultwire_consumer.ingest.read.narrow import event_id_in
@@ -103,13 +103,15 @@ class DeadQueue:
         self._clock = clock
         self._scrubber = BodyScrubber()
         # In the place of a dead letter that is refused nothing can be stored.
-        self._halving: Halving[NewDeadLetter] = Halving(self._record, lambda letter, why: None)
+        self._bisecting: BisectingStore[NewDeadLetter] = BisectingStore(
+            self._record, lambda letter, why: None
+        )
 
     async def ingest(self, deliveries: Sequence[Delivery]) -> list[list[Outcome]]:
         """Commit the batch as dead letters; a message that comes again changes nothing."""
         now = self._clock()
         letters = [_letter(delivery, self._scrubber, now) for delivery in deliveries]
-        outcomes = await self._halving.store(letters)
+        outcomes = await self._bisecting.store(letters)
         return [[outcome] for outcome in outcomes]
 
     async def _record(self, letters: Sequence[NewDeadLetter]) -> list[Outcome]:

@@ -9,8 +9,8 @@ from typing import Final
 
 from faultwire_consumer.domain.outcome import Outcome, Retry, must_return
 from faultwire_consumer.ingest.read.delivery import Delivery
-from faultwire_consumer.ingest.receive.precedence import Precedence
-from faultwire_consumer.ingest.receive.receiver import Ingester, Receiver
+from faultwire_consumer.ingest.receive.priority import LanePriority
+from faultwire_consumer.ingest.receive.receiver import Ingester, LaneReceiver
 from faultwire_consumer.ingest.receive.settlement import settle
 from faultwire_consumer.metrics import Metrics
 from faultwire_shared.failpoint import failpoint
@@ -43,11 +43,11 @@ class LaneLoop:
 
     def __init__(
         self,
-        receiver: Receiver,
+        receiver: LaneReceiver,
         pipeline: Ingester,
         *,
         metrics: Metrics,
-        precedence: Precedence | None = None,
+        priority: LanePriority | None = None,
         rng: random.Random | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -55,7 +55,7 @@ class LaneLoop:
         self._receiver = receiver
         self._pipeline = pipeline
         self._metrics = metrics
-        self._precedence = precedence or Precedence()
+        self._priority = priority or LanePriority()
         self._rng = rng or random.Random()  # noqa: S311 - spreads waits, keeps no secret
         self._clock = clock
         self._taken_at: deque[datetime] = deque()
@@ -122,7 +122,7 @@ class LaneLoop:
         try:
             if batch[0].is_suspect and batch[0].attempts >= WARY_ATTEMPTS:
                 await self._sleep(self._rng.uniform(0, WARY_SECONDS))
-            async with self._precedence.turn(self.lane):
+            async with self._priority.turn(self.lane):
                 outcomes = await self._pipeline.ingest(batch)
             await before.wait()
             failed = [one for one, its in zip(batch, outcomes, strict=True) if must_return(its)]

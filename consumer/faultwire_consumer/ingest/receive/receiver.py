@@ -15,7 +15,7 @@ class Ingester(Protocol):
         ...
 
 
-class Receiver(Protocol):
+class LaneReceiver(Protocol):
     """Takes deliveries of one lane in, and gives them out in batches."""
 
     @property

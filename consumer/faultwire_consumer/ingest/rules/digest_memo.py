@@ -7,7 +7,7 @@ from typing import Final
 from faultwire_consumer.domain.notification import NotificationReason
 from faultwire_consumer.domain.policy import next_digest
 from faultwire_consumer.domain.rules import PATTERNS, Facts, Rule
-from faultwire_consumer.ingest.read.candidate import Readable
+from faultwire_consumer.ingest.read.candidate import Decoded
 
 MARGIN: Final = timedelta(minutes=5)
 """So long before a digest nothing is remembered: workers' clocks differ, and a digest that is made
@@ -37,9 +37,9 @@ class DigestMemo:
             self._settled.clear()
         return self._due
 
-    def unsettled(self, events: Iterable[Readable]) -> dict[Hashable, Readable]:
+    def unsettled(self, events: Iterable[Decoded]) -> dict[Hashable, Decoded]:
         """Of the events, one of each kind that is not known to be pending, or to match no rule."""
-        found: dict[Hashable, Readable] = {}
+        found: dict[Hashable, Decoded] = {}
         for event in events:
             key = self._key(event)
             if key not in self._settled:
@@ -60,7 +60,7 @@ class DigestMemo:
             self._settled.clear()
         self._settled.update(keys)
 
-    def _key(self, event: Readable) -> Hashable:
+    def _key(self, event: Decoded) -> Hashable:
         row = event.row
         if not self._asked:
             return row.fingerprint, row.severity

@@ -9,25 +9,25 @@ from faultwire_consumer.domain.incident import Touched, Transition
 from faultwire_consumer.domain.notification import NotificationReason
 from faultwire_consumer.domain.policy import Policy
 from faultwire_consumer.domain.rules import Happened, InDigest, Rule, happened_to, verdicts_on
-from faultwire_consumer.ingest.read.candidate import Readable
-from faultwire_consumer.ingest.rules.alert import incident_alerts
+from faultwire_consumer.ingest.read.candidate import Decoded
 from faultwire_consumer.ingest.rules.digest_memo import DigestMemo
+from faultwire_consumer.ingest.rules.notification import incident_notifications
 from faultwire_consumer.ingest.rules.threshold import count_thresholds
 from faultwire_consumer.store.contract.store import Counted, Transaction
-from faultwire_consumer.store.outbox.enqueue import NewAlert, enqueue
+from faultwire_consumer.store.outbox.enqueue import NewNotification, enqueue
 from faultwire_consumer.store.outbox.pending import NewPending, add_pending
 
 
-class Told(Struct):
+class BatchNotifications(Struct):
     """What a batch has to tell, gathered in its transaction and confirmed after the commit."""
 
     now: datetime
-    events: list[Readable]
+    events: list[Decoded]
     """What was stored for the first time."""
     touched: Sequence[Touched]
-    newest: Mapping[str, Readable]
+    newest: Mapping[str, Decoded]
     """Events by id, where a touched incident's newest is found."""
-    alerts: list[NewAlert] = field(default_factory=list)
+    alerts: list[NewNotification] = field(default_factory=list)
     pending: list[NewPending] = field(default_factory=list)
     settled: list[Hashable] = field(default_factory=list)
     first_due: datetime | None = None
@@ -50,17 +50,19 @@ class Evaluator:
         self._wake = wake
 
     async def count(
-        self, tx: Transaction, fresh: Mapping[str, Readable], counted: Counted, *, now: datetime
-    ) -> Told:
+        self, tx: Transaction, fresh: Mapping[str, Decoded], counted: Counted, *, now: datetime
+    ) -> BatchNotifications:
         """Count in windows: a step of its own, for their rows come early in the lock order."""
         events = [event for event_id, event in fresh.items() if event_id not in counted.duplicates]
-        told = Told(now, events, counted.touched, fresh)
+        told = BatchNotifications(now, events, counted.touched, fresh)
         if self._with_threshold:
             opened = [fresh[one.newest_event_id] for one in counted.touched if one.first_sight]
             told.alerts += await count_thresholds(tx, self._with_threshold, events, opened, now=now)
         return told
 
-    async def tell(self, tx: Transaction, told: Told, transitions: Iterable[Transition]) -> None:
+    async def tell(
+        self, tx: Transaction, told: BatchNotifications, transitions: Iterable[Transition]
+    ) -> None:
         """Ask the rules about the incidents, and write everything that is to be told."""
         self._judge(told, {one.incident_id: one for one in transitions})
         if self._memo.rules:
@@ -72,13 +74,13 @@ class Evaluator:
             await add_pending(tx, told.pending, added, now=told.now)
         await enqueue(tx, told.alerts)
 
-    def confirm(self, told: Told) -> None:
+    def confirm(self, told: BatchNotifications) -> None:
         """The batch is committed: remember what need not be written again, and wake who sends."""
         self._memo.settle(told.settled, first_due=told.first_due, now=told.now)
         if told.alerts:
             self._wake()
 
-    def _judge(self, told: Told, transitions: Mapping[int, Transition]) -> None:
+    def _judge(self, told: BatchNotifications, transitions: Mapping[int, Transition]) -> None:
         first_at: dict[bytes, datetime] = {}
         for touched in told.touched:
             transition = transitions.get(touched.incident_id)
@@ -90,7 +92,7 @@ class Evaluator:
 
     def _decide(
         self,
-        told: Told,
+        told: BatchNotifications,
         touched: Touched,
         happened: Sequence[Happened],
         episode: int,
@@ -103,9 +105,11 @@ class Evaluator:
                 told.pending.append(_pending(verdict.rule, newest, verdict.happened.reason, due_at))
                 continue
             first = first_at[newest.row.fingerprint]
-            told.alerts += incident_alerts(verdict, touched, episode=episode, first_at=first, now=told.now)
+            told.alerts += incident_notifications(
+                verdict, touched, episode=episode, first_at=first, now=told.now
+            )
 
-    def _continue(self, told: Told) -> None:
+    def _continue(self, told: BatchNotifications) -> None:
         due_at = self._memo.due_at(told.now)
         unsettled = self._memo.unsettled(told.events)
         told.first_due = self._memo.first_due
@@ -119,7 +123,7 @@ class Evaluator:
             ]
 
 
-def _pending(rule: Rule, event: Readable, reason: NotificationReason, due_at: datetime) -> NewPending:
+def _pending(rule: Rule, event: Decoded, reason: NotificationReason, due_at: datetime) -> NewPending:
     return NewPending(
         rule=rule.name,
         receivers=rule.receivers,
@@ -131,7 +135,7 @@ def _pending(rule: Rule, event: Readable, reason: NotificationReason, due_at: da
     )
 
 
-def _first_of(events: Iterable[Readable]) -> dict[bytes, datetime]:
+def _first_of(events: Iterable[Decoded]) -> dict[bytes, datetime]:
     """When the first event of each fingerprint occurred."""
     first: dict[bytes, datetime] = {}
     for event in events:

@@ -7,11 +7,11 @@ from msgspec import Struct
 
 from faultwire_consumer.domain.rules import Per, Rule, scope_of
 from faultwire_consumer.domain.window import bucket_of, is_late
-from faultwire_consumer.ingest.read.candidate import Readable
-from faultwire_consumer.ingest.rules.alert import threshold_alerts
+from faultwire_consumer.ingest.read.candidate import Decoded
+from faultwire_consumer.ingest.rules.notification import threshold_notifications
 from faultwire_consumer.store.contract.store import Transaction
-from faultwire_consumer.store.outbox.enqueue import NewAlert
-from faultwire_consumer.store.outbox.windows import Added, Scope, count_in_windows, incidents_of
+from faultwire_consumer.store.outbox.enqueue import NewNotification
+from faultwire_consumer.store.outbox.windows import Added, WindowScope, count_in_windows, incidents_of
 
 
 class _Counted(Struct):
@@ -19,17 +19,17 @@ class _Counted(Struct):
 
     rule: Rule
     added: Added
-    example: Readable
+    example: Decoded
 
 
 async def count_thresholds(
     tx: Transaction,
     rules: Sequence[Rule],
-    events: Sequence[Readable],
-    opened: Sequence[Readable],
+    events: Sequence[Decoded],
+    opened: Sequence[Decoded],
     *,
     now: datetime,
-) -> list[NewAlert]:
+) -> list[NewNotification]:
     """Count, and tell of each window that reached its number.
 
     Args:
@@ -54,7 +54,7 @@ async def count_thresholds(
         alert
         for scope, trips in tripped.items()
         for trip in trips
-        for alert in threshold_alerts(
+        for alert in threshold_notifications(
             counted[scope].rule,
             scope.scope,
             trip,
@@ -65,21 +65,21 @@ async def count_thresholds(
     ]
 
 
-def _subjects(rule: Rule, events: Sequence[Readable], opened: Sequence[Readable]) -> Sequence[Readable]:
+def _subjects(rule: Rule, events: Sequence[Decoded], opened: Sequence[Decoded]) -> Sequence[Decoded]:
     return opened if rule.threshold is not None and rule.threshold.counts_incidents else events
 
 
 def _gather(
-    matching: Iterable[tuple[Rule, Readable]], incident_of: Mapping[bytes, int]
-) -> dict[Scope, _Counted]:
-    counted: dict[Scope, _Counted] = {}
+    matching: Iterable[tuple[Rule, Decoded]], incident_of: Mapping[bytes, int]
+) -> dict[WindowScope, _Counted]:
+    counted: dict[WindowScope, _Counted] = {}
     for rule, event in matching:
         threshold = rule.threshold
         if threshold is None:
             continue
         incident_id = incident_of[event.row.fingerprint] if threshold.per is Per.INCIDENT else 0
         text = scope_of(threshold.per, event.facts(), incident_id)
-        scope = Scope(rule.name, text, int(threshold.length.total_seconds()))
+        scope = WindowScope(rule.name, text, int(threshold.length.total_seconds()))
         one = counted.setdefault(scope, _Counted(rule, Added(threshold.number, {}), event))
         bucket = bucket_of(event.row.occurred_at, threshold.length)
         more = 1 if threshold.counts_incidents else event.row.count

@@ -12,7 +12,7 @@ from faultwire_consumer.domain.sequence import GapState
 from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Store, Transaction
 from faultwire_consumer.store.events.event import get_event
-from faultwire_consumer.store.events.transition import apply_transitions, load_standing
+from faultwire_consumer.store.events.transition import apply_transitions, load_incident_state
 from faultwire_consumer.store.schema.events import producers, sequence_gaps
 
 SPOOL_PATIENCE: Final = timedelta(minutes=5)
@@ -96,7 +96,7 @@ async def list_told(store: Store) -> Sequence[tuple[str, int]]:
 async def resolve_if_closed(store: Store, producer_id: str, incident_id: int, *, now: datetime) -> bool:
     """Resolve a producer's incident where none of the gaps it told of is open any more."""
     async with store.write() as tx:
-        standing = await load_standing(tx, incident_id)  # an incident's lock comes before a producer's
+        standing = await load_incident_state(tx, incident_id)  # an incident's lock comes before a producer's
         await _lock_producer(tx, producer_id)
         gap = sequence_gaps.c
         told = and_(gap.producer_id == producer_id, gap.event_id.is_not(None))

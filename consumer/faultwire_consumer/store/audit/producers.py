@@ -12,8 +12,8 @@ from sqlalchemy import Row, bindparam, delete, insert, select, text, update
 from faultwire_consumer.domain.sequence import (
     Gap,
     GapState,
-    Ledger,
     Lost,
+    SequenceTally,
     bound,
     explain,
     ranges_of,
@@ -104,7 +104,7 @@ async def record_heard(tx: Transaction, heard: Mapping[str, Heard], *, now: date
     await _note_reports(tx, heard)
 
 
-def advance(ledger: Ledger, one: Heard, *, now: datetime) -> Ledger:
+def advance(ledger: SequenceTally, one: Heard, *, now: datetime) -> SequenceTally:
     """What a producer's ledger becomes by what was heard of it."""
     ledger = receive(ledger, ranges_of(one.sequences), now=now)
     ledger = reach(ledger, one.last_sequence, now=now)
@@ -117,7 +117,7 @@ def advance(ledger: Ledger, one: Heard, *, now: datetime) -> Ledger:
     return bound(ledger, GAPS)
 
 
-async def _lock(tx: Transaction, heard: Mapping[str, Heard], now: datetime) -> dict[str, Ledger]:
+async def _lock(tx: Transaction, heard: Mapping[str, Heard], now: datetime) -> dict[str, SequenceTally]:
     """Lock the producers in the order of their ids, and move those on whose numbers simply go on.
 
     Those that need no more are left out of the answer.
@@ -133,7 +133,9 @@ async def _lock(tx: Transaction, heard: Mapping[str, Heard], now: datetime) -> d
     # A statement of its own, after the locks: the one before may have waited, and seen the past.
     with_gaps = [row.producer_id for row in unsettled if row.gaps]
     gaps = await load_gaps(tx, with_gaps) if with_gaps else {}
-    return {row.producer_id: Ledger(row.last_sequence, gaps.get(row.producer_id, ())) for row in unsettled}
+    return {
+        row.producer_id: SequenceTally(row.last_sequence, gaps.get(row.producer_id, ())) for row in unsettled
+    }
 
 
 def _run_of(producer_id: str, one: Heard) -> dict[str, Any]:
@@ -170,7 +172,9 @@ async def load_gaps(tx: Transaction, ids: Sequence[str]) -> dict[str, tuple[Gap,
     return found
 
 
-async def _write(tx: Transaction, changes: Mapping[str, tuple[Ledger, Ledger]], now: datetime) -> None:
+async def _write(
+    tx: Transaction, changes: Mapping[str, tuple[SequenceTally, SequenceTally]], now: datetime
+) -> None:
     if not changes:
         return
     gone, new = [], []
@@ -220,7 +224,7 @@ def _key(gap: Gap) -> tuple[int, int, GapState, str | None]:
     return gap.first, gap.last, gap.state, gap.event_id
 
 
-def _keys(ledger: Ledger) -> list[tuple[int, int, GapState, str | None]]:
+def _keys(ledger: SequenceTally) -> list[tuple[int, int, GapState, str | None]]:
     return [_key(gap) for gap in ledger.gaps]
 
 

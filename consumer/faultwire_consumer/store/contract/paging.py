@@ -28,7 +28,7 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
     next_cursor: str | None
 
 
-class Position(msgspec.Struct, frozen=True, array_like=True):
+class ListCursor(msgspec.Struct, frozen=True, array_like=True):
     """The last row of a page, in a list that runs from the newest to the oldest."""
 
     listing: str
@@ -41,16 +41,16 @@ class Position(msgspec.Struct, frozen=True, array_like=True):
         return from_micros(self.micros)
 
 
-_decoder: Final = msgspec.json.Decoder(Position)
+_decoder: Final = msgspec.json.Decoder(ListCursor)
 
 
 def encode_cursor(listing: str, moment: datetime, key: int | str) -> str:
     """The cursor of what follows after a row of that list."""
-    text = msgspec.json.encode(Position(listing, to_micros(moment), key))
+    text = msgspec.json.encode(ListCursor(listing, to_micros(moment), key))
     return base64.urlsafe_b64encode(text).decode().rstrip("=")
 
 
-def decode_cursor(listing: str, cursor: str, key_type: type[int | str]) -> Position:
+def decode_cursor(listing: str, cursor: str, key_type: type[int | str]) -> ListCursor:
     """Where the page before ended.
 
     Raises:
@@ -72,7 +72,7 @@ def _storable(key: int | str) -> bool:
 
 
 def older_than(
-    position: Position, moment: ColumnElement[datetime], key: ColumnElement[Any]
+    position: ListCursor, moment: ColumnElement[datetime], key: ColumnElement[Any]
 ) -> ColumnElement[bool]:
     """The rows that follow a position, newest first."""
     return or_(moment < position.moment, and_(moment == position.moment, key < position.key))

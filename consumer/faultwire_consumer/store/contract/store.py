@@ -8,8 +8,8 @@ from typing import Any, Final, Protocol
 from msgspec import Struct, field
 from sqlalchemy import Executable, Row
 
+from faultwire_consumer.domain.body_budget import BODIES_PER_INCIDENT, Body, ceiling_of
 from faultwire_consumer.domain.incident import Touched
-from faultwire_consumer.domain.keeping import BODIES_PER_INCIDENT, Body, ceiling_of
 from faultwire_shared.event import ErrorSeverity
 
 
@@ -83,7 +83,7 @@ class NewFingerprint(Struct, frozen=True, kw_only=True):
     """What the incident is searched by, see `faultwire_consumer.domain.search_text`."""
 
 
-class Sighting(Struct, frozen=True, order=True):
+class Place(Struct, frozen=True, order=True):
     """A fingerprint in an environment and a release (empty: none named), for the filters."""
 
     fingerprint: bytes
@@ -167,7 +167,7 @@ class Store(Protocol):
         """
         ...
 
-    async def register(self, fingerprints: Sequence[NewFingerprint], sightings: Sequence[Sighting]) -> None:
+    async def register(self, fingerprints: Sequence[NewFingerprint], places: Sequence[Place]) -> None:
         """Make fingerprints known, each with an incident of count 0, in a commit of its own.
 
         Idempotent, also between workers: who comes second finds the first one's incident.

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 
-class Guards(Struct, frozen=True, kw_only=True):
+class Timeouts(Struct, frozen=True, kw_only=True):
     """Bounds in seconds, all far below RabbitMQ's for an unsettled delivery (30 minutes)."""
 
     lock: float = 2.0

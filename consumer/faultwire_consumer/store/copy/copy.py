@@ -16,7 +16,7 @@ from faultwire_consumer.store.contract.url import parse_database_url, sqlite_pat
 from faultwire_consumer.store.copy.plan import (
     CopyDiffersError,
     CopyRefusedError,
-    Mark,
+    TableSummary,
     copied_tables,
     encode_key,
 )
@@ -37,7 +37,7 @@ class Copied(Struct, frozen=True, kw_only=True):
 
     source: str
     target: str
-    tables: Mapping[str, Mark]
+    tables: Mapping[str, TableSummary]
     """What both databases hold now, checked."""
     rows: int
     """Stored by this run; the others were there by a run before it."""
@@ -137,7 +137,7 @@ def _other_schema(side: Side, current: str, needed: str) -> str:
     )
 
 
-async def _begin(source: Side, target: Side) -> tuple[Mapping[str, Mark], Mapping[str, Step]]:
+async def _begin(source: Side, target: Side) -> tuple[Mapping[str, TableSummary], Mapping[str, Step]]:
     """What is to be copied, and how far it is already."""
     marks = await source.marks()
     before, steps = await target.begun()
@@ -189,7 +189,7 @@ async def _ahead(chunks: AsyncGenerator[Chunk]) -> AsyncGenerator[Chunk]:
             await asyncio.wait({upcoming})
 
 
-async def _check_same(marks: Mapping[str, Mark], target: Side) -> None:
+async def _check_same(marks: Mapping[str, TableSummary], target: Side) -> None:
     found = await target.marks()
     differing = [
         f"{name} {found[name].rows} for {mark.rows}, counting {found[name].counted} for {mark.counted}"

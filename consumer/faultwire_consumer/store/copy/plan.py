@@ -41,7 +41,7 @@ class CopyDiffersError(Exception):
     """All was copied, and yet the two databases do not hold the same; the text says where."""
 
 
-class Mark(Struct, frozen=True):
+class TableSummary(Struct, frozen=True):
     """By what the contents of a table are recognised again."""
 
     rows: int
@@ -105,10 +105,10 @@ def final_key_of(table: Table) -> Select[Any]:
     return select(*keys).order_by(*(key.desc() for key in keys)).limit(1)
 
 
-def read_mark(counts: Any, final: Any) -> Mark:
+def read_mark(counts: Any, final: Any) -> TableSummary:
     """The answers of both queries as one mark."""
     final_key = None if final is None else msgspec.json.encode(list(final)).decode()
-    return Mark(counts.rows, None if counts.counted is None else int(counts.counted), final_key)
+    return TableSummary(counts.rows, None if counts.counted is None else int(counts.counted), final_key)
 
 
 def size_of(rows: Sequence[Any]) -> int:

@@ -14,7 +14,7 @@ from faultwire_consumer.store.copy.plan import (
     CHUNK_BYTES,
     CHUNK_ROWS,
     FETCH_ROWS,
-    Mark,
+    TableSummary,
     bound,
     columns_of,
     copied_tables,
@@ -85,7 +85,7 @@ class PostgresqlSide:
         async with self._engine.connect() as connection:
             return bool((await connection.execute(text(_WORKERS))).scalar_one())
 
-    async def marks(self) -> Mapping[str, Mark]:
+    async def marks(self) -> Mapping[str, TableSummary]:
         """The mark of every table."""
         connection = await self._read()
         found = {}
@@ -114,14 +114,14 @@ class PostgresqlSide:
             await self._snapshot.close()
             self._snapshot = None
 
-    async def begin(self, source: str, marks: Mapping[str, Mark]) -> None:
+    async def begin(self, source: str, marks: Mapping[str, TableSummary]) -> None:
         """Write the marks down."""
         await self._forget_snapshot()
         async with self._engine.begin() as connection:
             await connection.run_sync(progress.create, checkfirst=True)
             await connection.execute(insert(progress), progress_rows(source, marks))
 
-    async def begun(self) -> tuple[Mapping[str, Mark], Mapping[str, Step]]:
+    async def begun(self) -> tuple[Mapping[str, TableSummary], Mapping[str, Step]]:
         """What was written down."""
         async with self._engine.connect() as connection:
             stands = await connection.run_sync(

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import BigInteger, Column, MetaData, Row, Table, Text, Update, update
 
-from faultwire_consumer.store.copy.plan import CopyRefusedError, Mark
+from faultwire_consumer.store.copy.plan import CopyRefusedError, TableSummary
 from faultwire_consumer.store.schema.events import SCHEMA
 
 progress = Table(
@@ -34,7 +34,7 @@ class Step(Struct, frozen=True):
     copied: int
 
 
-def progress_rows(source: str, marks: Mapping[str, Mark]) -> list[dict[str, Any]]:
+def progress_rows(source: str, marks: Mapping[str, TableSummary]) -> list[dict[str, Any]]:
     """The rows by which a copy begins."""
     return [
         {
@@ -50,9 +50,9 @@ def progress_rows(source: str, marks: Mapping[str, Mark]) -> list[dict[str, Any]
     ]
 
 
-def read_progress(rows: Iterable[Row[Any]]) -> tuple[Mapping[str, Mark], Mapping[str, Step]]:
+def read_progress(rows: Iterable[Row[Any]]) -> tuple[Mapping[str, TableSummary], Mapping[str, Step]]:
     """The marks and steps in those rows."""
-    marks = {row.table_name: Mark(row.rows, row.counted, row.final_key) for row in rows}
+    marks = {row.table_name: TableSummary(row.rows, row.counted, row.final_key) for row in rows}
     return marks, {row.table_name: Step(row.last_key, row.copied) for row in rows}
 
 

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Row, Table
 
-from faultwire_consumer.store.copy.plan import Mark
+from faultwire_consumer.store.copy.plan import TableSummary
 from faultwire_consumer.store.copy.progress import Step
 
 Chunk = Sequence[Row[Any]]
@@ -39,7 +39,7 @@ class Side(Protocol):
         """Whether a worker uses it now."""
         ...
 
-    async def marks(self) -> Mapping[str, Mark]:
+    async def marks(self) -> Mapping[str, TableSummary]:
         """The mark of every table, by its name."""
         ...
 
@@ -47,11 +47,11 @@ class Side(Protocol):
         """The rows of a table behind a key, chunk by chunk, all of them as they stood at one moment."""
         ...
 
-    async def begin(self, source: str, marks: Mapping[str, Mark]) -> None:
+    async def begin(self, source: str, marks: Mapping[str, TableSummary]) -> None:
         """Write down what is going to be copied."""
         ...
 
-    async def begun(self) -> tuple[Mapping[str, Mark], Mapping[str, Step]]:
+    async def begun(self) -> tuple[Mapping[str, TableSummary], Mapping[str, Step]]:
         """What was written down by the copy before, and how far that one has got; both empty without one."""
         ...
 

@@ -15,7 +15,7 @@ from faultwire_consumer.store.copy.plan import (
     CHUNK_ROWS,
     FETCH_ROWS,
     CopyRefusedError,
-    Mark,
+    TableSummary,
     bound,
     columns_of,
     copied_tables,
@@ -77,7 +77,7 @@ class SqliteSide:
         """None can: the lock is ours."""
         return False
 
-    async def marks(self) -> Mapping[str, Mark]:
+    async def marks(self) -> Mapping[str, TableSummary]:
         """The mark of every table."""
         return await self._run(_marks)
 
@@ -91,7 +91,7 @@ class SqliteSide:
         finally:
             await asyncio.to_thread(connection.close)
 
-    async def begin(self, source: str, marks: Mapping[str, Mark]) -> None:
+    async def begin(self, source: str, marks: Mapping[str, TableSummary]) -> None:
         """Write the marks down."""
 
         def run(connection: Connection) -> None:
@@ -100,7 +100,7 @@ class SqliteSide:
 
         await self._run(run)
 
-    async def begun(self) -> tuple[Mapping[str, Mark], Mapping[str, Step]]:
+    async def begun(self) -> tuple[Mapping[str, TableSummary], Mapping[str, Step]]:
         """What was written down."""
 
         def run(connection: Connection) -> Any:
@@ -152,7 +152,7 @@ def _insert_of(table: Table) -> str:
     return f"INSERT INTO {quote(table.name)} ({', '.join(names)}) VALUES ({places})"  # noqa: S608 - our own names
 
 
-def _marks(connection: Connection) -> dict[str, Mark]:
+def _marks(connection: Connection) -> dict[str, TableSummary]:
     return {
         table.name: read_mark(
             connection.execute(mark_of(table)).one(), connection.execute(final_key_of(table)).first()

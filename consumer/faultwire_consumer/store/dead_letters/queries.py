@@ -6,7 +6,7 @@ from typing import Any, Final
 from msgspec import Struct
 from sqlalchemy import Row, select
 
-from faultwire_consumer.domain.dead_letter import LetterStatus
+from faultwire_consumer.domain.dead_letter import DeadLetterStatus
 from faultwire_consumer.store.contract.paging import Page, cut, decode_cursor
 from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Store
@@ -15,10 +15,10 @@ from faultwire_consumer.store.schema.events import dead_letter_history, dead_let
 _LISTING: Final = "dead_letters"
 
 
-class LetterFilter(Struct, frozen=True, kw_only=True):
+class DeadLetterFilter(Struct, frozen=True, kw_only=True):
     """Which dead letters; within a field any of the values will do, and an empty field takes all."""
 
-    status: tuple[LetterStatus, ...] = (LetterStatus.WAITING,)
+    status: tuple[DeadLetterStatus, ...] = (DeadLetterStatus.WAITING,)
     reason: tuple[str, ...] = ()
 
 
@@ -35,7 +35,7 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
     origin: str
     message_type: str | None
     size: int
-    status: LetterStatus
+    status: DeadLetterStatus
 
 
 class DeadLetterBody(DeadLetter, frozen=True, kw_only=True):
@@ -44,7 +44,7 @@ class DeadLetterBody(DeadLetter, frozen=True, kw_only=True):
     body: bytes
 
 
-class LetterHistoryEntry(Struct, frozen=True, kw_only=True):
+class DeadLetterHistoryEntry(Struct, frozen=True, kw_only=True):
     """One thing that was done to a dead letter, as it was written down."""
 
     at: datetime
@@ -56,11 +56,11 @@ class LetterHistoryEntry(Struct, frozen=True, kw_only=True):
 
 
 _COLUMNS: Final = tuple(dead_letters.c[name] for name in DeadLetter.__struct_fields__)
-_HISTORY: Final = tuple(dead_letter_history.c[name] for name in LetterHistoryEntry.__struct_fields__)
+_HISTORY: Final = tuple(dead_letter_history.c[name] for name in DeadLetterHistoryEntry.__struct_fields__)
 
 
 async def list_dead_letters(
-    store: Store, wanted: LetterFilter, *, limit: int, cursor: str | None = None
+    store: Store, wanted: DeadLetterFilter, *, limit: int, cursor: str | None = None
 ) -> Page[DeadLetter]:
     """Dead letters that match, the newest first.
 
@@ -87,15 +87,15 @@ async def get_dead_letter(store: Store, letter_id: int) -> DeadLetterBody | None
     return DeadLetterBody(**_values(rows[0])) if rows else None
 
 
-async def list_letter_history(store: Store, letter_id: int) -> tuple[LetterHistoryEntry, ...]:
+async def list_letter_history(store: Store, letter_id: int) -> tuple[DeadLetterHistoryEntry, ...]:
     """Everything that was done to a dead letter, the newest first."""
     table = dead_letter_history.c
     rows = await store.read(
         select(*_HISTORY).where(table.dead_letter_id == letter_id).order_by(table.id.desc())
     )
-    return tuple(LetterHistoryEntry(**values_of(row)) for row in rows)
+    return tuple(DeadLetterHistoryEntry(**values_of(row)) for row in rows)
 
 
 def _values(row: Row[Any]) -> dict[str, Any]:
     values = values_of(row)
-    return values | {"status": LetterStatus(values["status"])}
+    return values | {"status": DeadLetterStatus(values["status"])}

@@ -8,7 +8,7 @@ from typing import Any, Final
 from msgspec import Struct
 from sqlalchemy import Text, case, insert, literal, select, update
 
-from faultwire_consumer.domain.dead_letter import LetterReason, LetterStatus
+from faultwire_consumer.domain.dead_letter import DeadLetterChangeReason, DeadLetterStatus
 from faultwire_consumer.domain.incident import WORKER
 from faultwire_consumer.store.contract.dialect import INSERT
 from faultwire_consumer.store.contract.store import Transaction
@@ -60,7 +60,7 @@ async def record_dead_letters(
             "attempts": table.attempts + 1 if counts_attempts else told,
             "last_seen_at": new.last_seen_at,
             "status": case(
-                (table.status == LetterStatus.DISCARDED.value, LetterStatus.WAITING.value),
+                (table.status == DeadLetterStatus.DISCARDED.value, DeadLetterStatus.WAITING.value),
                 else_=table.status,
             ),
         },
@@ -77,33 +77,38 @@ async def _reopen_discarded(tx: Transaction, unique: dict[bytes, NewDeadLetter])
         literal(next(iter(unique.values())).at, dead_letter_history.c.at.type),
         *(
             literal(text, Text)
-            for text in (WORKER, LetterReason.CAME_AGAIN.value, "", LetterStatus.DISCARDED.value)
+            for text in (
+                WORKER,
+                DeadLetterChangeReason.CAME_AGAIN.value,
+                "",
+                DeadLetterStatus.DISCARDED.value,
+            )
         ),
-        literal(LetterStatus.WAITING.value, Text),
-    ).where(table.digest.in_(sorted(unique)), table.status == LetterStatus.DISCARDED.value)
+        literal(DeadLetterStatus.WAITING.value, Text),
+    ).where(table.digest.in_(sorted(unique)), table.status == DeadLetterStatus.DISCARDED.value)
     await tx.execute(insert(dead_letter_history).from_select(columns, discarded))
 
 
-class LetterChange(Struct, frozen=True, kw_only=True):
+class DeadLetterChange(Struct, frozen=True, kw_only=True):
     """What was done to a dead letter: its row in the history, and the status it has after it."""
 
     letter_id: int
     at: datetime
     actor: str
-    reason: LetterReason
+    reason: DeadLetterChangeReason
     detail: str
-    before: LetterStatus
-    after: LetterStatus
+    before: DeadLetterStatus
+    after: DeadLetterStatus
 
 
-async def load_letter_status(tx: Transaction, letter_id: int) -> LetterStatus | None:
+async def load_letter_status(tx: Transaction, letter_id: int) -> DeadLetterStatus | None:
     """Read a dead letter's status and keep others from changing it until the transaction ends."""
     table = dead_letters.c
     rows = await tx.execute(select(table.status).where(table.id == letter_id).with_for_update())
-    return LetterStatus(rows[0].status) if rows else None
+    return DeadLetterStatus(rows[0].status) if rows else None
 
 
-async def change_letter(tx: Transaction, change: LetterChange) -> None:
+async def change_letter(tx: Transaction, change: DeadLetterChange) -> None:
     """Write a dead letter's status and its history."""
     await tx.execute(
         update(dead_letters).where(dead_letters.c.id == change.letter_id).values(status=change.after.value)
@@ -134,5 +139,5 @@ def _row(digest: bytes, letter: NewDeadLetter) -> dict[str, Any]:
         "message_type": None if letter.message_type is None else storable(letter.message_type)[:100],
         "size": len(letter.body),
         "body": letter.body[:MESSAGE_BYTES],
-        "status": LetterStatus.WAITING.value,
+        "status": DeadLetterStatus.WAITING.value,
     }

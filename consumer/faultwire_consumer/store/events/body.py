@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, update
 
-from faultwire_consumer.domain.keeping import Body, Spent
+from faultwire_consumer.domain.body_budget import Body, BudgetSpent
 from faultwire_consumer.store.contract.store import EventRow, Store, Transaction
 from faultwire_consumer.store.schema.events import edge_bodies, events, fingerprints, incidents
 
@@ -50,7 +50,7 @@ def edges_in(rows: Iterable[EventRow]) -> list[tuple[Body, EventRow]]:
     return sorted(found, key=lambda one: (one[1].fingerprint, one[0]))
 
 
-async def read_spent(store: Store, keys: Collection[bytes]) -> dict[bytes, Spent]:
+async def read_spent(store: Store, keys: Collection[bytes]) -> dict[bytes, BudgetSpent]:
     """What the budgets of those fingerprints that are registered were spent on.
 
     Raises:
@@ -61,9 +61,9 @@ async def read_spent(store: Store, keys: Collection[bytes]) -> dict[bytes, Spent
     rows = await store.read(_SPENT.where(fingerprints.c.fingerprint.in_(sorted(keys))))
     return {
         # Where nothing is counted yet, the incident's times mean nothing.
-        row.fingerprint: Spent(row.bodies, row.first_seen_at, row.last_seen_at, row.body_kept_at)
+        row.fingerprint: BudgetSpent(row.bodies, row.first_seen_at, row.last_seen_at, row.body_kept_at)
         if row.counted
-        else Spent()
+        else BudgetSpent()
         for row in rows
     }
 

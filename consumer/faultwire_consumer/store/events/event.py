@@ -41,7 +41,7 @@ class KeptEvents(Struct, frozen=True, kw_only=True):
     """By when it occurred."""
 
 
-class Grouping(Struct, frozen=True, kw_only=True):
+class EventGrouping(Struct, frozen=True, kw_only=True):
     """Why an event is in its incident: the key parts of its fingerprint, in their order."""
 
     event_id: str
@@ -106,13 +106,13 @@ async def _next_kept(
     return rows[0] if rows else None
 
 
-async def get_grouping(store: Store, event_id: str) -> Grouping | None:
+async def get_grouping(store: Store, event_id: str) -> EventGrouping | None:
     """Why an event is in its incident."""
     names = ("incident_id", "version", "digest", "parts")
     row = await _find(store, event_id, *(fingerprints.c[name] for name in names))
     if row is None:
         return None
-    return Grouping(
+    return EventGrouping(
         event_id=event_id,
         incident_id=row.incident_id,
         version=row.version,

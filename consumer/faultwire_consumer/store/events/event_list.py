@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from faultwire_consumer.domain.query import Key, Query
-from faultwire_consumer.store.contract.paging import Page, Position, cut, decode_cursor, older_than
+from faultwire_consumer.store.contract.paging import ListCursor, Page, cut, decode_cursor, older_than
 from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.events.body import has_body
@@ -79,7 +79,7 @@ class Asked(Struct, frozen=True):
     query: Query
     limit: int
     now: datetime
-    position: Position | None = None
+    position: ListCursor | None = None
     """Where the page before ended."""
 
     def conditions(self, columns: Any, database: str) -> list[ColumnElement[bool]]:
@@ -220,7 +220,7 @@ async def _list_by_incident(store: Store, asked: Asked) -> list[EventSummary]:
 
 
 def _after(
-    position: Position, moment: ColumnElement[datetime], key: ColumnElement[Any]
+    position: ListCursor, moment: ColumnElement[datetime], key: ColumnElement[Any]
 ) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     """What follows a position; said twice, as an index is entered by a bound and not by an alternative."""
     return moment <= position.moment, older_than(position, moment, key)

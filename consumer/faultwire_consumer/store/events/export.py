@@ -8,7 +8,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 
 from faultwire_consumer.domain.query import Query
-from faultwire_consumer.store.contract.paging import Position, decode_cursor, encode_cursor
+from faultwire_consumer.store.contract.paging import ListCursor, decode_cursor, encode_cursor
 from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.events.body import doc_of
@@ -78,7 +78,7 @@ def _select(database: str, query: Query, now: datetime) -> Select[Any]:
     )
 
 
-def _behind(position: Position) -> Sequence[ColumnElement[bool]]:
+def _behind(position: ListCursor) -> Sequence[ColumnElement[bool]]:
     moment, key = events.c.received_at, events.c.event_id
     # The first follows from the second, and is what the index is asked by.
     return (

@@ -6,10 +6,10 @@ from typing import Any, Final
 from msgspec import Struct
 from sqlalchemy import Row, Select, func, select
 
-from faultwire_consumer.domain.dead_letter import LetterStatus
+from faultwire_consumer.domain.dead_letter import DeadLetterStatus
 from faultwire_consumer.domain.incident import Status
 from faultwire_consumer.domain.query import Query
-from faultwire_consumer.store.contract.paging import Page, Position, cut, decode_cursor, older_than
+from faultwire_consumer.store.contract.paging import ListCursor, Page, cut, decode_cursor, older_than
 from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.events.condition import NEVER_COUNTED, hour_of, incident_conditions
@@ -86,7 +86,7 @@ async def list_incidents(
 
 
 def select_incidents(
-    database: str, query: Query, position: Position | None, limit: int, now: datetime
+    database: str, query: Query, position: ListCursor | None, limit: int, now: datetime
 ) -> Select[Any]:
     """The statement of a list: the hour comes first because it has an index, and is the same order."""
     table = incidents.c
@@ -151,7 +151,7 @@ async def count_totals(store: Store) -> Totals:
     letters = await store.read(
         select(func.count().label("total"))
         .select_from(dead_letters)
-        .where(dead_letters.c.status == LetterStatus.WAITING.value)
+        .where(dead_letters.c.status == DeadLetterStatus.WAITING.value)
     )
     found = {row.status: row.total for row in by_status}
     return Totals(

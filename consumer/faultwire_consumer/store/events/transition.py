@@ -22,7 +22,7 @@ _UPDATE: Final = (
 _INSERT: Final = insert(history)
 
 
-class Standing(Struct, frozen=True):
+class IncidentState(Struct, frozen=True):
     """Where an incident stands: what an operator's verb is decided on."""
 
     incident_id: int
@@ -30,7 +30,7 @@ class Standing(Struct, frozen=True):
     episode: int
 
 
-async def load_standing(tx: Transaction, incident_id: int) -> Standing | None:
+async def load_incident_state(tx: Transaction, incident_id: int) -> IncidentState | None:
     """Read an incident and keep others from changing it until the transaction ends.
 
     None where it does not exist, or is registered but was never counted.
@@ -42,7 +42,7 @@ async def load_standing(tx: Transaction, incident_id: int) -> Standing | None:
         .where(table.id == incident_id, table.count > 0)
         .with_for_update()
     )
-    return Standing(rows[0].id, Status(rows[0].status), rows[0].episode) if rows else None
+    return IncidentState(rows[0].id, Status(rows[0].status), rows[0].episode) if rows else None
 
 
 async def apply_transitions(tx: Transaction, transitions: Sequence[Transition]) -> None:

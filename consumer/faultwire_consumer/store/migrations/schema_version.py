@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from faultwire_consumer.store.contract.failure import first_line, unavailable
 from faultwire_consumer.store.contract.store import StoreUnavailableError
-from faultwire_consumer.store.contract.timeouts import Guards
+from faultwire_consumer.store.contract.timeouts import Timeouts
 from faultwire_consumer.store.contract.url import parse_database_url
 from faultwire_consumer.store.schema.events import SCHEMA
 from faultwire_consumer.store.sqlite.pragma import prepare_connection
@@ -70,7 +70,7 @@ async def on_connection(database_url: str, work: Callable[[Connection], T]) -> T
         # With the extra `consumer` alone there is no driver for PostgreSQL, and none is needed.
         from faultwire_consumer.store.postgresql.host import HostChooser  # noqa: PLC0415 - see above
 
-        arguments = {"async_creator_fn": HostChooser(), "timeout": Guards().connect}
+        arguments = {"async_creator_fn": HostChooser(), "timeout": Timeouts().connect}
         engine = create_async_engine(url, connect_args=arguments)
         try:
             async with engine.begin() as connection:

@@ -12,9 +12,9 @@ from typing import Any, Final
 from msgspec import Struct
 from sqlalchemy import and_, bindparam, func, insert, or_, select, text, update
 
-from faultwire_consumer.domain.alert import AlertState, StageDecision, StageReason
 from faultwire_consumer.domain.incident import Status
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
+from faultwire_consumer.domain.sending import NotificationState, StageDecision, StageReason
 from faultwire_consumer.store.contract.store import Store, Transaction
 from faultwire_consumer.store.schema.events import incidents
 from faultwire_consumer.store.schema.notify import outbox, outbox_attempts, outbox_stages
@@ -33,7 +33,7 @@ _LEASE: Final = (
         lease_until=bindparam("new_until"),
     )
 )
-_WAITING: Final = outbox.c.state == AlertState.WAITING.value
+_WAITING: Final = outbox.c.state == NotificationState.WAITING.value
 
 
 class Address(Struct, frozen=True, order=True):
@@ -64,7 +64,7 @@ class Due(Struct, frozen=True, kw_only=True):
     current_episode: int | None
 
 
-class Recent(Struct, frozen=True):
+class RecentlySent(Struct, frozen=True):
     """What a receiver was sent in the last minute."""
 
     single: int
@@ -127,7 +127,7 @@ async def load_due(tx: Transaction, address: Address, *, now: datetime) -> list[
     return [_due(row) for row in rows]
 
 
-async def load_recent(tx: Transaction, receiver: str, *, since: datetime) -> Recent:
+async def load_recent(tx: Transaction, receiver: str, *, since: datetime) -> RecentlySent:
     """What the receiver's urgent notifications were since then."""
     urgent = and_(outbox.c.receiver == receiver, outbox.c.urgent, outbox.c.attempted_at > since)
     single = outbox.c.kind == NotificationKind.INCIDENT.value
@@ -139,11 +139,11 @@ async def load_recent(tx: Transaction, receiver: str, *, since: datetime) -> Rec
             .label("summary_at"),
         ).where(urgent)
     )
-    return Recent(row.single, row.summary_at)
+    return RecentlySent(row.single, row.summary_at)
 
 
 async def stop(
-    tx: Transaction, ids: Sequence[int], state: AlertState, reason: StageReason, *, now: datetime
+    tx: Transaction, ids: Sequence[int], state: NotificationState, reason: StageReason, *, now: datetime
 ) -> None:
     """End notifications without sending them."""
     await tx.execute(
@@ -171,7 +171,7 @@ async def carry(
             update(outbox)
             .where(outbox.c.id.in_(ids))
             .values(
-                state=AlertState.CARRIED.value,
+                state=NotificationState.CARRIED.value,
                 carrier_id=carrier_id,
                 state_reason=reason.value,
                 attempts=1,

@@ -15,7 +15,7 @@ from faultwire_consumer.store.schema.notify import digest_lines, outbox
 from faultwire_shared.event import ErrorSeverity
 
 
-class Line(Struct, frozen=True, kw_only=True):
+class IncidentLine(Struct, frozen=True, kw_only=True):
     """One incident of a notification, and what is told of it."""
 
     reason: NotificationReason
@@ -53,13 +53,13 @@ class Content(Struct, frozen=True, kw_only=True):
     created_at: datetime
     since: datetime | None
     until: datetime | None
-    lines: tuple[Line, ...]
+    lines: tuple[IncidentLine, ...]
 
 
 _HEAD: Final = tuple(outbox.c[name] for name in Content.__struct_fields__ if name in outbox.c)
 _INCIDENT: Final = (
     incidents.c.id.label("incident_id"),
-    *(incidents.c[name] for name in Line.__struct_fields__ if name in incidents.c),
+    *(incidents.c[name] for name in IncidentLine.__struct_fields__ if name in incidents.c),
 )
 
 
@@ -97,9 +97,9 @@ def _digest(outbox_id: int) -> Any:
     )
 
 
-def _line(row: Any, created_at: datetime) -> Line:
+def _line(row: Any, created_at: datetime) -> IncidentLine:
     values = {"detail": "", "events": None, "created_at": created_at} | values_of(row)
-    return Line(
+    return IncidentLine(
         **values
         | {
             "reason": NotificationReason(values["reason"]),

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, delete, func, insert, select
 
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
 from faultwire_consumer.store.contract.store import Store, Transaction
-from faultwire_consumer.store.outbox.enqueue import NewAlert, enqueue
+from faultwire_consumer.store.outbox.enqueue import NewNotification, enqueue
 from faultwire_consumer.store.schema.events import incidents
 from faultwire_consumer.store.schema.notify import digest_lines, outbox, pending
 from faultwire_shared.event import ErrorSeverity
@@ -140,8 +140,8 @@ async def _counts_until(
 
 def _alert(
     due: DueDigest, key: str, *, severity: int, since: datetime, until: datetime, now: datetime
-) -> NewAlert:
-    return NewAlert(
+) -> NewNotification:
+    return NewNotification(
         idempotency_key=key,
         receiver=due.receiver,
         rule=due.rule,

@@ -18,7 +18,7 @@ _ENQUEUE: Final = {
 }
 
 
-class NewAlert(Struct, frozen=True, kw_only=True):
+class NewNotification(Struct, frozen=True, kw_only=True):
     """A notification for one receiver, as rules decided it."""
 
     idempotency_key: str
@@ -41,14 +41,14 @@ class NewAlert(Struct, frozen=True, kw_only=True):
     until: datetime | None = None
 
 
-async def enqueue(tx: Transaction, alerts: Iterable[NewAlert]) -> None:
+async def enqueue(tx: Transaction, alerts: Iterable[NewNotification]) -> None:
     """Write notifications that are not there yet, in the order of their keys."""
     unique = {alert.idempotency_key: alert for alert in alerts}
     if unique:
         await tx.execute(_ENQUEUE[tx.dialect], [row_of(unique[key]) for key in sorted(unique)])
 
 
-def row_of(alert: NewAlert) -> dict[str, Any]:
+def row_of(alert: NewNotification) -> dict[str, Any]:
     """The alert as a new row of the outbox."""
     row = structs.asdict(alert)
     return row | {

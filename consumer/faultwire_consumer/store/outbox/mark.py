@@ -7,10 +7,10 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import select, update
 
-from faultwire_consumer.domain.alert import AlertState, StageReason
 from faultwire_consumer.domain.notification import NotificationReason
+from faultwire_consumer.domain.sending import NotificationState, StageReason
 from faultwire_consumer.store.contract.store import Transaction
-from faultwire_consumer.store.outbox.enqueue import NewAlert, enqueue
+from faultwire_consumer.store.outbox.enqueue import NewNotification, enqueue
 from faultwire_consumer.store.schema.notify import outbox, outbox_attempts
 from faultwire_shared.event import ErrorSeverity
 
@@ -25,7 +25,7 @@ class Mark(Struct, frozen=True, kw_only=True):
     outcome: str
     reason: str | None
     detail: str
-    state: AlertState
+    state: NotificationState
     state_reason: StageReason | None = None
     due_at: datetime | None = None
     """When to try again."""
@@ -48,7 +48,7 @@ async def mark(tx: Transaction, one: Mark) -> bool:
         "lease_token": None,
         "lease_until": None,
     }
-    if one.state is AlertState.WAITING:
+    if one.state is NotificationState.WAITING:
         values["due_at"] = one.due_at
     else:
         values["finished_at"] = one.ended_at
@@ -60,10 +60,10 @@ async def mark(tx: Transaction, one: Mark) -> bool:
     )
     if not held:
         return False
-    if one.state is not AlertState.WAITING:
+    if one.state is not NotificationState.WAITING:
         del values["lease_token"], values["lease_until"]
         await tx.execute(update(outbox).where(outbox.c.carrier_id == one.outbox_id).values(**values))
-    if one.state is AlertState.SENT:
+    if one.state is NotificationState.SENT:
         await _enqueue_reminders(tx, one.outbox_id, now=one.ended_at)
     return True
 
@@ -79,10 +79,10 @@ async def _enqueue_reminders(tx: Transaction, outbox_id: int, *, now: datetime) 
     await enqueue(tx, [_reminder(row, now) for row in rows])
 
 
-def _reminder(row: Any, now: datetime) -> NewAlert:
+def _reminder(row: Any, now: datetime) -> NewNotification:
     ordinal = row.ordinal + 1
     what = f"INC-{row.incident_id}:{row.episode}:{NotificationReason.REMINDER}-{ordinal}"
-    return NewAlert(
+    return NewNotification(
         idempotency_key=f"{row.rule}:{what}:{row.receiver}",
         receiver=row.receiver,
         rule=row.rule,

@@ -6,7 +6,7 @@ from typing import Any, Final
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Row, func, select
 
-from faultwire_consumer.domain.alert import AlertState
+from faultwire_consumer.domain.sending import NotificationState
 from faultwire_consumer.store.contract.paging import Page, cut, decode_cursor
 from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Store
@@ -17,17 +17,17 @@ _LISTING: Final = "alerts"
 _CARRIED_SHOWN: Final = 1000
 
 
-class AlertFilter(Struct, frozen=True, kw_only=True):
+class NotificationFilter(Struct, frozen=True, kw_only=True):
     """Which notifications; within a field any of the values will do, and an empty field takes all."""
 
-    state: tuple[AlertState, ...] = ()
+    state: tuple[NotificationState, ...] = ()
     receiver: tuple[str, ...] = ()
     rule: tuple[str, ...] = ()
     severity: tuple[ErrorSeverity, ...] = ()
     incident: int | None = None
 
 
-class Alert(Struct, frozen=True, kw_only=True):
+class StoredNotification(Struct, frozen=True, kw_only=True):
     """A notification of the outbox."""
 
     id: int
@@ -42,7 +42,7 @@ class Alert(Struct, frozen=True, kw_only=True):
     detail: str
     created_at: datetime
     due_at: datetime
-    state: AlertState
+    state: NotificationState
     state_reason: str | None
     carrier_id: int | None
     attempts: int
@@ -50,7 +50,7 @@ class Alert(Struct, frozen=True, kw_only=True):
     finished_at: datetime | None
 
 
-class Attempt(Struct, frozen=True, kw_only=True):
+class SendAttempt(Struct, frozen=True, kw_only=True):
     """One try to send."""
 
     number: int
@@ -72,7 +72,7 @@ class StageRow(Struct, frozen=True, kw_only=True):
     detail: str
 
 
-class Told(Struct, frozen=True, kw_only=True):
+class GroupedIncident(Struct, frozen=True, kw_only=True):
     """An incident that a notification tells of besides its own."""
 
     incident_id: int
@@ -90,14 +90,14 @@ class Depth(Struct, frozen=True):
     overdue_seconds: float
 
 
-_COLUMNS: Final = tuple(outbox.c[name] for name in Alert.__struct_fields__)
-_ATTEMPT: Final = tuple(outbox_attempts.c[name] for name in Attempt.__struct_fields__)
+_COLUMNS: Final = tuple(outbox.c[name] for name in StoredNotification.__struct_fields__)
+_ATTEMPT: Final = tuple(outbox_attempts.c[name] for name in SendAttempt.__struct_fields__)
 _STAGE: Final = tuple(outbox_stages.c[name] for name in StageRow.__struct_fields__)
 
 
-async def list_alerts(
-    store: Store, wanted: AlertFilter, *, limit: int, cursor: str | None = None
-) -> Page[Alert]:
+async def list_notifications(
+    store: Store, wanted: NotificationFilter, *, limit: int, cursor: str | None = None
+) -> Page[StoredNotification]:
     """Notifications that match, the newest first.
 
     Raises:
@@ -110,18 +110,18 @@ async def list_alerts(
     return cut([_alert(row) for row in rows], limit=limit, listing=_LISTING, moment="created_at", key="id")
 
 
-async def get_alert(store: Store, alert_id: int) -> Alert | None:
+async def get_notification(store: Store, alert_id: int) -> StoredNotification | None:
     """One notification."""
     rows = await store.read(select(*_COLUMNS).where(outbox.c.id == alert_id))
     return _alert(rows[0]) if rows else None
 
 
-async def list_attempts(store: Store, alert_id: int) -> tuple[Attempt, ...]:
+async def list_attempts(store: Store, alert_id: int) -> tuple[SendAttempt, ...]:
     """Every try to send it, the first one first."""
     rows = await store.read(
         select(*_ATTEMPT).where(outbox_attempts.c.outbox_id == alert_id).order_by(outbox_attempts.c.number)
     )
-    return tuple(Attempt(**values_of(row)) for row in rows)
+    return tuple(SendAttempt(**values_of(row)) for row in rows)
 
 
 async def list_stages(store: Store, alert_id: int) -> tuple[StageRow, ...]:
@@ -132,7 +132,7 @@ async def list_stages(store: Store, alert_id: int) -> tuple[StageRow, ...]:
     return tuple(StageRow(**values_of(row)) for row in rows)
 
 
-async def list_told(store: Store, alert: Alert) -> tuple[Told, ...]:
+async def list_told(store: Store, alert: StoredNotification) -> tuple[GroupedIncident, ...]:
     """What a summary or a digest tells of, up to a thousand incidents."""
     lines = await store.read(
         select(digest_lines.c.incident_id, digest_lines.c.reason, digest_lines.c.events)
@@ -147,11 +147,12 @@ async def list_told(store: Store, alert: Alert) -> tuple[Told, ...]:
         .limit(_CARRIED_SHOWN)
     )
     told = [
-        Told(incident_id=row.incident_id, reason=row.reason, events=row.events, alert_id=None)
+        GroupedIncident(incident_id=row.incident_id, reason=row.reason, events=row.events, alert_id=None)
         for row in lines
     ]
     told += [
-        Told(incident_id=row.incident_id, reason=row.reason, events=None, alert_id=row.id) for row in carried
+        GroupedIncident(incident_id=row.incident_id, reason=row.reason, events=None, alert_id=row.id)
+        for row in carried
     ]
     return tuple(told)
 
@@ -162,13 +163,13 @@ async def measure_outbox(store: Store, *, now: datetime) -> Depth:
         select(
             func.count().label("waiting"),
             func.min(outbox.c.due_at, type_=outbox.c.due_at.type).label("oldest"),
-        ).where(outbox.c.state == AlertState.WAITING.value)
+        ).where(outbox.c.state == NotificationState.WAITING.value)
     )
     overdue = (now - row.oldest).total_seconds() if row.oldest is not None else 0.0
     return Depth(row.waiting, max(0.0, overdue))
 
 
-def _conditions(wanted: AlertFilter) -> list[ColumnElement[bool]]:
+def _conditions(wanted: NotificationFilter) -> list[ColumnElement[bool]]:
     choices = (
         (outbox.c.state, tuple(state.value for state in wanted.state)),
         (outbox.c.receiver, wanted.receiver),
@@ -181,9 +182,12 @@ def _conditions(wanted: AlertFilter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _alert(row: Row[Any]) -> Alert:
+def _alert(row: Row[Any]) -> StoredNotification:
     values = values_of(row)
-    return Alert(
+    return StoredNotification(
         **values
-        | {"severity": ErrorSeverity.from_rank(values["severity"]), "state": AlertState(values["state"])}
+        | {
+            "severity": ErrorSeverity.from_rank(values["severity"]),
+            "state": NotificationState(values["state"]),
+        }
     )

@@ -29,7 +29,7 @@ _SAVE: Final = (
 )
 
 
-class Scope(Struct, frozen=True, order=True):
+class WindowScope(Struct, frozen=True, order=True):
     """Whose window of which rule."""
 
     rule: str
@@ -45,8 +45,8 @@ class Added(Struct):
 
 
 async def count_in_windows(
-    tx: Transaction, added: Mapping[Scope, Added], *, now: datetime
-) -> dict[Scope, tuple[Trip, ...]]:
+    tx: Transaction, added: Mapping[WindowScope, Added], *, now: datetime
+) -> dict[WindowScope, tuple[Trip, ...]]:
     """Add to windows, in the order of their keys; those that reached their number by it."""
     if not added:
         return {}
@@ -71,7 +71,7 @@ async def count_in_windows(
     return tripped
 
 
-async def _lock(tx: Transaction, scopes: Sequence[Scope], now: datetime) -> dict[Scope, Window]:
+async def _lock(tx: Transaction, scopes: Sequence[WindowScope], now: datetime) -> dict[WindowScope, Window]:
     empty = msgspec.json.encode(Window()).decode()
     insertion = INSERT[tx.dialect](windows).values(
         [
@@ -90,7 +90,7 @@ async def _lock(tx: Transaction, scopes: Sequence[Scope], now: datetime) -> dict
         set_={"updated_at": insertion.excluded.updated_at},
     ).returning(windows.c.rule, windows.c.scope, windows.c.length_seconds, windows.c.counts)
     return {
-        Scope(row.rule, row.scope, row.length_seconds): _decoder.decode(row.counts)
+        WindowScope(row.rule, row.scope, row.length_seconds): _decoder.decode(row.counts)
         for row in await tx.execute(statement)
     }
 

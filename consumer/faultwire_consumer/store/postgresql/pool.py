@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from faultwire_consumer.store.contract.timeouts import Guards
+from faultwire_consumer.store.contract.timeouts import Timeouts
 from faultwire_consumer.store.postgresql.host import HostChooser
 
 CONNECTIONS: Final = 12
@@ -34,7 +34,7 @@ _GENERATION: Final = "faultwire_generation"
 class Pool:
     """Connections to one PostgreSQL database."""
 
-    def __init__(self, url: URL, guards: Guards) -> None:
+    def __init__(self, url: URL, guards: Timeouts) -> None:
         # AUTOCOMMIT: transactions are begun on the driver's connection itself, so that its fast
         # calls and SQLAlchemy's statements share one.
         self._engine: AsyncEngine = create_async_engine(

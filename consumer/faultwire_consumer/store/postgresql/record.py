@@ -11,13 +11,13 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from faultwire_consumer.domain.body_budget import Body
 from faultwire_consumer.domain.incident import Status, Touched
-from faultwire_consumer.domain.keeping import Body
 from faultwire_consumer.store.contract.store import (
     Counted,
     EventRow,
     NewFingerprint,
-    Sighting,
+    Place,
     UnknownFingerprintsError,
 )
 from faultwire_consumer.store.events.body import EDGES
@@ -268,8 +268,8 @@ def _touched(row: Any) -> Touched:
     )
 
 
-def register_columns(new: Sequence[NewFingerprint], sightings: Sequence[Sighting]) -> tuple[list[Any], ...]:
-    """New fingerprints and sightings as the statement's arrays, in the lock order."""
+def register_columns(new: Sequence[NewFingerprint], places: Sequence[Place]) -> tuple[list[Any], ...]:
+    """New fingerprints and places as the statement's arrays, in the lock order."""
     new = sorted(new, key=lambda one: one.fingerprint)
     return (
         [one.fingerprint for one in new],
@@ -284,7 +284,7 @@ def register_columns(new: Sequence[NewFingerprint], sightings: Sequence[Sighting
         [one.code for one in new],
         [one.occurred_at for one in new],
         [one.search_text for one in new],
-        [one.fingerprint for one in sightings],
-        [one.environment for one in sightings],
-        [one.release for one in sightings],
+        [one.fingerprint for one in places],
+        [one.environment for one in places],
+        [one.release for one in places],
     )

@@ -10,10 +10,10 @@ import asyncpg
 from sqlalchemy import URL, Executable, Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from faultwire_consumer.domain.keeping import Body
+from faultwire_consumer.domain.body_budget import Body
 from faultwire_consumer.store.contract.failure import breaks_trust, translate
-from faultwire_consumer.store.contract.store import BODIES_MOST, Counted, EventRow, NewFingerprint, Sighting
-from faultwire_consumer.store.contract.timeouts import Guards
+from faultwire_consumer.store.contract.store import BODIES_MOST, Counted, EventRow, NewFingerprint, Place
+from faultwire_consumer.store.contract.timeouts import Timeouts
 from faultwire_consumer.store.events.body import edges_to_mend
 from faultwire_consumer.store.postgresql import record as sql
 from faultwire_consumer.store.postgresql.partition import make_partition
@@ -84,7 +84,7 @@ class PostgresqlStore:
 
     name = "postgresql"
 
-    def __init__(self, url: URL, guards: Guards) -> None:
+    def __init__(self, url: URL, guards: Timeouts) -> None:
         self._pool = Pool(url, guards)
         self._partitions: set[date] = {QUARANTINE_DAY}
 
@@ -118,10 +118,10 @@ class PostgresqlStore:
         async with self._connection() as (connection, _):
             return (await connection.execute(statement)).all()
 
-    async def register(self, fingerprints: Sequence[NewFingerprint], sightings: Sequence[Sighting]) -> None:
-        """Make fingerprints and sightings known, in one statement."""
+    async def register(self, fingerprints: Sequence[NewFingerprint], places: Sequence[Place]) -> None:
+        """Make fingerprints and places known, in one statement."""
         async with self._connection() as (_, driver):
-            await driver.execute(sql.REGISTER, *sql.register_columns(fingerprints, sightings))
+            await driver.execute(sql.REGISTER, *sql.register_columns(fingerprints, places))
 
     async def prepare_days(self, days: frozenset[date]) -> None:
         """Make the partitions of days that this process has not seen yet."""

@@ -10,7 +10,7 @@ STALE_SECONDS: Final = 30.0
 _SAMPLES: Final = 600
 
 
-class Position(Struct, frozen=True):
+class LogPosition(Struct, frozen=True):
     """Where a server stands: its cluster and database, and how far its log is written or replayed."""
 
     cluster: int

@@ -16,13 +16,13 @@ from sqlalchemy import Executable, Row, text
 
 from faultwire_consumer.store.contract.store import (
     NewFingerprint,
-    Sighting,
+    Place,
     Store,
     StoreSlowError,
     StoreUnavailableError,
     Transaction,
 )
-from faultwire_consumer.store.replica.freshness import STALE_SECONDS, Freshness, Position
+from faultwire_consumer.store.replica.freshness import STALE_SECONDS, Freshness, LogPosition
 
 LOOK_SECONDS: Final = 2.0
 """For one look at either server."""
@@ -85,11 +85,11 @@ class ReplicatedStore:
         """Ask both servers where they stand, the primary first; never raises for one that is away."""
         at = self._clock()
         primary = await _ask(self._primary)
-        if isinstance(primary, Position):
+        if isinstance(primary, LogPosition):
             self._freshness.note_primary(primary.lsn, at)
         replica = await _ask(self._replica)
         self._why_away = _why_not(primary, replica)
-        if isinstance(replica, Position) and not self._why_away:
+        if isinstance(replica, LogPosition) and not self._why_away:
             self._freshness.note_replica(replica.lsn)
             self._away.clear()
         else:
@@ -136,9 +136,9 @@ class ReplicatedStore:
         finally:
             self._note_written()
 
-    async def register(self, fingerprints: Sequence[NewFingerprint], sightings: Sequence[Sighting]) -> None:
+    async def register(self, fingerprints: Sequence[NewFingerprint], places: Sequence[Place]) -> None:
         """At the primary."""
-        await self._primary.register(fingerprints, sightings)
+        await self._primary.register(fingerprints, places)
         self._note_written()
 
     async def prepare_days(self, days: frozenset[date]) -> None:
@@ -167,7 +167,7 @@ def _take_error(reading: asyncio.Future[Any]) -> None:
         reading.exception()
 
 
-async def _ask(store: Store) -> Position | str:
+async def _ask(store: Store) -> LogPosition | str:
     """Where a server stands, or why it does not say."""
     try:
         async with asyncio.timeout(LOOK_SECONDS):
@@ -176,10 +176,10 @@ async def _ask(store: Store) -> Position | str:
         return str(error)
     except TimeoutError:
         return f"no answer within {LOOK_SECONDS:g} s"
-    return Position(cluster, database, lsn)
+    return LogPosition(cluster, database, lsn)
 
 
-def _why_not(primary: Position | str, replica: Position | str) -> str:
+def _why_not(primary: LogPosition | str, replica: LogPosition | str) -> str:
     if isinstance(replica, str):
         return f"it does not answer: {replica}"
     if isinstance(primary, str):

@@ -5,14 +5,14 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, event
 
-from faultwire_consumer.store.contract.timeouts import Guards
+from faultwire_consumer.store.contract.timeouts import Timeouts
 
 # 2.5 KB rows waste most of a 4,096-byte page: 16,384 stores 0.68 of the bytes, 1.2 times as fast.
 PAGE_BYTES: Final = 16_384
 _CACHE_KIB: Final = 16_384
 
 
-def prepare_connection(engine: Engine, *, busy_seconds: float = Guards().lock) -> None:
+def prepare_connection(engine: Engine, *, busy_seconds: float = Timeouts().lock) -> None:
     """Set page size, WAL, full durability and ``BEGIN IMMEDIATE`` on every connection of an engine."""
     event.listen(engine, "connect", partial(_set_pragmas, busy_seconds))
     event.listen(engine, "begin", _begin_immediate)

@@ -11,14 +11,14 @@ from typing import Final
 
 from msgspec import Struct
 
+from faultwire_consumer.domain.body_budget import Body
 from faultwire_consumer.domain.incident import Status, Touched
-from faultwire_consumer.domain.keeping import Body
 from faultwire_consumer.store.contract.store import (
     BODIES_MOST,
     Counted,
     EventRow,
     NewFingerprint,
-    Sighting,
+    Place,
     UnknownFingerprintsError,
 )
 from faultwire_consumer.store.events.body import edges_in, edges_to_mend
@@ -263,10 +263,10 @@ def _touch(cursor: sqlite3.Cursor, one: _Sum, before: _Before) -> Touched:
 def register(
     connection: sqlite3.Connection,
     fingerprints: Sequence[NewFingerprint],
-    sightings: Sequence[Sighting],
+    places: Sequence[Place],
     now: int,
 ) -> None:
-    """Make fingerprints and sightings known, inside the caller's transaction."""
+    """Make fingerprints and places known, inside the caller's transaction."""
     cursor = connection.cursor()
     for new in fingerprints:
         if cursor.execute(_BEFORE, (new.fingerprint,)).fetchone() is None:
@@ -274,7 +274,7 @@ def register(
     cursor.executemany(
         "INSERT INTO sightings (fingerprint, environment, release, created_at) VALUES (?, ?, ?, ?)"
         " ON CONFLICT DO NOTHING",
-        [(one.fingerprint, one.environment, one.release, now) for one in sightings],
+        [(one.fingerprint, one.environment, one.release, now) for one in places],
     )
 
 

@@ -26,11 +26,11 @@ from faultwire_consumer.store.contract.store import (
     Counted,
     EventRow,
     NewFingerprint,
-    Sighting,
+    Place,
     StoreTakenError,
     StoreUnavailableError,
 )
-from faultwire_consumer.store.contract.timeouts import Guards
+from faultwire_consumer.store.contract.timeouts import Timeouts
 from faultwire_consumer.store.contract.url import sqlite_path
 from faultwire_consumer.store.schema.events import SCHEMA, from_micros
 from faultwire_consumer.store.schema.upkeep import leases
@@ -86,7 +86,7 @@ class SqliteStore:
 
     name = "sqlite"
 
-    def __init__(self, url: URL, guards: Guards) -> None:
+    def __init__(self, url: URL, guards: Timeouts) -> None:
         self._url = url
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="faultwire-sqlite")
         self._writing = asyncio.Lock()
@@ -184,17 +184,17 @@ class SqliteStore:
         except _DRIVER_ERRORS as error:
             raise translate_sqlite(error) from error
 
-    async def register(self, fingerprints: Sequence[NewFingerprint], sightings: Sequence[Sighting]) -> None:
-        """Make fingerprints and sightings known in one transaction."""
+    async def register(self, fingerprints: Sequence[NewFingerprint], places: Sequence[Place]) -> None:
+        """Make fingerprints and places known in one transaction."""
         async with self._writing:
             try:
-                await asyncio.shield(self.in_thread(self._register, fingerprints, sightings))
+                await asyncio.shield(self.in_thread(self._register, fingerprints, places))
             except _DRIVER_ERRORS as error:
                 raise translate_sqlite(error) from error
 
-    def _register(self, fingerprints: Sequence[NewFingerprint], sightings: Sequence[Sighting]) -> None:
+    def _register(self, fingerprints: Sequence[NewFingerprint], places: Sequence[Place]) -> None:
         with self._engine.begin() as connection:
-            record.register(driver_of(connection), fingerprints, sightings, time.time_ns() // 1000)
+            record.register(driver_of(connection), fingerprints, places, time.time_ns() // 1000)
 
     async def prepare_days(self, days: frozenset[date]) -> None:
         """Nothing: SQLite keeps all days in one table."""

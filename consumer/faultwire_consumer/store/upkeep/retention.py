@@ -12,7 +12,7 @@ from faultwire_consumer.domain.retention import HOURLY_DAYS, Cut, Floors
 from faultwire_consumer.store.contract.store import Store, StoreSlowError
 from faultwire_consumer.store.postgresql.partition import drop_partition, list_partitions
 from faultwire_consumer.store.schema.events import QUARANTINE_DAY, events
-from faultwire_consumer.store.upkeep.refund import give_bodies_back
+from faultwire_consumer.store.upkeep.give_back_bodies import give_bodies_back
 from faultwire_consumer.store.upkeep.space import PAUSE_SECONDS, ROW_BYTES
 from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.failpoint import failpoint

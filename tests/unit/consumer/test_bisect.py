@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faultwire_consumer.domain.outcome import DeadLettered, Outcome, Retry, Stored, StoreReason
-from faultwire_consumer.ingest.bisect import SLOW_HALVINGS, TRIES, Halving
+from faultwire_consumer.ingest.bisect import SLOW_HALVINGS, TRIES, BisectingStore
 from faultwire_consumer.store.contract.store import (
     RowsRejectedError,
     StoreBusyError,
@@ -25,7 +25,7 @@ class Scene:
         self.tried: list[int] = []
         self.kept: list[str] = []
         self.slept: list[float] = []
-        self.halving: Halving[str] = Halving(self.store, self.reject, sleep=self.sleep)
+        self.bisecting: BisectingStore[str] = BisectingStore(self.store, self.reject, sleep=self.sleep)
 
     async def store(self, items: Sequence[str]) -> list[Outcome]:
         self.tried.append(len(items))
@@ -64,7 +64,7 @@ async def test_what_is_refused_stands_alone_and_every_outcome_is_in_its_place(
     count: int, bad: set[int]
 ) -> None:
     scene = Scene(refuses(*(f"e{number}" for number in bad)))
-    outcomes = await scene.halving.store(events(count))
+    outcomes = await scene.bisecting.store(events(count))
     for number, outcome in enumerate(outcomes):
         wanted = outcome_of(f"letter of e{number}" if number in bad else f"e{number}")
         assert outcome == wanted
@@ -73,13 +73,13 @@ async def test_what_is_refused_stands_alone_and_every_outcome_is_in_its_place(
 
 async def test_one_bad_event_in_two_hundred_costs_a_handful_of_transactions() -> None:
     scene = Scene(refuses("e77"))
-    await scene.halving.store(events(200))
+    await scene.bisecting.store(events(200))
     assert len(scene.tried) <= 2 * 8 + 2
 
 
 async def test_an_item_whose_dead_letter_is_refused_too_goes_back_and_its_neighbours_do_not() -> None:
     scene = Scene(refuses("e1", "letter of e1"))
-    outcomes = await scene.halving.store(events(3))
+    outcomes = await scene.bisecting.store(events(3))
     assert [type(one) for one in outcomes] == [Stored, Retry, Stored]
 
 
@@ -90,48 +90,48 @@ async def test_a_store_that_goes_in_the_middle_is_not_asked_for_the_rest() -> No
         return StoreUnavailableError("gone") if scene.kept else None
 
     scene = Scene(trouble)
-    outcomes = await scene.halving.store(events(64))
+    outcomes = await scene.bisecting.store(events(64))
     assert [type(one) for one in outcomes] == [Stored] * 32 + [Retry] * 32
     assert scene.tried == [64, 32, 32, 16]
 
 
 async def test_what_is_busy_is_tried_again_and_not_for_ever() -> None:
     scene = Scene(lambda _: StoreBusyError("deadlock") if len(scene.tried) < TRIES else None)
-    assert await scene.halving.store(["e0"]) == [Stored("e0")]
+    assert await scene.bisecting.store(["e0"]) == [Stored("e0")]
     assert len(scene.slept) == TRIES - 1
     scene = Scene(lambda _: StoreBusyError("deadlock"))
-    assert await scene.halving.store(["e0", "e1"]) == [Retry("deadlock")] * 2
+    assert await scene.bisecting.store(["e0", "e1"]) == [Retry("deadlock")] * 2
     assert scene.tried == [2] * TRIES
 
 
 async def test_what_is_too_slow_goes_in_halves_and_the_size_that_went_is_remembered() -> None:
     scene = Scene(slow_above(60))
-    assert await scene.halving.store(events(200)) == [Stored(one) for one in events(200)]
+    assert await scene.bisecting.store(events(200)) == [Stored(one) for one in events(200)]
     assert scene.tried == [200, 100, 50, 50, 50, 50]
     scene.tried.clear()
-    await scene.halving.store(events(100))
+    await scene.bisecting.store(events(100))
     assert scene.tried == [50, 50]
 
 
 async def test_a_size_that_went_grows_again_by_little() -> None:
     scene = Scene(slow_above(100))
-    await scene.halving.store(events(200))
+    await scene.bisecting.store(events(200))
     scene.trouble = lambda _: None
     for _ in range(40):
-        await scene.halving.store(events(400))
+        await scene.bisecting.store(events(400))
     assert scene.tried[-1] == 400
 
 
 async def test_a_store_that_is_slow_whatever_the_size_is_soon_given_up() -> None:
     scene = Scene(slow_above(0))
-    assert await scene.halving.store(events(500)) == [Retry("57014")] * 500
+    assert await scene.bisecting.store(events(500)) == [Retry("57014")] * 500
     assert len(scene.tried) == SLOW_HALVINGS + 1
 
 
 async def test_a_batch_that_was_given_up_as_too_slow_is_tried_smaller_the_next_time() -> None:
     scene = Scene(slow_above(3))
     rounds = 0
-    while any(isinstance(one, Retry) for one in await scene.halving.store(events(500))):
+    while any(isinstance(one, Retry) for one in await scene.bisecting.store(events(500))):
         rounds += 1
         assert rounds < 5
     assert set(scene.kept) == set(events(500))

@@ -9,15 +9,15 @@ from faultwire_consumer.domain.incident import Touched
 from faultwire_consumer.domain.notification import NotificationReason
 from faultwire_consumer.domain.rules import STATE_CHANGES, AtOnce, Rule, Verdict, Within
 from faultwire_consumer.domain.window import Trip
-from faultwire_consumer.ingest.read.candidate import Readable
-from faultwire_consumer.store.outbox.enqueue import NewAlert
+from faultwire_consumer.ingest.read.candidate import Decoded
+from faultwire_consumer.store.outbox.enqueue import NewNotification
 
 _STARTS_REMINDERS: Final = STATE_CHANGES | {NotificationReason.NEW}
 
 
-def incident_alerts(
+def incident_notifications(
     verdict: Verdict, touched: Touched, *, episode: int, first_at: datetime, now: datetime
-) -> Iterator[NewAlert]:
+) -> Iterator[NewNotification]:
     """What a rule tells of an incident.
 
     Args:
@@ -33,7 +33,7 @@ def incident_alerts(
     reminds = rule.remind_every is not None and happened.reason in _STARTS_REMINDERS
     grown = f"{int(happened.mark):,} events" if happened.reason is NotificationReason.GROWTH else ""
     for receiver in rule.receivers:
-        yield NewAlert(
+        yield NewNotification(
             idempotency_key=f"{rule.name}:{what}:{receiver}",
             receiver=receiver,
             rule=rule.name,
@@ -50,14 +50,14 @@ def incident_alerts(
         )
 
 
-def threshold_alerts(
-    rule: Rule, scope: str, trip: Trip, *, example: Readable, incident_id: int, now: datetime
-) -> Iterator[NewAlert]:
+def threshold_notifications(
+    rule: Rule, scope: str, trip: Trip, *, example: Decoded, incident_id: int, now: datetime
+) -> Iterator[NewNotification]:
     """What a rule tells of a window that reached its number; the example is what reached it."""
     digest = hashlib.sha256(scope.encode()).hexdigest()[:16]
     what = f"{digest}:{int(trip.started_at.timestamp())}:{NotificationReason.THRESHOLD}"
     for receiver in rule.receivers:
-        yield NewAlert(
+        yield NewNotification(
             idempotency_key=f"{rule.name}:{what}:{receiver}",
             receiver=receiver,
             rule=rule.name,

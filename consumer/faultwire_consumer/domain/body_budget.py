@@ -55,7 +55,7 @@ class BodyReason(StrEnum):
     """What is left of the budget is for what must always be kept."""
 
 
-class Sight(Struct, frozen=True):
+class BodyCandidate(Struct, frozen=True):
     """What the decision asks of an event."""
 
     event_id: str
@@ -65,7 +65,7 @@ class Sight(Struct, frozen=True):
     host: str | None
 
 
-class Spent(Struct):
+class BudgetSpent(Struct):
     """What is known of a fingerprint's events, and of what its incident's budget was spent on."""
 
     bodies: int = 0
@@ -77,13 +77,13 @@ class Spent(Struct):
     releases: set[str] = field(default_factory=set)
     hosts: set[str] = field(default_factory=set)
 
-    def copy(self) -> "Spent":
+    def copy(self) -> "BudgetSpent":
         """The same, to be changed apart."""
-        return Spent(
+        return BudgetSpent(
             self.bodies, self.first_at, self.last_at, self.kept_at, set(self.releases), set(self.hosts)
         )
 
-    def keep(self, sight: Sight) -> None:
+    def keep(self, sight: BodyCandidate) -> None:
         """Take a body into account that was kept with its event."""
         self.bodies += 1
         if self.kept_at is None or sight.at > self.kept_at:
@@ -94,7 +94,7 @@ class Spent(Struct):
         if host not in self.hosts and host and len(self.hosts) < PLACES:
             self.hosts.add(host)
 
-    def count(self, sights: Sequence[Sight]) -> None:
+    def count(self, sights: Sequence[BodyCandidate]) -> None:
         """Take events into account, at least one, whatever became of their bodies."""
         moments = [sight.at for sight in sights]
         if self.first_at is None or self.last_at is None:
@@ -126,7 +126,7 @@ def ceiling_of(limit: int) -> int:
     return limit - max(2, limit // 20)
 
 
-def decide_bodies(spent: Spent, sights: Sequence[Sight], limit: int) -> Mapping[str, Decision]:
+def decide_bodies(spent: BudgetSpent, sights: Sequence[BodyCandidate], limit: int) -> Mapping[str, Decision]:
     """Where the bodies of one fingerprint's events in a batch go, by their ids.
 
     Args:
@@ -150,11 +150,11 @@ def decide_bodies(spent: Spent, sights: Sequence[Sight], limit: int) -> Mapping[
     return decided
 
 
-def _when(sight: Sight) -> tuple[datetime, str]:
+def _when(sight: BodyCandidate) -> tuple[datetime, str]:
     return sight.at, sight.event_id
 
 
-def _edges(spent: Spent, ordered: Sequence[Sight]) -> Iterable[tuple[str, Body]]:
+def _edges(spent: BudgetSpent, ordered: Sequence[BodyCandidate]) -> Iterable[tuple[str, Body]]:
     oldest, newest = ordered[0], ordered[-1]
     if spent.first_at is not None and oldest.at < spent.first_at:
         yield oldest.event_id, Body.FIRST
@@ -162,7 +162,7 @@ def _edges(spent: Spent, ordered: Sequence[Sight]) -> Iterable[tuple[str, Body]]
         yield newest.event_id, Body.LAST
 
 
-def _decide(spent: Spent, sight: Sight, limit: int) -> Decision:
+def _decide(spent: BudgetSpent, sight: BodyCandidate, limit: int) -> Decision:
     if spent.bodies == 0 or spent.kept_at is None or spent.first_at is None:
         return _FIRST
     if spent.bodies >= ceiling_of(limit):
@@ -173,7 +173,7 @@ def _decide(spent: Spent, sight: Sight, limit: int) -> Decision:
     return news or _by_age(sight.at - spent.kept_at, sight.at - spent.first_at)
 
 
-def _news_in(sight: Sight, spent: Spent) -> Decision | None:
+def _news_in(sight: BodyCandidate, spent: BudgetSpent) -> Decision | None:
     if sight.release not in spent.releases and sight.release and len(spent.releases) < PLACES:
         return _NEW_RELEASE
     if sight.host not in spent.hosts and sight.host and len(spent.hosts) < PLACES:

@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlalchemy import and_, bindparam, select, text, update
 
-from faultwire_consumer.domain.retention import Floors, Standing
+from faultwire_consumer.domain.retention import Floors, FloorStatus
 from faultwire_consumer.store.contract.dialect import INSERT
 from faultwire_consumer.store.contract.store import Store, Transaction
 from faultwire_consumer.store.schema.upkeep import retention_floors
@@ -24,14 +24,14 @@ _LOCK: Final = 7_140_923_367
 _TABLE: Final = retention_floors.c
 
 
-async def read_standing(store: Store) -> dict[ErrorSeverity, Standing]:
+async def read_standing(store: Store) -> dict[ErrorSeverity, FloorStatus]:
     """Each severity's floor, and how far the store was cleared below it.
 
     Raises:
         StoreUnavailableError: the database does not answer now.
     """
     rows = await store.read(select(_TABLE.severity, _TABLE.day, _TABLE.cleared_to))
-    return {ErrorSeverity.from_rank(row.severity): Standing(row.day, row.cleared_to) for row in rows}
+    return {ErrorSeverity.from_rank(row.severity): FloorStatus(row.day, row.cleared_to) for row in rows}
 
 
 async def read_floors(store: Store) -> dict[ErrorSeverity, date]:
@@ -78,7 +78,7 @@ async def raise_floors(store: Store, wanted: Floors, *, lease: Lease, now: datet
             )
 
 
-async def mark_cleared(store: Store, standing: Mapping[ErrorSeverity, Standing]) -> None:
+async def mark_cleared(store: Store, standing: Mapping[ErrorSeverity, FloorStatus]) -> None:
     """Keep that nothing is left below these floors.
 
     Raises:

@@ -19,7 +19,7 @@ OVERFLOW_CODE: Final = "INCIDENT_OVERFLOW"
 _MINUTE: Final = timedelta(minutes=1)
 
 
-class Burst(Struct, frozen=True):
+class IncidentBurst(Struct, frozen=True):
     """New incidents of one service and type in the minute that began with the first of them."""
 
     began_at: datetime
@@ -27,17 +27,17 @@ class Burst(Struct, frozen=True):
     diverted: int = 0
 
 
-class Admission(Struct, frozen=True):
+class IncidentAdmission(Struct, frozen=True):
     """How many of those that want to may open incidents, and whether that is worth a line in the log."""
 
     opened: int
     diverted: int
-    burst: Burst
+    burst: IncidentBurst
     begins: bool
     """It is the first of its burst that lets some through no more."""
 
 
-def admit(burst: Burst | None, wanted: int, *, limit: int, now: datetime) -> Admission:
+def admit(burst: IncidentBurst | None, wanted: int, *, limit: int, now: datetime) -> IncidentAdmission:
     """Let new incidents open as long as the minute has room; a burst ends with a minute that diverts none.
 
     Args:
@@ -49,11 +49,11 @@ def admit(burst: Burst | None, wanted: int, *, limit: int, now: datetime) -> Adm
     overflowing = burst is not None and burst.diverted > 0
     if burst is None or not timedelta() <= now - burst.began_at < _MINUTE:
         overflowing = overflowing and burst is not None and now - burst.began_at < 2 * _MINUTE
-        burst = Burst(now)
+        burst = IncidentBurst(now)
     opened = min(wanted, max(0, limit - burst.opened))
     diverted = wanted - opened
-    after = Burst(burst.began_at, burst.opened + opened, burst.diverted + diverted)
-    return Admission(opened, diverted, after, begins=diverted > 0 and not overflowing)
+    after = IncidentBurst(burst.began_at, burst.opened + opened, burst.diverted + diverted)
+    return IncidentAdmission(opened, diverted, after, begins=diverted > 0 and not overflowing)
 
 
 def overflow_of(service: str, kind: str) -> Fingerprint:

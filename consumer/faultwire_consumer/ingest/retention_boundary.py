@@ -5,13 +5,13 @@ from datetime import datetime
 
 from faultwire_consumer.domain.outcome import StoreReason
 from faultwire_consumer.domain.retention import Floors, first_safe, is_past
-from faultwire_consumer.ingest.read.candidate import Candidate, Readable, Unreadable, unreadable
+from faultwire_consumer.ingest.read.candidate import Candidate, Decoded, Rejected, unreadable
 from faultwire_consumer.store.contract.store import EventRow, Store, StoreBusyError, Transaction
-from faultwire_consumer.store.upkeep.floors import hold_floors, read_floors
+from faultwire_consumer.store.upkeep.retention_floors import hold_floors, read_floors
 from faultwire_shared.event_id import day_of
 
 
-class Past:
+class RetentionBoundary:
     """Knows the floors; asks the store for them where an event is late enough to be below one."""
 
     def __init__(self, store: Store, *, clock: Callable[[], datetime]) -> None:
@@ -26,14 +26,14 @@ class Past:
             StoreUnavailableError: the floors were never read, and the database does not answer now.
         """
         safe = first_safe(self._clock().date())
-        if not any(isinstance(one, Readable) and one.row.occurred_day < safe for one in candidates):
+        if not any(isinstance(one, Decoded) and one.row.occurred_day < safe for one in candidates):
             return candidates
         if self._floors is None:
             self._floors = await read_floors(self._store)
         floors = self._floors
         return [
             _letter_of(one, floors)
-            if isinstance(one, Readable) and is_past(floors, one.row.severity, day_of(one.row.event_id))
+            if isinstance(one, Decoded) and is_past(floors, one.row.severity, day_of(one.row.event_id))
             else one
             for one in candidates
         ]
@@ -53,7 +53,7 @@ class Past:
             raise StoreBusyError("a day is being dropped that some of the events are of")
 
 
-def _letter_of(candidate: Readable, floors: Floors) -> Unreadable:
+def _letter_of(candidate: Decoded, floors: Floors) -> Rejected:
     row = candidate.row
     detail = (
         f"{row.severity} events are kept from {floors[row.severity]} on, so nobody can tell whether this one "

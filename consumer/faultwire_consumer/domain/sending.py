@@ -12,7 +12,7 @@ GIVE_UP_AFTER: Final = timedelta(hours=24)
 """So long after its first attempt a notification is tried no more."""
 
 
-class AlertState(StrEnum):
+class NotificationState(StrEnum):
     """Where a notification stands."""
 
     WAITING = "waiting"

@@ -5,17 +5,17 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from faultwire_consumer.ingest.receive.precedence import Precedence
+from faultwire_consumer.ingest.receive.priority import LanePriority
 from faultwire_shared.event import Lane
 
 FOR_EVER = 3600.0
 
 
 async def test_another_lanes_next_batch_waits_until_no_critical_one_is_in_work() -> None:
-    precedence, order = Precedence(FOR_EVER), list[str]()
+    priority, order = LanePriority(FOR_EVER), list[str]()
 
     async def work(lane: Lane, until: asyncio.Event) -> None:
-        async with precedence.turn(lane):
+        async with priority.turn(lane):
             order.append(f"{lane} begins")
             await until.wait()
             order.append(f"{lane} ends")
@@ -42,22 +42,22 @@ async def test_another_lanes_next_batch_waits_until_no_critical_one_is_in_work()
 
 
 async def test_a_critical_batch_never_waits_for_another_lanes() -> None:
-    precedence = Precedence(FOR_EVER)
-    async with precedence.turn(Lane.ROUTINE), precedence.turn(Lane.HIGH), precedence.turn(Lane.CRITICAL):
+    priority = LanePriority(FOR_EVER)
+    async with priority.turn(Lane.ROUTINE), priority.turn(Lane.HIGH), priority.turn(Lane.CRITICAL):
         pass
 
 
 async def test_a_flood_of_critical_batches_stops_no_other_lane() -> None:
-    precedence = Precedence(patience=0.0)
-    async with precedence.turn(Lane.CRITICAL), precedence.turn(Lane.ROUTINE):
+    priority = LanePriority(patience=0.0)
+    async with priority.turn(Lane.CRITICAL), priority.turn(Lane.ROUTINE):
         pass
 
 
 async def test_two_batches_of_the_other_lanes_are_in_work_and_each_lane_may_have_one() -> None:
-    precedence, begun, end = Precedence(FOR_EVER), list[Lane](), asyncio.Event()
+    priority, begun, end = LanePriority(FOR_EVER), list[Lane](), asyncio.Event()
 
     async def work(lane: Lane) -> None:
-        async with precedence.turn(lane):
+        async with priority.turn(lane):
             begun.append(lane)
             await end.wait()
 
@@ -71,20 +71,20 @@ async def test_two_batches_of_the_other_lanes_are_in_work_and_each_lane_may_have
 
 
 async def test_a_batch_that_hangs_holds_no_other_lane_and_its_own_not_for_ever() -> None:
-    precedence = Precedence(patience=0.0)
+    priority = LanePriority(patience=0.0)
     async with AsyncExitStack() as hanging:
         for lane in (Lane.ROUTINE, Lane.ROUTINE, Lane.HIGH, Lane.HIGH, Lane.ROUTINE):
-            await hanging.enter_async_context(precedence.turn(lane))
+            await hanging.enter_async_context(priority.turn(lane))
 
 
 async def test_a_critical_batch_that_fails_holds_nobody_back() -> None:
-    precedence = Precedence(FOR_EVER)
+    priority = LanePriority(FOR_EVER)
     with pytest.raises(ConnectionError):
-        await _fail(precedence)
-    async with precedence.turn(Lane.HIGH):
+        await _fail(priority)
+    async with priority.turn(Lane.HIGH):
         pass
 
 
-async def _fail(precedence: Precedence) -> None:
-    async with precedence.turn(Lane.CRITICAL):
+async def _fail(priority: LanePriority) -> None:
+    async with priority.turn(Lane.CRITICAL):
         raise ConnectionError

@@ -8,8 +8,8 @@ from typing import Any, Final
 from msgspec import Struct
 from sqlalchemy import Column, ColumnElement, Row, Table, and_, delete, exists, or_, select, tuple_
 
-from faultwire_consumer.domain.alert import AlertState
-from faultwire_consumer.domain.dead_letter import LetterStatus
+from faultwire_consumer.domain.dead_letter import DeadLetterStatus
+from faultwire_consumer.domain.sending import NotificationState
 from faultwire_consumer.domain.sequence import GapState
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.schema.events import (
@@ -23,7 +23,7 @@ from faultwire_consumer.store.schema.notify import digest_lines, outbox, outbox_
 from faultwire_consumer.store.upkeep.space import PAUSE_SECONDS
 
 _BATCH: Final = 500
-_OVER: Final = (AlertState.SENT, AlertState.STOPPED, AlertState.GIVEN_UP)
+_OVER: Final = (NotificationState.SENT, NotificationState.STOPPED, NotificationState.GIVEN_UP)
 
 
 class _Ended(Struct, frozen=True):
@@ -63,7 +63,7 @@ def _ended_before(ended: datetime, hours: datetime) -> list[_Ended]:
     alert, letter, gap, producer = outbox.c, dead_letters.c, sequence_gaps.c, producers.c
     named = (outbox_attempts.c.outbox_id, outbox_stages.c.outbox_id, digest_lines.c.outbox_id)
     over = and_(alert.state.in_([one.value for one in _OVER]), alert.finished_at < ended)
-    settled = (LetterStatus.REPLAYED.value, LetterStatus.DISCARDED.value)
+    settled = (DeadLetterStatus.REPLAYED.value, DeadLetterStatus.DISCARDED.value)
     filled = and_(gap.state == GapState.FILLED.value, gap.closed_at < ended, gap.event_id.is_(None))
     # A gap that is open, or that an incident tells of, keeps its producer.
     followed = exists().where(

@@ -22,7 +22,7 @@ TOGETHER: Final = 2
 third makes none of them faster. A lane that has none in work does not wait for this."""
 
 
-class Precedence:
+class LanePriority:
     """Holds the other lanes' next batches back while critical events are being stored."""
 
     def __init__(self, patience: float = PATIENCE_SECONDS) -> None:
