@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
@@ -13,6 +12,8 @@ from faultwire_consumer.web.state import REPORT
 from faultwire_shared.event import Category, ErrorSeverity
 from faultwire_shared.event_id import new_event_id
 from faultwire_shared.logging.logs import get_logger
+from faultwire_shared.http_status import code_of
+from faultwire_shared.http_status import title_of
 from faultwire_shared.taxonomy import CategorizedError, classify
 
 PROBLEM: Final = "application/problem+json"
@@ -40,7 +41,7 @@ class Failure(Struct, frozen=True, kw_only=True):
     @property
     def title(self) -> str:
         """The status in words."""
-        return HTTPStatus(self.status).phrase
+        return title_of(self.status)
 
     def body(self) -> dict[str, Any]:
         """The standard error format."""
@@ -130,14 +131,13 @@ def json_response(failure: Failure, request: web.Request) -> web.Response:
 
 
 def _of_http(error: web.HTTPException, now: datetime) -> Failure:
-    status = HTTPStatus(error.status)
     said = error.text if error.text and not error.text.startswith(str(error.status)) else None
     kept = ("Allow", "Retry-After")
     return Failure(
         id=new_event_id(now),
         status=error.status,
-        code=status.name,
-        message=said or f"{status.phrase}.",
+        code=code_of(error.status),
+        message=said or f"{title_of(error.status)}.",
         severity=ErrorSeverity.HIGH if error.status >= 500 else ErrorSeverity.LOW,
         at=now,
         details={},

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from http import HTTPStatus
 from typing import Any, Final
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from wsgiref.util import request_uri
@@ -12,6 +11,9 @@ from faultwire.capture.scope import Surroundings
 from faultwire.capture.trace import parse_traceparent
 from faultwire.guard import Takes
 from faultwire.integrations import host
+from faultwire.capture.scope import Surroundings
+from faultwire.capture.trace import parse_traceparent
+from faultwire_shared.http_status import title_of
 
 _ROUTE: Final = "faultwire.route"
 
@@ -57,7 +59,7 @@ class ErrorMiddleware:
             return None
         answer = host.answer_of(response, environ.get("HTTP_ACCEPT"))
         headers = {**answer.headers, "Content-Length": str(len(answer.body))}
-        start.anew(f"{answer.status} {_reason(answer.status)}", list(headers.items()))
+        start.anew(f"{answer.status} {title_of(answer.status)}", list(headers.items()))
         return [] if environ.get("REQUEST_METHOD") == "HEAD" else [answer.body]
 
     def _surroundings(self, environ: WSGIEnvironment) -> Surroundings:
@@ -160,10 +162,3 @@ def _headers(environ: WSGIEnvironment) -> list[tuple[str, str]]:
     named = [(name[5:], value) for name, value in environ.items() if name.startswith("HTTP_")]
     bare = [(name, environ[name]) for name in ("CONTENT_TYPE", "CONTENT_LENGTH") if environ.get(name)]
     return [(name.replace("_", "-"), str(value)) for name, value in named + bare]
-
-
-def _reason(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Error"

@@ -9,6 +9,7 @@ import msgspec
 from faultwire.accept import prefers
 from faultwire.queue.ticket import FinalState, Ticket
 from faultwire_shared.event import Category, ErrorSeverity
+from faultwire_shared.http_status import title_of
 
 JSON_TYPE: Final = "application/json"
 PROBLEM_TYPE: Final = "application/problem+json"
@@ -105,7 +106,7 @@ class ErrorResponse(Mapping[str, str]):
         """The same as RFC 9457 problem details, our fields as extension members."""
         return {
             "type": "about:blank",
-            "title": _title(self.status),
+            "title": title_of(self.status),
             "status": self.status,
             "detail": self.message,
             "instance": f"urn:faultwire:event:{self.error_id}",
@@ -127,12 +128,3 @@ class ErrorResponse(Mapping[str, str]):
             "timestamp": self.timestamp,
             "details": dict(self.details),
         }
-
-
-def _title(status: int) -> str:
-    from http import HTTPStatus  # noqa: PLC0415 - only problem details need it
-
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Error"

@@ -172,6 +172,9 @@ async def test_the_intake_takes_only_json_from_other_sites_and_bounds_the_body(s
     async with site.client.post(path, data=b"x" * (MESSAGE_BYTES + 1)) as answer:
         assert answer.status == 413
         assert (await answer.json())["error"]["code"] == "REQUEST_ENTITY_TOO_LARGE"
+    too_large, accepts = b"x" * (MESSAGE_BYTES + 1), {"Accept": "application/problem+json"}
+    async with site.client.post(path, data=too_large, headers=accepts) as answer:
+        assert (await answer.json())["title"] == "Request Entity Too Large"
 
 
 async def test_probes_answer_by_their_checks(site: Site) -> None:

@@ -137,6 +137,10 @@ def test_problem_details_carry_the_same_fields() -> None:
     }
 
 
+def test_a_problem_has_the_same_title_on_every_python() -> None:
+    assert answer(BusinessError("the order is closed")).problem()["title"] == "Unprocessable Entity"
+
+
 @pytest.mark.parametrize(
     ("accept", "expected"),
     [
