@@ -1,6 +1,7 @@
 """Writes the published JSON Schemas: ``python -m faultwire_shared.wire_schema [FILE]`` (the event's)."""
 
 import sys
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,9 @@ def report_text() -> str:
 
 
 def _text(schema: dict[str, Any]) -> str:
+    for part in schema["$defs"].values():
+        if "description" in part:  # a docstring, which Python before 3.13 gives with its indentation
+            part["description"] = cleandoc(part["description"])
     return msgspec.json.format(msgspec.json.encode(schema, order="sorted"), indent=2).decode() + "\n"
 
 
