@@ -116,10 +116,11 @@ class Client:
 
 
 def _read(error: HTTPError) -> Any:
-    try:
-        return json.loads(error.read())
-    except (OSError, ValueError, HTTPException):
-        return None
+    with error:  # it holds the connection
+        try:
+            return json.loads(error.read())
+        except (OSError, ValueError, HTTPException):
+            return None
 
 
 def _refused(error: HTTPError, document: Any, given: Values) -> CommandError:

@@ -8,12 +8,16 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.error import HTTPError
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from faultwire_consumer.cli.application import run
+from faultwire_consumer.cli.client import Client
 from faultwire_consumer.cli.events import difference
+from faultwire_consumer.cli.failure import CommandError
+from faultwire_consumer.cli.option import Output
 
 pytestmark = pytest.mark.may_block("commands are synchronous")
 
@@ -171,6 +175,15 @@ def test_an_unknown_id_is_one_line_and_exit_1(capsys: pytest.CaptureFixture[str]
         assert out == ""
         assert err.startswith("faultwire: there is nothing at /api/v1/")
         assert err.count("\n") == 1
+
+
+def test_a_refusal_gives_its_connection_back() -> None:
+    client = Client(Output())
+    with pytest.raises(CommandError) as caught:
+        client.get("api", "v1", "incidents", "INC-9")
+    refusal = caught.value.__context__
+    assert isinstance(refusal, HTTPError)
+    assert refusal.closed
 
 
 def test_no_worker_is_one_line_that_says_how_to_start_it(
