@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import inspect
 import pickle
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
@@ -209,7 +210,7 @@ async def test_a_guard_decorates_functions_of_both_kinds(harness: Harness) -> No
         swallowed: list[object] = [plain(0), await coroutine(0)]
         assert swallowed == [None, None]
         assert plain.__doc__ == "Divides."
-        assert asyncio.iscoroutinefunction(coroutine)
+        assert inspect.iscoroutinefunction(coroutine)
     assert len(harness.transport.events) == 2
 
 
