@@ -50,7 +50,8 @@ class WatchedReceiver(AmqpReceiver):
     ) -> Delivery:
         delivery = super().read(body, message_type, headers, handle)
         self.most_attempts = max(self.most_attempts, delivery.attempts)
-        self.came_again += delivery.attempts > 1
+        # RabbitMQ 4.3 counts what a dead node or a return gave back by this header alone.
+        self.came_again += delivery.attempts > 1 or bool(headers.get("x-acquired-count"))
         return delivery
 
 

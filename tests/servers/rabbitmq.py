@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlsplit
 
-from tests.servers.process import ServerError, ServerProcess, reserve_port, run, temporary_home, wait_until
+from tests.servers.process import (
+    PATIENCE_SECONDS,
+    ServerError,
+    ServerProcess,
+    reserve_port,
+    run,
+    temporary_home,
+    wait_until,
+)
 
 _BIN: Final = Path("/usr/lib/rabbitmq/bin")
 _ERLANG: Final = Path("/usr/lib/erlang")
@@ -123,7 +131,7 @@ class Node:
         Raises:
             ServerError: it did not evaluate.
         """
-        command = [self._erl_call, "-sname", self.name, "-timeout", "60", "-e"]
+        command = [self._erl_call, "-sname", self.name, "-timeout", f"{PATIENCE_SECONDS:g}", "-e"]
         answer = run(command, self._environment, text=erlang + "\n")
         if not answer.startswith("{ok, "):
             raise ServerError(f"{erlang.strip()}\n{answer}")
