@@ -11,9 +11,8 @@ from msgspec import Struct
 from faultwire_consumer.web.state import REPORT
 from faultwire_shared.event import Category, ErrorSeverity
 from faultwire_shared.event_id import new_event_id
+from faultwire_shared.http_status import code_of, title_of
 from faultwire_shared.logging.logs import get_logger
-from faultwire_shared.http_status import code_of
-from faultwire_shared.http_status import title_of
 from faultwire_shared.taxonomy import CategorizedError, classify
 
 PROBLEM: Final = "application/problem+json"

@@ -11,8 +11,6 @@ from faultwire.capture.scope import Surroundings
 from faultwire.capture.trace import parse_traceparent
 from faultwire.guard import Takes
 from faultwire.integrations import host
-from faultwire.capture.scope import Surroundings
-from faultwire.capture.trace import parse_traceparent
 from faultwire_shared.http_status import title_of
 
 _ROUTE: Final = "faultwire.route"
