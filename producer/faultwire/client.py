@@ -5,17 +5,15 @@ import os
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from itertools import count
 from typing import Any, Final, Literal, Self, Unpack
 
 from faultwire.audit.account import Account, new_producer_id
 from faultwire.audit.loss import Losses
 from faultwire.audit.report import Identity
-from faultwire.binding import Binding
-from faultwire.breadcrumb import BREADCRUMBS
-from faultwire.capture.event import SDK, Clock, Origin
+from faultwire.capture.event import SDK, Origin
 from faultwire.capture.frame import FrameReader
+from faultwire.capture.scope import BREADCRUMBS, Binder
 from faultwire.capture.sighting import ExtraFields, Extras, sight
 from faultwire.guard import Guard
 from faultwire.options import read_settings
@@ -33,6 +31,7 @@ from faultwire.queue.ticket import Ticket
 from faultwire.response.answer import respond
 from faultwire.response.recent import Recent
 from faultwire.response.response import ErrorResponse
+from faultwire_shared.clock import Clock, utc_now
 from faultwire_shared.event import NAME_CHARACTERS, ErrorSeverity
 from faultwire_shared.snapshot import clean_text
 
@@ -46,11 +45,7 @@ SPOOL_BYTES: Final = 256 * 1024 * 1024
 logger = logging.getLogger("faultwire")
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-class Reception(Binding):
+class Reception(Binder):
     """Takes exceptions, answers with what may be shown, and has an event published for each."""
 
     def __init__(
@@ -78,7 +73,7 @@ class Reception(Binding):
         scrub_deny: Iterable[str] = (),
         scrub_allow: Iterable[str] = (),
         send_default_pii: bool = False,
-        clock: Clock = _now,
+        clock: Clock = utc_now,
         transport: Callable[[], Transport] | None = None,
     ) -> None:
         """Make the manager; nothing here raises into the host once that is done.

@@ -1,9 +1,6 @@
 """What a manager is told by the environment, and which address it can use."""
 
 import logging
-import os
-import re
-import zlib
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
@@ -81,23 +78,6 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         extra = {"event": "settings.refused", "reason": str(error)}
         logger.warning("settings.refused reason=%s; nothing is published", error, extra=extra)
         return Settings(service=environ.get(f"{PREFIX}SERVICE") or UNKNOWN_SERVICE)
-
-
-def state_path(environ: Mapping[str, str]) -> str:
-    """Where the user's spools lie, a directory for each service."""
-    state = environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")  # noqa: PTH111, PTH118 - as below
-    return os.path.join(state, "faultwire", "spool")  # noqa: PTH118
-
-
-def default_spool_path(environ: Mapping[str, str], service: str) -> str:
-    """A service's own directory among them."""
-    return os.path.join(state_path(environ), slug_of(service))  # noqa: PTH118
-
-
-def slug_of(service: str) -> str:
-    """The service's name as a file's: where letters had to go, a checksum tells two names apart."""
-    slug = re.sub(r"[^A-Za-z0-9_.-]", "_", service)[:60].lstrip(".-") or "service"
-    return slug if slug == service else f"{slug}-{zlib.crc32(service.encode(errors='replace')):08x}"
 
 
 def _broker_url(environ: Mapping[str, str]) -> str | None:

@@ -20,7 +20,7 @@ from tests.servers.worker import clean_environment
 from tests.waiting import until
 
 from faultwire import ErrorManager
-from faultwire.options import default_spool_path
+from faultwire.queue.directory import default_spool_path
 
 PRODUCERS: Final = 4
 EVENTS: Final = 10_000

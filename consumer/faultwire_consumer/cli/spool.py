@@ -58,7 +58,8 @@ def drain(
         path: A spool's directory, or one that holds several; else FAULTWIRE_SPOOL_PATH, else the user's own.
         broker_url: Where to; else FAULTWIRE_BROKER_URL, else the worker at FAULTWIRE_URL.
     """
-    from faultwire.options import scheme_of, slug_of  # noqa: PLC0415 - as everywhere here, for quick help
+    from faultwire.options import scheme_of  # noqa: PLC0415 - as everywhere here, for quick help
+    from faultwire.process.private_directory import slug_of  # noqa: PLC0415
 
     url = address_of(broker_url)
     try:
@@ -138,8 +139,7 @@ def _print_drained(results: "Mapping[str, Drain]", output: Output) -> None:
 
 def _directories(path: Path | None) -> "list[SpoolDirectory]":
     """The directory itself, and those in it: a directory for each service is the default."""
-    from faultwire.options import state_path  # noqa: PLC0415
-    from faultwire.queue.directory import SpoolDirectory  # noqa: PLC0415
+    from faultwire.queue.directory import SpoolDirectory, state_path  # noqa: PLC0415
 
     root = path or Path(os.environ.get("FAULTWIRE_SPOOL_PATH") or state_path(os.environ))
     if not root.is_dir():

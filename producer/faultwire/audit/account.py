@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from faultwire.audit.loss import Losses
 from faultwire.audit.report import Identity, build_report, with_losses
-from faultwire.options import slug_of
 from faultwire.process.critical_section import SECTION
+from faultwire.process.private_directory import prepare_directory, slug_of
 from faultwire_shared.producer_report import ProducerReport
 
 if TYPE_CHECKING:
@@ -81,14 +81,13 @@ class Account:
         """
         if self._path is None:
             return
-        # They are loaded with the reporter, not by `import faultwire`, and never first of all in here.
+        # It is loaded with the reporter, not by `import faultwire`, and never first of all in here.
         from faultwire.audit import ledger  # noqa: PLC0415 - see above
-        from faultwire.queue.directory import SpoolDirectory  # noqa: PLC0415 - see above
 
         service = slug_of(self.who.service)
         with self._disk:
             if self._ledger is None and not self._is_done:
-                SpoolDirectory(self._path).prepare()
+                prepare_directory(self._path)
                 self._begin(ledger.create(self._path, service, self.report()))
             for found in () if self._is_done else ledger.inherit(self._path, service):
                 self._inherit(found)

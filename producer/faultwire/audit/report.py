@@ -7,11 +7,8 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from faultwire.publish.transport import Outgoing
-from faultwire_shared.codec import PRODUCER_TYPE, encode_report
 from faultwire_shared.event import Sdk
 from faultwire_shared.producer_report import LOST_RANGES, LostRange, ProducerReport
-from faultwire_shared.topology import report_key
 
 REPORT_SECONDS: Final = 30.0
 """Between two reports, while there is something to say."""
@@ -108,13 +105,6 @@ def is_settled(report: ProducerReport, said: Said | None) -> bool:
     if said is None or said.report != report or report.spool_depth:
         return False
     return said.times >= (2 if any(_is_loose(one) for one in report.lost) else 1)
-
-
-def message_of(report: ProducerReport) -> Outgoing:
-    """The report as the transports take it."""
-    return Outgoing(
-        body=encode_report(report), message_type=PRODUCER_TYPE, routing_key=report_key(report.service)
-    )
 
 
 def _is_loose(lost: LostRange) -> bool:

@@ -1,7 +1,5 @@
 """A sighting becomes an event: pure, bounded, and immune to what the error and its context contain."""
 
-from collections.abc import Callable
-from datetime import datetime
 from typing import Any, Final
 
 from msgspec import Struct
@@ -21,8 +19,6 @@ from faultwire_shared.event import (
     Sdk,
 )
 from faultwire_shared.snapshot import Snapshot, clean_text, name_of
-
-Clock = Callable[[], datetime]
 
 SDK: Final = Sdk(name="faultwire-python", version=__version__)
 NO_TEXT: Final = "(no text)"

@@ -6,6 +6,7 @@ It travels with contextvars: what a task changes is its own, and what it began w
 import logging
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -13,7 +14,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from faultwire.capture.trace import Trace
-from faultwire_shared.event import Scalar
+from faultwire_shared.clock import Clock
+from faultwire_shared.event import NAME_CHARACTERS, Scalar
+from faultwire_shared.snapshot import Snapshot, clean_text
+
+BREADCRUMBS: Final = 50
+_MESSAGE_CHARACTERS: Final = 500
 
 Breadcrumb = dict[str, Any]
 
@@ -107,3 +113,69 @@ def begin(ask_host: Callable[[], Surroundings] | None = None) -> Bound:
 def resume(known: Scope) -> Bound:
     """Go on with a scope as it was left: the same request, in another context or later."""
     return Bound(_current.set(known))
+
+
+class Binder:
+    """What is bound holds in this context, and in the tasks that it starts, for every manager of the process.
+
+    Each verb but ``add_breadcrumb`` returns what ``with`` takes back at the end of its block.
+    """
+
+    def __init__(self, clock: Clock, max_breadcrumbs: int) -> None:
+        self._clock = clock
+        self._max_breadcrumbs = max_breadcrumbs
+
+    def bind(self, **tags: object) -> Bound:
+        """Tag every event of this context from here on: ``errors.bind(order=17)``.
+
+        As a context manager the tags end with the block. A task or thread that is started inherits them;
+        what it binds itself stays its own.
+        """
+        found = Snapshot().scalars("tags", tags)
+        return change(tags={**current().tags, **found})
+
+    def set_user(self, user: Mapping[str, object] | str | int | None) -> Bound:
+        """Say who is being served, for every event of this context."""
+        return change(user=user)
+
+    def set_request(self, request: Mapping[str, object] | None) -> Bound:
+        """Say what was asked for, for every event of this context."""
+        return change(request=request)
+
+    def set_transaction(self, transaction: str | None) -> Bound:
+        """Name the route or job, without its arguments, for every event of this context."""
+        return change(transaction=transaction)
+
+    def add_breadcrumb(
+        self,
+        message: str,
+        *,
+        category: str | None = None,
+        level: str = "info",
+        data: Mapping[str, object] | None = None,
+    ) -> None:
+        """Leave a trail: what happened before an error of this context; the last ``max_breadcrumbs`` stay."""
+        crumb = make_breadcrumb(message, at=self._clock(), category=category, level=level, data=data)
+        kept = (*current().breadcrumbs, crumb)
+        change(breadcrumbs=kept[max(0, len(kept) - self._max_breadcrumbs) :])
+
+
+def make_breadcrumb(
+    message: object,
+    *,
+    at: datetime,
+    category: object = None,
+    level: object = "info",
+    data: Mapping[str, object] | None = None,
+) -> Breadcrumb:
+    """The breadcrumb as JSON's own types; never raises. Its keys are those that the Sentry SDK uses."""
+    crumb: Breadcrumb = {
+        "timestamp": f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z",
+        "level": clean_text(level, NAME_CHARACTERS),
+        "message": clean_text(message, _MESSAGE_CHARACTERS),
+    }
+    if category is not None:
+        crumb["category"] = clean_text(category, NAME_CHARACTERS)
+    if data is not None:
+        crumb["data"] = Snapshot().mapping("data", data)
+    return crumb

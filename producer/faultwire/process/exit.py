@@ -13,27 +13,38 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
-    from faultwire.queue.spool import Spool
+    from concurrent.futures import Future  # a host without asyncio never needs it
 
 EXIT_SECONDS: Final = 2.0
 """For every spool of the process together."""
 DISK_SECONDS: Final = 0.3
 """Of them for the disk, once the time to publish is over."""
 
-_spools: "weakref.WeakSet[Spool]" = weakref.WeakSet()
+_spools: "weakref.WeakSet[ClosingSpool]" = weakref.WeakSet()
 _holders: "weakref.WeakSet[Holder]" = weakref.WeakSet()
 
 
 _registered: set[int] = set()
 """The processes of multiprocessing that end by way of this module."""
 _publishers: "weakref.WeakSet[ClosingPublisher]" = weakref.WeakSet()
+
+
+class ClosingSpool(Protocol):
+    """Whatever has a thread of its own that writes what is in memory to disk."""
+
+    def flush(self, done: Callable[[], None]) -> None:
+        """Begin to write all of it; ``done`` is called at the end, also when it failed."""
+        ...
+
+    def close(self, seconds: float) -> None:
+        """Write all of it and close, in at most so many seconds."""
+        ...
 
 
 class ClosingPublisher(Protocol):
@@ -57,7 +68,7 @@ def register_holder(holder: Holder) -> None:
     _holders.add(holder)
 
 
-def register_spool(spool: "Spool") -> None:
+def register_spool(spool: ClosingSpool) -> None:
     """Have the spool closed when the process ends; its thread has just been started."""
     _spools.add(spool)
     _register_child()
@@ -77,7 +88,7 @@ def _register_child() -> None:
         util.Finalize(None, _end_child, exitpriority=0)
 
 
-def unregister_spool(spool: "Spool") -> None:
+def unregister_spool(spool: ClosingSpool) -> None:
     """Leave out a spool that is closed."""
     _spools.discard(spool)
 

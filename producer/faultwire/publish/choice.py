@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from faultwire.options import AMQP_SCHEMES, default_spool_path, scheme_of
+from faultwire.options import AMQP_SCHEMES, scheme_of
 from faultwire.publish.transport import Transport
 from faultwire.queue.buffer import Buffer
 
@@ -34,6 +34,8 @@ def transport_for(url: str | None, service: str) -> Callable[[], Transport] | No
 def spool_path_for(path: str | os.PathLike[str] | None, url: str | None, service: str) -> str | None:
     """The spool's directory; None without a URL or a path of one's own, and for an empty path."""
     if path is None and url is not None:
+        from faultwire.queue.directory import default_spool_path  # noqa: PLC0415 - loaded with the spool
+
         return default_spool_path(os.environ, service)
     return os.fspath(path) if path else None
 

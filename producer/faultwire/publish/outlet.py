@@ -3,12 +3,13 @@
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from faultwire.audit.account import Account
 from faultwire.audit.loss import Losses, LossReason
+from faultwire.publish.pace import Delays
 from faultwire.publish.transport import Transport
 from faultwire.queue.buffer import LIMIT, Buffer, BufferLimit
 from faultwire.queue.ticket import Ticket, refused
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from faultwire.publish.publisher import Publisher
     from faultwire.publish.reporter import Reporter
     from faultwire.queue.spool import Spool
-
-Delays = Callable[[float], Iterator[float]]
-"""Makes endless waits in seconds that grow up to the given most."""
 
 CLOSE_SECONDS: Final = 0.25
 """Of the time for closing so much is kept for the connection's own farewell, and as much for the disk's."""

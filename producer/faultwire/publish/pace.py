@@ -1,5 +1,6 @@
 """How much may be under way at once: a whole window on a good line, a little on one that crawls."""
 
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from faultwire_shared.event import BATCH_EVENTS
@@ -9,6 +10,9 @@ WINDOW: Final = 20
 QUICK_SECONDS: Final = 0.5
 SLOW_SECONDS: Final = 2.0
 """A confirm that takes longer is near the end of its time: less must be under way."""
+
+Delays = Callable[[float], Iterator[float]]
+"""Makes endless waits in seconds that grow up to the given most."""
 
 
 class Pace:

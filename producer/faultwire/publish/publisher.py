@@ -13,8 +13,7 @@ from functools import partial
 from typing import Final
 
 from faultwire.audit.loss import LOG_SECONDS, Losses, LossReason
-from faultwire.publish.outlet import Delays
-from faultwire.publish.pace import Pace
+from faultwire.publish.pace import Delays, Pace
 from faultwire.publish.transport import Busy, Outgoing, Refused, Transport, TransportDown
 from faultwire.queue.buffer import Buffer
 from faultwire.queue.spool import Spool
@@ -23,7 +22,7 @@ from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE, encode_batch
 from faultwire_shared.event import Lane
 
 DRAIN_WINDOW: Final = 4
-"""The same for what comes from the spool, all lanes together."""
+"""Messages from the spool that may wait for their confirm at the same time, of all lanes together."""
 RECONNECT_SECONDS: Final = 4.0
 """The longest wait before the next attempt, so that a broker that is back has a confirm within 5 s."""
 BUSY_SECONDS: Final = 2.0

@@ -13,9 +13,11 @@ from typing import Final
 # The account needs it in an executor's thread, and no import may begin there: no fork waits for it.
 import faultwire.audit.ledger  # noqa: F401 - see above, and loop_thread.load
 from faultwire.audit.account import Account
-from faultwire.audit.report import REPORT_SECONDS, Said, is_due, is_settled, message_of
+from faultwire.audit.report import REPORT_SECONDS, Said, is_due, is_settled
 from faultwire.publish.transport import Outgoing
+from faultwire_shared.codec import PRODUCER_TYPE, encode_report
 from faultwire_shared.producer_report import ProducerReport
+from faultwire_shared.topology import report_key
 
 LOOK_SECONDS: Final = 1.0
 """So old may be what a killed process knew of its losses; of its numbers nothing is missing."""
@@ -113,3 +115,10 @@ class Reporter:
         times = said.times + 1 if said is not None and said.report == report else 1
         self._said[report.producer_id] = Said(report=report, at=self._clock(), times=times)
         return True
+
+
+def message_of(report: ProducerReport) -> Outgoing:
+    """The report as the transports take it."""
+    return Outgoing(
+        body=encode_report(report), message_type=PRODUCER_TYPE, routing_key=report_key(report.service)
+    )

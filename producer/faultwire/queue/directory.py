@@ -1,6 +1,6 @@
 """The spool's directory: who owns which file, what nobody owns any more, and what must not be touched."""
 
-# ruff: noqa: PTH103, PTH104, PTH108, PTH118, PTH208
+# ruff: noqa: PTH104, PTH108, PTH111, PTH118, PTH208
 # Descriptors and flags are what this module is about, and pathlib is slow to import.
 
 import contextlib
@@ -16,6 +16,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from faultwire.process.private_directory import open_own, slug_of
+
 _NAME: Final = re.compile(r"^(?P<service>.+)-(?P<pid>\d+)-(?P<token>[0-9a-f]{8})\.db$")
 _CLAIMS: Final = 3
 _QUARANTINE: Final = ".corrupt-"
@@ -27,8 +29,15 @@ _PART: Final = ".part"
 _SUFFIXES: Final = ("", "-wal", "-shm", "-journal", TORN, TORN + _PART)
 
 
-class UnsafeDirectoryError(OSError):
-    """The directory is a link, somebody else's, or open to others."""
+def state_path(environ: Mapping[str, str]) -> str:
+    """Where the user's spools lie, a directory for each service."""
+    state = environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    return os.path.join(state, "faultwire", "spool")
+
+
+def default_spool_path(environ: Mapping[str, str], service: str) -> str:
+    """A service's own directory among them."""
+    return os.path.join(state_path(environ), slug_of(service))
 
 
 class Lock:
@@ -80,29 +89,6 @@ class SpoolDirectory:
         # With a slash at its end the system would follow a link.
         self.path = path.rstrip("/") or "/"
 
-    def prepare(self) -> None:
-        """Make the directory, for this user alone.
-
-        Raises:
-            OSError: it cannot be made or written, is a link, somebody else's, or open to others.
-        """
-        os.makedirs(self.path, mode=0o700, exist_ok=True)
-        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            owner = os.fstat(descriptor)
-            if owner.st_uid != os.geteuid():
-                raise UnsafeDirectoryError(f"{self.path} belongs to user {owner.st_uid}")
-            if owner.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-                # Somebody may rely on its mode, as everybody does on /tmp's: it is not ours to narrow.
-                mode = f"{stat.S_IMODE(owner.st_mode):04o}"
-                raise UnsafeDirectoryError(
-                    f"{self.path} is open to others ({mode}); name a directory in it, which is then made"
-                )
-            if not os.access(self.path, os.W_OK | os.X_OK):
-                raise UnsafeDirectoryError(f"{self.path} is not writable")
-        finally:
-            os.close(descriptor)
-
     def claim_new(self, service: str) -> Lock:
         """A file's name that nobody had before, with its lock; the file is there, empty."""
         for _ in range(_CLAIMS - 1):
@@ -112,12 +98,12 @@ class SpoolDirectory:
 
     def _claim(self, service: str) -> Lock:
         stem = os.path.join(self.path, f"{service}-{os.getpid()}-{os.urandom(4).hex()}")
-        lock = Lock(f"{stem}.lock", _open_own(f"{stem}.lock", os.O_CREAT | os.O_EXCL))
+        lock = Lock(f"{stem}.lock", open_own(f"{stem}.lock", os.O_CREAT | os.O_EXCL))
         try:
             fcntl.flock(lock.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # An heir that looks for locks without a file may have removed it between the two steps.
             os.stat(lock.path)  # noqa: PTH116 - as above
-            os.close(_open_own(lock.database, os.O_CREAT | os.O_EXCL))
+            os.close(open_own(lock.database, os.O_CREAT | os.O_EXCL))
         except OSError:
             lock.release(remove=True)
             raise
@@ -193,7 +179,7 @@ class SpoolDirectory:
         if os.path.lexists(database) and not stat.S_ISREG(os.lstat(database).st_mode):
             return None
         path = database.removesuffix(".db") + ".lock"
-        descriptor = _open_own(path, os.O_CREAT)
+        descriptor = open_own(path, os.O_CREAT)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Another adopter may have finished, and removed both, between our two steps.
@@ -219,14 +205,6 @@ class SpoolDirectory:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _open_own(path: str, flags: int) -> int:
-    descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | flags, 0o600)
-    if os.fstat(descriptor).st_uid != os.geteuid():
-        os.close(descriptor)
-        raise UnsafeDirectoryError(f"{path} is somebody else's")
-    return descriptor
 
 
 def _look_at(path: str) -> tuple[bool, dict[int, int]]:
@@ -257,7 +235,7 @@ def copy_own(path: str, place: str) -> None:
     with open(path, "rb") as file:  # noqa: PTH123
         data = file.read()
     part = f"{place}{_PART}"
-    with open(_open_own(part, os.O_CREAT | os.O_TRUNC), "wb") as copy:
+    with open(open_own(part, os.O_CREAT | os.O_TRUNC), "wb") as copy:  # noqa: PTH123
         copy.write(data)
         copy.flush()
         os.fsync(copy.fileno())

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TypeVar
 
 from faultwire.audit.loss import LossReason, Number
+from faultwire.process.private_directory import prepare_directory
 from faultwire.queue import record as spool_record
 from faultwire.queue.adoption import leak_connection
 from faultwire.queue.buffer import SWEEP_EVENTS, Buffer
@@ -111,7 +112,7 @@ class SpoolKeeper:
 
     def _opened(self) -> SpoolFile:
         if self._file is None:
-            self._directory.prepare()
+            prepare_directory(self._directory.path)
             lock = self._directory.claim_new(self._service)
             try:
                 self._file = SpoolFile(lock.database, self._limit, first_row=self._first_row)

@@ -18,10 +18,10 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Final
 
-from faultwire.options import slug_of
 from faultwire.process.critical_section import SECTION
 from faultwire.process.exit import register_spool, unregister_spool
 from faultwire.process.own_thread import OwnThread
+from faultwire.process.private_directory import slug_of
 from faultwire.queue.adoption import prepare_to_leak
 from faultwire.queue.buffer import Buffer
 from faultwire.queue.directory import SpoolDirectory

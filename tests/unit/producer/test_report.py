@@ -9,10 +9,10 @@ from tests.unit.producer.fakes import FakeTransport, no_delays, until
 
 from faultwire.audit.account import Account
 from faultwire.audit.loss import Losses, LossReason
-from faultwire.audit.report import Identity, Said, build_report, is_due, message_of
+from faultwire.audit.report import Identity, Said, build_report, is_due
 from faultwire.capture.event import SDK
 from faultwire.publish.outlet import Outlet
-from faultwire.publish.reporter import Reporter
+from faultwire.publish.reporter import Reporter, message_of
 from faultwire.publish.transport import Outgoing, TransportDown
 from faultwire.queue.buffer import BufferLimit
 from faultwire.queue.ticket import Ticket
