@@ -17,6 +17,7 @@ from faultwire_consumer.store.dead_letters.queries import DeadLetterBody, get_de
 from faultwire_consumer.store.dead_letters.record import DeadLetterChange, change_letter, load_letter_status
 from faultwire_consumer.store.events.incidents import Incident, get_incident
 from faultwire_consumer.store.events.transition import apply_transitions, load_incident_state
+from faultwire_shared.clock import Clock
 from faultwire_shared.taxonomy import ConflictError, NotFoundError
 
 ID_PREFIX: Final = "INC-"
@@ -99,7 +100,7 @@ async def replay_dead_letter(
     ingest: Callable[[DeadLetterBody], Awaitable[ReplayOutcome]],
     *,
     actor: str,
-    now: Callable[[], datetime],
+    now: Clock,
     why: str = "",
 ) -> ReplayOutcome | None:
     """Put a dead letter through ingest again, then mark it; None where it was replayed before.

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from msgspec import Struct
@@ -42,6 +42,7 @@ from faultwire_consumer.store.contract.store import (
 from faultwire_consumer.store.dead_letters.record import record_dead_letters
 from faultwire_consumer.store.events.body import keep_bodies
 from faultwire_consumer.store.events.transition import apply_transitions
+from faultwire_shared.clock import Clock, utc_now
 from faultwire_shared.failpoint import failpoint
 from faultwire_shared.logging.logs import get_logger
 
@@ -73,7 +74,7 @@ class Pipeline:
         evaluator: Evaluator | None = None,
         bodies_per_incident: int = BODIES_PER_INCIDENT,
         new_incidents_per_minute: int = NEW_INCIDENTS_PER_MINUTE,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Clock = utc_now,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store

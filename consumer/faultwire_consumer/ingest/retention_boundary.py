@@ -1,20 +1,20 @@
 """Keeps events out whose day is kept no longer: nobody can tell any more whether they were counted."""
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 
 from faultwire_consumer.domain.outcome import StoreReason
 from faultwire_consumer.domain.retention import Floors, first_safe, is_past
 from faultwire_consumer.ingest.read.candidate import Candidate, Decoded, Rejected, unreadable
 from faultwire_consumer.store.contract.store import EventRow, Store, StoreBusyError, Transaction
 from faultwire_consumer.store.upkeep.retention_floors import hold_floors, read_floors
+from faultwire_shared.clock import Clock
 from faultwire_shared.event_id import day_of
 
 
 class RetentionBoundary:
     """Knows the floors; asks the store for them where an event is late enough to be below one."""
 
-    def __init__(self, store: Store, *, clock: Callable[[], datetime]) -> None:
+    def __init__(self, store: Store, *, clock: Clock) -> None:
         self._store = store
         self._clock = clock
         self._floors: Floors | None = None

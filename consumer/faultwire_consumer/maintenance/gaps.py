@@ -22,6 +22,7 @@ from faultwire_consumer.store.audit.gaps import (
 )
 from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
 from faultwire_shared import __version__, codec
+from faultwire_shared.clock import Clock
 from faultwire_shared.event import SCHEMA_VERSION, Category, ErrorSeverity, Event, Sdk
 from faultwire_shared.logging.logs import get_logger
 
@@ -49,7 +50,7 @@ class GapWatch:
         ingest: Ingest,
         *,
         metrics: Metrics,
-        clock: Callable[[], datetime],
+        clock: Clock,
         open_seconds: float = OPEN_SECONDS,
         drained_at: Callable[[], datetime | None] | None = None,
     ) -> None:

@@ -15,6 +15,7 @@ from faultwire_consumer.store.upkeep.leases import (
     run_holding,
     take_lease,
 )
+from faultwire_shared.clock import Clock
 from faultwire_shared.logging.logs import get_logger
 
 LOOK_SECONDS: Final = 20.0
@@ -46,7 +47,7 @@ class LeasedChore:
         holder: str,
         chore: Chore,
         *,
-        clock: Callable[[], datetime],
+        clock: Clock,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store

@@ -3,12 +3,12 @@
 A batch that comes first all the same, as after a night without a worker, makes its own.
 """
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.schema.events import DAYS_AHEAD
+from faultwire_shared.clock import Clock
 
 LEASE: Final = "partitions"
 
@@ -16,7 +16,7 @@ LEASE: Final = "partitions"
 class PartitionMaker:
     """Makes the partitions of yesterday, today, and the days ahead that events may have."""
 
-    def __init__(self, store: Store, *, clock: Callable[[], datetime]) -> None:
+    def __init__(self, store: Store, *, clock: Clock) -> None:
         self._store = store
         self._clock = clock
 

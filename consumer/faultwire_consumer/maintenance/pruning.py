@@ -5,7 +5,6 @@ how far the store is cleared is written down last.
 """
 
 import asyncio
-from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
@@ -31,6 +30,7 @@ from faultwire_consumer.store.upkeep.retention import (
 )
 from faultwire_consumer.store.upkeep.retention_floors import mark_cleared, raise_floors, read_standing
 from faultwire_consumer.store.upkeep.space import give_space_back, list_days
+from faultwire_shared.clock import Clock
 from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.failpoint import failpoint
 
@@ -69,7 +69,7 @@ class Pruner:
         store: Store,
         holder: str,
         *,
-        clock: Callable[[], datetime],
+        clock: Clock,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._store = store

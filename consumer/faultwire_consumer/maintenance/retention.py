@@ -1,6 +1,6 @@
 """Keeps the database small: what is too old goes, and the oldest days where it is too large."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
@@ -18,6 +18,7 @@ from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.upkeep.delete_finished import delete_ended
 from faultwire_consumer.store.upkeep.retention import Share, Sleep, oldest_in_quarantine, sum_up
 from faultwire_consumer.store.upkeep.space import list_days, measure_store, weigh_days
+from faultwire_shared.clock import Clock
 from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.logging.logs import get_logger
 
@@ -65,7 +66,7 @@ class RetentionKeeper:
         pruner: Pruner,
         *,
         metrics: Metrics,
-        clock: Callable[[], datetime],
+        clock: Clock,
         sleep: Sleep,
     ) -> None:
         self._store = store

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
@@ -21,6 +21,7 @@ from faultwire.publish.transport import Busy, Outgoing, Refused
 from faultwire_consumer.maintenance.gaps import SERVICE
 from faultwire_consumer.store.contract.store import StoreUnavailableError
 from faultwire_shared import __version__, codec
+from faultwire_shared.clock import Clock, utc_now
 from faultwire_shared.codec import EVENT_TYPE
 from faultwire_shared.event import Event
 from faultwire_shared.event_id import new_event_id
@@ -105,7 +106,7 @@ class SelfReport:
         self,
         ingest: Ingest,
         *,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Clock = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ingest = ingest

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
@@ -15,6 +14,7 @@ from faultwire_consumer.notify.sender import Outcome, Permanent, Sender, SendRea
 from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
 from faultwire_consumer.store.outbox.content import load_content
 from faultwire_consumer.store.outbox.mark import Mark, mark
+from faultwire_shared.clock import Clock
 from faultwire_shared.failpoint import failpoint
 from faultwire_shared.logging.logs import get_logger
 
@@ -31,7 +31,7 @@ class Attempter:
         store: Store,
         *,
         metrics: Metrics,
-        clock: Callable[[], datetime],
+        clock: Clock,
         lease_seconds: float,
         public_url: str | None,
         rng: random.Random,

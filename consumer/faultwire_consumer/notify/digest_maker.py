@@ -16,6 +16,7 @@ from faultwire_consumer.store.outbox.digests import (
     list_due_digests,
     make_digest,
 )
+from faultwire_shared.clock import Clock
 from faultwire_shared.logging.logs import get_logger
 
 LOOK_SECONDS: Final = 2.0
@@ -34,7 +35,7 @@ class DigestMaker:
         store: Store,
         policy: Policy,
         *,
-        clock: Callable[[], datetime],
+        clock: Clock,
         wake: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store

@@ -8,7 +8,7 @@ for what is urgent: neither another receiver that is slow nor its own digests ar
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from faultwire_consumer.domain.sending import NotificationState, StageDecision, StageReason
@@ -25,6 +25,7 @@ from faultwire_consumer.store.outbox.claim import (
     record_stages,
     stop,
 )
+from faultwire_shared.clock import Clock
 from faultwire_shared.logging.logs import get_logger
 from faultwire_shared.retry import full_jitter_delays
 
@@ -49,7 +50,7 @@ class Dispatcher:
         senders: Mapping[str, Sender],
         *,
         metrics: Metrics,
-        clock: Callable[[], datetime],
+        clock: Clock,
         lease_seconds: float = LEASE_SECONDS,
         public_url: str | None = None,
         rng: random.Random | None = None,

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from typing import Final
 
 from faultwire_consumer.metrics import Metrics
@@ -10,6 +9,7 @@ from faultwire_consumer.notify.dispatcher import Dispatcher
 from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
 from faultwire_consumer.store.outbox.queries import measure_outbox
 from faultwire_consumer.store.outbox.windows import prune_windows
+from faultwire_shared.clock import Clock
 from faultwire_shared.logging.logs import get_logger
 
 MEASURE_SECONDS: Final = 5.0
@@ -28,7 +28,7 @@ class Upkeep:
         dispatcher: Dispatcher,
         *,
         metrics: Metrics,
-        clock: Callable[[], datetime],
+        clock: Clock,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store

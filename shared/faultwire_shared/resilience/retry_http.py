@@ -11,6 +11,7 @@ from typing import Final, Unpack
 
 import aiohttp
 
+from faultwire_shared.clock import Clock, utc_now
 from faultwire_shared.redact import redact_url
 from faultwire_shared.resilience.attempt import Attempts, ErrorSink, give_up
 from faultwire_shared.resilience.circuit import CircuitState
@@ -43,10 +44,6 @@ _LASTING: Final = (aiohttp.ClientConnectorCertificateError, aiohttp.ServerFinger
 """Connection errors that the next try would meet again."""
 
 logger = logging.getLogger("faultwire.retry")
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 class GivenUpResponseError(aiohttp.ClientResponseError):
@@ -92,7 +89,7 @@ class RetryMiddleware:
         breaker: BreakerChoice | None = None,
         errors: ErrorSink | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
-        clock: Callable[[], datetime] = _now,
+        clock: Clock = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
     ) -> None:

@@ -4,7 +4,7 @@ What comes to ``faultwire.dead`` was delivered up to the limit and never settled
 a good event that met a bad time. So it is kept whole, as one row for each message.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.audit.producers import record_heard
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.dead_letters.record import NewDeadLetter, record_dead_letters
+from faultwire_shared.clock import Clock
 from faultwire_shared.logging.logs import get_logger
 from faultwire_shared.text import storable
 from faultwire_shared.topology import DEAD, DELIVERY_LIMIT
@@ -97,7 +98,7 @@ def death_in(headers: Mapping[str, Any]) -> Death:
 class DeadQueue:
     """Keeps a batch of the broker's dead letters in one transaction; ack comes after its commit."""
 
-    def __init__(self, store: Store, *, metrics: Metrics, clock: Callable[[], datetime]) -> None:
+    def __init__(self, store: Store, *, metrics: Metrics, clock: Clock) -> None:
         self._store = store
         self._metrics = metrics
         self._clock = clock

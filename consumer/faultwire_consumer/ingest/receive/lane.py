@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from faultwire_consumer.domain.outcome import Outcome, Retry, must_return
@@ -13,6 +13,7 @@ from faultwire_consumer.ingest.receive.priority import LanePriority
 from faultwire_consumer.ingest.receive.receiver import Ingester, LaneReceiver
 from faultwire_consumer.ingest.receive.settlement import settle
 from faultwire_consumer.metrics import Metrics
+from faultwire_shared.clock import Clock, utc_now
 from faultwire_shared.failpoint import failpoint
 from faultwire_shared.logging.logs import get_logger
 from faultwire_shared.retry import full_jitter_delays
@@ -49,7 +50,7 @@ class LaneLoop:
         metrics: Metrics,
         priority: LanePriority | None = None,
         rng: random.Random | None = None,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Clock = utc_now,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._receiver = receiver

@@ -1,7 +1,6 @@
 """A policy's receivers as the senders that reach them."""
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Final
@@ -11,11 +10,12 @@ from faultwire_consumer.notify.policy_file import PolicyFileError
 from faultwire_consumer.notify.sender import Sender
 from faultwire_consumer.notify.senders.log import LogSender
 from faultwire_consumer.notify.senders.webhook import WebhookSender
+from faultwire_shared.clock import Clock
 
 _ANYWHERE: Final = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 
 
-def senders_of(policy: Policy, *, clock: Callable[[], datetime]) -> dict[str, Sender]:
+def senders_of(policy: Policy, *, clock: Clock) -> dict[str, Sender]:
     """A sender for each receiver, by its name. Reads secrets' files.
 
     Raises:
@@ -24,7 +24,7 @@ def senders_of(policy: Policy, *, clock: Callable[[], datetime]) -> dict[str, Se
     return {receiver.name: _sender_of(receiver, clock) for receiver in policy.receivers}
 
 
-def _sender_of(receiver: Receiver, clock: Callable[[], datetime]) -> Sender:
+def _sender_of(receiver: Receiver, clock: Clock) -> Sender:
     if receiver.type is ReceiverType.LOG or receiver.url is None:
         return LogSender(receiver.name)
     try:

@@ -2,8 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -17,6 +16,7 @@ from faultwire_consumer.notify.sender import Outcome, Permanent, SendReason, Tra
 from faultwire_consumer.notify.senders.address import Network, may_connect
 from faultwire_consumer.notify.senders.answer import judge, origin_of
 from faultwire_consumer.notify.senders.signature import parse_secret, sign
+from faultwire_shared.clock import Clock
 
 SEND_SECONDS: Final = 10.0
 """One attempt at most, from the name's look-up to the end of the answer."""
@@ -61,7 +61,7 @@ class WebhookSender:
         name: str,
         url: str,
         *,
-        clock: Callable[[], datetime],
+        clock: Clock,
         secrets: Sequence[str] = (),
         allowed_networks: Sequence[Network] = (),
         send_seconds: float = SEND_SECONDS,

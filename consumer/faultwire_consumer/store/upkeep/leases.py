@@ -7,7 +7,7 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
@@ -18,6 +18,7 @@ from faultwire_consumer.store.contract.dialect import INSERT
 from faultwire_consumer.store.contract.store import Store, Transaction
 from faultwire_consumer.store.schema.events import UtcDateTime
 from faultwire_consumer.store.schema.upkeep import leases
+from faultwire_shared.clock import Clock
 
 TERM_SECONDS: Final = 60.0
 """So long a worker that died keeps a chore to itself."""
@@ -122,9 +123,7 @@ async def check_lease(tx: Transaction, lease: Lease, *, now: datetime) -> None:
         raise LeaseLostError(f"the lease {lease.name!r} is another worker's")
 
 
-async def run_holding(
-    store: Store, lease: Lease, work: Coroutine[Any, Any, T], *, clock: Callable[[], datetime]
-) -> T:
+async def run_holding(store: Store, lease: Lease, work: Coroutine[Any, Any, T], *, clock: Clock) -> T:
     """Do work while the lease is renewed beside it; the work is cancelled where that fails.
 
     Raises:
