@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Final
 
 from faultwire_consumer.domain.dead_letter import (
     DeadLetterChangeReason,
@@ -12,6 +11,7 @@ from faultwire_consumer.domain.dead_letter import (
     replay_refused,
 )
 from faultwire_consumer.domain.incident import NotPossible, Verb, decide
+from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.dead_letters.queries import DeadLetterBody, get_dead_letter
 from faultwire_consumer.store.dead_letters.record import DeadLetterChange, change_letter, load_letter_status
@@ -19,8 +19,6 @@ from faultwire_consumer.store.events.incidents import Incident, get_incident
 from faultwire_consumer.store.events.transition import apply_transitions, load_incident_state
 from faultwire_shared.clock import Clock
 from faultwire_shared.taxonomy import ConflictError, NotFoundError
-
-ID_PREFIX: Final = "INC-"
 
 
 class IncidentNotFoundError(NotFoundError):
@@ -70,7 +68,7 @@ async def change_status(store: Store, incident_id: int, verb: Verb, *, actor: st
             now=now,
         )
         if isinstance(decision, NotPossible):
-            raise IncidentConflictError(f"{ID_PREFIX}{incident_id}: {decision.why}")
+            raise IncidentConflictError(f"{incident_name(incident_id)}: {decision.why}")
         if decision is not None:
             await apply_transitions(tx, [decision])
     return await load_incident(store, incident_id)
@@ -90,7 +88,7 @@ async def load_incident(store: Store, incident_id: int) -> Incident:
 
 def unknown_incident(incident_id: int | str) -> IncidentNotFoundError:
     """What to raise where there is no incident of that id."""
-    shown = f"{ID_PREFIX}{incident_id}" if isinstance(incident_id, int) else incident_id
+    shown = incident_name(incident_id) if isinstance(incident_id, int) else incident_id
     return IncidentNotFoundError(f"there is no incident {shown}")
 
 

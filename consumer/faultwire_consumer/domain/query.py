@@ -14,6 +14,7 @@ from typing import Final
 from msgspec import Struct
 
 from faultwire_consumer.domain.incident import Status
+from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_shared.event import Category, ErrorSeverity
 
 
@@ -99,7 +100,7 @@ def _print_value(value: Value) -> str:
         return f"{value // timedelta(seconds=1)}s"
     if isinstance(value, datetime):
         return _quote(value.isoformat())
-    return f"INC-{value}" if isinstance(value, int) else _quote(value)
+    return incident_name(value) if isinstance(value, int) else _quote(value)
 
 
 def _quote(text: str) -> str:

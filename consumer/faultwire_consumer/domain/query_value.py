@@ -7,14 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from faultwire_consumer.domain.incident import Status
+from faultwire_consumer.domain.incident_name import parse_incident_id
 from faultwire_consumer.domain.query import MOMENTS, Key, Value
 from faultwire_shared.event import Category, ErrorSeverity
 
-KEY_MAXIMUM: Final = 2**63 - 1
-"""The largest number that is a key in both databases."""
 VALUE_CHARACTERS: Final = 200
 
-_INCIDENT_ID: Final = re.compile(r"(?:inc-)?(\d{1,19})", re.IGNORECASE | re.ASCII)
 _DURATION: Final = re.compile(r"(\d{1,10})\s*([smhdw])", re.ASCII)
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _LONGEST: Final = timedelta(days=36500)
@@ -43,13 +41,6 @@ def read_values(key: Key, text: str) -> Sequence[Value]:
     if key is Key.INCIDENT:
         return (_incident(text),)
     return (parse_moment(text),) if key in MOMENTS else (text,)
-
-
-def parse_incident_id(text: str) -> int | None:
-    """The number in ``INC-12``, ``inc-12`` or ``12``; None where the text is no such id."""
-    match = _INCIDENT_ID.fullmatch(text)
-    number = int(match.group(1)) if match else 0
-    return number if 0 < number <= KEY_MAXIMUM else None
 
 
 def parse_moment(text: str) -> datetime | timedelta:

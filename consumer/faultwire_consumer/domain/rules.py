@@ -9,6 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from faultwire_consumer.domain.incident import Status, Touched, Transition, TransitionReason
+from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.domain.notification import NotificationReason
 from faultwire_consumer.domain.schedule import Schedule
 from faultwire_shared.event import ErrorSeverity, Scalar
@@ -178,7 +179,7 @@ def verdicts_on(rules: Iterable[Rule], happened: Iterable[Happened], facts: Fact
 def scope_of(per: Per, facts: Facts, incident_id: int) -> str:
     """Whose window an event counts in."""
     if per is Per.INCIDENT:
-        return f"INC-{incident_id}"
+        return incident_name(incident_id)
     if per is Per.SERVICE:
         return facts.service
     return facts.category if per is Per.CATEGORY else ""

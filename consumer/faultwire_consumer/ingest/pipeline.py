@@ -11,6 +11,7 @@ from msgspec import Struct
 from faultwire_consumer.domain.body_budget import BODIES_PER_INCIDENT, Body
 from faultwire_consumer.domain.incident import Transition, judge
 from faultwire_consumer.domain.incident_limit import NEW_INCIDENTS_PER_MINUTE
+from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.domain.outcome import Duplicate, Noted, Outcome, Stored
 from faultwire_consumer.ingest.bisect import BisectingStore
 from faultwire_consumer.ingest.body_budget import BodyBudget
@@ -200,7 +201,7 @@ class Pipeline:
             name = f"incident.{transition.reason}"
             log.info(
                 name,
-                incident=f"INC-{transition.incident_id}",
+                incident=incident_name(transition.incident_id),
                 event_id=transition.event_id,
             )
 

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Final
 
+from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.audit.gaps import (
     DueGap,
@@ -84,7 +85,7 @@ class GapWatch:
                 log.warning("sequence.gap_told", producer=gap.producer_id, first=gap.first, last=gap.last)
         for producer_id, incident_id in await list_told(self._store):
             if await resolve_if_closed(self._store, producer_id, incident_id, now=now):
-                log.info("sequence.gap_closed", producer=producer_id, incident=f"INC-{incident_id}")
+                log.info("sequence.gap_closed", producer=producer_id, incident=incident_name(incident_id))
         missing = await count_missing(self._store, opened_before=now - self._open)
         self._metrics.sequence_gap_events.set(missing)
 

@@ -1,5 +1,6 @@
 """A notification of the outbox as what senders are handed."""
 
+from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
 from faultwire_consumer.notify.notification import Notification, NotifiedIncident
 from faultwire_consumer.store.outbox.content import Content, IncidentLine
@@ -43,7 +44,7 @@ def _reason_of(content: Content) -> NotificationReason:
 
 def _incident(line: IncidentLine) -> NotifiedIncident:
     return NotifiedIncident(
-        id=f"INC-{line.incident_id}",
+        id=incident_name(line.incident_id),
         reason=line.reason,
         severity=line.severity,
         status=line.status,

@@ -5,7 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
-from faultwire_consumer.domain.query_value import parse_incident_id
+from faultwire_consumer.domain.incident_name import parse_incident_id
 from faultwire_consumer.domain.sending import NotificationState
 from faultwire_consumer.store.outbox.queries import (
     NotificationFilter,

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from faultwire_consumer.actions import ID_PREFIX
+from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.domain.policy import Policy, Receiver
 from faultwire_consumer.domain.policy_table import spell_duration
 from faultwire_consumer.domain.policy_text import WEEKDAYS
@@ -110,7 +110,7 @@ def alert_detail(
         tries=tries,
         told=tuple(
             ToldShape(
-                incident_id=f"{ID_PREFIX}{one.incident_id}",
+                incident_id=incident_name(one.incident_id),
                 reason=one.reason,
                 events=one.events,
                 alert_id=one.alert_id,
@@ -130,7 +130,7 @@ def policy_shape(policy: Policy) -> PolicyShape:
 
 def _fields(alert: StoredNotification, shape: type[Struct]) -> dict[str, Any]:
     values = {name: getattr(alert, name) for name in shape.__struct_fields__}
-    incident = None if alert.incident_id is None else f"{ID_PREFIX}{alert.incident_id}"
+    incident = None if alert.incident_id is None else incident_name(alert.incident_id)
     return values | {"incident_id": incident, "severity": alert.severity.value, "state": alert.state.value}
 
 

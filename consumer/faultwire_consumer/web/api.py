@@ -10,8 +10,8 @@ from aiohttp import web
 
 from faultwire_consumer.actions import change_status, load_incident, unknown_incident
 from faultwire_consumer.domain.incident import Verb
+from faultwire_consumer.domain.incident_name import parse_incident_id
 from faultwire_consumer.domain.query import Key, Query, any_of
-from faultwire_consumer.domain.query_value import parse_incident_id
 from faultwire_consumer.store.contract.paging import BadCursorError
 from faultwire_consumer.store.events import event as event_queries
 from faultwire_consumer.store.events import incidents

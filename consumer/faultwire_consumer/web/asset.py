@@ -11,7 +11,7 @@ from aiohttp import web
 from jinja2 import DictLoader, Environment, StrictUndefined
 from msgspec import Struct
 
-from faultwire_consumer.actions import ID_PREFIX
+from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_shared import __version__
 
 _PACKAGE: Final = files("faultwire_consumer.web")
@@ -88,7 +88,7 @@ _environment: Final = Environment(
 )
 _environment.globals.update(
     version=__version__,
-    incident_prefix=ID_PREFIX,
+    incident_name=incident_name,
     assets={name: asset.address for name, asset in ASSETS.items()},
 )
 _environment.filters.update(

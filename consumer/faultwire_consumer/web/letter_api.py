@@ -7,7 +7,7 @@ from aiohttp import web
 
 from faultwire_consumer import actions
 from faultwire_consumer.domain.dead_letter import DeadLetterStatus
-from faultwire_consumer.domain.query_value import parse_incident_id
+from faultwire_consumer.domain.incident_name import parse_incident_id
 from faultwire_consumer.store.dead_letters.queries import (
     DeadLetterBody,
     DeadLetterFilter,

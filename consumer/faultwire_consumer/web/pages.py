@@ -14,6 +14,7 @@ from faultwire_consumer.actions import (
 )
 from faultwire_consumer.domain.dead_letter import DeadLetterStatus
 from faultwire_consumer.domain.incident import Status, Verb
+from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.domain.query import Key, any_of
 from faultwire_consumer.store.contract.paging import Page
 from faultwire_consumer.store.dead_letters import queries as letter_queries
@@ -119,7 +120,7 @@ async def change_incident(request: web.Request) -> web.Response:
     incident_id = incident_id_of(request)
     verb = Verb(request.match_info["verb"])
     await change_status(request.app[STORE], incident_id, verb, actor=ACTOR, now=request.app[CLOCK]())
-    raise web.HTTPSeeOther(f"/incidents/INC-{incident_id}")
+    raise web.HTTPSeeOther(f"/incidents/{incident_name(incident_id)}")
 
 
 @routes.get("/e/{id}")

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from aiohttp import web
 from msgspec import Struct
 
-from faultwire_consumer.actions import ID_PREFIX
 from faultwire_consumer.domain.fingerprint import VERSION
+from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.domain.regrouping import Move, add_up
 from faultwire_consumer.ingest.read.grouping import Grouped, Grouper
 from faultwire_consumer.ingest.read.narrow import decode_narrow
@@ -67,9 +67,9 @@ def group_anew(events: Sequence[Kept]) -> list[tuple[Kept, Grouped]]:
 def _move(event: Kept, grouped: Grouped, new_incident: int | None) -> Move:
     return Move(
         fingerprint=event.fingerprint.hex(),
-        incident_id=f"{ID_PREFIX}{event.incident_id}",
+        incident_id=incident_name(event.incident_id),
         new_fingerprint=grouped.fingerprint.key.hex(),
-        new_incident_id=None if new_incident is None else f"{ID_PREFIX}{new_incident}",
+        new_incident_id=None if new_incident is None else incident_name(new_incident),
         title=grouped.title,
         events=1,
         count=event.count,

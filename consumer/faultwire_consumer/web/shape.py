@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from faultwire_consumer.actions import ID_PREFIX
+from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.store.audit.producer_list import Producer
 from faultwire_consumer.store.dead_letters.queries import DeadLetter, DeadLetterBody, DeadLetterHistoryEntry
 from faultwire_consumer.store.events.event import EventGrouping, KeptEvents, StoredEvent
@@ -212,7 +212,7 @@ def event_document(event: StoredEvent, kept: KeptEvents | None) -> bytes:
     Where its body is not kept, its row instead, and the ids of those of its kind that can be read.
     """
     document = _wire_document(event) if event.doc is not None else _row_document(event, kept)
-    document["incident_id"] = f"{ID_PREFIX}{event.incident_id}"
+    document["incident_id"] = incident_name(event.incident_id)
     document["received_at"] = event.received_at
     return msgspec.json.encode(document)
 
@@ -236,4 +236,4 @@ def _fields(row: Struct, shape: type[Struct]) -> dict[str, Any]:
     """The row's values that the shape has, with ids as operators write them."""
     values = {name: getattr(row, name) for name in shape.__struct_fields__}
     name = "incident_id" if "incident_id" in values else "id"
-    return values | {name: f"{ID_PREFIX}{values[name]}"}
+    return values | {name: incident_name(values[name])}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultwire_consumer.domain.query_value import KEY_MAXIMUM
+from faultwire_consumer.domain.incident_name import KEY_MAXIMUM
 from faultwire_consumer.store.contract.paging import BadCursorError, cut, decode_cursor, encode_cursor
 
 moments = st.datetimes(datetime(1970, 1, 1), datetime(9000, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - the bounds are naive

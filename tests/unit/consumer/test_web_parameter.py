@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultwire_consumer.domain.query_value import parse_incident_id
+from faultwire_consumer.domain.incident_name import parse_incident_id
 from faultwire_consumer.web.asset import show_age, show_text
 from faultwire_consumer.web.guard import is_loopback_name
 from faultwire_consumer.web.parameter import Parameters, moment_of

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from faultwire_consumer.domain.incident import Touched
+from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.domain.notification import NotificationReason
 from faultwire_consumer.domain.rules import STATE_CHANGES, AtOnce, Rule, Verdict, Within
 from faultwire_consumer.domain.window import Trip
@@ -29,7 +30,7 @@ def incident_notifications(
     """
     rule, happened = verdict.rule, verdict.happened
     mark = f"-{happened.mark}" if happened.mark else ""
-    what = f"INC-{touched.incident_id}:{episode}:{happened.reason}{mark}"
+    what = f"{incident_name(touched.incident_id)}:{episode}:{happened.reason}{mark}"
     reminds = rule.remind_every is not None and happened.reason in _STARTS_REMINDERS
     grown = f"{int(happened.mark):,} events" if happened.reason is NotificationReason.GROWTH else ""
     for receiver in rule.receivers:

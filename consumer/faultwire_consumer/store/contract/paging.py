@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 from sqlalchemy import ColumnElement, and_, or_
 
-from faultwire_consumer.domain.query_value import KEY_MAXIMUM
+from faultwire_consumer.domain.incident_name import KEY_MAXIMUM
 from faultwire_consumer.store.schema.events import from_micros, to_micros
 
 T = TypeVar("T")

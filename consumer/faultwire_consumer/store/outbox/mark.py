@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import select, update
 
+from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.domain.notification import NotificationReason
 from faultwire_consumer.domain.sending import NotificationState, StageReason
 from faultwire_consumer.store.contract.store import Transaction
@@ -81,7 +82,7 @@ async def _enqueue_reminders(tx: Transaction, outbox_id: int, *, now: datetime) 
 
 def _reminder(row: Any, now: datetime) -> NewNotification:
     ordinal = row.ordinal + 1
-    what = f"INC-{row.incident_id}:{row.episode}:{NotificationReason.REMINDER}-{ordinal}"
+    what = f"{incident_name(row.incident_id)}:{row.episode}:{NotificationReason.REMINDER}-{ordinal}"
     return NewNotification(
         idempotency_key=f"{row.rule}:{what}:{row.receiver}",
         receiver=row.receiver,
