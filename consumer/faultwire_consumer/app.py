@@ -47,7 +47,7 @@ from faultwire_consumer.store.contract.url import parse_database_url, sqlite_pat
 from faultwire_consumer.store.engine import open_store, with_replica
 from faultwire_consumer.store.upkeep.leases import new_holder
 from faultwire_consumer.web.application import create_app
-from faultwire_consumer.web.check import check_loop_lag, check_outbox, worker_health
+from faultwire_consumer.web.health.check import check_loop_lag, check_outbox, worker_health
 from faultwire_consumer.web.state import Health
 from faultwire_shared.amqp import BrokerUnreachableError, close, connect
 from faultwire_shared.codec import EVENT_TYPE

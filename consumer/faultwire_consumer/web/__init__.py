@@ -1,1 +1,1 @@
-"""What operators and machines reach over HTTP: the API, the page, probes, metrics and the intake's door."""
+"""What operators and machines reach over HTTP: the API, the page, probes and the intake's door."""

@@ -14,25 +14,17 @@ from faultwire_consumer.ingest.replay import Replayer
 from faultwire_consumer.maintenance.self_report import SelfReport
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract.store import Store
-from faultwire_consumer.web import (
-    alert_api,
-    api,
-    asset,
-    export_api,
-    letter_api,
-    pages,
-    probe,
-    producer_api,
-    regroup_api,
-)
+from faultwire_consumer.web.api import dead_letters, export, incidents, notifications, producers, regroup
 from faultwire_consumer.web.failure import failure_of, json_response
-from faultwire_consumer.web.guard import (
+from faultwire_consumer.web.health import probe
+from faultwire_consumer.web.middleware import (
     INTAKE_PATH,
     loopback_names_only,
     observe,
     own_writes_first,
     same_origin_only,
 )
+from faultwire_consumer.web.page import asset, pages
 from faultwire_consumer.web.state import CLOCK, HEALTH, POLICY, REPLAYER, REPORT, STORE, Clock, Health
 from faultwire_shared.event import MESSAGE_BYTES
 
@@ -71,12 +63,12 @@ def create_app(
     app[STORE], app[HEALTH], app[CLOCK] = store, health, clock
     app[REPORT], app[POLICY], app[REPLAYER] = report, policy, Replayer(pipeline)
     for routes in (
-        api.routes,
-        export_api.routes,
-        regroup_api.routes,
-        letter_api.routes,
-        alert_api.routes,
-        producer_api.routes,
+        incidents.routes,
+        export.routes,
+        regroup.routes,
+        dead_letters.routes,
+        notifications.routes,
+        producers.routes,
         pages.routes,
         asset.routes,
         probe.routes,

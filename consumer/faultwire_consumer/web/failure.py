@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
+from faultwire_consumer.web.request import route_of
 from faultwire_consumer.web.state import REPORT
 from faultwire_shared.event import Category, ErrorSeverity
 from faultwire_shared.event_id import new_event_id
@@ -92,7 +93,7 @@ def _of_fault(error: Exception, *, request: web.Request, now: datetime) -> Failu
     """The client's answer, whose id leads to the event; in a burst, to the first of its kind."""
     answer = request.app[REPORT].report(
         error,
-        part=f"{request.method} {_route(request)}",
+        part=f"{request.method} {route_of(request)}",
         user_message=_GENERIC[classify(error).category],
         request={"method": request.method, "url": request.path},
     )
@@ -107,12 +108,6 @@ def _of_fault(error: Exception, *, request: web.Request, now: datetime) -> Failu
         details=answer.details,
         headers=answer.headers,
     )
-
-
-def _route(request: web.Request) -> str:
-    """The route without its arguments, so that one defect is one incident."""
-    resource = request.match_info.route.resource
-    return resource.canonical if resource is not None else "unknown route"
 
 
 def json_response(failure: Failure, request: web.Request) -> web.Response:

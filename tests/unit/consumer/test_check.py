@@ -11,7 +11,7 @@ from tests.waiting import until
 
 from faultwire_consumer.maintenance.loop_lag import LOOK_SECONDS, LoopLag
 from faultwire_consumer.metrics import Metrics
-from faultwire_consumer.web import check
+from faultwire_consumer.web.health import check
 from faultwire_consumer.web.state import Health
 from faultwire_shared.health import HealthChecker
 

@@ -21,19 +21,20 @@ from faultwire_consumer.store.dead_letters import queries as letter_queries
 from faultwire_consumer.store.events import event as event_queries
 from faultwire_consumer.store.events import incidents
 from faultwire_consumer.store.events.event_list import list_events
-from faultwire_consumer.web.api import (
+from faultwire_consumer.web.failure import Failure
+from faultwire_consumer.web.page.asset import render
+from faultwire_consumer.web.page.search import Search, read_search
+from faultwire_consumer.web.page.stack import view_chain
+from faultwire_consumer.web.page.trend import draw_trend, first_hour
+from faultwire_consumer.web.request import (
     cursor_errors,
+    dead_letter_filter,
+    dead_letter_of,
     incident_id_of,
     read_parameters,
     unknown_event,
 )
-from faultwire_consumer.web.asset import render
-from faultwire_consumer.web.failure import Failure
-from faultwire_consumer.web.letter_api import letter_filter, letter_of
-from faultwire_consumer.web.search import Search, read_search
-from faultwire_consumer.web.stack import view_chain
 from faultwire_consumer.web.state import CLOCK, REPLAYER, STORE
-from faultwire_consumer.web.trend import draw_trend, first_hour
 from faultwire_shared import codec
 from faultwire_shared.event import ErrorSeverity, Event
 
@@ -142,7 +143,7 @@ async def show_dead_letters(request: web.Request) -> web.Response:
     """What could not be stored, and why."""
     parameters = read_parameters(request)
     status = parameters.text("status") or DeadLetterStatus.WAITING.value
-    wanted, cursor = letter_filter(parameters), parameters.cursor()
+    wanted, cursor = dead_letter_filter(parameters), parameters.cursor()
     parameters.finish()
     with cursor_errors():
         page = await letter_queries.list_dead_letters(request.app[STORE], wanted, limit=ROWS, cursor=cursor)
@@ -160,7 +161,7 @@ async def show_dead_letters(request: web.Request) -> web.Response:
 @routes.get("/dead-letters/{id}")
 async def show_dead_letter(request: web.Request) -> web.Response:
     """One dead letter with its body, what was done to it, and what can be."""
-    letter = await letter_of(request)
+    letter = await dead_letter_of(request)
     history = await letter_queries.list_letter_history(request.app[STORE], letter.id)
     body = letter.body.decode("utf-8", "backslashreplace")
     return render(
@@ -176,7 +177,7 @@ async def show_dead_letter(request: web.Request) -> web.Response:
 @routes.post("/dead-letters/{id}/{verb:replay|discard}")
 async def change_dead_letter(request: web.Request) -> web.Response:
     """Do what a button says, then show the dead letter again, whose history says what came of it."""
-    letter, store, clock = await letter_of(request), request.app[STORE], request.app[CLOCK]
+    letter, store, clock = await dead_letter_of(request), request.app[STORE], request.app[CLOCK]
     if request.match_info["verb"] == "replay":
         await replay_dead_letter(store, letter.id, request.app[REPLAYER].replay, actor=ACTOR, now=clock)
     else:

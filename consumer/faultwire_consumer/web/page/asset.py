@@ -14,7 +14,7 @@ from msgspec import Struct
 from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_shared import __version__
 
-_PACKAGE: Final = files("faultwire_consumer.web")
+_PACKAGE: Final = files("faultwire_consumer.web.page")
 _TYPES: Final = {"css": "text/css", "svg": "image/svg+xml"}
 # A joiner holds the parts of one written sign together, in many languages and in emoji.
 _KEPT: Final = "\n\t\u200c\u200d"

@@ -1,4 +1,4 @@
-"""Events by the thousand: as JSON lines to keep, and how this release would group them."""
+"""Some of the events that a filter finds, with their bodies: as many as a limit and a size allow."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
@@ -8,21 +8,16 @@ from aiohttp import web
 from msgspec import Struct
 
 from faultwire_consumer.store.events.export import PIECE_ROWS, Kept, read_pieces
-from faultwire_consumer.web.api import PREFIX, cursor_errors, read_parameters
 from faultwire_consumer.web.parameter import Parameters, event_query
+from faultwire_consumer.web.request import cursor_errors, read_parameters
 from faultwire_consumer.web.state import CLOCK, STORE
 
-NDJSON: Final = "application/x-ndjson"
-NEXT_CURSOR: Final = "X-Next-Cursor"
-LEFT_OUT: Final = "X-Left-Out"
 PAGE_BYTES: Final = 4 * 1024 * 1024
 _READ: Final = 5
 """Times the limit that is read at most, where bodies were not kept."""
 
-routes = web.RouteTableDef()
 
-
-class Page(Struct):
+class EventPage(Struct):
     """Some events with bodies, how many without were passed, and where to go on; None at the end."""
 
     events: list[Kept]
@@ -31,27 +26,7 @@ class Page(Struct):
     next_cursor: str | None = None
 
 
-@routes.get(f"{PREFIX}/events/export")
-async def export_events(request: web.Request) -> web.Response:
-    """Events as they came, one a line, the first received first; where to go on stands in a header."""
-    page = await read_page(request)
-    headers = {LEFT_OUT: str(page.left_out)}
-    if page.next_cursor is not None:
-        headers[NEXT_CURSOR] = page.next_cursor
-        headers["Link"] = f'<{request.rel_url.update_query(cursor=page.next_cursor)}>; rel="next"'
-    body = b"".join(line_of(event.doc) for event in page.events if event.doc is not None)
-    return web.Response(body=body, content_type=NDJSON, headers=headers)
-
-
-def line_of(doc: bytes) -> bytes:
-    """A body as one line: a break in JSON can only stand between its words."""
-    return doc.translate(_BREAKS) + b"\n"
-
-
-_BREAKS: Final = bytes.maketrans(b"\r\n", b"  ")
-
-
-async def read_page(request: web.Request) -> Page:
+async def read_event_page(request: web.Request) -> EventPage:
     """The events that a request asks for, bounded by its limit and by bytes."""
     # A duration means the same for every page, if the first one's time is told with the others.
     now = read_parameters(request).moment("as_of") or request.app[CLOCK]()
@@ -65,8 +40,8 @@ async def read_page(request: web.Request) -> Page:
             return await _gather(found, limit)
 
 
-async def _gather(found: AsyncIterator[tuple[Kept, bool]], limit: int) -> Page:
-    page = Page([])
+async def _gather(found: AsyncIterator[tuple[Kept, bool]], limit: int) -> EventPage:
+    page = EventPage([])
     async for event, is_last in found:
         if event.doc is None:
             page.left_out += 1

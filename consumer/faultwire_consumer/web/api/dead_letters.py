@@ -6,37 +6,35 @@ import msgspec
 from aiohttp import web
 
 from faultwire_consumer import actions
-from faultwire_consumer.domain.dead_letter import DeadLetterStatus
-from faultwire_consumer.domain.incident_name import parse_incident_id
 from faultwire_consumer.store.dead_letters.queries import (
     DeadLetterBody,
-    DeadLetterFilter,
     list_dead_letters,
     list_letter_history,
 )
-from faultwire_consumer.web import shape
-from faultwire_consumer.web.api import (
-    ACTOR,
-    PREFIX,
+from faultwire_consumer.web.api import shape
+from faultwire_consumer.web.request import (
+    API_ACTOR,
+    API_PREFIX,
     check_text,
     cursor_errors,
+    dead_letter_filter,
+    dead_letter_of,
     json_answer,
     page_answer,
     read_change,
     read_parameters,
 )
-from faultwire_consumer.web.parameter import Parameters
 from faultwire_consumer.web.state import CLOCK, REPLAYER, STORE
 
-_PATH: Final = f"{PREFIX}/dead-letters"
+_PATH: Final = f"{API_PREFIX}/dead-letters"
 
 routes = web.RouteTableDef()
 
 
-class LetterChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class DeadLetterChangeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of a replay or discard; it may be missing."""
 
-    actor: str = ACTOR
+    actor: str = API_ACTOR
     why: str = ""
     """The operator's reason, for the history."""
     dry_run: bool = False
@@ -46,7 +44,7 @@ class LetterChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def list_letters(request: web.Request) -> web.Response:
     """Dead letters by filter, the newest first; without one those that wait."""
     parameters = read_parameters(request)
-    wanted, limit, cursor = letter_filter(parameters), parameters.limit(), parameters.cursor()
+    wanted, limit, cursor = dead_letter_filter(parameters), parameters.limit(), parameters.cursor()
     parameters.finish()
     with cursor_errors():
         page = await list_dead_letters(request.app[STORE], wanted, limit=limit, cursor=cursor)
@@ -57,7 +55,7 @@ async def list_letters(request: web.Request) -> web.Response:
 @routes.get(f"{_PATH}/{{id}}")
 async def show_letter(request: web.Request) -> web.Response:
     """One dead letter with its body and what was done to it."""
-    letter = await letter_of(request)
+    letter = await dead_letter_of(request)
     history = await list_letter_history(request.app[STORE], letter.id)
     return json_answer(shape.dead_letter_detail(letter, history=history))
 
@@ -65,7 +63,7 @@ async def show_letter(request: web.Request) -> web.Response:
 @routes.post(f"{_PATH}/{{id}}/replay")
 async def replay(request: web.Request) -> web.Response:
     """Put the body through ingest again."""
-    asked, letter = await _read_change(request), await letter_of(request)
+    asked, letter = await _read_change(request), await dead_letter_of(request)
     if asked.dry_run:
         actions.check_replay(letter)
         attempt = request.app[REPLAYER].rehearse(letter, now=request.app[CLOCK]())
@@ -79,7 +77,7 @@ async def replay(request: web.Request) -> web.Response:
         now=request.app[CLOCK],
         why=asked.why,
     )
-    letter = await letter_of(request)
+    letter = await dead_letter_of(request)
     if done is None:
         return _answer(letter, "unchanged", "it was replayed before")
     return _answer(letter, "replayed" if done.is_kept else "replay_failed", done.detail, done.events)
@@ -88,7 +86,7 @@ async def replay(request: web.Request) -> web.Response:
 @routes.post(f"{_PATH}/{{id}}/discard")
 async def discard(request: web.Request) -> web.Response:
     """Say that nobody wants it; the body stays."""
-    asked, letter = await _read_change(request), await letter_of(request)
+    asked, letter = await _read_change(request), await dead_letter_of(request)
     if asked.dry_run:
         actions.check_discard(letter.id, letter.status)
         return _answer(letter, "would_discard", "", dry_run=True)
@@ -96,34 +94,12 @@ async def discard(request: web.Request) -> web.Response:
         request.app[STORE], letter.id, actor=asked.actor, now=request.app[CLOCK](), why=asked.why
     )
     detail = "" if changed else "it was discarded before"
-    return _answer(await letter_of(request), "discarded" if changed else "unchanged", detail)
+    return _answer(await dead_letter_of(request), "discarded" if changed else "unchanged", detail)
 
 
-async def letter_of(request: web.Request) -> DeadLetterBody:
-    """The dead letter that the path names.
-
-    Raises:
-        DeadLetterNotFoundError: there is none.
-    """
-    text = request.match_info["id"]
-    number = parse_incident_id(text) if text.isdigit() else None
-    if number is None:
-        raise actions.unknown_dead_letter(text[:100])
-    return await actions.load_dead_letter(request.app[STORE], number)
-
-
-def letter_filter(parameters: Parameters) -> DeadLetterFilter:
-    """The filters of a list of dead letters; ``status=all`` takes every status."""
-    if parameters.text("status") == "all":
-        status: tuple[DeadLetterStatus, ...] = ()
-    else:
-        status = parameters.choices("status", DeadLetterStatus) or (DeadLetterStatus.WAITING,)
-    return DeadLetterFilter(status=status, reason=parameters.texts("reason"))
-
-
-async def _read_change(request: web.Request) -> LetterChange:
-    asked = await read_change(request, LetterChange)
-    return LetterChange(
+async def _read_change(request: web.Request) -> DeadLetterChangeRequest:
+    asked = await read_change(request, DeadLetterChangeRequest)
+    return DeadLetterChangeRequest(
         actor=check_text("actor", asked.actor, least=1, most=100),
         why=check_text("why", asked.why, least=0, most=500),
         dry_run=asked.dry_run,

@@ -15,14 +15,20 @@ from faultwire_consumer.store.outbox.queries import (
     list_stages,
     list_told,
 )
-from faultwire_consumer.web import alert_shape
-from faultwire_consumer.web.api import PREFIX, cursor_errors, json_answer, page_answer, read_parameters
+from faultwire_consumer.web.api import notification_shape as shape
 from faultwire_consumer.web.parameter import Parameters
+from faultwire_consumer.web.request import (
+    API_PREFIX,
+    cursor_errors,
+    json_answer,
+    page_answer,
+    read_parameters,
+)
 from faultwire_consumer.web.state import POLICY, STORE
 from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.taxonomy import NotFoundError
 
-_PATH: Final = f"{PREFIX}/alerts"
+_PATH: Final = f"{API_PREFIX}/alerts"
 
 routes = web.RouteTableDef()
 
@@ -41,8 +47,8 @@ async def list_(request: web.Request) -> web.Response:
     parameters.finish()
     with cursor_errors():
         page = await list_notifications(request.app[STORE], wanted, limit=limit, cursor=cursor)
-    rows = tuple(alert_shape.alert_shape(row) for row in page.rows)
-    return page_answer(request, alert_shape.AlertList(alerts=rows, next_cursor=page.next_cursor))
+    rows = tuple(shape.alert_shape(row) for row in page.rows)
+    return page_answer(request, shape.AlertList(alerts=rows, next_cursor=page.next_cursor))
 
 
 @routes.get(f"{_PATH}/{{id}}")
@@ -56,13 +62,13 @@ async def show(request: web.Request) -> web.Response:
     stages, tries, told = await asyncio.gather(
         list_stages(store, alert.id), list_attempts(store, alert.id), list_told(store, alert)
     )
-    return json_answer(alert_shape.alert_detail(alert, stages=stages, tries=tries, told=told))
+    return json_answer(shape.alert_detail(alert, stages=stages, tries=tries, told=told))
 
 
-@routes.get(f"{PREFIX}/rules")
+@routes.get(f"{API_PREFIX}/rules")
 async def show_rules(request: web.Request) -> web.Response:
     """The policy in use."""
-    return json_answer(alert_shape.policy_shape(request.app[POLICY]))
+    return json_answer(shape.policy_shape(request.app[POLICY]))
 
 
 def alert_filter(parameters: Parameters) -> NotificationFilter:

@@ -13,6 +13,7 @@ from aiohttp.typedefs import Handler, Middleware
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.replica.freshness import STALE_SECONDS
 from faultwire_consumer.store.replica.store import reading_primary
+from faultwire_consumer.web.request import route_of
 from faultwire_consumer.web.state import REQUEST_ID
 
 ACTED_COOKIE: Final = "faultwire_acted"
@@ -41,7 +42,7 @@ def observe(metrics: Metrics) -> Middleware:
         request[REQUEST_ID] = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         started = time.perf_counter()
         response = await handler(request)
-        metrics.request_seconds.labels(_route(request), str(response.status)).observe(
+        metrics.request_seconds.labels(route_of(request), str(response.status)).observe(
             time.perf_counter() - started
         )
         response.headers[hdrs.SERVER] = "faultwire"
@@ -114,8 +115,3 @@ def _is_cross_site(request: web.Request) -> bool:
         return site not in ("same-origin", "none")
     origin = request.headers.get("Origin")
     return origin is not None and origin.partition("://")[2] != request.host
-
-
-def _route(request: web.Request) -> str:
-    resource = request.match_info.route.resource
-    return resource.canonical if resource is not None else "unknown"

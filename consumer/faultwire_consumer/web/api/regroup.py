@@ -11,8 +11,8 @@ from faultwire_consumer.domain.regrouping import Move, add_up
 from faultwire_consumer.ingest.read.grouping import Grouped, Grouper
 from faultwire_consumer.ingest.read.narrow import decode_narrow
 from faultwire_consumer.store.events.export import Kept, find_incidents
-from faultwire_consumer.web.api import PREFIX, json_answer
-from faultwire_consumer.web.export_api import read_page
+from faultwire_consumer.web.api.event_page import read_event_page
+from faultwire_consumer.web.request import API_PREFIX, json_answer
 from faultwire_consumer.web.state import STORE
 from faultwire_shared.codec import Undecodable
 
@@ -33,10 +33,10 @@ class RegroupPage(Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
-@routes.get(f"{PREFIX}/events/regroup")
+@routes.get(f"{API_PREFIX}/events/regroup")
 async def regroup_events(request: web.Request) -> web.Response:
     """Events by the fingerprint that they have and the one that they would have."""
-    page = await read_page(request)
+    page = await read_event_page(request)
     grouped = group_anew(page.events)
     known = await find_incidents(request.app[STORE], {one.fingerprint.key for _, one in grouped})
     moves = add_up(_move(event, one, known.get(one.fingerprint.key)) for event, one in grouped)

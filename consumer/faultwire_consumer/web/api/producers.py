@@ -5,11 +5,11 @@ from typing import Final
 from aiohttp import web
 
 from faultwire_consumer.store.audit.producer_list import list_producers
-from faultwire_consumer.web import shape
-from faultwire_consumer.web.api import PREFIX, cursor_errors, page_answer, read_parameters
+from faultwire_consumer.web.api import shape
+from faultwire_consumer.web.request import API_PREFIX, cursor_errors, page_answer, read_parameters
 from faultwire_consumer.web.state import STORE
 
-_PATH: Final = f"{PREFIX}/producers"
+_PATH: Final = f"{API_PREFIX}/producers"
 
 routes = web.RouteTableDef()
 

@@ -1,0 +1,1 @@
+"""The probes of a worker, and the checks that they ask."""

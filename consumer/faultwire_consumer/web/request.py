@@ -1,0 +1,137 @@
+"""What handlers read out of a request and answer with, alike in the API and on the page."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, Protocol, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from faultwire_consumer.actions import load_dead_letter, unknown_dead_letter, unknown_incident
+from faultwire_consumer.domain.dead_letter import DeadLetterStatus
+from faultwire_consumer.domain.incident_name import parse_incident_id
+from faultwire_consumer.store.contract.paging import BadCursorError
+from faultwire_consumer.store.dead_letters.queries import DeadLetterBody, DeadLetterFilter
+from faultwire_consumer.web.parameter import Parameters
+from faultwire_consumer.web.state import CLOCK, STORE
+from faultwire_shared.taxonomy import FieldError, NotFoundError, ValidationError
+
+API_PREFIX: Final = "/api/v1"
+API_ACTOR: Final = "api"
+"""Who changed something, where a request to the API names nobody."""
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+class EventNotFoundError(NotFoundError):
+    """No stored event has that id."""
+
+    code = "EVENT_NOT_FOUND"
+
+
+def route_of(request: web.Request) -> str:
+    """The route without its arguments, so that one defect is one incident and a metric stays small."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "unknown"
+
+
+def read_parameters(request: web.Request) -> Parameters:
+    """The query string, ready to be read by name."""
+    values = {name: request.query.getall(name) for name in request.query}
+    return Parameters(values, now=request.app[CLOCK]())
+
+
+def incident_id_of(request: web.Request) -> int:
+    """The incident's number in the path.
+
+    Raises:
+        IncidentNotFoundError: what stands there is no incident's id.
+    """
+    text = request.match_info["id"]
+    number = parse_incident_id(text)
+    if number is None:
+        raise unknown_incident(text[:100])
+    return number
+
+
+def unknown_event(event_id: str) -> EventNotFoundError:
+    """What to raise where there is no event of that id."""
+    return EventNotFoundError(f"there is no event {event_id[:100]}")
+
+
+@contextmanager
+def cursor_errors() -> Iterator[None]:
+    """Tell a bad cursor as what it is: a field of the request that cannot be accepted."""
+    try:
+        yield
+    except BadCursorError as error:
+        raise ValidationError(errors=[FieldError("cursor", str(error))]) from None
+
+
+async def dead_letter_of(request: web.Request) -> DeadLetterBody:
+    """The dead letter that the path names.
+
+    Raises:
+        DeadLetterNotFoundError: there is none.
+    """
+    text = request.match_info["id"]
+    number = parse_incident_id(text) if text.isdigit() else None
+    if number is None:
+        raise unknown_dead_letter(text[:100])
+    return await load_dead_letter(request.app[STORE], number)
+
+
+def dead_letter_filter(parameters: Parameters) -> DeadLetterFilter:
+    """The filters of a list of dead letters; ``status=all`` takes every status."""
+    if parameters.text("status") == "all":
+        status: tuple[DeadLetterStatus, ...] = ()
+    else:
+        status = parameters.choices("status", DeadLetterStatus) or (DeadLetterStatus.WAITING,)
+    return DeadLetterFilter(status=status, reason=parameters.texts("reason"))
+
+
+async def read_change(request: web.Request, kind: type[T]) -> T:
+    """The body of a request for a change, which may be missing.
+
+    Raises:
+        ValidationError: it is none.
+    """
+    try:
+        return msgspec.json.decode(await request.read() or b"{}", type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ValidationError(errors=[FieldError("body", str(error))]) from None
+
+
+def check_text(name: str, value: str, *, least: int, most: int) -> str:
+    """A text that goes into a history, without the blanks around it.
+
+    Raises:
+        ValidationError: too short, too long, or not to be printed.
+    """
+    text = value.strip()
+    if not (text.isprintable() and least <= len(text) <= most):
+        raise ValidationError(errors=[FieldError(name, f"{least} to {most} printable characters")])
+    return text
+
+
+def json_answer(document: object) -> web.Response:
+    """One document."""
+    return web.Response(body=msgspec.json.encode(document), content_type="application/json")
+
+
+class Listing(Protocol):
+    """A page of a list, as a document."""
+
+    @property
+    def next_cursor(self) -> str | None:
+        """Where the next one begins; None at the end."""
+        ...
+
+
+def page_answer(request: web.Request, document: Listing) -> web.Response:
+    """A page of a list, with a link to the one that follows."""
+    response = json_answer(document)
+    if document.next_cursor is not None:
+        following = request.rel_url.update_query(cursor=document.next_cursor)
+        response.headers["Link"] = f'<{following}>; rel="next"'
+    return response
