@@ -28,8 +28,8 @@ from faultwire_consumer.maintenance.self_report import SelfReport
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.engine import open_store
 from faultwire_consumer.store.schema.events import dead_letters, events, incidents, producers, sequence_gaps
-from faultwire_consumer.web.application import create_app
 from faultwire_consumer.web.state import Health
+from faultwire_consumer.worker.application import create_app
 from faultwire_shared import amqp
 from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE, PRODUCER_TYPE
 from faultwire_shared.event import ErrorSeverity, Lane

@@ -14,10 +14,11 @@ from tests.waiting import until
 from faultwire_consumer.domain.outcome import must_return
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.read.delivery import read_delivery
-from faultwire_consumer.maintenance.self_report import BURST_SECONDS, KINDS, SelfReport, watched
+from faultwire_consumer.maintenance.self_report import BURST_SECONDS, KINDS, SelfReport
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
 from faultwire_consumer.store.schema.events import events, incidents
+from faultwire_consumer.worker.lifecycle import watched
 from faultwire_shared.codec import EVENT_TYPE
 
 

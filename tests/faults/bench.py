@@ -27,8 +27,8 @@ from faultwire_consumer.notify.policy_file import read_policy
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.contract.timeouts import Timeouts
 from faultwire_consumer.store.engine import open_store
-from faultwire_consumer.web.application import create_app
 from faultwire_consumer.web.state import Health
+from faultwire_consumer.worker.application import create_app
 from faultwire_shared.codec import EVENT_TYPE
 from faultwire_shared.event import Lane
 from faultwire_shared.health import HealthChecker

@@ -23,8 +23,8 @@ from faultwire_consumer.ingest.receive.lane import LaneLoop
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.policy_file import read_policy
 from faultwire_consumer.store.engine import open_store
-from faultwire_consumer.web.application import create_app
 from faultwire_consumer.web.state import Health
+from faultwire_consumer.worker.application import create_app
 from faultwire_shared.event import Lane
 from faultwire_shared.health import HealthChecker
 

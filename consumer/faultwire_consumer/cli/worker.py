@@ -32,7 +32,7 @@ def worker(
 
     with expected_failures():
         config = setting.load(http_host=http_host, http_port=http_port)
-        from faultwire_consumer.app import run  # noqa: PLC0415
+        from faultwire_consumer.worker.start import run  # noqa: PLC0415
 
         with asyncio.Runner(loop_factory=_find_loop_factory()) as runner:
             runner.run(run(config))

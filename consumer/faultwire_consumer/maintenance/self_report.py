@@ -8,7 +8,7 @@ with the count of the rest.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
@@ -247,12 +247,3 @@ class SelfReport:
 
 def _log_failed(error: Exception) -> None:
     logger.error("self_report.failed", exc_info=error, extra={"event": "self_report.failed"})
-
-
-async def watched(work: Awaitable[None], *, part: str, report: SelfReport) -> None:
-    """Await a part of the worker; an error that ends it is reported first."""
-    try:
-        await work
-    except Exception as error:
-        await report.report_fatal(error, part=part)
-        raise

@@ -23,8 +23,8 @@ from faultwire_consumer.notify.policy_file import read_policy
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store
 from faultwire_consumer.store.migrations import migrate
-from faultwire_consumer.web.application import create_app
 from faultwire_consumer.web.state import Health
+from faultwire_consumer.worker.application import create_app
 from faultwire_shared import codec
 from faultwire_shared.event import Category, ErrorSeverity, Event, ExceptionInfo, Frame
 from faultwire_shared.event_id import new_event_id

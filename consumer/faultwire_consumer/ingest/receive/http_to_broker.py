@@ -1,7 +1,5 @@
 """The HTTP intake where a broker is configured: it publishes, and 202 is the broker's confirm."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import msgspec
@@ -33,13 +31,11 @@ class _Envelope(msgspec.Struct, frozen=True):
 _envelope: Final = msgspec.json.Decoder(_Envelope)
 
 
-@asynccontextmanager
-async def publishing_intake(broker_url: str) -> AsyncIterator[Intake]:
-    """The handler of ``POST /ingest/v1/events`` in front of a broker; its connection closes at the end.
+def publishing_intake(door: BrokerDoor) -> Intake:
+    """The handler of ``POST /ingest/v1/events`` in front of a broker.
 
     A request becomes one message, as it is, under the key of its most severe event.
     """
-    door = BrokerDoor(broker_url, app_id=APP_ID)
 
     async def handle(request: web.Request) -> web.Response:
         body, message_type = await read_body(request)
@@ -60,10 +56,7 @@ async def publishing_intake(broker_url: str) -> AsyncIterator[Intake]:
                 raise IntakeUnavailableError(f"the broker did not take the events: {error}") from None
         return answer_with([{"id": event_id, "status": "accepted"} for event_id in ids])
 
-    try:
-        yield handle
-    finally:
-        await door.aclose()
+    return handle
 
 
 def _key_of(events: list[bytes], message_type: str) -> str:

@@ -1,0 +1,1 @@
+"""The composition root: a worker is put together, run and ended here."""

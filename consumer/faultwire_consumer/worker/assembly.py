@@ -1,0 +1,273 @@
+"""Puts a worker together: configuration in, one value out that names every part. Nothing runs yet."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+
+from msgspec import Struct
+
+from faultwire_consumer.config import WorkerConfig
+from faultwire_consumer.domain.outcome import must_return
+from faultwire_consumer.domain.policy import Policy
+from faultwire_consumer.ingest.pipeline import Pipeline
+from faultwire_consumer.ingest.read.delivery import read_delivery
+from faultwire_consumer.ingest.receive.amqp import AmqpReceiver
+from faultwire_consumer.ingest.receive.broker_door import BrokerDoor
+from faultwire_consumer.ingest.receive.broker_ping import BrokerPing
+from faultwire_consumer.ingest.receive.dead_queue import DEAD_LANE, DeadQueue, DeadQueueReceiver
+from faultwire_consumer.ingest.receive.http import Intake, IntakeReceiver, storing_intake
+from faultwire_consumer.ingest.receive.http_to_broker import APP_ID, publishing_intake
+from faultwire_consumer.ingest.receive.lane import LaneLoop
+from faultwire_consumer.ingest.receive.priority import LanePriority
+from faultwire_consumer.ingest.receive.receiver import LaneReceiver
+from faultwire_consumer.ingest.rules.evaluation import Evaluator
+from faultwire_consumer.maintenance import partitions, retention
+from faultwire_consumer.maintenance.gaps import ORIGIN, GapWatch
+from faultwire_consumer.maintenance.leased import LeasedChore
+from faultwire_consumer.maintenance.loop_lag import LoopLag
+from faultwire_consumer.maintenance.pruning import Pruner
+from faultwire_consumer.maintenance.replica_watch import ReplicaWatch
+from faultwire_consumer.maintenance.self_report import Ingest, SelfReport
+from faultwire_consumer.maintenance.store_size import StoreSizeWatch
+from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.notify.digest_maker import DigestMaker
+from faultwire_consumer.notify.dispatcher import Dispatcher
+from faultwire_consumer.notify.policy_file import read_policy
+from faultwire_consumer.notify.sender import Sender
+from faultwire_consumer.notify.senders.build import senders_of
+from faultwire_consumer.notify.upkeep import Upkeep
+from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.contract.url import parse_database_url, sqlite_path
+from faultwire_consumer.store.engine import open_store, with_replica
+from faultwire_consumer.store.upkeep.leases import new_holder
+from faultwire_consumer.web.health.check import check_loop_lag, check_outbox, worker_health
+from faultwire_consumer.web.state import Health
+from faultwire_consumer.worker.application import create_app
+from faultwire_consumer.worker.parts import Worker
+from faultwire_consumer.worker.server import HttpServer
+from faultwire_shared.codec import EVENT_TYPE
+from faultwire_shared.event import Lane
+from faultwire_shared.health import Check
+from faultwire_shared.redact import redact_url
+
+
+class _Supplies(Struct, frozen=True, kw_only=True):
+    """What nearly every part is made of."""
+
+    config: WorkerConfig
+    metrics: Metrics
+    policy: Policy
+    senders: Mapping[str, Sender]
+    store: Store
+
+
+class _Inlet(Struct, frozen=True, kw_only=True):
+    """The ways in: a receiver for each lane, the handler of the intake, and its way to the broker."""
+
+    receivers: Sequence[LaneReceiver]
+    intake: Intake
+    door: BrokerDoor | None = None
+
+
+class _Watched(Struct, frozen=True, kw_only=True):
+    """What the probes ask."""
+
+    lanes: Sequence[LaneLoop]
+    lag: LoopLag
+    upkeep: Upkeep
+    ping: BrokerPing | None
+    replica: ReplicaWatch | None
+
+
+async def assemble(config: WorkerConfig) -> Worker:
+    """Read the policy, open the database, and put every part together.
+
+    Raises:
+        PolicyFileError: the policy or one of its secrets cannot be used.
+        MigrationError: the database's schema is not this release's.
+        StoreUnavailableError: the database does not answer.
+        DatabaseUrlError: the read replica's address names no PostgreSQL.
+    """
+    # In a thread: the policy, its zones and its secrets are files.
+    policy = await asyncio.to_thread(read_policy, config.rules)
+    senders = await asyncio.to_thread(senders_of, policy, clock=_now)
+    store = await open_store(config.database_url)
+    try:
+        return _put_together(
+            _Supplies(config=config, metrics=Metrics(), policy=policy, senders=senders, store=store)
+        )
+    except BaseException:
+        await store.close()  # without a worker nobody else can
+        raise
+
+
+def _put_together(supplies: _Supplies) -> Worker:
+    config, store, metrics = supplies.config, supplies.store, supplies.metrics
+    dispatcher = Dispatcher(
+        store, supplies.senders, metrics=metrics, clock=_now, public_url=config.public_url
+    )
+    pipeline = _pipeline(supplies, dispatcher)
+    report = SelfReport(_ingesting(pipeline))
+    inlet = _inlet(config.broker_url, metrics)
+    watched = _Watched(
+        lanes=_lanes(inlet.receivers, pipeline, supplies),
+        lag=LoopLag(metrics=metrics),
+        upkeep=Upkeep(store, dispatcher, metrics=metrics, clock=_now),
+        ping=BrokerPing(config.broker_url) if config.broker_url is not None else None,
+        replica=_replica_watch(supplies),
+    )
+    holder = new_holder()
+    return Worker(
+        receivers=inlet.receivers,
+        lanes=watched.lanes,
+        dispatcher=dispatcher,
+        server=_server(supplies, watched, inlet.intake, report, pipeline),
+        report=report,
+        digest_maker=DigestMaker(store, supplies.policy, clock=_now, wake=dispatcher.wake),
+        gap_watch=_gap_watch(supplies, pipeline, watched.lanes),
+        loop_lag=watched.lag,
+        partitions=_partitions(store, holder),
+        retention=_retention(supplies, holder),
+        store_size=StoreSizeWatch(store, metrics=metrics),
+        upkeep=watched.upkeep,
+        replica_watch=watched.replica,
+        store=store,
+        replica=watched.replica.store if watched.replica is not None else None,
+        senders=list(supplies.senders.values()),
+        broker_ping=watched.ping,
+        broker_door=inlet.door,
+        database=redact_url(config.database_url),
+    )
+
+
+def _pipeline(supplies: _Supplies, dispatcher: Dispatcher) -> Pipeline:
+    return Pipeline(
+        supplies.store,
+        metrics=supplies.metrics,
+        evaluator=Evaluator(supplies.policy, wake=dispatcher.wake),
+        bodies_per_incident=supplies.config.bodies_per_incident,
+        new_incidents_per_minute=supplies.config.new_incidents_per_minute,
+    )
+
+
+def _ingesting(pipeline: Pipeline) -> Ingest:
+    """The worker's own events, on the path that all events take."""
+
+    async def ingest(body: bytes, message_type: str = EVENT_TYPE) -> bool:
+        delivery = read_delivery(body, message_type, origin=ORIGIN, handle=None)
+        (outcomes,) = await pipeline.ingest([delivery])
+        return not must_return(outcomes)
+
+    return ingest
+
+
+def _inlet(broker_url: str | None, metrics: Metrics) -> _Inlet:
+    """Without a broker the intake is the receivers' door; with one it publishes like any client."""
+    if broker_url is None:
+        doors = [IntakeReceiver(lane, metrics=metrics) for lane in Lane]
+        return _Inlet(receivers=doors, intake=storing_intake(doors))
+    door = BrokerDoor(broker_url, app_id=APP_ID)
+    lanes = [AmqpReceiver(lane, broker_url, metrics=metrics) for lane in Lane]
+    return _Inlet(
+        receivers=[*lanes, DeadQueueReceiver(broker_url, metrics=metrics)],
+        intake=publishing_intake(door),
+        door=door,
+    )
+
+
+def _lanes(receivers: Sequence[LaneReceiver], pipeline: Pipeline, supplies: _Supplies) -> list[LaneLoop]:
+    dead = DeadQueue(supplies.store, metrics=supplies.metrics, clock=_now)
+    priority = LanePriority()
+    return [
+        LaneLoop(
+            one,
+            dead if one.lane == DEAD_LANE else pipeline,
+            metrics=supplies.metrics,
+            priority=priority,
+        )
+        for one in receivers
+    ]
+
+
+def _replica_watch(supplies: _Supplies) -> ReplicaWatch | None:
+    """For what operators ask; what decides or follows an event asks the primary alone."""
+    if supplies.config.database_read_url is None:
+        return None
+    replicated = with_replica(supplies.store, supplies.config.database_read_url)
+    return ReplicaWatch(replicated, metrics=supplies.metrics)
+
+
+def _server(
+    supplies: _Supplies, watched: _Watched, intake: Intake, report: SelfReport, pipeline: Pipeline
+) -> HttpServer:
+    config, replica = supplies.config, watched.replica
+    app = create_app(
+        store=replica.store if replica is not None else supplies.store,
+        health=_health(supplies, watched),
+        metrics=supplies.metrics,
+        intake=intake,
+        report=report,
+        clock=_now,
+        pipeline=pipeline,
+        policy=supplies.policy,
+        loopback_only=config.loopback_only,
+        has_replica=replica is not None,
+    )
+    return HttpServer(app, host=config.http_host, port=config.http_port)
+
+
+def _health(supplies: _Supplies, watched: _Watched) -> Health:
+    more: dict[str, Check] = {
+        "loop": partial(check_loop_lag, watched.lag),
+        "outbox": partial(check_outbox, watched.upkeep),
+    }
+    if watched.ping is not None:
+        more["broker"] = watched.ping.ask
+    hints: Mapping[str, Check] = {"read replica": watched.replica.check} if watched.replica else {}
+    url = parse_database_url(supplies.config.database_url)
+    return worker_health(
+        store=supplies.store.ping,
+        lanes=watched.lanes,
+        more=more,
+        directory=sqlite_path(url).parent if url.drivername == "sqlite" else None,
+        hints=hints,
+    )
+
+
+def _gap_watch(supplies: _Supplies, pipeline: Pipeline, lanes: Sequence[LaneLoop]) -> GapWatch:
+    return GapWatch(
+        supplies.store,
+        _ingesting(pipeline),
+        metrics=supplies.metrics,
+        clock=_now,
+        drained_at=lambda: _drained_at(lanes),
+    )
+
+
+def _drained_at(lanes: Sequence[LaneLoop]) -> datetime | None:
+    """Since when every lane has had nothing left to do at least once."""
+    moments = [lane.drained_at for lane in lanes if lane.lane != DEAD_LANE]
+    return min((one for one in moments if one is not None), default=None) if all(moments) else None
+
+
+def _partitions(store: Store, holder: str) -> LeasedChore:
+    maker = partitions.PartitionMaker(store, clock=_now)
+    return LeasedChore(store, partitions.LEASE, holder, maker.make, clock=_now)
+
+
+def _retention(supplies: _Supplies, holder: str) -> LeasedChore:
+    store = supplies.store
+    keeper = retention.RetentionKeeper(
+        store,
+        supplies.config.retention,
+        Pruner(store, holder, clock=_now),
+        metrics=supplies.metrics,
+        clock=_now,
+        sleep=asyncio.sleep,
+    )
+    return LeasedChore(store, retention.LEASE, holder, keeper.keep, clock=_now)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

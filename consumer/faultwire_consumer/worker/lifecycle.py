@@ -1,0 +1,140 @@
+"""How a worker lives: serve, run every part, drain. The order of its end stands here and nowhere else.
+
+1. Receivers take nothing more in, and the dispatcher claims nothing more.
+2. Lanes settle what was taken in. What is not settled after `DRAIN_SECONDS` is left unacked, to be
+   delivered again: its lane is cancelled, and not waited for before 3.
+3. Receivers let their connections go: a message can be settled only on the one that it came by.
+4. Chores are cancelled, the dispatcher among them.
+5. The server ends; until then probes are answered.
+6. The report of the worker's own errors publishes what it counted, which needs the store.
+7. Connections go: the replica's, the probe's, the intake's, the senders', and the store's last.
+
+When a part dies, the error is reported, and in place of 1 to 4 every other part is cancelled at once:
+what was not settled is delivered again.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Final
+
+from faultwire_consumer.worker.parts import Part, ReceivingPart, Releasable, ReportingPart, Worker
+from faultwire_shared.logging.logs import get_logger
+
+DRAIN_SECONDS: Final = 6.0
+"""With three seconds to cancel, to close and for the intake's connection, two for requests, two for what the
+worker reports of itself and one for the probe's connection, a worker is gone within 20 s of SIGTERM, also
+before a frozen broker."""
+
+log = get_logger("faultwire.worker")
+
+
+async def run_until(stop: asyncio.Event, worker: Worker, *, drain_seconds: float = DRAIN_SECONDS) -> None:
+    """Run every part until ``stop`` is set or a part ends, then drain.
+
+    Raises:
+        OSError: the HTTP address cannot be listened on.
+        ExceptionGroup: of what a part died of.
+    """
+    async with worker.report:
+        try:
+            page = await worker.server.start()
+            log.info("worker.started", page=page, database=worker.database)
+            await _run_parts(stop, worker, drain_seconds)
+        finally:
+            await worker.server.aclose()
+    log.info("worker.drained")
+
+
+async def release(worker: Worker) -> None:
+    """Let every connection go, each whatever became of the others.
+
+    Raises:
+        ExceptionGroup: of what some of them raised.
+    """
+    errors = []
+    for let_go in _connections_of(worker):
+        try:
+            await let_go()
+        except Exception as error:  # noqa: BLE001 - raised with the others, when all had their turn
+            errors.append(error)
+    if errors:
+        raise ExceptionGroup("not every connection was let go", errors)
+
+
+def _connections_of(worker: Worker) -> Iterator[Callable[[], Awaitable[None]]]:
+    if worker.replica is not None:
+        yield worker.replica.close
+    if worker.broker_ping is not None:
+        yield worker.broker_ping.aclose
+    if worker.broker_door is not None:
+        yield worker.broker_door.aclose
+    yield partial(_close_all, worker.senders)
+    yield worker.store.close
+
+
+def chores_of(worker: Worker) -> Mapping[str, Part]:
+    """The parts beside receivers and lanes, by the names that logs and the worker's own events show."""
+    chores = {
+        "gap watch": worker.gap_watch,
+        "loop lag": worker.loop_lag,
+        "self report": worker.report,
+        "digest maker": worker.digest_maker,
+        "upkeep": worker.upkeep,
+        "dispatcher": worker.dispatcher,
+        "partitions": worker.partitions,
+        "retention": worker.retention,
+        "store size": worker.store_size,
+    }
+    return chores if worker.replica_watch is None else chores | {"replica watch": worker.replica_watch}
+
+
+async def watched(work: Awaitable[None], *, part: str, report: ReportingPart) -> None:
+    """Await a part of the worker; an error that ends it is reported first."""
+    try:
+        await work
+    except Exception as error:
+        await report.report_fatal(error, part=part)
+        raise
+
+
+async def _run_parts(stop: asyncio.Event, worker: Worker, drain_seconds: float) -> None:
+    async with asyncio.TaskGroup() as group:
+
+        def start(name: str, part: Part) -> asyncio.Task[None]:
+            return group.create_task(watched(part.run(), part=name, report=worker.report), name=name)
+
+        receivers = [start(f"receiver {one.lane}", one) for one in worker.receivers]
+        lanes = [start(f"lane {one.lane}", one) for one in worker.lanes]
+        chores = [start(name, part) for name, part in chores_of(worker).items()]
+        await _wait_for_end(stop, [*receivers, *lanes, *chores])
+        log.info("worker.draining")
+        await asyncio.gather(
+            _drain(worker.receivers, lanes, drain_seconds), worker.dispatcher.drain(drain_seconds)
+        )
+        for chore in chores:
+            chore.cancel()
+
+
+async def _wait_for_end(stop: asyncio.Event, tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Wait for a signal; a part that dies ends the wait, and the group then ends the rest."""
+    waiting = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({waiting, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+
+
+async def _drain(
+    receivers: Sequence[ReceivingPart], lanes: Sequence[asyncio.Task[None]], seconds: float
+) -> None:
+    await asyncio.gather(*(receiver.stop() for receiver in receivers))
+    _, unfinished = await asyncio.wait(lanes, timeout=seconds)
+    for lane in unfinished:
+        lane.cancel()
+    for receiver in receivers:
+        await receiver.close()
+
+
+async def _close_all(senders: Sequence[Releasable]) -> None:
+    await asyncio.gather(*(sender.aclose() for sender in senders))

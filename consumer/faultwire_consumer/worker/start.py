@@ -1,0 +1,72 @@
+"""The start of a worker: its log, its signals, its memory, and the broker that it needs."""
+
+import asyncio
+import gc
+import signal
+from typing import Final
+
+from faultwire_consumer.config import WorkerConfig
+from faultwire_consumer.ingest.receive.amqp import ensure_topology
+from faultwire_consumer.ingest.receive.outage import OutageReason
+from faultwire_consumer.worker.assembly import assemble
+from faultwire_consumer.worker.lifecycle import release, run_until
+from faultwire_shared.amqp import BrokerUnreachableError, close, connect
+from faultwire_shared.logging.logs import configure_process_logging, get_logger
+
+COLLECTING: Final = (20_000, 20, 20)
+"""A batch of 500 events makes some 6,000 objects at once: by Python's own 700 they were gone through
+again and again."""
+
+log = get_logger("faultwire.worker")
+
+
+async def run(config: WorkerConfig) -> None:
+    """Run a worker until SIGTERM or SIGINT, then drain.
+
+    Raises:
+        PolicyFileError: the policy or one of its secrets cannot be used.
+        MigrationError: the database's schema is not this release's.
+        StoreUnavailableError: the database does not answer at the start.
+        BrokerRefusedError: the broker does not let this user in.
+        TopologyError: an exchange or queue is missing and may not be declared.
+        OSError: the HTTP address cannot be listened on.
+    """
+    configure_process_logging(level=config.log_level, log_format=config.log_format)
+    _collect_rarely()
+    stop = _stop_on_signals()
+    worker = await assemble(config)
+    try:
+        await _check_broker(config.broker_url)
+        await worker.store.warm()
+        await run_until(stop, worker)
+    finally:
+        await release(worker)
+
+
+def _collect_rarely() -> None:
+    """Spare Python's collector what lives for good, and the objects of a batch, which make no cycles."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECTING)
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _check_broker(broker_url: str | None) -> None:
+    """Tell at once what will never heal by itself; a broker that is merely away is waited for."""
+    if broker_url is None:
+        return
+    try:
+        connection = await connect(broker_url, "faultwire worker start")
+        try:
+            await ensure_topology(connection)
+        finally:
+            await close(connection)
+    except BrokerUnreachableError as error:
+        log.warning("broker.lost", reason=OutageReason.UNREACHABLE, why=str(error))
