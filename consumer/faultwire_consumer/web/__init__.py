@@ -1,1 +1,1 @@
-"""What operators and machines reach over HTTP: the API, the page, probes and the intake's door."""
+"""The doors for operators and machines over HTTP: the API, the page, the probes and the intake."""

@@ -1,22 +1,22 @@
 """Every failure of a request as an answer: the standard error body, or problem+json, or the page's."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
-import msgspec
 from aiohttp import web
 from msgspec import Struct
 
 from faultwire_consumer.web.request import route_of
 from faultwire_consumer.web.state import REPORT
+from faultwire_shared.error_body import error_fields, negotiate_body, problem_body, standard_body
 from faultwire_shared.event import Category, ErrorSeverity
 from faultwire_shared.event_id import new_event_id
 from faultwire_shared.http_status import code_of, title_of
 from faultwire_shared.logging.logs import get_logger
 from faultwire_shared.taxonomy import CategorizedError, classify
 
-PROBLEM: Final = "application/problem+json"
 _OWN_WORDS: Final = (Category.VALIDATION, Category.BUSINESS)
 _GENERIC: Final = {
     Category.AUTHENTICATION: "You may not do this.",
@@ -43,31 +43,21 @@ class Failure(Struct, frozen=True, kw_only=True):
         """The status in words."""
         return title_of(self.status)
 
-    def body(self) -> dict[str, Any]:
-        """The standard error format."""
-        at = self.at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return {
-            "error": {
-                "id": self.id,
-                "message": self.message,
-                "code": self.code,
-                "severity": self.severity.value,
-                "timestamp": at,
-                "details": dict(self.details),
-            }
-        }
-
-    def problem(self, instance: str) -> dict[str, Any]:
-        """RFC 9457, with the standard format's fields as extensions."""
-        problem: dict[str, Any] = {
-            "type": "about:blank",
-            "title": self.title,
-            "status": self.status,
-            "detail": self.message,
-            "instance": instance,
-        }
-        extensions: dict[str, Any] = self.body()["error"]
-        return problem | extensions
+    def negotiate(self, accept: str | None, *, instance: str) -> tuple[str, bytes]:
+        """The content type and body for an ``Accept`` header, as every service of the client answers."""
+        fields = error_fields(
+            error_id=self.id,
+            message=self.message,
+            code=self.code,
+            severity=self.severity,
+            occurred_at=self.at,
+            details=self.details,
+        )
+        return negotiate_body(
+            accept,
+            body=partial(standard_body, fields),
+            problem=partial(problem_body, fields, status=self.status, instance=instance),
+        )
 
 
 def failure_of(error: Exception, *, request: web.Request, now: datetime) -> Failure:
@@ -112,16 +102,8 @@ def _of_fault(error: Exception, *, request: web.Request, now: datetime) -> Failu
 
 def json_response(failure: Failure, request: web.Request) -> web.Response:
     """The failure in the format that the caller accepts."""
-    if PROBLEM in request.headers.get("Accept", ""):
-        body, content_type = failure.problem(request.path), PROBLEM
-    else:
-        body, content_type = failure.body(), "application/json"
-    return web.Response(
-        body=msgspec.json.encode(body, enc_hook=str),
-        status=failure.status,
-        content_type=content_type,
-        headers=failure.headers,
-    )
+    content_type, body = failure.negotiate(request.headers.get("Accept"), instance=request.path)
+    return web.Response(body=body, status=failure.status, content_type=content_type, headers=failure.headers)
 
 
 def _of_http(error: web.HTTPException, now: datetime) -> Failure:

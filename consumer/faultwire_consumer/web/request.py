@@ -1,4 +1,4 @@
-"""What handlers read out of a request and answer with, alike in the API and on the page."""
+"""Reading of requests and building of answers, as the API and the page share them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

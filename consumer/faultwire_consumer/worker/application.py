@@ -26,6 +26,8 @@ from faultwire_consumer.web.middleware import (
 )
 from faultwire_consumer.web.page import asset, pages
 from faultwire_consumer.web.state import CLOCK, HEALTH, POLICY, REPLAYER, REPORT, STORE, Clock, Health
+from faultwire_shared.accept import prefers
+from faultwire_shared.error_body import JSON_TYPE, PROBLEM_TYPE
 from faultwire_shared.event import MESSAGE_BYTES
 
 _FOR_PROGRAMS: Final = ("/api/", "/ingest/", "/livez", "/readyz", "/startupz", "/metrics")
@@ -108,7 +110,13 @@ async def _answer_failures(request: web.Request, handler: Handler) -> web.Stream
 def _answer(error: Exception, request: web.Request) -> web.Response:
     now = request.app[CLOCK]()
     failure = failure_of(error, request=request, now=now)
-    wants_page = "text/html" in request.headers.get("Accept", "")
-    if wants_page and not request.path.startswith(_FOR_PROGRAMS):
+    if _wants_page(request):
         return pages.render_failure(failure, now=now)
     return json_response(failure, request)
+
+
+def _wants_page(request: web.Request) -> bool:
+    if request.path.startswith(_FOR_PROGRAMS):
+        return False
+    accept = request.headers.get("Accept")
+    return all(prefers("text/html", other, accept) for other in (JSON_TYPE, PROBLEM_TYPE))

@@ -53,7 +53,7 @@ from faultwire_shared.redact import redact_url
 
 
 class _Supplies(Struct, frozen=True, kw_only=True):
-    """What nearly every part is made of."""
+    """Material of nearly every part."""
 
     config: WorkerConfig
     metrics: Metrics
@@ -71,7 +71,7 @@ class _Inlet(Struct, frozen=True, kw_only=True):
 
 
 class _Watched(Struct, frozen=True, kw_only=True):
-    """What the probes ask."""
+    """Parts that the probes ask."""
 
     lanes: Sequence[LaneLoop]
     lag: LoopLag

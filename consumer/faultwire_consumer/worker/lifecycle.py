@@ -1,4 +1,4 @@
-"""How a worker lives: serve, run every part, drain. The order of its end stands here and nowhere else.
+"""The life of a worker: serve, run every part, drain. The order of its end stands here and nowhere else.
 
 1. Receivers take nothing more in, and the dispatcher claims nothing more.
 2. Lanes settle what was taken in. What is not settled after `DRAIN_SECONDS` is left unacked, to be
@@ -47,7 +47,7 @@ async def run_until(stop: asyncio.Event, worker: Worker, *, drain_seconds: float
 
 
 async def release(worker: Worker) -> None:
-    """Let every connection go, each whatever became of the others.
+    """Let every connection go, each whatever happens to the others.
 
     Raises:
         ExceptionGroup: of what some of them raised.

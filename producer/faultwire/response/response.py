@@ -4,15 +4,15 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-import msgspec
-
-from faultwire.accept import prefers
 from faultwire.queue.ticket import FinalState, Ticket
+from faultwire_shared.error_body import (
+    error_fields,
+    negotiate_body,
+    problem_body,
+    standard_body,
+    timestamp_of,
+)
 from faultwire_shared.event import Category, ErrorSeverity
-from faultwire_shared.http_status import title_of
-
-JSON_TYPE: Final = "application/json"
-PROBLEM_TYPE: Final = "application/problem+json"
 
 SENTENCES: Final[Mapping[ErrorSeverity, str]] = {
     ErrorSeverity.LOW: "Something small did not work; please check what you sent and try again.",
@@ -83,7 +83,7 @@ class ErrorResponse(Mapping[str, str]):
     @property
     def timestamp(self) -> str:
         """When the error occurred: RFC 3339 in UTC with milliseconds, ``2026-11-23T10:00:00.123Z``."""
-        return f"{self.occurred_at:%Y-%m-%dT%H:%M:%S}.{self.occurred_at.microsecond // 1000:03d}Z"
+        return timestamp_of(self.occurred_at)
 
     @property
     def state(self) -> FinalState:
@@ -100,31 +100,26 @@ class ErrorResponse(Mapping[str, str]):
 
     def body(self) -> dict[str, Any]:
         """The standard body: ``{"error": {"id", "message", "code", "severity", "timestamp", "details"}}``."""
-        return {"error": self._fields()}
+        return standard_body(self._fields())
 
     def problem(self) -> dict[str, Any]:
         """The same as RFC 9457 problem details, our fields as extension members."""
-        return {
-            "type": "about:blank",
-            "title": title_of(self.status),
-            "status": self.status,
-            "detail": self.message,
-            "instance": f"urn:faultwire:event:{self.error_id}",
-            **self._fields(),
-        }
+        return problem_body(
+            self._fields(),
+            status=self.status,
+            instance=f"urn:faultwire:event:{self.error_id}",
+        )
 
     def negotiate(self, accept: str | None) -> tuple[str, bytes]:
         """The content type and body for an ``Accept`` header: problem details only to whom asks for them."""
-        if prefers(PROBLEM_TYPE, JSON_TYPE, accept):
-            return PROBLEM_TYPE, msgspec.json.encode(self.problem())
-        return JSON_TYPE, msgspec.json.encode(self.body())
+        return negotiate_body(accept, body=self.body, problem=self.problem)
 
     def _fields(self) -> dict[str, Any]:
-        return {
-            "id": self.error_id,
-            "message": self.message,
-            "code": self.code,
-            "severity": self.severity.value,
-            "timestamp": self.timestamp,
-            "details": dict(self.details),
-        }
+        return error_fields(
+            error_id=self.error_id,
+            message=self.message,
+            code=self.code,
+            severity=self.severity,
+            occurred_at=self.occurred_at,
+            details=self.details,
+        )

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from tests.accept import ACCEPTS
 from tests.contract.api.conftest import Site
 from tests.waiting import until
 
@@ -36,6 +37,42 @@ async def test_problem_json_on_request(site: Site) -> None:
     assert problem["title"] == "Not Found"
     assert problem["instance"] == "/api/v1/incidents/INC-9"
     assert problem["code"] == "INCIDENT_NOT_FOUND"
+
+
+@pytest.mark.parametrize(("accept", "expected"), ACCEPTS)
+async def test_a_caller_gets_what_it_prefers(site: Site, accept: str | None, expected: str) -> None:
+    headers = {} if accept is None else {"Accept": accept}
+    path = "/api/v1/incidents/INC-9"
+    async with site.client.get(path, headers=headers, skip_auto_headers=["Accept"]) as answer:
+        assert (answer.status, answer.content_type) == (404, expected)
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "text/html"),
+        ("application/json;q=0.5, text/html", "text/html"),
+        ("*/*", "application/json"),
+        ("text/html;q=0, */*", "application/json"),
+        ("application/json, text/html;q=0.5", "application/json"),
+        ("application/problem+json, text/html;q=0.5", "application/problem+json"),
+    ],
+)
+async def test_where_people_look_a_failure_is_a_page_to_whom_asks_for_one(
+    site: Site, accept: str, expected: str
+) -> None:
+    async with site.client.get("/incidents/INC-9", headers={"Accept": accept}) as answer:
+        assert (answer.status, answer.content_type) == (404, expected)
+
+
+async def test_probes_speak_health_json_to_whom_prefers_it(site: Site) -> None:
+    for accept, expected in (
+        ("application/health+json", "application/health+json"),
+        ("application/health+json;q=0", "application/json"),
+        ("application/json, application/health+json;q=0.5", "application/json"),
+    ):
+        async with site.client.get("/livez", headers={"Accept": accept}) as answer:
+            assert answer.content_type == expected
 
 
 async def test_unknown_routes_and_methods(site: Site) -> None:

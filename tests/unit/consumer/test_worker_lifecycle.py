@@ -1,4 +1,4 @@
-"""How a worker ends: the order of its parts, when it is told to, when a part dies, and when nothing works."""
+"""The end of a worker: the order of its parts, when it is told to, when a part dies, and when none begins."""
 
 import asyncio
 import selectors

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.accept import ACCEPTS
 from tests.clock import FixedClock
 
 from faultwire import (
@@ -141,20 +142,7 @@ def test_a_problem_has_the_same_title_on_every_python() -> None:
     assert answer(BusinessError("the order is closed")).problem()["title"] == "Unprocessable Entity"
 
 
-@pytest.mark.parametrize(
-    ("accept", "expected"),
-    [
-        (None, "application/json"),
-        ("", "application/json"),
-        ("*/*", "application/json"),
-        ("text/html", "application/json"),
-        ("application/problem+json", "application/problem+json"),
-        ("application/json, application/problem+json", "application/problem+json"),
-        ("application/json, Application/Problem+JSON;q=0.9", "application/json"),
-        ("application/problem+json;q=0", "application/json"),
-        ("application/problem+json;q=x", "application/json"),
-    ],
-)
+@pytest.mark.parametrize(("accept", "expected"), ACCEPTS)
 def test_problem_details_go_to_whom_asks_for_them(accept: str | None, expected: str) -> None:
     assert answer(ValueError("x")).negotiate(accept)[0] == expected
 

@@ -7,6 +7,8 @@ import msgspec
 from aiohttp import web
 
 from faultwire_consumer.web.state import HEALTH
+from faultwire_shared.accept import prefers
+from faultwire_shared.error_body import JSON_TYPE
 from faultwire_shared.health import CheckReport, HealthChecker, Report
 
 HEALTH_JSON: Final = "application/health+json"
@@ -39,8 +41,8 @@ async def _answer(request: web.Request, checker: HealthChecker) -> web.Response:
     if "verbose" in request.query:
         text = in_lines(report, request.path.strip("/"))
         return web.Response(text=text, status=status)
-    body, content_type = msgspec.json.encode(report), "application/json"
-    if HEALTH_JSON in request.headers.get("Accept", ""):
+    body, content_type = msgspec.json.encode(report), JSON_TYPE
+    if prefers(HEALTH_JSON, JSON_TYPE, request.headers.get("Accept")):
         body, content_type = msgspec.json.encode(in_health_json(report)), HEALTH_JSON
     return web.Response(body=body, status=status, content_type=content_type)
 
