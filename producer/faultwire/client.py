@@ -13,13 +13,13 @@ from faultwire.audit.loss import Losses
 from faultwire.audit.report import Identity
 from faultwire.capture.event import SDK, Origin
 from faultwire.capture.frame import FrameReader
+from faultwire.capture.handled import ExtraFields, Extras, judge
 from faultwire.capture.scope import BREADCRUMBS, Binder
-from faultwire.capture.sighting import ExtraFields, Extras, sight
 from faultwire.guard import Guard
 from faultwire.options import read_settings
 from faultwire.pipeline.emitter import Emitter
-from faultwire.pipeline.filter import Gate
-from faultwire.pipeline.pipeline import Entrance
+from faultwire.pipeline.filter import Filter
+from faultwire.pipeline.pipeline import ErrorPipeline
 from faultwire.pipeline.processors import Processor
 from faultwire.pipeline.stats import Stats
 from faultwire.process.exit import flush_on_sigterm
@@ -29,7 +29,7 @@ from faultwire.publish.outlet import Outlet
 from faultwire.publish.transport import Transport
 from faultwire.queue.ticket import Ticket
 from faultwire.response.answer import respond
-from faultwire.response.recent import Recent
+from faultwire.response.recent import RecentResponses
 from faultwire.response.response import ErrorResponse
 from faultwire_shared.clock import Clock, utc_now
 from faultwire_shared.event import NAME_CHARACTERS, ErrorSeverity
@@ -45,7 +45,7 @@ SPOOL_BYTES: Final = 256 * 1024 * 1024
 logger = logging.getLogger("faultwire")
 
 
-class Reception(Binder):
+class Client(Binder):
     """Takes exceptions, answers with what may be shown, and has an event published for each."""
 
     def __init__(
@@ -124,9 +124,9 @@ class Reception(Binder):
         self._confirm_timeout = confirm_timeout
         self._shutdown_timeout = shutdown_timeout
         super().__init__(clock, max_breadcrumbs)
-        gate = Gate(ignore_errors, sample_rate)
+        gate = Filter(ignore_errors, sample_rate)
         frames = FrameReader(in_app_include, in_app_exclude)
-        self._recent = Recent()
+        self._recent = RecentResponses()
         self._handled = count(1)
         self._handled_now = 0
         losses = Losses()
@@ -144,7 +144,7 @@ class Reception(Binder):
         self.send_default_pii = send_default_pii
         emitter = Emitter(steps, account, losses, self._outlet, scrubber=scrubber if scrub else None)
         collapse = collapse_storms and self._outlet is not None
-        self._entrance = Entrance(self._origin, gate, frames, emitter, collapse=collapse)
+        self._entrance = ErrorPipeline(self._origin, gate, frames, emitter, collapse=collapse)
         _managers.add(self)
         self._minds_sigterm = bool(flush_on_sigterm and make_transport and make_spool)
         self.flush_on_sigterm()
@@ -210,9 +210,9 @@ class Reception(Binder):
         self._handled_now = next(self._handled)
         HANDOVER.depth += 1
         try:
-            sighting = sight(error, at=self._clock(), severity=severity, extras=extras)
-            ticket, text = self._entrance.admit(sighting, at_once=at_once)
-            response = respond(sighting, ticket, user_message=user_message, text=text)
+            handled = judge(error, at=self._clock(), severity=severity, extras=extras)
+            ticket, text = self._entrance.admit(handled, at_once=at_once)
+            response = respond(handled, ticket, user_message=user_message, text=text)
             self._recent.remember(error, response)
             return response, ticket
         finally:
@@ -279,14 +279,14 @@ class Reception(Binder):
         """Make ready in this process: at construction, and in a forked child."""
 
 
-_managers: "weakref.WeakSet[Reception]" = weakref.WeakSet()
+_managers: "weakref.WeakSet[Client]" = weakref.WeakSet()
 
 
-_diversions: list[Callable[[Reception], None]] = []
+_diversions: list[Callable[[Client], None]] = []
 
 
 @contextmanager
-def diverting(divert: Callable[[Reception], None]) -> Iterator[None]:
+def diverting(divert: Callable[[Client], None]) -> Iterator[None]:
     """Have this called for every manager that there is, and for each that is made meanwhile."""
     _diversions.append(divert)
     try:

@@ -7,7 +7,7 @@ from functools import wraps
 from types import TracebackType
 from typing import Any, ParamSpec, Protocol, TypeVar, Unpack
 
-from faultwire.capture.sighting import ExtraFields
+from faultwire.capture.handled import ExtraFields
 from faultwire.response.response import ErrorResponse
 from faultwire_shared.event import ErrorSeverity
 

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self, Unpack
 
-from faultwire.capture.sighting import ExtraFields, Extras
-from faultwire.client import Durability, Reception
+from faultwire.capture.handled import ExtraFields, Extras
+from faultwire.client import Client, Durability
 from faultwire.response.response import ErrorResponse
 from faultwire_shared.event import ErrorSeverity
 
 
-class ErrorManager(Reception):
+class ErrorManager(Client):
     """Takes exceptions, answers with what may be shown, and publishes an event for each.
 
     ``async with ErrorManager(service="billing", broker_url="amqp://…") as errors:`` connects in the

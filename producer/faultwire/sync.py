@@ -7,8 +7,8 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, Unpack
 
-from faultwire.capture.sighting import ExtraFields, Extras
-from faultwire.client import Durability, Reception
+from faultwire.capture.handled import ExtraFields, Extras
+from faultwire.client import Client, Durability
 from faultwire.process.critical_section import SECTION
 from faultwire.process.exit import register_publisher
 from faultwire.process.loop_thread import LoopThread, load
@@ -21,7 +21,7 @@ SLACK_SECONDS: Final = 0.5
 T = TypeVar("T")
 
 
-class SyncErrorManager(Reception):
+class SyncErrorManager(Client):
     """``ErrorManager`` for threads: nothing to await, from wherever it is called.
 
     ``errors = SyncErrorManager(service="billing", broker_url="amqp://…")`` at a module's top is enough. A

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from faultwire.audit.loss import Losses
-from faultwire.client import Reception, diverting
+from faultwire.client import Client, diverting
 from faultwire.publish.outlet import Outlet
 from faultwire.publish.transport import Transport
 from faultwire.queue.ticket import CONFIRMED, Ticket
@@ -19,7 +19,7 @@ class Captured:
 
     def __init__(self, recorders: ExitStack) -> None:
         self._events: list[Event] = []
-        self._diverted: list[Reception] = []
+        self._diverted: list[Client] = []
         self._recorders = recorders
 
     @property
@@ -43,7 +43,7 @@ class Captured:
         """Forget what was captured so far."""
         self._events.clear()
 
-    def divert(self, manager: Reception) -> None:
+    def divert(self, manager: Client) -> None:
         """Capture what this manager is handed from now on, until the end of the block."""
         if not any(manager is known for known in self._diverted):
             self._diverted.append(manager)
@@ -54,7 +54,7 @@ class Captured:
 
 
 @contextmanager
-def capture_events(*managers: Reception) -> Iterator[Captured]:
+def capture_events(*managers: Client) -> Iterator[Captured]:
     """Capture the events of these managers; without any, of every manager of the process.
 
     Those that are made inside the block are among them then. Processors and ``ignore_errors`` do their work;

@@ -98,7 +98,7 @@ def start_over(template: Template, directory: Path, kind: str, rng: random.Rando
 
 def has_adopted(heir: SpoolBench) -> bool:
     """Whether the heir looked for orphans and found none any more."""
-    return heir.spool._keeper.heir.at > time.monotonic() + _ADOPT_SECONDS / 2
+    return heir.spool._keeper.recovery.at > time.monotonic() + _ADOPT_SECONDS / 2
 
 
 def flip(path: Path, rng: random.Random, count: int, *, first: int = 0, last: int | None = None) -> None:

@@ -84,7 +84,7 @@ def test_line_40_a_file_whose_process_lives_is_not_adopted_until_it_is_dead(tmp_
     assert owner.stdout.readline() == "held\n"
     with spooling(tmp_path / "s") as second:
         second.hand(event_id="its own")
-        until(lambda: second.spool._keeper.heir.at > time.monotonic())
+        until(lambda: second.spool._keeper.recovery.at > time.monotonic())
         assert left.exists()
         assert second.buffer.figures().adopted == 0
     owner.kill()

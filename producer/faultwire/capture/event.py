@@ -1,4 +1,4 @@
-"""A sighting becomes an event: pure, bounded, and immune to what the error and its context contain."""
+"""A handled error becomes an event: pure, bounded, and immune to what the error and its context contain."""
 
 from typing import Any, Final
 
@@ -6,8 +6,8 @@ from msgspec import Struct
 
 from faultwire.capture.chain import Chain, is_exception
 from faultwire.capture.frame import FrameReader
+from faultwire.capture.handled import Handled
 from faultwire.capture.scope import EMPTY, Scope, Surroundings
-from faultwire.capture.sighting import Sighting
 from faultwire.capture.trace import current_trace
 from faultwire_shared import __version__
 from faultwire_shared.event import (
@@ -36,29 +36,29 @@ class Origin(Struct, frozen=True, kw_only=True):
 
 
 def capture(
-    sighting: Sighting, *, event_id: str, origin: Origin, frames: FrameReader, scope: Scope = EMPTY
+    handled: Handled, *, event_id: str, origin: Origin, frames: FrameReader, scope: Scope = EMPTY
 ) -> Event:
     """The event of an error; never raises, whatever it is handed."""
     try:
-        return event_from(sighting, event_id=event_id, origin=origin, frames=frames, scope=scope)
+        return event_from(handled, event_id=event_id, origin=origin, frames=frames, scope=scope)
     except Exception:  # noqa: BLE001 - whatever a hostile error does, the host gets its answer
-        return least_event(sighting, event_id=event_id, origin=origin)
+        return least_event(handled, event_id=event_id, origin=origin)
 
 
 def event_from(
-    sighting: Sighting, *, event_id: str, origin: Origin, frames: FrameReader, scope: Scope = EMPTY
+    handled: Handled, *, event_id: str, origin: Origin, frames: FrameReader, scope: Scope = EMPTY
 ) -> Event:
     """The event of an error that a service hands over; a text in place of an exception is taken too.
 
     Args:
-        sighting: the error, and what the caller said beside it.
-        event_id: as minted by ``new_event_id`` for the day of the sighting.
+        handled: the error, and what the caller said beside it.
+        event_id: as minted by ``new_event_id`` for the day of the error.
         origin: who says so.
         frames: reads its tracebacks.
         scope: what was bound for the running request; the caller's own words win.
     """
     snapshot = Snapshot()
-    error, extras = sighting.error, sighting.extras
+    error, extras = handled.error, handled.extras
     exceptions = Chain(snapshot, frames).read(error) if is_exception(error) else []
     around = _NOTHING if scope is EMPTY else scope.surroundings()
     transaction = around.transaction if extras.transaction is None else extras.transaction
@@ -66,12 +66,12 @@ def event_from(
     return Event(
         id=event_id,
         schema_version=SCHEMA_VERSION,
-        occurred_at=sighting.at,
-        severity=sighting.severity,
+        occurred_at=handled.at,
+        severity=handled.severity,
         service=origin.service,
-        severity_text=sighting.spelling,
-        category=sighting.meaning.category,
-        code=sighting.meaning.code,
+        severity_text=handled.spelling,
+        category=handled.meaning.category,
+        code=handled.meaning.code,
         message=exceptions[0].value if exceptions else snapshot.text("message", error) or NO_TEXT,
         template=None if extras.template is None else snapshot.text("template", extras.template),
         environment=origin.environment,
@@ -93,18 +93,18 @@ def event_from(
     )
 
 
-def least_event(sighting: Sighting, *, event_id: str, origin: Origin) -> Event:
+def least_event(handled: Handled, *, event_id: str, origin: Origin) -> Event:
     """What can be said of an error whose capture failed: its type, when and where."""
-    name = clean_text(name_of(type(sighting.error)), NAME_CHARACTERS)
+    name = clean_text(name_of(type(handled.error)), NAME_CHARACTERS)
     return Event(
         id=event_id,
         schema_version=SCHEMA_VERSION,
-        occurred_at=sighting.at,
-        severity=sighting.severity,
+        occurred_at=handled.at,
+        severity=handled.severity,
         service=origin.service,
-        severity_text=sighting.spelling,
-        category=sighting.meaning.category,
-        code=sighting.meaning.code,
+        severity_text=handled.spelling,
+        category=handled.meaning.category,
+        code=handled.meaning.code,
         message=f"<uncaptured {name}>",
         environment=origin.environment,
         release=origin.release,

@@ -25,7 +25,7 @@ def install(app: Flask, errors: Takes) -> None:
 
     Without an event loop, ``errors`` is a ``SyncErrorManager``.
     """
-    answers = _Answers(app, errors)
+    answers = _FlaskAnswers(app, errors)
     got_request_exception.connect(answers.note, app, weak=False)
     own = app.error_handler_spec[None]
     if not own[500]:
@@ -44,7 +44,7 @@ def install(app: Flask, errors: Takes) -> None:
     app.wsgi_app = ErrorMiddleware(app.wsgi_app, errors, propagates=answers.propagates)  # type: ignore[method-assign]  # as Flask's guide does
 
 
-class _Answers:
+class _FlaskAnswers:
     """Error handlers, as Flask calls them."""
 
     def __init__(self, app: Flask, errors: Takes) -> None:

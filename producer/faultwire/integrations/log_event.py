@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from faultwire.client import Reception
+from faultwire.client import Client
 from faultwire.process import handover
 from faultwire.response.response import ErrorResponse
 from faultwire_shared.event import ErrorSeverity
@@ -20,7 +20,7 @@ ERROR_ID: Final = "error_id"
 """What a line carries that has an event already."""
 
 
-class Line(Struct, frozen=True, kw_only=True):
+class LogLine(Struct, frozen=True, kw_only=True):
     """One line of a log, before it is rendered."""
 
     logger: str
@@ -41,7 +41,7 @@ def is_own(logger: str, thread: str | None = None) -> bool:
     return logger.partition(".")[0] in OWN_LOGGERS or logger in OWN_CLIENTS
 
 
-def make_event(errors: Reception, line: Line) -> ErrorResponse:
+def make_event(errors: Client, line: LogLine) -> ErrorResponse:
     """Hand the line over: its exception where it has one, which may be known already, else its text."""
     context: dict[str, Any] = {**line.fields}
     if line.source is not None:
@@ -57,7 +57,7 @@ def make_event(errors: Reception, line: Line) -> ErrorResponse:
     )
 
 
-def leave_breadcrumb(errors: Reception, line: Line) -> None:
+def leave_breadcrumb(errors: Client, line: LogLine) -> None:
     """Remember the line for the next error of this context."""
     level = logging.getLevelName(line.level).lower()
     errors.add_breadcrumb(line.message, category=line.logger, level=level, data=line.fields or None)

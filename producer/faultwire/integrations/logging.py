@@ -7,10 +7,10 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
-from faultwire.client import Reception
+from faultwire.client import Client
 from faultwire.integrations.log_event import (
     ERROR_ID,
-    Line,
+    LogLine,
     exception_in,
     is_own,
     leave_breadcrumb,
@@ -39,7 +39,7 @@ class ErrorHandler(logging.Handler):
 
     def __init__(
         self,
-        errors: Reception,
+        errors: Client,
         level: int | str = logging.ERROR,
         *,
         breadcrumb_level: int | str | None = logging.INFO,
@@ -67,7 +67,7 @@ class ErrorHandler(logging.Handler):
             self.handleError(record)
 
 
-def _line_of(record: logging.LogRecord) -> Line:
+def _line_of(record: logging.LogRecord) -> LogLine:
     fields = {name: value for name, value in record.__dict__.items() if name not in _RECORD}
     message, template, exc_info = _text_of(record), None, record.exc_info
     given: Any = record.msg
@@ -76,7 +76,7 @@ def _line_of(record: logging.LogRecord) -> Line:
         message, exc_info = str(given["event"]), exc_info or given.get("exc_info")
     elif record.args and isinstance(given, str):
         template = given
-    return Line(
+    return LogLine(
         logger=record.name,
         level=record.levelno,
         message=message,

@@ -40,7 +40,7 @@ def install(app: Starlette, errors: Takes) -> None:
     if app.middleware_stack is not None:
         raise RuntimeError("install faultwire before the application serves its first request")
     handlers: dict[Any, Handler] = app.exception_handlers
-    answers = _Answers(errors)
+    answers = _StarletteAnswers(errors)
     if 500 not in handlers:
         handlers.setdefault(Exception, answers.answer)
     handlers.setdefault(CategorizedError, answers.answer)
@@ -74,7 +74,7 @@ class _Innermost:
             raise
 
 
-class _Answers:
+class _StarletteAnswers:
     """Exception handlers, as Starlette calls them."""
 
     def __init__(self, errors: Takes) -> None:
@@ -114,7 +114,7 @@ class _Answers:
         return watched
 
 
-def _answer_validation(handlers: dict[Any, Handler], answers: _Answers) -> None:
+def _answer_validation(handlers: dict[Any, Handler], answers: _StarletteAnswers) -> None:
     fastapi = sys.modules.get("fastapi.exception_handlers")
     if fastapi is None:
         return

@@ -7,10 +7,10 @@ import logging
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Final
 
-from faultwire.client import Reception
+from faultwire.client import Client
 from faultwire.integrations.log_event import (
     ERROR_ID,
-    Line,
+    LogLine,
     exception_in,
     is_own,
     leave_breadcrumb,
@@ -44,7 +44,7 @@ class ErrorProcessor:
 
     def __init__(
         self,
-        errors: Reception,
+        errors: Client,
         level: int = logging.ERROR,
         *,
         breadcrumb_level: int | None = logging.INFO,
@@ -64,7 +64,7 @@ class ErrorProcessor:
         text = str(event_dict.get("event", ""))
         fields = {key: value for key, value in event_dict.items() if key not in _NOT_FIELDS}
         error = exception_in(event_dict.get("exc_info"))
-        line = Line(logger=name, level=level, message=text, template=text, error=error, fields=fields)
+        line = LogLine(logger=name, level=level, message=text, template=text, error=error, fields=fields)
         if level >= self._level:
             event_dict[ERROR_ID] = make_event(self._errors, line).error_id
         else:

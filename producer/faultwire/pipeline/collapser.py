@@ -8,10 +8,10 @@ from typing import Final
 
 from msgspec import Struct
 
-from faultwire.capture.sighting import Sighting
+from faultwire.capture.handled import Handled
 from faultwire.pipeline.emitter import Emitter
-from faultwire.pipeline.storm import Admission, Storm
-from faultwire.pipeline.storm_key import BurstKey, burst_key, codes_of
+from faultwire.pipeline.storm import EventRole, Storm
+from faultwire.pipeline.storm_key import StormKey, codes_of, storm_key
 from faultwire.process.critical_section import SECTION
 from faultwire.process.exit import register_holder
 from faultwire.process.own_thread import OwnThread
@@ -25,11 +25,11 @@ IDLE_SECONDS: Final = 10.0
 class Entry(Struct, frozen=True):
     """Of an error that becomes an event: whether it opens a window, and of which key."""
 
-    admission: Admission
-    key: BurstKey | None = None
+    admission: EventRole
+    key: StormKey | None = None
 
 
-_WHOLE: Final = Entry(Admission.WHOLE)
+_WHOLE: Final = Entry(EventRole.WHOLE)
 
 
 class Collapser:
@@ -53,16 +53,16 @@ class Collapser:
         self._opened.acquire()
         self._thread: OwnThread | None = None
 
-    def enter(self, sighting: Sighting) -> Ticket | Entry:
+    def enter(self, handled: Handled) -> Ticket | Entry:
         """The ticket of the window that the error has joined, or how its event is to be emitted."""
         if not self._enabled:
             return _WHOLE
-        key = burst_key(sighting)
+        key = storm_key(handled)
         if key is None:
             return _WHOLE
         try:
             admitted = self.storm.admit(
-                key, at=sighting.at, now=self._clock(), codes=lambda: codes_of(sighting.error)
+                key, at=handled.at, now=self._clock(), codes=lambda: codes_of(handled.error)
             )
         except Exception:  # noqa: BLE001 - what was read for the key may raise when it is read again
             return _WHOLE
@@ -71,7 +71,7 @@ class Collapser:
     def emit(self, event: Event, entry: Entry, *, at_once: bool) -> Ticket:
         """Hand the event over, or keep it in a window until that closes."""
         ticket = Ticket(event_id=event.id)
-        if entry.admission is Admission.WHOLE or entry.key is None:
+        if entry.admission is EventRole.WHOLE or entry.key is None:
             self._emitter.emit(event, ticket, at_once=at_once)
             return ticket
         prepared = self._emitter.prepare(event, ticket)

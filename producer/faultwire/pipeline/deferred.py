@@ -8,7 +8,7 @@ from collections.abc import Callable
 from faultwire.process.exit import register_holder
 
 
-class Aside:
+class Deferred:
     """What is still to be done for such errors. Everything here may be called from any thread."""
 
     def __init__(self) -> None:

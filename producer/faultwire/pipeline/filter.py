@@ -10,7 +10,7 @@ from faultwire_shared.snapshot import ancestors_of, module_of, name_of, qualname
 _KNOWN_MAXIMUM: Final = 4096
 
 
-class Gate:
+class Filter:
     """Judges errors before they are captured; what it refuses is answered and counted all the same.
 
     Args:
@@ -36,9 +36,9 @@ class Gate:
         self._draw = draw
         self._known: dict[type[object], bool] = {}
 
-    def without_sampling(self) -> "Gate":
+    def without_sampling(self) -> "Filter":
         """The same kinds ignored, and all of the rest taken."""
-        return Gate(self._ignored)
+        return Filter(self._ignored)
 
     def refuses(self, error: object) -> LossReason | None:
         """Why the error becomes no event; None when it does."""

@@ -12,7 +12,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from faultwire.pipeline.storm_key import BurstKey
+from faultwire.pipeline.storm_key import StormKey
 from faultwire.process.critical_section import SECTION
 from faultwire.queue.ticket import Ticket
 from faultwire_shared.event import COUNT_MAXIMUM, Event
@@ -26,7 +26,7 @@ WINDOWS: Final = 64
 """Open at one time at most, as each holds an event; beyond them errors go whole, into a bounded buffer."""
 
 
-class Admission(StrEnum):
+class EventRole(StrEnum):
     """What becomes of an error that joins no window."""
 
     WHOLE = "whole"
@@ -35,12 +35,12 @@ class Admission(StrEnum):
     """Its event opens a window."""
 
 
-class Window:
+class StormWindow:
     """The event that stands for a burst, and how often it has been seen since."""
 
     __slots__ = ("burst", "closes_at", "count", "event", "last_at", "ticket")
 
-    def __init__(self, event: Event, ticket: Ticket, closes_at: float, burst: "Burst | None") -> None:
+    def __init__(self, event: Event, ticket: Ticket, closes_at: float, burst: "StormState | None") -> None:
         self.event = event
         self.ticket = ticket
         self.burst = burst
@@ -61,7 +61,7 @@ class Window:
         return replace(self.event, count=self.count, first_at=self.event.occurred_at, last_at=self.last_at)
 
 
-class Burst:
+class StormState:
     """One key: how many may still go whole, and its open window."""
 
     __slots__ = ("allowance", "codes", "seen_at", "window")
@@ -70,7 +70,7 @@ class Burst:
         self.codes = codes
         self.allowance = float(WHOLE_AT_ONCE)
         self.seen_at = now
-        self.window: Window | None = None
+        self.window: StormWindow | None = None
 
     def spends(self, now: float) -> bool:
         """Whether one more goes whole."""
@@ -91,8 +91,8 @@ class Storm:
         self._start_anew()
 
     def _start_anew(self) -> None:
-        self._bursts: dict[BurstKey, Burst] = {}
-        self._open: dict[BurstKey, Window] = {}
+        self._bursts: dict[StormKey, StormState] = {}
+        self._open: dict[StormKey, StormWindow] = {}
 
     @property
     def windows(self) -> int:
@@ -100,22 +100,22 @@ class Storm:
         return len(self._open)
 
     def admit(
-        self, key: BurstKey, *, at: datetime, now: float, codes: Callable[[], list[CodeType]]
-    ) -> Ticket | Admission:
+        self, key: StormKey, *, at: datetime, now: float, codes: Callable[[], list[CodeType]]
+    ) -> Ticket | EventRole:
         """The ticket of the window that the error has joined, or what becomes of it.
 
         ``codes`` gives what the key names by its address, once for each key.
         """
         # Another thread may forget it meanwhile: then this error is the last of it.
-        burst = self._bursts.get(key) or self._remember(key, Burst(codes(), now))
+        burst = self._bursts.get(key) or self._remember(key, StormState(codes(), now))
         with SECTION.lock:
             if burst.window is not None:
                 return self._join(burst.window, at)
             if burst.spends(now) or len(self._open) >= WINDOWS:
-                return Admission.WHOLE
-            return Admission.OPENING
+                return EventRole.WHOLE
+            return EventRole.OPENING
 
-    def open(self, key: BurstKey, event: Event, ticket: Ticket, *, now: float) -> Ticket:
+    def open(self, key: StormKey, event: Event, ticket: Ticket, *, now: float) -> Ticket:
         """Open a window with the event; where another thread was faster, join its window."""
         with SECTION.lock:
             window = self._open.get(key)
@@ -123,12 +123,12 @@ class Storm:
                 self.collapsed += 1
                 return window.join(event.occurred_at)
             burst = self._bursts.get(key)
-            window = self._open[key] = Window(event, ticket, now + WINDOW_SECONDS, burst)
+            window = self._open[key] = StormWindow(event, ticket, now + WINDOW_SECONDS, burst)
             if burst is not None:
                 burst.window = window
             return ticket
 
-    def close(self, before: float | None = None) -> list[Window]:
+    def close(self, before: float | None = None) -> list[StormWindow]:
         """Take the windows that end by then, or all; each is then somebody else's to publish."""
         with SECTION.lock:
             ended = [key for key, one in self._open.items() if before is None or one.closes_at <= before]
@@ -148,13 +148,13 @@ class Storm:
         self.collapsed = 0
         self._start_anew()
 
-    def _join(self, window: Window, at: datetime) -> Ticket | Admission:
+    def _join(self, window: StormWindow, at: datetime) -> Ticket | EventRole:
         if window.count >= COUNT_MAXIMUM:  # more than an event can say
-            return Admission.WHOLE
+            return EventRole.WHOLE
         self.collapsed += 1
         return window.join(at)
 
-    def _remember(self, key: BurstKey, burst: Burst) -> Burst:
+    def _remember(self, key: StormKey, burst: StormState) -> StormState:
         with SECTION.lock:
             burst = self._bursts.setdefault(key, burst)
             if len(self._bursts) > KEYS:

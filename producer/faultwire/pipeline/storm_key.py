@@ -10,28 +10,28 @@ from types import CodeType, TracebackType
 from typing import Final
 
 from faultwire.capture.chain import CHAIN, EXCEPTIONS, causes_of, is_exception, is_group, text_of
+from faultwire.capture.handled import Handled
 from faultwire.capture.identity import identity_of
-from faultwire.capture.sighting import Sighting
 from faultwire_shared.detail import detail_in_text
 from faultwire_shared.event import FRAMES
 from faultwire_shared.snapshot import clean_text
 
-BurstKey = tuple[object, ...]
+StormKey = tuple[object, ...]
 
 _FINGERPRINT_PARTS: Final = 10
 _CALLS: Final = 10 * FRAMES
 """Calls of one traceback that are looked at; what recurses deeper is told apart no further."""
 
 
-def burst_key(sighting: Sighting) -> BurstKey | None:
+def storm_key(handled: Handled) -> StormKey | None:
     """What errors of one burst have in common; None where the error is too odd to say."""
     try:
-        meaning = sighting.meaning
-        said = meaning.code, meaning.category, sighting.severity, _explicit(sighting.extras.fingerprint)
-        if is_exception(sighting.error):
-            return (*said, *_chain(sighting.error, [EXCEPTIONS]))
-        template = sighting.extras.template
-        return (*said, clean_text(sighting.error if template is None else template))
+        meaning = handled.meaning
+        said = meaning.code, meaning.category, handled.severity, _explicit(handled.extras.fingerprint)
+        if is_exception(handled.error):
+            return (*said, *_chain(handled.error, [EXCEPTIONS]))
+        template = handled.extras.template
+        return (*said, clean_text(handled.error if template is None else template))
     except Exception:  # noqa: BLE001 - a hostile error has no key, and becomes an event of its own
         return None
 
@@ -64,7 +64,7 @@ def _explicit(parts: object) -> object:
     )
 
 
-def _chain(error: BaseException, left: list[int]) -> BurstKey:
+def _chain(error: BaseException, left: list[int]) -> StormKey:
     parts: list[object] = []
     for each in islice(causes_of(error), CHAIN):
         left[0] -= 1

@@ -16,8 +16,8 @@ from faultwire.queue.adoption import leak_connection
 from faultwire.queue.buffer import SWEEP_EVENTS, Buffer
 from faultwire.queue.directory import Lock, SpoolDirectory
 from faultwire.queue.file import REFUSALS, Row, SpoolFile, SpoolLimit
-from faultwire.queue.heir import Heir
 from faultwire.queue.record import RANKS
+from faultwire.queue.recovery import Recovery
 from faultwire.queue.ticket import SPOOLED, Ticket, refused
 from faultwire_shared.event import ErrorSeverity, Lane
 from faultwire_shared.failpoint import failpoint
@@ -58,7 +58,7 @@ class SpoolKeeper:
         self.originals: weakref.WeakValueDictionary[int, Ticket] = weakref.WeakValueDictionary()
         self.waiting = 0
         """Events that may be published, be they under way or not."""
-        self.heir = Heir(directory, service, buffer, clock=clock)
+        self.recovery = Recovery(directory, service, buffer, clock=clock)
         self._directory = directory
         self._service = service
         self._buffer = buffer
@@ -94,7 +94,7 @@ class SpoolKeeper:
             while self._write(file, self._due(everything=True)):
                 pass
             self._tidy(file, everything=everything)
-        elif self.heir.work(file):
+        elif self.recovery.work(file):
             self._aside = file.rows - file.waiting()
         self._count(file)
 
@@ -299,7 +299,7 @@ class SpoolKeeper:
         self._buffer.seek_spooled(self._first_row)
         with contextlib.suppress(sqlite3.Error):
             file.close()
-        self.heir.keep(lock)
+        self.recovery.keep(lock)
         self._claimed.clear()
         self.originals.clear()
         for waiting in (self.confirmed, self.refused, self.released):
@@ -310,7 +310,7 @@ class SpoolKeeper:
 
     def close(self) -> None:
         """Close the file, and remove it when it is empty."""
-        self.heir.close()
+        self.recovery.close()
         file, lock, self._file, self._lock = self._file, self._lock, None, None
         if file is None or lock is None:
             return
@@ -324,7 +324,7 @@ class SpoolKeeper:
 
     def leak(self) -> None:
         """In a forked child: neither use nor close what is the parent's."""
-        self.heir.leak()
+        self.recovery.leak()
         if self._file is not None:
             leak_connection(self._file.connection)
         if self._lock is not None:

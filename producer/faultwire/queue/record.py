@@ -25,12 +25,12 @@ class Record(Struct, frozen=True):
     body: bytes
 
 
-class _Numbered(Struct, frozen=True):
+class _NumberedBody(Struct, frozen=True):
     producer_id: str
     sequence: int
 
 
-_numbered: Final = msgspec.json.Decoder(_Numbered)
+_numbered: Final = msgspec.json.Decoder(_NumberedBody)
 
 
 def pack(event_id: str, rank: int, routing_key: str, body: bytes) -> bytes:

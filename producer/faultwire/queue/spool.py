@@ -26,8 +26,8 @@ from faultwire.queue.adoption import prepare_to_leak
 from faultwire.queue.buffer import Buffer
 from faultwire.queue.directory import SpoolDirectory
 from faultwire.queue.file import SpoolLimit, is_corrupt
-from faultwire.queue.heir import ADOPT_SECONDS
 from faultwire.queue.keeper import SpoolKeeper, drained
+from faultwire.queue.recovery import ADOPT_SECONDS
 from faultwire.queue.ticket import CONFIRMED, SPOOLED, Ticket
 from faultwire_shared.event import Lane
 
@@ -243,7 +243,7 @@ class Spool:
         if self._buffer.held:  # put between the look and the word
             self._idle = False
             return POLL_SECONDS
-        wake_at = self._keeper.heir.at if self._keeper.is_open else self._broken_until
+        wake_at = self._keeper.recovery.at if self._keeper.is_open else self._broken_until
         return min(max(wake_at - self._clock(), POLL_SECONDS), ADOPT_SECONDS)
 
     def _turn(self, *, ending: bool) -> None:

@@ -1,11 +1,11 @@
-"""From a sighting to the response for the caller: what each category may say, and with which headers."""
+"""From a handled error to the response for the caller: what each category may say, and with which headers."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
 from faultwire.capture.chain import is_exception, text_of
-from faultwire.capture.sighting import Sighting
+from faultwire.capture.handled import Handled
 from faultwire.queue.ticket import Ticket
 from faultwire.response.response import SENTENCES, ErrorResponse
 from faultwire_shared.event import STRING_CHARACTERS, Category
@@ -18,29 +18,29 @@ _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 def respond(
-    sighting: Sighting, ticket: Ticket, *, user_message: object, text: str | None = None
+    handled: Handled, ticket: Ticket, *, user_message: object, text: str | None = None
 ) -> ErrorResponse:
     """The answer to an error, by its category's rules; never raises.
 
     Args:
-        sighting: the error.
+        handled: the error.
         ticket: of the event that stands for it.
         user_message: shown in place of what the category would say.
         text: the error's own text, where it is at hand.
     """
     try:
-        frank = sighting.meaning.category in _FRANK
+        frank = handled.meaning.category in _FRANK
         message = clean_text(user_message) if user_message else ""
         if frank and not message:
-            message = _own_text(sighting.error) if text is None else text
-        details = _details(sighting.error) if frank else _NOTHING
-        return _response(sighting, ticket, message, details, _headers(sighting.error, sighting.meaning))
+            message = _own_text(handled.error) if text is None else text
+        details = _details(handled.error) if frank else _NOTHING
+        return _response(handled, ticket, message, details, _headers(handled.error, handled.meaning))
     except Exception:  # noqa: BLE001 - details may raise anything, and the generic answer needs none
-        return _response(sighting, ticket, "", _NOTHING, _headers(None, sighting.meaning))
+        return _response(handled, ticket, "", _NOTHING, _headers(None, handled.meaning))
 
 
 def _response(
-    sighting: Sighting,
+    handled: Handled,
     ticket: Ticket,
     message: str,
     details: Mapping[str, Any],
@@ -48,12 +48,12 @@ def _response(
 ) -> ErrorResponse:
     return ErrorResponse(
         error_id=ticket.event_id,
-        message=message or SENTENCES[sighting.severity],
-        severity=sighting.severity,
-        occurred_at=sighting.at,
-        category=sighting.meaning.category,
-        code=sighting.meaning.code,
-        status=_status(sighting.meaning),
+        message=message or SENTENCES[handled.severity],
+        severity=handled.severity,
+        occurred_at=handled.at,
+        category=handled.meaning.category,
+        code=handled.meaning.code,
+        status=_status(handled.meaning),
         details=details,
         headers=headers,
         ticket=ticket,

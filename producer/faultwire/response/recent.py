@@ -17,7 +17,7 @@ REMEMBERED: Final = 256
 REMEMBERED_SECONDS: Final = 10.0
 
 
-class Recent:
+class RecentResponses:
     """The last responses, by the ids of their events."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from faultwire import ValidationError
 from faultwire.capture.event import Origin, event_from
 from faultwire.capture.frame import FrameReader
-from faultwire.capture.sighting import Extras, sight
+from faultwire.capture.handled import Extras, judge
 from faultwire.pipeline.encoding import encode_bounded
 from faultwire_shared import codec
 from faultwire_shared.event import EVENT_BYTES, Event, ExceptionInfo
@@ -32,8 +32,8 @@ FRAMES = FrameReader()
 
 def capture(error: object, severity: object = None, **extras: Any) -> Event:
     """The event of an error, as a reader sees it after the wire."""
-    sighting = sight(error, at=NOW, severity=severity, extras=Extras(**extras))
-    event = event_from(sighting, event_id=ID, origin=ORIGIN, frames=FRAMES)
+    handled = judge(error, at=NOW, severity=severity, extras=Extras(**extras))
+    event = event_from(handled, event_id=ID, origin=ORIGIN, frames=FRAMES)
     body, _ = encode_bounded(event)
     assert len(body) <= EVENT_BYTES
     return codec.decode(body)
@@ -386,8 +386,8 @@ def test_whatever_is_handed_over_becomes_an_event_that_reads_back(
 ) -> None:
     error = ValidationError(text)
     extras = Extras(context=context, tags=tags, user=user, request=request, transaction=text)
-    sighting = sight(error, at=NOW, severity=text, extras=extras)
-    event = event_from(sighting, event_id=ID, origin=ORIGIN, frames=FRAMES)
+    handled = judge(error, at=NOW, severity=text, extras=extras)
+    event = event_from(handled, event_id=ID, origin=ORIGIN, frames=FRAMES)
     body, kept = encode_bounded(event)
     assert codec.decode(body) == kept
     assert codec.encode(codec.decode(body)) == body

@@ -16,8 +16,8 @@ from tests.unit.producer.fakes import FakeTransport
 from faultwire import BusinessError, ErrorManager
 from faultwire.audit.loss import LossReason
 from faultwire.capture.frame import FrameReader
-from faultwire.pipeline.filter import Gate
-from faultwire.response.recent import REMEMBERED, REMEMBERED_SECONDS, Recent
+from faultwire.pipeline.filter import Filter
+from faultwire.response.recent import REMEMBERED, REMEMBERED_SECONDS, RecentResponses
 from faultwire_shared.event import Event
 
 
@@ -71,7 +71,7 @@ async def test_what_is_ignored_is_answered_and_counted_and_makes_no_event(
 
 def test_a_share_of_the_errors_makes_events() -> None:
     drawn = iter([0.1, 0.25, 0.9])
-    gate = Gate(sample_rate=0.25, draw=lambda: next(drawn))
+    gate = Filter(sample_rate=0.25, draw=lambda: next(drawn))
     assert [gate.refuses(ValueError()) for _ in range(3)] == [
         None,
         LossReason.NOT_SAMPLED,
@@ -141,7 +141,7 @@ async def test_an_error_that_is_handed_over_twice_on_purpose_is_two_events(harne
 
 def test_an_exception_object_that_is_raised_again_later_is_a_new_error() -> None:
     clock = FixedClock()
-    recent, errors = Recent(clock.monotonic), ErrorManager(service="shop")
+    recent, errors = RecentResponses(clock.monotonic), ErrorManager(service="shop")
     error = ValueError("a constant")
     recent.remember(error, errors.handle_error_nowait(error))
     assert recent.find(error) is not None
@@ -150,7 +150,7 @@ def test_an_exception_object_that_is_raised_again_later_is_a_new_error() -> None
 
 
 def test_the_last_so_many_are_remembered() -> None:
-    recent, errors = Recent(), ErrorManager(service="shop")
+    recent, errors = RecentResponses(), ErrorManager(service="shop")
     first = ValueError()
     recent.remember(first, errors.handle_error_nowait(first))
     for _ in range(REMEMBERED):

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from faultwire.pipeline.storm import KEYS, WHOLE_AT_ONCE, WINDOW_SECONDS, WINDOWS, Admission, Storm
+from faultwire.pipeline.storm import KEYS, WHOLE_AT_ONCE, WINDOW_SECONDS, WINDOWS, EventRole, Storm
 from faultwire.queue.ticket import Ticket
 from faultwire_shared.event import COUNT_MAXIMUM, ErrorSeverity, Event
 
@@ -34,7 +34,7 @@ class Weather:
             return admitted.event_id
         self._number += 1
         new = event(self._number, at)
-        if admitted is Admission.WHOLE:
+        if admitted is EventRole.WHOLE:
             self.sent.append(new)
             return new.id
         return self.storm.open((key,), new, Ticket(event_id=new.id), now=self.now).event_id

@@ -53,7 +53,7 @@ class Extras(Struct, frozen=True, kw_only=True):
 NO_EXTRAS: Final = Extras()
 
 
-class Sighting(Struct, frozen=True):
+class Handled(Struct, frozen=True):
     """One call of ``handle_error``. ``spelling`` is the severity as given, where it was another's word."""
 
     error: object
@@ -64,7 +64,7 @@ class Sighting(Struct, frozen=True):
     extras: Extras
 
 
-def sight(error: object, *, at: datetime, severity: object = None, extras: Extras = NO_EXTRAS) -> Sighting:
+def judge(error: object, *, at: datetime, severity: object = None, extras: Extras = NO_EXTRAS) -> Handled:
     """Judge an error: never raises, whatever it is handed.
 
     Args:
@@ -81,7 +81,7 @@ def sight(error: object, *, at: datetime, severity: object = None, extras: Extra
         level, spelling = meaning.severity, None
         if type(level) is not ErrorSeverity:
             level = DEFAULTS[Category.SYSTEM].severity
-    return Sighting(error, at, meaning, level, spelling, extras)
+    return Handled(error, at, meaning, level, spelling, extras)
 
 
 def meaning_of(error: object) -> Classification:

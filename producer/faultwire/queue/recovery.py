@@ -22,7 +22,7 @@ ROOM_SECONDS: Final = 1.0
 logger = logging.getLogger("faultwire")
 
 
-class Heir:
+class Recovery:
     """Adopts one file at a time, a chunk at each call, so that what is new need not wait for it."""
 
     def __init__(

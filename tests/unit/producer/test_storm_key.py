@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from faultwire import BusinessError
 from faultwire.capture.event import Origin, event_from
 from faultwire.capture.frame import FrameReader
-from faultwire.capture.sighting import Extras, Sighting, sight
+from faultwire.capture.handled import Extras, Handled, judge
 from faultwire.pipeline.encoding import encode_bounded
-from faultwire.pipeline.storm_key import BurstKey, burst_key, codes_of
+from faultwire.pipeline.storm_key import StormKey, codes_of, storm_key
 from faultwire_consumer.ingest.read.grouping import Grouper
 from faultwire_consumer.ingest.read.narrow import decode_narrow
 
@@ -90,25 +90,25 @@ def caught(function: Callable[[str], None], text: str) -> BaseException:
 
 
 @st.composite
-def sightings(draw: st.DrawFn) -> Sighting:
+def handled_errors(draw: st.DrawFn) -> Handled:
     texts = st.text("ab1 ", max_size=6)
     text = draw(texts)
     error = draw(
         st.sampled_from([*(caught(function, text) for function in RAISES), ValueError(text), text, None])
     )
     extras = Extras(fingerprint=draw(st.sampled_from([None, "x", ["{{ default }}", "y"], ("x",)])))
-    return sight(error, at=NOW, severity=draw(st.sampled_from([None, "critical"])), extras=extras)
+    return judge(error, at=NOW, severity=draw(st.sampled_from([None, "critical"])), extras=extras)
 
 
-def fingerprint(sighting: Sighting) -> bytes:
-    event = event_from(sighting, event_id="error_20261123_aaaaaaaaaaaaaaaa", origin=ORIGIN, frames=FRAMES)
+def fingerprint(handled: Handled) -> bytes:
+    event = event_from(handled, event_id="error_20261123_aaaaaaaaaaaaaaaa", origin=ORIGIN, frames=FRAMES)
     return Grouper(0).group(decode_narrow(encode_bounded(event)[0])).fingerprint.digest
 
 
 @settings(max_examples=400)
-@given(one=sightings(), other=sightings())
-def test_one_burst_is_never_two_incidents(one: Sighting, other: Sighting) -> None:
-    if burst_key(one) == burst_key(other):
+@given(one=handled_errors(), other=handled_errors())
+def test_one_burst_is_never_two_incidents(one: Handled, other: Handled) -> None:
+    if storm_key(one) == storm_key(other):
         assert fingerprint(one) == fingerprint(other)
         assert one.severity == other.severity
 
@@ -117,25 +117,25 @@ def test_one_burst_is_never_two_incidents(one: Sighting, other: Sighting) -> Non
 def test_the_same_failure_with_another_number_in_its_text_is_one_burst(
     function: Callable[[str], None],
 ) -> None:
-    keys: set[BurstKey | None] = set()
+    keys: set[StormKey | None] = set()
     for number in range(2):  # one call site, as in a loop
-        keys.add(burst_key(sight(caught(function, f"order {number}"), at=NOW)))
+        keys.add(storm_key(judge(caught(function, f"order {number}"), at=NOW)))
     assert len(keys) == 1
 
 
 def test_a_text_is_told_apart_by_its_template() -> None:
     extras = Extras(template="order %d refused")
-    keys = {burst_key(sight(f"order {number} refused", at=NOW, extras=extras)) for number in range(9)}
+    keys = {storm_key(judge(f"order {number} refused", at=NOW, extras=extras)) for number in range(9)}
     assert len(keys) == 1
-    assert burst_key(sight("order 1 refused", at=NOW)) != burst_key(sight("order 2 refused", at=NOW))
+    assert storm_key(judge("order 1 refused", at=NOW)) != storm_key(judge("order 2 refused", at=NOW))
 
 
 def test_parts_that_can_be_read_only_once_are_left_to_the_event() -> None:
     def parts() -> Iterator[str]:
         yield f"part {next(_numbers)}"
 
-    one, other = (sight("x", at=NOW, extras=Extras(fingerprint=parts())) for _ in range(2))
-    assert burst_key(one) != burst_key(other)
+    one, other = (judge("x", at=NOW, extras=Extras(fingerprint=parts())) for _ in range(2))
+    assert storm_key(one) != storm_key(other)
     assert fingerprint(one) != fingerprint(other)
 
 
@@ -146,7 +146,7 @@ class MeanError(Exception):
 
 
 def test_an_error_that_resists_has_no_key() -> None:
-    assert burst_key(sight(MeanError("x"), at=NOW)) is None
+    assert storm_key(judge(MeanError("x"), at=NOW)) is None
 
 
 def test_the_code_that_a_key_names_by_its_address_is_kept() -> None:
