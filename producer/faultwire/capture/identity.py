@@ -28,7 +28,9 @@ def identity_of(error: BaseException) -> dict[str, Scalar]:
     """The identity details of an exception; ids, amounts, file names and free text are never among them."""
     found: dict[str, Scalar] = {}
     if isinstance(error, OSError) and isinstance(error.errno, int):
-        found["errno"] = errno.errorcode.get(error.errno, error.errno)
+        number = errno.errorcode.get(error.errno) or _scalar(error.errno)
+        if number is not None:
+            found["errno"] = number
     if module_of(type(error)) in _BUILT_IN and not error.__dict__.keys() - {MARK}:
         return found
     for name, places in _PLACES:

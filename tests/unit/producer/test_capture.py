@@ -159,6 +159,8 @@ class Answer:
     ("error", "attributes"),
     [
         (OSError(28, "full", "/var/secret/name"), {"errno": "ENOSPC"}),
+        (OSError(10_060, "a number of Windows's"), {"errno": 10_060}),
+        (OSError(10**4_301, "more digits than Python writes"), {}),
         (CarrierError(status=http.HTTPStatus.NOT_FOUND), {"http_status": 404}),
         (CarrierError(status_code=500), {"http_status": 500}),
         (CarrierError(response=Answer()), {"http_status": 503}),
