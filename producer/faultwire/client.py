@@ -5,35 +5,25 @@ import os
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import count
-from typing import Any, Final, Literal, Self, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, Unpack
 
-from faultwire.audit.account import Account, new_producer_id
-from faultwire.audit.loss import Losses
-from faultwire.audit.report import Identity
-from faultwire.capture.event import SDK, Origin
+from faultwire.assembly import Assembled, Plan, delivery_of, origin_of, scrubber_of
 from faultwire.capture.frame import FrameReader
 from faultwire.capture.handled import ExtraFields, Extras, judge
 from faultwire.capture.scope import BREADCRUMBS, Binder
 from faultwire.guard import Guard
 from faultwire.options import read_settings
-from faultwire.pipeline.emitter import Emitter
 from faultwire.pipeline.filter import Filter
-from faultwire.pipeline.pipeline import ErrorPipeline
 from faultwire.pipeline.processors import Processor
 from faultwire.pipeline.stats import Stats
 from faultwire.process.exit import flush_on_sigterm
 from faultwire.process.handover import HANDOVER
-from faultwire.publish.choice import spool_for, spool_path_for, transport_for
-from faultwire.publish.outlet import Outlet
 from faultwire.publish.transport import Transport
 from faultwire.queue.ticket import Ticket
 from faultwire.response.answer import respond
-from faultwire.response.recent import RecentResponses
 from faultwire.response.response import ErrorResponse
 from faultwire_shared.clock import Clock, utc_now
-from faultwire_shared.event import NAME_CHARACTERS, ErrorSeverity
-from faultwire_shared.snapshot import clean_text
+from faultwire_shared.event import ErrorSeverity
 
 Durability = Literal["buffered", "spooled", "confirmed"]
 """What ``handle_error`` waits for: the event in memory, on disk (or confirmed), or the broker's confirm."""
@@ -42,11 +32,18 @@ CONFIRM_SECONDS: Final = 5.0
 SHUTDOWN_SECONDS: Final = 2.0
 SPOOL_BYTES: Final = 256 * 1024 * 1024
 
+if TYPE_CHECKING:
+    # It brings asyncio along.
+    from faultwire.publish.publisher_thread import PublisherThread
+
 logger = logging.getLogger("faultwire")
 
 
 class Client(Binder):
     """Takes exceptions, answers with what may be shown, and has an event published for each."""
+
+    _make_thread: ClassVar["type[PublisherThread] | None"] = None
+    """For a manager whose host has no event loop; without one it publishes in the host's."""
 
     def __init__(
         self,
@@ -113,46 +110,33 @@ class Client(Binder):
                 sample rate is no share.
             TypeError: ``ignore_errors`` holds what is no class of exceptions.
         """
-        if not service:
-            raise ValueError("service must be a name, as events are grouped by it")
-        self._origin = Origin(
-            service=clean_text(service, NAME_CHARACTERS),
-            environment=clean_text(environment, NAME_CHARACTERS) or "production",
-            release=clean_text(release, NAME_CHARACTERS) if release else None,
-            host=clean_text(host or os.uname().nodename, NAME_CHARACTERS),
-        )
+        super().__init__(clock, max_breadcrumbs)
         self._confirm_timeout = confirm_timeout
         self._shutdown_timeout = shutdown_timeout
-        super().__init__(clock, max_breadcrumbs)
-        gate = Filter(ignore_errors, sample_rate)
-        frames = FrameReader(in_app_include, in_app_exclude)
-        self._recent = RecentResponses()
-        self._handled = count(1)
-        self._handled_now = 0
-        losses = Losses()
-        directory = spool_path_for(spool_path, broker_url, self._origin.service)
-        account = Account(self._identity(), losses, path=directory)
-        make_transport = transport or transport_for(broker_url, self._origin.service)
-        make_spool = spool_for(directory, self._origin.service, spool_bytes)
-        self._outlet = (
-            Outlet(make_transport, losses, make_spool=make_spool, account=account) if make_transport else None
-        )
-        steps = (*processors, before_send) if before_send else tuple(processors)
-        from faultwire_shared.scrub import Scrubber  # noqa: PLC0415 - its patterns take 20 ms to compile
-
-        scrubber = Scrubber(deny=scrub_deny, allow=scrub_allow, send_default_pii=send_default_pii)
         self.send_default_pii = send_default_pii
-        emitter = Emitter(steps, account, losses, self._outlet, scrubber=scrubber if scrub else None)
-        collapse = collapse_storms and self._outlet is not None
-        self._entrance = ErrorPipeline(self._origin, gate, frames, emitter, collapse=collapse)
-        _managers.add(self)
-        self._minds_sigterm = bool(flush_on_sigterm and make_transport and make_spool)
-        self.flush_on_sigterm()
-        self._attend()
-        for divert in _diversions:
-            divert(self)
-        if self._outlet is None:
-            logger.debug("no broker_url: errors are answered and logged, not published")
+        origin = origin_of(service, environment, release, host)
+        scrubber = scrubber_of(scrub_deny, scrub_allow, send_default_pii=send_default_pii)
+        plan = Plan(
+            origin=origin,
+            started_at=clock(),
+            error_filter=Filter(ignore_errors, sample_rate),
+            frames=FrameReader(in_app_include, in_app_exclude),
+            processors=(*processors, before_send) if before_send else tuple(processors),
+            scrubber=scrubber if scrub else None,
+            collapse_storms=collapse_storms,
+            delivery=delivery_of(
+                broker_url,
+                origin.service,
+                transport=transport,
+                spool_path=spool_path,
+                spool_bytes=spool_bytes,
+            ),
+            make_thread=self._make_thread,
+        )
+        self._minds_sigterm = flush_on_sigterm and plan.delivery is not None and plan.delivery.has_spool
+        self._assembled = [Assembled(plan)]
+        self._parts = self._assembled[0].parts
+        self._register()
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ, **options: Any) -> Self:
@@ -191,7 +175,7 @@ class Client(Binder):
         The very exception that was handed over within the last ten seconds gets the response that it got
         then, and makes no second event.
         """
-        known = self._recent.find(error)
+        known = self._parts.recent.find(error)
         return known or self._handle(error, severity, user_message, Extras(context=context, **extra))[0]
 
     def capture_message(
@@ -207,13 +191,13 @@ class Client(Binder):
     def _handle(
         self, error: object, severity: object, user_message: object, extras: Extras, *, at_once: bool = False
     ) -> tuple[ErrorResponse, Ticket]:
-        self._handled_now = next(self._handled)
+        parts = self._parts
         HANDOVER.depth += 1
         try:
             handled = judge(error, at=self._clock(), severity=severity, extras=extras)
-            ticket, text = self._entrance.admit(handled, at_once=at_once)
+            ticket, text = parts.pipeline.admit(handled, at_once=at_once)
             response = respond(handled, ticket, user_message=user_message, text=text)
-            self._recent.remember(error, response)
+            parts.recent.remember(error, response)
             return response, ticket
         finally:
             HANDOVER.depth -= 1
@@ -238,7 +222,7 @@ class Client(Binder):
 
     def stats(self) -> Stats:
         """What has been done so far."""
-        return self._entrance.stats(self._handled_now)
+        return self._parts.pipeline.stats()
 
     def flush_on_sigterm(self) -> None:
         """As the option says, take the place of SIGTERM's default action: again where a host has reset it."""
@@ -246,42 +230,34 @@ class Client(Binder):
             flush_on_sigterm()
 
     @contextmanager
-    def diverted(self, make_outlet: Callable[[Losses], Outlet]) -> Iterator[None]:
-        """Have events go elsewhere for a while, each whole and none left out: for ``faultwire.testing``."""
-        losses = Losses()
-        outlet = make_outlet(losses)
-        before = self._outlet, self._entrance
-        self._entrance = self._entrance.diverted(Account(self._identity(), losses), losses, outlet)
-        self._outlet = outlet
+    def diverted(self, divert: Callable[[Plan], Plan]) -> Iterator[None]:
+        """Work by another plan for a while: for ``faultwire.testing``."""
+        assembled = Assembled(divert(self._assembled[-1].plan))
+        self._assembled.append(assembled)
+        self._parts = assembled.parts
         try:
             yield
         finally:
-            self._outlet, self._entrance = before
+            self._assembled.remove(assembled)
+            self._parts = self._assembled[-1].parts
+            assembled.parts.stop()
 
-    def _identity(self) -> Identity:
-        return Identity(
-            producer_id=new_producer_id(),
-            service=self._origin.service,
-            host=self._origin.host or "",
-            started_at=self._clock(),
-            sdk=SDK,
-        )
+    def _register(self) -> None:
+        _managers.add(self)
+        self.flush_on_sigterm()
+        for divert in _diversions:
+            divert(self)
+        if self._parts.outlet is None:
+            logger.debug("no broker_url: errors are answered and logged, not published")
 
-    def _start_anew(self) -> None:
+    def _begin_in_child(self) -> None:
         """In a forked child: a producer of its own, with numbers of its own."""
-        self._handled = count(1)
-        self._handled_now = 0
-        self._recent.forget()
-        self._entrance.forget()
-        self._attend()
-
-    def _attend(self) -> None:
-        """Make ready in this process: at construction, and in a forked child."""
+        for assembled in self._assembled:
+            assembled.renew()
+        self._parts = self._assembled[-1].parts
 
 
 _managers: "weakref.WeakSet[Client]" = weakref.WeakSet()
-
-
 _diversions: list[Callable[[Client], None]] = []
 
 
@@ -297,9 +273,9 @@ def diverting(divert: Callable[[Client], None]) -> Iterator[None]:
         _diversions.remove(divert)
 
 
-def _start_anew_in_child() -> None:
+def _begin_in_child() -> None:
     for manager in list(_managers):
-        manager._start_anew()  # noqa: SLF001 - the fork is ours to survive, nobody else's to call
+        manager._begin_in_child()  # noqa: SLF001 - the fork is ours to survive, nobody else's to call
 
 
-os.register_at_fork(after_in_child=_start_anew_in_child)
+os.register_at_fork(after_in_child=_begin_in_child)

@@ -44,8 +44,9 @@ class ErrorManager(Client):
         at_once = durability == "spooled"
         extras = Extras(context=context, **extra)
         response, ticket = self._handle(error, severity, user_message, extras, at_once=at_once)
-        if durability != "buffered" and self._outlet is not None:
-            await self._outlet.settle(ticket, self._confirm_timeout, on_disk=at_once)
+        outlet = self._parts.outlet
+        if durability != "buffered" and outlet is not None:
+            await outlet.settle(ticket, self._confirm_timeout, on_disk=at_once)
         return response
 
     async def flush(self, timeout: float) -> bool:  # noqa: ASYNC109 - running out is an answer here, not an error
@@ -53,21 +54,23 @@ class ErrorManager(Client):
 
         What is on disk is waited for too, unless the broker is known to be away.
         """
-        self._entrance.hand_over()
-        return self._outlet is None or await self._outlet.flush(timeout)
+        parts = self._parts
+        parts.pipeline.hand_over()
+        return parts.outlet is None or await parts.outlet.flush(timeout)
 
     async def aclose(self) -> None:
         """Flush and close, in ``shutdown_timeout`` seconds altogether; what is left goes to disk.
 
         Without a spool, what is left is counted as lost.
         """
-        self._entrance.stop()
-        if self._outlet is not None:
-            await self._outlet.aclose(self._shutdown_timeout)
+        parts = self._parts
+        parts.pipeline.stop()
+        if parts.outlet is not None:
+            await parts.outlet.aclose(self._shutdown_timeout)
 
     async def __aenter__(self) -> Self:
-        if self._outlet is not None:
-            self._outlet.start()
+        if self._parts.outlet is not None:
+            self._parts.outlet.start()
         return self
 
     async def __aexit__(

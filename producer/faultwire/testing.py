@@ -3,6 +3,10 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+from msgspec.structs import replace
+
+from faultwire.assembly import Delivery, Plan
+from faultwire.audit.account import Account
 from faultwire.audit.loss import Losses
 from faultwire.client import Client, diverting
 from faultwire.publish.outlet import Outlet
@@ -47,9 +51,17 @@ class Captured:
         """Capture what this manager is handed from now on, until the end of the block."""
         if not any(manager is known for known in self._diverted):
             self._diverted.append(manager)
-            self._recorders.enter_context(manager.diverted(self._recorder))
+            self._recorders.enter_context(manager.diverted(self._diverted_plan))
 
-    def _recorder(self, losses: Losses) -> Outlet:
+    def _diverted_plan(self, plan: Plan) -> Plan:
+        return replace(
+            plan,
+            error_filter=plan.error_filter.without_sampling(),
+            collapse_storms=False,
+            delivery=Delivery(self._recorder),
+        )
+
+    def _recorder(self, losses: Losses, _: Account) -> Outlet:
         return _Recorder(self._events, losses)
 
 

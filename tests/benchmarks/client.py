@@ -58,7 +58,7 @@ async def publish_ours(url: str, spool_path: str) -> Result:
         collapse_storms=False, service="shop", broker_url=url, spool_path=spool_path
     ) as errors:
         await errors.handle_error(ValueError("warm"), durability="confirmed")
-        outlet = errors._outlet
+        outlet = errors._parts.outlet
         assert outlet is not None
         tickets = [
             Ticket(event_id=str(number), body=body, lane=Lane.ROUTINE, rank=2, routing_key=KEY)

@@ -110,7 +110,7 @@ def by_sigterm_with_a_handler_of_the_loop() -> None:
 
 def by_sigterm_on_a_disk_that_hangs() -> None:
     errors = manage()
-    outlet = errors._outlet
+    outlet = errors._parts.outlet
     assert outlet is not None
     assert outlet.spool is not None
     outlet.spool.turning.acquire()

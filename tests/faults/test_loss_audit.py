@@ -41,7 +41,7 @@ from faultwire import ErrorManager
 
 async def main():
     async with ErrorManager(service="shop", broker_url=sys.argv[1], spool_path=sys.argv[2]) as errors:
-        while errors._entrance.emitter._account._ledger is None:
+        while errors._parts.account._ledger is None:
             await asyncio.sleep(0.01)
         response = await errors.handle_error(ValueError("arrives"), durability="confirmed")
         while response.state.state != "confirmed":
@@ -195,7 +195,7 @@ async def test_what_found_no_room_is_reported_with_its_reason_and_nobody_is_woke
 
 
 def outlet_of(errors: ErrorManager) -> Any:
-    return errors._outlet
+    return errors._parts.outlet
 
 
 async def test_what_was_evicted_is_reported_by_the_heir_to_a_worker_that_was_restarted(

@@ -106,7 +106,7 @@ def _drain_all(
 async def _drain_one(
     place: "SpoolDirectory", service: str, url: str, result: "Drain", progress: "Progress"
 ) -> None:
-    from faultwire.publish.choice import transport_for  # noqa: PLC0415
+    from faultwire.assembly import transport_for  # noqa: PLC0415
     from faultwire.publish.drain import drain as drain_service  # noqa: PLC0415
 
     make = transport_for(url, service)

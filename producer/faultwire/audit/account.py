@@ -33,9 +33,6 @@ class Account:
         self.who = who
         self._losses = losses
         self._path = path
-        self._start_anew()
-
-    def _start_anew(self) -> None:
         self._disk = threading.Lock()
         self._last = 0
         self._ledger: Ledger | None = None
@@ -123,13 +120,12 @@ class Account:
                 ledger.write(report)
                 ledger.close(remove=False)
 
-    def forget(self) -> None:
-        """Start anew in a forked child, as a producer of its own; the files are the parent's."""
-        for ledger in (self._ledger, *self._inherited.values()):
-            if ledger is not None:
-                ledger.close(remove=False)
-        self.who = replace(self.who, producer_id=new_producer_id())
-        self._start_anew()
+    def leak(self) -> None:
+        """In a forked child: let go of the files, or their locks would outlive the parent, whose they are."""
+        ledger, self._ledger = self._ledger, None
+        for each in (ledger, *self._inherited.values()):
+            if each is not None:
+                each.close(remove=False)
 
     def _begin(self, ledger: "Ledger | None") -> None:
         with SECTION.lock:

@@ -83,13 +83,6 @@ class Losses:
             if events:
                 _log(reason, events)
 
-    def forget(self) -> None:
-        """Start anew in a forked child."""
-        self._counts = {}
-        self._told = {}
-        self._numbers = {}
-        self._unnumbered = Counter()
-
     def ranges(self) -> dict[str, list[LostRange]]:
         """The numbers that were lost, by producer."""
         with SECTION.lock:

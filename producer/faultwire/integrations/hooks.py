@@ -188,7 +188,7 @@ class _Unraised:
     def __init__(self, errors: Takes) -> None:
         self._errors = errors
         self._queue: SimpleQueue[tuple[Context, BaseException, dict[str, object]]] = SimpleQueue()
-        register_holder(self)
+        register_holder(self, lasting=True)
 
     def take(self, unraisable: Any) -> None:
         error = unraisable.exc_value

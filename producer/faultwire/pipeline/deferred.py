@@ -9,16 +9,13 @@ from faultwire.process.exit import register_holder
 
 
 class Deferred:
-    """What is still to be done for such errors. Everything here may be called from any thread."""
+    """The steps that are still to be done for such errors. Everything here may be called from any thread."""
 
     def __init__(self) -> None:
-        self._start_anew()
-        register_holder(self)
-
-    def _start_anew(self) -> None:
         self._waiting: deque[Callable[[], object]] = deque()
         self._handing_over = threading.RLock()
         self._is_summoned = False
+        register_holder(self)
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -44,7 +41,3 @@ class Deferred:
                 except IndexError:  # a destructor that flushes took the last one
                     return
                 step()
-
-    def forget(self) -> None:
-        """Start anew in a forked child: what waits is the parent's to hand over."""
-        self._start_anew()

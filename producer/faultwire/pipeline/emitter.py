@@ -12,6 +12,7 @@ from faultwire.pipeline.encoding import Unencodable, encode_bounded
 from faultwire.pipeline.processors import Processor
 from faultwire.pipeline.stats import Stats
 from faultwire.publish.outlet import Outlet
+from faultwire.queue.buffer import Figures
 from faultwire.queue.ticket import Ticket, refused
 from faultwire_shared.event import Category, ErrorSeverity, Event
 from faultwire_shared.topology import routing_key
@@ -40,10 +41,6 @@ class Emitter:
         self.scrubber = scrubber
         self._processor_failures = 0
         self._keys: dict[tuple[ErrorSeverity, Category], str] = {}
-
-    def diverted(self, account: Account, losses: Losses, outlet: Outlet) -> "Emitter":
-        """The same processors with another way out."""
-        return Emitter(self._processors, account, losses, outlet, scrubber=self.scrubber)
 
     def emit(self, event: Event, ticket: Ticket, *, at_once: bool = False) -> None:
         """Hand the event over; ``at_once`` to the disk as well. Never raises."""
@@ -93,27 +90,18 @@ class Emitter:
 
     def stats(self, handled: int, *, collapsed: int, waiting: int) -> Stats:
         """What has been done so far with what was handled, of which some wait before the buffer."""
-        figures = self._outlet.buffer.figures() if self._outlet is not None else None
-        lost = figures.lost if figures else self._losses.by_reason()
+        figures = Figures() if self._outlet is None else self._outlet.buffer.figures()
         return Stats(
             handled=handled,
-            confirmed=figures.confirmed if figures else 0,
-            spooled=figures.spooled if figures else 0,
-            adopted=figures.adopted if figures else 0,
-            refused=lost.get(LossReason.REFUSED.value, 0),
-            lost=lost,
-            buffered=waiting + (figures.held if figures else 0),
+            confirmed=figures.confirmed,
+            spooled=figures.spooled,
+            adopted=figures.adopted,
+            refused=figures.lost.get(LossReason.REFUSED.value, 0),
+            lost=figures.lost,
+            buffered=waiting + figures.held,
             collapsed=collapsed,
             processor_failures=self._processor_failures,
         )
-
-    def forget(self) -> None:
-        """Start anew in a forked child: a producer of its own, with numbers of its own."""
-        self._processor_failures = 0
-        self._losses.forget()
-        self._account.forget()
-        if self._outlet is not None:
-            self._outlet.forget()
 
     def _key(self, event: Event) -> str:
         pair = event.severity, event.category

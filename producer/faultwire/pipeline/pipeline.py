@@ -1,21 +1,24 @@
 """The way in of one manager: an error is refused, joins a burst, or is captured, emitted and logged."""
 
+import time
+from collections.abc import Callable
 from functools import partial
+from itertools import count
 
-from faultwire.audit.account import Account
-from faultwire.audit.loss import Losses, LossReason
+from faultwire.audit.loss import LossReason
 from faultwire.capture import scope
 from faultwire.capture.event import Origin, capture
 from faultwire.capture.frame import FrameReader
 from faultwire.capture.handled import Handled
-from faultwire.pipeline.collapser import Collapser
 from faultwire.pipeline.deferred import Deferred
 from faultwire.pipeline.emitter import Emitter
 from faultwire.pipeline.filter import Filter
 from faultwire.pipeline.log_line import log_handled
 from faultwire.pipeline.stats import Stats
+from faultwire.pipeline.storm import EventRole, Storm
+from faultwire.pipeline.storm_key import StormKey, codes_of, storm_key
+from faultwire.pipeline.window_closer import WindowCloser
 from faultwire.process.critical_section import SECTION
-from faultwire.publish.outlet import Outlet
 from faultwire.queue.ticket import Ticket
 from faultwire_shared.event import Event
 from faultwire_shared.event_id import new_event_id
@@ -28,83 +31,104 @@ class ErrorPipeline:
     """
 
     def __init__(
-        self, origin: Origin, gate: Filter, frames: FrameReader, emitter: Emitter, *, collapse: bool
+        self,
+        origin: Origin,
+        error_filter: Filter,
+        frames: FrameReader,
+        emitter: Emitter,
+        *,
+        collapse: bool,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.emitter = emitter
         self._origin = origin
-        self._gate = gate
+        self._filter = error_filter
         self._frames = frames
-        self._collapser = Collapser(emitter, enabled=collapse)
-        self._aside = Deferred()
-
-    def diverted(self, account: Account, losses: Losses, outlet: Outlet) -> "ErrorPipeline":
-        """The same with another way out, where every error makes an event of its own and none is left out."""
-        emitter = self.emitter.diverted(account, losses, outlet)
-        return ErrorPipeline(
-            self._origin, self._gate.without_sampling(), self._frames, emitter, collapse=False
-        )
+        self._emitter = emitter
+        self._collapse = collapse
+        self._clock = clock
+        self._storm = Storm()
+        self._closer = WindowCloser(self._storm, emitter, clock=clock)
+        self._deferred = Deferred()
+        self._numbers = count(1)
+        self._handled = 0
 
     def admit(self, handled: Handled, *, at_once: bool) -> tuple[Ticket, str | None]:
         """The ticket of the event that stands for the error, and the error's text where that was read.
 
         ``at_once`` has the event written to disk without waiting for the confirm to be late.
         """
-        refusal = self._gate.refuses(handled.error)
+        self._handled = next(self._numbers)
+        refusal = self._filter.refuses(handled.error)
         if refusal is not None:
             return self._refuse(handled, refusal), None
         if SECTION.is_ours():
-            return self._set_aside(handled), None
-        entry = self._collapser.enter(handled)
-        if isinstance(entry, Ticket):
-            return entry, None
+            return self._defer(handled), None
+        key = storm_key(handled) if self._collapse else None
+        admitted = EventRole.WHOLE if key is None else self._meet_storm(key, handled)
+        if isinstance(admitted, Ticket):
+            return admitted, None
         event = self._capture(handled)
-        ticket = self._collapser.emit(event, entry, at_once=at_once)
-        log_handled(event, handled.error, self.emitter.scrubber)
+        ticket = Ticket(event_id=event.id)
+        if key is None or admitted is EventRole.WHOLE:
+            self._emitter.emit(event, ticket, at_once=at_once)
+        else:
+            ticket = self._open_window(key, event, ticket)
+        log_handled(event, handled.error, self._emitter.scrubber)
         return ticket, event.message
 
     def hand_over(self) -> None:
         """See that all that waits before the buffer is in it."""
-        self._aside.hand_over()
-        self._collapser.close_windows()
+        self._deferred.hand_over()
+        self._closer.hand_over()
 
     def stop(self) -> None:
         """Hand over everything, and let whatever comes later through."""
-        self._aside.hand_over()
-        self._collapser.stop()
+        self._collapse = False
+        self.hand_over()
 
-    def stats(self, handled: int) -> Stats:
+    def stats(self) -> Stats:
         """What has been done so far with what was handled."""
-        storm = self._collapser.storm
-        waiting = len(self._aside) + storm.windows
-        return self.emitter.stats(handled, collapsed=storm.collapsed, waiting=waiting)
+        waiting = len(self._deferred) + self._storm.windows
+        return self._emitter.stats(self._handled, collapsed=self._storm.collapsed, waiting=waiting)
 
-    def forget(self) -> None:
-        """Start anew in a forked child: what waits is the parent's."""
-        self._aside.forget()
-        self.emitter.forget()
-        self._collapser.forget()
+    def _meet_storm(self, key: StormKey, handled: Handled) -> Ticket | EventRole:
+        try:
+            return self._storm.admit(
+                key, at=handled.at, now=self._clock(), codes=lambda: codes_of(handled.error)
+            )
+        except Exception:  # noqa: BLE001 - what was read for the key may raise when it is read again
+            return EventRole.WHOLE
+
+    def _open_window(self, key: StormKey, event: Event, ticket: Ticket) -> Ticket:
+        """Keep the event until its window closes; the ticket of the window that it opened or joined."""
+        prepared = self._emitter.prepare(event, ticket)
+        if prepared is None:
+            return ticket
+        ticket = self._storm.open(key, prepared, ticket, now=self._clock())
+        self._closer.see_to_it()
+        return ticket
 
     def _refuse(self, handled: Handled, reason: LossReason) -> Ticket:
         ticket = Ticket(event_id=new_event_id(handled.at))
         if SECTION.is_ours():
-            self._aside.put(partial(self.emitter.lose, ticket, reason))
+            self._deferred.put(partial(self._emitter.lose, ticket, reason))
         else:
-            self.emitter.lose(ticket, reason)
+            self._emitter.lose(ticket, reason)
         return ticket
 
-    def _set_aside(self, handled: Handled) -> Ticket:
+    def _defer(self, handled: Handled) -> Ticket:
         """The ticket of an error that interrupted the critical section, where nothing may be waited for.
 
         It becomes an event of its own, also in a burst: which windows are open is not to be asked in there.
         """
         event = self._capture(handled)
         ticket = Ticket(event_id=event.id)
-        self._aside.put(partial(self._emit_and_log, event, ticket, handled.error))
+        self._deferred.put(partial(self._emit_and_log, event, ticket, handled.error))
         return ticket
 
     def _emit_and_log(self, event: Event, ticket: Ticket, error: object) -> None:
-        self.emitter.emit(event, ticket)
-        log_handled(event, error, self.emitter.scrubber)
+        self._emitter.emit(event, ticket)
+        log_handled(event, error, self._emitter.scrubber)
 
     def _capture(self, handled: Handled) -> Event:
         return capture(

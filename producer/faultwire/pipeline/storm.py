@@ -88,9 +88,6 @@ class Storm:
     def __init__(self) -> None:
         self.collapsed = 0
         """Errors that joined a window that another had opened."""
-        self._start_anew()
-
-    def _start_anew(self) -> None:
         self._bursts: dict[StormKey, StormState] = {}
         self._open: dict[StormKey, StormWindow] = {}
 
@@ -142,11 +139,6 @@ class Storm:
         """When the next window ends."""
         with SECTION.lock:
             return min((window.closes_at for window in self._open.values()), default=None)
-
-    def forget(self) -> None:
-        """Start anew in a forked child: what is open is the parent's to count."""
-        self.collapsed = 0
-        self._start_anew()
 
     def _join(self, window: StormWindow, at: datetime) -> Ticket | EventRole:
         if window.count >= COUNT_MAXIMUM:  # more than an event can say

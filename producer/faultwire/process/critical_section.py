@@ -6,7 +6,7 @@ without waiting for anything, nobody can. Hence two rules for what is done insid
 
 - no other lock, no log line (its handlers have locks), no start of a thread, no import, no call of what is
   not ours;
-- an error that comes by an interruption is set aside (``aside``), and another thread hands it over.
+- an error that comes by an interruption is set aside (``Deferred``), and another thread hands it over.
 """
 
 import os

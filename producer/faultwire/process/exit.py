@@ -26,14 +26,6 @@ EXIT_SECONDS: Final = 2.0
 DISK_SECONDS: Final = 0.3
 """Of them for the disk, once the time to publish is over."""
 
-_spools: "weakref.WeakSet[ClosingSpool]" = weakref.WeakSet()
-_holders: "weakref.WeakSet[Holder]" = weakref.WeakSet()
-
-
-_registered: set[int] = set()
-"""The processes of multiprocessing that end by way of this module."""
-_publishers: "weakref.WeakSet[ClosingPublisher]" = weakref.WeakSet()
-
 
 class ClosingSpool(Protocol):
     """Whatever has a thread of its own that writes what is in memory to disk."""
@@ -63,9 +55,20 @@ class Holder(Protocol):
         ...
 
 
-def register_holder(holder: Holder) -> None:
-    """Have it hand over what it holds before the spools are flushed."""
+_spools: "weakref.WeakSet[ClosingSpool]" = weakref.WeakSet()
+_publishers: "weakref.WeakSet[ClosingPublisher]" = weakref.WeakSet()
+_holders: "weakref.WeakSet[Holder]" = weakref.WeakSet()
+_lasting: "weakref.WeakSet[Holder]" = weakref.WeakSet()
+"""Those of the holders that serve a forked child too; the rest belongs to the process that made it."""
+_registered: set[int] = set()
+"""The processes of multiprocessing that end by way of this module."""
+
+
+def register_holder(holder: Holder, *, lasting: bool = False) -> None:
+    """Have it hand over what it holds before the spools are flushed; ``lasting`` in forked children too."""
     _holders.add(holder)
+    if lasting:
+        _lasting.add(holder)
 
 
 def register_spool(spool: ClosingSpool) -> None:
@@ -163,3 +166,14 @@ def _close_all() -> None:
     _depart(deadline)
     for spool in list(_spools):
         spool.close(max(0.1, deadline - time.monotonic()))
+
+
+def _begin_in_child() -> None:
+    """The parent's spools and publishers end with it."""
+    _spools.clear()
+    _publishers.clear()
+    _holders.clear()
+    _holders.update(_lasting)
+
+
+os.register_at_fork(after_in_child=_begin_in_child)

@@ -191,14 +191,9 @@ class Outlet:
         waiting = 0 if self.spool is None else min(self.spool.waiting, self.buffer.spooled)
         return self.buffer.held + waiting
 
-    def forget(self) -> None:
-        """Start anew in a forked child: connection, loop and file are the parent's."""
+    def leak(self) -> None:
+        """In a forked child: connection and loop are the parent's, and are never closed here."""
         _leaked.append((self._publisher, self._task, self._reporting, self._loop))
-        self._publisher = self._task = self._loop = None
-        self._reporter = self._reporting = None
-        self.buffer.forget()
-        if self.spool is not None:
-            self.spool.forget()
 
     @property
     def _is_running(self) -> bool:

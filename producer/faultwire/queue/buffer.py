@@ -25,11 +25,11 @@ SWEEP_EVENTS: Final = 500
 class Figures(Struct, frozen=True, kw_only=True):
     """What became of the events, all at one moment."""
 
-    confirmed: int
-    spooled: int
-    adopted: int
-    held: int
-    lost: dict[str, int]
+    confirmed: int = 0
+    spooled: int = 0
+    adopted: int = 0
+    held: int = 0
+    lost: dict[str, int] = {}
 
 
 class BufferLimit(Struct, frozen=True):
@@ -278,12 +278,6 @@ class Buffer:
             self.spooled -= missing
             self._losses.add(LossReason.SPOOL_CORRUPT, missing)
         self._losses.tell(LossReason.SPOOL_CORRUPT)
-
-    def forget(self) -> None:
-        """Start anew in a forked child: what is held is the parent's to deliver."""
-        self._lanes = {lane: _LaneQueue() for lane in Lane}
-        self.is_away = False
-        self._bytes = self.held = self.confirmed = self.spooled = self.adopted = self._sought = 0
 
     def abandon(self, reason: LossReason) -> int:
         """Refuse everything that only memory has and count it as lost; how many that were."""

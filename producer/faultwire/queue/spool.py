@@ -11,7 +11,6 @@ import os
 import sqlite3
 import threading
 import time
-import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -65,9 +64,6 @@ class Spool:
         self._buffer = buffer
         self._limit = limit or SpoolLimit()
         self._clock = clock
-        self._start_anew()
-
-    def _start_anew(self) -> None:
         self._keeper = SpoolKeeper(
             self._directory, self._service, self._buffer, limit=self._limit, clock=self._clock
         )
@@ -102,12 +98,13 @@ class Spool:
             if self._thread is not None or self._ending:
                 return
             self._thread = thread
+        _running.add(self)
         if not thread.start():  # it is tried again
+            _running.discard(self)
             self._thread = None
             self._idle = True
             return
         register_spool(self)
-        _running.add(self)
 
     def notice(self) -> None:
         """Say that the buffer holds something."""
@@ -204,15 +201,20 @@ class Spool:
             self._thread.join(seconds)
         unregister_spool(self)
 
-    def forget(self) -> None:
-        """Start anew in a forked child: the parent's connection is neither used nor closed here."""
+    def leak(self) -> None:
+        """In a forked child: the parent's connection is neither used nor closed here."""
         self._keeper.leak()
         _leaked.append(self._keeper)
-        self._start_anew()
 
     # -- the thread --
 
     def _run(self) -> None:
+        try:
+            self._work()
+        finally:
+            _running.discard(self)
+
+    def _work(self) -> None:
         polls = 0
         while True:
             self._sleep(self._pause(polls))
@@ -292,7 +294,8 @@ class Spool:
 
 _leaked: list[SpoolKeeper] = []
 """The parents', in a forked child."""
-_running: "weakref.WeakSet[Spool]" = weakref.WeakSet()
+_running: set[Spool] = set()
+"""Whose thread runs: while it does the file may be open, whoever still knows the spool."""
 _held: list[threading.Lock] = []
 
 
@@ -311,4 +314,10 @@ def _after_fork() -> None:
         _held.pop().release()
 
 
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
+def _after_fork_in_child() -> None:
+    _after_fork()
+    while _running:
+        _running.pop().leak()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)

@@ -22,10 +22,6 @@ class RecentResponses:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self.forget()
-
-    def forget(self) -> None:
-        """Start anew in a forked child."""
         # Without a lock, as each step is one of the dict's own: a signal's handler that waited for the
         # storm's lock in the midst of this, and a destructor that waited for this one, hung both.
         self._responses: dict[str, tuple[float, ErrorResponse]] = {}

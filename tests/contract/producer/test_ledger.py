@@ -29,7 +29,7 @@ async def main():
     transport = FakeTransport()
     transport.hold()
     async with ErrorManager(service="shop", spool_path=sys.argv[1], transport=lambda: transport) as errors:
-        while errors._entrance.emitter._account._ledger is None:
+        while errors._parts.account._ledger is None:
             await asyncio.sleep(0.01)
         for number in range(7):
             errors.handle_error_nowait(ValueError(str(number)))

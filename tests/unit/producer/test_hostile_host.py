@@ -36,10 +36,10 @@ NAMES = (
 
 def bodies_of(errors: ErrorManager) -> Iterator[bytes]:
     """What would travel, taken before anything publishes it."""
-    errors._entrance.hand_over()
-    assert errors._outlet is not None
+    errors._parts.pipeline.hand_over()
+    assert errors._parts.outlet is not None
     for lane in Lane:
-        while tickets := errors._outlet.buffer.take(lane):
+        while tickets := errors._parts.outlet.buffer.take(lane):
             yield from (ticket.body for ticket in tickets)
 
 
