@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Executable, Row
 
 from faultwire_consumer.store.contract.store import (
-    BODIES_MOST,
+    BODIES_MAX,
     Counted,
     EventRow,
     NewFingerprint,
@@ -85,8 +85,8 @@ class _RefusingTransaction:
         return await self._tx.execute(statement, parameters)
 
     async def record_events(
-        self, rows: Sequence[EventRow], growth: Sequence[int] = (), *, bodies_most: int = BODIES_MOST
+        self, rows: Sequence[EventRow], growth: Sequence[int] = (), *, bodies_max: int = BODIES_MAX
     ) -> Counted:
         if any(row.event_id in self._refused_ids for row in rows):
             raise RowsRejectedError("value out of range")
-        return await self._tx.record_events(rows, growth, bodies_most=bodies_most)
+        return await self._tx.record_events(rows, growth, bodies_max=bodies_max)

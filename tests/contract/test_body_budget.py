@@ -23,7 +23,7 @@ from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract.store import Counted, EventRow, Store
 from faultwire_consumer.store.events import event as event_queries
-from faultwire_consumer.store.events.body import read_spent
+from faultwire_consumer.store.events.bodies import read_budgets
 from faultwire_consumer.store.events.event_list import list_events
 from faultwire_consumer.store.events.transition import apply_transitions, load_incident_state
 from faultwire_consumer.store.schema.events import edge_bodies, events, fingerprints, history, incidents
@@ -58,7 +58,7 @@ async def bodies_in(store: Store) -> int:
 async def record_at_most(store: Store, rows: Sequence[EventRow], most: int) -> Counted:
     await store.prepare_days(frozenset(one.occurred_day for one in rows))
     async with store.write() as tx:
-        return await tx.record_events(rows, bodies_most=most)
+        return await tx.record_events(rows, bodies_max=most)
 
 
 async def test_a_flood_of_one_bug_is_counted_exactly_and_leaves_a_bounded_number_of_bodies(
@@ -108,7 +108,7 @@ async def test_duplicates_spend_nothing(store: Store, clock: FixedClock) -> None
         await only(pipeline, batch(*flood))
         pipeline = pipeline_on(store, clock, limit=100)
     assert await bodies_in(store) == 10
-    spent = await read_spent(store, [(await store.read(select(fingerprints.c.fingerprint)))[0][0]])
+    spent = await read_budgets(store, [(await store.read(select(fingerprints.c.fingerprint)))[0][0]])
     assert [one.bodies for one in spent.values()] == [10]
 
 
@@ -231,8 +231,8 @@ async def test_what_can_be_read_instead_of_an_event_is_its_nearest_kept_its_firs
 
 async def test_a_fingerprint_that_is_not_registered_has_spent_nothing_that_is_known(store: Store) -> None:
     await store.register([new(1)], [])
-    assert list(await read_spent(store, [fingerprint_of(1), fingerprint_of(2)])) == [fingerprint_of(1)]
-    assert await read_spent(store, []) == {}
+    assert list(await read_budgets(store, [fingerprint_of(1), fingerprint_of(2)])) == [fingerprint_of(1)]
+    assert await read_budgets(store, []) == {}
 
 
 happenings = st.lists(

@@ -177,10 +177,10 @@ def receiver_of(bench: Bench, lane: Lane) -> AmqpReceiver:
 
 @asynccontextmanager
 async def running(
-    database_url: str, broker_url: str, *, wait: bool = True, guards: Timeouts | None = None
+    database_url: str, broker_url: str, *, wait: bool = True, timeouts: Timeouts | None = None
 ) -> AsyncIterator[Bench]:
     """Run a worker's lanes; at the end drain them."""
-    store, metrics = await open_store(database_url, guards=guards), Metrics()
+    store, metrics = await open_store(database_url, timeouts=timeouts), Metrics()
     receivers: list[LaneReceiver] = [WatchedReceiver(lane, broker_url, metrics=metrics) for lane in Lane]
     receivers.append(DeadQueueReceiver(broker_url, metrics=metrics))
     async with _moving(database_url, store, receivers, metrics) as bench:

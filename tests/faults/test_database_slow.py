@@ -44,8 +44,11 @@ async def test_line_22_a_batch_that_is_too_slow_goes_in_halves(
 ) -> None:
     # Ten milliseconds a row: a batch of 200 cannot end within half a second, whatever the machine.
     slow_down(database, "pg_sleep(0.01)")
-    guards = Timeouts(statement=0.5)
-    async with publishing(broker.url) as publisher, running(database.url, broker.url, guards=guards) as bench:
+    timeouts = Timeouts(statement=0.5)
+    async with (
+        publishing(broker.url) as publisher,
+        running(database.url, broker.url, timeouts=timeouts) as bench,
+    ):
         await publisher.publish(*(wire_event() for _ in range(BATCH)))
         await bench.wait_for(BATCH)
     await assert_stored(publisher, database, broker)
@@ -63,8 +66,11 @@ def slow_down(database: PostgreSQL, call: str) -> None:
 async def test_line_22_a_table_that_somebody_locks_is_waited_for(
     broker: RabbitMQ, database: PostgreSQL
 ) -> None:
-    guards = Timeouts(lock=0.1)
-    async with publishing(broker.url) as publisher, running(database.url, broker.url, guards=guards) as bench:
+    timeouts = Timeouts(lock=0.1)
+    async with (
+        publishing(broker.url) as publisher,
+        running(database.url, broker.url, timeouts=timeouts) as bench,
+    ):
         async with session(database) as other, other.transaction():
             await other.execute("LOCK TABLE faultwire.incidents IN ACCESS EXCLUSIVE MODE")
             await publisher.publish_many(40)

@@ -58,8 +58,8 @@ async def another_process_writing(path: Path) -> AsyncIterator[None]:
 async def test_line_22_a_file_that_another_process_locks_is_waited_for(
     broker: RabbitMQ, url: str, tmp_path: Path
 ) -> None:
-    guards = Timeouts(lock=0.1)
-    async with publishing(broker.url) as publisher, running(url, broker.url, guards=guards) as bench:
+    timeouts = Timeouts(lock=0.1)
+    async with publishing(broker.url) as publisher, running(url, broker.url, timeouts=timeouts) as bench:
         async with another_process_writing(tmp_path / "faultwire.db"):
             await publisher.publish_many(EVENTS)
             await until(bench.is_paused, "the lane is paused")

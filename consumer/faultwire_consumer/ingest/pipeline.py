@@ -41,7 +41,7 @@ from faultwire_consumer.store.contract.store import (
     UnknownFingerprintsError,
 )
 from faultwire_consumer.store.dead_letters.record import record_dead_letters
-from faultwire_consumer.store.events.body import keep_bodies
+from faultwire_consumer.store.events.bodies import keep_bodies
 from faultwire_consumer.store.events.transition import apply_transitions
 from faultwire_shared.clock import Clock, utc_now
 from faultwire_shared.failpoint import failpoint
@@ -140,7 +140,7 @@ class Pipeline:
             growth = self._evaluator.growth if self._evaluator else ()
             counted = _NOTHING
             if rows:
-                counted = await tx.record_events(rows, growth, bodies_most=self._budget.bodies_most)
+                counted = await tx.record_events(rows, growth, bodies_max=self._budget.bodies_most)
             failpoint("worker.events_recorded")
             told = await self._count_windows(tx, batch, counted)
             await record_heard(tx, heard_in(candidates), now=self._clock())

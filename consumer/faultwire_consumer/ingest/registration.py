@@ -21,7 +21,7 @@ from faultwire_consumer.ingest.body_budget import BodyBudget
 from faultwire_consumer.ingest.read.candidate import Decoded
 from faultwire_consumer.ingest.read.grouping import Grouped
 from faultwire_consumer.store.contract.store import Place, Store
-from faultwire_consumer.store.events.body import read_spent
+from faultwire_consumer.store.events.bodies import read_budgets
 from faultwire_shared.logging.logs import get_logger
 
 SIGHTINGS_MOST: Final = 200_000
@@ -63,14 +63,14 @@ class Registration:
         if not unknown:
             await self._store_all({}, {}, self._unseen(fresh.values()), now=now)
             return Registered(fresh)
-        spent = await read_spent(self._store, unknown)
+        spent = await read_budgets(self._store, unknown)
         new = {key: one for key, one in firsts.items() if key in unknown and key not in spent}
         admissions, diverted = self._judge(new, now)
         registered = Registered(fresh)
         if diverted:
             registered = _overflow(fresh, diverted)
             overflows = _first_of_each(registered.fresh[one] for one in registered.overflowed)
-            known = await read_spent(self._store, self._budget.unknown_in(overflows, now=now))
+            known = await read_budgets(self._store, self._budget.unknown_in(overflows, now=now))
             spent |= known
             new = {key: one for key, one in new.items() if key not in diverted}
             new |= {key: one for key, one in overflows.items() if key not in known}

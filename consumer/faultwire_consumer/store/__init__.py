@@ -1,1 +1,1 @@
-"""Where events and incidents are kept: SQLite or PostgreSQL, behind one contract."""
+"""The store of events and incidents: SQLite or PostgreSQL, behind one contract."""

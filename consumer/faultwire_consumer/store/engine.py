@@ -10,61 +10,61 @@ from faultwire_consumer.store.replica.store import ReplicatedStore
 from faultwire_consumer.store.sqlite.store import SqliteStore
 
 
-async def open_store(database_url: str, *, guards: Timeouts | None = None) -> Store:
-    """Open a database; SQLite brings its schema up to date by itself, PostgreSQL must be up to date.
+async def open_store(database_url: str, *, timeouts: Timeouts | None = None) -> Store:
+    """Open a database. A SQLite file's schema is brought up to date here; PostgreSQL's must be up to date.
 
     Args:
-        database_url: names it.
-        guards: how long to wait for it, if not as long as by default.
+        database_url: the database's address.
+        timeouts: bounds on waiting for it, in place of the defaults.
 
     Raises:
-        DatabaseUrlError: the text names no database.
-        StoreUnavailableError: it does not answer, or lets nobody in.
-        MigrationError: its schema is not this release's; the text names the command.
+        DatabaseUrlError: the text does not name a database.
+        StoreUnavailableError: it does not answer, or refuses the login.
+        MigrationError: its schema is not this release's; the text names the command to run.
     """
     url = parse_database_url(database_url)
     if url.drivername == "sqlite":
-        store = SqliteStore(url, guards or Timeouts())
+        store = SqliteStore(url, timeouts or Timeouts())
         try:
             await store.open(_upgrade_if_needed)
         except BaseException:
             await store.close()
             raise
         return store
-    return await open_to_read(database_url, guards=guards)
+    return await open_to_read(database_url, timeouts=timeouts)
 
 
-async def open_to_read(database_url: str, *, guards: Timeouts | None = None) -> Store:
-    """Open a database as it is: a SQLite file only to be read, also beside the worker that owns it.
+async def open_to_read(database_url: str, *, timeouts: Timeouts | None = None) -> Store:
+    """Open a database as it is. A SQLite file is only read, even while the worker that owns it is running.
 
     Raises:
-        DatabaseUrlError: the text names no database.
-        StoreUnavailableError: it does not answer, or lets nobody in.
-        MigrationError: its schema is not this release's; the text names the command.
+        DatabaseUrlError: the text does not name a database.
+        StoreUnavailableError: it does not answer, or refuses the login.
+        MigrationError: its schema is not this release's; the text names the command to run.
     """
     url = parse_database_url(database_url)
     current, needed = await schema_version.status(database_url)
     if current != needed:
         raise MigrationError(_say_upgrade(current, needed))
     if url.drivername == "sqlite":
-        return SqliteStore(url, guards or Timeouts())
+        return SqliteStore(url, timeouts or Timeouts())
     # With the extra `consumer` alone there is no driver for PostgreSQL, and none is needed.
     from faultwire_consumer.store.postgresql.store import PostgresqlStore  # noqa: PLC0415 - see above
 
-    return PostgresqlStore(url, guards or Timeouts())
+    return PostgresqlStore(url, timeouts or Timeouts())
 
 
 def with_replica(primary: Store, read_url: str) -> ReplicatedStore:
-    """The store with a replica for its queries; it is not asked before the first `look`.
+    """Return the store with a replica for its queries, which is not used before the first `poll`.
 
     Raises:
-        DatabaseUrlError: the text names no PostgreSQL.
+        DatabaseUrlError: the text does not name a PostgreSQL database.
     """
     from faultwire_consumer.store.postgresql.store import PostgresqlStore  # noqa: PLC0415 - as above
 
     url = parse_database_url(read_url, target="any")
     if url.drivername == "sqlite":
-        raise DatabaseUrlError("a read replica is a PostgreSQL standby, and not SQLite")
+        raise DatabaseUrlError("a read replica is a PostgreSQL standby, not a SQLite file")
     return ReplicatedStore(primary, PostgresqlStore(url, Timeouts()))
 
 
@@ -79,6 +79,6 @@ def _say_upgrade(current: str | None, needed: str) -> str:
 def _upgrade_if_needed(connection: Connection) -> None:
     if schema_version.current_of(connection) == schema_version.head():
         return
-    from faultwire_consumer.store.migrations.migrate import upgrade_checked  # noqa: PLC0415 - brings Alembic in
+    from faultwire_consumer.store.migrations.migrate import upgrade_checked  # noqa: PLC0415 - imports Alembic
 
     upgrade_checked(connection)

@@ -11,7 +11,7 @@ from faultwire_consumer.domain.incident_name import parse_incident_id
 from faultwire_consumer.domain.query import Key, Query, any_of
 from faultwire_consumer.domain.query_text import QueryError, parse_query
 from faultwire_consumer.domain.query_value import parse_moment
-from faultwire_consumer.store.contract.paging import LIMIT_MAXIMUM
+from faultwire_consumer.store.contract.paging import LIMIT_MAX
 from faultwire_shared.event import Category, ErrorSeverity
 from faultwire_shared.taxonomy import FieldError, ValidationError
 
@@ -99,9 +99,9 @@ class Parameters:
         value = self.text("limit")
         if value is None:
             return LIMIT
-        if value.isascii() and value.isdigit() and len(value) <= 4 and 1 <= int(value) <= LIMIT_MAXIMUM:
+        if value.isascii() and value.isdigit() and len(value) <= 4 and 1 <= int(value) <= LIMIT_MAX:
             return int(value)
-        self._refuse("limit", f"a number from 1 to {LIMIT_MAXIMUM}", value)
+        self._refuse("limit", f"a number from 1 to {LIMIT_MAX}", value)
         return LIMIT
 
     def cursor(self) -> str | None:

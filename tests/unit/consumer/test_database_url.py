@@ -50,7 +50,7 @@ def test_of_several_hosts_only_one_that_can_be_written_to_will_do_unless_said_ot
         ("postgresql://u:hunter2@one:x,two/app", "'one:x' among the hosts"),
         ("postgresql://u:hunter2@one,,two/app", "'' among the hosts"),
         ("postgresql://u:hunter2@one:0,two/app", "'one:0' among the hosts"),
-        ("postgresql://u:hunter2@one:x/app", "is no URL"),
+        ("postgresql://u:hunter2@one:x/app", "is not a URL"),
         ("postgresql://u:hunter2@one,two/app?target_session_attrs=readwrite", "did you mean read-write"),
         ("postgresql://u:hunter2@one/app?target_session_attrs=7", "known are any, primary"),
     ],

@@ -1,1 +1,1 @@
-"""What every store promises, and what all of them are built on."""
+"""The contract that every store keeps, and the parts that all stores share."""

@@ -1,8 +1,8 @@
-"""What each database's SQL has under the same name."""
+"""SQL that both databases have under the same name, by dialect."""
 
 from typing import Any, Final
 
 from sqlalchemy.dialects import postgresql, sqlite
 
 INSERT: Final[dict[str, Any]] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
-"""``INSERT … ON CONFLICT``, by the dialect of a transaction."""
+"""``INSERT … ON CONFLICT``, by a transaction's dialect."""

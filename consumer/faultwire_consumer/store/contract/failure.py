@@ -1,6 +1,6 @@
-"""Drivers' errors as ours: not now, in the way, too slow, or not these rows.
+"""Translation of drivers' errors into the store's own: unavailable, busy, too slow, or rejected rows.
 
-Codes and classes by PostgreSQL's appendix A and SQLite's "Result and Error Codes".
+Codes and classes are those of PostgreSQL's appendix A and SQLite's "Result and Error Codes".
 """
 
 import sqlite3
@@ -18,69 +18,69 @@ from faultwire_consumer.store.contract.store import (
 )
 from faultwire_consumer.store.contract.url import show_url
 
-# SQLSTATE classes that speak of the data: 22 data exception, 23 integrity, 21 cardinality, 54 limits.
+# SQLSTATE classes that concern the data: 22 data exception, 23 integrity, 21 cardinality, 54 limits.
 _REJECTED_CLASSES: Final = ("22", "23", "21", "54")
 
-# Serialisation failure, deadlock, lock not available; too many connections, of which one is soon free.
+# Serialisation failure, deadlock, lock not available; too many connections, one of which is soon free.
 _BUSY: Final = ("40001", "40P01", "55P03", "53300")
 
-# The session was ended, or its connection broke: another one may do.
+# The session was ended, or its connection broke: a new one may work.
 _BROKEN: Final = ("08003", "08006", "57P01", "57P02", "57P05", "25P03")
 
 # Cancelled: its own timeout in all but a few cases.
 _SLOW: Final = "57014"
 
-# What speaks of the server behind every connection of the pool, or of all of them at once: it was
-# shut down or taken over (57P), answers to somebody else now (08), or became a standby (25006).
+# Errors that concern every connection of the pool, or the server behind them: it was shut down or
+# taken over (57P), its connections broke or are refused (08), or it became a standby (25006).
 _DISTRUSTED: Final = ("08", "57P", "25006")
 
-# SQLite's own words for what is wrong with the rows and not with the database.
+# SQLite's errors for what is wrong with the rows and not with the database.
 _SQLITE_REJECTED: Final = (sqlite3.IntegrityError, sqlite3.DataError, OverflowError, UnicodeError)
 _SQLITE_BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _PRIMARY_CODE: Final = 0xFF
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, in one line."""
+    """Return an error's text in one line."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     inner = cause.__cause__ if getattr(cause, "sqlstate", None) is None and cause.__cause__ else cause
     return str(inner).partition("\n")[0][:300] or type(inner).__name__
 
 
 def sqlstate_of(error: BaseException) -> str | None:
-    """PostgreSQL's code for an error, through SQLAlchemy's wrapping too."""
+    """Return PostgreSQL's code for an error, also where SQLAlchemy wrapped it."""
     inner = error.orig if isinstance(error, DBAPIError) else error
     state = getattr(inner, "sqlstate", None) or getattr(inner, "pgcode", None)
     return state if isinstance(state, str) else None
 
 
 def translate(error: BaseException, *, is_broken: bool = False) -> StoreUnavailableError | RowsRejectedError:
-    """Which of our kinds a driver's error is; what is unknown counts as not now, so nothing is lost.
+    """Translate a driver's error; an unknown one counts as unavailable, so that nothing is lost.
 
-    Disks that are full (53100), servers that are read-only (25006) and the like are "not now": to
-    take the rows for bad would make dead letters of good events.
+    Disks that are full (53100), servers that are read-only (25006) and the like count as unavailable:
+    to reject the rows would make dead letters of good events.
 
     Args:
         error: the driver's.
-        is_broken: the connection that it came by is closed by now, so that another one may do.
+        is_broken: True if its connection is closed by now, so that a new one may work.
     """
     state = sqlstate_of(error)
     if state is None:
         kind = StoreBusyError if is_broken else StoreUnavailableError
         return kind(first_line(error))
-    told = f"{first_line(error)} (SQLSTATE {state})"
+    message = f"{first_line(error)} (SQLSTATE {state})"
     if state[:2] in _REJECTED_CLASSES:
-        return RowsRejectedError(told)
+        return RowsRejectedError(message)
     if state == _SLOW:
-        return StoreSlowError(told)
-    return StoreBusyError(told) if state in _BUSY + _BROKEN else StoreUnavailableError(told)
+        return StoreSlowError(message)
+    return StoreBusyError(message) if state in _BUSY + _BROKEN else StoreUnavailableError(message)
 
 
 def breaks_trust(error: BaseException) -> bool:
-    """Whether the pool's other connections are to be opened anew before they are used again.
+    """True if the pool's other connections must be reopened before they are used again.
 
-    True too where the server said nothing: the connection broke, or no answer came in time. That
-    all of them are in use says nothing of them.
+    That includes an error without a word from the server: the connection broke, or no answer came in
+    time. A pool whose connections are all in use is no reason.
     """
     if isinstance(error, PoolTimeoutError):
         return False
@@ -89,7 +89,7 @@ def breaks_trust(error: BaseException) -> bool:
 
 
 def translate_sqlite(error: BaseException) -> StoreUnavailableError | RowsRejectedError:
-    """The same for SQLite, which has codes of its own."""
+    """Translate an error of SQLite's driver, by SQLite's own codes."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(cause, _SQLITE_REJECTED):
         return RowsRejectedError(first_line(error))
@@ -99,5 +99,5 @@ def translate_sqlite(error: BaseException) -> StoreUnavailableError | RowsReject
 
 
 def unavailable(error: BaseException, url: URL) -> StoreUnavailableError:
-    """A database that cannot be opened, told with its address and without its password."""
+    """Return the error for a database that cannot be opened: its address without the password, and why."""
     return StoreUnavailableError(f"{show_url(url)}: {first_line(error)}")

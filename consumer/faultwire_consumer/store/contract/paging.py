@@ -1,4 +1,4 @@
-"""Pages of a list: where one ended, as an opaque cursor that starts the next."""
+"""Pages of a list, each with an opaque cursor for the page that follows."""
 
 import base64
 import binascii
@@ -14,15 +14,15 @@ from faultwire_consumer.store.schema.events import from_micros, to_micros
 
 T = TypeVar("T")
 
-LIMIT_MAXIMUM: Final = 1000
+LIMIT_MAX: Final = 1000
 
 
 class BadCursorError(ValueError):
-    """A cursor is none that this list gave."""
+    """A cursor that this list did not give."""
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):
-    """Some rows of a list, and the cursor for those that follow; None at the end."""
+    """Some rows of a list, and the cursor of the rows that follow, None at the end."""
 
     rows: tuple[T, ...]
     next_cursor: str | None
@@ -45,23 +45,23 @@ _decoder: Final = msgspec.json.Decoder(ListCursor)
 
 
 def encode_cursor(listing: str, moment: datetime, key: int | str) -> str:
-    """The cursor of what follows after a row of that list."""
+    """Return the cursor of the rows that follow a row of that list."""
     text = msgspec.json.encode(ListCursor(listing, to_micros(moment), key))
     return base64.urlsafe_b64encode(text).decode().rstrip("=")
 
 
 def decode_cursor(listing: str, cursor: str, key_type: type[int | str]) -> ListCursor:
-    """Where the page before ended.
+    """Return the position at which the previous page ended.
 
     Raises:
-        BadCursorError: the text is no cursor of that list.
+        BadCursorError: the text is not a cursor of that list.
     """
     try:
         body = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), b"-_", validate=True)
         position = _decoder.decode(body)
         _ = position.moment
     except (binascii.Error, UnicodeError, msgspec.MsgspecError, OverflowError):
-        raise BadCursorError("the cursor is none that this list gave") from None
+        raise BadCursorError("the cursor was not issued by this list") from None
     if position.listing != listing or not isinstance(position.key, key_type) or not _storable(position.key):
         raise BadCursorError("the cursor belongs to another list")
     return position
@@ -74,12 +74,12 @@ def _storable(key: int | str) -> bool:
 def older_than(
     position: ListCursor, moment: ColumnElement[datetime], key: ColumnElement[Any]
 ) -> ColumnElement[bool]:
-    """The rows that follow a position, newest first."""
+    """Return the condition of the rows that follow a position, newest first."""
     return or_(moment < position.moment, and_(moment == position.moment, key < position.key))
 
 
 def cut(rows: Sequence[T], *, limit: int, listing: str, moment: str, key: str) -> Page[T]:
-    """The page of ``limit`` rows, out of one row more than that."""
+    """Cut rows, of which one more than ``limit`` was read, into a page."""
     shown = tuple(rows[:limit])
     if len(rows) <= limit:
         return Page(shown, None)

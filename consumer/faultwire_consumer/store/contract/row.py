@@ -1,4 +1,4 @@
-"""A row of a result as plain values."""
+"""Conversion of a result's row to plain values."""
 
 from typing import Any
 
@@ -6,5 +6,5 @@ from sqlalchemy import Row
 
 
 def values_of(row: Row[Any]) -> dict[str, Any]:
-    """The row's values by the names of its columns."""
+    """Return the row's values by the names of its columns."""
     return dict(row._mapping)  # noqa: SLF001 - public by SQLAlchemy's documentation; the underscore keeps columns apart

@@ -1,4 +1,4 @@
-"""What every store can do, in the words of the pipeline; two databases fulfil it, one suite checks both."""
+"""The interface of every store; two databases implement it, and one test suite checks both."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -14,39 +14,39 @@ from faultwire_shared.event import ErrorSeverity
 
 
 class StoreUnavailableError(Exception):
-    """The database does not answer, or not now; nothing was written and trying again may help."""
+    """The database cannot be used now; nothing was written, and trying again may help."""
 
 
 class StoreTakenError(StoreUnavailableError):
-    """The SQLite file belongs to a worker that is running."""
+    """The SQLite file belongs to another worker that is running."""
 
 
 class StoreBusyError(StoreUnavailableError):
-    """Something passing was in the way (another transaction, a connection that broke); try again at once.
+    """Something temporary was in the way (another transaction, a broken connection); try again at once.
 
-    Where a connection broke in the middle of a commit, it is open what was stored: the next try
-    finds out, for what is stored already changes nothing.
+    If a connection broke in the middle of a commit, the commit may have succeeded. The next try finds
+    out, since storing what is stored already changes nothing.
     """
 
 
 class StoreSlowError(StoreUnavailableError):
-    """The rows did not get through in the time that a statement has; fewer of them may."""
+    """The rows took longer than a statement may; fewer of them may succeed."""
 
 
 class RowsRejectedError(Exception):
-    """The database refuses something in these rows for what they hold; smaller batches find which."""
+    """The database rejects the contents of some of these rows; smaller batches find out which."""
 
 
 class UnknownFingerprintsError(Exception):
-    """Events of fingerprints that are not registered; nothing was written. Register them, then try again."""
+    """Some events' fingerprints are not registered; nothing was written. Register them, then try again."""
 
 
 class MigrationError(Exception):
-    """The database's schema is not the one this version needs; the text says what to run."""
+    """The database's schema is not the one that this version needs; the text says what to run."""
 
 
 class EventRow(Struct, frozen=True, kw_only=True):
-    """One event as the store keeps it. ``occurred_day`` is already the quarantine's where it must be."""
+    """One event as the store keeps it; ``occurred_day`` is the quarantine's where the event belongs there."""
 
     occurred_day: date
     event_id: str
@@ -62,7 +62,7 @@ class EventRow(Struct, frozen=True, kw_only=True):
     sequence: int | None
     doc: bytes
     body: Body = Body.KEPT
-    """Where ``doc`` is to be kept."""
+    """The place where ``doc`` is to be kept."""
 
 
 class NewFingerprint(Struct, frozen=True, kw_only=True):
@@ -80,60 +80,60 @@ class NewFingerprint(Struct, frozen=True, kw_only=True):
     code: str
     occurred_at: datetime
     search_text: str
-    """What the incident is searched by, see `faultwire_consumer.domain.search_text`."""
+    """The text that the incident is searched by; see `faultwire_consumer.domain.search_text`."""
 
 
 class Place(Struct, frozen=True, order=True):
-    """A fingerprint in an environment and a release (empty: none named), for the filters."""
+    """A fingerprint in an environment and a release (empty: not named), for the filters."""
 
     fingerprint: bytes
     environment: str
     release: str
 
 
-BODIES_MOST: Final = ceiling_of(BODIES_PER_INCIDENT)
-"""How many bodies the events of one incident have, unless configured otherwise."""
+BODIES_MAX: Final = ceiling_of(BODIES_PER_INCIDENT)
+"""The most bodies that the events of one incident have, unless configured otherwise."""
 
 
 class Counted(Struct, frozen=True):
-    """What came of a batch: the ids that were stored before, and the incidents to judge."""
+    """The result of a batch: the ids that were stored before, and the incidents to decide on."""
 
     duplicates: frozenset[str]
     touched: tuple[Touched, ...]
     cut: frozenset[str] = frozenset()
-    """Events whose body was to be kept and was not, for other workers had spent the budget."""
+    """Events whose body was to be kept and was not, because other workers had spent the budget."""
     bodies: Mapping[bytes, int] = field(default_factory=dict)
-    """How many an incident has now, by one of its fingerprints, where that may be news."""
+    """An incident's number of bodies now, by one of its fingerprints, where that may be news."""
 
 
 class Transaction(Protocol):
-    """Everything between begin and commit; leaving it by an exception rolls back."""
+    """An open transaction; leaving it by an exception rolls back."""
 
     @property
     def dialect(self) -> str:
-        """``sqlite`` or ``postgresql``."""
+        """The kind of database: ``sqlite`` or ``postgresql``."""
         ...
 
     async def execute(
         self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
     ) -> Sequence[Row[Any]]:
-        """Run one SQLAlchemy Core statement; its rows, if it gives any."""
+        """Run one SQLAlchemy Core statement, and return its rows if it has any."""
         ...
 
     async def record_events(
-        self, rows: Sequence[EventRow], growth: Sequence[int] = (), *, bodies_most: int = BODIES_MOST
+        self, rows: Sequence[EventRow], growth: Sequence[int] = (), *, bodies_max: int = BODIES_MAX
     ) -> Counted:
         """Insert the events, and count exactly those that were not there before.
 
-        Rows come without two of one id. Incidents come back where a decision may be due: first
+        No two rows may have the same id. Incidents are returned where a decision may be due: first
         sight, a status that is not open, a severity that rose, or a count that passed one of
         ``growth``, which is ascending.
 
-        Bodies go where the rows say, but never so that an incident's events have more than
-        ``bodies_most``, however many workers keep some at once.
+        Bodies go where the rows say, but an incident's events never have more than ``bodies_max``,
+        however many workers keep bodies at once.
 
         Raises:
-            UnknownFingerprintsError: a fingerprint was never registered, or is gone.
+            UnknownFingerprintsError: a fingerprint was never registered, or was deleted.
         """
         ...
 
@@ -143,69 +143,69 @@ class Store(Protocol):
 
     @property
     def name(self) -> str:
-        """``sqlite`` or ``postgresql``."""
+        """The kind of database: ``sqlite`` or ``postgresql``."""
         ...
 
     async def warm(self) -> None:
-        """Have ready what the first events would wait for; never raises for a database that is away."""
+        """Prepare what the first events would wait for; never raises if the database is unavailable."""
         ...
 
     def write(self) -> AbstractAsyncContextManager[Transaction]:
-        """A transaction that commits when it is left without an exception.
+        """Begin a transaction, which commits when it is left without an exception.
 
         Raises:
-            StoreUnavailableError: the database does not answer, or not now.
-            RowsRejectedError: the database refuses what the rows hold.
+            StoreUnavailableError: the database cannot be used now.
+            RowsRejectedError: the database rejects the contents of the rows.
         """
         ...
 
     async def read(self, statement: Executable) -> Sequence[Row[Any]]:
-        """Run one query outside any transaction of ours.
+        """Run one query outside any transaction.
 
         Raises:
-            StoreUnavailableError: the database does not answer, or not now.
+            StoreUnavailableError: the database cannot be used now.
         """
         ...
 
     async def register(self, fingerprints: Sequence[NewFingerprint], places: Sequence[Place]) -> None:
-        """Make fingerprints known, each with an incident of count 0, in a commit of its own.
+        """Register fingerprints, each with an incident of count 0, in a commit of its own.
 
-        Idempotent, also between workers: who comes second finds the first one's incident.
+        Idempotent, also between workers: the second one finds the first one's incident.
 
         Raises:
-            StoreUnavailableError: the database does not answer, or not now.
-            RowsRejectedError: the database refuses what they hold.
+            StoreUnavailableError: the database cannot be used now.
+            RowsRejectedError: the database rejects their contents.
         """
         ...
 
     async def prepare_days(self, days: frozenset[date]) -> None:
-        """Make room for events of these days, where the database keeps days apart.
+        """Make room for events of these days, if the database keeps days apart.
 
         Raises:
-            StoreUnavailableError: the database does not answer, or not now.
+            StoreUnavailableError: the database cannot be used now.
         """
         ...
 
     async def run_alone(self, statement: str, *, seconds: float) -> None:
-        """Run one statement of maintenance outside any transaction, as ``VACUUM`` wants it.
+        """Run one maintenance statement outside any transaction, as ``VACUUM`` requires.
 
         Args:
-            statement: our own words, with nothing in them that came from outside.
-            seconds: so long it may take, where the database has a watch.
+            statement: a trusted text, without anything that came from outside.
+            seconds: the time that it may take, where the database can enforce that.
 
         Raises:
-            StoreUnavailableError: the database does not answer, or not now, or it took too long.
+            StoreUnavailableError: the database cannot be used now, or the statement took too long.
         """
         ...
 
     async def ping(self) -> None:
-        """Ask the database for a sign of life.
+        """Check that the database answers.
 
         Raises:
-            StoreUnavailableError: it gives none.
+            StoreUnavailableError: it does not answer.
         """
         ...
 
     async def close(self) -> None:
-        """Give every connection back."""
+        """Close every connection."""
         ...

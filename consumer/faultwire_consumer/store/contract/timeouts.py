@@ -1,23 +1,23 @@
-"""How long the store waits for the database before it says that it is away, or busy, or slow."""
+"""Bounds on waiting for the database before it counts as unavailable, busy or slow."""
 
 from msgspec import Struct
 
 
 class Timeouts(Struct, frozen=True, kw_only=True):
-    """Bounds in seconds, all far below RabbitMQ's for an unsettled delivery (30 minutes)."""
+    """Timeouts in seconds, all far below RabbitMQ's for an unsettled delivery (30 minutes)."""
 
     lock: float = 2.0
     """For a lock that another transaction holds; SQLite's busy timeout too."""
     statement: float = 10.0
-    """For one statement, by the server's own watch."""
+    """For one statement, enforced by the server."""
     idle_in_transaction: float = 15.0
-    """After that the server ends a transaction whose worker is gone, and others get its locks."""
+    """For a transaction whose worker is gone: then the server ends it, and others get its locks."""
     answer: float = 15.0
-    """For any answer at all: a server that is frozen, or behind a broken network, ends nothing itself."""
+    """For any answer at all: a server that is frozen, or behind a broken network, enforces nothing itself."""
     connect: float = 5.0
 
     def session(self) -> dict[str, str]:
-        """PostgreSQL's settings for a session.
+        """Return PostgreSQL's settings for a session.
 
         READ COMMITTED, whatever the database's default is: above it ``ON CONFLICT`` fails with
         40001 wherever two workers meet.

@@ -1,4 +1,4 @@
-"""Database URLs as people write them, to the drivers that are used here."""
+"""Translation of database URLs as people write them into those of the drivers used here."""
 
 import difflib
 import re
@@ -21,27 +21,28 @@ _TARGETS: Final = ("any", "primary", "standby", "prefer-standby", "read-write", 
 
 
 class DatabaseUrlError(ValueError):
-    """The text is no database URL that can be used; it says why, without the password."""
+    """The text is not a usable database URL; the message says why, without the password."""
 
 
 def parse_database_url(text: str, *, target: str = "read-write") -> URL:
     """Read ``sqlite:///file`` or ``postgresql://…`` (``postgres://`` too), without a driver's name.
 
-    PostgreSQL's may name several hosts as libpq's do: ``postgresql://user@one:5432,two:5433/database``.
+    A PostgreSQL URL may name several hosts, as libpq's do: ``postgresql://user@one:5432,two:5433/database``.
 
     Args:
         text: the URL.
-        target: which of several hosts will do where the URL names no ``target_session_attrs``. A host
-            that was demoted must not be written to, so for the store it is not libpq's ``any``.
+        target: the kind of server to choose among several hosts if the URL has no
+            ``target_session_attrs``. A host that was demoted must not be written to, so the default
+            is not libpq's ``any``.
 
     Raises:
-        DatabaseUrlError: another scheme, or nothing that reads as a URL.
+        DatabaseUrlError: the scheme is another one, or the text is not a URL.
     """
     text, hosts = _split_hosts(text)
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):
-        raise DatabaseUrlError(f"{redact_url(text)!r} is no URL; use {_EXAMPLES}") from None
+        raise DatabaseUrlError(f"{redact_url(text)!r} is not a URL; use {_EXAMPLES}") from None
     scheme = url.drivername.partition("+")[0]
     if scheme == "sqlite":
         if not url.database or url.database == ":memory:":
@@ -49,18 +50,18 @@ def parse_database_url(text: str, *, target: str = "read-write") -> URL:
         return url.set(drivername="sqlite")
     if scheme in _POSTGRESQL:
         return url.set(drivername="postgresql+asyncpg", query=_asyncpg_query(url, hosts, target))
-    raise DatabaseUrlError(f"{scheme!r} is no database that faultwire knows; use {_EXAMPLES}")
+    raise DatabaseUrlError(f"{scheme!r} is not a database that faultwire knows; use {_EXAMPLES}")
 
 
 _EXAMPLES: Final = "sqlite:///faultwire.db or postgresql://user:password@host/database"
 
 
 def _split_hosts(text: str) -> tuple[str, list[tuple[str, int]]]:
-    """The text without its list of hosts, and the list; none where it names one host."""
+    """Return the text without its list of hosts, and the list, which is empty if it names one host."""
     found = _SEVERAL_HOSTS.fullmatch(text)
     if found is None:
         return text, []
-    return found["head"] + found["tail"], [_host_and_port(one) for one in found["hosts"].split(",")]
+    return found["head"] + found["tail"], [_host_and_port(place) for place in found["hosts"].split(",")]
 
 
 def _host_and_port(text: str) -> tuple[str, int]:
@@ -70,12 +71,12 @@ def _host_and_port(text: str) -> tuple[str, int]:
     except ValueError:
         host, port = None, None
     if not host or port == 0:
-        raise DatabaseUrlError(f"{text!r} among the hosts is no host[:port] with a port between 1 and 65535")
+        raise DatabaseUrlError(f"{text!r} among the hosts is not host[:port] with a port between 1 and 65535")
     return host, port or _PORT
 
 
 def _asyncpg_query(url: URL, hosts: list[tuple[str, int]], target: str) -> dict[str, tuple[str, ...] | str]:
-    """SQLAlchemy hands the query to asyncpg's connect(), whose word for libpq's ``sslmode`` is ``ssl``."""
+    """Return the URL's query for asyncpg's connect(), which calls libpq's ``sslmode`` ``ssl``."""
     query = {"ssl" if name == "sslmode" else name: value for name, value in url.query.items()}
     if hosts:
         query["host"] = ",".join(host for host, _ in hosts)
@@ -90,7 +91,7 @@ def _asyncpg_query(url: URL, hosts: list[tuple[str, int]], target: str) -> dict[
 
 
 def show_url(url: URL) -> str:
-    """A URL of ours as people write it, without its password."""
+    """Return a driver's URL as people write it, without its password."""
     if not isinstance(url.query.get("host"), str):
         return url.render_as_string(hide_password=True).replace("+asyncpg", "")
     hosts, ports = (str(url.query[name]).split(",") for name in ("host", "port"))
@@ -101,5 +102,5 @@ def show_url(url: URL) -> str:
 
 
 def sqlite_path(url: URL) -> Path:
-    """The file of a SQLite URL."""
+    """Return the file of a SQLite URL."""
     return Path(url.database or "")

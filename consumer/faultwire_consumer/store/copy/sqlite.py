@@ -35,7 +35,7 @@ from faultwire_consumer.store.copy.progress import (
 )
 from faultwire_consumer.store.copy.side import Chunk
 from faultwire_consumer.store.schema.events import SCHEMA
-from faultwire_consumer.store.sqlite.file_lock import take_file
+from faultwire_consumer.store.sqlite.file_lock import lock_file
 from faultwire_consumer.store.sqlite.pragma import prepare_connection
 
 T = TypeVar("T")
@@ -58,7 +58,7 @@ class SqliteSide:
         """Take the file, as a worker would."""
         if not self._path.parent.is_dir():
             raise CopyRefusedError(f"{self._path.parent} is no directory")
-        self._lock = take_file(self._path)
+        self._lock = lock_file(self._path)
         if self._lock is None:
             raise CopyRefusedError(f"{self._path} belongs to a worker that is running; stop it for the copy")
 

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Row, select
 
 from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Store
-from faultwire_consumer.store.events.body import doc_of, has_body
+from faultwire_consumer.store.events.bodies import doc_of, has_body
 from faultwire_consumer.store.schema.events import QUARANTINE_DAY, events, fingerprints
 from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.event_id import day_of

@@ -29,7 +29,7 @@ from faultwire_consumer.domain.query import Key, Query
 from faultwire_consumer.store.contract.paging import ListCursor, Page, cut, decode_cursor, older_than
 from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Store
-from faultwire_consumer.store.events.body import has_body
+from faultwire_consumer.store.events.bodies import has_body
 from faultwire_consumer.store.events.condition import (
     bounds_of,
     event_conditions,

@@ -11,7 +11,7 @@ from faultwire_consumer.domain.query import Query
 from faultwire_consumer.store.contract.paging import ListCursor, decode_cursor, encode_cursor
 from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Store
-from faultwire_consumer.store.events.body import doc_of
+from faultwire_consumer.store.events.bodies import doc_of
 from faultwire_consumer.store.events.condition import event_conditions, fingerprint_conditions
 from faultwire_consumer.store.schema.events import events, fingerprints, incidents
 

@@ -1,7 +1,7 @@
-"""Which of a URL's hosts a connection goes to: the first that answers and is what was asked for.
+"""Choice among a URL's hosts: the first that answers and is the kind of server that was asked for.
 
-asyncpg takes a list of hosts too, but one time for all of them: a host that swallows everything, as a
-machine does that lost its power, would take the whole of it, and the next one would never be asked.
+asyncpg takes a list of hosts too, but with one timeout for all of them: a host that drops every
+packet, such as a machine without power, would use it up, and the next one would never be tried.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,9 +10,9 @@ from typing import Any, Final
 import asyncpg
 
 CONNECT_SECONDS: Final = 60.0
-"""asyncpg's own, where nothing else is said."""
+"""asyncpg's own timeout, unless another one is given."""
 
-_NO: Final = (
+_REFUSALS: Final = (
     OSError,
     TimeoutError,
     asyncpg.PostgresError,
@@ -21,13 +21,13 @@ _NO: Final = (
 )
 
 Connect = Callable[..., Any]
-"""``asyncpg.connect``, or what stands for it."""
+"""``asyncpg.connect``, or a function in its place."""
 
 
 class HostChooser:
-    """Opens connections, and begins with the host that served last.
+    """Opener of connections that tries the last host that worked first.
 
-    SQLAlchemy calls it in the place of ``asyncpg.connect``, with the arguments of the URL.
+    SQLAlchemy calls it instead of ``asyncpg.connect``, with the URL's arguments.
     """
 
     def __init__(self, connect: Connect = asyncpg.connect) -> None:
@@ -42,10 +42,10 @@ class HostChooser:
         timeout: float = CONNECT_SECONDS,  # noqa: ASYNC109 - asyncpg's own argument
         **rest: Any,
     ) -> Any:
-        """A connection to the first host that takes one.
+        """Open a connection to the first host that accepts it.
 
         Raises:
-            ConnectionError: none of several does; the text says why of each.
+            ConnectionError: none of several hosts does; the text says why for each.
         """
         if isinstance(host, str) or isinstance(port, int) or host is None or port is None:
             return await self._connect(host=host, port=port, timeout=timeout, **rest)
@@ -53,7 +53,7 @@ class HostChooser:
         for place in self._in_order(list(zip(host, port, strict=True))):
             try:
                 connection = await self._connect(host=place[0], port=place[1], timeout=timeout, **rest)
-            except _NO as error:
+            except _REFUSALS as error:
                 failures.append(f"{place[0]}:{place[1]}: {_why(error)}")
             else:
                 self._last = place

@@ -1,4 +1,4 @@
-"""Which day's partition an event belongs to; making and dropping a day's partition on PostgreSQL."""
+"""PostgreSQL's partitions by day: which one an event belongs to, and creating and dropping them."""
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
@@ -12,7 +12,7 @@ from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.schema.events import DAYS_AHEAD, DAYS_BACK, QUARANTINE_DAY
 from faultwire_shared.failpoint import failpoint
 
-# Any number will do, as long as nobody else takes it: one partition is made at a time.
+# Any number that nobody else uses will do: one partition is created at a time.
 _PARTITION_LOCK: Final = 7_140_923_366
 
 _DROP_SECONDS: Final = 60.0
@@ -27,28 +27,29 @@ WHERE n.nspname = 'faultwire' AND c.relkind = 'r' AND c.relname ~ '^events_[0-9]
 
 
 class Partition(Struct, frozen=True, kw_only=True):
-    """A day's table, its indexes and large values included in its size."""
+    """A day's table; its size includes indexes and large values."""
 
     day: date
     name: str
     bytes: int
     is_attached: bool
-    """False where whoever dropped it was killed half-way."""
+    """False if a process that was dropping it was killed half-way."""
     is_detaching: bool
 
 
 @lru_cache(maxsize=256)
 def partition_day(day: date, *, today: date) -> date:
-    """The event's own day, or the quarantine's where its producer's clock is wrong or it comes too late."""
+    """Return the event's own day, or the quarantine's if its producer's clock is wrong or it comes late."""
     if today - timedelta(days=DAYS_BACK) <= day <= today + timedelta(days=DAYS_AHEAD):
         return day
     return QUARANTINE_DAY
 
 
 async def make_partition(connection: Any, day: date) -> None:
-    """Make a day's partition if it is not there.
+    """Create a day's partition if it does not exist.
 
-    Made apart and then attached: ``CREATE TABLE … PARTITION OF`` would lock out every reader.
+    It is created separately and then attached: ``CREATE TABLE … PARTITION OF`` would lock out every
+    reader.
 
     Args:
         connection: an asyncpg connection outside any transaction.
@@ -69,10 +70,10 @@ async def make_partition(connection: Any, day: date) -> None:
 
 
 async def list_partitions(store: Store) -> Sequence[Partition]:
-    """The days' tables from the oldest on, the quarantine's not among them.
+    """Return the days' tables, the oldest first, without the quarantine's.
 
     Raises:
-        StoreUnavailableError: the database does not answer now.
+        StoreUnavailableError: the database cannot be used now.
     """
     return [
         Partition(
@@ -87,19 +88,19 @@ async def list_partitions(store: Store) -> Sequence[Partition]:
 
 
 async def drop_partition(store: Store, partition: Partition) -> None:
-    """Drop a day's table, or finish what somebody began; its space is the disk's again.
+    """Drop a day's table, or finish a drop that was interrupted; its space goes back to the disk.
 
-    It is detached first, beside those who read and write other days: ``DROP TABLE`` alone would
-    lock all of them out, and while it waits for one long query, every other waits behind it.
+    It is detached first, while others read and write other days: ``DROP TABLE`` alone would lock
+    all of them out, and while it waits for one long query, every other query waits behind it.
 
     Raises:
-        StoreUnavailableError: a query that runs for long is in the way; try again later.
+        StoreUnavailableError: a long-running query is in the way; try again later.
     """
     table = f"faultwire.{partition.name}"
     if partition.is_attached:
-        how = "FINALIZE" if partition.is_detaching else "CONCURRENTLY"
+        mode = "FINALIZE" if partition.is_detaching else "CONCURRENTLY"
         await store.run_alone(
-            f"ALTER TABLE faultwire.events DETACH PARTITION {table} {how}", seconds=_DROP_SECONDS
+            f"ALTER TABLE faultwire.events DETACH PARTITION {table} {mode}", seconds=_DROP_SECONDS
         )
     failpoint("prune.detached")
     await store.run_alone(f"DROP TABLE IF EXISTS {table}", seconds=_DROP_SECONDS)

@@ -1,8 +1,8 @@
-"""PostgreSQL's connections: a pool that gives out none that is closed, or older than the last break.
+"""A pool of PostgreSQL connections without those that are closed, or older than the last break.
 
-The hot path calls the driver past SQLAlchemy, which so never learns that a connection broke; and a
-server that became a standby keeps its connections open. A question to the server at each checkout
-would show both, at the price of a round trip for every batch.
+The hot path calls the driver directly, so SQLAlchemy never learns that a connection broke; and a
+server that became a standby keeps its connections open. A ping at each checkout would show both, at
+the price of a round trip for every batch.
 """
 
 from typing import Any, Final
@@ -26,15 +26,15 @@ DRIVER_ERRORS: Final = (
     OSError,
     TimeoutError,
 )
-"""Everything by which a database, a connection or the pool says no."""
+"""Every error by which a database, a connection or the pool refuses."""
 
 _GENERATION: Final = "faultwire_generation"
 
 
 class Pool:
-    """Connections to one PostgreSQL database."""
+    """A pool of connections to one PostgreSQL database."""
 
-    def __init__(self, url: URL, guards: Timeouts) -> None:
+    def __init__(self, url: URL, timeouts: Timeouts) -> None:
         # AUTOCOMMIT: transactions are begun on the driver's connection itself, so that its fast
         # calls and SQLAlchemy's statements share one.
         self._engine: AsyncEngine = create_async_engine(
@@ -43,12 +43,12 @@ class Pool:
             pool_size=CONNECTIONS,
             max_overflow=0,
             pool_use_lifo=True,
-            pool_timeout=guards.answer,
+            pool_timeout=timeouts.answer,
             connect_args={
                 "async_creator_fn": HostChooser(),
-                "timeout": guards.connect,
-                "command_timeout": guards.answer,
-                "server_settings": guards.session(),
+                "timeout": timeouts.connect,
+                "command_timeout": timeouts.answer,
+                "server_settings": timeouts.session(),
             },
         )
         self._generation = 0
@@ -56,11 +56,11 @@ class Pool:
         event.listen(self._engine.sync_engine, "checkout", self._check)
 
     def connect(self) -> AsyncConnection:
-        """A connection to use as a context manager."""
+        """Return a connection as a context manager."""
         return self._engine.connect()
 
     def distrust(self) -> None:
-        """Open every connection anew before it is used again; those in use may go on."""
+        """Have every connection reopened before it is used again; those in use may go on."""
         self._generation += 1
 
     def _mark(self, _: Any, record: Any) -> None:

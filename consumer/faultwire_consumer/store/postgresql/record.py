@@ -1,8 +1,8 @@
 """The hot path on PostgreSQL: one statement inserts a batch and counts what was really new.
 
-Measured against a statement a step, it saves the round trips and the grouping in Python; see the
-figures beside the shapes in ``tests/benchmarks``. PostgreSQL promises no order among the CTEs that
-write, so incidents are locked in order by one of their own, and every insert is ordered.
+Compared with one statement for each step, it saves the round trips and the grouping in Python; see
+the figures next to the shapes in ``tests/benchmarks``. PostgreSQL promises no order among the CTEs
+that write, so incidents are locked in order by a CTE of their own, and every insert is ordered.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -20,10 +20,10 @@ from faultwire_consumer.store.contract.store import (
     Place,
     UnknownFingerprintsError,
 )
-from faultwire_consumer.store.events.body import EDGES
+from faultwire_consumer.store.events.bodies import EDGES
 from faultwire_shared.event import ErrorSeverity
 
-_PUT_EDGE: Final = """
+_PUT_EDGE_BODY: Final = """
   ON CONFLICT (fingerprint, edge) DO UPDATE SET occurred_day = excluded.occurred_day,
       event_id = excluded.event_id, occurred_at = excluded.occurred_at, doc_codec = 0, doc = excluded.doc
   WHERE CASE excluded.edge WHEN 'first' THEN excluded.occurred_at < b.occurred_at
@@ -81,32 +81,43 @@ WITH src AS (
   RETURNING i.id, i.status, i.episode, i.resolved_at, i.severity, l.severity AS severity_before,
       i.count, l.count AS count_before, p.last_at, p.newest_event_id, p.n,
       i.bodies, p.bodies AS bodies_added
-), edges AS (
+), edge_bodies AS (
   INSERT INTO faultwire.edge_bodies AS b
       (fingerprint, edge, occurred_day, event_id, occurred_at, doc_codec, doc)
   SELECT s.fingerprint, s.edge, s.occurred_day, s.event_id, s.occurred_at, 0, s.doc
   FROM src s JOIN ins USING (event_id) WHERE s.edge IS NOT NULL ORDER BY 1, 2
-{_PUT_EDGE}
+{_PUT_EDGE_BODY}
 ), hours AS (
   INSERT INTO faultwire.hourly AS h (fingerprint, environment, hour, count)
   SELECT fingerprint, environment, hour, n FROM grp ORDER BY 1, 2, 3
   ON CONFLICT (fingerprint, environment, hour) DO UPDATE SET count = h.count + excluded.count
 )
-SELECT 'touched' AS kind, id, status, episode, resolved_at, severity, severity_before, count_before,
-    count, last_at, newest_event_id, NULL::bigint AS inserted, NULL::bigint AS counted
+SELECT 'touched' AS kind, id AS incident_id, newest_event_id, status, episode, resolved_at, severity,
+    severity_before, count, count_before, last_at AS newest_at,
+    NULL::int AS bodies, NULL::int AS bodies_added, NULL::text AS duplicate_event_id,
+    NULL::bigint AS inserted, NULL::bigint AS counted
 FROM touched WHERE count_before = 0 OR status <> 'open' OR severity > severity_before
     OR width_bucket(count, $15::bigint[]) > width_bucket(count_before, $15::bigint[])
 UNION ALL
-SELECT 'bodies', id, NULL, NULL, NULL, NULL, NULL, NULL, bodies, NULL, newest_event_id, NULL, bodies_added
+SELECT 'bodies', id, newest_event_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+    bodies, bodies_added, NULL, NULL, NULL
 FROM touched WHERE bodies_added > 0
     AND (bodies > $16::int OR bodies * 16 / $16::int > (bodies - bodies_added) * 16 / $16::int)
 UNION ALL
-SELECT 'duplicate', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, s.event_id, NULL, NULL
+SELECT 'duplicate', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+    NULL, NULL, s.event_id, NULL, NULL
 FROM src s WHERE NOT EXISTS (SELECT 1 FROM ins WHERE ins.event_id = s.event_id)
 UNION ALL
 SELECT 'totals', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+    NULL, NULL, NULL,
     (SELECT coalesce(sum(n), 0) FROM grp)::bigint, (SELECT coalesce(sum(n), 0) FROM touched)::bigint
 """  # noqa: S608 - what is put in is a constant of this module
+"""Inserts a batch, counts it, and answers with rows of four kinds in one round trip.
+
+A column means one thing in every kind that fills it, and is NULL in the others: `touched` is an
+incident to decide on, `bodies` one whose number of bodies is news, `duplicate` an event that was
+stored before, and `totals` the numbers of events that were inserted and that were counted.
+"""
 
 CUT: Final = """
 WITH cut AS (
@@ -122,15 +133,15 @@ WITH cut AS (
 )
 SELECT event_id FROM narrowed
 """
-"""Takes back the bodies of a batch that are beyond the budget; its incident is locked by then."""
+"""Removes the bodies of a batch that are beyond the budget; its incident is locked already."""
 
-PUT_EDGES: Final = f"""
+PUT_EDGE_BODIES: Final = f"""
 INSERT INTO faultwire.edge_bodies AS b
     (fingerprint, edge, occurred_day, event_id, occurred_at, doc_codec, doc)
 SELECT f, e, d, i, at, 0, doc
 FROM unnest($1::bytea[], $2::text[], $3::date[], $4::text[], $5::timestamptz[], $6::bytea[])
     AS s(f, e, d, i, at, doc) ORDER BY 1, 2
-{_PUT_EDGE}
+{_PUT_EDGE_BODY}
 """  # noqa: S608 - as above
 
 REGISTER: Final = """
@@ -156,24 +167,26 @@ INSERT INTO faultwire.incidents (id, service, title, culprit, severity, category
 SELECT incident_id, service, title, culprit, severity, category, code, 'open', 1, 0, at, at, search_text
 FROM src JOIN known USING (incident_id) ORDER BY incident_id
 """
-"""New fingerprints, their incidents, and in which environments and releases which were seen. That `known`
-is counted makes it come first: workers that register the same take the rows in one order."""
+"""Registers fingerprints, their incidents, and the environments and releases in which they were seen.
+
+Counting `known` makes it run first, so that workers that register the same rows take them in one order.
+"""
 
 LOCK: Final = """
 LOCK TABLE faultwire.events, faultwire.fingerprints, faultwire.incidents, faultwire.edge_bodies,
     faultwire.hourly, faultwire.sightings IN ROW EXCLUSIVE MODE NOWAIT
 """
-"""What the two statements above take anyway, or an error at once where somebody is in the way."""
+"""Takes the locks that `RECORD` and `REGISTER` take anyway, and fails at once if one is not free."""
 
 EARLIER: Final = """
 SELECT event_id FROM faultwire.events
 WHERE (occurred_day, event_id) IN (SELECT * FROM unnest($1::date[], $2::text[]))
 """
-"""Which of the quarantine's newcomers were stored under their own day, while it was still taken."""
+"""Finds the quarantine's newcomers that were stored under their own day, while that was still accepted."""
 
 
 def columns_of(rows: Sequence[EventRow]) -> tuple[list[Any], ...]:
-    """The batch as the statement's arrays, in the order of the key: the first part of the lock order."""
+    """Return the batch as the statement's arrays, ordered by the key: the first part of the lock order."""
     ordered = sorted(rows, key=lambda row: (row.occurred_day, row.event_id))
     return (
         [row.occurred_day for row in ordered],
@@ -188,73 +201,77 @@ def columns_of(rows: Sequence[EventRow]) -> tuple[list[Any], ...]:
         [row.count for row in ordered],
         [row.producer_id for row in ordered],
         [row.sequence for row in ordered],
-        # What is kept nowhere is not sent: in a flood that is nearly all of it.
+        # A body that is kept nowhere is not sent: in a flood that is nearly all of them.
         [None if row.body is Body.NONE else row.doc for row in ordered],
         [row.body if row.body in EDGES else None for row in ordered],
     )
 
 
 def counted_from(answer: Sequence[Any]) -> Counted:
-    """Read the statement's answer.
+    """Return the duplicates and the incidents to decide on from the answer of `RECORD`.
 
     Raises:
         UnknownFingerprintsError: events were inserted that no incident counted.
     """
-    totals = next(row for row in answer if row["kind"] == "totals")
+    (totals,) = _rows_of("totals", answer)
     if totals["inserted"] != totals["counted"]:
         raise UnknownFingerprintsError(f"{totals['inserted'] - totals['counted']} events without an incident")
     return Counted(
-        duplicates=frozenset(row["newest_event_id"] for row in answer if row["kind"] == "duplicate"),
-        touched=tuple(_touched(row) for row in answer if row["kind"] == "touched"),
+        duplicates=frozenset(row["duplicate_event_id"] for row in _rows_of("duplicate", answer)),
+        touched=tuple(_touched(row) for row in _rows_of("touched", answer)),
     )
 
 
+def _rows_of(kind: str, answer: Sequence[Any]) -> list[Any]:
+    return [row for row in answer if row["kind"] == kind]
+
+
 class Surplus(Struct, frozen=True):
-    """An incident whose events have more bodies than they may."""
+    """The bodies that a batch added to an incident beyond its budget."""
 
     incident_id: int
     bodies: int
 
 
-def surpluses_in(answer: Sequence[Any], bodies_most: int) -> list[Surplus]:
-    """What this batch put beyond the budget, in the order of the incidents."""
+def surpluses_in(answer: Sequence[Any], bodies_max: int) -> list[Surplus]:
+    """Return what this batch added beyond the budgets, in the order of the incidents."""
     found = [
-        Surplus(row["id"], min(row["count"] - bodies_most, row["counted"]))
-        for row in answer
-        if row["kind"] == "bodies" and row["count"] > bodies_most
+        Surplus(row["incident_id"], min(row["bodies"] - bodies_max, row["bodies_added"]))
+        for row in _rows_of("bodies", answer)
+        if row["bodies"] > bodies_max
     ]
-    return sorted(found, key=lambda one: one.incident_id)
+    return sorted(found, key=lambda surplus: surplus.incident_id)
 
 
-def bodies_in(answer: Sequence[Any], rows: Sequence[EventRow], bodies_most: int) -> Mapping[bytes, int]:
-    """How many bodies an incident's events have, by the fingerprint of its newest."""
-    found = {row["newest_event_id"]: row["count"] for row in answer if row["kind"] == "bodies"}
+def bodies_in(answer: Sequence[Any], rows: Sequence[EventRow], bodies_max: int) -> Mapping[bytes, int]:
+    """Return how many bodies an incident's events have, by the fingerprint of its newest event."""
+    found = {row["newest_event_id"]: row["bodies"] for row in _rows_of("bodies", answer)}
     if not found:
         return {}
-    return {row.fingerprint: min(found[row.event_id], bodies_most) for row in rows if row.event_id in found}
+    return {row.fingerprint: min(found[row.event_id], bodies_max) for row in rows if row.event_id in found}
 
 
-def kept_columns(rows: Sequence[EventRow], duplicates: Collection[str]) -> tuple[list[date], list[str]]:
-    """The keys of the rows that were stored with their bodies."""
-    kept = [row for row in rows if row.body is Body.KEPT and row.event_id not in duplicates]
-    return [row.occurred_day for row in kept], [row.event_id for row in kept]
+def body_key_columns(rows: Sequence[EventRow], duplicates: Collection[str]) -> tuple[list[date], list[str]]:
+    """Return the keys of the rows that were stored with their bodies, as the statement's arrays."""
+    stored = [row for row in rows if row.body is Body.KEPT and row.event_id not in duplicates]
+    return [row.occurred_day for row in stored], [row.event_id for row in stored]
 
 
-def edge_columns(edges: Sequence[tuple[Body, EventRow]]) -> tuple[list[Any], ...]:
-    """Bodies of first and last events as the statement's arrays."""
+def edge_body_columns(edge_bodies: Sequence[tuple[Body, EventRow]]) -> tuple[list[Any], ...]:
+    """Return the bodies of first and last events as the statement's arrays."""
     return (
-        [row.fingerprint for _, row in edges],
-        [edge for edge, _ in edges],
-        [row.occurred_day for _, row in edges],
-        [row.event_id for _, row in edges],
-        [row.occurred_at for _, row in edges],
-        [row.doc for _, row in edges],
+        [row.fingerprint for _, row in edge_bodies],
+        [edge for edge, _ in edge_bodies],
+        [row.occurred_day for _, row in edge_bodies],
+        [row.event_id for _, row in edge_bodies],
+        [row.occurred_at for _, row in edge_bodies],
+        [row.doc for _, row in edge_bodies],
     )
 
 
 def _touched(row: Any) -> Touched:
     return Touched(
-        incident_id=row["id"],
+        incident_id=row["incident_id"],
         status=Status(row["status"]),
         episode=row["episode"],
         first_sight=row["count_before"] == 0,
@@ -263,28 +280,30 @@ def _touched(row: Any) -> Touched:
         count_before=row["count_before"],
         count=row["count"],
         resolved_at=row["resolved_at"],
-        newest_at=row["last_at"],
+        newest_at=row["newest_at"],
         newest_event_id=row["newest_event_id"],
     )
 
 
-def register_columns(new: Sequence[NewFingerprint], places: Sequence[Place]) -> tuple[list[Any], ...]:
-    """New fingerprints and places as the statement's arrays, in the lock order."""
-    new = sorted(new, key=lambda one: one.fingerprint)
+def register_columns(
+    fingerprints: Sequence[NewFingerprint], places: Sequence[Place]
+) -> tuple[list[Any], ...]:
+    """Return new fingerprints and places as the statement's arrays, in the lock order."""
+    fingerprints = sorted(fingerprints, key=lambda new: new.fingerprint)
     return (
-        [one.fingerprint for one in new],
-        [one.version for one in new],
-        [one.digest for one in new],
-        [one.parts_json for one in new],
-        [one.service for one in new],
-        [one.title for one in new],
-        [one.culprit for one in new],
-        [one.severity.rank for one in new],
-        [one.category for one in new],
-        [one.code for one in new],
-        [one.occurred_at for one in new],
-        [one.search_text for one in new],
-        [one.fingerprint for one in places],
-        [one.environment for one in places],
-        [one.release for one in places],
+        [new.fingerprint for new in fingerprints],
+        [new.version for new in fingerprints],
+        [new.digest for new in fingerprints],
+        [new.parts_json for new in fingerprints],
+        [new.service for new in fingerprints],
+        [new.title for new in fingerprints],
+        [new.culprit for new in fingerprints],
+        [new.severity.rank for new in fingerprints],
+        [new.category for new in fingerprints],
+        [new.code for new in fingerprints],
+        [new.occurred_at for new in fingerprints],
+        [new.search_text for new in fingerprints],
+        [place.fingerprint for place in places],
+        [place.environment for place in places],
+        [place.release for place in places],
     )

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from faultwire_consumer.domain.body_budget import Body
 from faultwire_consumer.store.contract.failure import breaks_trust, translate
-from faultwire_consumer.store.contract.store import BODIES_MOST, Counted, EventRow, NewFingerprint, Place
+from faultwire_consumer.store.contract.store import BODIES_MAX, Counted, EventRow, NewFingerprint, Place
 from faultwire_consumer.store.contract.timeouts import Timeouts
-from faultwire_consumer.store.events.body import edges_to_mend
+from faultwire_consumer.store.events.bodies import edge_bodies_to_mend
 from faultwire_consumer.store.postgresql import record as sql
 from faultwire_consumer.store.postgresql.partition import make_partition
 from faultwire_consumer.store.postgresql.pool import DRIVER_ERRORS, Pool
@@ -23,18 +23,18 @@ from faultwire_shared.event_id import day_of
 from faultwire_shared.logging.logs import get_logger
 
 WARM_CONNECTIONS: Final = 4
-"""Two batches in flight of the lane that is busy, one of another, and the outbox."""
+"""Enough for two batches in flight of the busy lane, one of another lane, and the outbox."""
 PLANNED_ANEW: Final = 5
-"""PostgreSQL's custom plans of a prepared statement before it considers a generic one."""
+"""The custom plans that PostgreSQL makes of a prepared statement before it considers a generic one."""
 
 _END_SECONDS: Final = 2.0
-"""For a transaction's last word where it is wanted only out of politeness."""
+"""For the end of a transaction that is waited for only out of politeness."""
 
 log = get_logger(__name__)
 
 
 class PostgresqlTransaction:
-    """Between begin and commit on one connection."""
+    """A transaction on one connection."""
 
     dialect = "postgresql"
 
@@ -50,32 +50,32 @@ class PostgresqlTransaction:
         return result.all() if result.returns_rows else []
 
     async def record_events(
-        self, rows: Sequence[EventRow], growth: Sequence[int] = (), *, bodies_most: int = BODIES_MOST
+        self, rows: Sequence[EventRow], growth: Sequence[int] = (), *, bodies_max: int = BODIES_MAX
     ) -> Counted:
-        """Insert and count a batch in one statement; others follow only where it kept what it may not."""
+        """Insert and count a batch in one statement; others follow only if it kept too many bodies."""
         earlier = await self._stored_under_own_day(rows)
         fresh = [row for row in rows if row.event_id not in earlier]
-        answer = await self._driver.fetch(sql.RECORD, *sql.columns_of(fresh), growth, bodies_most)
+        answer = await self._driver.fetch(sql.RECORD, *sql.columns_of(fresh), growth, bodies_max)
         counted = sql.counted_from(answer)
         cut: set[str] = set()
-        for surplus in sql.surpluses_in(answer, bodies_most):
-            days, ids = sql.kept_columns(fresh, counted.duplicates)
+        for surplus in sql.surpluses_in(answer, bodies_max):
+            days, ids = sql.body_key_columns(fresh, counted.duplicates)
             narrowed = await self._driver.fetch(sql.CUT, days, ids, surplus.incident_id, surplus.bodies)
             cut.update(row["event_id"] for row in narrowed)
         if cut or counted.duplicates:
-            await self._mend_edges(edges_to_mend(fresh, duplicates=counted.duplicates, cut=cut))
-        bodies = sql.bodies_in(answer, fresh, bodies_most)
+            await self._put_edge_bodies(edge_bodies_to_mend(fresh, duplicates=counted.duplicates, cut=cut))
+        bodies = sql.bodies_in(answer, fresh, bodies_max)
         return Counted(counted.duplicates | earlier, counted.touched, frozenset(cut), bodies)
 
-    async def _mend_edges(self, edges: Sequence[tuple[Body, EventRow]]) -> None:
-        if edges:
-            await self._driver.execute(sql.PUT_EDGES, *sql.edge_columns(edges))
+    async def _put_edge_bodies(self, edge_bodies: Sequence[tuple[Body, EventRow]]) -> None:
+        if edge_bodies:
+            await self._driver.execute(sql.PUT_EDGE_BODIES, *sql.edge_body_columns(edge_bodies))
 
     async def _stored_under_own_day(self, rows: Sequence[EventRow]) -> frozenset[str]:
         late = [row.event_id for row in rows if row.occurred_day == QUARANTINE_DAY]
         if not late:
             return frozenset()
-        found = await self._driver.fetch(sql.EARLIER, [day_of(one) for one in late], late)
+        found = await self._driver.fetch(sql.EARLIER, [day_of(event_id) for event_id in late], late)
         return frozenset(row["event_id"] for row in found)
 
 
@@ -84,32 +84,33 @@ class PostgresqlStore:
 
     name = "postgresql"
 
-    def __init__(self, url: URL, guards: Timeouts) -> None:
-        self._pool = Pool(url, guards)
+    def __init__(self, url: URL, timeouts: Timeouts) -> None:
+        self._pool = Pool(url, timeouts)
         self._partitions: set[date] = {QUARANTINE_DAY}
 
     async def warm(self) -> None:
-        """Open the first connections, and let each plan the hot statements before an event waits for it.
+        """Open the first connections, and have each plan the hot statements before an event waits for that.
 
-        A new connection asks for the types of their arrays and plans each of them five times for
-        its values, then once for all: 100 ms and more, which the first events would wait for. Nothing
-        is waited for: a worker takes events in while somebody holds a table.
+        A new connection asks for the types of the arrays and plans each statement five times for its
+        values, then once for all values: 100 ms and more, which the first events would wait for. No
+        lock is waited for: a worker takes events in while somebody holds a table.
         """
         warming = (self._warm_one() for _ in range(WARM_CONNECTIONS))
-        failures = [one for one in await asyncio.gather(*warming, return_exceptions=True) if one is not None]
-        if failures:  # whoever needs the store meets them too
+        results = await asyncio.gather(*warming, return_exceptions=True)
+        failures = [error for error in results if error is not None]
+        if failures:  # the first user of the store gets them too
             log.warning("store.not_warmed", why=str(failures[0]))
 
     async def _warm_one(self) -> None:
         async with self._connection() as (_, driver), _transaction(driver):
             await driver.execute(sql.LOCK)
             for _ in range(PLANNED_ANEW + 1):
-                await driver.fetch(sql.RECORD, *sql.columns_of(()), (), BODIES_MOST)
+                await driver.fetch(sql.RECORD, *sql.columns_of(()), (), BODIES_MAX)
                 await driver.execute(sql.REGISTER, *sql.register_columns((), ()))
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[PostgresqlTransaction]:
-        """A transaction at READ COMMITTED."""
+        """Begin a transaction at READ COMMITTED."""
         async with self._connection() as (connection, driver), _transaction(driver):
             yield PostgresqlTransaction(connection, driver)
 
@@ -119,19 +120,19 @@ class PostgresqlStore:
             return (await connection.execute(statement)).all()
 
     async def register(self, fingerprints: Sequence[NewFingerprint], places: Sequence[Place]) -> None:
-        """Make fingerprints and places known, in one statement."""
+        """Register fingerprints and places in one statement."""
         async with self._connection() as (_, driver):
             await driver.execute(sql.REGISTER, *sql.register_columns(fingerprints, places))
 
     async def prepare_days(self, days: frozenset[date]) -> None:
-        """Make the partitions of days that this process has not seen yet."""
+        """Create the partitions of days that this process has not seen yet."""
         for day in sorted(days - self._partitions):
             async with self._connection() as (_, driver):
                 await make_partition(driver, day)
             self._partitions.add(day)
 
     async def run_alone(self, statement: str, *, seconds: float) -> None:
-        """Run a statement outside any transaction, with so much time."""
+        """Run a statement outside any transaction, for no longer than the given time."""
         async with self._connection() as (_, driver):
             await driver.execute(f"SET statement_timeout = {round(seconds * 1000)}")
             try:
@@ -142,7 +143,7 @@ class PostgresqlStore:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[tuple[AsyncConnection, Any]]:
-        """A connection, and the driver's own in it."""
+        """Borrow a connection, together with the driver's own inside it."""
         driver = None
         try:
             async with self._pool.connect() as connection:
@@ -155,7 +156,7 @@ class PostgresqlStore:
             raise translate(error, is_broken=is_broken) from error
 
     async def ping(self) -> None:
-        """One trivial query."""
+        """Run one trivial query."""
         await self.read(text("SELECT 1"))
 
     async def close(self) -> None:
@@ -176,14 +177,14 @@ async def _transaction(driver: Any) -> AsyncIterator[None]:
 
 
 async def _commit(driver: Any, transaction: Any) -> None:
-    """Commit to the end, also when cancelled: half-way, the next user of the connection would meet it."""
+    """Commit to the end even if cancelled: the next user of the connection must not find it half-way."""
     commit = asyncio.ensure_future(transaction.commit())
     try:
         await asyncio.shield(commit)
     except asyncio.CancelledError:
         _, unfinished = await asyncio.wait({commit}, timeout=_END_SECONDS)
         if unfinished:
-            driver.terminate()  # whether it is stored is open: the events are delivered again
+            driver.terminate()  # it may have been stored or not: the events are delivered again
             await asyncio.wait({commit})
         raise
 

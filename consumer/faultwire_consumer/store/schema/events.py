@@ -1,8 +1,8 @@
-"""The tables, for both databases.
+"""The tables of events, incidents, dead letters and producers, for both databases.
 
 Events carry their fingerprint and never their incident, so that a merge touches one table.
-``events`` is partitioned by day on PostgreSQL (the migrations do it; SQLAlchemy has no word for
-its partitions); SQLite keeps the same columns and key in one table.
+``events`` is partitioned by day on PostgreSQL (by the migrations, since SQLAlchemy cannot declare
+that); SQLite keeps the same columns and key in one table.
 """
 
 from datetime import UTC, date, datetime, timedelta
@@ -30,7 +30,7 @@ SCHEMA: Final = "faultwire"
 """PostgreSQL's schema. SQLite has none: the engine translates it away."""
 
 QUARANTINE_DAY: Final = date(1970, 1, 1)
-"""The partition of events whose id's day is more than 35 days back or 2 ahead."""
+"""The partition of events whose ids name a day more than 35 days back or 2 days ahead."""
 DAYS_BACK: Final = 35
 DAYS_AHEAD: Final = 2
 
@@ -38,12 +38,12 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def to_micros(moment: datetime) -> int:
-    """Microseconds since 1970: how SQLite keeps a time, exact and in order."""
+    """Return a time as microseconds since 1970, which is how SQLite keeps it, exact and in order."""
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def from_micros(micros: int) -> datetime:
-    """The aware UTC time of stored microseconds."""
+    """Return the aware UTC time of stored microseconds."""
     return _EPOCH + timedelta(microseconds=micros)
 
 
@@ -54,22 +54,22 @@ class UtcDateTime(TypeDecorator[datetime]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """The column's type in this database."""
+        """Return the column's type in this database."""
         native: TypeEngine[Any] = BigInteger() if dialect.name == "sqlite" else DateTime(timezone=True)
         return dialect.type_descriptor(native)
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        """What is sent to the database."""
+        """Return a time as it is sent to the database."""
         return to_micros(value) if value is not None and dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        """What the database gave, as an aware time."""
+        """Return a time from the database as an aware one."""
         if value is None:
             return None
         return from_micros(value) if dialect.name == "sqlite" else value.astimezone(UTC)
 
 
-# SQLite counts rows up by itself only in a column that is exactly INTEGER.
+# SQLite assigns ids by itself only in a column that is exactly INTEGER.
 Identity = BigInteger().with_variant(Integer(), "sqlite")
 
 metadata = MetaData(
@@ -122,7 +122,7 @@ incidents = Table(
     Column(
         "last_seen_hour",
         UtcDateTime,
-        # Of what PostgreSQL computes; a trigger of SQLite's does the same, see migration 0008.
+        # Computed by PostgreSQL; on SQLite a trigger does the same, see migration 0008.
         Computed(
             "CASE WHEN count = 0 THEN TIMESTAMPTZ '1970-01-01 00:00+00'"
             " ELSE greatest(date_bin('1 hour', last_seen_at, TIMESTAMPTZ '1970-01-01 00:00+00'),"
@@ -135,8 +135,8 @@ incidents = Table(
     Column("bodies", Integer, nullable=False, server_default="0", comment="its events that have one"),
     Column("body_kept_at", UtcDateTime, comment="when the newest of them occurred"),
 )
-# Not on last_seen_at and count: they change with every batch, and HOT updates need them unindexed.
-# The hour changes once in an hour, and lists are sorted by it first.
+# No index on last_seen_at and count: they change with every batch, and HOT updates need them unindexed.
+# The hour changes once an hour, and lists are sorted by it first.
 Index("ix_incidents_last_seen_hour", incidents.c.last_seen_hour)
 for _name in ("service", "status", "severity", "code"):
     Index(f"ix_incidents_{_name}_last_seen_hour", incidents.c[_name], incidents.c.last_seen_hour)

@@ -1,4 +1,4 @@
-"""The tables of maintenance: who does which chore, and from which day on events are kept."""
+"""The tables of maintenance: the chores' leases, and the days from which events are kept."""
 
 from sqlalchemy import BigInteger, Column, Date, SmallInteger, Table, Text
 

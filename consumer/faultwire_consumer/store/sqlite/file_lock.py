@@ -1,18 +1,18 @@
-"""The lock beside a SQLite file that says whose it is: one process writes, or copies, at a time."""
+"""The lock next to a SQLite file: one process at a time writes it, or copies it."""
 
 import fcntl
 import os
 from pathlib import Path
 
 
-def take_file(path: Path) -> int | None:
-    """Take a database's file for this process; None where another one has it.
+def lock_file(path: Path) -> int | None:
+    """Lock a database's file for this process; return None if another process has it.
 
     Returns:
-        A descriptor: the file is free again once it is closed, or its process is gone.
+        A descriptor: the file is unlocked once this is closed, or the process has ended.
 
     Raises:
-        OSError: the lock's file cannot be made.
+        OSError: the lock's file cannot be created.
     """
     descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -1,4 +1,4 @@
-"""How every writing connection to SQLite is set up."""
+"""The setup of every writing connection to SQLite."""
 
 from functools import partial
 from typing import Any, Final
@@ -19,11 +19,11 @@ def prepare_connection(engine: Engine, *, busy_seconds: float = Timeouts().lock)
 
 
 def _set_pragmas(busy_seconds: float, connection: Any, _: object) -> None:
-    # Without this, sqlite3 opens transactions by itself, and late.
+    # Otherwise sqlite3 begins transactions by itself, and late.
     connection.isolation_level = None
     for pragma in (
         f"page_size = {PAGE_BYTES}",  # takes effect before the first table only
-        "auto_vacuum = INCREMENTAL",  # the same; an older file takes it with its next VACUUM
+        "auto_vacuum = INCREMENTAL",  # the same; an older file gets it with its next VACUUM
         f"busy_timeout = {round(busy_seconds * 1000)}",
         "journal_mode = WAL",
         "synchronous = FULL",

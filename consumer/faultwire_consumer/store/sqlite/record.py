@@ -1,6 +1,6 @@
-"""The hot path on SQLite: row by row, counting by ``rowcount`` what was really new.
+"""The hot path on SQLite: events are inserted row by row, and ``rowcount`` says which were new.
 
-``executemany … RETURNING`` gives nothing here, a CTE cannot insert, and ``total_changes`` counts
+``executemany … RETURNING`` returns nothing here, a CTE cannot insert, and ``total_changes`` counts
 what triggers write; row by row costs 2 % of executemany's rate and says *which* rows were new.
 """
 
@@ -14,14 +14,14 @@ from msgspec import Struct
 from faultwire_consumer.domain.body_budget import Body
 from faultwire_consumer.domain.incident import Status, Touched
 from faultwire_consumer.store.contract.store import (
-    BODIES_MOST,
+    BODIES_MAX,
     Counted,
     EventRow,
     NewFingerprint,
     Place,
     UnknownFingerprintsError,
 )
-from faultwire_consumer.store.events.body import edges_in, edges_to_mend
+from faultwire_consumer.store.events.bodies import edge_bodies_in, edge_bodies_to_mend
 from faultwire_consumer.store.schema.events import QUARANTINE_DAY, from_micros, to_micros
 from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.event_id import day_of
@@ -39,7 +39,7 @@ _COUNT_HOUR: Final = """
 INSERT INTO hourly (fingerprint, environment, hour, count) VALUES (?, ?, ?, ?)
 ON CONFLICT (fingerprint, environment, hour) DO UPDATE SET count = hourly.count + excluded.count
 """
-_PUT_EDGE: Final = """
+_PUT_EDGE_BODY: Final = """
 INSERT INTO edge_bodies (fingerprint, edge, occurred_day, event_id, occurred_at, doc_codec, doc)
 VALUES (?, ?, ?, ?, ?, 0, ?)
 ON CONFLICT (fingerprint, edge) DO UPDATE SET occurred_day = excluded.occurred_day,
@@ -73,7 +73,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?)
 
 
 class _Sum(Struct):
-    """What a batch adds to one incident."""
+    """The sum of what a batch adds to one incident."""
 
     n: int
     first_at: int
@@ -96,7 +96,7 @@ class _Sum(Struct):
 
 
 class _Before(Struct):
-    """An incident as a batch meets it, and the bodies that its events may still have."""
+    """An incident before the batch, and how many more bodies its events may have."""
 
     incident_id: int
     severity: int
@@ -112,11 +112,11 @@ def record(
     rows: Sequence[EventRow],
     growth: Sequence[int] = (),
     *,
-    bodies_most: int = BODIES_MOST,
+    bodies_max: int = BODIES_MAX,
 ) -> Counted:
     """Insert a batch and count exactly those that were not there before, inside the caller's transaction."""
     cursor = connection.cursor()
-    incidents = _incidents_of(cursor, rows, bodies_most)
+    incidents = _incidents_of(cursor, rows, bodies_max)
     new: list[EventRow] = []
     cut: set[str] = set()
     hours: dict[tuple[bytes, str, int], int] = {}
@@ -134,33 +134,35 @@ def record(
         at = to_micros(row.occurred_at)
         hour = (row.fingerprint, row.environment, at - at % _HOUR)
         hours[hour] = hours.get(hour, 0) + row.count
-        one = _Sum(
+        added = _Sum(
             row.count, at, at, row.severity.rank, row.event_id, row.release, has_body, at if has_body else 0
         )
-        if (known := sums.setdefault(row.fingerprint, one)) is not one:
-            known.add(one)
+        if (total := sums.setdefault(row.fingerprint, added)) is not added:
+            total.add(added)
     cursor.executemany(_COUNT_HOUR, [(*hour, count) for hour, count in hours.items()])
     stored = {row.event_id for row in new}
     duplicates = frozenset(row.event_id for row in rows if row.event_id not in stored)
-    _put_edges(cursor, [*edges_in(new), *edges_to_mend(rows, duplicates=duplicates, cut=cut)])
+    _put_edge_bodies(
+        cursor, [*edge_bodies_in(new), *edge_bodies_to_mend(rows, duplicates=duplicates, cut=cut)]
+    )
     touched = tuple(_touch_incidents(cursor, sums, incidents))
     return Counted(
         duplicates=duplicates,
-        touched=tuple(one for one in touched if _may_decide(one, growth)),
+        touched=tuple(incident for incident in touched if _may_decide(incident, growth)),
         cut=frozenset(cut),
-        bodies={row.fingerprint: bodies_most for row in new if row.event_id in cut},
+        bodies={row.fingerprint: bodies_max for row in new if row.event_id in cut},
     )
 
 
-def _incidents_of(cursor: sqlite3.Cursor, rows: Sequence[EventRow], bodies_most: int) -> _Incidents:
+def _incidents_of(cursor: sqlite3.Cursor, rows: Sequence[EventRow], bodies_max: int) -> _Incidents:
     incidents: _Incidents = {}
-    same: dict[int, _Before] = {}
+    by_id: dict[int, _Before] = {}
     for fingerprint in {row.fingerprint for row in rows}:
         found = cursor.execute(_BEFORE, (fingerprint,)).fetchone()
         if found is not None:
             incident_id, severity, count, bodies = found
-            before = _Before(incident_id, severity, count, bodies_most - bodies)
-            incidents[fingerprint] = same.setdefault(incident_id, before)
+            before = _Before(incident_id, severity, count, bodies_max - bodies)
+            incidents[fingerprint] = by_id.setdefault(incident_id, before)
     return incidents
 
 
@@ -189,9 +191,9 @@ def _insert(cursor: sqlite3.Cursor, row: EventRow, doc: bytes | None) -> bool:
     return cursor.rowcount == 1
 
 
-def _put_edges(cursor: sqlite3.Cursor, edges: Sequence[tuple[Body, EventRow]]) -> None:
+def _put_edge_bodies(cursor: sqlite3.Cursor, edge_bodies: Sequence[tuple[Body, EventRow]]) -> None:
     cursor.executemany(
-        _PUT_EDGE,
+        _PUT_EDGE_BODY,
         [
             (
                 row.fingerprint,
@@ -201,7 +203,7 @@ def _put_edges(cursor: sqlite3.Cursor, edges: Sequence[tuple[Body, EventRow]]) -
                 to_micros(row.occurred_at),
                 row.doc,
             )
-            for edge, row in edges
+            for edge, row in edge_bodies
         ],
     )
 
@@ -210,16 +212,16 @@ def _touch_incidents(
     cursor: sqlite3.Cursor, sums: dict[bytes, _Sum], incidents: _Incidents
 ) -> Iterable[Touched]:
     before: dict[int, _Before] = {}
-    added: dict[int, _Sum] = {}
-    for fingerprint, one in sums.items():
+    totals: dict[int, _Sum] = {}
+    for fingerprint, added in sums.items():
         if fingerprint not in incidents:
-            raise UnknownFingerprintsError(f"{one.n} events without an incident")
+            raise UnknownFingerprintsError(f"{added.n} events without an incident")
         incident = incidents[fingerprint]
         before[incident.incident_id] = incident
-        if (known := added.setdefault(incident.incident_id, one)) is not one:
-            known.add(one)
-    for incident_id, one in sorted(added.items()):
-        yield _touch(cursor, one, before[incident_id])
+        if (total := totals.setdefault(incident.incident_id, added)) is not added:
+            total.add(added)
+    for incident_id, total in sorted(totals.items()):
+        yield _touch(cursor, total, before[incident_id])
 
 
 def _may_decide(touched: Touched, growth: Sequence[int]) -> bool:
@@ -231,18 +233,18 @@ def _may_decide(touched: Touched, growth: Sequence[int]) -> bool:
     )
 
 
-def _touch(cursor: sqlite3.Cursor, one: _Sum, before: _Before) -> Touched:
+def _touch(cursor: sqlite3.Cursor, added: _Sum, before: _Before) -> Touched:
     status, episode, resolved_at, severity, count = cursor.execute(
         _TOUCH,
         {
             "id": before.incident_id,
-            "n": one.n,
-            "first_at": one.first_at,
-            "last_at": one.last_at,
-            "severity": one.severity,
-            "release": one.release,
-            "bodies": one.bodies,
-            "body_at": one.body_at,
+            "n": added.n,
+            "first_at": added.first_at,
+            "last_at": added.last_at,
+            "severity": added.severity,
+            "release": added.release,
+            "bodies": added.bodies,
+            "body_at": added.body_at,
         },
     ).fetchone()
     return Touched(
@@ -255,8 +257,8 @@ def _touch(cursor: sqlite3.Cursor, one: _Sum, before: _Before) -> Touched:
         count_before=before.count,
         count=count,
         resolved_at=None if resolved_at is None else from_micros(resolved_at),
-        newest_at=from_micros(one.last_at),
-        newest_event_id=one.newest_event_id,
+        newest_at=from_micros(added.last_at),
+        newest_event_id=added.newest_event_id,
     )
 
 
@@ -266,7 +268,7 @@ def register(
     places: Sequence[Place],
     now: int,
 ) -> None:
-    """Make fingerprints and places known, inside the caller's transaction."""
+    """Register fingerprints and places inside the caller's transaction."""
     cursor = connection.cursor()
     for new in fingerprints:
         if cursor.execute(_BEFORE, (new.fingerprint,)).fetchone() is None:
@@ -274,7 +276,7 @@ def register(
     cursor.executemany(
         "INSERT INTO sightings (fingerprint, environment, release, created_at) VALUES (?, ?, ?, ?)"
         " ON CONFLICT DO NOTHING",
-        [(one.fingerprint, one.environment, one.release, now) for one in places],
+        [(place.fingerprint, place.environment, place.release, now) for place in places],
     )
 
 

@@ -1,6 +1,6 @@
-"""The store on SQLite: one connection writes, in one thread of its own; others only read.
+"""The store on SQLite: one connection writes, in a thread of its own; the others only read.
 
-The worker alone owns the file, and a lock beside it says so: with several writing or
+One worker owns the file, held by a lock file next to it: with several writing or
 checkpointing connections SQLite 3.7 to 3.51.2 can corrupt a WAL database.
 """
 
@@ -22,7 +22,7 @@ from sqlalchemy.pool import StaticPool
 
 from faultwire_consumer.store.contract.failure import translate_sqlite, unavailable
 from faultwire_consumer.store.contract.store import (
-    BODIES_MOST,
+    BODIES_MAX,
     Counted,
     EventRow,
     NewFingerprint,
@@ -35,7 +35,7 @@ from faultwire_consumer.store.contract.url import sqlite_path
 from faultwire_consumer.store.schema.events import SCHEMA, from_micros
 from faultwire_consumer.store.schema.upkeep import leases
 from faultwire_consumer.store.sqlite import record
-from faultwire_consumer.store.sqlite.file_lock import take_file
+from faultwire_consumer.store.sqlite.file_lock import lock_file
 from faultwire_consumer.store.sqlite.pragma import prepare_connection
 
 P = ParamSpec("P")
@@ -48,7 +48,7 @@ _EPOCH: Final = from_micros(0)
 
 
 class SqliteTransaction:
-    """Between begin and commit on the one writing connection."""
+    """A transaction on the one writing connection."""
 
     dialect = "sqlite"
 
@@ -68,15 +68,15 @@ class SqliteTransaction:
         return await self._store.in_thread(run)
 
     async def record_events(
-        self, rows: Sequence[EventRow], growth: Sequence[int] = (), *, bodies_most: int = BODIES_MOST
+        self, rows: Sequence[EventRow], growth: Sequence[int] = (), *, bodies_max: int = BODIES_MAX
     ) -> Counted:
         """Insert and count a batch in the writer's thread."""
         driver = driver_of(self._connection)
-        return await self._store.in_thread(record.record, driver, rows, growth, bodies_most=bodies_most)
+        return await self._store.in_thread(record.record, driver, rows, growth, bodies_max=bodies_max)
 
 
 def driver_of(connection: Connection) -> sqlite3.Connection:
-    """The sqlite3 connection under SQLAlchemy's."""
+    """Return the sqlite3 connection under SQLAlchemy's."""
     driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]  # typed for any driver
     return driver
 
@@ -86,15 +86,15 @@ class SqliteStore:
 
     name = "sqlite"
 
-    def __init__(self, url: URL, guards: Timeouts) -> None:
+    def __init__(self, url: URL, timeouts: Timeouts) -> None:
         self._url = url
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="faultwire-sqlite")
         self._writing = asyncio.Lock()
-        self._lock_file: int | None = None
+        self._lock: int | None = None
         self._engine: Engine = create_engine(url, poolclass=StaticPool).execution_options(
             schema_translate_map=_NO_SCHEMA
         )
-        prepare_connection(self._engine, busy_seconds=guards.lock)
+        prepare_connection(self._engine, busy_seconds=timeouts.lock)
         readers = url.set(
             drivername="sqlite+aiosqlite",
             database=f"file:{url.database}",
@@ -105,40 +105,40 @@ class SqliteStore:
         ).execution_options(schema_translate_map=_NO_SCHEMA)
 
     async def open(self, upgrade: Callable[[Connection], None]) -> None:
-        """Take the file for this worker and bring its schema up to date.
+        """Lock the file for this worker and bring its schema up to date.
 
         Raises:
-            StoreTakenError: another worker has it.
-            StoreUnavailableError: it cannot be opened.
+            StoreTakenError: another worker has the file.
+            StoreUnavailableError: the file cannot be opened.
         """
         try:
-            await self.in_thread(self._take)
+            await self.in_thread(self._lock_file)
             await self.in_thread(self._upgrade, upgrade)
         except _DRIVER_ERRORS as error:
             raise unavailable(error, self._url) from None
 
-    def _take(self) -> None:
+    def _lock_file(self) -> None:
         path = sqlite_path(self._url)
-        self._lock_file = take_file(path)
-        if self._lock_file is None:
+        self._lock = lock_file(path)
+        if self._lock is None:
             raise StoreTakenError(
-                f"{path} belongs to another worker that is running; stop it, or give this one another file"
+                f"{path} belongs to another worker that is running; stop it, or use another file"
             )
 
     def _upgrade(self, upgrade: Callable[[Connection], None]) -> None:
         with self._engine.begin() as connection:
             upgrade(connection)
-            # Whoever had one is gone: the file is this process's now.
+            # Every holder has ended, since the file is this process's now.
             connection.execute(update(leases).values(expires_at=_EPOCH))
 
     async def warm(self) -> None:
-        """Open a first reader; the writer has its connection since the file was taken."""
+        """Open a first reader; the writer has had its connection since the file was opened."""
         with suppress(StoreUnavailableError):
             await self.ping()
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[SqliteTransaction]:
-        """A transaction of the one writer; others wait for their turn."""
+        """Begin a transaction of the one writer; others wait for their turn."""
         async with self._writing:
             try:
                 connection = await self._begin_whole()
@@ -152,7 +152,7 @@ class SqliteStore:
                 raise translate_sqlite(error) from error
 
     async def _begin_whole(self) -> Connection:
-        """Begin; where the task is cancelled meanwhile, what the thread opens all the same is closed."""
+        """Begin a transaction; if the task is cancelled meanwhile, close what the thread still opens."""
         begun = asyncio.ensure_future(self.in_thread(self._begin))
         try:
             return await asyncio.shield(begun)
@@ -185,7 +185,7 @@ class SqliteStore:
             raise translate_sqlite(error) from error
 
     async def register(self, fingerprints: Sequence[NewFingerprint], places: Sequence[Place]) -> None:
-        """Make fingerprints and places known in one transaction."""
+        """Register fingerprints and places in one transaction."""
         async with self._writing:
             try:
                 await asyncio.shield(self.in_thread(self._register, fingerprints, places))
@@ -197,10 +197,10 @@ class SqliteStore:
             record.register(driver_of(connection), fingerprints, places, time.time_ns() // 1000)
 
     async def prepare_days(self, days: frozenset[date]) -> None:
-        """Nothing: SQLite keeps all days in one table."""
+        """Do nothing: SQLite keeps all days in one table."""
 
     async def run_alone(self, statement: str, *, seconds: float) -> None:
-        """Run a statement on the writing connection, between two transactions; SQLite has no watch."""
+        """Run a statement on the writing connection between transactions; SQLite cannot bound its time."""
         async with self._writing:
             try:
                 await asyncio.shield(self.in_thread(self._run_alone, statement))
@@ -209,23 +209,23 @@ class SqliteStore:
 
     def _run_alone(self, statement: str) -> None:
         with self._engine.connect() as connection:
-            # To its last row: incremental_vacuum gives a page back at each step.
+            # Read to the last row: incremental_vacuum frees a page at each step.
             driver_of(connection).execute(statement).fetchall()
 
     async def ping(self) -> None:
-        """One trivial query by a reader."""
+        """Run one trivial query by a reader."""
         await self.read(text("SELECT 1"))
 
     async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run in the writer's thread, which alone may touch the writing connection."""
+        """Run work in the writer's thread, the only one that may use the writing connection."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, lambda: work(*args, **kwargs))
 
     async def close(self) -> None:
-        """Close every connection and give the file free."""
+        """Close every connection and unlock the file."""
         await self._readers.dispose()
         await self.in_thread(self._engine.dispose)
-        if self._lock_file is not None:
-            os.close(self._lock_file)
-            self._lock_file = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
         self._thread.shutdown(wait=False)

@@ -1,4 +1,8 @@
-"""Where an event's body is kept: in its row, or beside it as its incident's first or last, budget or not."""
+"""Storage of events' bodies: in the event's row within the budget, and the first and last one in any case.
+
+The bodies of an incident's first and last event, when the budget keeps none in their rows, are stored
+in a table of their own as edge bodies.
+"""
 
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
@@ -11,7 +15,7 @@ from faultwire_consumer.store.schema.events import edge_bodies, events, fingerpr
 
 EDGES: Final = (Body.FIRST, Body.LAST)
 
-_SPENT: Final = select(
+_BUDGETS: Final = select(
     fingerprints.c.fingerprint,
     incidents.c.count.label("counted"),
     incidents.c.bodies,
@@ -21,13 +25,13 @@ _SPENT: Final = select(
 ).select_from(fingerprints.join(incidents))
 
 
-def edges_to_mend(
+def edge_bodies_to_mend(
     rows: Sequence[EventRow], *, duplicates: Collection[str], cut: Collection[str]
 ) -> list[tuple[Body, EventRow]]:
-    """First and last events that were left without a body, for the batch turned out to be another.
+    """Return the first and last events left without a body because the batch was not what it seemed.
 
-    An event that was to be the last may have been stored before (and have occurred later now: what
-    a clock ahead says is clamped at each delivery), and one whose body was to be kept was cut.
+    An event that was to be the last may be a duplicate (which now seems to have occurred later: the
+    time of a clock that is ahead is clamped at each delivery), or its body was cut.
     """
     concerned = {row.fingerprint for row in rows if row.event_id in duplicates or row.event_id in cut}
     mended: list[tuple[Body, EventRow]] = []
@@ -44,23 +48,23 @@ def edges_to_mend(
     return mended
 
 
-def edges_in(rows: Iterable[EventRow]) -> list[tuple[Body, EventRow]]:
-    """What the rows themselves say is to be kept beside the events, in the order of the key."""
+def edge_bodies_in(rows: Iterable[EventRow]) -> list[tuple[Body, EventRow]]:
+    """Return the rows whose bodies are to be stored as edge bodies, in the order of the key."""
     found = [(row.body, row) for row in rows if row.body in EDGES]
-    return sorted(found, key=lambda one: (one[1].fingerprint, one[0]))
+    return sorted(found, key=lambda edge_body: (edge_body[1].fingerprint, edge_body[0]))
 
 
-async def read_spent(store: Store, keys: Collection[bytes]) -> dict[bytes, BudgetSpent]:
-    """What the budgets of those fingerprints that are registered were spent on.
+async def read_budgets(store: Store, keys: Collection[bytes]) -> dict[bytes, BudgetSpent]:
+    """Read what was spent of the budgets of those fingerprints that are registered.
 
     Raises:
-        StoreUnavailableError: the database does not answer, or not now.
+        StoreUnavailableError: the database cannot be used now.
     """
     if not keys:
         return {}
-    rows = await store.read(_SPENT.where(fingerprints.c.fingerprint.in_(sorted(keys))))
+    rows = await store.read(_BUDGETS.where(fingerprints.c.fingerprint.in_(sorted(keys))))
     return {
-        # Where nothing is counted yet, the incident's times mean nothing.
+        # While nothing is counted, the incident's times mean nothing.
         row.fingerprint: BudgetSpent(row.bodies, row.first_seen_at, row.last_seen_at, row.body_kept_at)
         if row.counted
         else BudgetSpent()
@@ -68,14 +72,14 @@ async def read_spent(store: Store, keys: Collection[bytes]) -> dict[bytes, Budge
     }
 
 
-async def keep_bodies(tx: Transaction, kept: Sequence[tuple[int, EventRow]]) -> None:
-    """Keep bodies with their events for good, whatever the budget says.
+async def keep_bodies(tx: Transaction, bodies: Sequence[tuple[int, EventRow]]) -> None:
+    """Keep bodies in their events' rows, regardless of the budget.
 
     Args:
         tx: the transaction that stored the events.
-        kept: events whose body is not kept with them, each with its incident.
+        bodies: events whose rows have no body yet, each with its incident's id.
     """
-    for incident_id, row in sorted(kept, key=lambda one: one[0]):
+    for incident_id, row in sorted(bodies, key=lambda body: body[0]):
         key = (events.c.occurred_day == row.occurred_day, events.c.event_id == row.event_id)
         await tx.execute(update(events).where(*key).values(doc=row.doc))
         await tx.execute(
@@ -84,12 +88,12 @@ async def keep_bodies(tx: Transaction, kept: Sequence[tuple[int, EventRow]]) -> 
 
 
 def has_body(table: Any) -> ColumnElement[bool]:
-    """Whether an event of ``events``, or of an alias of it, can be read and not only counted."""
+    """Return the condition that an event of ``events``, or of an alias of it, has a body to read."""
     return or_(table.c.doc.is_not(None), exists().where(_at_an_edge(table)).correlate(table))
 
 
 def doc_of(table: Any) -> ColumnElement[Any]:
-    """Its body, which is NULL where none is kept."""
+    """Return the expression for an event's body, which is NULL if none is kept."""
     edge: Select[Any] = select(edge_bodies.c.doc).where(_at_an_edge(table)).correlate(table).limit(1)
     return func.coalesce(table.c.doc, edge.scalar_subquery())
 
