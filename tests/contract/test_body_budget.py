@@ -222,7 +222,7 @@ async def test_what_can_be_read_instead_of_an_event_is_its_nearest_kept_its_firs
         stored = await event_queries.get_event(store, one.event_id)
         assert stored is not None
         assert stored.doc is None
-        found.append(await event_queries.list_kept(store, stored))
+        found.append(await event_queries.find_readable(store, stored))
     assert [one.nearest for one in found[1:]] == [kept[1].event_id, kept[2].event_id]
     assert {(one.first, one.last) for one in found} == {(kept[0].event_id, last.event_id)}
     page = await list_events(store, any_of(Key.INCIDENT, [1]), limit=50, now=NOW)

@@ -12,7 +12,7 @@ from faultwire_consumer.domain.query_text import parse_query
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store, open_to_read
 from faultwire_consumer.store.events import event_list, incidents
-from faultwire_consumer.store.events.event_list import Asked
+from faultwire_consumer.store.events.event_list import PageRequest
 from faultwire_consumer.store.schema.events import events
 
 
@@ -25,7 +25,7 @@ async def filled(store: Store) -> Store:
 def scans(store: Store, plan: str) -> list[str]:
     """Steps that read a whole large table."""
     if store.name == "sqlite":
-        large = r"SCAN (?:main\.)?(?:incidents|events|hourly|one)\b(?! USING (?:COVERING )?INDEX).*"
+        large = r"SCAN (?:main\.)?(?:incidents|events|hourly|event)\b(?! USING (?:COVERING )?INDEX).*"
     else:  # the quarantine is empty here, and an empty table is read as a whole
         large = r"Seq Scan on (?:incidents|hourly|events_\d+)\b"
     return re.findall(large, plan)
@@ -61,13 +61,13 @@ async def test_every_list_is_read_by_an_index(filled: Store) -> None:
         statement = incidents.select_incidents(filled.name, parse_query(text), None, 51, NEWEST)
         await check(filled, text, index, statement)
     for text, index in EVENTS:
-        asked = Asked(parse_query(text), 51, NEWEST)
-        if event_list.is_narrow(asked.query):
-            plan = await explain(filled, event_list.candidates(filled.name, asked, 51))
+        request = PageRequest(parse_query(text), 51, NEWEST)
+        if event_list.is_narrow(request.query):
+            plan = await explain(filled, event_list.candidates(filled.name, request, 51))
             assert scans(filled, plan) == [], f"{text}: {plan}"
-            statement = event_list.newest_of(filled.name, asked, [key_of(BUSY), key_of(RARE)])
+            statement = event_list.newest_of(filled.name, request, [key_of(BUSY), key_of(RARE)])
         else:
-            statement = event_list.walk(filled.name, asked)
+            statement = event_list.walk(filled.name, request)
         await check(filled, text, index, statement)
     await check(filled, "totals", "ix_incidents_status_last_seen_hour", incidents.select_totals())
     await check(filled, "services", "ix_incidents_service_last_seen_hour", incidents.select_services())
@@ -82,7 +82,9 @@ async def check(store: Store, text: str, index: str, statement: Select[tuple[obj
 
 
 async def test_a_time_limits_the_days_that_are_looked_into(filled: Store) -> None:
-    plan = await explain(filled, event_list.walk(filled.name, Asked(parse_query("since:24h"), 51, NEWEST)))
+    plan = await explain(
+        filled, event_list.walk(filled.name, PageRequest(parse_query("since:24h"), 51, NEWEST))
+    )
     if filled.name == "postgresql":
         days = set(re.findall(r"on events_(\d{8})", plan))
         assert days == {"20261121", "20261122", "20261123"}
@@ -100,7 +102,7 @@ async def test_an_analyzed_file_of_few_bugs_is_still_read_in_the_order_in_which_
         await tx.execute(update(events).values(received_at=NEWEST))
     await store.run_alone("ANALYZE", seconds=10)
     reopened = await open_to_read(f"sqlite:///{tmp_path / 'faultwire.db'}")
-    plan = await explain(reopened, event_list.walk("sqlite", Asked(parse_query(""), 51, NEWEST)))
+    plan = await explain(reopened, event_list.walk("sqlite", PageRequest(parse_query(""), 51, NEWEST)))
     assert re.match(r"SCAN main.events USING INDEX ix_events_received_at", plan), plan
     await reopened.close()
     await store.close()

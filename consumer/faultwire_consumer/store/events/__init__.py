@@ -1,1 +1,1 @@
-"""Events and incidents as operators read them, and the incidents' transitions."""
+"""Events and incidents as operators read them, and the transitions of incidents."""

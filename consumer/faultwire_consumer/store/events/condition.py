@@ -1,7 +1,7 @@
-"""A query's terms as conditions of SQL, the same answers on both databases.
+"""SQL conditions for a query's terms, with the same results on both databases.
 
-Incidents are asked by their own columns, and by where their fingerprints were seen. Events carry
-severity, service, environment and release themselves; what else a query asks is their incident's.
+Incidents are matched by their own columns, and by where their fingerprints were seen. Events have
+severity, service, environment and release themselves; everything else is matched on their incident.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,11 +24,11 @@ from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.event_id import day_of
 
 NEVER_COUNTED: Final = from_micros(0)
-"""The hour of an incident that is registered and was never counted: nobody sees it."""
+"""The hour of an incident that is registered but was never counted, and so is not shown."""
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
 _TRIGRAMS: Final = 30
-"""At most so many are looked up of one text; the candidates are verified anyway."""
+"""The most trigrams of one text that are looked up; the candidates are verified anyway."""
 
 _PLACES: Final = (Key.ENVIRONMENT, Key.RELEASE)
 _INCIDENT_COLUMNS: Final[dict[Key, ColumnElement[Any]]] = {
@@ -41,18 +41,18 @@ _INCIDENT_COLUMNS: Final[dict[Key, ColumnElement[Any]]] = {
 }
 _EVENT_COLUMNS: Final = (Key.SEVERITY, Key.SERVICE, *_PLACES)
 
-# SQLite's index of search_text, by trigrams; see migration 0008.
+# SQLite's trigram index of search_text; see migration 0008.
 _search: Final = table("incidents_search", column("rowid"), column("incidents_search"))
 
 
 def hour_of(moment: datetime) -> datetime:
-    """The hour that an incident last seen then is kept under."""
+    """Return the hour under which an incident that was last seen then is indexed."""
     hour = moment.replace(minute=0, second=0, microsecond=0)
     return max(hour, NEVER_COUNTED + _HOUR)
 
 
 def incident_conditions(query: Query, *, database: str, now: datetime) -> list[ColumnElement[bool]]:
-    """Which incidents a query asks for."""
+    """Return the conditions of the incidents that a query asks for."""
     conditions = _of_incidents(query.terms, database)
     places = query.of(*_PLACES)
     if places:
@@ -63,11 +63,11 @@ def incident_conditions(query: Query, *, database: str, now: datetime) -> list[C
 
 
 def fingerprint_conditions(query: Query, *, database: str, now: datetime) -> list[ColumnElement[bool]]:
-    """Which fingerprints may have events that a query asks for; `event_conditions` has the last word."""
+    """Return the conditions of fingerprints that may have matching events; `event_conditions` decides."""
     terms = [term for term in query.terms if term.key is not Key.SEVERITY]
     conditions = _of_incidents(terms, database)
     for term in query.of(Key.SEVERITY):
-        # An incident has the highest severity that its events had.
+        # An incident has the highest severity of its events.
         conditions.append(incidents.c.severity >= min(_stored(term)))
     places = query.of(*_PLACES)
     if places:
@@ -77,9 +77,9 @@ def fingerprint_conditions(query: Query, *, database: str, now: datetime) -> lis
 
 
 def incident_exclusions(query: Query, *, database: str) -> list[ColumnElement[bool]]:
-    """What a query rules out of its incidents, for events that are walked over one by one.
+    """Return the negated conditions on incidents, for events that are walked over one by one.
 
-    Nothing that asks for something, lest the database begin with the incidents.
+    Positive conditions are left out, since the database might then begin with the incidents.
     """
     return [
         condition
@@ -92,21 +92,23 @@ def incident_exclusions(query: Query, *, database: str) -> list[ColumnElement[bo
 def event_conditions(
     query: Query, columns: Any, *, database: str, now: datetime
 ) -> list[ColumnElement[bool]]:
-    """What an event's own row must be.
+    """Return the conditions on an event's own row.
 
     Args:
-        query: what is asked.
-        columns: of ``events``, or of an alias of it.
-        database: ``sqlite`` or ``postgresql``.
-        now: what times in the query are counted back from.
+        query: the query.
+        columns: the columns of ``events``, or of an alias of it.
+        database: the kind of database, ``sqlite`` or ``postgresql``.
+        now: the time that the query's relative times refer to.
     """
     conditions: list[ColumnElement[bool]] = []
     for term in query.terms:
         if term.key in _EVENT_COLUMNS:
             conditions.append(_among(columns[term.key.value], _stored(term), negated=term.negated))
         elif term.key is Key.TEXT and (day := _event_day(term)) is not None:
-            is_it = and_(columns.occurred_day.in_((day, QUARANTINE_DAY)), columns.event_id == term.values[0])
-            conditions.append(not_(is_it) if term.negated else is_it)
+            is_event = and_(
+                columns.occurred_day.in_((day, QUARANTINE_DAY)), columns.event_id == term.values[0]
+            )
+            conditions.append(not_(is_event) if term.negated else is_event)
     since, until = bounds_of(query, now=now)
     if since is not None:
         conditions.append(columns.occurred_at >= since)
@@ -118,7 +120,7 @@ def event_conditions(
 
 
 def bounds_of(query: Query, *, now: datetime) -> tuple[datetime | None, datetime | None]:
-    """From when and until when, by every time that the query names."""
+    """Return the latest ``since`` and the earliest ``until`` of the query, None where it has none."""
     since = [_moment(term.values[0], now) for term in query.of(Key.SINCE)]
     until = [_moment(term.values[0], now) for term in query.of(Key.UNTIL)]
     return max(since, default=None), min(until, default=None)
@@ -130,7 +132,7 @@ def _of_incidents(terms: Iterable[Term], database: str) -> list[ColumnElement[bo
 
 
 def _of_incident(term: Term, database: str) -> list[ColumnElement[bool]]:
-    """What a term asks of an incident's own row, if anything."""
+    """Return a term's conditions on an incident's own row, if it has any."""
     if term.key in _INCIDENT_COLUMNS:
         return [_among(_INCIDENT_COLUMNS[term.key], _stored(term), negated=term.negated)]
     if term.key is not Key.TEXT:
@@ -141,7 +143,7 @@ def _of_incident(term: Term, database: str) -> list[ColumnElement[bool]]:
 
 
 def contains_text(text: str, *, database: str, negated: bool = False) -> ColumnElement[bool]:
-    """Incidents whose text contains another, whatever the case: exactly what Python's ``in`` says."""
+    """Match incidents whose text contains another, ignoring case: exactly what Python's ``in`` says."""
     folded = fold(text)
     if database == "postgresql":
         pattern = folded.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
@@ -157,21 +159,21 @@ def contains_text(text: str, *, database: str, negated: bool = False) -> ColumnE
 
 
 def _trigrams(folded: str) -> str:
-    """A search in FTS5's words for what may contain the text: every third of its trigrams, and the last."""
+    """Return FTS5's query for rows that may contain the text: every third of its trigrams, and the last."""
     last = len(folded) - LEAST_CHARACTERS
     places = sorted({*range(0, last, LEAST_CHARACTERS), last})[-_TRIGRAMS:]
-    found = dict.fromkeys(folded[place : place + LEAST_CHARACTERS] for place in places)
-    quoted = (one.replace('"', '""') for one in found)
-    return " AND ".join(f'"{one}"' for one in quoted)
+    trigrams = dict.fromkeys(folded[place : place + LEAST_CHARACTERS] for place in places)
+    quoted = (trigram.replace('"', '""') for trigram in trigrams)
+    return " AND ".join(f'"{trigram}"' for trigram in quoted)
 
 
 def names_event(query: Query) -> bool:
-    """Whether it asks for one event by its id."""
+    """True if the query asks for an event by its id."""
     return any(_event_day(term) is not None for term in query.of(Key.TEXT))
 
 
 def _event_day(term: Term) -> date | None:
-    """The day of an event's id, where the text is one."""
+    """Return the day in an event's id, or None if the text is not one."""
     try:
         return day_of(str(term.values[0]))
     except ValueError:
@@ -214,7 +216,7 @@ def _seen_within(query: Query, now: datetime) -> list[ColumnElement[bool]]:
 def _days(
     day: ColumnElement[date], since: datetime | None, until: datetime | None
 ) -> list[ColumnElement[bool]]:
-    """The partitions to look into: an event's id is minted on the day it occurred, or beside midnight."""
+    """Return the conditions that select partitions; at midnight an id's day may be one off its event's."""
     conditions: list[ColumnElement[bool]] = []
     if since is not None and since.date() > date.min:
         conditions.append(or_(day >= since.date() - _DAY, day == QUARANTINE_DAY))
@@ -226,12 +228,12 @@ def _days(
 def _among(column: ColumnElement[Any], values: Sequence[Any], *, negated: bool) -> ColumnElement[bool]:
     if not negated:
         return column.in_(values)
-    # A release may be missing, and what is missing is none of them.
+    # A release may be missing, and a missing one is not among the values.
     return or_(column.is_(None), column.not_in(values)) if column.key == "release" else column.not_in(values)
 
 
 def _stored(term: Term) -> tuple[Any, ...]:
-    """The values as columns hold them."""
+    """Return a term's values as the columns store them."""
     return tuple(value.rank if isinstance(value, ErrorSeverity) else value for value in term.values)
 
 

@@ -1,4 +1,4 @@
-"""What operators read of one event, by its id: what it is, and why it is where it is."""
+"""One event as operators read it, by its id, with its grouping."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from faultwire_shared.event_id import day_of
 
 
 class StoredEvent(Struct, frozen=True, kw_only=True):
-    """One event with the JSON it came as, which is None where only the row was kept."""
+    """One event with the JSON that was received, which is None if only the row was kept."""
 
     id: str
     incident_id: int
@@ -32,17 +32,17 @@ class StoredEvent(Struct, frozen=True, kw_only=True):
     doc: bytes | None
 
 
-class KeptEvents(Struct, frozen=True, kw_only=True):
-    """Events of the same kind that can be read in the place of one that cannot."""
+class ReadableEvents(Struct, frozen=True, kw_only=True):
+    """Events of the same fingerprint that can be read instead of one whose body was not kept."""
 
     first: str | None
     last: str | None
     nearest: str | None
-    """By when it occurred."""
+    """The event closest in time of occurrence."""
 
 
 class EventGrouping(Struct, frozen=True, kw_only=True):
-    """Why an event is in its incident: the key parts of its fingerprint, in their order."""
+    """The reason why an event is in its incident: the key parts of its fingerprint, in their order."""
 
     event_id: str
     incident_id: int
@@ -54,11 +54,11 @@ class EventGrouping(Struct, frozen=True, kw_only=True):
 _GROUPED: Final = events.join(fingerprints, fingerprints.c.fingerprint == events.c.fingerprint)
 
 NEAR: Final = 5_000
-"""How many events around one are looked at for a body: more than there are between two, but in a flood."""
+"""The number of events searched for a body: outside a flood, more than lie between two with bodies."""
 
 
 async def get_event(store: Store, event_id: str) -> StoredEvent | None:
-    """One event by its id, which also says the day to look in; a wrong clock's are in quarantine."""
+    """Return an event by its id, which also names its day; events of wrong clocks are in quarantine."""
     names = [name for name in StoredEvent.__struct_fields__ if name not in ("id", "incident_id", "doc")]
     doc = doc_of(events).label("doc")
     row = await _find(store, event_id, *(events.c[name] for name in names), fingerprints.c.incident_id, doc)
@@ -69,28 +69,28 @@ async def get_event(store: Store, event_id: str) -> StoredEvent | None:
     return StoredEvent(id=event_id, **values)
 
 
-async def list_kept(store: Store, event: StoredEvent) -> KeptEvents:
-    """What can be read in the place of an event whose body is not kept."""
+async def find_readable(store: Store, event: StoredEvent) -> ReadableEvents:
+    """Find events that can be read instead of one whose body is not kept."""
     at = events.c.occurred_at
-    first, last, before, behind = await asyncio.gather(
-        _next_kept(store, event),
-        _next_kept(store, event, back=True),
-        _next_kept(store, event, at <= event.occurred_at, back=True),
-        _next_kept(store, event, at >= event.occurred_at),
+    first, last, before, after = await asyncio.gather(
+        _next_readable(store, event),
+        _next_readable(store, event, back=True),
+        _next_readable(store, event, at <= event.occurred_at, back=True),
+        _next_readable(store, event, at >= event.occurred_at),
     )
-    around = [one for one in (before, behind) if one is not None]
-    nearest = min(around, key=lambda one: abs(one.occurred_at - event.occurred_at), default=None)
-    return KeptEvents(
+    neighbours = [row for row in (before, after) if row is not None]
+    nearest = min(neighbours, key=lambda row: abs(row.occurred_at - event.occurred_at), default=None)
+    return ReadableEvents(
         first=first.event_id if first else None,
         last=last.event_id if last else None,
         nearest=nearest.event_id if nearest else None,
     )
 
 
-async def _next_kept(
+async def _next_readable(
     store: Store, event: StoredEvent, *conditions: ColumnElement[bool], back: bool = False
 ) -> Row[Any] | None:
-    """The first with a body in the order of time, or against it."""
+    """Return the first event with a body, in the order of time or backwards."""
     at = events.c.occurred_at
     near = (
         select(events.c.event_id, at, has_body(events).label("body_kept"))
@@ -107,7 +107,7 @@ async def _next_kept(
 
 
 async def get_grouping(store: Store, event_id: str) -> EventGrouping | None:
-    """Why an event is in its incident."""
+    """Return the reason why an event is in its incident."""
     names = ("incident_id", "version", "digest", "parts")
     row = await _find(store, event_id, *(fingerprints.c[name] for name in names))
     if row is None:

@@ -1,10 +1,10 @@
 """Lists of events by a query, in one of two ways that both end early.
 
-What most events are is found by walking over them as they came, the newest first. What a query asks
-of their incidents (or of where these were seen) may be rare among millions of events: then incidents
-are found first, the last seen first, and each gives its newest events by an index of its own. An
-incident that was last seen before the oldest event of a full page cannot add to it, so as a rule no
-more incidents are asked than the page has rows.
+What matches most events is found by walking over them as they were received, the newest first. What a
+query asks of their incidents (or of where these were seen) may be rare among millions of events: then
+incidents are found first, the last seen first, and the newest events of each by an index. An incident
+that was last seen before the oldest event of a full page cannot add to it, so as a rule no more
+incidents are read than the page has rows.
 """
 
 from collections.abc import Sequence
@@ -43,16 +43,16 @@ from faultwire_shared.event import ErrorSeverity
 _EACH_WITH_ITS_INCIDENT: Final = events.outerjoin(
     fingerprints, fingerprints.c.fingerprint == events.c.fingerprint
 ).outerjoin(incidents, incidents.c.id == fingerprints.c.incident_id)
-"""No event is without one, but an inner join may begin at any end: SQLite began with the fingerprints, and
-sorted every event, where a file with few of them had been analyzed."""
+"""Every event has an incident, but an inner join may begin at either end: SQLite began with the
+fingerprints and sorted every event if a file with few fingerprints had been analyzed."""
 _NARROW: Final = (
     *(Key.INCIDENT, Key.STATUS, Key.SERVICE, Key.ENVIRONMENT, Key.RELEASE),
     *(Key.CODE, Key.CATEGORY, Key.TEXT),
 )
 _CLOCK_AHEAD: Final = timedelta(minutes=5)
-"""How much later than received an event may claim to have occurred; see ``ingest/read/candidate.py``."""
+"""The most by which ``occurred_at`` may be later than ``received_at``; see ``ingest/read/candidate.py``."""
 _CHUNK: Final = 200
-"""Fingerprints that are asked for their newest events in one statement."""
+"""The number of fingerprints whose newest events are read in one statement."""
 _GROWTH: Final = 8
 
 
@@ -70,20 +70,20 @@ class EventSummary(Struct, frozen=True, kw_only=True):
     release: str | None
     count: int
     body_kept: bool
-    """Whether the event can be read, and not only counted."""
+    """True if the event can be read, and is not only counted."""
 
 
-class Asked(Struct, frozen=True):
-    """A page of a list, as it is asked for."""
+class PageRequest(Struct, frozen=True):
+    """A request for one page of a list."""
 
     query: Query
     limit: int
     now: datetime
     position: ListCursor | None = None
-    """Where the page before ended."""
+    """The position at which the previous page ended."""
 
     def conditions(self, columns: Any, database: str) -> list[ColumnElement[bool]]:
-        """What an event's row must be, by the columns of ``events`` or of an alias of it."""
+        """Return the conditions on an event's row, by the columns of ``events`` or of an alias of it."""
         return event_conditions(self.query, columns, database=database, now=self.now)
 
 
@@ -93,25 +93,25 @@ _COLUMNS: Final = EventSummary.__struct_fields__[3:-1]
 async def list_events(
     store: Store, query: Query, *, limit: int, now: datetime, cursor: str | None = None
 ) -> Page[EventSummary]:
-    """Events that match, the newest first: as they came, or where incidents are asked for, as they occurred.
+    """List matching events, the newest first: by receipt, or by occurrence if incidents are searched first.
 
-    Events never change, so pages join whatever is stored between them.
+    Events never change, so pages fit together no matter what is stored between two requests.
 
     Raises:
-        BadCursorError: the cursor is none of this list.
+        BadCursorError: the cursor does not belong to this list.
     """
     name = "occurred_at" if is_narrow(query) else "received_at"
     position = decode_cursor(name, cursor, str) if cursor is not None else None
-    asked = Asked(query, limit + 1, now, position)
+    request = PageRequest(query, limit + 1, now, position)
     if is_narrow(query):
-        found = await _list_by_incident(store, asked)
+        found = await _list_by_incident(store, request)
     else:
-        found = [_summary(row) for row in await store.read(walk(store.name, asked))]
+        found = [_summary(row) for row in await store.read(walk(store.name, request))]
     return cut(found, limit=limit, listing=name, moment=name, key="id")
 
 
 def is_narrow(query: Query) -> bool:
-    """Whether incidents are looked for first."""
+    """True if incidents are searched first."""
     if names_event(query):
         return False
     if query.of(*_NARROW):
@@ -119,57 +119,57 @@ def is_narrow(query: Query) -> bool:
     return any(ErrorSeverity.LOW not in term.values for term in query.of(Key.SEVERITY))
 
 
-def walk(database: str, asked: Asked) -> Select[Any]:
-    """Events as they came, the newest first."""
+def walk(database: str, request: PageRequest) -> Select[Any]:
+    """Select events as they were received, the newest first."""
     table = events.c
     statement = _select(events, has_body(events)).select_from(_EACH_WITH_ITS_INCIDENT)
-    if asked.query.terms:
-        if names_event(asked.query):
-            of_incident = fingerprint_conditions(asked.query, database=database, now=asked.now)
+    if request.query.terms:
+        if names_event(request.query):
+            of_incident = fingerprint_conditions(request.query, database=database, now=request.now)
         else:
-            of_incident = incident_exclusions(asked.query, database=database)
-        statement = statement.where(*asked.conditions(table, database), *of_incident)
-    since, _ = bounds_of(asked.query, now=asked.now)
+            of_incident = incident_exclusions(request.query, database=database)
+        statement = statement.where(*request.conditions(table, database), *of_incident)
+    since, _ = bounds_of(request.query, now=request.now)
     if since is not None:
         statement = statement.where(table.received_at >= since - _CLOCK_AHEAD)
-    if asked.position is not None:
-        statement = statement.where(*_after(asked.position, table.received_at, table.event_id))
-    return statement.order_by(table.received_at.desc(), table.event_id.desc()).limit(asked.limit)
+    if request.position is not None:
+        statement = statement.where(*_after(request.position, table.received_at, table.event_id))
+    return statement.order_by(table.received_at.desc(), table.event_id.desc()).limit(request.limit)
 
 
-def candidates(database: str, asked: Asked, size: int) -> Select[Any]:
-    """Fingerprints whose events may match, those of the incident that was last seen first."""
+def candidates(database: str, request: PageRequest, size: int) -> Select[Any]:
+    """Select fingerprints whose events may match, those of the last seen incident first."""
     table = incidents.c
     statement = (
         select(fingerprints.c.fingerprint, table.last_seen_at)
         .join_from(incidents, fingerprints, fingerprints.c.incident_id == table.id)
-        .where(*fingerprint_conditions(asked.query, database=database, now=asked.now))
+        .where(*fingerprint_conditions(request.query, database=database, now=request.now))
     )
-    if asked.position is not None:
-        statement = statement.where(table.first_seen_at <= asked.position.moment)
+    if request.position is not None:
+        statement = statement.where(table.first_seen_at <= request.position.moment)
     order = (table.last_seen_hour.desc(), table.last_seen_at.desc(), table.id.desc())
     return statement.order_by(*order).limit(size)
 
 
-def newest_of(database: str, asked: Asked, groups: Sequence[bytes]) -> Select[Any]:
-    """The newest events of some fingerprints, each one's by its index."""
-    one = events.alias("one")
-    columns = (one.c.event_id, *(one.c[name] for name in _COLUMNS), has_body(one).label("body_kept"))
-    of_group = select(*columns).where(*asked.conditions(one.c, database))
-    if asked.position is not None:
-        of_group = of_group.where(*_after(asked.position, one.c.occurred_at, one.c.event_id))
+def newest_of(database: str, request: PageRequest, groups: Sequence[bytes]) -> Select[Any]:
+    """Select the newest events of some fingerprints, by the index on fingerprint and time."""
+    event = events.alias("event")
+    columns = (event.c.event_id, *(event.c[name] for name in _COLUMNS), has_body(event).label("body_kept"))
+    of_group = select(*columns).where(*request.conditions(event.c, database))
+    if request.position is not None:
+        of_group = of_group.where(*_after(request.position, event.c.occurred_at, event.c.event_id))
     chosen = _newest_on_postgresql if database == "postgresql" else _newest_on_sqlite
-    found, statement = chosen(groups, one, of_group.order_by(one.c.occurred_at.desc()), asked.limit)
-    return statement.order_by(found.c.occurred_at.desc(), found.c.event_id.desc()).limit(asked.limit)
+    found, statement = chosen(groups, event, of_group.order_by(event.c.occurred_at.desc()), request.limit)
+    return statement.order_by(found.c.occurred_at.desc(), found.c.event_id.desc()).limit(request.limit)
 
 
 def _newest_on_postgresql(
-    groups: Sequence[bytes], one: Any, of_group: Select[Any], limit: int
+    groups: Sequence[bytes], event: Any, of_group: Select[Any], limit: int
 ) -> tuple[Any, Select[Any]]:
-    # By the index's own order, and all that occurred at the last one's time: a sort by the id too
+    # In the index's own order, with all that occurred at the last one's time: a sort by the id too
     # would read every event of a fingerprint that has more of them than most.
     found = (
-        of_group.where(one.c.fingerprint == fingerprints.c.fingerprint)
+        of_group.where(event.c.fingerprint == fingerprints.c.fingerprint)
         .fetch(limit, with_ties=True)
         .lateral("found")
     )
@@ -180,14 +180,14 @@ def _newest_on_postgresql(
 
 
 def _newest_on_sqlite(
-    groups: Sequence[bytes], one: Any, of_group: Select[Any], limit: int
+    groups: Sequence[bytes], event: Any, of_group: Select[Any], limit: int
 ) -> tuple[Any, Select[Any]]:
-    # There is no LATERAL; rows are picked by their number instead.
+    # SQLite has no LATERAL; rows are picked by their number instead.
     found = events.alias("found")
     picked: Select[Any] = (
-        of_group.with_only_columns(literal_column("one.rowid"))
-        .where(one.c.fingerprint == fingerprints.c.fingerprint)
-        .order_by(one.c.event_id.desc())
+        of_group.with_only_columns(literal_column("event.rowid"))
+        .where(event.c.fingerprint == fingerprints.c.fingerprint)
+        .order_by(event.c.event_id.desc())
         .limit(limit)
         .correlate(fingerprints)
     )
@@ -198,23 +198,23 @@ def _newest_on_sqlite(
     return found, rows.where(fingerprints.c.fingerprint.in_(groups))
 
 
-async def _list_by_incident(store: Store, asked: Asked) -> list[EventSummary]:
+async def _list_by_incident(store: Store, request: PageRequest) -> list[EventSummary]:
     found: list[EventSummary] = []
     seen: set[bytes] = set()
-    size = asked.limit
+    size = request.limit
     while True:
-        # From the top again, as an incident that was seen meanwhile moved up there.
-        groups = await store.read(candidates(store.name, asked, size))
+        # From the top again, since an incident that was seen meanwhile has moved up there.
+        groups = await store.read(candidates(store.name, request, size))
         fresh = [row.fingerprint for row in groups if row.fingerprint not in seen]
         for start in range(0, len(fresh), _CHUNK):
-            rows = await store.read(newest_of(store.name, asked, fresh[start : start + _CHUNK]))
+            rows = await store.read(newest_of(store.name, request, fresh[start : start + _CHUNK]))
             found += [_summary(row) for row in rows]
             found = sorted(found, key=lambda event: (event.occurred_at, event.id), reverse=True)
-            del found[asked.limit :]
+            del found[request.limit :]
         seen.update(fresh)
         if len(groups) < size:
             return found
-        if len(found) == asked.limit and found[-1].occurred_at > groups[-1].last_seen_at:
+        if len(found) == request.limit and found[-1].occurred_at > groups[-1].last_seen_at:
             return found
         size *= _GROWTH
 
@@ -222,7 +222,7 @@ async def _list_by_incident(store: Store, asked: Asked) -> list[EventSummary]:
 def _after(
     position: ListCursor, moment: ColumnElement[datetime], key: ColumnElement[Any]
 ) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """What follows a position; said twice, as an index is entered by a bound and not by an alternative."""
+    """Return what follows a position, as two conditions: an index is entered by a bound, not by an OR."""
     return moment <= position.moment, older_than(position, moment, key)
 
 

@@ -1,4 +1,4 @@
-"""Stored events in the order in which they came, read piece by piece: for exports, and to group them anew."""
+"""Stored events in the order in which they were received, in pieces: for exports, and for regrouping."""
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
@@ -16,12 +16,13 @@ from faultwire_consumer.store.events.condition import event_conditions, fingerpr
 from faultwire_consumer.store.schema.events import events, fingerprints, incidents
 
 PIECE_ROWS: Final = 200
-"""Rows of one query: neither the database nor the memory is held for long, though a body may have 256 KiB."""
+"""The rows of one query: few enough to hold neither the database nor memory for long, though a body may
+have 256 KiB."""
 _LISTING: Final = "export"
 
 
-class Kept(Struct, frozen=True, kw_only=True):
-    """An event as it is stored, with its body where one was kept."""
+class ExportedEvent(Struct, frozen=True, kw_only=True):
+    """An event as it is stored, with its body if one was kept."""
 
     event_id: str
     received_at: datetime
@@ -32,29 +33,29 @@ class Kept(Struct, frozen=True, kw_only=True):
 
     @property
     def cursor(self) -> str:
-        """What follows behind it."""
+        """The cursor of the events that follow it."""
         return encode_cursor(_LISTING, self.received_at, self.event_id)
 
 
 async def read_pieces(
     store: Store, query: Query, *, now: datetime, cursor: str | None = None
-) -> AsyncIterator[Sequence[Kept]]:
-    """Events that match, the first received first; the last piece has fewer rows than `PIECE_ROWS`, or none.
+) -> AsyncIterator[Sequence[ExportedEvent]]:
+    """Read matching events, the first received first; the last piece has fewer than `PIECE_ROWS` rows.
 
     Args:
-        store: where they are.
-        query: which of them.
-        now: what times in the query are counted back from.
-        cursor: where to go on.
+        store: the store that has them.
+        query: the query that selects them.
+        now: the time that the query's relative times refer to.
+        cursor: the position to go on from.
 
     Raises:
-        BadCursorError: the cursor is none of this order.
+        BadCursorError: the cursor does not belong to this list.
     """
     position = decode_cursor(_LISTING, cursor, str) if cursor is not None else None
     chosen = _select(store.name, query, now)
     while True:
-        statement = chosen if position is None else chosen.where(*_behind(position))
-        piece = [Kept(**values_of(row)) for row in await store.read(statement)]
+        statement = chosen if position is None else chosen.where(*_after(position))
+        piece = [ExportedEvent(**values_of(row)) for row in await store.read(statement)]
         yield piece
         if len(piece) < PIECE_ROWS:
             return
@@ -78,9 +79,9 @@ def _select(database: str, query: Query, now: datetime) -> Select[Any]:
     )
 
 
-def _behind(position: ListCursor) -> Sequence[ColumnElement[bool]]:
+def _after(position: ListCursor) -> Sequence[ColumnElement[bool]]:
     moment, key = events.c.received_at, events.c.event_id
-    # The first follows from the second, and is what the index is asked by.
+    # The first condition follows from the second, and is the one that the index is entered by.
     return (
         moment >= position.moment,
         or_(moment > position.moment, and_(moment == position.moment, key > position.key)),
@@ -88,7 +89,7 @@ def _behind(position: ListCursor) -> Sequence[ColumnElement[bool]]:
 
 
 async def find_incidents(store: Store, keys: Collection[bytes]) -> dict[bytes, int]:
-    """The incidents of those fingerprints that are registered."""
+    """Return the incidents of those fingerprints that are registered."""
     rows = await store.read(
         select(fingerprints.c.fingerprint, fingerprints.c.incident_id).where(
             fingerprints.c.fingerprint.in_(sorted(keys))

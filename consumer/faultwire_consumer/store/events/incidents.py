@@ -1,4 +1,4 @@
-"""What operators read of incidents: lists by filter, one whole incident, and the page's totals."""
+"""Incidents as operators read them: lists by filter, one whole incident, and the page's totals."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -46,7 +46,7 @@ class Incident(Struct, frozen=True, kw_only=True):
 
 
 class HistoryEntry(Struct, frozen=True, kw_only=True):
-    """One transition of an incident, as it was written down."""
+    """One transition of an incident, as it was recorded."""
 
     at: datetime
     actor: str
@@ -57,7 +57,7 @@ class HistoryEntry(Struct, frozen=True, kw_only=True):
 
 
 class Totals(Struct, frozen=True, kw_only=True):
-    """What the head of the page says: incidents by status, and dead letters."""
+    """The numbers at the head of the page: incidents by status, and dead letters."""
 
     open: int
     acknowledged: int
@@ -71,13 +71,13 @@ _COLUMNS: Final = tuple(incidents.c[name] for name in Incident.__struct_fields__
 async def list_incidents(
     store: Store, query: Query, *, limit: int, now: datetime, cursor: str | None = None
 ) -> Page[Incident]:
-    """Incidents that match, the last seen first.
+    """List incidents that match, the last seen first.
 
-    When an incident was last seen only grows, so between two pages one may move up to where the
-    first was, but none comes twice, and none is passed over that was not seen meanwhile.
+    The time when an incident was last seen only grows, so between two pages an incident may move up
+    to the first one, but none comes twice, and only one that was seen meanwhile can be passed over.
 
     Raises:
-        BadCursorError: the cursor is none of this list.
+        BadCursorError: the cursor does not belong to this list.
     """
     position = decode_cursor(_LISTING, cursor, int) if cursor is not None else None
     rows = await store.read(select_incidents(store.name, query, position, limit + 1, now))
@@ -88,7 +88,7 @@ async def list_incidents(
 def select_incidents(
     database: str, query: Query, position: ListCursor | None, limit: int, now: datetime
 ) -> Select[Any]:
-    """The statement of a list: the hour comes first because it has an index, and is the same order."""
+    """Select a page of incidents, by the hour first, which has an index and gives the same order."""
     table = incidents.c
     statement = select(*_COLUMNS).where(*incident_conditions(query, database=database, now=now))
     if position is not None:
@@ -102,13 +102,13 @@ def select_incidents(
 
 
 async def get_incident(store: Store, incident_id: int) -> Incident | None:
-    """One incident, if it exists and was counted at least once."""
+    """Return one incident, if it exists and was counted at least once."""
     rows = await store.read(select(*_COLUMNS).where(incidents.c.id == incident_id, incidents.c.count > 0))
     return _incident(rows[0]) if rows else None
 
 
 async def list_history(store: Store, incident_id: int) -> tuple[HistoryEntry, ...]:
-    """Every transition of an incident, the newest first."""
+    """List every transition of an incident, the newest first."""
     columns = [history.c[name] for name in HistoryEntry.__struct_fields__]
     rows = await store.read(
         select(*columns).where(history.c.incident_id == incident_id).order_by(history.c.id.desc())
@@ -117,7 +117,7 @@ async def list_history(store: Store, incident_id: int) -> tuple[HistoryEntry, ..
 
 
 async def list_places(store: Store, incident_id: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The environments and the releases in which an incident was ever seen, in order of their names."""
+    """Return the environments and the releases in which an incident was ever seen, sorted by name."""
     rows = await store.read(
         select(sightings.c.environment, sightings.c.release)
         .distinct()
@@ -130,13 +130,13 @@ async def list_places(store: Store, incident_id: int) -> tuple[tuple[str, ...], 
 
 
 async def count_by_hour(store: Store, incident_id: int, *, since: datetime) -> dict[datetime, int]:
-    """How often an incident occurred in each hour that had any."""
+    """Count an incident's events in each hour that had any."""
     rows = await store.read(select_hours(incident_id, since=since))
     return {row.hour: int(row.total) for row in rows}
 
 
 def select_hours(incident_id: int, *, since: datetime) -> Select[Any]:
-    """An incident's counters by hour, summed over its fingerprints and environments."""
+    """Select an incident's counters by hour, summed over its fingerprints and environments."""
     return (
         select(hourly.c.hour, func.sum(hourly.c.count).label("total"))
         .join(fingerprints, fingerprints.c.fingerprint == hourly.c.fingerprint)
@@ -146,21 +146,21 @@ def select_hours(incident_id: int, *, since: datetime) -> Select[Any]:
 
 
 async def count_totals(store: Store) -> Totals:
-    """Incidents by status, and the dead letters that wait."""
+    """Count incidents by status, and the dead letters that wait."""
     by_status = await store.read(select_totals())
-    letters = await store.read(
+    waiting = await store.read(
         select(func.count().label("total"))
         .select_from(dead_letters)
         .where(dead_letters.c.status == DeadLetterStatus.WAITING.value)
     )
     found = {row.status: row.total for row in by_status}
     return Totals(
-        **{status.value: found.get(status.value, 0) for status in Status}, dead_letters=letters[0].total
+        **{status.value: found.get(status.value, 0) for status in Status}, dead_letters=waiting[0].total
     )
 
 
 def select_totals() -> Select[tuple[str, int]]:
-    """Incidents by status, counted in an index without a look at the rows."""
+    """Select the number of incidents by status, counted in an index without reading the rows."""
     return (
         select(incidents.c.status, func.count().label("total"))
         .where(incidents.c.last_seen_hour > NEVER_COUNTED)
@@ -169,12 +169,12 @@ def select_totals() -> Select[tuple[str, int]]:
 
 
 async def list_services(store: Store) -> tuple[str, ...]:
-    """Every service that has an incident, by name."""
+    """List every service that has an incident, by name."""
     return tuple(row.service for row in await store.read(select_services()))
 
 
 def select_services() -> Select[tuple[str]]:
-    """The services by one step in the index for each, however many incidents it has."""
+    """Select the services, with one step in the index for each, however many incidents it has."""
     visible = incidents.c.last_seen_hour > NEVER_COUNTED
     found = select(func.min(incidents.c.service).label("service")).where(visible).cte("found", recursive=True)
     following = (

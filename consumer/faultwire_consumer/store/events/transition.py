@@ -1,4 +1,4 @@
-"""An incident's transitions as rows: the status it gets, and the history that says why."""
+"""Storage of incidents' transitions: the new status, and the history with its reason."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -23,7 +23,7 @@ _INSERT: Final = insert(history)
 
 
 class IncidentState(Struct, frozen=True):
-    """Where an incident stands: what an operator's verb is decided on."""
+    """The state of an incident that an operator's verb is decided on."""
 
     incident_id: int
     status: Status
@@ -31,12 +31,12 @@ class IncidentState(Struct, frozen=True):
 
 
 async def load_incident_state(tx: Transaction, incident_id: int) -> IncidentState | None:
-    """Read an incident and keep others from changing it until the transaction ends.
+    """Lock an incident until the transaction ends, and read its state.
 
-    None where it does not exist, or is registered but was never counted.
+    Returns None if it does not exist, or is registered but was never counted.
     """
     table = incidents.c
-    # SQLite has one writer at a time, and its dialect leaves FOR UPDATE out.
+    # SQLite has one writer at a time, and its dialect omits FOR UPDATE.
     rows = await tx.execute(
         select(table.id, table.status, table.episode)
         .where(table.id == incident_id, table.count > 0)
@@ -49,7 +49,7 @@ async def apply_transitions(tx: Transaction, transitions: Sequence[Transition]) 
     """Write the transitions and their history: two statements, however many there are.
 
     Rows are written in the order of their ids, so that parallel workers cannot deadlock. An incident
-    that was just opened is registered as open: it has nothing but a history to be written.
+    that was just opened is registered as open already, so only its history is written.
     """
     if not transitions:
         return

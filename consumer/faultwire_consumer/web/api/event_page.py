@@ -7,7 +7,9 @@ from typing import Final
 from aiohttp import web
 from msgspec import Struct
 
-from faultwire_consumer.store.events.export import PIECE_ROWS, Kept, read_pieces
+from faultwire_consumer.store.events.export import PIECE_ROWS
+from faultwire_consumer.store.events.export import read_pieces
+from faultwire_consumer.store.events.export import ExportedEvent
 from faultwire_consumer.web.parameter import Parameters, event_query
 from faultwire_consumer.web.request import cursor_errors, read_parameters
 from faultwire_consumer.web.state import CLOCK, STORE
@@ -20,7 +22,7 @@ _READ: Final = 5
 class EventPage(Struct):
     """Some events with bodies, how many without were passed, and where to go on; None at the end."""
 
-    events: list[Kept]
+    events: list[ExportedEvent]
     left_out: int = 0
     size: int = 0
     next_cursor: str | None = None
@@ -40,7 +42,7 @@ async def read_event_page(request: web.Request) -> EventPage:
             return await _gather(found, limit)
 
 
-async def _gather(found: AsyncIterator[tuple[Kept, bool]], limit: int) -> EventPage:
+async def _gather(found: AsyncIterator[tuple[ExportedEvent, bool]], limit: int) -> EventPage:
     page = EventPage([])
     async for event, is_last in found:
         if event.doc is None:
@@ -55,7 +57,9 @@ async def _gather(found: AsyncIterator[tuple[Kept, bool]], limit: int) -> EventP
     return page
 
 
-async def _events(pieces: AsyncIterator[Sequence[Kept]]) -> AsyncGenerator[tuple[Kept, bool]]:
+async def _events(
+    pieces: AsyncIterator[Sequence[ExportedEvent]],
+) -> AsyncGenerator[tuple[ExportedEvent, bool]]:
     """Each event, and whether none follows it for certain."""
     async for piece in pieces:
         is_end = len(piece) < PIECE_ROWS

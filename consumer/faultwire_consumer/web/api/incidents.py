@@ -110,7 +110,7 @@ async def show_event(request: web.Request) -> web.Response:
     event = await event_queries.get_event(store, event_id)
     if event is None:
         raise unknown_event(event_id)
-    kept = await event_queries.list_kept(store, event) if event.doc is None else None
+    kept = await event_queries.find_readable(store, event) if event.doc is None else None
     return web.Response(body=shape.event_document(event, kept), content_type="application/json")
 
 

@@ -10,9 +10,11 @@ from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.domain.regrouping import Move, add_up
 from faultwire_consumer.ingest.read.grouping import Grouped, Grouper
 from faultwire_consumer.ingest.read.narrow import decode_narrow
-from faultwire_consumer.store.events.export import Kept, find_incidents
+from faultwire_consumer.store.events.export import find_incidents
 from faultwire_consumer.web.api.event_page import read_event_page
-from faultwire_consumer.web.request import API_PREFIX, json_answer
+from faultwire_consumer.web.request import API_PREFIX
+from faultwire_consumer.web.request import json_answer
+from faultwire_consumer.store.events.export import ExportedEvent
 from faultwire_consumer.web.state import STORE
 from faultwire_shared.codec import Undecodable
 
@@ -52,7 +54,7 @@ async def regroup_events(request: web.Request) -> web.Response:
     )
 
 
-def group_anew(events: Sequence[Kept]) -> list[tuple[Kept, Grouped]]:
+def group_anew(events: Sequence[ExportedEvent]) -> list[tuple[ExportedEvent, Grouped]]:
     """Each event that can be read, with its group by this release."""
     grouper = Grouper()
     found = []
@@ -64,7 +66,7 @@ def group_anew(events: Sequence[Kept]) -> list[tuple[Kept, Grouped]]:
     return found
 
 
-def _move(event: Kept, grouped: Grouped, new_incident: int | None) -> Move:
+def _move(event: ExportedEvent, grouped: Grouped, new_incident: int | None) -> Move:
     return Move(
         fingerprint=event.fingerprint.hex(),
         incident_id=incident_name(event.incident_id),

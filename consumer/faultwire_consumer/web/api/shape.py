@@ -10,7 +10,7 @@ from msgspec import Struct
 from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.store.audit.producer_list import Producer
 from faultwire_consumer.store.dead_letters.queries import DeadLetter, DeadLetterBody, DeadLetterHistoryEntry
-from faultwire_consumer.store.events.event import EventGrouping, KeptEvents, StoredEvent
+from faultwire_consumer.store.events.event import EventGrouping, ReadableEvents, StoredEvent
 from faultwire_consumer.store.events.event_list import EventSummary
 from faultwire_consumer.store.events.incidents import HistoryEntry, Incident
 from faultwire_shared import codec
@@ -206,7 +206,7 @@ def dead_letter_detail(
     )
 
 
-def event_document(event: StoredEvent, kept: KeptEvents | None) -> bytes:
+def event_document(event: StoredEvent, kept: ReadableEvents | None) -> bytes:
     """The event as on the wire, with its incident and when it was received.
 
     Where its body is not kept, its row instead, and the ids of those of its kind that can be read.
@@ -217,7 +217,7 @@ def event_document(event: StoredEvent, kept: KeptEvents | None) -> bytes:
     return msgspec.json.encode(document)
 
 
-def _row_document(event: StoredEvent, kept: KeptEvents | None) -> dict[str, Any]:
+def _row_document(event: StoredEvent, kept: ReadableEvents | None) -> dict[str, Any]:
     names = ("id", "occurred_at", "severity", "service", "environment", "release", "count")
     document = {name: getattr(event, name) for name in names}
     return document | {"body_kept": False, "kept_events": kept, "truncated": ["$"]}

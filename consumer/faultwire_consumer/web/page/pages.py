@@ -134,7 +134,7 @@ async def show_event(request: web.Request) -> web.Response:
         raise unknown_event(event_id)
     event = _read(stored)
     chain = view_chain(event.exceptions) if event is not None else ()
-    kept = await event_queries.list_kept(store, stored) if stored.doc is None else None
+    kept = await event_queries.find_readable(store, stored) if stored.doc is None else None
     return render("event.html", **await _shell(request), stored=stored, event=event, chain=chain, kept=kept)
 
 
