@@ -14,7 +14,11 @@ from faultwire_consumer.domain.incident import NotPossible, Verb, decide
 from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.dead_letters.queries import DeadLetterBody, get_dead_letter
-from faultwire_consumer.store.dead_letters.record import DeadLetterChange, change_letter, load_letter_status
+from faultwire_consumer.store.dead_letters.record import (
+    DeadLetterChange,
+    change_dead_letter,
+    load_dead_letter_status,
+)
 from faultwire_consumer.store.events.incidents import Incident, get_incident
 from faultwire_consumer.store.events.transition import apply_transitions, load_incident_state
 from faultwire_shared.clock import Clock
@@ -117,11 +121,11 @@ async def replay_dead_letter(
     check_replay(letter)
     attempt = await ingest(letter)
     async with store.write() as tx:
-        status = await load_letter_status(tx, letter_id)
+        status = await load_dead_letter_status(tx, letter_id)
         if status is None or status is DeadLetterStatus.REPLAYED:
             return attempt
         change = DeadLetterChange(
-            letter_id=letter_id,
+            dead_letter_id=letter_id,
             at=now(),
             actor=actor,
             reason=DeadLetterChangeReason.REPLAYED
@@ -131,7 +135,7 @@ async def replay_dead_letter(
             before=status,
             after=DeadLetterStatus.REPLAYED if attempt.is_kept else status,
         )
-        await change_letter(tx, change)
+        await change_dead_letter(tx, change)
     return attempt
 
 
@@ -145,14 +149,14 @@ async def discard_dead_letter(
         DeadLetterConflictError: it was replayed.
     """
     async with store.write() as tx:
-        status = await load_letter_status(tx, letter_id)
+        status = await load_dead_letter_status(tx, letter_id)
         if status is None:
             raise unknown_dead_letter(letter_id)
         if status is DeadLetterStatus.DISCARDED:
             return False
         check_discard(letter_id, status)
         change = DeadLetterChange(
-            letter_id=letter_id,
+            dead_letter_id=letter_id,
             at=now,
             actor=actor,
             reason=DeadLetterChangeReason.DISCARDED,
@@ -160,7 +164,7 @@ async def discard_dead_letter(
             before=status,
             after=DeadLetterStatus.DISCARDED,
         )
-        await change_letter(tx, change)
+        await change_dead_letter(tx, change)
     return True
 
 

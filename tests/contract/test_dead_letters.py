@@ -24,8 +24,8 @@ from faultwire_consumer.store.dead_letters.queries import (
     DeadLetterBody,
     DeadLetterFilter,
     get_dead_letter,
+    list_dead_letter_history,
     list_dead_letters,
-    list_letter_history,
 )
 from faultwire_consumer.store.dead_letters.record import NewDeadLetter, record_dead_letters
 from faultwire_consumer.store.schema.events import events, incidents
@@ -72,7 +72,7 @@ async def waiting_ids(store: Store) -> list[int]:
 
 
 async def reasons_of(store: Store, letter_id: int = 1) -> Sequence[str]:
-    return [entry.reason for entry in await list_letter_history(store, letter_id)]
+    return [entry.reason for entry in await list_dead_letter_history(store, letter_id)]
 
 
 async def stored(store: Store) -> tuple[int, int]:
@@ -149,7 +149,7 @@ async def test_a_replay_stores_the_event_once_however_often_it_is_asked_for(
     assert await replay(store, clock) is None
     assert await stored(store) == (1, 1)
     assert await waiting_ids(store) == []
-    (entry,) = await list_letter_history(store, 1)
+    (entry,) = await list_dead_letter_history(store, 1)
     assert (entry.actor, entry.reason, entry.detail) == ("ann", "replayed", "mended the database; 1 stored")
     assert (entry.before, entry.after, entry.at) == ("waiting", "replayed", clock())
 
@@ -245,7 +245,7 @@ async def test_a_discard_is_written_down_and_takes_the_letter_off_the_list(
         assert done is is_new
     assert await waiting_ids(store) == []
     assert (await letter_of(store)).body == b"{"
-    (entry,) = await list_letter_history(store, 1)
+    (entry,) = await list_dead_letter_history(store, 1)
     assert (entry.actor, entry.reason, entry.detail) == ("bob", "discarded", "a load test's")
 
 

@@ -1,1 +1,1 @@
-"""What could not be stored as an event: kept, listed, replayed, discarded."""
+"""Dead letters, which could not be stored as events: recorded, listed, replayed and discarded."""

@@ -1,4 +1,4 @@
-"""What operators read of dead letters: lists, one with its body, and what was done to it."""
+"""Dead letters as operators read them: lists, one with its body, and its history."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -16,14 +16,14 @@ _LISTING: Final = "dead_letters"
 
 
 class DeadLetterFilter(Struct, frozen=True, kw_only=True):
-    """Which dead letters; within a field any of the values will do, and an empty field takes all."""
+    """A filter of dead letters: any of a field's values matches, and an empty field matches all."""
 
     status: tuple[DeadLetterStatus, ...] = (DeadLetterStatus.WAITING,)
     reason: tuple[str, ...] = ()
 
 
 class DeadLetter(Struct, frozen=True, kw_only=True):
-    """What could not be stored, and why."""
+    """A body that could not be stored as an event, and the reason."""
 
     id: int
     reason: str
@@ -39,13 +39,13 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
 
 
 class DeadLetterBody(DeadLetter, frozen=True, kw_only=True):
-    """A dead letter with the bytes that came, possibly cut."""
+    """A dead letter with the bytes that were received, possibly cut."""
 
     body: bytes
 
 
 class DeadLetterHistoryEntry(Struct, frozen=True, kw_only=True):
-    """One thing that was done to a dead letter, as it was written down."""
+    """One change of a dead letter, as it was recorded."""
 
     at: datetime
     actor: str
@@ -62,10 +62,10 @@ _HISTORY: Final = tuple(dead_letter_history.c[name] for name in DeadLetterHistor
 async def list_dead_letters(
     store: Store, wanted: DeadLetterFilter, *, limit: int, cursor: str | None = None
 ) -> Page[DeadLetter]:
-    """Dead letters that match, the newest first.
+    """List dead letters that match, the newest first.
 
     Raises:
-        BadCursorError: the cursor is none of this list.
+        BadCursorError: the cursor does not belong to this list.
     """
     table = dead_letters.c
     statement = select(*_COLUMNS)
@@ -80,18 +80,18 @@ async def list_dead_letters(
     return cut(found, limit=limit, listing=_LISTING, moment="first_seen_at", key="id")
 
 
-async def get_dead_letter(store: Store, letter_id: int) -> DeadLetterBody | None:
-    """One dead letter with its body."""
-    statement = select(*_COLUMNS, dead_letters.c.body).where(dead_letters.c.id == letter_id)
+async def get_dead_letter(store: Store, dead_letter_id: int) -> DeadLetterBody | None:
+    """Return one dead letter with its body."""
+    statement = select(*_COLUMNS, dead_letters.c.body).where(dead_letters.c.id == dead_letter_id)
     rows = await store.read(statement)
     return DeadLetterBody(**_values(rows[0])) if rows else None
 
 
-async def list_letter_history(store: Store, letter_id: int) -> tuple[DeadLetterHistoryEntry, ...]:
-    """Everything that was done to a dead letter, the newest first."""
+async def list_dead_letter_history(store: Store, dead_letter_id: int) -> tuple[DeadLetterHistoryEntry, ...]:
+    """List every change of a dead letter, the newest first."""
     table = dead_letter_history.c
     rows = await store.read(
-        select(*_HISTORY).where(table.dead_letter_id == letter_id).order_by(table.id.desc())
+        select(*_HISTORY).where(table.dead_letter_id == dead_letter_id).order_by(table.id.desc())
     )
     return tuple(DeadLetterHistoryEntry(**values_of(row)) for row in rows)
 

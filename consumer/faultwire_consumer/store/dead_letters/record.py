@@ -1,4 +1,4 @@
-"""What could not be stored, kept with its reason, in the transaction of its batch."""
+"""Recording of dead letters, with their reasons, in the transaction of their batch."""
 
 import hashlib
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ from faultwire_consumer.store.schema.events import dead_letter_history, dead_let
 from faultwire_shared.event import MESSAGE_BYTES
 from faultwire_shared.text import storable
 
-DETAIL_CHARACTERS: Final = 1000
+DETAIL_CHARACTERS_MAX: Final = 1000
 
 
 class NewDeadLetter(Struct, frozen=True, kw_only=True):
-    """A body that cannot be stored, and why. ``attempts`` says how often it was delivered by now."""
+    """A body that cannot be stored, with the reason; ``attempts`` is the number of its deliveries so far."""
 
     body: bytes
     reason: str
@@ -33,31 +33,31 @@ class NewDeadLetter(Struct, frozen=True, kw_only=True):
 
 
 async def record_dead_letters(
-    tx: Transaction, letters: Sequence[NewDeadLetter], *, counts_attempts: bool = True
+    tx: Transaction, new_dead_letters: Sequence[NewDeadLetter], *, counts_attempts: bool = True
 ) -> None:
-    """Insert the dead letters; one whose body is there already only counts an attempt more.
+    """Insert dead letters; one whose body is there already only gets another attempt counted.
 
-    Bodies above the message limit are cut to it; ``size`` keeps how long they were. One that was
-    discarded waits again; one that was replayed stays so, for its events are stored.
+    Bodies above the message limit are cut to it; ``size`` keeps their full length. One that was
+    discarded waits again; one that was replayed stays replayed, since its events are stored.
 
     Args:
         tx: the transaction of their batch.
-        letters: in any order, repetitions too.
-        counts_attempts: False where a letter itself says how many there were by now, as the
-            broker's do: drained twice it is the same letter.
+        new_dead_letters: in any order, possibly repeated.
+        counts_attempts: False if each one has its number of attempts itself, as the broker's have:
+            drained twice, it is still the same dead new.
     """
-    unique = {hashlib.sha256(letter.body).digest(): letter for letter in letters}
+    unique = {hashlib.sha256(new.body).digest(): new for new in new_dead_letters}
     if not unique:
         return
     await _reopen_discarded(tx, unique)
     table = dead_letters.c
     insertion = INSERT[tx.dialect](dead_letters)
     new = insertion.excluded
-    told = case((new.attempts > table.attempts, new.attempts), else_=table.attempts)
+    most_attempts = case((new.attempts > table.attempts, new.attempts), else_=table.attempts)
     statement = insertion.on_conflict_do_update(
         index_elements=[table.digest],
         set_={
-            "attempts": table.attempts + 1 if counts_attempts else told,
+            "attempts": table.attempts + 1 if counts_attempts else most_attempts,
             "last_seen_at": new.last_seen_at,
             "status": case(
                 (table.status == DeadLetterStatus.DISCARDED.value, DeadLetterStatus.WAITING.value),
@@ -69,7 +69,7 @@ async def record_dead_letters(
 
 
 async def _reopen_discarded(tx: Transaction, unique: dict[bytes, NewDeadLetter]) -> None:
-    """Write down that a discarded body came again; the upsert that follows makes it wait."""
+    """Record that a discarded body came again; the upsert that follows makes it wait."""
     table = dead_letters.c
     columns = ("dead_letter_id", "at", "actor", "reason", "detail", "before", "after")
     discarded = select(
@@ -90,9 +90,9 @@ async def _reopen_discarded(tx: Transaction, unique: dict[bytes, NewDeadLetter])
 
 
 class DeadLetterChange(Struct, frozen=True, kw_only=True):
-    """What was done to a dead letter: its row in the history, and the status it has after it."""
+    """A change of a dead letter: its row in the history, and its status afterwards."""
 
-    letter_id: int
+    dead_letter_id: int
     at: datetime
     actor: str
     reason: DeadLetterChangeReason
@@ -101,43 +101,45 @@ class DeadLetterChange(Struct, frozen=True, kw_only=True):
     after: DeadLetterStatus
 
 
-async def load_letter_status(tx: Transaction, letter_id: int) -> DeadLetterStatus | None:
-    """Read a dead letter's status and keep others from changing it until the transaction ends."""
+async def load_dead_letter_status(tx: Transaction, dead_letter_id: int) -> DeadLetterStatus | None:
+    """Lock a dead letter until the transaction ends, and read its status."""
     table = dead_letters.c
-    rows = await tx.execute(select(table.status).where(table.id == letter_id).with_for_update())
+    rows = await tx.execute(select(table.status).where(table.id == dead_letter_id).with_for_update())
     return DeadLetterStatus(rows[0].status) if rows else None
 
 
-async def change_letter(tx: Transaction, change: DeadLetterChange) -> None:
-    """Write a dead letter's status and its history."""
+async def change_dead_letter(tx: Transaction, change: DeadLetterChange) -> None:
+    """Write a dead letter's status and history."""
     await tx.execute(
-        update(dead_letters).where(dead_letters.c.id == change.letter_id).values(status=change.after.value)
+        update(dead_letters)
+        .where(dead_letters.c.id == change.dead_letter_id)
+        .values(status=change.after.value)
     )
     await tx.execute(
         insert(dead_letter_history).values(
-            dead_letter_id=change.letter_id,
+            dead_letter_id=change.dead_letter_id,
             at=change.at,
             actor=change.actor,
             reason=change.reason.value,
-            detail=storable(change.detail)[:DETAIL_CHARACTERS],
+            detail=storable(change.detail)[:DETAIL_CHARACTERS_MAX],
             before=change.before.value,
             after=change.after.value,
         )
     )
 
 
-def _row(digest: bytes, letter: NewDeadLetter) -> dict[str, Any]:
+def _row(digest: bytes, new: NewDeadLetter) -> dict[str, Any]:
     return {
         "digest": digest,
-        "reason": letter.reason,
-        "detail": storable(letter.detail)[:DETAIL_CHARACTERS],
-        "first_seen_at": letter.at,
-        "last_seen_at": letter.at,
-        "attempts": letter.attempts,
-        "event_id": letter.event_id,
-        "origin": letter.origin,
-        "message_type": None if letter.message_type is None else storable(letter.message_type)[:100],
-        "size": len(letter.body),
-        "body": letter.body[:MESSAGE_BYTES],
+        "reason": new.reason,
+        "detail": storable(new.detail)[:DETAIL_CHARACTERS_MAX],
+        "first_seen_at": new.at,
+        "last_seen_at": new.at,
+        "attempts": new.attempts,
+        "event_id": new.event_id,
+        "origin": new.origin,
+        "message_type": None if new.message_type is None else storable(new.message_type)[:100],
+        "size": len(new.body),
+        "body": new.body[:MESSAGE_BYTES],
         "status": DeadLetterStatus.WAITING.value,
     }

@@ -8,8 +8,8 @@ from aiohttp import web
 from faultwire_consumer import actions
 from faultwire_consumer.store.dead_letters.queries import (
     DeadLetterBody,
+    list_dead_letter_history,
     list_dead_letters,
-    list_letter_history,
 )
 from faultwire_consumer.web.api import shape
 from faultwire_consumer.web.request import (
@@ -56,7 +56,7 @@ async def list_letters(request: web.Request) -> web.Response:
 async def show_letter(request: web.Request) -> web.Response:
     """One dead letter with its body and what was done to it."""
     letter = await dead_letter_of(request)
-    history = await list_letter_history(request.app[STORE], letter.id)
+    history = await list_dead_letter_history(request.app[STORE], letter.id)
     return json_answer(shape.dead_letter_detail(letter, history=history))
 
 

@@ -7,9 +7,7 @@ from typing import Final
 from aiohttp import web
 from msgspec import Struct
 
-from faultwire_consumer.store.events.export import PIECE_ROWS
-from faultwire_consumer.store.events.export import read_pieces
-from faultwire_consumer.store.events.export import ExportedEvent
+from faultwire_consumer.store.events.export import PIECE_ROWS, ExportedEvent, read_pieces
 from faultwire_consumer.web.parameter import Parameters, event_query
 from faultwire_consumer.web.request import cursor_errors, read_parameters
 from faultwire_consumer.web.state import CLOCK, STORE

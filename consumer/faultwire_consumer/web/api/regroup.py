@@ -10,11 +10,9 @@ from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.domain.regrouping import Move, add_up
 from faultwire_consumer.ingest.read.grouping import Grouped, Grouper
 from faultwire_consumer.ingest.read.narrow import decode_narrow
-from faultwire_consumer.store.events.export import find_incidents
+from faultwire_consumer.store.events.export import ExportedEvent, find_incidents
 from faultwire_consumer.web.api.event_page import read_event_page
-from faultwire_consumer.web.request import API_PREFIX
-from faultwire_consumer.web.request import json_answer
-from faultwire_consumer.store.events.export import ExportedEvent
+from faultwire_consumer.web.request import API_PREFIX, json_answer
 from faultwire_consumer.web.state import STORE
 from faultwire_shared.codec import Undecodable
 

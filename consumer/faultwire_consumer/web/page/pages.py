@@ -162,7 +162,7 @@ async def show_dead_letters(request: web.Request) -> web.Response:
 async def show_dead_letter(request: web.Request) -> web.Response:
     """One dead letter with its body, what was done to it, and what can be."""
     letter = await dead_letter_of(request)
-    history = await letter_queries.list_letter_history(request.app[STORE], letter.id)
+    history = await letter_queries.list_dead_letter_history(request.app[STORE], letter.id)
     body = letter.body.decode("utf-8", "backslashreplace")
     return render(
         "dead_letter.html",
