@@ -14,12 +14,12 @@ from faultwire_consumer.store.outbox.claim import (
     Due,
     RecentlySent,
     StageEntry,
-    carry,
-    hold,
+    group_into,
     lease,
     load_due,
     load_recent,
     lock_address,
+    postpone,
     record_stages,
     stop,
 )
@@ -88,10 +88,10 @@ async def _write(tx: Transaction, decided: Decided, now: datetime) -> None:
     for _, one, held in decided.held:
         by_hold.setdefault((held.until, held.reason), []).append(one.id)
     for (until, reason), ids in by_hold.items():
-        await hold(tx, ids, until, reason)
+        await postpone(tx, ids, until, reason)
     for group in decided.groups:
         if group.others or group.reason is StageReason.THROTTLED:
-            await carry(tx, [one.id for one in group.others], group.first.id, group.reason, now=now)
+            await group_into(tx, group.first.id, [one.id for one in group.others], group.reason, now=now)
     await record_stages(tx, list(_entries(decided, now)))
 
 

@@ -1,1 +1,1 @@
-"""Notifications from the commit that causes them to the mark that ends them."""
+"""Notifications, from the commit that causes them to the mark that ends them."""

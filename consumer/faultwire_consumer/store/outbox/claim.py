@@ -1,7 +1,7 @@
-"""Taking notifications out of the outbox: what is due, what was decided, and the lease of what is sent.
+"""Claiming notifications from the outbox: what is due, what was decided, and the lease of what is sent.
 
-A claim is a transaction of its own, committed before anything is sent: its lease and token say who
-has it, and a mark with another token changes nothing.
+A claim is a transaction of its own, committed before anything is sent: its lease and token identify
+the owner, and a mark with another token changes nothing.
 """
 
 import hashlib
@@ -20,8 +20,8 @@ from faultwire_consumer.store.schema.events import incidents
 from faultwire_consumer.store.schema.notify import outbox, outbox_attempts, outbox_stages
 from faultwire_shared.event import ErrorSeverity
 
-CLAIM_MOST: Final = 1000
-"""Notifications that one claim looks at; a summary of them names them all."""
+CLAIM_MAX: Final = 1000
+"""The most notifications that one claim reads; a summary of them names them all."""
 
 _LEASE: Final = (
     update(outbox)
@@ -37,14 +37,14 @@ _WAITING: Final = outbox.c.state == NotificationState.WAITING.value
 
 
 class Address(Struct, frozen=True, order=True):
-    """A receiver's urgent notifications, or its others: neither waits for the other."""
+    """A receiver's urgent or other notifications; neither kind waits for the other."""
 
     receiver: str
     urgent: bool
 
 
 class Due(Struct, frozen=True, kw_only=True):
-    """A waiting notification, and where its incident stands now."""
+    """A waiting notification, and the state of its incident now."""
 
     id: int
     idempotency_key: str
@@ -65,15 +65,15 @@ class Due(Struct, frozen=True, kw_only=True):
 
 
 class RecentlySent(Struct, frozen=True):
-    """What a receiver was sent in the last minute."""
+    """The notifications that a receiver was sent in the last minute."""
 
     single: int
-    """Urgent ones, told by themselves."""
+    """Urgent ones, each sent by itself."""
     summary_at: datetime | None
 
 
 class StageEntry(Struct, frozen=True, kw_only=True):
-    """What a stage decided of a notification, for its history."""
+    """A stage's decision on a notification, for its history."""
 
     outbox_id: int
     at: datetime
@@ -84,26 +84,26 @@ class StageEntry(Struct, frozen=True, kw_only=True):
 
 
 async def list_due(store: Store, *, now: datetime) -> list[Address]:
-    """Who has something due that nobody has claimed."""
+    """List the addresses with a notification that is due and not claimed."""
     rows = await store.read(
         select(outbox.c.receiver, outbox.c.urgent)
-        .where(_WAITING, outbox.c.due_at <= now, _free(now))
+        .where(_WAITING, outbox.c.due_at <= now, _unleased(now))
         .distinct()
     )
     return [Address(row.receiver, bool(row.urgent)) for row in rows]
 
 
 async def lock_address(tx: Transaction, address: Address) -> None:
-    """Let one claim of an address at a time look and decide, so that limits hold for all workers."""
+    """Lock an address, so that one claim of it at a time decides and limits hold for all workers."""
     if tx.dialect != "postgresql":
-        return  # one writer at a time anyway
+        return  # SQLite has one writer at a time anyway
     name = f"{address.receiver}\n{address.urgent}".encode()
     key = int.from_bytes(hashlib.sha256(name).digest()[:8], signed=True)
     await tx.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
 
 
 async def load_due(tx: Transaction, address: Address, *, now: datetime) -> list[Due]:
-    """The address's waiting notifications: those due, and those still gathered beside them.
+    """Load and lock the address's waiting notifications: those due, and those still being gathered.
 
     The most severe come first, then the oldest.
     """
@@ -117,18 +117,18 @@ async def load_due(tx: Transaction, address: Address, *, now: datetime) -> list[
             outbox.c.receiver == address.receiver,
             outbox.c.urgent == address.urgent,
             _WAITING,
-            _free(now),
+            _unleased(now),
             wanted,
         )
         .order_by(outbox.c.severity.desc(), outbox.c.id)
-        .limit(CLAIM_MOST)
+        .limit(CLAIM_MAX)
         .with_for_update(of=outbox, skip_locked=True)
     )
     return [_due(row) for row in rows]
 
 
 async def load_recent(tx: Transaction, receiver: str, *, since: datetime) -> RecentlySent:
-    """What the receiver's urgent notifications were since then."""
+    """Load what the receiver was sent since then, among its urgent notifications."""
     urgent = and_(outbox.c.receiver == receiver, outbox.c.urgent, outbox.c.attempted_at > since)
     single = outbox.c.kind == NotificationKind.INCIDENT.value
     (row,) = await tx.execute(
@@ -155,68 +155,70 @@ async def stop(
     )
 
 
-async def hold(tx: Transaction, ids: Sequence[int], until: datetime, reason: StageReason) -> None:
+async def postpone(tx: Transaction, ids: Sequence[int], until: datetime, reason: StageReason) -> None:
     """Let notifications wait longer."""
     await tx.execute(
         update(outbox).where(outbox.c.id.in_(ids)).values(due_at=until, state_reason=reason.value)
     )
 
 
-async def carry(
-    tx: Transaction, ids: Sequence[int], carrier_id: int, reason: StageReason, *, now: datetime
+async def group_into(
+    tx: Transaction, first_id: int, ids: Sequence[int], reason: StageReason, *, now: datetime
 ) -> None:
-    """Let one notification tell others, for good: a second attempt tells the same ones."""
+    """Group notifications into the first one's message for good: a second attempt has the same ones."""
     if ids:
         await tx.execute(
             update(outbox)
             .where(outbox.c.id.in_(ids))
             .values(
                 state=NotificationState.CARRIED.value,
-                carrier_id=carrier_id,
+                carrier_id=first_id,
                 state_reason=reason.value,
                 attempts=1,
                 attempted_at=now,
             )
         )
     await tx.execute(
-        update(outbox).where(outbox.c.id == carrier_id).values(kind=NotificationKind.SUMMARY.value)
+        update(outbox).where(outbox.c.id == first_id).values(kind=NotificationKind.SUMMARY.value)
     )
 
 
-async def lease(tx: Transaction, ones: Sequence[tuple[Due, str]], *, now: datetime, until: datetime) -> None:
-    """Take notifications for one attempt each, with the token that alone may mark it."""
-    if not ones:
+async def lease(
+    tx: Transaction, claimed: Sequence[tuple[Due, str]], *, now: datetime, until: datetime
+) -> None:
+    """Lease notifications for one attempt each, with the only token that may mark it."""
+    if not claimed:
         return
     leased = [
         {
-            "key": one.id,
-            "new_attempts": one.attempts + 1,
-            "new_attempted_at": one.attempted_at or now,
+            "key": due.id,
+            "new_attempts": due.attempts + 1,
+            "new_attempted_at": due.attempted_at or now,
             "new_token": token,
             "new_until": until,
         }
-        for one, token in ones
+        for due, token in claimed
     ]
     await tx.execute(_LEASE, leased)
-    tries = [{"outbox_id": one.id, "number": one.attempts + 1, "started_at": now} for one, _ in ones]
-    await tx.execute(insert(outbox_attempts), tries)
+    attempts = [{"outbox_id": due.id, "number": due.attempts + 1, "started_at": now} for due, _ in claimed]
+    await tx.execute(insert(outbox_attempts), attempts)
 
 
 async def record_stages(tx: Transaction, entries: Sequence[StageEntry]) -> None:
-    """Write what the stages decided."""
+    """Record what the stages decided."""
     if entries:
         await tx.execute(
             insert(outbox_stages),
             [
                 {
-                    "outbox_id": one.outbox_id,
-                    "at": one.at,
-                    "stage": one.stage,
-                    "decision": one.decision.value,
-                    "reason": one.reason.value,
-                    "detail": one.detail,
+                    "outbox_id": entry.outbox_id,
+                    "at": entry.at,
+                    "stage": entry.stage,
+                    "decision": entry.decision.value,
+                    "reason": entry.reason.value,
+                    "detail": entry.detail,
                 }
-                for one in entries
+                for entry in entries
             ],
         )
 
@@ -224,18 +226,20 @@ async def record_stages(tx: Transaction, entries: Sequence[StageEntry]) -> None:
 async def list_orphans(
     tx: Transaction, receivers: Sequence[str], *, older_than: timedelta, now: datetime
 ) -> list[int]:
-    """Waiting notifications whose receiver is none of these, for longer than a new policy takes to spread."""
+    """Lock waiting notifications of other receivers, due for longer than a new policy takes to spread."""
     rows = await tx.execute(
         select(outbox.c.id)
-        .where(_WAITING, _free(now), outbox.c.receiver.not_in(receivers), outbox.c.due_at <= now - older_than)
+        .where(
+            _WAITING, _unleased(now), outbox.c.receiver.not_in(receivers), outbox.c.due_at <= now - older_than
+        )
         .order_by(outbox.c.id)
-        .limit(CLAIM_MOST)
+        .limit(CLAIM_MAX)
         .with_for_update(skip_locked=True)
     )
     return [row.id for row in rows]
 
 
-def _free(now: datetime) -> Any:
+def _unleased(now: datetime) -> Any:
     return or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= now)
 
 

@@ -1,4 +1,4 @@
-"""What a claimed notification tells: its incidents as they stand, whoever of them it carries."""
+"""The content of a claimed notification: its incident and those grouped with it, as they are now."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -16,13 +16,13 @@ from faultwire_shared.event import ErrorSeverity
 
 
 class IncidentLine(Struct, frozen=True, kw_only=True):
-    """One incident of a notification, and what is told of it."""
+    """One incident in a notification, and what the notification says of it."""
 
     reason: NotificationReason
     event_id: str | None
     detail: str
     events: int | None
-    """Since the digest before."""
+    """The number since the previous digest."""
     created_at: datetime
     incident_id: int
     service: str
@@ -39,7 +39,7 @@ class IncidentLine(Struct, frozen=True, kw_only=True):
 
 
 class Content(Struct, frozen=True, kw_only=True):
-    """A notification with everything it tells."""
+    """A notification with all its content."""
 
     id: int
     idempotency_key: str
@@ -64,10 +64,10 @@ _INCIDENT: Final = (
 
 
 async def load_content(store: Store, outbox_id: int) -> Content:
-    """A notification of the outbox, for a sender."""
+    """Load a notification from the outbox, for a sender."""
     (head,) = await store.read(select(*_HEAD).where(outbox.c.id == outbox_id))
     kind = NotificationKind(head.kind)
-    rows = await store.read(_digest(outbox_id) if kind is NotificationKind.DIGEST else _carried(outbox_id))
+    rows = await store.read(_digest(outbox_id) if kind is NotificationKind.DIGEST else _grouped(outbox_id))
     values = values_of(head) | {
         "kind": kind,
         "reason": NotificationReason(head.reason),
@@ -77,7 +77,7 @@ async def load_content(store: Store, outbox_id: int) -> Content:
     return Content(**values, lines=tuple(_line(row, head.created_at) for row in rows))
 
 
-def _carried(outbox_id: int) -> Any:
+def _grouped(outbox_id: int) -> Any:
     columns = (outbox.c.reason, outbox.c.event_id, outbox.c.detail, outbox.c.created_at)
     return (
         select(*columns, *_INCIDENT)

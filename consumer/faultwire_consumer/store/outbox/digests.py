@@ -1,4 +1,4 @@
-"""Making digests: the pending rows of a period become one notification in the outbox, in one commit."""
+"""Digests: the pending rows of a period become one notification in the outbox, in one commit."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,7 +20,7 @@ _DELETE: Final = delete(pending).where(*(pending.c[name] == bindparam(f"key_{nam
 
 
 class DueDigest(Struct, frozen=True, order=True):
-    """A rule's digest for a receiver that has something to tell, and which hours it was pending for."""
+    """A rule's digest for a receiver that has pending rows, with the first and last time they are due."""
 
     rule: str
     receiver: str
@@ -29,7 +29,7 @@ class DueDigest(Struct, frozen=True, order=True):
 
 
 async def list_due_digests(store: Store, *, now: datetime) -> list[DueDigest]:
-    """Whose pending rows have come to their hour."""
+    """List the rules and receivers that have pending rows which are due."""
     rows = await store.read(
         select(
             pending.c.rule,
@@ -45,46 +45,46 @@ async def list_due_digests(store: Store, *, now: datetime) -> list[DueDigest]:
 
 
 def digest_key(due: DueDigest, until: datetime) -> str:
-    """A digest's key: its rule, the end of its period, and the receiver."""
+    """Return a digest's key: its rule, the end of its period, and the receiver."""
     return f"{due.rule}:digest-{int(until.timestamp())}:{due.receiver}"
 
 
 async def is_made(store: Store, key: str) -> bool:
-    """Whether a digest of that key is in the outbox."""
+    """Return True if a digest of that key is in the outbox."""
     return bool(await store.read(select(outbox.c.id).where(outbox.c.idempotency_key == key)))
 
 
 async def make_digest(
     store: Store, due: DueDigest, *, since: datetime, until: datetime, now: datetime
 ) -> bool:
-    """Put a rule's digest for one receiver into the outbox; whether it was this call that did.
+    """Put a rule's digest for one receiver into the outbox; return True if this call did it.
 
-    Workers that race make it once: the pending rows are locked in their order, and its key is made
-    of its period. What is committed after a period's digest was made waits for the next one.
+    Workers that race make it once: the pending rows are locked in order, and its key is made of its
+    period. Rows that are committed after a period's digest was made wait for the next one.
 
     Args:
-        store: where.
-        due: whose.
-        since: when its period began.
-        until: when it ended; everything pending for it or for an earlier one is told.
-        now: when.
+        store: the store that has the outbox.
+        due: the digest's rule and receiver.
+        since: the beginning of its period.
+        until: the end of its period; the digest has all that is pending for it or for an earlier one.
+        now: the current time.
     """
     key = digest_key(due, until)
     async with store.write() as tx:
-        taken = await _lock(tx, due, until)
-        if not taken or await tx.execute(select(outbox.c.id).where(outbox.c.idempotency_key == key)):
+        rows = await _lock(tx, due, until)
+        if not rows or await tx.execute(select(outbox.c.id).where(outbox.c.idempotency_key == key)):
             return False
-        lines = await _lines(tx, due, until, taken)
-        await tx.execute(_DELETE, [{f"key_{name}": getattr(row, name) for name in _KEY} for row in taken])
+        lines = await _lines(tx, due, until, rows)
+        await tx.execute(_DELETE, [{f"key_{name}": getattr(row, name) for name in _KEY} for row in rows])
         severity = max(line["severity"] for line in lines)
-        await enqueue(tx, [_alert(due, key, severity=severity, since=since, until=until, now=now)])
+        await enqueue(tx, [_notification(due, key, severity=severity, since=since, until=until, now=now)])
         (made,) = await tx.execute(select(outbox.c.id).where(outbox.c.idempotency_key == key))
         await tx.execute(insert(digest_lines), [line | {"outbox_id": made.id} for line in lines])
     return True
 
 
 async def _lock(tx: Transaction, due: DueDigest, until: datetime) -> Sequence[Any]:
-    """The pending rows; a transaction that adds to one of them commits first, and is told."""
+    """Lock the pending rows; a transaction that is adding to one of them commits first, and is included."""
     return await tx.execute(
         select(pending)
         .where(pending.c.rule == due.rule, pending.c.receiver == due.receiver, pending.c.due_at <= until)
@@ -94,16 +94,16 @@ async def _lock(tx: Transaction, due: DueDigest, until: datetime) -> Sequence[An
 
 
 async def _lines(
-    tx: Transaction, due: DueDigest, until: datetime, taken: Sequence[Any]
+    tx: Transaction, due: DueDigest, until: datetime, rows: Sequence[Any]
 ) -> list[dict[str, Any]]:
-    """A line for each incident, which may have been pending for several periods."""
+    """Return a line for each incident, which may have been pending for several periods."""
     lines: dict[int, dict[str, Any]] = {}
     before: dict[int, int] = {}
-    for row in taken:
+    for row in rows:
         line = lines.setdefault(
             row.incident_id, {"incident_id": row.incident_id, "reason": row.reason, "severity": 0}
         )
-        # By what was counted first: a row that was written late may be of the earlier period.
+        # The lowest count, since a row that was written late may belong to the earlier period.
         before[row.incident_id] = min(row.count_before, before.get(row.incident_id, row.count_before))
         line["severity"] = max(line["severity"], row.severity)
         line["event_id"] = row.event_id
@@ -116,9 +116,10 @@ async def _lines(
 async def _counts_until(
     tx: Transaction, due: DueDigest, until: datetime, ids: Sequence[int]
 ) -> dict[int, int]:
-    """Each incident's count at the end of the period: now, or before it became pending for the next.
+    """Return each incident's count at the end of the period: now, or before it became pending for the next.
 
-    One statement, so that no event is in two digests: what is counted has its next row, or has none.
+    It is one statement, so that no event is in two digests: an event that is counted has its row for
+    the next digest already, or has none.
     """
     later = (
         select(func.min(pending.c.count_before))
@@ -138,7 +139,7 @@ async def _counts_until(
     return found
 
 
-def _alert(
+def _notification(
     due: DueDigest, key: str, *, severity: int, since: datetime, until: datetime, now: datetime
 ) -> NewNotification:
     return NewNotification(

@@ -1,4 +1,4 @@
-"""Notifications on their way: written in the transaction of what they tell, once for each receiver."""
+"""Enqueuing of notifications, in the transaction of what they report, once for each receiver."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -19,10 +19,10 @@ _ENQUEUE: Final = {
 
 
 class NewNotification(Struct, frozen=True, kw_only=True):
-    """A notification for one receiver, as rules decided it."""
+    """A new notification for one receiver, as decided by rules."""
 
     idempotency_key: str
-    """Made of what it tells and to whom: workers that race, and a redelivery, write it once."""
+    """Made of what is reported and to whom: workers that race, and a redelivery, write it once."""
     receiver: str
     rule: str
     kind: NotificationKind = NotificationKind.INCIDENT
@@ -41,20 +41,20 @@ class NewNotification(Struct, frozen=True, kw_only=True):
     until: datetime | None = None
 
 
-async def enqueue(tx: Transaction, alerts: Iterable[NewNotification]) -> None:
-    """Write notifications that are not there yet, in the order of their keys."""
-    unique = {alert.idempotency_key: alert for alert in alerts}
+async def enqueue(tx: Transaction, notifications: Iterable[NewNotification]) -> None:
+    """Insert notifications that are not there yet, in the order of their keys."""
+    unique = {notification.idempotency_key: notification for notification in notifications}
     if unique:
         await tx.execute(_ENQUEUE[tx.dialect], [row_of(unique[key]) for key in sorted(unique)])
 
 
-def row_of(alert: NewNotification) -> dict[str, Any]:
-    """The alert as a new row of the outbox."""
-    row = structs.asdict(alert)
+def row_of(notification: NewNotification) -> dict[str, Any]:
+    """Return a notification as a new row of the outbox."""
+    row = structs.asdict(notification)
     return row | {
-        "kind": alert.kind.value,
-        "reason": alert.reason.value,
-        "severity": alert.severity.rank,
+        "kind": notification.kind.value,
+        "reason": notification.reason.value,
+        "severity": notification.severity.rank,
         "state": "waiting",
         "attempts": 0,
     }

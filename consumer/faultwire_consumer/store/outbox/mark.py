@@ -1,4 +1,4 @@
-"""What came of an attempt, written by the dispatcher that holds the lease, and by nobody else."""
+"""Recording of an attempt's outcome, by the dispatcher that holds the lease and by no other."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ from faultwire_shared.event import ErrorSeverity
 
 
 class Mark(Struct, frozen=True, kw_only=True):
-    """One attempt's outcome, and where the notification stands by it."""
+    """One attempt's outcome, and the notification's state after it."""
 
     outbox_id: int
     number: int
@@ -29,48 +29,48 @@ class Mark(Struct, frozen=True, kw_only=True):
     state: NotificationState
     state_reason: StageReason | None = None
     due_at: datetime | None = None
-    """When to try again."""
+    """The time to try again."""
 
 
-async def mark(tx: Transaction, one: Mark) -> bool:
-    """Write what came of an attempt; False where the lease is another's by now.
+async def mark(tx: Transaction, mark: Mark) -> bool:
+    """Record an attempt's outcome; return False if another dispatcher has the lease by now.
 
-    The attempt is written down in any case: it was made.
+    The attempt is recorded in any case, since it was made.
     """
     attempt = outbox_attempts.c
     await tx.execute(
         update(outbox_attempts)
-        .where(attempt.outbox_id == one.outbox_id, attempt.number == one.number)
-        .values(ended_at=one.ended_at, outcome=one.outcome, reason=one.reason, detail=one.detail)
+        .where(attempt.outbox_id == mark.outbox_id, attempt.number == mark.number)
+        .values(ended_at=mark.ended_at, outcome=mark.outcome, reason=mark.reason, detail=mark.detail)
     )
     values: dict[str, Any] = {
-        "state": one.state.value,
-        "state_reason": one.state_reason.value if one.state_reason else None,
+        "state": mark.state.value,
+        "state_reason": mark.state_reason.value if mark.state_reason else None,
         "lease_token": None,
         "lease_until": None,
     }
-    if one.state is NotificationState.WAITING:
-        values["due_at"] = one.due_at
+    if mark.state is NotificationState.WAITING:
+        values["due_at"] = mark.due_at
     else:
-        values["finished_at"] = one.ended_at
+        values["finished_at"] = mark.ended_at
     held = await tx.execute(
         update(outbox)
-        .where(outbox.c.id == one.outbox_id, outbox.c.lease_token == one.token)
+        .where(outbox.c.id == mark.outbox_id, outbox.c.lease_token == mark.token)
         .values(**values)
         .returning(outbox.c.id)
     )
     if not held:
         return False
-    if one.state is not NotificationState.WAITING:
+    if mark.state is not NotificationState.WAITING:
         del values["lease_token"], values["lease_until"]
-        await tx.execute(update(outbox).where(outbox.c.carrier_id == one.outbox_id).values(**values))
-    if one.state is NotificationState.SENT:
-        await _enqueue_reminders(tx, one.outbox_id, now=one.ended_at)
+        await tx.execute(update(outbox).where(outbox.c.carrier_id == mark.outbox_id).values(**values))
+    if mark.state is NotificationState.SENT:
+        await _enqueue_reminders(tx, mark.outbox_id, now=mark.ended_at)
     return True
 
 
 async def _enqueue_reminders(tx: Transaction, outbox_id: int, *, now: datetime) -> None:
-    """Each incident that was told of is told of again, until somebody acknowledges or resolves it."""
+    """Enqueue a reminder for each incident in the message, until somebody acknowledges or resolves it."""
     rows: Sequence[Any] = await tx.execute(
         select(outbox).where(
             (outbox.c.id == outbox_id) | (outbox.c.carrier_id == outbox_id),

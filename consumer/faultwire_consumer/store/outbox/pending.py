@@ -1,4 +1,4 @@
-"""Incidents that the next digests have to tell of, written in the transaction of their events."""
+"""Incidents pending for the next digests, written in the transaction of their events."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -25,7 +25,7 @@ _TOTALS: Final = (
 
 
 class NewPending(Struct, frozen=True, kw_only=True):
-    """A digest rule's word that an incident, known by a fingerprint, goes into the next digest."""
+    """A digest rule's decision that an incident, known by a fingerprint, goes into the next digest."""
 
     rule: str
     receivers: tuple[str, ...]
@@ -39,16 +39,16 @@ class NewPending(Struct, frozen=True, kw_only=True):
 async def add_pending(
     tx: Transaction, wanted: Sequence[NewPending], added: Mapping[bytes, int], *, now: datetime
 ) -> None:
-    """Write which incidents are pending; those that are already are locked until the commit.
+    """Write which incidents are pending; rows that exist already are locked until the commit.
 
-    The lock is what keeps a digest that is being made from passing by what this transaction
-    counts: it waits, and then tells of it.
+    The lock keeps a digest that is being made from missing what this transaction counts: it waits,
+    and then includes it.
 
     Args:
         tx: the transaction of the batch, whose incidents are counted already.
-        wanted: in any order, repetitions too.
-        added: how many events the batch added to each fingerprint.
-        now: when.
+        wanted: the incidents, in any order and possibly repeated.
+        added: the number of events that the batch added to each fingerprint.
+        now: the current time.
     """
     if not wanted:
         return
@@ -58,21 +58,21 @@ async def add_pending(
     for fingerprint, incident_id in incident_of.items():
         before[incident_id] -= added[fingerprint]
     merged: dict[_Key, dict[str, Any]] = {}
-    for one in wanted:
-        incident_id = incident_of[one.fingerprint]
-        for receiver in one.receivers:
-            key = (one.rule, receiver, incident_id, one.due_at)
-            _merge(merged, key, one, count_before=before[incident_id], now=now)
+    for new in wanted:
+        incident_id = incident_of[new.fingerprint]
+        for receiver in new.receivers:
+            key = (new.rule, receiver, incident_id, new.due_at)
+            _merge(merged, key, new, count_before=before[incident_id], now=now)
     await tx.execute(_insert(tx.dialect), [merged[key] for key in sorted(merged)])
 
 
 def _merge(
-    merged: dict[_Key, dict[str, Any]], key: _Key, one: NewPending, *, count_before: int, now: datetime
+    merged: dict[_Key, dict[str, Any]], key: _Key, new: NewPending, *, count_before: int, now: datetime
 ) -> None:
     values = {
-        "reason": one.reason.value,
-        "severity": one.severity.rank,
-        "event_id": one.event_id,
+        "reason": new.reason.value,
+        "severity": new.severity.rank,
+        "event_id": new.event_id,
         "count_before": count_before,
         "created_at": now,
         "touched_at": now,
@@ -81,12 +81,12 @@ def _merge(
     if known is None:
         merged[key] = dict(zip((column.name for column in _KEY), key, strict=True)) | values
         return
-    known["severity"] = max(known["severity"], one.severity.rank)
+    known["severity"] = max(known["severity"], new.severity.rank)
     if known["reason"] == NotificationReason.CONTINUED.value:
-        known["reason"] = one.reason.value
+        known["reason"] = new.reason.value
 
 
-@cache  # to build it anew is a tenth of what the worker does for the first event of a bug
+@cache  # building it each time is a tenth of the worker's work for the first event of a bug
 def _insert(dialect: str) -> Any:
     insertion = INSERT[dialect](pending)
     new, old = insertion.excluded, pending.c
@@ -96,7 +96,7 @@ def _insert(dialect: str) -> Any:
             "touched_at": new.touched_at,
             "event_id": new.event_id,
             "severity": case((new.severity > old.severity, new.severity), else_=old.severity),
-            # What happened first says more than that it went on.
+            # The first reason says more than that the incident continued.
             "reason": case((old.reason == NotificationReason.CONTINUED.value, new.reason), else_=old.reason),
         },
     )

@@ -1,4 +1,4 @@
-"""What operators read of the outbox: lists, one with all that became of it, and how much waits."""
+"""The outbox as operators read it: lists, one notification with its history, and how much waits."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -14,11 +14,11 @@ from faultwire_consumer.store.schema.notify import digest_lines, outbox, outbox_
 from faultwire_shared.event import ErrorSeverity
 
 _LISTING: Final = "alerts"
-_CARRIED_SHOWN: Final = 1000
+_GROUPED_MAX: Final = 1000
 
 
 class NotificationFilter(Struct, frozen=True, kw_only=True):
-    """Which notifications; within a field any of the values will do, and an empty field takes all."""
+    """A filter of notifications: any of a field's values matches, and an empty field matches all."""
 
     state: tuple[NotificationState, ...] = ()
     receiver: tuple[str, ...] = ()
@@ -51,19 +51,19 @@ class StoredNotification(Struct, frozen=True, kw_only=True):
 
 
 class SendAttempt(Struct, frozen=True, kw_only=True):
-    """One try to send."""
+    """One attempt to send a notification."""
 
     number: int
     started_at: datetime
     ended_at: datetime | None
-    """None: it runs, or its worker died before it could tell."""
+    """None if it is running, or its worker died before it could record the end."""
     outcome: str | None
     reason: str | None
     detail: str | None
 
 
 class StageRow(Struct, frozen=True, kw_only=True):
-    """What a stage decided."""
+    """A stage's decision on a notification."""
 
     at: datetime
     stage: str
@@ -73,18 +73,18 @@ class StageRow(Struct, frozen=True, kw_only=True):
 
 
 class GroupedIncident(Struct, frozen=True, kw_only=True):
-    """An incident that a notification tells of besides its own."""
+    """An incident in a summary or digest besides the notification's own."""
 
     incident_id: int
     reason: str
     events: int | None
-    """Since the digest before."""
-    alert_id: int | None
-    """The notification that is told with it."""
+    """The number since the previous digest."""
+    notification_id: int | None
+    """The notification that was grouped into the summary; None in a digest."""
 
 
 class Depth(Struct, frozen=True):
-    """How much waits in the outbox."""
+    """The amount that waits in the outbox."""
 
     waiting: int
     overdue_seconds: float
@@ -98,67 +98,75 @@ _STAGE: Final = tuple(outbox_stages.c[name] for name in StageRow.__struct_fields
 async def list_notifications(
     store: Store, wanted: NotificationFilter, *, limit: int, cursor: str | None = None
 ) -> Page[StoredNotification]:
-    """Notifications that match, the newest first.
+    """List notifications that match, the newest first.
 
     Raises:
-        BadCursorError: the cursor is none of this list.
+        BadCursorError: the cursor does not belong to this list.
     """
     statement = select(*_COLUMNS).where(*_conditions(wanted))
     if cursor is not None:
         statement = statement.where(outbox.c.id < decode_cursor(_LISTING, cursor, int).key)
     rows = await store.read(statement.order_by(outbox.c.id.desc()).limit(limit + 1))
-    return cut([_alert(row) for row in rows], limit=limit, listing=_LISTING, moment="created_at", key="id")
+    return cut(
+        [_notification(row) for row in rows], limit=limit, listing=_LISTING, moment="created_at", key="id"
+    )
 
 
-async def get_notification(store: Store, alert_id: int) -> StoredNotification | None:
-    """One notification."""
-    rows = await store.read(select(*_COLUMNS).where(outbox.c.id == alert_id))
-    return _alert(rows[0]) if rows else None
+async def get_notification(store: Store, notification_id: int) -> StoredNotification | None:
+    """Return one notification."""
+    rows = await store.read(select(*_COLUMNS).where(outbox.c.id == notification_id))
+    return _notification(rows[0]) if rows else None
 
 
-async def list_attempts(store: Store, alert_id: int) -> tuple[SendAttempt, ...]:
-    """Every try to send it, the first one first."""
+async def list_attempts(store: Store, notification_id: int) -> tuple[SendAttempt, ...]:
+    """List every attempt to send a notification, the first one first."""
     rows = await store.read(
-        select(*_ATTEMPT).where(outbox_attempts.c.outbox_id == alert_id).order_by(outbox_attempts.c.number)
+        select(*_ATTEMPT)
+        .where(outbox_attempts.c.outbox_id == notification_id)
+        .order_by(outbox_attempts.c.number)
     )
     return tuple(SendAttempt(**values_of(row)) for row in rows)
 
 
-async def list_stages(store: Store, alert_id: int) -> tuple[StageRow, ...]:
-    """What the stages decided of it, in their order."""
+async def list_stages(store: Store, notification_id: int) -> tuple[StageRow, ...]:
+    """List what the stages decided on a notification, in their order."""
     rows = await store.read(
-        select(*_STAGE).where(outbox_stages.c.outbox_id == alert_id).order_by(outbox_stages.c.id)
+        select(*_STAGE).where(outbox_stages.c.outbox_id == notification_id).order_by(outbox_stages.c.id)
     )
     return tuple(StageRow(**values_of(row)) for row in rows)
 
 
-async def list_told(store: Store, alert: StoredNotification) -> tuple[GroupedIncident, ...]:
-    """What a summary or a digest tells of, up to a thousand incidents."""
+async def list_grouped_incidents(
+    store: Store, notification: StoredNotification
+) -> tuple[GroupedIncident, ...]:
+    """List the incidents in a summary or digest, up to a thousand."""
     lines = await store.read(
         select(digest_lines.c.incident_id, digest_lines.c.reason, digest_lines.c.events)
-        .where(digest_lines.c.outbox_id == alert.id)
+        .where(digest_lines.c.outbox_id == notification.id)
         .order_by(digest_lines.c.events.desc(), digest_lines.c.incident_id)
-        .limit(_CARRIED_SHOWN)
+        .limit(_GROUPED_MAX)
     )
-    carried = await store.read(
+    grouped = await store.read(
         select(outbox.c.id, outbox.c.incident_id, outbox.c.reason)
-        .where(outbox.c.carrier_id == alert.id)
+        .where(outbox.c.carrier_id == notification.id)
         .order_by(outbox.c.id)
-        .limit(_CARRIED_SHOWN)
+        .limit(_GROUPED_MAX)
     )
-    told = [
-        GroupedIncident(incident_id=row.incident_id, reason=row.reason, events=row.events, alert_id=None)
+    incidents = [
+        GroupedIncident(
+            incident_id=row.incident_id, reason=row.reason, events=row.events, notification_id=None
+        )
         for row in lines
     ]
-    told += [
-        GroupedIncident(incident_id=row.incident_id, reason=row.reason, events=None, alert_id=row.id)
-        for row in carried
+    incidents += [
+        GroupedIncident(incident_id=row.incident_id, reason=row.reason, events=None, notification_id=row.id)
+        for row in grouped
     ]
-    return tuple(told)
+    return tuple(incidents)
 
 
 async def measure_outbox(store: Store, *, now: datetime) -> Depth:
-    """How many notifications wait, and how long the oldest that is due does."""
+    """Measure how many notifications wait, and for how long the oldest has been due."""
     (row,) = await store.read(
         select(
             func.count().label("waiting"),
@@ -182,7 +190,7 @@ def _conditions(wanted: NotificationFilter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _alert(row: Row[Any]) -> StoredNotification:
+def _notification(row: Row[Any]) -> StoredNotification:
     values = values_of(row)
     return StoredNotification(
         **values

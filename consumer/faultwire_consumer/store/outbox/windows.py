@@ -1,4 +1,4 @@
-"""What rules with a threshold have counted, shared by all workers and locked while it is added to."""
+"""Counters of rules with a threshold, shared by all workers and locked while they are added to."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from faultwire_consumer.store.contract.store import Store, Transaction
 from faultwire_consumer.store.schema.events import fingerprints
 from faultwire_consumer.store.schema.notify import windows
 
-LENGTH_MOST: Final = timedelta(days=7)
+LENGTH_MAX: Final = timedelta(days=7)
 _PRUNED: Final = 1000
 
 _decoder: Final = msgspec.json.Decoder(Window)
@@ -30,7 +30,7 @@ _SAVE: Final = (
 
 
 class WindowScope(Struct, frozen=True, order=True):
-    """Whose window of which rule."""
+    """The key of a window: its rule and its scope."""
 
     rule: str
     scope: str
@@ -38,7 +38,7 @@ class WindowScope(Struct, frozen=True, order=True):
 
 
 class Added(Struct):
-    """What a batch adds to one window, and the number at which it trips."""
+    """The counts that a batch adds to one window, and the number at which the window trips."""
 
     number: int
     buckets: dict[int, int]
@@ -47,16 +47,16 @@ class Added(Struct):
 async def count_in_windows(
     tx: Transaction, added: Mapping[WindowScope, Added], *, now: datetime
 ) -> dict[WindowScope, tuple[Trip, ...]]:
-    """Add to windows, in the order of their keys; those that reached their number by it."""
+    """Add to windows, in the order of their keys, and return those that reached their number by it."""
     if not added:
         return {}
     scopes = sorted(added)
     tripped, saved = {}, []
-    standing = await _lock(tx, scopes, now)
+    before = await _lock(tx, scopes, now)
     for scope in scopes:
-        one = added[scope]
+        new = added[scope]
         length = timedelta(seconds=scope.length_seconds)
-        window, trips = count(standing[scope], one.buckets, number=one.number, length=length)
+        window, trips = count(before[scope], new.buckets, number=new.number, length=length)
         if trips:
             tripped[scope] = trips
         saved.append(
@@ -96,7 +96,7 @@ async def _lock(tx: Transaction, scopes: Sequence[WindowScope], now: datetime) -
 
 
 async def incidents_of(tx: Transaction, keys: Sequence[bytes]) -> dict[bytes, int]:
-    """The incident of each fingerprint."""
+    """Return the incident of each fingerprint."""
     if not keys:
         return {}
     rows = await tx.execute(
@@ -108,15 +108,15 @@ async def incidents_of(tx: Transaction, keys: Sequence[bytes]) -> dict[bytes, in
 
 
 async def prune_windows(store: Store, *, now: datetime) -> None:
-    """Forget windows that nothing was added to for longer than any window is.
+    """Delete windows that nothing was added to for longer than the longest window.
 
-    Takes only what nobody holds: workers lock several in an order of their own.
+    Only unlocked rows are deleted, since workers lock several in an order of their own.
     """
     key = (windows.c.rule, windows.c.scope, windows.c.length_seconds)
     async with store.write() as tx:
         old = await tx.execute(
             select(*key)
-            .where(windows.c.updated_at < now - LENGTH_MOST - LATENESS)
+            .where(windows.c.updated_at < now - LENGTH_MAX - LATENESS)
             .limit(_PRUNED)
             .with_for_update(skip_locked=True)
         )

@@ -113,7 +113,7 @@ def alert_detail(
                 incident_id=incident_name(one.incident_id),
                 reason=one.reason,
                 events=one.events,
-                alert_id=one.alert_id,
+                alert_id=one.notification_id,
             )
             for one in told
         ),

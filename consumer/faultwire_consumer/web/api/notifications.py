@@ -11,9 +11,9 @@ from faultwire_consumer.store.outbox.queries import (
     NotificationFilter,
     get_notification,
     list_attempts,
+    list_grouped_incidents,
     list_notifications,
     list_stages,
-    list_told,
 )
 from faultwire_consumer.web.api import notification_shape as shape
 from faultwire_consumer.web.parameter import Parameters
@@ -60,7 +60,7 @@ async def show(request: web.Request) -> web.Response:
     if alert is None:
         raise AlertNotFoundError(f"there is no alert {text[:100]}")
     stages, tries, told = await asyncio.gather(
-        list_stages(store, alert.id), list_attempts(store, alert.id), list_told(store, alert)
+        list_stages(store, alert.id), list_attempts(store, alert.id), list_grouped_incidents(store, alert)
     )
     return json_answer(shape.alert_detail(alert, stages=stages, tries=tries, told=told))
 
