@@ -20,7 +20,7 @@ from faultwire_consumer.ingest.read.delivery import Delivery, read_delivery
 from faultwire_consumer.ingest.receive.dead_queue import DeadDelivery, DeadQueue, death_in
 from faultwire_consumer.maintenance.gaps import GapWatch, Ingest
 from faultwire_consumer.metrics import Metrics
-from faultwire_consumer.store.audit.producers import GAPS
+from faultwire_consumer.store.audit.producers import GAPS_MAX
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store
 from faultwire_consumer.store.migrations import migrate, schema_version
@@ -264,13 +264,13 @@ async def test_what_may_lie_in_a_spool_is_not_told_while_its_producer_says_so(
 async def test_a_producer_that_numbers_by_chance_is_followed_within_bounds(
     store: Store, clock: FixedClock
 ) -> None:
-    pipeline, total = pipeline_on(store, clock), 4 * GAPS
+    pipeline, total = pipeline_on(store, clock), 4 * GAPS_MAX
     odd = [numbered(clock, number) for number in range(1, total, 2)]
     for start in range(0, len(odd), 250):
         await pipeline.ingest([batch(*odd[start : start + 250])])
     (row,) = await store.read(select(producers))
-    assert (row.gaps, row.unfollowed) == (GAPS, total // 2 - 1 - GAPS)
-    assert len(await gaps_of(store)) == GAPS
+    assert (row.gaps, row.unfollowed) == (GAPS_MAX, total // 2 - 1 - GAPS_MAX)
+    assert len(await gaps_of(store)) == GAPS_MAX
     await pipeline.ingest([batch(*(numbered(clock, number) for number in range(2, 100, 2)))])
     assert not {
         n for _, first, last in await gaps_of(store) for n in range(first, last + 1) if n % 2 or n < 100

@@ -17,8 +17,8 @@ from faultwire_consumer.store.audit.gaps import (
     DueGap,
     count_missing,
     list_due_gaps,
-    list_told,
-    mark_told,
+    list_gap_incidents,
+    record_gap_event,
     resolve_if_closed,
 )
 from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
@@ -81,9 +81,9 @@ class GapWatch:
         for gap in await list_due_gaps(self._store, opened_before=self._opened_before(now), now=now):
             event = gap_event(gap, now)
             if await self._ingest(codec.encode(event)):
-                await mark_told(self._store, gap, event.id, now=now)
+                await record_gap_event(self._store, gap, event.id, now=now)
                 log.warning("sequence.gap_told", producer=gap.producer_id, first=gap.first, last=gap.last)
-        for producer_id, incident_id in await list_told(self._store):
+        for producer_id, incident_id in await list_gap_incidents(self._store):
             if await resolve_if_closed(self._store, producer_id, incident_id, now=now):
                 log.info("sequence.gap_closed", producer=producer_id, incident=incident_name(incident_id))
         missing = await count_missing(self._store, opened_before=now - self._open)

@@ -1,1 +1,1 @@
-"""Producers' reports, the numbers that are missing, and what was found of them."""
+"""The audit of losses: producers' reports, numbers that are missing, and what became of them."""

@@ -1,4 +1,4 @@
-"""What the chore for gaps asks of the store: which to tell of, which incident may be resolved."""
+"""Queries of the maintenance chore for gaps: those to report, and incidents that may be resolved."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -16,12 +16,12 @@ from faultwire_consumer.store.events.transition import apply_transitions, load_i
 from faultwire_consumer.store.schema.events import producers, sequence_gaps
 
 SPOOL_PATIENCE: Final = timedelta(minutes=5)
-"""So long after a report of a spool that is not empty, what is missing may still lie there."""
+"""The time after a report of a non-empty spool in which missing events may still be there."""
 _BATCH: Final = 100
 
 
 class DueGap(Struct, frozen=True, kw_only=True):
-    """A gap that operators have not been told of."""
+    """A gap for which operators have no incident yet."""
 
     producer_id: str
     service: str
@@ -32,7 +32,7 @@ class DueGap(Struct, frozen=True, kw_only=True):
 
 
 async def list_due_gaps(store: Store, *, opened_before: datetime, now: datetime) -> Sequence[DueGap]:
-    """Open gaps that are older than the bound, the oldest first."""
+    """List open gaps that are older than the bound, the oldest first."""
     gap, producer = sequence_gaps.c, producers.c
     no_spool = or_(producer.spool_depth == 0, producer.last_report_at <= now - SPOOL_PATIENCE)
     rows = await store.read(
@@ -50,8 +50,8 @@ async def list_due_gaps(store: Store, *, opened_before: datetime, now: datetime)
     return [DueGap(**values_of(row)) for row in rows]
 
 
-async def mark_told(store: Store, gap: DueGap, event_id: str, *, now: datetime) -> None:
-    """Keep which event told of a gap, wherever its parts are by now; all filled, it is kept as that."""
+async def record_gap_event(store: Store, gap: DueGap, event_id: str, *, now: datetime) -> None:
+    """Record the event that reported a gap in all its remaining parts, or in a filled row if none is left."""
     async with store.write() as tx:
         await _lock_producer(tx, gap.producer_id)
         table = sequence_gaps.c
@@ -66,7 +66,7 @@ async def mark_told(store: Store, gap: DueGap, event_id: str, *, now: datetime) 
         if left:
             await tx.execute(update(sequence_gaps).where(parts).values(event_id=event_id))
             return
-        # It closed while it was being told of: the incident has to be resolved all the same.
+        # It closed while it was being reported: the incident has to be resolved all the same.
         await tx.execute(
             sequence_gaps.insert().values(
                 producer_id=gap.producer_id,
@@ -80,8 +80,8 @@ async def mark_told(store: Store, gap: DueGap, event_id: str, *, now: datetime) 
         )
 
 
-async def list_told(store: Store) -> Sequence[tuple[str, int]]:
-    """Each producer with gaps that operators were told of, with the incident that told."""
+async def list_gap_incidents(store: Store) -> Sequence[tuple[str, int]]:
+    """List each producer with reported gaps, with the incident of the report."""
     gap = sequence_gaps.c
     rows = await store.read(
         select(gap.producer_id, func.max(gap.event_id).label("event_id"))
@@ -89,28 +89,28 @@ async def list_told(store: Store) -> Sequence[tuple[str, int]]:
         .group_by(gap.producer_id)
         .order_by(gap.producer_id)
     )
-    told = [(row.producer_id, await get_event(store, row.event_id)) for row in rows]
-    return [(producer_id, event.incident_id) for producer_id, event in told if event is not None]
+    reported = [(row.producer_id, await get_event(store, row.event_id)) for row in rows]
+    return [(producer_id, event.incident_id) for producer_id, event in reported if event is not None]
 
 
 async def resolve_if_closed(store: Store, producer_id: str, incident_id: int, *, now: datetime) -> bool:
-    """Resolve a producer's incident where none of the gaps it told of is open any more."""
+    """Resolve a producer's incident if none of the gaps that the incident reports is still open."""
     async with store.write() as tx:
-        standing = await load_incident_state(tx, incident_id)  # an incident's lock comes before a producer's
+        incident = await load_incident_state(tx, incident_id)  # an incident's lock comes before a producer's
         await _lock_producer(tx, producer_id)
         gap = sequence_gaps.c
-        told = and_(gap.producer_id == producer_id, gap.event_id.is_not(None))
-        states = await tx.execute(select(gap.state).where(told).distinct())
+        reported = and_(gap.producer_id == producer_id, gap.event_id.is_not(None))
+        states = await tx.execute(select(gap.state).where(reported).distinct())
         if not states or any(row.state == GapState.OPEN.value for row in states):
             return False
-        await tx.execute(update(sequence_gaps).where(told).values(event_id=None))
-        if standing is None or standing.status is Status.RESOLVED:
+        await tx.execute(update(sequence_gaps).where(reported).values(event_id=None))
+        if incident is None or incident.status is Status.RESOLVED:
             return False
         decision = decide(
             Verb.RESOLVE,
             incident_id=incident_id,
-            status=standing.status,
-            episode=standing.episode,
+            status=incident.status,
+            episode=incident.episode,
             actor=WORKER,
             now=now,
         )
@@ -121,7 +121,7 @@ async def resolve_if_closed(store: Store, producer_id: str, incident_id: int, *,
 
 
 async def count_missing(store: Store, *, opened_before: datetime) -> int:
-    """Events that are missing for longer than the bound, and that no producer explains."""
+    """Count events that have been missing for longer than the bound, and that no producer explains."""
     gap = sequence_gaps.c
     rows = await store.read(
         select(func.coalesce(func.sum(gap.last - gap.first + 1), 0).label("events")).where(

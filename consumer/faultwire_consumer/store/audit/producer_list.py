@@ -1,4 +1,4 @@
-"""What operators read of producers: how far each has got, what is missing, and what it lost."""
+"""Producers as operators read them: how far each has counted, what is missing, and what it lost."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ _LISTING: Final = "producers"
 
 
 class Producer(Struct, frozen=True, kw_only=True):
-    """One client in one process, as far as its numbers and its reports tell."""
+    """One client in one process, as known from its numbers and its reports."""
 
     producer_id: str
     service: str
@@ -33,9 +33,9 @@ class Producer(Struct, frozen=True, kw_only=True):
     spool_depth: int
     unfollowed: int
     missing: int
-    """Numbers that did not arrive, and that nobody explains."""
+    """Numbers that did not arrive, without an explanation."""
     dead_lettered: int
-    """Numbers whose events lie among the broker's dead letters."""
+    """Numbers whose events are among the broker's dead letters."""
     lost: Mapping[str, int]
 
 
@@ -47,10 +47,10 @@ _ROW: Final = tuple(
 async def list_producers(
     store: Store, *, service: Sequence[str] = (), limit: int, cursor: str | None = None
 ) -> Page[Producer]:
-    """Producers, the last seen first.
+    """List producers, the last seen first.
 
     Raises:
-        BadCursorError: the cursor is none of this list.
+        BadCursorError: the cursor does not belong to this list.
     """
     table = producers.c
     statement = select(*_ROW)
@@ -77,7 +77,7 @@ async def list_producers(
 
 
 async def _count_gaps(store: Store, ids: Sequence[str]) -> tuple[Counter[str], Counter[str]]:
-    """Of each producer, the numbers that are missing, and those that lie among the dead letters."""
+    """Count each producer's numbers that are missing, and those that are among the dead letters."""
     gap = sequence_gaps.c
     rows = await store.read(
         select(gap.producer_id, gap.state, gap.reason, func.sum(gap.last - gap.first + 1).label("numbers"))

@@ -1,4 +1,4 @@
-"""How far each producer has counted and what is missing, kept in the transaction of the batch."""
+"""Each producer's last number and what is missing, updated in the transaction of the batch."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -23,13 +23,13 @@ from faultwire_consumer.domain.sequence import (
 from faultwire_consumer.store.contract.store import Transaction
 from faultwire_consumer.store.schema.events import producers, sequence_gaps, to_micros
 
-GAPS: Final = 300
-"""Of one producer, at most: whoever numbers by chance fills neither the table nor the worker's time."""
-REASONS: Final = 20
-"""Of one report, kept by name."""
+GAPS_MAX: Final = 300
+"""Per producer: one that numbers at random must fill neither the table nor the worker's time."""
+REASONS_MAX: Final = 20
+"""Per report, kept by name."""
 OTHERS: Final = "other"
 DEAD_LETTERED: Final = "dead_lettered"
-"""Why a number is missing whose event lies in the dead letters; a replay brings it back."""
+"""The reason for a missing number whose event is a dead letter; a replay brings it back."""
 _GAP: Final = tuple(sequence_gaps.c[name] for name in Gap.__struct_fields__)
 _FILLABLE: Final = (GapState.OPEN.value, GapState.REPORTED.value)
 _ADVANCE: Final = (
@@ -71,7 +71,7 @@ _LOCK_SQLITE: Final = text(
 
 
 class Heard(Struct, kw_only=True):
-    """What a batch says of one producer: numbers that arrived, and its own report."""
+    """The news of one producer in a batch: numbers that arrived, and its own report."""
 
     service: str
     sequences: list[int] = field(default_factory=list)
@@ -86,17 +86,17 @@ class Heard(Struct, kw_only=True):
 
 
 async def record_heard(tx: Transaction, heard: Mapping[str, Heard], *, now: datetime) -> None:
-    """Bring the producers of a batch up to date: what arrived fills gaps or opens them.
+    """Bring the producers of a batch up to date: numbers that arrived fill gaps or open them.
 
     The producers' rows are locked in the order of their ids, so workers take turns and the
-    arithmetic is exact. Where nothing is missing it is one statement, however many events.
+    arithmetic is exact. If nothing is missing, it is one statement for any number of events.
     """
     if not heard:
         return
     ids = sorted(heard)
-    ledgers = await _lock(tx, {producer_id: heard[producer_id] for producer_id in ids}, now)
+    tallies = await _lock(tx, {producer_id: heard[producer_id] for producer_id in ids}, now)
     changes = {}
-    for producer_id, before in ledgers.items():
+    for producer_id, before in tallies.items():
         after = advance(before, heard[producer_id], now=now)
         if after != before:
             changes[producer_id] = (before, after)
@@ -104,25 +104,25 @@ async def record_heard(tx: Transaction, heard: Mapping[str, Heard], *, now: date
     await _note_reports(tx, heard)
 
 
-def advance(ledger: SequenceTally, one: Heard, *, now: datetime) -> SequenceTally:
-    """What a producer's ledger becomes by what was heard of it."""
-    ledger = receive(ledger, ranges_of(one.sequences), now=now)
-    ledger = reach(ledger, one.last_sequence, now=now)
-    for lost in one.lost:
-        # What it lost it has numbered, though its report may be older than its last event.
-        ledger = explain(reach(ledger, lost.last, now=now), lost)
-    for first, last in ranges_of(one.dead):
+def advance(tally: SequenceTally, heard: Heard, *, now: datetime) -> SequenceTally:
+    """Return a producer's tally after what was heard of it."""
+    tally = receive(tally, ranges_of(heard.sequences), now=now)
+    tally = reach(tally, heard.last_sequence, now=now)
+    for lost in heard.lost:
+        # Lost events were numbered, though the report may be older than the last event.
+        tally = explain(reach(tally, lost.last, now=now), lost)
+    for first, last in ranges_of(heard.dead):
         dead = Lost(DEAD_LETTERED, last - first + 1, first, last)
-        ledger = explain(reach(ledger, last, now=now), dead)
-    return bound(ledger, GAPS)
+        tally = explain(reach(tally, last, now=now), dead)
+    return bound(tally, GAPS_MAX)
 
 
 async def _lock(tx: Transaction, heard: Mapping[str, Heard], now: datetime) -> dict[str, SequenceTally]:
-    """Lock the producers in the order of their ids, and move those on whose numbers simply go on.
+    """Lock the producers in the order of their ids, and advance those whose numbers simply continue.
 
-    Those that need no more are left out of the answer.
+    Producers that need nothing more are left out of the answer.
     """
-    rows = [_run_of(producer_id, one) for producer_id, one in heard.items()]
+    rows = [_run_of(producer_id, news) for producer_id, news in heard.items()]
     if tx.dialect == "postgresql":
         columns = {name: [row[name] for row in rows] for name in rows[0]}
         answer = list(await tx.execute(_LOCK_POSTGRESQL, columns | {"at": now}))
@@ -130,7 +130,7 @@ async def _lock(tx: Transaction, heard: Mapping[str, Heard], now: datetime) -> d
         at = to_micros(now)
         answer = [(await tx.execute(_LOCK_SQLITE, row | {"at": at}))[0] for row in rows]
     unsettled = [row for row in answer if not _is_settled(row, heard[row.producer_id])]
-    # A statement of its own, after the locks: the one before may have waited, and seen the past.
+    # A separate statement after the locks: the previous one may have waited, with an older view.
     with_gaps = [row.producer_id for row in unsettled if row.gaps]
     gaps = await load_gaps(tx, with_gaps) if with_gaps else {}
     return {
@@ -138,26 +138,26 @@ async def _lock(tx: Transaction, heard: Mapping[str, Heard], now: datetime) -> d
     }
 
 
-def _run_of(producer_id: str, one: Heard) -> dict[str, Any]:
-    """The numbers where they are one run, else a run that goes on after nothing."""
-    ranges = ranges_of(one.sequences)
+def _run_of(producer_id: str, heard: Heard) -> dict[str, Any]:
+    """Return the numbers if they are one run, else a run that continues nothing."""
+    ranges = ranges_of(heard.sequences)
     first, last = ranges[0] if len(ranges) == 1 else (0, 0)
     fresh = last if first == 1 else 0
-    return {"id": producer_id, "service": one.service, "first": first, "last": last, "fresh": fresh}
+    return {"id": producer_id, "service": heard.service, "first": first, "last": last, "fresh": fresh}
 
 
-def _is_settled(row: Row[Any], one: Heard) -> bool:
-    highest = max(one.sequences, default=0)
+def _is_settled(row: Row[Any], heard: Heard) -> bool:
+    highest = max(heard.sequences, default=0)
     return (
         not row.gaps
-        and not one.lost
-        and not one.dead
-        and row.last_sequence >= max(highest, one.last_sequence)
+        and not heard.lost
+        and not heard.dead
+        and row.last_sequence >= max(highest, heard.last_sequence)
     )
 
 
 async def load_gaps(tx: Transaction, ids: Sequence[str]) -> dict[str, tuple[Gap, ...]]:
-    """What is missing of each producer, and may still come."""
+    """Load each producer's gaps that may still be filled."""
     table = sequence_gaps.c
     rows = await tx.execute(
         select(table.producer_id, *_GAP)
@@ -179,9 +179,9 @@ async def _write(
         return
     gone, new = [], []
     for producer_id, (before, after) in changes.items():
-        kept, wanted = set(_keys(before)), set(_keys(after))
+        stored, wanted = set(_keys(before)), set(_keys(after))
         gone += [(producer_id, gap.first) for gap in before.gaps if _key(gap) not in wanted]
-        new += [_row(producer_id, gap, now) for gap in after.gaps if _key(gap) not in kept]
+        new += [_row(producer_id, gap, now) for gap in after.gaps if _key(gap) not in stored]
     for producer_id, first in gone:
         table = sequence_gaps.c
         await tx.execute(
@@ -207,7 +207,7 @@ async def _write(
 
 
 async def _replace_filled(tx: Transaction, new: list[dict[str, Any]]) -> None:
-    """Of what was told and came late, one row of a producer is enough to have its incident resolved."""
+    """Keep one row for each producer with reported gaps that were filled, to have its incident resolved."""
     filled = {row["producer_id"]: row for row in new if row["state"] == GapState.FILLED.value}
     if not filled:
         return
@@ -224,8 +224,8 @@ def _key(gap: Gap) -> tuple[int, int, GapState, str | None]:
     return gap.first, gap.last, gap.state, gap.event_id
 
 
-def _keys(ledger: SequenceTally) -> list[tuple[int, int, GapState, str | None]]:
-    return [_key(gap) for gap in ledger.gaps]
+def _keys(tally: SequenceTally) -> list[tuple[int, int, GapState, str | None]]:
+    return [_key(gap) for gap in tally.gaps]
 
 
 def _row(producer_id: str, gap: Gap, now: datetime) -> dict[str, Any]:
@@ -242,8 +242,8 @@ def _row(producer_id: str, gap: Gap, now: datetime) -> dict[str, Any]:
 
 
 async def _note_reports(tx: Transaction, heard: Mapping[str, Heard]) -> None:
-    for producer_id, one in sorted(heard.items()):
-        if one.reported_at is None:
+    for producer_id, report in sorted(heard.items()):
+        if report.reported_at is None:
             continue
         this = producers.c.producer_id == producer_id
         (row,) = await tx.execute(select(producers.c.lost).where(this))
@@ -252,19 +252,19 @@ async def _note_reports(tx: Transaction, heard: Mapping[str, Heard]) -> None:
             update(producers)
             .where(this)
             .values(
-                host=one.host or "",
-                started_at=one.started_at,
-                last_report_at=one.reported_at,
-                spool_depth=one.spool_depth,
-                lost=msgspec.json.encode(dict(sorted((known | counted(one.lost)).items()))).decode(),
+                host=report.host or "",
+                started_at=report.started_at,
+                last_report_at=report.reported_at,
+                spool_depth=report.spool_depth,
+                lost=msgspec.json.encode(dict(sorted((known | counted(report.lost)).items()))).decode(),
             )
         )
 
 
 def counted(lost: Sequence[Lost]) -> Counter[str]:
-    """How many events, by reason; a reason beyond the first ``REASONS`` is one of the others."""
+    """Count lost events by reason; reasons beyond the first ``REASONS_MAX`` are counted together."""
     by_reason: Counter[str] = Counter()
-    for one in lost:
-        name = one.reason if one.reason in by_reason or len(by_reason) < REASONS else OTHERS
-        by_reason[name] += one.count
+    for entry in lost:
+        name = entry.reason if entry.reason in by_reason or len(by_reason) < REASONS_MAX else OTHERS
+        by_reason[name] += entry.count
     return by_reason
