@@ -16,7 +16,7 @@ from faultwire_consumer.store.schema.events import (
     sequence_gaps,
 )
 from faultwire_consumer.store.schema.notify import digest_lines, outbox, outbox_attempts, outbox_stages
-from faultwire_consumer.store.upkeep.delete_finished import delete_ended
+from faultwire_consumer.store.upkeep.delete_finished import delete_finished
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -34,9 +34,9 @@ async def end(store: Store, clock: FixedClock) -> dict[str, int]:
     async def no_sleep(_: float) -> None:
         return None
 
-    gone = await delete_ended(
+    gone = await delete_finished(
         store,
-        ended_before=clock() - timedelta(days=90),
+        finished_before=clock() - timedelta(days=90),
         hours_before=clock() - timedelta(days=400),
         sleep=no_sleep,
     )

@@ -18,11 +18,11 @@ from faultwire_consumer.store.schema.upkeep import leases
 from faultwire_consumer.store.upkeep.leases import (
     Lease,
     LeaseLostError,
+    acquire_lease,
     check_lease,
-    give_lease_back,
+    release_lease,
     renew_lease,
     run_holding,
-    take_lease,
 )
 from faultwire_shared.logging.log_events import LOG_EVENTS
 
@@ -50,28 +50,32 @@ async def let_expire(store: Store, clock: FixedClock) -> None:
 async def test_of_all_who_ask_at_once_one_gets_it(
     store: Store, others: list[Store], clock: FixedClock
 ) -> None:
-    asking = [take_lease(one, NAME, f"worker {number}", now=clock()) for number, one in enumerate(others * 5)]
+    asking = [
+        acquire_lease(one, NAME, f"worker {number}", now=clock()) for number, one in enumerate(others * 5)
+    ]
     given = [lease for lease in await asyncio.gather(*asking) if lease is not None]
     assert len(given) == 1
     assert given[0].token == 1
-    assert await take_lease(store, "another", "worker 99", now=clock()), "each chore has a lease of its own"
+    assert await acquire_lease(store, "another", "worker 99", now=clock()), (
+        "each chore has a lease of its own"
+    )
 
 
 async def test_its_holder_goes_on_with_the_same_token(store: Store, clock: FixedClock) -> None:
-    first = await take_lease(store, NAME, "ada", now=clock())
+    first = await acquire_lease(store, NAME, "ada", now=clock())
     assert first is not None
-    assert await take_lease(store, NAME, "ada", now=clock()) == first
+    assert await acquire_lease(store, NAME, "ada", now=clock()) == first
     assert await renew_lease(store, first, now=clock())
-    assert await take_lease(store, NAME, "bob", now=clock()) is None
+    assert await acquire_lease(store, NAME, "bob", now=clock()) is None
 
 
 async def test_a_dead_holder_is_replaced_and_what_it_still_writes_is_void(
     store: Store, clock: FixedClock
 ) -> None:
-    dead = await take_lease(store, NAME, "ada", now=clock())
+    dead = await acquire_lease(store, NAME, "ada", now=clock())
     assert dead is not None
     await let_expire(store, clock)
-    heir = await take_lease(store, NAME, "bob", now=clock())
+    heir = await acquire_lease(store, NAME, "bob", now=clock())
     assert heir == Lease(NAME, "bob", dead.token + 1)
     assert not await renew_lease(store, dead, now=clock())
     with pytest.raises(LeaseLostError):
@@ -82,26 +86,26 @@ async def test_a_dead_holder_is_replaced_and_what_it_still_writes_is_void(
 
 
 async def test_one_that_was_over_is_a_new_one_for_its_old_holder_too(store: Store, clock: FixedClock) -> None:
-    old = await take_lease(store, NAME, "ada", now=clock())
+    old = await acquire_lease(store, NAME, "ada", now=clock())
     await let_expire(store, clock)
-    new = await take_lease(store, NAME, "ada", now=clock())
+    new = await acquire_lease(store, NAME, "ada", now=clock())
     assert old is not None
     assert new is not None
     assert new.token == old.token + 1
 
 
 async def test_what_is_given_back_is_another_s_at_once(store: Store, clock: FixedClock) -> None:
-    lease = await take_lease(store, NAME, "ada", now=clock())
+    lease = await acquire_lease(store, NAME, "ada", now=clock())
     assert lease is not None
-    await give_lease_back(store, lease, now=clock())
-    assert await take_lease(store, NAME, "bob", now=clock()) == Lease(NAME, "bob", 2)
+    await release_lease(store, lease, now=clock())
+    assert await acquire_lease(store, NAME, "bob", now=clock()) == Lease(NAME, "bob", 2)
 
 
 async def test_work_ends_where_its_lease_is_lost(
     store: Store, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("faultwire_consumer.store.upkeep.leases.RENEW_SECONDS", 0.01)
-    lease = await take_lease(store, NAME, "ada", now=clock())
+    lease = await acquire_lease(store, NAME, "ada", now=clock())
     assert lease is not None
     ended = asyncio.Event()
 
@@ -169,7 +173,7 @@ async def test_a_chore_goes_on_after_the_database_was_away_and_leaves_its_lease_
     running.cancel()
     await asyncio.wait({running})
     assert turns >= 3
-    assert await take_lease(store, NAME, "bob", now=clock()) is not None
+    assert await acquire_lease(store, NAME, "bob", now=clock()) is not None
     assert "chore.postponed" in LOG_EVENTS
 
 

@@ -16,7 +16,7 @@ from tests.waiting import until
 
 from faultwire_consumer.cli.application import run
 from faultwire_consumer.store.engine import open_store
-from faultwire_consumer.store.upkeep.leases import take_lease
+from faultwire_consumer.store.upkeep.leases import acquire_lease
 
 pytestmark = pytest.mark.may_block("commands have loops of their own, in threads")
 
@@ -122,7 +122,7 @@ async def test_sizes_in_the_settings_are_written_as_people_write_them(url: str, 
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
 async def test_while_somebody_prunes_another_is_told_to_wait(url: str, shell: Shell) -> None:
     store = await open_store(url)
-    await take_lease(store, "pruning", "another", now=datetime.now(UTC))
+    await acquire_lease(store, "pruning", "another", now=datetime.now(UTC))
     await store.close()
     code, _, err = await shell.db("prune", "--older-than", "3d", "--yes")
     assert (code, "run this again in a minute" in err) == (1, True)

@@ -25,7 +25,7 @@ from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
 from faultwire_consumer.store.engine import open_store
 from faultwire_consumer.store.postgresql.partition import list_partitions
 from faultwire_consumer.store.schema.events import edge_bodies, events, incidents
-from faultwire_consumer.store.upkeep.leases import Lease, LeaseTakenError, take_lease
+from faultwire_consumer.store.upkeep.leases import Lease, LeaseTakenError, acquire_lease
 from faultwire_consumer.store.upkeep.retention_floors import hold_floors, read_floors
 from faultwire_consumer.store.upkeep.space import measure_store, rewrite_file
 from faultwire_shared.event import ErrorSeverity
@@ -309,7 +309,7 @@ async def put_edges(store: Store, clock: FixedClock) -> None:
 
 
 async def test_two_do_not_prune_at_once(store: Store, clock: FixedClock) -> None:
-    await take_lease(store, LEASE, "bob", now=clock())
+    await acquire_lease(store, LEASE, "bob", now=clock())
     with pytest.raises(LeaseTakenError):
         await pruner_of(store, clock).prune(all_of(clock, 3))
 
@@ -404,8 +404,8 @@ async def test_a_sqlite_file_s_leases_end_with_the_worker_that_owned_it(
     database_url: str, clock: FixedClock
 ) -> None:
     store = await open_store(database_url)
-    assert await take_lease(store, LEASE, "ada", now=clock()) == Lease(LEASE, "ada", 1)
+    assert await acquire_lease(store, LEASE, "ada", now=clock()) == Lease(LEASE, "ada", 1)
     await store.close()
     heir = await open_store(database_url)
-    assert await take_lease(heir, LEASE, "bob", now=clock()) == Lease(LEASE, "bob", 2)
+    assert await acquire_lease(heir, LEASE, "bob", now=clock()) == Lease(LEASE, "bob", 2)
     await heir.close()

@@ -11,9 +11,9 @@ from faultwire_consumer.store.upkeep.leases import (
     Lease,
     LeaseLostError,
     LeaseTakenError,
-    give_lease_back,
+    acquire_lease,
+    release_lease,
     run_holding,
-    take_lease,
 )
 from faultwire_shared.clock import Clock
 from faultwire_shared.logging.logs import get_logger
@@ -80,7 +80,7 @@ class LeasedChore:
             LeaseTakenError: the chore itself needs another lease, which somebody has.
         """
         before, now = self._lease, self._clock()
-        self._lease = await take_lease(self._store, self._name, self._holder, now=now)
+        self._lease = await acquire_lease(self._store, self._name, self._holder, now=now)
         if self._lease is None:
             return False
         if self._lease == before and self._done_at is not None and now < self._done_at + EVERY:
@@ -94,4 +94,4 @@ class LeasedChore:
             return
         with suppress(StoreUnavailableError, TimeoutError):
             async with asyncio.timeout(_GOODBYE_SECONDS):
-                await give_lease_back(self._store, self._lease, now=self._clock())
+                await release_lease(self._store, self._lease, now=self._clock())

@@ -11,24 +11,24 @@ from typing import Final
 from faultwire_consumer.domain.retention import Floors, FloorStatus, plan_cuts, raise_to
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.schema.events import QUARANTINE_DAY
-from faultwire_consumer.store.upkeep.give_back_bodies import delete_edges
+from faultwire_consumer.store.upkeep.give_back_bodies import delete_edge_bodies
 from faultwire_consumer.store.upkeep.leases import (
     Lease,
     LeaseTakenError,
-    give_lease_back,
+    acquire_lease,
+    release_lease,
     run_holding,
-    take_lease,
 )
 from faultwire_consumer.store.upkeep.retention import (
+    ReportDeleted,
     Share,
     Sleep,
-    Tell,
     clear_quarantine,
     make_cut,
     survey_cut,
     survey_quarantine,
 )
-from faultwire_consumer.store.upkeep.retention_floors import mark_cleared, raise_floors, read_standing
+from faultwire_consumer.store.upkeep.retention_floors import mark_cleared, raise_floors, read_floor_statuses
 from faultwire_consumer.store.upkeep.space import give_space_back, list_days
 from faultwire_shared.clock import Clock
 from faultwire_shared.event import ErrorSeverity
@@ -43,7 +43,7 @@ async def survey(store: Store, wanted: Floors, *, now: datetime) -> list[Share]:
     Raises:
         StoreUnavailableError: the database does not answer now.
     """
-    before = await read_standing(store)
+    before = await read_floor_statuses(store)
     floors = raise_to({severity: one.day for severity, one in before.items()}, wanted)
     standing = {
         severity: FloorStatus(day, before[severity].cleared_to if severity in before else None)
@@ -77,7 +77,7 @@ class Pruner:
         self._clock = clock
         self._sleep = sleep
 
-    async def prune(self, wanted: Floors, *, tell: Tell = lambda _: None) -> list[Share]:
+    async def prune(self, wanted: Floors, *, tell: ReportDeleted = lambda _: None) -> list[Share]:
         """Raise the floors and take everything below them; what went.
 
         Args:
@@ -89,26 +89,26 @@ class Pruner:
             LeaseLostError: this took so long without the database that somebody else does it by now.
             StoreUnavailableError: something is in the way; go on later.
         """
-        lease = await take_lease(self._store, LEASE, self._holder, now=self._clock())
+        lease = await acquire_lease(self._store, LEASE, self._holder, now=self._clock())
         if lease is None:
             raise LeaseTakenError("another worker or command prunes this database now")
         pruned = await run_holding(self._store, lease, self._prune(wanted, lease, tell), clock=self._clock)
-        await give_lease_back(self._store, lease, now=self._clock())
+        await release_lease(self._store, lease, now=self._clock())
         return pruned
 
-    async def _prune(self, wanted: Floors, lease: Lease, tell: Tell) -> list[Share]:
+    async def _prune(self, wanted: Floors, lease: Lease, tell: ReportDeleted) -> list[Share]:
         now = self._clock()
         await raise_floors(self._store, wanted, lease=lease, now=now)
         failpoint("prune.raised")
-        standing = await read_standing(self._store)
+        standing = await read_floor_statuses(self._store)
         cuts = plan_cuts(await list_days(self._store), standing)
         shares = []
         for cut in cuts:
-            shares += await make_cut(self._store, cut, tell=tell, sleep=self._sleep)
+            shares += await make_cut(self._store, cut, report=tell, sleep=self._sleep)
         floors = {severity: one.day for severity, one in standing.items()}
-        quarantined = await clear_quarantine(self._store, floors, now=now, tell=tell, sleep=self._sleep)
+        quarantined = await clear_quarantine(self._store, floors, now=now, report=tell, sleep=self._sleep)
         if cuts and len(floors) == len(ErrorSeverity):
-            await delete_edges(self._store, before=min(floors.values()))
+            await delete_edge_bodies(self._store, before=min(floors.values()))
         failpoint("prune.deleted")
         cut_days = [cut.day for cut in cuts if not cut.is_whole]
         if quarantined:

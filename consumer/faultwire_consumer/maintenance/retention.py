@@ -15,7 +15,7 @@ from faultwire_consumer.domain.retention import (
 from faultwire_consumer.maintenance.pruning import Pruner
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract.store import Store
-from faultwire_consumer.store.upkeep.delete_finished import delete_ended
+from faultwire_consumer.store.upkeep.delete_finished import delete_finished
 from faultwire_consumer.store.upkeep.retention import Share, Sleep, oldest_in_quarantine, sum_up
 from faultwire_consumer.store.upkeep.space import list_days, measure_store, weigh_days
 from faultwire_shared.clock import Clock
@@ -109,9 +109,9 @@ class RetentionKeeper:
 
     async def _delete_ended(self, today: date) -> None:
         midnight = datetime.combine(today, time(), UTC)
-        gone = await delete_ended(
+        gone = await delete_finished(
             self._store,
-            ended_before=midnight - timedelta(days=self._retention.ended_days),
+            finished_before=midnight - timedelta(days=self._retention.ended_days),
             hours_before=midnight - timedelta(days=self._retention.hourly_days),
             sleep=self._sleep,
         )

@@ -1,1 +1,1 @@
-"""What a database needs to stay small and whole: leases, retention, space."""
+"""Upkeep of the database: leases, retention and space."""

@@ -1,4 +1,4 @@
-"""Deleting old rows of what is over: notifications, dead letters, gaps, producers, hourly counters."""
+"""Deletion of old finished rows: notifications, dead letters, gaps, producers, hourly counters."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -23,11 +23,13 @@ from faultwire_consumer.store.schema.notify import digest_lines, outbox, outbox_
 from faultwire_consumer.store.upkeep.space import PAUSE_SECONDS
 
 _BATCH: Final = 500
-_OVER: Final = (NotificationState.SENT, NotificationState.STOPPED, NotificationState.GIVEN_UP)
+_FINISHED_STATES: Final = tuple(
+    state.value for state in (NotificationState.SENT, NotificationState.STOPPED, NotificationState.GIVEN_UP)
+)
 
 
-class _Ended(Struct, frozen=True):
-    """Rows of a table that are over, by their key, and the columns elsewhere that name them."""
+class _Finished(Struct, frozen=True):
+    """Finished rows of a table, with their key, and the columns of other tables that refer to them."""
 
     table: Table
     key: tuple[Column[Any], ...]
@@ -35,67 +37,74 @@ class _Ended(Struct, frozen=True):
     children: tuple[Column[Any], ...] = ()
 
 
-async def delete_ended(
+async def delete_finished(
     store: Store,
     *,
-    ended_before: datetime,
+    finished_before: datetime,
     hours_before: datetime,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Mapping[str, int]:
-    """Delete what was over before a time; how many rows of which table. Nothing that waits, is due or open.
+    """Delete rows that were finished before a time, and none that wait, are due or are open.
 
     Args:
-        store: where.
-        ended_before: for all but the hourly counters.
-        hours_before: for those.
+        store: the store to delete from.
+        finished_before: the bound for all but the hourly counters.
+        hours_before: the bound for the hourly counters.
         sleep: waits between two batches.
 
+    Returns:
+        The number of deleted rows by table.
+
     Raises:
-        StoreUnavailableError: the database does not answer now; what is gone by then is gone.
+        StoreUnavailableError: the database cannot be used now; rows that were deleted stay deleted.
     """
-    gone = {}
-    for one in _ended_before(ended_before, hours_before):
-        gone[one.table.name] = await _delete(store, one, sleep)
-    return gone
+    deleted = {}
+    for finished in _finished_before(finished_before, hours_before):
+        deleted[finished.table.name] = await _delete(store, finished, sleep)
+    return deleted
 
 
-def _ended_before(ended: datetime, hours: datetime) -> list[_Ended]:
-    alert, letter, gap, producer = outbox.c, dead_letters.c, sequence_gaps.c, producers.c
-    named = (outbox_attempts.c.outbox_id, outbox_stages.c.outbox_id, digest_lines.c.outbox_id)
-    over = and_(alert.state.in_([one.value for one in _OVER]), alert.finished_at < ended)
+def _finished_before(before: datetime, hours_before: datetime) -> list[_Finished]:
+    notification, dead_letter, gap, producer = outbox.c, dead_letters.c, sequence_gaps.c, producers.c
+    children = (outbox_attempts.c.outbox_id, outbox_stages.c.outbox_id, digest_lines.c.outbox_id)
+    done = and_(notification.state.in_(_FINISHED_STATES), notification.finished_at < before)
     settled = (DeadLetterStatus.REPLAYED.value, DeadLetterStatus.DISCARDED.value)
-    filled = and_(gap.state == GapState.FILLED.value, gap.closed_at < ended, gap.event_id.is_(None))
-    # A gap that is open, or that an incident tells of, keeps its producer.
+    filled = and_(gap.state == GapState.FILLED.value, gap.closed_at < before, gap.event_id.is_(None))
+    # A producer stays while it has a gap that is open or that an incident reports.
     followed = exists().where(
         gap.producer_id == producer.producer_id,
         or_(gap.state == GapState.OPEN.value, gap.event_id.is_not(None)),
     )
-    silent = and_(producer.last_seen_at < ended, producer.spool_depth == 0, ~followed)
+    silent = and_(producer.last_seen_at < before, producer.spool_depth == 0, ~followed)
     return [
-        _Ended(hourly, (hourly.c.fingerprint, hourly.c.environment, hourly.c.hour), hourly.c.hour < hours),
-        _Ended(outbox, (alert.id,), over, named),
-        _Ended(
+        _Finished(
+            hourly, (hourly.c.fingerprint, hourly.c.environment, hourly.c.hour), hourly.c.hour < hours_before
+        ),
+        _Finished(outbox, (notification.id,), done, children),
+        _Finished(
             dead_letters,
-            (letter.id,),
-            and_(letter.status.in_(settled), letter.last_seen_at < ended),
+            (dead_letter.id,),
+            and_(dead_letter.status.in_(settled), dead_letter.last_seen_at < before),
             (dead_letter_history.c.dead_letter_id,),
         ),
-        _Ended(sequence_gaps, (gap.id,), filled),
-        _Ended(producers, (producer.producer_id,), silent, (gap.producer_id,)),
+        _Finished(sequence_gaps, (gap.id,), filled),
+        _Finished(producers, (producer.producer_id,), silent, (gap.producer_id,)),
     ]
 
 
-async def _delete(store: Store, one: _Ended, sleep: Callable[[float], Awaitable[None]]) -> int:
+async def _delete(store: Store, finished: _Finished, sleep: Callable[[float], Awaitable[None]]) -> int:
     total = 0
-    while rows := await store.read(select(*one.key).where(one.condition).limit(_BATCH)):
+    while rows := await store.read(select(*finished.key).where(finished.condition).limit(_BATCH)):
         async with store.write() as tx:
-            # Asked again under a lock: an operator, or a delivery, may have been quicker.
+            # Checked again under a lock: an operator, or a delivery, may have been quicker.
             held = await tx.execute(
-                select(*one.key).where(_among(one, rows), one.condition).with_for_update(of=one.table)
+                select(*finished.key)
+                .where(_among(finished, rows), finished.condition)
+                .with_for_update(of=finished.table)
             )
-            for child in one.children:
+            for child in finished.children:
                 await tx.execute(delete(child.table).where(child.in_([row[0] for row in held])))
-            await tx.execute(delete(one.table).where(_among(one, held)))
+            await tx.execute(delete(finished.table).where(_among(finished, held)))
         if not held:
             return total
         total += len(held)
@@ -103,7 +112,7 @@ async def _delete(store: Store, one: _Ended, sleep: Callable[[float], Awaitable[
     return total
 
 
-def _among(one: _Ended, rows: Sequence[Row[Any]]) -> ColumnElement[bool]:
-    if len(one.key) == 1:
-        return one.key[0].in_([row[0] for row in rows])
-    return tuple_(*one.key).in_([tuple(row) for row in rows])
+def _among(finished: _Finished, rows: Sequence[Row[Any]]) -> ColumnElement[bool]:
+    if len(finished.key) == 1:
+        return finished.key[0].in_([row[0] for row in rows])
+    return tuple_(*finished.key).in_([tuple(row) for row in rows])

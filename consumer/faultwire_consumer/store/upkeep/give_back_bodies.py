@@ -1,4 +1,4 @@
-"""Gives incidents back what their budgets spent on bodies that go."""
+"""Return of deleted bodies to their incidents' budgets."""
 
 from datetime import date
 from typing import Final
@@ -23,14 +23,14 @@ _GIVE_BACK: Final = (
 )
 
 
-async def give_bodies_back(store: Store, day: date, condition: ColumnElement[bool]) -> None:
-    """Take the bodies of a day's events off their incidents' budgets, before the events go.
+async def give_back_bodies(store: Store, day: date, condition: ColumnElement[bool]) -> None:
+    """Give the bodies of a day's events back to their incidents' budgets, before the events are deleted.
 
-    A prune that is killed may do it twice for a day: then some more bodies are kept than the budget
-    says. A day of PostgreSQL's that takes longer to read than a statement has is not given back.
+    A prune that is killed may do so twice for a day: then a few more bodies are kept than the budget
+    says. A day that takes PostgreSQL longer to read than a statement may take is not given back.
 
     Raises:
-        StoreUnavailableError: the database does not answer now.
+        StoreUnavailableError: the database cannot be used now.
     """
     statement = (
         select(fingerprints.c.incident_id, func.count().label("gone"))
@@ -48,11 +48,11 @@ async def give_bodies_back(store: Store, day: date, condition: ColumnElement[boo
             await tx.execute(_GIVE_BACK, rows[start : start + _BATCH])
 
 
-async def delete_edges(store: Store, *, before: date) -> None:
-    """Delete the bodies of first and last events whose days are gone.
+async def delete_edge_bodies(store: Store, *, before: date) -> None:
+    """Delete the bodies of first and last events whose days were dropped.
 
     Raises:
-        StoreUnavailableError: the database does not answer now.
+        StoreUnavailableError: the database cannot be used now.
     """
     table = edge_bodies.c
     old = (table.occurred_day < before, table.occurred_day != QUARANTINE_DAY)

@@ -1,6 +1,6 @@
-"""Leases: one worker does a chore for all, and another one when it is gone.
+"""Leases: one worker does a chore for all, and another takes over when it is gone.
 
-PostgreSQL's own clock decides, so that workers' clocks need not agree; a SQLite file has one worker.
+PostgreSQL's own clock decides, so that the workers' clocks need not agree; a SQLite file has one worker.
 """
 
 import asyncio
@@ -21,22 +21,22 @@ from faultwire_consumer.store.schema.upkeep import leases
 from faultwire_shared.clock import Clock
 
 TERM_SECONDS: Final = 60.0
-"""So long a worker that died keeps a chore to itself."""
+"""The time for which a worker that died still holds a chore."""
 RENEW_SECONDS: Final = 15.0
 
 T = TypeVar("T")
 
 
 class LeaseLostError(Exception):
-    """The lease is another's by now; nothing more may be done in its name."""
+    """The lease has another holder by now; nothing more may be done under it."""
 
 
 class LeaseTakenError(Exception):
-    """Somebody else has the lease now."""
+    """Another holder has the lease now."""
 
 
 class Lease(Struct, frozen=True):
-    """A chore that is this holder's for now. Whoever comes later has a higher token."""
+    """A chore that is this holder's for now; every later holder gets a higher token."""
 
     name: str
     holder: str
@@ -44,24 +44,24 @@ class Lease(Struct, frozen=True):
 
 
 def new_holder() -> str:
-    """A name that no other process has, and that an operator can find it by."""
+    """Return a name that is unique to this process, and by which an operator can find it."""
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(8)}"
 
 
-async def take_lease(
+async def acquire_lease(
     store: Store, name: str, holder: str, *, now: datetime, seconds: float = TERM_SECONDS
 ) -> Lease | None:
-    """Take a lease that is free or over, or go on with one's own; None while another has it.
+    """Acquire a lease that is free or expired, or continue one's own; return None while another has it.
 
     Args:
-        store: where it is kept.
-        name: of the chore.
-        holder: who asks; no two workers may have one name.
+        store: the store that has the leases.
+        name: the chore's name.
+        holder: the applicant's name; no two workers may have the same one.
         now: the time, for a database without a clock.
-        seconds: how long it holds.
+        seconds: the lease's duration.
 
     Raises:
-        StoreUnavailableError: the database does not answer now.
+        StoreUnavailableError: the database cannot be used now.
     """
     moment, end = _clock(store.name, now), _clock(store.name, now, ahead=seconds)
     table = leases.c
@@ -82,10 +82,10 @@ async def take_lease(
 
 
 async def renew_lease(store: Store, lease: Lease, *, now: datetime, seconds: float = TERM_SECONDS) -> bool:
-    """Hold a lease for longer; False where it was over.
+    """Extend a lease; return False if it had ended.
 
     Raises:
-        StoreUnavailableError: the database does not answer now.
+        StoreUnavailableError: the database cannot be used now.
     """
     end = _clock(store.name, now, ahead=seconds)
     async with store.write() as tx:
@@ -98,11 +98,11 @@ async def renew_lease(store: Store, lease: Lease, *, now: datetime, seconds: flo
     return bool(rows)
 
 
-async def give_lease_back(store: Store, lease: Lease, *, now: datetime) -> None:
-    """Let others have it at once; its token stays used up.
+async def release_lease(store: Store, lease: Lease, *, now: datetime) -> None:
+    """Release a lease, so that others can have it at once; its token is not used again.
 
     Raises:
-        StoreUnavailableError: the database does not answer now.
+        StoreUnavailableError: the database cannot be used now.
     """
     async with store.write() as tx:
         await tx.execute(
@@ -111,30 +111,30 @@ async def give_lease_back(store: Store, lease: Lease, *, now: datetime) -> None:
 
 
 async def check_lease(tx: Transaction, lease: Lease, *, now: datetime) -> None:
-    """Make what a transaction writes void where the lease is another's; until its end nobody can take it.
+    """Fail a transaction if its lease has another holder; until it ends, nobody else can acquire the lease.
 
     Raises:
-        LeaseLostError: it is another's, or over.
+        LeaseLostError: the lease has another holder, or has ended.
     """
     rows = await tx.execute(
         select(leases.c.token).where(_is_held(tx.dialect, lease, now)).with_for_update(read=True)
     )
     if not rows:
-        raise LeaseLostError(f"the lease {lease.name!r} is another worker's")
+        raise LeaseLostError(f"another worker has the lease {lease.name!r}")
 
 
 async def run_holding(store: Store, lease: Lease, work: Coroutine[Any, Any, T], *, clock: Clock) -> T:
-    """Do work while the lease is renewed beside it; the work is cancelled where that fails.
+    """Run work while the lease is renewed in parallel; the work is cancelled if that fails.
 
     Raises:
-        LeaseLostError: it is another's by now.
-        StoreUnavailableError: the database does not answer now.
+        LeaseLostError: the lease has another holder by now.
+        StoreUnavailableError: the database cannot be used now.
     """
     task = asyncio.ensure_future(work)
     try:
         while not (await asyncio.wait({task}, timeout=RENEW_SECONDS))[0]:
             if not await renew_lease(store, lease, now=clock()):
-                raise LeaseLostError(f"the lease {lease.name!r} is another worker's")
+                raise LeaseLostError(f"another worker has the lease {lease.name!r}")
         return task.result()
     finally:
         task.cancel()
@@ -149,6 +149,6 @@ def _is_held(dialect: str, lease: Lease, now: datetime) -> ColumnElement[bool]:
 def _clock(dialect: str, now: datetime, *, ahead: float = 0.0) -> ColumnElement[datetime]:
     later = timedelta(seconds=ahead)
     if dialect == "postgresql":
-        # Not now(), which stands still in a transaction that waits for another's lock.
+        # Not now(), which does not advance in a transaction that waits for another's lock.
         return func.clock_timestamp(type_=DateTime(timezone=True)) + literal(later, Interval())
     return literal(now + later, UtcDateTime())

@@ -1,4 +1,4 @@
-"""Deleting and dropping the events that are kept no longer."""
+"""Deletion of events, and dropping of days, that are no longer kept."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -12,25 +12,25 @@ from faultwire_consumer.domain.retention import HOURLY_DAYS, Cut, Floors
 from faultwire_consumer.store.contract.store import Store, StoreSlowError
 from faultwire_consumer.store.postgresql.partition import drop_partition, list_partitions
 from faultwire_consumer.store.schema.events import QUARANTINE_DAY, events
-from faultwire_consumer.store.upkeep.give_back_bodies import give_bodies_back
+from faultwire_consumer.store.upkeep.give_back_bodies import give_back_bodies
 from faultwire_consumer.store.upkeep.space import PAUSE_SECONDS, ROW_BYTES
 from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.failpoint import failpoint
 
 BATCH: Final = {"sqlite": 500, "postgresql": 2000}
-"""Rows deleted in one transaction: SQLite's one writer is free again after some tens of milliseconds."""
+"""The rows deleted in one transaction: SQLite's one writer is free again after some tens of milliseconds."""
 QUARANTINE_PATIENCE: Final = timedelta(days=HOURLY_DAYS)
-"""So long a row is kept whose producer's clock was ahead, so that its day is not below the floor yet."""
+"""The longest that a row stays whose day, by a clock that was ahead, is not below the floor yet."""
 
 _STORED_BYTES: Final = {"sqlite": func.length, "postgresql": func.pg_column_size}
 
-Tell = Callable[[int], None]
-"""Is told of so many more rows that are gone."""
+ReportDeleted = Callable[[int], None]
+"""A callback that gets the number of rows that were just deleted."""
 Sleep = Callable[[float], Awaitable[None]]
 
 
 class Share(Struct, frozen=True, kw_only=True):
-    """What goes of one day and severity; the bytes are about right."""
+    """The rows of one day and severity that a cut removes; the bytes are about right."""
 
     day: date
     severity: ErrorSeverity
@@ -39,19 +39,19 @@ class Share(Struct, frozen=True, kw_only=True):
 
 
 async def survey_cut(store: Store, cut: Cut) -> list[Share]:
-    """What a cut takes.
+    """Return what a cut removes.
 
     Raises:
-        StoreUnavailableError: the database does not answer now.
+        StoreUnavailableError: the database cannot be used now.
     """
     return await _survey(store, cut.day, events.c.severity.in_(cut.ranks))
 
 
 async def survey_quarantine(store: Store, floors: Floors, *, now: datetime) -> list[Share]:
-    """What goes of the quarantine below these floors.
+    """Return what goes from the quarantine below these floors.
 
     Raises:
-        StoreUnavailableError: the database does not answer now.
+        StoreUnavailableError: the database cannot be used now.
     """
     return await _survey(store, QUARANTINE_DAY, quarantined_below(floors, now=now))
 
@@ -71,10 +71,10 @@ async def _survey(store: Store, day: date, condition: ColumnElement[bool]) -> li
 
 
 def quarantined_below(floors: Floors, *, now: datetime) -> ColumnElement[bool]:
-    """Which of the quarantine's rows go: by when they came, and only where their own day is below too.
+    """Return the condition of the quarantine's rows that go: received before the floor, of a day below it.
 
-    An event of a day that is not below its floor is taken in, so its row has to be there for
-    whatever comes again. Ids begin with their day, so they sort by it.
+    An event of a day that is not below its floor is accepted, so its row has to stay for a redelivery
+    to be recognised. Ids begin with their day, so they sort by it.
     """
     table = events.c
     by_severity = [
@@ -89,27 +89,27 @@ def quarantined_below(floors: Floors, *, now: datetime) -> ColumnElement[bool]:
 
 
 async def make_cut(
-    store: Store, cut: Cut, *, tell: Tell = lambda _: None, sleep: Sleep = asyncio.sleep
+    store: Store, cut: Cut, *, report: ReportDeleted = lambda _: None, sleep: Sleep = asyncio.sleep
 ) -> list[Share]:
-    """Drop a day, or delete those severities of it; what went.
+    """Drop a day, or delete those severities of it, and return what was deleted.
 
-    A day of PostgreSQL's that takes longer to count than a statement has goes uncounted.
+    A day that takes PostgreSQL longer to count than a statement may take goes uncounted.
 
     Raises:
-        StoreUnavailableError: something is in the way; what is gone by then is gone.
+        StoreUnavailableError: something is in the way; rows that were deleted stay deleted.
     """
     try:
         shares = await survey_cut(store, cut)
     except StoreSlowError:
         shares = []
-    await give_bodies_back(store, cut.day, events.c.severity.in_(cut.ranks))
+    await give_back_bodies(store, cut.day, events.c.severity.in_(cut.ranks))
     if store.name == "postgresql" and cut.is_whole:
         for partition in await list_partitions(store):
             if partition.day == cut.day:
                 await drop_partition(store, partition)
-        tell(sum(share.rows for share in shares))
+        report(sum(share.rows for share in shares))
     else:
-        await _delete(store, cut.day, events.c.severity.in_(cut.ranks), tell=tell, sleep=sleep)
+        await _delete(store, cut.day, events.c.severity.in_(cut.ranks), report=report, sleep=sleep)
     return shares
 
 
@@ -118,26 +118,26 @@ async def clear_quarantine(
     floors: Floors,
     *,
     now: datetime,
-    tell: Tell = lambda _: None,
+    report: ReportDeleted = lambda _: None,
     sleep: Sleep = asyncio.sleep,
 ) -> list[Share]:
-    """Delete what goes of the quarantine below these floors; what went.
+    """Delete what goes from the quarantine below these floors, and return it.
 
     Raises:
-        StoreUnavailableError: something is in the way; what is gone by then is gone.
+        StoreUnavailableError: something is in the way; rows that were deleted stay deleted.
     """
     shares = await survey_quarantine(store, floors, now=now)
     if shares:
-        await give_bodies_back(store, QUARANTINE_DAY, quarantined_below(floors, now=now))
-        await _delete(store, QUARANTINE_DAY, quarantined_below(floors, now=now), tell=tell, sleep=sleep)
+        await give_back_bodies(store, QUARANTINE_DAY, quarantined_below(floors, now=now))
+        await _delete(store, QUARANTINE_DAY, quarantined_below(floors, now=now), report=report, sleep=sleep)
     return shares
 
 
 async def oldest_in_quarantine(store: Store) -> datetime | None:
-    """When the first of the quarantine's events came.
+    """Return the time when the first of the quarantine's events was received.
 
     Raises:
-        StoreUnavailableError: the database does not answer now.
+        StoreUnavailableError: the database cannot be used now.
     """
     rows = await store.read(
         select(func.min(events.c.received_at).label("at")).where(events.c.occurred_day == QUARANTINE_DAY)
@@ -147,7 +147,7 @@ async def oldest_in_quarantine(store: Store) -> datetime | None:
 
 
 async def _delete(
-    store: Store, day: date, condition: ColumnElement[bool], *, tell: Tell, sleep: Sleep
+    store: Store, day: date, condition: ColumnElement[bool], *, report: ReportDeleted, sleep: Sleep
 ) -> None:
     """Delete in batches along the key, which a reader finds, so that writers wait for one batch at most."""
     table, after = events.c, ""
@@ -165,12 +165,12 @@ async def _delete(
             await tx.execute(delete(events).where(table.occurred_day == day, table.event_id.in_(ids)))
         failpoint("prune.deleting")
         after = ids[-1]
-        tell(len(ids))
+        report(len(ids))
         await sleep(PAUSE_SECONDS)
 
 
 def sum_up(shares: Sequence[Share]) -> Mapping[ErrorSeverity, int]:
-    """Rows by severity."""
+    """Return the number of rows by severity."""
     rows: dict[ErrorSeverity, int] = {}
     for share in shares:
         rows[share.severity] = rows.get(share.severity, 0) + share.rows

@@ -1,8 +1,9 @@
-"""From which day on events are kept, so that one that comes again after it was dropped is not counted again.
+"""Retention floors: the days from which events are kept, so that a dropped one is not counted again.
 
-A floor is raised before anything below it goes, and alone: every transaction that takes in an event
-of a late day holds `_LOCK` shared until its commit, the one that raises a floor holds it alone. So
-whoever comes later sees the new floor, and whoever came earlier is through when the first row goes.
+A floor is raised before anything below it is deleted, and exclusively: every transaction that accepts
+an event of a late day holds `_LOCK` shared until its commit, the one that raises a floor holds it
+exclusively. So every later transaction sees the new floor, and every earlier one has ended when the
+first row is deleted.
 """
 
 from collections.abc import Mapping
@@ -18,46 +19,46 @@ from faultwire_consumer.store.schema.upkeep import retention_floors
 from faultwire_consumer.store.upkeep.leases import Lease, check_lease
 from faultwire_shared.event import ErrorSeverity
 
-# Any number will do, as long as nobody else takes it. An advisory lock, for it queues fairly: a
-# backlog of late events cannot hold a prune up for ever, as row locks could.
+# Any number that nobody else uses will do. An advisory lock, because it queues fairly: a backlog of
+# late events cannot hold up a prune for ever, as row locks could.
 _LOCK: Final = 7_140_923_367
 _TABLE: Final = retention_floors.c
 
 
-async def read_standing(store: Store) -> dict[ErrorSeverity, FloorStatus]:
-    """Each severity's floor, and how far the store was cleared below it.
+async def read_floor_statuses(store: Store) -> dict[ErrorSeverity, FloorStatus]:
+    """Read each severity's floor, and how far the store was cleared below it.
 
     Raises:
-        StoreUnavailableError: the database does not answer now.
+        StoreUnavailableError: the database cannot be used now.
     """
     rows = await store.read(select(_TABLE.severity, _TABLE.day, _TABLE.cleared_to))
     return {ErrorSeverity.from_rank(row.severity): FloorStatus(row.day, row.cleared_to) for row in rows}
 
 
 async def read_floors(store: Store) -> dict[ErrorSeverity, date]:
-    """Each severity's floor.
+    """Read each severity's floor.
 
     Raises:
-        StoreUnavailableError: the database does not answer now.
+        StoreUnavailableError: the database cannot be used now.
     """
-    return {severity: standing.day for severity, standing in (await read_standing(store)).items()}
+    return {severity: status.day for severity, status in (await read_floor_statuses(store)).items()}
 
 
 async def hold_floors(tx: Transaction) -> dict[ErrorSeverity, date]:
-    """Each severity's floor, which cannot be raised before this transaction ends."""
+    """Lock the floors against being raised until this transaction ends, and read them."""
     if tx.dialect == "postgresql":
-        # A statement of its own: in one with the query, that one's view would be older than the lock.
+        # A separate statement: in one with the query, the query's view would be older than the lock.
         await tx.execute(text(f"SELECT pg_advisory_xact_lock_shared({_LOCK})"))
     rows = await tx.execute(select(_TABLE.severity, _TABLE.day))
     return {ErrorSeverity.from_rank(row.severity): row.day for row in rows}
 
 
 async def raise_floors(store: Store, wanted: Floors, *, lease: Lease, now: datetime) -> None:
-    """Raise floors to those that are wanted, and leave those that are higher already.
+    """Raise floors to the wanted days, and leave those that are higher already.
 
     Raises:
         LeaseLostError: another worker prunes by now.
-        StoreUnavailableError: the database does not answer now, or batches of late events are in the way.
+        StoreUnavailableError: the database cannot be used now, or batches of late events are in the way.
     """
     if not wanted:
         return
@@ -65,7 +66,7 @@ async def raise_floors(store: Store, wanted: Floors, *, lease: Lease, now: datet
         if tx.dialect == "postgresql":
             await tx.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
         await check_lease(tx, lease, now=now)
-        for severity in sorted(wanted, key=lambda one: one.rank):
+        for severity in sorted(wanted, key=lambda severity: severity.rank):
             insertion = INSERT[tx.dialect](retention_floors).values(
                 severity=severity.rank, day=wanted[severity], raised_at=now
             )
@@ -78,16 +79,16 @@ async def raise_floors(store: Store, wanted: Floors, *, lease: Lease, now: datet
             )
 
 
-async def mark_cleared(store: Store, standing: Mapping[ErrorSeverity, FloorStatus]) -> None:
-    """Keep that nothing is left below these floors.
+async def mark_cleared(store: Store, floors: Mapping[ErrorSeverity, FloorStatus]) -> None:
+    """Record that nothing is left below these floors.
 
     Raises:
-        StoreUnavailableError: the database does not answer now.
+        StoreUnavailableError: the database cannot be used now.
     """
     done = [
-        {"rank": severity.rank, "floor": one.day}
-        for severity, one in standing.items()
-        if one.cleared_to != one.day
+        {"rank": severity.rank, "floor": status.day}
+        for severity, status in floors.items()
+        if status.cleared_to != status.day
     ]
     if not done:
         return

@@ -1,4 +1,4 @@
-"""How much the store takes of the disk, by day, and giving back what is free in it."""
+"""Disk space of the store: its size, also by day, and giving back what is free in it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -13,12 +13,12 @@ from faultwire_consumer.store.postgresql.partition import list_partitions
 from faultwire_consumer.store.schema.events import QUARANTINE_DAY, events
 
 ROW_BYTES: Final = 250
-"""About what a row takes beside its document, with its entries in the indexes."""
+"""The approximate size of a row without its document, including its index entries."""
 MOSTLY_DEAD: Final = 2
-"""A day's table is written anew where it is so many times larger than what lives in it."""
+"""A day's table is rewritten if it is more than this many times as large as its live rows."""
 _VACUUM_SECONDS: Final = 600.0
 _PAGES: Final = 64
-"""Of 16 KiB, given back at a time: the one writer is free again after some milliseconds."""
+"""The pages of 16 KiB given back at a time: the one writer is free again after some milliseconds."""
 _INCREMENTAL: Final = 2
 PAUSE_SECONDS: Final = 0.02
 
@@ -26,7 +26,7 @@ _TOTAL: Final = text(
     "SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint FROM pg_class c"
     " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'faultwire' AND c.relkind = 'r'"
 )
-# Steps from day to day along the primary key, where DISTINCT would read every entry.
+# It steps from day to day along the primary key, while DISTINCT would read every entry.
 _DAYS: Final = text(
     "WITH RECURSIVE d(day) AS (SELECT min(occurred_day) FROM events UNION ALL"
     " SELECT (SELECT min(occurred_day) FROM events WHERE occurred_day > d.day) FROM d"
@@ -35,19 +35,19 @@ _DAYS: Final = text(
 
 
 class StoreSize(Struct, frozen=True, kw_only=True):
-    """What the store takes of the disk, and what of it is free already."""
+    """The store's size on disk, and how much of it is free already."""
 
     bytes: int
     free_bytes: int
     shrinks: bool
-    """False for a SQLite file that was made before it could; ``db prune --vacuum`` changes it."""
+    """False for an older SQLite file, which cannot shrink until ``db prune --vacuum`` rewrites it."""
 
 
 async def measure_store(store: Store) -> StoreSize:
-    """What the store takes now; of PostgreSQL faultwire's own schema.
+    """Measure the store's size; on PostgreSQL, that of faultwire's own schema.
 
     Raises:
-        StoreUnavailableError: the database does not answer now.
+        StoreUnavailableError: the database cannot be used now.
     """
     if store.name == "postgresql":
         return StoreSize(bytes=await _number(store, _TOTAL), free_bytes=0, shrinks=True)
@@ -59,25 +59,25 @@ async def measure_store(store: Store) -> StoreSize:
 
 
 async def list_days(store: Store) -> Sequence[date]:
-    """The days that events are stored of, the quarantine's not among them, from the oldest on.
+    """List the days that have events, the oldest first, without the quarantine's.
 
     Raises:
-        StoreUnavailableError: the database does not answer now.
+        StoreUnavailableError: the database cannot be used now.
     """
     if store.name == "postgresql":
-        return [one.day for one in await list_partitions(store)]
+        return [partition.day for partition in await list_partitions(store)]
     days = [date.fromisoformat(row.day) for row in await store.read(_DAYS)]
     return [day for day in days if day != QUARANTINE_DAY]
 
 
 async def weigh_days(store: Store) -> Sequence[tuple[date, int]]:
-    """About how many bytes each day takes; SQLite has to read all of its rows for it.
+    """Return about how many bytes each day takes; SQLite has to read all of its rows for that.
 
     Raises:
-        StoreUnavailableError: the database does not answer now.
+        StoreUnavailableError: the database cannot be used now.
     """
     if store.name == "postgresql":
-        return [(one.day, one.bytes) for one in await list_partitions(store)]
+        return [(partition.day, partition.bytes) for partition in await list_partitions(store)]
     size = func.sum(func.coalesce(func.length(events.c.doc), 0) + ROW_BYTES)
     rows = await store.read(
         select(events.c.occurred_day, size.label("bytes"))
@@ -91,12 +91,12 @@ async def weigh_days(store: Store) -> Sequence[tuple[date, int]]:
 async def give_space_back(
     store: Store, days: Iterable[date], *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 ) -> None:
-    """Give the space of rows that are gone back to the disk.
+    """Give the space of deleted rows back to the disk.
 
     Args:
-        store: SQLite gives back every free page, where its file was made for it.
-        days: from which some rows are gone; PostgreSQL writes the mostly dead of them anew, which
-            locks readers of that day out for as long as it takes to copy what lives.
+        store: the store; SQLite gives back every free page, if its file can shrink.
+        days: the days from which rows were deleted; PostgreSQL rewrites those that are mostly dead,
+            which locks out readers of that day for as long as it takes to copy the live rows.
         sleep: waits between two steps.
 
     Raises:
@@ -116,10 +116,10 @@ async def give_space_back(
 
 
 async def rewrite_file(store: Store) -> None:
-    """Write a SQLite file anew, without what is free, and so that it can shrink by itself from now on.
+    """Rewrite a SQLite file without its free pages, and so that it can shrink by itself from now on.
 
     Raises:
-        StoreUnavailableError: the disk has not the room, or somebody reads.
+        StoreUnavailableError: the disk lacks the room, or somebody is reading.
     """
     await store.run_alone("PRAGMA auto_vacuum = INCREMENTAL", seconds=_VACUUM_SECONDS)
     await store.run_alone("VACUUM", seconds=_VACUUM_SECONDS)
@@ -128,16 +128,16 @@ async def rewrite_file(store: Store) -> None:
 
 async def _vacuum_day(store: Store, day: date) -> None:
     name = "events_quarantine" if day == QUARANTINE_DAY else f"events_{day:%Y%m%d}"
-    alive = await store.read(
+    live = await store.read(
         select(
             func.count().label("rows"),
             func.coalesce(func.sum(func.pg_column_size(events.c.doc)), 0).label("bytes"),
         ).where(events.c.occurred_day == day)
     )
     size = await _number(store, text(f"SELECT pg_total_relation_size('faultwire.{name}')"))
-    lives = alive[0].rows * ROW_BYTES + alive[0].bytes
-    how = " (FULL)" if size > lives * MOSTLY_DEAD and day != QUARANTINE_DAY else ""
-    await store.run_alone(f"VACUUM{how} faultwire.{name}", seconds=_VACUUM_SECONDS)
+    live_bytes = live[0].rows * ROW_BYTES + live[0].bytes
+    option = " (FULL)" if size > live_bytes * MOSTLY_DEAD and day != QUARANTINE_DAY else ""
+    await store.run_alone(f"VACUUM{option} faultwire.{name}", seconds=_VACUUM_SECONDS)
 
 
 async def _number(store: Store, statement: TextClause) -> int:
