@@ -130,9 +130,9 @@ async def test_a_copy_that_was_cut_short_goes_on_where_it_was(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        await copy_database(source, target, tell=cut)
+        await copy_database(source, target, report=cut)
     first = []
-    copied = await copy_database(source, target, tell=lambda *step: first.append(step))
+    copied = await copy_database(source, target, report=lambda *step: first.append(step))
     assert 0 < copied.rows < ROWS * len(copied_tables())
     assert first[0][2] > 0
     assert await contents(target) == await contents(source)
@@ -223,5 +223,5 @@ async def test_what_is_no_database_of_ours_is_told(database: Database, tmp_path:
     with pytest.raises(CopyRefusedError, match="there is no database"):
         await copy_database(f"sqlite:///{tmp_path / 'nowhere.db'}", database("sqlite", "target"))
     (tmp_path / "other.db").touch()
-    with pytest.raises(MigrationError, match="is no database of faultwire's"):
+    with pytest.raises(MigrationError, match="is not a faultwire database"):
         await copy_database(f"sqlite:///{tmp_path / 'other.db'}", database("sqlite", "target"))

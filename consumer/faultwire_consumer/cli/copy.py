@@ -44,7 +44,7 @@ def copy(
     with expected_failures(), progress_bars(output) as bars:
         source = from_ or Setting(config=config).load(with_broker=False).database_url
         try:
-            copied = asyncio.run(copy_database(source, to, tell=_Teller(bars, output)))
+            copied = asyncio.run(copy_database(source, to, report=_Teller(bars, output)))
         except (CopyRefusedError, CopyDiffersError) as error:
             raise CommandError(str(error)) from None
     print_document(_document(copied, time.monotonic() - started), output, _show)

@@ -1,1 +1,1 @@
-"""One database copied into another: every table, column and id."""
+"""Copying of a database into another one: every table, column and id."""

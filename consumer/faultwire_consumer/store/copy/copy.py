@@ -1,4 +1,4 @@
-"""Copies a whole database into another one, of the same kind or the other, and proves that it did."""
+"""Copying of a whole database into another one, of the same kind or the other, with a check of the result."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
@@ -26,43 +26,44 @@ from faultwire_consumer.store.copy.sqlite import SqliteSide
 from faultwire_consumer.store.migrations import migrate, schema_version
 from faultwire_shared.failpoint import failpoint
 
-_NAMED: Final = 5
-"""Tables in one sentence, at most."""
+_NAMED_MAX: Final = 5
+"""The most tables named in one sentence."""
 
-Tell = Callable[[str, int, int], None]
+ReportCopied = Callable[[str, int, int], None]
+"""A callback that gets a table's name, its number of rows, and how many of them are copied."""
 
 
 class Copied(Struct, frozen=True, kw_only=True):
-    """What became of a copy."""
+    """The result of a copy."""
 
     source: str
     target: str
     tables: Mapping[str, TableSummary]
-    """What both databases hold now, checked."""
+    """The contents of both databases now, checked."""
     rows: int
-    """Stored by this run; the others were there by a run before it."""
+    """The number stored by this run; the others were stored by earlier runs."""
 
 
 def _silent(table: str, rows: int, copied: int) -> None:
-    """Tell nobody."""
+    """Report nothing."""
 
 
-async def copy_database(source_url: str, target_url: str, *, tell: Tell = _silent) -> Copied:
-    """Copy every table, and check that both hold the same.
+async def copy_database(source_url: str, target_url: str, *, report: ReportCopied = _silent) -> Copied:
+    """Copy every table, and check that both databases hold the same.
 
-    A copy that was cut short goes on where it was. One that is complete is only checked.
+    A copy that was interrupted goes on where it was. One that is complete is only checked.
 
     Args:
-        source_url: from there; nothing in it changes.
-        target_url: to there: a database without any events, or the copy of this source that was begun.
-        tell: is told table, its rows in all and those that are copied, after every chunk.
+        source_url: the database to copy from; nothing in it changes.
+        target_url: the database to copy into: an empty one, or one with a begun copy of this source.
+        report: the callback for progress, called after every chunk.
 
     Raises:
-        DatabaseUrlError: a text names no database.
+        DatabaseUrlError: a text does not name a database.
         StoreUnavailableError: one of them does not answer.
-        MigrationError: one has another schema than this release's; the text names the command.
-        CopyRefusedError: a worker uses one, the target holds something else, or both are one database.
-        CopyDiffersError: after all they do not hold the same.
+        MigrationError: one has another schema than this release's; the text names the command to run.
+        CopyRefusedError: a worker uses one, the target holds something else, or both are the same one.
+        CopyDiffersError: they do not hold the same in the end.
     """
     source, target = await _sides(source_url, target_url)
     async with _open(source), _open(target):
@@ -72,16 +73,16 @@ async def copy_database(source_url: str, target_url: str, *, tell: Tell = _silen
         for side in (source, target):
             if await side.find_worker():
                 raise CopyRefusedError(f"a worker uses {side.where}; stop it for the copy")
-        marks, steps = await _begin(source, target)
+        summaries, steps = await _begin(source, target)
         rows = 0
         for table in copied_tables():
-            step, total = steps.get(table.name, Step(None, 0)), marks[table.name].rows
-            tell(table.name, total, step.copied)
-            rows += await _copy_table(source, target, table, step, partial(tell, table.name, total))
+            step, total = steps.get(table.name, Step(None, 0)), summaries[table.name].rows
+            report(table.name, total, step.copied)
+            rows += await _copy_table(source, target, table, step, partial(report, table.name, total))
         if rows:
             await target.finish()
-        await _check_same(marks, target)
-    return Copied(source=source.where, target=target.where, tables=marks, rows=rows)
+        await _check_same(summaries, target)
+    return Copied(source=source.where, target=target.where, tables=summaries, rows=rows)
 
 
 async def _sides(source_url: str, target_url: str) -> tuple[Side, Side]:
@@ -118,7 +119,7 @@ async def _open(side: Side) -> AsyncIterator[None]:
 async def _check_schemas(source_url: str, target_url: str, source: Side, target: Side) -> None:
     current, needed = await schema_version.status(source_url)
     if current is None:
-        raise MigrationError(f"{source.where} is no database of faultwire's")
+        raise MigrationError(f"{source.where} is not a faultwire database")
     if current != needed:
         raise MigrationError(_other_schema(source, current, needed))
     current, _ = await schema_version.status(target_url)
@@ -138,30 +139,30 @@ def _other_schema(side: Side, current: str, needed: str) -> str:
 
 
 async def _begin(source: Side, target: Side) -> tuple[Mapping[str, TableSummary], Mapping[str, Step]]:
-    """What is to be copied, and how far it is already."""
-    marks = await source.marks()
-    before, steps = await target.begun()
+    """Return what is to be copied, and how far it has been copied already."""
+    summaries = await source.summaries()
+    before, steps = await target.load_progress()
     if not before:
-        filled = [name for name, mark in (await target.marks()).items() if mark.rows]
+        filled = [name for name, summary in (await target.summaries()).items() if summary.rows]
         if filled:
             raise CopyRefusedError(
                 f"{target.where} is not empty ({_spell(filled)}); copy into a new database"
             )
-        await target.begin(source.where, marks)
-        return marks, {}
-    if before != marks:
-        changed = [name for name in marks if marks[name] != before.get(name)]
+        await target.begin(source.where, summaries)
+        return summaries, {}
+    if before != summaries:
+        changed = [name for name in summaries if summaries[name] != before.get(name)]
         raise CopyRefusedError(
             f"{target.where} holds a copy of another database, or {source.where} was written to since that "
             f"copy began ({_spell(changed)}); copy into a new database"
         )
-    return marks, steps
+    return summaries, steps
 
 
 async def _copy_table(
-    source: Side, target: Side, table: Table, step: Step, tell: Callable[[int], None]
+    source: Side, target: Side, table: Table, step: Step, report: Callable[[int], None]
 ) -> int:
-    """Copy the rows behind a step, and tell after each chunk how many there are; how many this run stored."""
+    """Copy the rows after a step, report after each chunk, and return how many rows this run stored."""
     begun_at = step.copied
     async with aclosing(_ahead(source.chunks(table, step.last_key))) as chunks:
         async for chunk in chunks:
@@ -169,12 +170,12 @@ async def _copy_table(
             await target.load(table, chunk, before=step, after=after)
             failpoint("copy.loaded")
             step = after
-            tell(step.copied)
+            report(step.copied)
     return step.copied - begun_at
 
 
 async def _ahead(chunks: AsyncGenerator[Chunk]) -> AsyncGenerator[Chunk]:
-    """Each chunk, while the one behind it is being read."""
+    """Yield each chunk while the next one is being read."""
 
     async def read() -> Chunk | None:
         return await anext(chunks, None)
@@ -189,12 +190,12 @@ async def _ahead(chunks: AsyncGenerator[Chunk]) -> AsyncGenerator[Chunk]:
             await asyncio.wait({upcoming})
 
 
-async def _check_same(marks: Mapping[str, TableSummary], target: Side) -> None:
-    found = await target.marks()
+async def _check_same(summaries: Mapping[str, TableSummary], target: Side) -> None:
+    found = await target.summaries()
     differing = [
-        f"{name} {found[name].rows} for {mark.rows}, counting {found[name].counted} for {mark.counted}"
-        for name, mark in marks.items()
-        if (found[name].rows, found[name].counted) != (mark.rows, mark.counted)
+        f"{name} {found[name].rows} for {summary.rows}, counting {found[name].counted} for {summary.counted}"
+        for name, summary in summaries.items()
+        if (found[name].rows, found[name].counted) != (summary.rows, summary.counted)
     ]
     if differing:
         raise CopyDiffersError(
@@ -203,5 +204,5 @@ async def _check_same(marks: Mapping[str, TableSummary], target: Side) -> None:
 
 
 def _spell(names: list[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+    more = f" and {len(names) - _NAMED_MAX} more" if len(names) > _NAMED_MAX else ""
+    return ", ".join(names[:_NAMED_MAX]) + more

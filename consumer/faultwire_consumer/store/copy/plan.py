@@ -1,7 +1,7 @@
-"""What a copy of a database takes along, in which order, and how one that was cut short goes on.
+"""The plan of a copy: its tables and their order, and how an interrupted copy is continued.
 
 The columns come from the tables' own definitions; the tables are named here, and a test compares them
-with those that the migrations make.
+with those that the migrations create.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from faultwire_consumer.store.schema import events, notify, upkeep
 
 CHUNK_ROWS: Final = 5_000
 CHUNK_BYTES: Final = 8 * 1024 * 1024
-"""A chunk is one transaction, and all that a copy holds in memory: whatever comes first ends it."""
+"""Bounds of a chunk, of which the first one reached ends it: one transaction, and all that is in memory."""
 FETCH_ROWS: Final = 250
 
 
@@ -30,68 +30,68 @@ COPIED: Final = frozenset(
         upkeep.leases, upkeep.retention_floors,
     )
 )  # fmt: skip
-"""All that a copy takes."""
+"""All tables that are copied."""
 
 
 class CopyRefusedError(Exception):
-    """The copy cannot be made like this, and nothing was changed by trying; the text says what would do."""
+    """The copy cannot be made like this, and the attempt changed nothing; the text says what would help."""
 
 
 class CopyDiffersError(Exception):
-    """All was copied, and yet the two databases do not hold the same; the text says where."""
+    """Everything was copied, and yet the two databases do not hold the same; the text says where."""
 
 
 class TableSummary(Struct, frozen=True):
-    """By what the contents of a table are recognised again."""
+    """The values by which a table's contents are recognised again."""
 
     rows: int
     counted: int | None
-    """The sum of its column ``count``, where it has one."""
+    """The sum of its column ``count``, if it has one."""
     final_key: str | None
-    """The last key, in this database's order."""
+    """The last key, in the database's order."""
 
 
 def copied_tables() -> Sequence[Table]:
-    """Every table, those that others refer to first."""
+    """Return every copied table, those that others refer to first."""
     return [table for table in events.metadata.sorted_tables if table in COPIED]
 
 
 def columns_of(table: Table) -> Sequence[Column[Any]]:
-    """The columns that are copied: all that the database does not compute by itself."""
+    """Return the columns that are copied: all that the database does not compute by itself."""
     return [column for column in table.columns if column.computed is None]
 
 
 def encode_key(table: Table, row: Sequence[Any]) -> str:
-    """The primary key of a row as text."""
+    """Return the primary key of a row as text."""
     places = {column.name: place for place, column in enumerate(columns_of(table))}
     return msgspec.json.encode([row[places[key.name]] for key in table.primary_key.columns]).decode()
 
 
 def decode_key(table: Table, text: str) -> Sequence[Any]:
-    """The values of a primary key, typed as its columns are."""
+    """Return the values of a primary key, typed as its columns are."""
     types = tuple(_python_type(key) for key in table.primary_key.columns)
     return msgspec.json.decode(text, type=tuple[types])  # type: ignore[valid-type]  # known when it runs
 
 
 def _python_type(column: Column[Any]) -> type:
-    # A decorated type calls itself an object.
+    # A TypeDecorator's own python_type is object.
     kind = column.type.impl_instance if isinstance(column.type, TypeDecorator) else column.type
     return kind.python_type
 
 
 def rows_after(table: Table, last_key: str | None) -> Select[Any]:
-    """The rows that follow a key, in the order of keys."""
+    """Select the rows that follow a key, in the order of keys."""
     keys = list(table.primary_key.columns)
     statement = select(*columns_of(table)).order_by(*keys)
     if last_key is None:
         return statement
     values = [literal(value, key.type) for key, value in zip(keys, decode_key(table, last_key), strict=True)]
-    # The first condition follows from the second, and tells PostgreSQL which days it need not open.
+    # The first condition follows from the second, and lets PostgreSQL skip the partitions of earlier days.
     return statement.where(keys[0] >= values[0], tuple_(*keys) > tuple_(*values))
 
 
-def mark_of(table: Table) -> Select[Any]:
-    """The query for a table's number of rows and sum of counts."""
+def select_counts(table: Table) -> Select[Any]:
+    """Select a table's number of rows and sum of counts."""
     count = table.columns.get("count")
     return select(
         func.count().label("rows"),
@@ -99,35 +99,35 @@ def mark_of(table: Table) -> Select[Any]:
     ).select_from(table)
 
 
-def final_key_of(table: Table) -> Select[Any]:
-    """The query for the last key of a table."""
+def select_final_key(table: Table) -> Select[Any]:
+    """Select the last key of a table."""
     keys = list(table.primary_key.columns)
     return select(*keys).order_by(*(key.desc() for key in keys)).limit(1)
 
 
-def read_mark(counts: Any, final: Any) -> TableSummary:
-    """The answers of both queries as one mark."""
+def summary_from(counts: Any, final: Any) -> TableSummary:
+    """Return the answers of both queries as a summary."""
     final_key = None if final is None else msgspec.json.encode(list(final)).decode()
     return TableSummary(counts.rows, None if counts.counted is None else int(counts.counted), final_key)
 
 
 def size_of(rows: Sequence[Any]) -> int:
-    """The bytes of the rows' texts and bodies, nearly."""
+    """Return the approximate number of bytes in the rows' texts and bodies."""
     return sum(len(value) for row in rows for value in row if isinstance(value, bytes | str))
 
 
-def bound(table: Table, rows: Sequence[Row[Any]], dialect: Dialect) -> Sequence[Sequence[Any]]:
-    """The rows as a database's driver takes them: by the types' own words, past SQLAlchemy's statements.
+def driver_rows(table: Table, rows: Sequence[Row[Any]], dialect: Dialect) -> Sequence[Sequence[Any]]:
+    """Return the rows as a database's driver takes them, converted by the types without a statement.
 
-    They would take as long for a row as SQLite itself.
+    SQLAlchemy's statements would take as long for a row as SQLite itself.
     """
     columns = columns_of(table)
-    kinds = [column.type.dialect_impl(dialect).bind_processor(dialect) for column in columns]
-    changed = [(place, process) for place, process in enumerate(kinds) if process is not None]
-    taken = []
+    processors = [column.type.dialect_impl(dialect).bind_processor(dialect) for column in columns]
+    changed = [(place, process) for place, process in enumerate(processors) if process is not None]
+    converted = []
     for row in rows:
         values = list(row)
         for place, process in changed:
             values[place] = process(values[place])
-        taken.append(tuple(values))
-    return taken
+        converted.append(tuple(values))
+    return converted

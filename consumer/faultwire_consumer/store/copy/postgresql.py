@@ -15,14 +15,14 @@ from faultwire_consumer.store.copy.plan import (
     CHUNK_ROWS,
     FETCH_ROWS,
     TableSummary,
-    bound,
     columns_of,
     copied_tables,
-    final_key_of,
-    mark_of,
-    read_mark,
+    driver_rows,
     rows_after,
+    select_counts,
+    select_final_key,
     size_of,
+    summary_from,
 )
 from faultwire_consumer.store.copy.progress import (
     Step,
@@ -52,7 +52,7 @@ class PostgresqlSide:
 
     def __init__(self, url: URL) -> None:
         self.where = show_url(url)
-        # Not a worker's own name: that is what a worker in the database is told by.
+        # Not a worker's name, by which `find_worker` recognises workers.
         settings = {"application_name": "faultwire db copy"}
         self._engine: AsyncEngine = create_async_engine(
             url,
@@ -67,36 +67,36 @@ class PostgresqlSide:
         self._days: set[date] = {QUARANTINE_DAY}
 
     async def open(self) -> None:
-        """See that it answers."""
+        """Check that the database answers."""
         await self.identity()
 
     async def close(self) -> None:
-        """End the snapshot."""
-        await self._forget_snapshot()
+        """End the snapshot and close every connection."""
+        await self._end_snapshot()
         await self._engine.dispose()
 
     async def identity(self) -> object:
-        """When its server started, and the database's number there: equal by whatever address."""
+        """Return the server's start time and the database's number there, equal for any address of it."""
         async with self._engine.connect() as connection:
             return tuple((await connection.execute(text(_IDENTITY))).one())
 
     async def find_worker(self) -> bool:
-        """Whether a worker has a session in it."""
+        """Return True if a worker has a session in the database."""
         async with self._engine.connect() as connection:
             return bool((await connection.execute(text(_WORKERS))).scalar_one())
 
-    async def marks(self) -> Mapping[str, TableSummary]:
-        """The mark of every table."""
+    async def summaries(self) -> Mapping[str, TableSummary]:
+        """Return the summary of every table."""
         connection = await self._read()
         found = {}
         for table in copied_tables():
-            counts = (await connection.execute(mark_of(table))).one()
-            final = (await connection.execute(final_key_of(table))).first()
-            found[table.name] = read_mark(counts, final)
+            counts = (await connection.execute(select_counts(table))).one()
+            final = (await connection.execute(select_final_key(table))).first()
+            found[table.name] = summary_from(counts, final)
         return found
 
     async def chunks(self, table: Table, last_key: str | None) -> AsyncGenerator[Chunk]:
-        """Rows of a table as the snapshot has them."""
+        """Yield the rows of a table as they are in the snapshot."""
         connection = await self._read()
         result = await connection.stream(rows_after(table, last_key))
         while chunk := await _fetch(result):
@@ -109,28 +109,28 @@ class PostgresqlSide:
             self._snapshot = await engine.connect()
         return self._snapshot
 
-    async def _forget_snapshot(self) -> None:
+    async def _end_snapshot(self) -> None:
         if self._snapshot is not None:
             await self._snapshot.close()
             self._snapshot = None
 
-    async def begin(self, source: str, marks: Mapping[str, TableSummary]) -> None:
-        """Write the marks down."""
-        await self._forget_snapshot()
+    async def begin(self, source: str, summaries: Mapping[str, TableSummary]) -> None:
+        """Store the source's summaries."""
+        await self._end_snapshot()
         async with self._engine.begin() as connection:
             await connection.run_sync(progress.create, checkfirst=True)
-            await connection.execute(insert(progress), progress_rows(source, marks))
+            await connection.execute(insert(progress), progress_rows(source, summaries))
 
-    async def begun(self) -> tuple[Mapping[str, TableSummary], Mapping[str, Step]]:
-        """What was written down."""
+    async def load_progress(self) -> tuple[Mapping[str, TableSummary], Mapping[str, Step]]:
+        """Load what an earlier copy stored."""
         async with self._engine.connect() as connection:
-            stands = await connection.run_sync(
+            exists = await connection.run_sync(
                 lambda sync: inspect(sync).has_table(progress.name, schema=SCHEMA)
             )
-            return read_progress((await connection.execute(select(progress))).all() if stands else ())
+            return read_progress((await connection.execute(select(progress))).all() if exists else ())
 
     async def load(self, table: Table, chunk: Chunk, *, before: Step, after: Step) -> None:
-        """COPY a chunk in a transaction of its own, behind the partitions of its days."""
+        """COPY a chunk in a transaction of its own, after creating the partitions of its days."""
         if table is events:
             await self._make_days({row.occurred_day for row in chunk} - self._days)
         async with self._engine.begin() as connection:
@@ -140,7 +140,7 @@ class PostgresqlSide:
                 table.name,
                 schema_name=SCHEMA,
                 columns=[column.name for column in columns_of(table)],
-                records=bound(table, chunk, connection.dialect),
+                records=driver_rows(table, chunk, connection.dialect),
             )
 
     async def _make_days(self, days: set[date]) -> None:
@@ -150,13 +150,13 @@ class PostgresqlSide:
             self._days.add(day)
 
     async def finish(self) -> None:
-        """Set every sequence behind the highest id, and gather what the planner goes by."""
+        """Set every sequence after the highest id, and gather the planner's statistics."""
         async with self._engine.begin() as connection:
             for table in copied_tables():
                 if table.autoincrement_column is not None:
                     await connection.execute(_advance_sequence(table, table.autoincrement_column))
                 await connection.execute(text(f"ANALYZE {SCHEMA}.{table.name}"))
-        await self._forget_snapshot()
+        await self._end_snapshot()
 
 
 def _advance_sequence(table: Table, column: Column[Any]) -> Select[Any]:

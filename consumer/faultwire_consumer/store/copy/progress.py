@@ -1,7 +1,7 @@
-"""How far a copy has got: one row for each table, in the database that is filled.
+"""Progress of a copy: one row for each table, in the target database.
 
-A chunk and its progress are one transaction: a copy that is killed goes on behind its last chunk,
-and never stores a row twice. The rows also say of which contents it is the copy.
+A chunk and its progress are one transaction: a copy that is killed goes on after its last chunk, and
+never stores a row twice. The rows also identify the contents of which it is the copy.
 """
 
 from collections.abc import Iterable, Mapping
@@ -28,36 +28,36 @@ progress = Table(
 
 
 class Step(Struct, frozen=True):
-    """How far the copy of a table is, or shall be after a chunk."""
+    """The progress of a table's copy, now or after a chunk."""
 
     last_key: str | None
     copied: int
 
 
-def progress_rows(source: str, marks: Mapping[str, TableSummary]) -> list[dict[str, Any]]:
-    """The rows by which a copy begins."""
+def progress_rows(source: str, summaries: Mapping[str, TableSummary]) -> list[dict[str, Any]]:
+    """Return the rows with which a copy begins."""
     return [
         {
             "table_name": name,
             "source": source,
-            "rows": mark.rows,
-            "counted": mark.counted,
-            "final_key": mark.final_key,
+            "rows": summary.rows,
+            "counted": summary.counted,
+            "final_key": summary.final_key,
             "last_key": None,
             "copied": 0,
         }
-        for name, mark in marks.items()
+        for name, summary in summaries.items()
     ]
 
 
 def read_progress(rows: Iterable[Row[Any]]) -> tuple[Mapping[str, TableSummary], Mapping[str, Step]]:
-    """The marks and steps in those rows."""
-    marks = {row.table_name: TableSummary(row.rows, row.counted, row.final_key) for row in rows}
-    return marks, {row.table_name: Step(row.last_key, row.copied) for row in rows}
+    """Return the summaries and steps in those rows."""
+    summaries = {row.table_name: TableSummary(row.rows, row.counted, row.final_key) for row in rows}
+    return summaries, {row.table_name: Step(row.last_key, row.copied) for row in rows}
 
 
 def advance(table: Table, before: Step, after: Step) -> Update:
-    """The statement that takes a table's progress from one step to the next, if it stands at the first."""
+    """Return the statement that advances a table's progress to the next step, if it is still at the first."""
     return (
         update(progress)
         .where(progress.c.table_name == table.name, progress.c.copied == before.copied)
@@ -66,10 +66,10 @@ def advance(table: Table, before: Step, after: Step) -> Update:
 
 
 def check_moved(rowcount: int) -> None:
-    """See that it stood there.
+    """Check that exactly one row was advanced.
 
     Raises:
-        CopyRefusedError: it did not.
+        CopyRefusedError: the progress was at another step.
     """
     if rowcount != 1:
-        raise CopyRefusedError("another copy into this database is at work; let it end")
+        raise CopyRefusedError("another copy into this database is running; let it finish")

@@ -1,4 +1,4 @@
-"""What a copy asks of either of its two databases, whichever they are."""
+"""The interface of either database of a copy, whatever its kind."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Protocol
@@ -16,53 +16,53 @@ class Side(Protocol):
 
     @property
     def where(self) -> str:
-        """Its address, without a password."""
+        """The database's address, without a password."""
         ...
 
     async def open(self) -> None:
-        """Take it for the copy.
+        """Reserve the database for the copy.
 
         Raises:
-            CopyRefusedError: a worker has it, or it is not there.
+            CopyRefusedError: a worker has it, or it does not exist.
         """
         ...
 
     async def close(self) -> None:
-        """Give it free."""
+        """Release the database."""
         ...
 
     async def identity(self) -> object:
-        """What is equal for two addresses of one database."""
+        """Return a value that is equal for all addresses of one database."""
         ...
 
     async def find_worker(self) -> bool:
-        """Whether a worker uses it now."""
+        """Return True if a worker is using the database."""
         ...
 
-    async def marks(self) -> Mapping[str, TableSummary]:
-        """The mark of every table, by its name."""
+    async def summaries(self) -> Mapping[str, TableSummary]:
+        """Return the summary of every table, by its name."""
         ...
 
     def chunks(self, table: Table, last_key: str | None) -> AsyncGenerator[Chunk]:
-        """The rows of a table behind a key, chunk by chunk, all of them as they stood at one moment."""
+        """Yield the rows of a table after a key, chunk by chunk, all as they were at one moment."""
         ...
 
-    async def begin(self, source: str, marks: Mapping[str, TableSummary]) -> None:
-        """Write down what is going to be copied."""
+    async def begin(self, source: str, summaries: Mapping[str, TableSummary]) -> None:
+        """Store the summaries of what is going to be copied."""
         ...
 
-    async def begun(self) -> tuple[Mapping[str, TableSummary], Mapping[str, Step]]:
-        """What was written down by the copy before, and how far that one has got; both empty without one."""
+    async def load_progress(self) -> tuple[Mapping[str, TableSummary], Mapping[str, Step]]:
+        """Load the summaries and the progress of an earlier copy, both empty if there is none."""
         ...
 
     async def load(self, table: Table, chunk: Chunk, *, before: Step, after: Step) -> None:
-        """Store a chunk and how far the copy is by it, both or neither.
+        """Store a chunk and the progress with it, both or neither.
 
         Raises:
-            CopyRefusedError: the copy is not as far as ``before`` says: another one is at work.
+            CopyRefusedError: the progress is not at ``before``, because another copy is running.
         """
         ...
 
     async def finish(self) -> None:
-        """Make it ready for a worker: what is counted up goes on behind what was copied."""
+        """Prepare the database for a worker: its ids continue after those that were copied."""
         ...

@@ -1,4 +1,4 @@
-"""A SQLite file as one side of a copy: taken as a worker takes it, used from one thread at a time."""
+"""A SQLite file as one side of a copy: locked as by a worker, used from one thread at a time."""
 
 import asyncio
 import os
@@ -16,14 +16,14 @@ from faultwire_consumer.store.copy.plan import (
     FETCH_ROWS,
     CopyRefusedError,
     TableSummary,
-    bound,
     columns_of,
     copied_tables,
-    final_key_of,
-    mark_of,
-    read_mark,
+    driver_rows,
     rows_after,
+    select_counts,
+    select_final_key,
     size_of,
+    summary_from,
 )
 from faultwire_consumer.store.copy.progress import (
     Step,
@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 
 class SqliteSide:
-    """A SQLite file that no worker has."""
+    """A SQLite file that no worker uses."""
 
     def __init__(self, url: URL) -> None:
         self.where = f"sqlite:///{url.database}"
@@ -55,34 +55,34 @@ class SqliteSide:
         event.listen(self._engine, "connect", _sync_at_checkpoints)
 
     async def open(self) -> None:
-        """Take the file, as a worker would."""
+        """Lock the file, as a worker would."""
         if not self._path.parent.is_dir():
-            raise CopyRefusedError(f"{self._path.parent} is no directory")
+            raise CopyRefusedError(f"{self._path.parent} is not a directory")
         self._lock = lock_file(self._path)
         if self._lock is None:
             raise CopyRefusedError(f"{self._path} belongs to a worker that is running; stop it for the copy")
 
     async def close(self) -> None:
-        """Give the file free."""
+        """Unlock the file."""
         self._engine.dispose()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
     async def identity(self) -> object:
-        """The file, behind whatever links."""
+        """Return the file's path with all links resolved."""
         return self._path.resolve()
 
     async def find_worker(self) -> bool:
-        """None can: the lock is ours."""
+        """Return False, since this side holds the file's lock."""
         return False
 
-    async def marks(self) -> Mapping[str, TableSummary]:
-        """The mark of every table."""
-        return await self._run(_marks)
+    async def summaries(self) -> Mapping[str, TableSummary]:
+        """Return the summary of every table."""
+        return await self._run(_summaries)
 
     async def chunks(self, table: Table, last_key: str | None) -> AsyncGenerator[Chunk]:
-        """Rows of a table; nobody else writes, so they stand as they stood."""
+        """Yield the rows of a table, which do not change, since nobody else writes."""
         connection = await asyncio.to_thread(self._engine.connect)
         try:
             result = await asyncio.to_thread(connection.execute, rows_after(table, last_key))
@@ -91,17 +91,17 @@ class SqliteSide:
         finally:
             await asyncio.to_thread(connection.close)
 
-    async def begin(self, source: str, marks: Mapping[str, TableSummary]) -> None:
-        """Write the marks down."""
+    async def begin(self, source: str, summaries: Mapping[str, TableSummary]) -> None:
+        """Store the source's summaries."""
 
         def run(connection: Connection) -> None:
             progress.create(connection, checkfirst=True)
-            connection.execute(insert(progress), progress_rows(source, marks))
+            connection.execute(insert(progress), progress_rows(source, summaries))
 
         await self._run(run)
 
-    async def begun(self) -> tuple[Mapping[str, TableSummary], Mapping[str, Step]]:
-        """What was written down."""
+    async def load_progress(self) -> tuple[Mapping[str, TableSummary], Mapping[str, Step]]:
+        """Load what an earlier copy stored."""
 
         def run(connection: Connection) -> Any:
             if not inspect(connection).has_table(progress.name):
@@ -115,12 +115,12 @@ class SqliteSide:
 
         def run(connection: Connection) -> None:
             check_moved(connection.execute(advance(table, before, after)).rowcount)
-            connection.exec_driver_sql(_insert_of(table), bound(table, chunk, connection.dialect))
+            connection.exec_driver_sql(_insert_of(table), driver_rows(table, chunk, connection.dialect))
 
         await self._run(run)
 
     async def finish(self) -> None:
-        """See that all of it is on the disk; SQLite counts on by itself from the highest id."""
+        """Write everything to the disk; SQLite continues after the highest id by itself."""
 
         def run() -> None:
             connection = self._engine.raw_connection()
@@ -140,8 +140,8 @@ class SqliteSide:
 
 
 def _sync_at_checkpoints(connection: Any, _: object) -> None:
-    # A power cut may take the last chunks, but none without those behind it, and the progress with
-    # them: the copy goes on from there. At the end a checkpoint sees to the disk.
+    # A power cut may lose the last chunks, but none without those that follow it, and the progress with
+    # them: the copy goes on from there. At the end a checkpoint writes everything to the disk.
     connection.execute("PRAGMA synchronous = NORMAL")
 
 
@@ -152,10 +152,11 @@ def _insert_of(table: Table) -> str:
     return f"INSERT INTO {quote(table.name)} ({', '.join(names)}) VALUES ({places})"  # noqa: S608 - our own names
 
 
-def _marks(connection: Connection) -> dict[str, TableSummary]:
+def _summaries(connection: Connection) -> dict[str, TableSummary]:
     return {
-        table.name: read_mark(
-            connection.execute(mark_of(table)).one(), connection.execute(final_key_of(table)).first()
+        table.name: summary_from(
+            connection.execute(select_counts(table)).one(),
+            connection.execute(select_final_key(table)).first(),
         )
         for table in copied_tables()
     }
