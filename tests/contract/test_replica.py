@@ -47,10 +47,10 @@ class Site:
         async with self.store.write() as tx:
             await tx.execute(text(f"INSERT INTO numbers VALUES ({number})"))
 
-    async def look(self) -> None:
+    async def poll(self) -> None:
         """A second later."""
         self.seconds.now += 1
-        await self.store.look()
+        await self.store.poll()
 
 
 def opened(url: str) -> PostgresqlStore:
@@ -83,10 +83,10 @@ async def site(pair: ReplicatedPostgreSQL) -> AsyncIterator[Site]:
 async def test_queries_go_to_the_replica_once_it_was_seen_to_have_what_was_committed(site: Site) -> None:
     site.pair.pause_replay()
     site.pair.primary.execute(OTHERS)
-    assert await site.sum() == 1  # nobody has looked yet
+    assert await site.sum() == 1  # not polled yet
     site.pair.resume_replay()
     site.pair.wait_for_replay()
-    await site.look()
+    await site.poll()
     site.pair.pause_replay()
     site.pair.primary.execute(OTHERS)
     assert await site.sum() == 1
@@ -94,22 +94,22 @@ async def test_queries_go_to_the_replica_once_it_was_seen_to_have_what_was_commi
 
 
 async def test_who_wrote_reads_it_from_the_primary_until_the_replica_has_it(site: Site) -> None:
-    await site.look()
+    await site.poll()
     site.pair.pause_replay()
     await site.write(10)
     assert await site.sum() == 10
-    await site.look()
+    await site.poll()
     assert await site.sum() == 10
     site.pair.resume_replay()
     site.pair.wait_for_replay()
-    await site.look()
+    await site.poll()
     site.pair.pause_replay()
     site.pair.primary.execute(OTHERS)
     assert await site.sum() == 10  # the replica's again
 
 
 async def test_what_must_not_be_late_reads_the_primary_by_saying_so(site: Site) -> None:
-    await site.look()
+    await site.poll()
     site.pair.pause_replay()
     site.pair.primary.execute(OTHERS)
     with reading_primary():
@@ -118,45 +118,45 @@ async def test_what_must_not_be_late_reads_the_primary_by_saying_so(site: Site) 
 
 
 async def test_a_replica_that_is_too_far_behind_is_left_and_taken_again(site: Site) -> None:
-    await site.look()
+    await site.poll()
     site.pair.pause_replay()
     site.pair.primary.execute(OTHERS)
     site.seconds.now += STALE_SECONDS - 5
-    await site.look()
+    await site.poll()
     assert await site.sum() == 0
     site.seconds.now += 10
-    await site.look()
+    await site.poll()
     assert "s behind, more than 30 s" in site.store.why_unused
     assert await site.sum() == 1
     site.pair.resume_replay()
     site.pair.wait_for_replay()
-    await site.look()
+    await site.poll()
     assert (site.store.why_unused, site.store.behind_seconds) == ("", 0)
 
 
 async def test_a_replica_that_crashed_costs_no_query_and_is_taken_again(site: Site) -> None:
-    await site.look()
+    await site.poll()
     site.pair.stop_standby()
     site.pair.primary.execute(OTHERS)
     assert await site.sum() == 1
-    await site.look()
+    await site.poll()
     assert site.store.why_unused.startswith("it does not answer: ")
     assert "faultwire:faultwire" not in site.store.why_unused
     await site.pair.start_standby()
     site.pair.wait_for_replay()
-    await site.look()
+    await site.poll()
     assert site.store.why_unused == ""
     assert await site.sum() == 1
 
 
 async def test_a_query_on_a_replica_that_freezes_is_answered_by_the_primary(site: Site) -> None:
-    await site.look()
+    await site.poll()
     assert await site.sum() == 0
     site.pair.primary.execute(OTHERS)
     site.pair.pause_standby()
     try:
         answer = asyncio.create_task(site.sum())
-        await site.look()
+        await site.poll()
         assert site.store.why_unused == "it does not answer: no answer within 2 s"
         assert await answer == 1
     finally:
@@ -166,11 +166,11 @@ async def test_a_query_on_a_replica_that_freezes_is_answered_by_the_primary(site
 async def test_while_the_primary_is_away_the_replica_still_answers(site: Site) -> None:
     site.pair.primary.execute(OTHERS)
     site.pair.wait_for_replay()
-    await site.look()
+    await site.poll()
     site.pair.stop_primary()
     try:
         site.seconds.now += 2 * STALE_SECONDS
-        await site.look()
+        await site.poll()
         assert site.store.why_unused == ""
         assert await site.sum() == 1
     finally:
@@ -180,8 +180,8 @@ async def test_while_the_primary_is_away_the_replica_still_answers(site: Site) -
 async def test_another_database_is_no_replica(site: Site, postgresql: PostgreSQL) -> None:
     stranger = opened(postgresql.url)
     store = ReplicatedStore(opened(site.pair.primary.url), stranger)
-    await store.look()
-    assert store.why_unused.startswith("it is no copy of the primary's database")
+    await store.poll()
+    assert store.why_unused.startswith("it is not a copy of the primary's database")
     await stranger.close()
     await store._primary.close()
 

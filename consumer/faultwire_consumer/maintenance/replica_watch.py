@@ -28,7 +28,7 @@ class ReplicaWatch:
     async def run(self) -> None:
         """Go on until cancelled."""
         while True:
-            await self.store.look()
+            await self.store.poll()
             self._tell()
             await asyncio.sleep(PAUSE_SECONDS)
 

@@ -1,1 +1,1 @@
-"""Queries answered by a read replica that is fresh enough."""
+"""A read replica, which answers queries while it is fresh enough."""

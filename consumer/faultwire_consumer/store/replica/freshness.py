@@ -1,4 +1,4 @@
-"""How fresh a read replica is, told by the primary's own positions in its log. Pure."""
+"""Freshness of a read replica, measured by the primary's own log positions. Pure."""
 
 from collections import deque
 from typing import Final
@@ -6,12 +6,12 @@ from typing import Final
 from msgspec import Struct
 
 STALE_SECONDS: Final = 30.0
-"""A replica that is further behind answers nobody."""
+"""The lag beyond which a replica answers no queries."""
 _SAMPLES: Final = 600
 
 
 class LogPosition(Struct, frozen=True):
-    """Where a server stands: its cluster and database, and how far its log is written or replayed."""
+    """A server's position: its cluster and database, and how far its log is written or replayed."""
 
     cluster: int
     database: str
@@ -19,12 +19,12 @@ class LogPosition(Struct, frozen=True):
 
 
 class Freshness:
-    """Up to when a replica has all that was committed at the primary.
+    """The time up to which a replica has all that was committed at the primary.
 
-    Not by ``pg_last_xact_replay_timestamp()`` alone: on a primary where nothing is written it grows
+    ``pg_last_xact_replay_timestamp()`` is not enough: on a primary where nothing is written it grows
     older all the time, and it compares the clocks of two machines. Here the primary says where its
-    log stood at a moment of ours, and the replica has what was committed before it once it has
-    replayed so far.
+    log is at a time of this process's clock, and the replica has everything that was committed before
+    that time once it has replayed the log to there.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Freshness:
         self._lsn = 0
 
     def note_primary(self, lsn: int, at: float) -> None:
-        """The primary's log stood there at that moment, in seconds that only grow."""
+        """Note the primary's log position at a time, in monotonic seconds."""
         if lsn < self._lsn:
             self._samples.clear()  # another primary, which never had the end of the old one's log
         self._lsn, self._asked_at = lsn, at
@@ -45,19 +45,19 @@ class Freshness:
             self._samples = deque(list(self._samples)[::2])
 
     def note_replica(self, lsn: int) -> None:
-        """The replica has replayed so far."""
+        """Note how far the replica has replayed the log."""
         while self._samples and self._samples[0][1] <= lsn:
             self._fresh_at = self._samples.popleft()[0]
 
     @property
     def behind_seconds(self) -> float:
-        """How far behind it was when the primary was last asked, at least.
+        """The replica's lag when the primary was last asked, at least.
 
-        While the primary is away it stays as it was: nothing new can be committed that it lacks.
+        It stays the same while the primary is away: nothing new can be committed then.
         """
         since = self._began_at if self._fresh_at is None else self._fresh_at
         return 0.0 if since is None else self._asked_at - since
 
     def has(self, at: float) -> bool:
-        """Whether it has all that was committed until then."""
+        """Return True if the replica has all that was committed until then."""
         return self._fresh_at is not None and self._fresh_at > at

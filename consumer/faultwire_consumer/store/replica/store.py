@@ -1,7 +1,7 @@
-"""A store whose queries go to a read replica, and whose every change goes to the primary.
+"""A store whose queries go to a read replica and whose changes go to the primary.
 
-Who wrote reads what they wrote: after a change through this worker its queries go to the primary
-until the replica has replayed it, and inside `reading_primary` they do so always.
+Users read what they wrote: after a change through this worker, its queries go to the primary until
+the replica has replayed that change, and inside `reading_primary` they always do.
 """
 
 import asyncio
@@ -24,10 +24,10 @@ from faultwire_consumer.store.contract.store import (
 )
 from faultwire_consumer.store.replica.freshness import STALE_SECONDS, Freshness, LogPosition
 
-LOOK_SECONDS: Final = 2.0
-"""For one look at either server."""
+POLL_TIMEOUT_SECONDS: Final = 2.0
+"""The time that either server has to answer a poll."""
 
-# pg_current_wal_lsn() is refused while a server recovers. A replica that was promoted has what it has.
+# pg_current_wal_lsn() is refused during recovery. A promoted replica has its own log's position.
 _POSITION: Final = text(
     "SELECT (SELECT system_identifier FROM pg_control_system()), current_database(), "
     "(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END"
@@ -39,7 +39,7 @@ _primary_only: Final[ContextVar[bool]] = ContextVar("faultwire_primary_only", de
 
 @contextmanager
 def reading_primary() -> Iterator[None]:
-    """Let every query in here, and in the tasks that are begun in here, go to the primary."""
+    """Send every query in this context, and in tasks started in it, to the primary."""
     token = _primary_only.set(True)
     try:
         yield
@@ -48,12 +48,12 @@ def reading_primary() -> Iterator[None]:
 
 
 class ReplicatedStore:
-    """A primary with a read replica beside it; somebody has to `look` every second.
+    """A primary with a read replica; its owner has to call `poll` every second.
 
     Args:
-        primary: takes every change, and the queries that the replica does not answer.
-        replica: the same database, somewhat later.
-        clock: seconds that only grow.
+        primary: the store for every change, and for the queries that the replica does not answer.
+        replica: the store of the same database, somewhat later.
+        clock: the source of monotonic seconds.
     """
 
     def __init__(
@@ -65,29 +65,29 @@ class ReplicatedStore:
         self._clock = clock
         self._freshness = Freshness()
         self._written_at = clock()
-        self._why_away = "it was not asked yet"
+        self._why_away = "it has not been asked yet"
         self._away = asyncio.Event()
 
     @property
     def behind_seconds(self) -> float | None:
-        """How far the replica was behind at the last look; None while nobody knows."""
+        """The replica's lag at the last poll; None while it is unknown."""
         return None if self._why_away else self._freshness.behind_seconds
 
     @property
     def why_unused(self) -> str:
-        """Why the replica answers no query; empty while it does."""
+        """The reason why the replica answers no queries; empty while it does."""
         if self._why_away:
             return self._why_away
         behind = self._freshness.behind_seconds
         return f"it is {behind:.0f} s behind, more than {STALE_SECONDS:g} s" if behind > STALE_SECONDS else ""
 
-    async def look(self) -> None:
-        """Ask both servers where they stand, the primary first; never raises for one that is away."""
+    async def poll(self) -> None:
+        """Ask both servers for their log positions, the primary first; never raises if one is unavailable."""
         at = self._clock()
-        primary = await _ask(self._primary)
+        primary = await _read_position(self._primary)
         if isinstance(primary, LogPosition):
             self._freshness.note_primary(primary.lsn, at)
-        replica = await _ask(self._replica)
+        replica = await _read_position(self._replica)
         self._why_away = _why_not(primary, replica)
         if isinstance(replica, LogPosition) and not self._why_away:
             self._freshness.note_replica(replica.lsn)
@@ -96,27 +96,27 @@ class ReplicatedStore:
             self._away.set()
 
     async def warm(self) -> None:
-        """Have the primary ready; the replica is looked at every second."""
+        """Warm the primary; the replica is polled every second anyway."""
         await self._primary.warm()
 
     async def read(self, statement: Executable) -> Sequence[Row[Any]]:
-        """Run one query, on the replica where that will do."""
+        """Run one query, on the replica if it is fresh enough."""
         if not self._must_ask_primary():
             try:
                 return await self._read_replica(statement)
             except StoreSlowError:
-                raise  # a query that is too slow there would be too slow here, and in the way of the events
+                raise  # too slow there is too slow on the primary, where it would be in the way of the events
             except StoreUnavailableError:
-                pass  # away, or in the way of its replay: `look` finds out which
+                pass  # unavailable, or the query was in the way of its replay: `poll` finds out which
         return await self._primary.read(statement)
 
     def _must_ask_primary(self) -> bool:
         return _primary_only.get() or bool(self.why_unused) or not self._freshness.has(self._written_at)
 
     async def _read_replica(self, statement: Executable) -> Sequence[Row[Any]]:
-        """Its answer, if it comes before the replica is found to be away; one that froze is silent."""
+        """Run a query on the replica, until that is found to be unavailable: a frozen one never answers."""
         reading = asyncio.ensure_future(self._replica.read(statement))
-        reading.add_done_callback(_take_error)
+        reading.add_done_callback(_discard_error)
         away = asyncio.ensure_future(self._away.wait())
         try:
             await asyncio.wait({reading, away}, return_when=asyncio.FIRST_COMPLETED)
@@ -129,7 +129,7 @@ class ReplicatedStore:
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Transaction]:
-        """A transaction of the primary's."""
+        """Begin a transaction on the primary."""
         try:
             async with self._primary.write() as tx:
                 yield tx
@@ -137,45 +137,45 @@ class ReplicatedStore:
             self._note_written()
 
     async def register(self, fingerprints: Sequence[NewFingerprint], places: Sequence[Place]) -> None:
-        """At the primary."""
+        """Register fingerprints and places at the primary."""
         await self._primary.register(fingerprints, places)
         self._note_written()
 
     async def prepare_days(self, days: frozenset[date]) -> None:
-        """At the primary."""
+        """Make room for these days at the primary."""
         await self._primary.prepare_days(days)
 
     async def run_alone(self, statement: str, *, seconds: float) -> None:
-        """At the primary."""
+        """Run a maintenance statement at the primary."""
         await self._primary.run_alone(statement, seconds=seconds)
 
     def _note_written(self) -> None:
         self._written_at = self._clock()
 
     async def ping(self) -> None:
-        """Ask the primary: without the replica everything works."""
+        """Check the primary alone, since everything works without the replica."""
         await self._primary.ping()
 
     async def close(self) -> None:
-        """Close the replica; the primary is closed by who opened it."""
+        """Close the replica; the primary is closed by its owner."""
         await self._replica.close()
 
 
-def _take_error(reading: asyncio.Future[Any]) -> None:
-    """What a query that nobody waits for any more fails by is no news; untaken, asyncio would log it."""
+def _discard_error(reading: asyncio.Future[Any]) -> None:
+    """Retrieve the error of a query that nobody waits for any more, since asyncio would log it otherwise."""
     if not reading.cancelled():
         reading.exception()
 
 
-async def _ask(store: Store) -> LogPosition | str:
-    """Where a server stands, or why it does not say."""
+async def _read_position(store: Store) -> LogPosition | str:
+    """Return a server's log position, or the reason why there is none."""
     try:
-        async with asyncio.timeout(LOOK_SECONDS):
+        async with asyncio.timeout(POLL_TIMEOUT_SECONDS):
             ((cluster, database, lsn),) = map(tuple, await store.read(_POSITION))
     except StoreUnavailableError as error:
         return str(error)
     except TimeoutError:
-        return f"no answer within {LOOK_SECONDS:g} s"
+        return f"no answer within {POLL_TIMEOUT_SECONDS:g} s"
     return LogPosition(cluster, database, lsn)
 
 
@@ -185,5 +185,5 @@ def _why_not(primary: LogPosition | str, replica: LogPosition | str) -> str:
     if isinstance(primary, str):
         return ""
     if (primary.cluster, primary.database) != (replica.cluster, replica.database):
-        return "it is no copy of the primary's database: name a streaming replica of the same cluster"
+        return "it is not a copy of the primary's database: name a streaming replica of the same cluster"
     return ""
