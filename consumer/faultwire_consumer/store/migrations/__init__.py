@@ -1,1 +1,1 @@
-"""The schema's history, shipped in the wheel."""
+"""The schema's migrations, shipped in the wheel."""

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the migrations on the connection that ``migrate.py`` hands over."""
+"""Alembic's entry point: runs the migrations on the connection that ``migrate.py`` passes."""
 
 from alembic import context
 from sqlalchemy import Connection

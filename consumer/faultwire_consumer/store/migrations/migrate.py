@@ -1,4 +1,4 @@
-"""Bring a database's schema up to date, by Alembic."""
+"""Upgrades of a database's schema, by Alembic."""
 
 from importlib.resources import as_file, files
 
@@ -12,7 +12,7 @@ from faultwire_consumer.store.migrations.schema_version import current_of, newer
 from faultwire_consumer.store.migrations.search_index import ensure_search_index
 from faultwire_consumer.store.schema.events import SCHEMA
 
-# Any number will do, as long as nobody else takes it: one upgrade at a time.
+# Any number that nobody else uses will do: one upgrade at a time.
 _UPGRADE_LOCK = 7_140_923_365
 
 
@@ -26,7 +26,7 @@ def _alembic(connection: Connection | None = None) -> Config:
 
 
 def upgrade_connection(connection: Connection) -> None:
-    """Run what is missing, on a connection whose transactions Alembic may manage."""
+    """Run the missing migrations, on a connection whose transactions Alembic may manage."""
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})"))
         connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
@@ -38,14 +38,14 @@ async def upgrade(database_url: str) -> None:
     """Bring the schema up to date; one upgrade at a time, the others wait.
 
     Raises:
-        StoreUnavailableError: the database does not answer or lets nobody in.
+        StoreUnavailableError: the database does not answer, or refuses the login.
         MigrationError: the database is newer than this release, or refuses the change.
     """
     await on_connection(database_url, upgrade_checked)
 
 
 def upgrade_checked(connection: Connection) -> None:
-    """Run what is missing.
+    """Run the missing migrations, unless the database is newer than this release.
 
     Raises:
         MigrationError: the database is newer than this release.

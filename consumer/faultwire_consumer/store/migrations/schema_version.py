@@ -1,6 +1,6 @@
-"""How far a database's schema is, and how far this release needs it: asked without Alembic.
+"""Schema versions, of a database and of this release, without the use of Alembic.
 
-Alembic costs a process 11 MB, and a worker whose database is up to date has no use for it.
+Alembic costs a process 11 MB, and a worker whose database is up to date does not need it.
 """
 
 import asyncio
@@ -26,14 +26,14 @@ REVISION_DIGITS: Final = 4
 
 
 def head() -> str:
-    """The schema version that this release needs: a migration's file begins with its number."""
+    """Return the schema version that this release needs: the highest number of a migration's file."""
     versions = files("faultwire_consumer.store") / "migrations" / "versions"
     numbers = (entry.name[:REVISION_DIGITS] for entry in versions.iterdir() if entry.name.endswith(".py"))
     return max(number for number in numbers if number.isdigit())
 
 
 def current_of(connection: Connection) -> str | None:
-    """The schema version of a database; None where there is none yet."""
+    """Return the schema version of a database, or None if it has no schema yet."""
     schema = None if connection.dialect.name == "sqlite" else SCHEMA
     if not inspect(connection).has_table(TABLE, schema=schema):
         return None
@@ -43,25 +43,25 @@ def current_of(connection: Connection) -> str | None:
 
 
 def newer_than_release(current: str) -> str:
-    """What to say of a database from the future."""
+    """Return the message for a database that is newer than this release."""
     return f"the database's schema {current} is newer than this release's {head()}; install a newer faultwire"
 
 
 async def status(database_url: str) -> tuple[str | None, str]:
-    """The schema version of the database (None: none yet) and the one that this release needs.
+    """Return the schema version of the database (None: no schema yet) and the one that this release needs.
 
     Raises:
-        StoreUnavailableError: the database does not answer or lets nobody in.
+        StoreUnavailableError: the database does not answer, or refuses the login.
     """
     current = await on_connection(database_url, current_of)
     return current, await asyncio.to_thread(head)
 
 
 async def on_connection(database_url: str, work: Callable[[Connection], T]) -> T:
-    """What `work` does with a connection of its own, in one transaction.
+    """Run `work` with a connection of its own in one transaction, and return its result.
 
     Raises:
-        StoreUnavailableError: the database does not answer or lets nobody in.
+        StoreUnavailableError: the database does not answer, or refuses the login.
     """
     url = parse_database_url(database_url)
     try:

@@ -1,8 +1,8 @@
-"""The index that free text is searched by on PostgreSQL: where the server has pg_trgm, and lets us have it.
+"""PostgreSQL's index for free-text search, for servers that have pg_trgm and allow its use.
 
-Without it every search reads all incidents. It is made by the migrations where it is missing, so
-that ``faultwire db upgrade`` is all that is needed once somebody has made the extension. SQLite's
-index is a part of its schema.
+Without it every search reads all incidents. The migrations create it whenever it is missing, so that
+``faultwire db upgrade`` is all that is needed once somebody has created the extension. SQLite's index
+is part of its schema.
 """
 
 from typing import Final
@@ -29,34 +29,34 @@ _log = get_logger("faultwire.store")
 
 
 def is_search_indexed(connection: Connection) -> bool:
-    """Whether free text is looked up and not scanned for."""
+    """Return True if free text is looked up in an index and not scanned for."""
     if connection.dialect.name == "sqlite":
         return True
     return connection.scalar(text(f"SELECT to_regclass('{SCHEMA}.{SEARCH_INDEX}')")) is not None
 
 
 async def has_search_index(database_url: str) -> bool:
-    """Whether free text is looked up in an index of the database, whose schema is up to date.
+    """Return True if the database, whose schema is up to date, has an index for free text.
 
     Raises:
-        StoreUnavailableError: the database does not answer or lets nobody in.
+        StoreUnavailableError: the database does not answer, or refuses the login.
     """
     return await on_connection(database_url, is_search_indexed)
 
 
 def ensure_search_index(connection: Connection) -> None:
-    """Make the index where it can be made; where not, say so in the log and go on."""
+    """Create the index if possible; if not, log that and go on."""
     if is_search_indexed(connection):
         return
     try:
         with connection.begin_nested():
-            # Into our own schema, which the role owns; one that stands elsewhere serves as well.
+            # Into faultwire's schema, which the role owns; an extension in another schema does as well.
             connection.execute(text(f"CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA {SCHEMA}"))
             place = connection.scalar(_EXTENSION_SCHEMA)
             connection.execute(
                 text(
                     f"CREATE INDEX {SEARCH_INDEX} ON {SCHEMA}.incidents"
-                    # What is not sorted in yet is read by every search, 4 MB of it unless limited.
+                    # Every search reads the entries that are not sorted in yet, 4 MB of them unless limited.
                     f' USING gin (search_text "{place}".gin_trgm_ops) WITH (gin_pending_list_limit = 256)'
                 )
             )

@@ -1,4 +1,4 @@
-"""Events by day, their fingerprints and incidents, counters, history and dead letters."""
+"""Creates events by day, their fingerprints and incidents, counters, history and dead letters."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,6 +1,6 @@
-"""Dead letters have a status, and a history of what operators did to them.
+"""Adds a status to dead letters, and a history of what operators did to them.
 
-Frozen: what a later version needs is a migration of its own, whatever ``schema.py`` says by then.
+Frozen: later changes get migrations of their own, whatever ``store/schema`` says by then.
 """
 
 import sqlalchemy as sa

@@ -1,6 +1,6 @@
-"""Who numbers its events, how far it has got, and which numbers are missing.
+"""Creates producers, how far each has counted, and the numbers that are missing.
 
-Frozen: what a later version needs is a migration of its own, whatever ``schema.py`` says by then.
+Frozen: later changes get migrations of their own, whatever ``store/schema`` says by then.
 """
 
 import sqlalchemy as sa

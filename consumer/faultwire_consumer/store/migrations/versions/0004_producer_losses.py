@@ -1,6 +1,6 @@
-"""What producers say they lost, and how many missing numbers are not followed.
+"""Adds the losses that producers report, and the number of missing numbers that are not followed.
 
-Frozen: what a later version needs is a migration of its own, whatever ``schema.py`` says by then.
+Frozen: later changes get migrations of their own, whatever ``store/schema`` says by then.
 """
 
 import sqlalchemy as sa

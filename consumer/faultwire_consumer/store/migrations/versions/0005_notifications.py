@@ -1,6 +1,6 @@
-"""Rules and notifications: the outbox with its history, windows, and digests to come.
+"""Creates rules' windows and notifications: the outbox with its history, and digests to come.
 
-Frozen: what a later version needs is a migration of its own, whatever ``schema.py`` says by then.
+Frozen: later changes get migrations of their own, whatever ``store/schema`` says by then.
 """
 
 import sqlalchemy as sa

@@ -1,6 +1,6 @@
-"""How many bodies an incident has kept, and those of its first and last event beside them.
+"""Adds an incident's number of bodies, and the bodies of its first and last event next to it.
 
-Frozen: what a later version needs is a migration of its own, whatever ``schema.py`` says by then.
+Frozen: later changes get migrations of their own, whatever ``store/schema`` says by then.
 """
 
 import sqlalchemy as sa

@@ -1,6 +1,6 @@
-"""Who does which chore, and from which day on events are kept.
+"""Creates the chores' leases, and the days from which events are kept.
 
-Frozen: what a later version needs is a migration of its own, whatever ``schema.py`` says by then.
+Frozen: later changes get migrations of their own, whatever ``store/schema`` says by then.
 """
 
 import sqlalchemy as sa

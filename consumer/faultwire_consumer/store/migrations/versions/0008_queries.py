@@ -1,6 +1,6 @@
-"""What keeps lists and searches fast: the hour of the last sight, indexes of filters, free text.
+"""Keeps lists and searches fast: the hour of the last sight, indexes of filters, free text.
 
-Frozen: what a later version needs is a migration of its own, whatever ``schema.py`` says by then.
+Frozen: later changes get migrations of their own, whatever ``store/schema`` says by then.
 """
 
 import sqlalchemy as sa
