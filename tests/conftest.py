@@ -10,13 +10,13 @@ from typing import Final, NoReturn
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 from hypothesis import HealthCheck, settings
-from tests.clock import FixedClock
 from tests.servers import postgresql as postgresql_servers
 from tests.servers import rabbitmq as rabbitmq_servers
 from tests.servers.cluster import Cluster, cluster, vhost_in
 from tests.servers.postgresql import PostgreSQL, PrivatePostgreSQL
 from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
 from tests.servers.replication import ReplicatedPostgreSQL, replicated
+from tests.tools.clock import FixedClock
 
 from faultwire.capture import scope
 from faultwire_consumer.store.migrations import migrate

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from tests.acceptance.worker import command
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
+from tests.tools.worker_process import command
 
 SECRET = "hunter2"  # noqa: S105 - the canary that must not be printed
 

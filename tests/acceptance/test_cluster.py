@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.acceptance.worker import WorkerProcess, command
-from tests.faults.oracle import assert_nothing_lost, read_ledgers, wait_until_stored
 from tests.servers.cluster import NODES, Cluster
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.worker import clean_environment
-from tests.waiting import until
+from tests.tools.oracle import assert_nothing_lost, read_ledgers, wait_until_stored
+from tests.tools.waiting import until
+from tests.tools.worker_process import WorkerProcess, command
 
 WORKERS: Final = 3
 PRODUCERS: Final = 2

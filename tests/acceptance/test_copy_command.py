@@ -5,9 +5,9 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from tests.acceptance.worker import WorkerProcess, command, running
-from tests.factories import wire_event
 from tests.servers.postgresql import PostgreSQL
+from tests.tools.factories import wire_event
+from tests.tools.worker_process import WorkerProcess, command, running
 
 pytestmark = [pytest.mark.e2e, pytest.mark.may_block("starts processes, reads files")]
 

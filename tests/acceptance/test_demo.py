@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.acceptance.worker import command
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.process import reserve_port
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.worker import FAULTWIRE, clean_environment
-from tests.waiting import until
+from tests.tools.waiting import until
+from tests.tools.worker_process import command
 
 KINDS = {"KeyError", "JSONDecodeError", "ZeroDivisionError", "ValidationError", "ExceptionGroup"}
 

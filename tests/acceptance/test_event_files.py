@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.acceptance.worker import WorkerProcess, command, running
-from tests.factories import raised, wire_event
+from tests.tools.factories import raised, wire_event
+from tests.tools.worker_process import WorkerProcess, command, running
 
 pytestmark = [pytest.mark.e2e, pytest.mark.may_block("starts processes, reads files")]
 

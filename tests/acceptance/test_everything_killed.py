@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.acceptance.worker import WorkerProcess, command
-from tests.faults.oracle import assert_nothing_lost, read_ledgers, wait_until_stored
-from tests.faults.publisher import declare
 from tests.servers.postgresql import PrivatePostgreSQL
 from tests.servers.rabbitmq import PrivateRabbitMQ
 from tests.servers.worker import clean_environment
-from tests.waiting import until
+from tests.tools.oracle import assert_nothing_lost, read_ledgers, wait_until_stored
+from tests.tools.publisher import declare
+from tests.tools.waiting import until
+from tests.tools.worker_process import WorkerProcess, command
 
 from faultwire import ErrorManager
 from faultwire.queue.directory import default_spool_path

@@ -8,10 +8,10 @@ from typing import Any
 
 import pika
 import pytest
-from tests.acceptance.worker import WorkerProcess, running
-from tests.factories import wire_body, wire_event
 from tests.servers.rabbitmq import RabbitMQ
-from tests.waiting import until
+from tests.tools.factories import wire_body, wire_event
+from tests.tools.waiting import until
+from tests.tools.worker_process import WorkerProcess, running
 
 pytestmark = pytest.mark.may_block("pika is a blocking client; it runs in a thread")
 

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.acceptance.worker import WorkerProcess, command, running
-from tests.factories import wire_event
+from tests.tools.factories import wire_event
+from tests.tools.worker_process import WorkerProcess, command, running
 
 from faultwire import ErrorManager
 from faultwire_shared.event import MESSAGE_BYTES

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.acceptance.store_reader import StoreReader
-from tests.acceptance.worker import WorkerProcess, command
-from tests.benchmarks import drain
-from tests.benchmarks.event import FINGERPRINTS, bodies
-from tests.faults.oracle import Entry, assert_nothing_lost, wait_until_stored
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
-from tests.waiting import until
+from tests.tools.backlog import fill, messages
+from tests.tools.event import FINGERPRINTS, bodies
+from tests.tools.oracle import Entry, assert_nothing_lost, wait_until_stored
+from tests.tools.store_reader import StoreReader
+from tests.tools.waiting import until
+from tests.tools.worker_process import WorkerProcess, command
 
 from faultwire_consumer.ingest.read.narrow import event_id_in
 from faultwire_shared.event import BATCH_EVENTS
@@ -59,8 +59,8 @@ async def test_a_backlog_of_200_000_events_survives_five_kills_at_full_rate(
 def publish_backlog(broker_url: str) -> list[Entry]:
     """As our client publishes in a flood; what the broker holds is the ledger."""
     moment = datetime.now(UTC)
-    batches = drain.messages(bodies(EVENTS, now=moment), BATCH_EVENTS)
-    drain.fill(broker_url, batches, count=EVENTS // BATCH_EVENTS)
+    batches = messages(bodies(EVENTS, now=moment), BATCH_EVENTS)
+    fill(broker_url, batches, count=EVENTS // BATCH_EVENTS)
     ids = (event_id_in(body) for body in bodies(EVENTS, now=moment))
     return [Entry(event_id, "confirmed") for event_id in ids if event_id is not None]
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.acceptance.store_reader import StoreReader
-from tests.acceptance.worker import WorkerProcess, command
-from tests.faults.oracle import assert_nothing_lost, read_ledgers, wait_until_stored
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.worker import clean_environment
-from tests.waiting import until
+from tests.tools.oracle import assert_nothing_lost, read_ledgers, wait_until_stored
+from tests.tools.store_reader import StoreReader
+from tests.tools.waiting import until
+from tests.tools.worker_process import WorkerProcess, command
 
 PRODUCERS: Final = 4
 EVENTS: Final = 10_000

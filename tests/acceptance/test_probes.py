@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import pytest
 from aiohttp import ClientSession, ClientTimeout
-from tests.acceptance.worker import WorkerProcess, command, running
 from tests.servers.postgresql import PrivatePostgreSQL
 from tests.servers.rabbitmq import PrivateRabbitMQ
-from tests.waiting import until
+from tests.tools.waiting import until
+from tests.tools.worker_process import WorkerProcess, command, running
 
 ANSWER_SECONDS: Final = 10.0
 """Ten times the promised second, for a machine that does other work."""

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.factories import wire_event
 from tests.servers.process import wait_until
 from tests.servers.replication import ReplicatedPostgreSQL
 from tests.servers.worker import Worker
+from tests.tools.factories import wire_event
 
 
 class Browser:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from aiohttp import ClientError
-from tests.acceptance.worker import WorkerProcess, command
 from tests.servers.postgresql import PostgreSQL
-from tests.waiting import until
+from tests.tools.waiting import until
+from tests.tools.worker_process import WorkerProcess, command
 
 # Asked by the loss audit every few seconds, and by nothing that stores an event.
 _BROKEN = """

@@ -8,16 +8,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.acceptance.worker import command
-from tests.faults.bench import running
-from tests.faults.conftest import upgrade
-from tests.faults.oracle import Entry, assert_nothing_lost
-from tests.faults.publisher import declare
-from tests.faults.spool_reader import spooled_ids
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.worker import FAULTWIRE
-from tests.waiting import until
+from tests.tools.bench import running
+from tests.tools.migrating import upgrade
+from tests.tools.oracle import Entry, assert_nothing_lost
+from tests.tools.publisher import declare
+from tests.tools.spool_reader import spooled_ids
+from tests.tools.waiting import until
+from tests.tools.worker_process import command
 
 pytestmark = pytest.mark.may_block("starts processes")
 
@@ -65,7 +65,7 @@ async def test_status_and_drain_from_a_kill_to_the_store(
     rabbitmq: RabbitMQ, postgresql: PostgreSQL, tmp_path: Path
 ) -> None:
     await declare(rabbitmq.url)
-    await upgrade(postgresql)
+    await upgrade(postgresql.url)
     state = {"XDG_STATE_HOME": str(tmp_path / "state")}
     ids = [*await leave_spool("billing", tmp_path), *await leave_spool("shop", tmp_path)]
     _, out, _ = await command("spool", "status", "--json", cwd=tmp_path, **state)

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import pytest
 from tests.acceptance import storming
-from tests.acceptance.store_reader import StoreReader
-from tests.acceptance.worker import WorkerProcess, command, running
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
+from tests.tools.store_reader import StoreReader
+from tests.tools.worker_process import WorkerProcess, command, running
 
 from faultwire_consumer.domain.body_budget import BODIES_PER_INCIDENT
 

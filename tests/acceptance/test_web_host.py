@@ -13,9 +13,9 @@ from typing import Final
 from urllib.error import HTTPError
 
 import pytest
-from tests.contract.integrations.serving import ask
 from tests.servers.process import ServerProcess, reserve_port, run, temporary_home, wait_until
 from tests.servers.worker import FAULTWIRE, Worker, clean_environment
+from tests.tools.serving import ask
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300), pytest.mark.may_block("waits for processes")]
 

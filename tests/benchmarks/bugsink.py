@@ -19,10 +19,10 @@ from typing import Any, Final
 
 from msgspec import Struct
 from tests.benchmarks import drain
-from tests.benchmarks.event import FRAMES
-from tests.benchmarks.usage import cpu_seconds, tree_of
 from tests.servers.process import ServerError, ServerProcess, reserve_port, run, wait_until
 from tests.servers.worker import clean_environment
+from tests.tools.event import FRAMES
+from tests.tools.usage import cpu_seconds, tree_of
 
 HOME: Final = drain.ROOT / "build" / "bench" / "bugsink"
 REQUIREMENTS: Final = Path(__file__).with_name("bugsink-requirements.txt")

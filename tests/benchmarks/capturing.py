@@ -15,7 +15,7 @@ from typing import Any, Final
 import sentry_sdk
 from sentry_sdk.transport import Transport
 from tests.benchmarks.confirming import Confirming
-from tests.faults.harried import deep_call
+from tests.tools.harried import deep_call
 
 from faultwire import ErrorManager
 

@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import aio_pika
-from tests.benchmarks.event import bodies
-from tests.faults.harried import deep_call
+from tests.tools.event import bodies
+from tests.tools.harried import deep_call
 
 from faultwire import ErrorManager
 from faultwire.queue.ticket import FinalState, Ticket

@@ -3,26 +3,23 @@
 import sqlite3
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
-from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-import pika
 from msgspec import Struct
 from msgspec.structs import replace
 from tests.benchmarks import naive_faststream, naive_store, raw_consume, store_ceiling
-from tests.benchmarks.event import FINGERPRINTS, bodies
-from tests.benchmarks.usage import cpu_seconds, peak_mib
 from tests.servers.postgresql import PostgreSQL, Servers
 from tests.servers.process import ServerProcess, run, temporary_home, wait_until
 from tests.servers.rabbitmq import Nodes
 from tests.servers.worker import Worker, clean_environment
-
-from faultwire_shared import codec
+from tests.tools.backlog import fill, messages
+from tests.tools.event import FINGERPRINTS, bodies
+from tests.tools.usage import cpu_seconds, peak_mib
 
 NAIVE_EVENTS: Final = 2_000
 WORKER_EVENTS: Final = 100_000
@@ -168,40 +165,6 @@ def store_from_memory(place: Place, count: int = WORKER_EVENTS) -> Drained:
         return _watch(place.database, "faultwire.events", "event_id", count, [process])
     finally:
         process.end()
-
-
-def fill(
-    url: str,
-    bodies: Iterable[bytes],
-    *,
-    count: int,
-    exchange: str = "faultwire.events",
-    key: str = "event.medium.system.shop",
-    queue: str = "faultwire.routine",
-) -> None:
-    """Publish so many messages, and wait until the queue holds them all."""
-    connection = pika.BlockingConnection(pika.URLParameters(url))
-    channel = connection.channel()
-    if not exchange:
-        channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "quorum"})
-    properties = pika.BasicProperties(content_type="application/json", delivery_mode=2)
-    for body in bodies:
-        channel.basic_publish(exchange, key, body, properties)
-
-    def is_full() -> bool:
-        return bool(channel.queue_declare(queue, passive=True).method.message_count == count)
-
-    wait_until(is_full, f"{count:,} messages in {queue}", seconds=PATIENCE_SECONDS)
-    connection.close()
-
-
-def messages(events: Iterator[bytes], a_message: int) -> Iterator[bytes]:
-    """The events as messages: alone, or so many together as our client publishes them in a flood."""
-    if a_message == 1:
-        yield from events
-        return
-    while batch := list(islice(events, a_message)):
-        yield codec.encode_batch(batch)
 
 
 def _watch(

@@ -14,8 +14,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import aio_pika
-from tests.benchmarks.event import bodies
-from tests.faults.harried import deepened
+from tests.tools.event import bodies
+from tests.tools.harried import deepened
 
 from faultwire import ErrorManager
 

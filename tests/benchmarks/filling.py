@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
-from tests.benchmarks.event import FINGERPRINTS, bodies
+from tests.tools.event import FINGERPRINTS, bodies
 
 from faultwire_consumer.domain.outcome import Stored
 from faultwire_consumer.ingest.pipeline import Pipeline

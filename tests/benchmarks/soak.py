@@ -14,12 +14,13 @@ from typing import Final
 
 import pika
 from tests.benchmarks import drain
-from tests.benchmarks.event import bodies
 from tests.benchmarks.report import report
-from tests.benchmarks.usage import resident_mib
 from tests.servers.postgresql import Servers
 from tests.servers.process import wait_until
 from tests.servers.rabbitmq import Nodes
+from tests.tools.backlog import messages
+from tests.tools.event import bodies
+from tests.tools.usage import resident_mib
 
 from faultwire_shared.event import BATCH_EVENTS
 
@@ -34,7 +35,7 @@ def feed(place: drain.Place, per_second: float, seconds: float, pid: int) -> tup
     connection = pika.BlockingConnection(pika.URLParameters(place.broker_url))
     channel = connection.channel()
     properties = pika.BasicProperties(content_type="application/json", delivery_mode=2)
-    batches, sent, samples = drain.messages(_endless(), BATCH_EVENTS), 0, list[float]()
+    batches, sent, samples = messages(_endless(), BATCH_EVENTS), 0, list[float]()
     started = time.monotonic()
     while (elapsed := time.monotonic() - started) < seconds:
         while sent < elapsed * per_second:

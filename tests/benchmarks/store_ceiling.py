@@ -9,7 +9,7 @@ import sys
 from datetime import UTC, datetime
 from itertools import islice
 
-from tests.benchmarks.event import bodies
+from tests.tools.event import bodies
 
 from faultwire_consumer.domain.outcome import Stored
 from faultwire_consumer.ingest.pipeline import Pipeline

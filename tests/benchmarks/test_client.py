@@ -13,11 +13,11 @@ from typing import Any, Final
 import pytest
 from tests.benchmarks import client
 from tests.benchmarks.report import report
-from tests.faults.harrying import CALLS, SMALL_DISK_BYTES, assert_unhurt, harm_to, harry
-from tests.faults.publisher import declare
 from tests.servers.process import reserve_port, run, temporary_home
 from tests.servers.rabbitmq import Nodes
 from tests.servers.worker import clean_environment
+from tests.tools.harrying import CALLS, SMALL_DISK_BYTES, assert_unhurt, harm_to, harry
+from tests.tools.publisher import declare
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.benchmarks.event import bodies
 from tests.benchmarks.report import report
 from tests.servers.postgresql import Servers
+from tests.tools.event import bodies
+from tests.tools.migrating import upgrade
 
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.read.delivery import read_delivery
@@ -20,7 +21,6 @@ from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.policy_file import read_policy
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store
-from faultwire_consumer.store.migrations import migrate
 
 BATCH: Final = 500
 EVENTS: Final = 20_000
@@ -43,7 +43,7 @@ async def store_events(store: Store, *, start: int, fingerprints: int) -> None:
 
 async def weigh(url: str, size: Callable[[], int]) -> tuple[float, float, float]:
     """Bytes an event: with its body, without, and how many of the latter have one all the same."""
-    await asyncio.to_thread(asyncio.run, migrate.upgrade(url))
+    await upgrade(url)
     store = await open_store(url)
     try:
         await store_events(store, start=0, fingerprints=200)

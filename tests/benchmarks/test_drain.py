@@ -7,12 +7,13 @@ from typing import Final
 
 import pytest
 from tests.benchmarks import drain, naive_aio_pika
-from tests.benchmarks.event import FINGERPRINTS, bodies
 from tests.benchmarks.report import report
-from tests.benchmarks.usage import peak_mib
 from tests.servers.postgresql import Servers
 from tests.servers.process import wait_until
 from tests.servers.rabbitmq import Nodes
+from tests.tools.backlog import fill
+from tests.tools.event import FINGERPRINTS, bodies
+from tests.tools.usage import peak_mib
 
 from faultwire_shared.event import BATCH_EVENTS, MESSAGE_BYTES, Lane
 from faultwire_shared.topology import queue_of
@@ -152,7 +153,7 @@ def peak_at_the_limit(nodes: Nodes, servers: Servers) -> float:
         worker.prepare()
         for lane in Lane:
             key = f"event.{LANE_SEVERITY[lane]}.system.shop"
-            drain.fill(place.broker_url, at_their_limit(lane), count=LARGE, key=key, queue=queue_of(lane))
+            fill(place.broker_url, at_their_limit(lane), count=LARGE, key=key, queue=queue_of(lane))
         worker.start()
         try:
             stored, count = "SELECT count(*) FROM faultwire.events", LARGE * len(Lane)

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.benchmarks.event import bodies
 from tests.benchmarks.filling import deliveries_of, fill_postgresql, fill_sqlite, ingest_all, new_pipeline
 from tests.benchmarks.report import report
 from tests.servers.postgresql import Servers
 from tests.servers.process import temporary_home
 from tests.servers.worker import Worker
+from tests.tools.event import bodies
 
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.receive.lane import BATCH_EVENTS

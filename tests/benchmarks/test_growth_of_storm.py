@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.benchmarks.flooding import flood
 from tests.benchmarks.report import report
 from tests.servers.postgresql import Servers
+from tests.tools.flooding import flood
 
 from faultwire_consumer.domain.body_budget import BODIES_PER_INCIDENT
 from faultwire_consumer.store.contract.store import Store

@@ -10,11 +10,12 @@ from typing import Final
 import pytest
 from msgspec import Struct
 from tests.benchmarks import drain, emitting, naive_aio_pika, naive_store
-from tests.benchmarks.event import FINGERPRINTS, bodies
 from tests.benchmarks.report import report
 from tests.servers.postgresql import Servers
 from tests.servers.process import ServerProcess, wait_until
 from tests.servers.rabbitmq import Nodes
+from tests.tools.backlog import fill, messages
+from tests.tools.event import FINGERPRINTS, bodies
 
 from faultwire_shared.event import BATCH_EVENTS
 
@@ -101,7 +102,7 @@ def latency_of(handed: Mapping[str, float], committed: Mapping[str, float]) -> L
 def naive(nodes: Nodes, servers: Servers) -> Latency:
     with drain.fresh_place(nodes, servers) as place:
         place.database.execute(naive_store.ON_POSTGRESQL)
-        drain.fill(place.broker_url, [], exchange="", key="naive", queue="naive", count=0)
+        fill(place.broker_url, [], exchange="", key="naive", queue="naive", count=0)
         with drain.naive_process(place, naive_aio_pika, place.database.url) as process:
             _see_consuming(place, process)
             handed = emit(place, "plain", f"{place.broker_url}#/naive")
@@ -110,7 +111,7 @@ def naive(nodes: Nodes, servers: Servers) -> Latency:
 
 def _see_consuming(place: drain.Place, process: ServerProcess) -> None:
     """One event goes through first, so that neither side's start is measured."""
-    drain.fill(place.broker_url, [], exchange="", key="naive", queue="naive", count=0)
+    fill(place.broker_url, [], exchange="", key="naive", queue="naive", count=0)
     connected = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
     process.wait_until(lambda: int(place.database.execute(connected)) > naive_store.POOL, "it has its pool")
 
@@ -178,9 +179,9 @@ def critical_p99(nodes: Nodes, servers: Servers, *, backlog: int) -> float:
         worker.prepare()
         for number, severity in enumerate(KEYS if backlog else ()):
             queued = bodies(backlog // 2, start=number * backlog, severity=severity)
-            drain.fill(
+            fill(
                 place.broker_url,
-                drain.messages(queued, BATCH_EVENTS),
+                messages(queued, BATCH_EVENTS),
                 count=backlog // 2 // BATCH_EVENTS,
                 key=KEYS[severity],
                 queue=QUEUES[severity],

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 import pytest
-from tests.benchmarks.event import bodies
 from tests.benchmarks.report import report
-from tests.secret import ASSIGNMENTS, PLANTED
+from tests.tools.event import bodies
+from tests.tools.secret import ASSIGNMENTS, PLANTED
 
 from faultwire_consumer.ingest.read.candidate import candidates_of
 from faultwire_consumer.ingest.read.delivery import Delivery, read_delivery

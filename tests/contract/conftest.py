@@ -1,15 +1,14 @@
 """Every store behaviour is tested on both databases, through the same tests."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from tests.servers.postgresql import PostgreSQL
+from tests.tools.migrating import upgrade
 
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store
-from faultwire_consumer.store.migrations import migrate
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -33,8 +32,7 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 async def store(database_url: str) -> AsyncIterator[Store]:
     """A store with a current schema."""
-    # In a thread: the migrations are files that are read.
-    await asyncio.to_thread(asyncio.run, migrate.upgrade(database_url))
+    await upgrade(database_url)
     store = await open_store(database_url)
     yield store
     await store.close()

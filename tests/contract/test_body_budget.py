@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
-from tests.benchmarks.flooding import flood
-from tests.clock import FixedClock
 from tests.contract.test_pipeline import assert_counts_agree, batch, count_of, do_not_wait, only
 from tests.contract.test_store import NOW, fingerprint_of, new, record, row, sum_of
-from tests.factories import raised, wire_event
+from tests.tools.clock import FixedClock
+from tests.tools.factories import raised, wire_event
+from tests.tools.flooding import flood
 
 from faultwire_consumer.domain.body_budget import BODIES_PER_INCIDENT, Body
 from faultwire_consumer.domain.incident import Status, Transition, Verb, decide

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select
-from tests.clock import FixedClock
-from tests.factories import wire_body, wire_event
-from tests.fakes import BreakableStore
+from tests.tools.clock import FixedClock
+from tests.tools.factories import wire_body, wire_event
+from tests.tools.fakes import BreakableStore
 
 from faultwire_consumer import actions
 from faultwire_consumer.domain.dead_letter import DeadLetterStatus, ReplayOutcome

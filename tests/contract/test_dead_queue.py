@@ -6,9 +6,9 @@ from pathlib import Path
 
 import aio_pika
 from sqlalchemy import select
-from tests.factories import wire_body
 from tests.servers.rabbitmq import RabbitMQ
-from tests.waiting import until
+from tests.tools.factories import wire_body
+from tests.tools.waiting import until
 
 from faultwire_consumer.ingest.receive.dead_queue import DeadQueue, DeadQueueReceiver
 from faultwire_consumer.ingest.receive.lane import LaneLoop

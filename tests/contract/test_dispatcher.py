@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
-from tests.clock import FixedClock
-from tests.factories import wire_event
-from tests.recording import RecordingSender
-from tests.waiting import until
+from tests.tools.clock import FixedClock
+from tests.tools.factories import wire_event
+from tests.tools.recording import RecordingSender
+from tests.tools.waiting import until
 
 from faultwire_consumer.actions import change_status
 from faultwire_consumer.domain.incident import Verb

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Table, func, insert, select
-from tests.clock import FixedClock
+from tests.tools.clock import FixedClock
 
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.schema.events import (

@@ -1,12 +1,14 @@
 """Many incidents at once: one bug is one however its text differs, and what truly differs is bounded."""
 
+import os
+
 import pytest
 from sqlalchemy import func, select
 from structlog.testing import capture_logs
-from tests.benchmarks.loading import resident_mib
-from tests.clock import FixedClock
 from tests.contract.test_pipeline import assert_counts_agree, batch, count_of, do_not_wait, only
-from tests.factories import raised, wire_event
+from tests.tools.clock import FixedClock
+from tests.tools.factories import raised, wire_event
+from tests.tools.usage import resident_mib
 
 from faultwire_consumer.domain.incident_limit import OVERFLOW_CODE
 from faultwire_consumer.ingest.pipeline import Pipeline
@@ -120,7 +122,7 @@ async def test_a_hundred_thousand_different_errors_in_a_minute_are_counted_and_h
     pipeline, after_a_third = pipeline_on(store, clock), 0.0
     for start in range(0, 100_000, 500):
         if start == 33_000:  # by now the cache of stacks and SQLite's of pages are full
-            after_a_third = resident_mib()
+            after_a_third = resident_mib(os.getpid())
         await only(pipeline, batch(*(differing(clock, start + number) for number in range(500))))
-    assert resident_mib() - after_a_third < 32
+    assert resident_mib(os.getpid()) - after_a_third < 32
     assert (await incidents_in(store), await count_of(store)) == (PER_MINUTE + 1, 100_000)

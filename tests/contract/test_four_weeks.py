@@ -15,9 +15,9 @@ from typing import Any, Final
 
 import pytest
 from sqlalchemy import case, func, select
-from tests.clock import FixedClock
-from tests.factories import wire_event
-from tests.recording import RecordingSender
+from tests.tools.clock import FixedClock
+from tests.tools.factories import wire_event
+from tests.tools.recording import RecordingSender
 
 from faultwire_consumer.actions import IncidentConflictError, change_status
 from faultwire_consumer.domain.incident import Status, Verb

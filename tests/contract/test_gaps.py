@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from alembic import command
 from sqlalchemy import Connection, select, text
-from tests.clock import FixedClock
-from tests.factories import wire_body, wire_event
+from tests.tools.clock import FixedClock
+from tests.tools.factories import wire_body, wire_event
+from tests.tools.migrating import upgrade
 
 from faultwire_consumer.domain.outcome import DeadLettered, Noted, must_return
 from faultwire_consumer.domain.sequence import GapState
@@ -375,7 +376,7 @@ async def test_a_database_of_the_first_schema_upgrades_with_its_data(empty_datab
     await asyncio.to_thread(asyncio.run, schema_version.on_connection(empty_database_url, at_first))
     await asyncio.to_thread(asyncio.run, schema_version.on_connection(empty_database_url, fill))
     if empty_database_url.startswith("postgresql"):  # SQLite brings itself up to date
-        await asyncio.to_thread(asyncio.run, migrate.upgrade(empty_database_url))
+        await upgrade(empty_database_url)
     store = await open_store(empty_database_url)
     (letter,) = await store.read(select(dead_letters))
     assert (letter.status, letter.body) == ("waiting", b"{")

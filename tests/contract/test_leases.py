@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import text, update
-from tests.clock import FixedClock
-from tests.fakes import BreakableStore
-from tests.waiting import until
+from tests.tools.clock import FixedClock
+from tests.tools.fakes import BreakableStore
+from tests.tools.waiting import until
 
 from faultwire_consumer.maintenance.leased import EVERY, LeasedChore
 from faultwire_consumer.maintenance.partitions import PartitionMaker

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, func, select
-from tests.clock import FixedClock
-from tests.factories import raised, wire_body, wire_event
-from tests.fakes import BreakableStore
+from tests.tools.clock import FixedClock
+from tests.tools.factories import raised, wire_body, wire_event
+from tests.tools.fakes import BreakableStore
 
 from faultwire_consumer.domain.incident import Verb, decide
 from faultwire_consumer.domain.outcome import DeadLettered, Duplicate, Outcome, Retry, Stored

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.acceptance.worker import WorkerProcess
-from tests.clock import FixedClock
-from tests.contract.aged import fill, kept
-from tests.faults.conftest import upgrade
 from tests.servers.postgresql import PostgreSQL
-from tests.waiting import until
+from tests.tools.aged import fill, kept
+from tests.tools.clock import FixedClock
+from tests.tools.migrating import upgrade
+from tests.tools.waiting import until
+from tests.tools.worker_process import WorkerProcess
 
 from faultwire_consumer.cli.application import run
 from faultwire_consumer.store.engine import open_store
@@ -28,7 +28,7 @@ async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         url = f"sqlite:///{tmp_path / 'faultwire.db'}"
     else:
         database: PostgreSQL = request.getfixturevalue("postgresql")
-        await upgrade(database)
+        await upgrade(database.url)
         url = database.url
     store = await open_store(url)
     await fill(store, FixedClock(datetime.now(UTC)), days=[1, 5, 100], each=2)

@@ -13,10 +13,10 @@ import pytest
 from aiohttp import ClientSession, web
 from msgspec import Struct
 from sqlalchemy import func, select
-from tests.factories import wire_event
-from tests.fakes import BreakableStore
 from tests.servers.rabbitmq import RabbitMQ
-from tests.waiting import until
+from tests.tools.factories import wire_event
+from tests.tools.fakes import BreakableStore
+from tests.tools.waiting import until
 
 from faultwire_consumer.domain.policy import Policy
 from faultwire_consumer.ingest.pipeline import Pipeline

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 from structlog.testing import capture_logs
-from tests.clock import FixedClock
-from tests.contract.aged import SEVERITIES, event_of, fill, ingest, kept, pipeline_of, totals
-from tests.waiting import until
+from tests.tools.aged import SEVERITIES, event_of, fill, ingest, kept, pipeline_of, totals
+from tests.tools.clock import FixedClock
+from tests.tools.waiting import until
 
 from faultwire_consumer.domain.outcome import DeadLettered, Duplicate, Outcome, Stored, StoreReason
 from faultwire_consumer.domain.retention import Floors, Retention

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
-from tests.clock import FixedClock
-from tests.factories import wire_event
-from tests.fakes import BreakableStore
+from tests.tools.clock import FixedClock
+from tests.tools.factories import wire_event
+from tests.tools.fakes import BreakableStore
 
 from faultwire_consumer.actions import change_status
 from faultwire_consumer.domain.incident import Verb

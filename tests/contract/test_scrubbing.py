@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 from sqlalchemy import select
-from tests.clock import FixedClock
 from tests.contract.test_pipeline import batch, letters_of, only, pipeline_on, single
-from tests.factories import raised, wire_body, wire_event
-from tests.secret import CANARY, PLANTED
+from tests.tools.clock import FixedClock
+from tests.tools.factories import raised, wire_body, wire_event
+from tests.tools.secret import CANARY, PLANTED
 
 from faultwire_consumer.domain.outcome import DeadLettered, Stored
 from faultwire_consumer.ingest.read.scrubbing import BodyScrubber

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select
-from tests.clock import FixedClock
-from tests.fakes import BreakableStore
-from tests.waiting import until
+from tests.tools.clock import FixedClock
+from tests.tools.fakes import BreakableStore
+from tests.tools.waiting import until
 
 from faultwire_consumer.domain.outcome import must_return
 from faultwire_consumer.ingest.pipeline import Pipeline

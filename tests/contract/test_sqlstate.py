@@ -1,14 +1,14 @@
 """What each of PostgreSQL's error codes means for a batch: raised by the server itself, from a trigger."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Final
 
 import pytest
 from sqlalchemy import select
-from tests.factories import wire_event
 from tests.servers.postgresql import PostgreSQL
+from tests.tools.factories import wire_event
+from tests.tools.migrating import upgrade
 
 from faultwire_consumer.domain.outcome import DeadLettered, Outcome, Retry, Stored
 from faultwire_consumer.ingest.pipeline import Pipeline
@@ -16,7 +16,6 @@ from faultwire_consumer.ingest.read.delivery import read_delivery
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store
-from faultwire_consumer.store.migrations import migrate
 from faultwire_consumer.store.schema.events import dead_letters
 from faultwire_shared.codec import BATCH_TYPE
 
@@ -28,7 +27,7 @@ REJECTING: Final = ("22001", "22003", "22021", "22P02", "23502", "23514", "21000
 @pytest.fixture
 async def store(postgresql: PostgreSQL) -> AsyncIterator[Store]:
     """A store whose table of events raises what the test asks for, for the messages that it marks."""
-    await asyncio.to_thread(asyncio.run, migrate.upgrade(postgresql.url))
+    await upgrade(postgresql.url)
     store = await open_store(postgresql.url)
     yield store
     await store.close()

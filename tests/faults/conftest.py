@@ -1,14 +1,12 @@
 """Databases with a schema and a broker with a topology: where every fault starts."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.faults.publisher import declare
 from tests.servers.postgresql import PostgreSQL, PrivatePostgreSQL, Servers, SmallDiskPostgreSQL
 from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
-
-from faultwire_consumer.store.migrations import migrate
+from tests.tools.migrating import upgrade
+from tests.tools.publisher import declare
 
 
 @pytest.fixture
@@ -20,7 +18,7 @@ def database(current_postgresql: PostgreSQL) -> PostgreSQL:
 @pytest.fixture
 async def private_database(private_postgresql: PrivatePostgreSQL) -> PrivatePostgreSQL:
     """A PostgreSQL database on a server of the test's own, up to date."""
-    await upgrade(private_postgresql)
+    await upgrade(private_postgresql.url)
     return private_postgresql
 
 
@@ -28,7 +26,7 @@ async def private_database(private_postgresql: PrivatePostgreSQL) -> PrivatePost
 async def small_disk(_postgresql_servers: Servers) -> AsyncIterator[SmallDiskPostgreSQL]:
     """A PostgreSQL database on a disk of 32 MiB, up to date."""
     with _postgresql_servers.on_small_disk(32) as database:
-        await upgrade(database)
+        await upgrade(database.url)
         yield database
 
 
@@ -44,8 +42,3 @@ async def private_broker(private_rabbitmq: PrivateRabbitMQ) -> PrivateRabbitMQ:
     """A vhost on a node of the test's own, with the topology."""
     await declare(private_rabbitmq.url)
     return private_rabbitmq
-
-
-async def upgrade(database: PostgreSQL) -> None:
-    # In a thread: the migrations are files that are read.
-    await asyncio.to_thread(asyncio.run, migrate.upgrade(database.url))

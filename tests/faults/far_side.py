@@ -9,13 +9,13 @@ from pathlib import Path
 
 from aiohttp import web
 from msgspec import Struct
-from tests.acceptance.store_reader import StoreReader
-from tests.faults.bench import running, unreported
 from tests.faults.host import Host
-from tests.faults.oracle import Audit, assert_nothing_lost, ready_in
-from tests.faults.proxy import Proxy, proxy_to
-from tests.faults.publisher import declare
 from tests.servers.rabbitmq import RabbitMQ
+from tests.tools.bench import running, unreported
+from tests.tools.oracle import Audit, assert_nothing_lost, ready_in
+from tests.tools.proxy import Proxy, proxy_to
+from tests.tools.publisher import declare
+from tests.tools.store_reader import StoreReader
 
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.receive.http import IntakeReceiver, storing_intake

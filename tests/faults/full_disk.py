@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from msgspec import Struct, field
-from tests.faults.spool_reader import spooled_ids
+from tests.tools.spool_reader import spooled_ids
 
 from faultwire import ErrorManager
 

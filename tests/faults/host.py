@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.faults.oracle import Entry
-from tests.waiting import until
+from tests.tools.oracle import Entry
+from tests.tools.waiting import until
 
 from faultwire import ErrorManager, ErrorResponse
 

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from tests.acceptance.producer import caught
+from tests.tools.failing import caught
 
 # Imported before the first fork, so that a round is as short as its work.
 import faultwire.publish.publisher

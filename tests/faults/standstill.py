@@ -7,9 +7,9 @@ from typing import Final
 
 import asyncpg
 from msgspec import Struct
-from tests.faults.bench import Bench, running
 from tests.servers.process import PATIENCE_SECONDS
-from tests.waiting import until
+from tests.tools.bench import Bench, running
+from tests.tools.waiting import until
 
 from faultwire_consumer.store.postgresql.partition import make_partition
 from faultwire_consumer.store.schema.events import DAYS_AHEAD

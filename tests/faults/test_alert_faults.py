@@ -12,14 +12,14 @@ from typing import Final
 import pytest
 from aiohttp import ClientError
 from sqlalchemy import select
-from tests.acceptance.worker import WorkerProcess
-from tests.factories import wire_body
 from tests.faults import dispatching
 from tests.faults.hook import Hook, listening
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.process import ServerProcess
 from tests.servers.worker import clean_environment
-from tests.waiting import until
+from tests.tools.factories import wire_body
+from tests.tools.waiting import until
+from tests.tools.worker_process import WorkerProcess
 
 from faultwire_consumer.domain.notification import NotificationReason
 from faultwire_consumer.domain.policy_text import parse_policy

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.faults.bench import Bench, receiver_of, running
-from tests.faults.oracle import Entry, assert_nothing_lost, wait_until_stored
-from tests.faults.publisher import declare, publishing
 from tests.faults.standstill import held_worker
 from tests.servers.cluster import NODES, Cluster
 from tests.servers.postgresql import PostgreSQL
-from tests.waiting import until
+from tests.tools.bench import Bench, receiver_of, running
+from tests.tools.oracle import Entry, assert_nothing_lost, wait_until_stored
+from tests.tools.publisher import declare, publishing
+from tests.tools.waiting import until
 
 from faultwire import ErrorManager
 from faultwire.publish.transport import Busy, Outgoing

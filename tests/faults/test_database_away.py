@@ -7,14 +7,14 @@ from typing import Final
 
 import asyncpg
 import pytest
-from tests.faults.bench import RETURNED_ONCE, Bench, running
-from tests.faults.conftest import upgrade
-from tests.faults.oracle import assert_nothing_lost, ready_in
-from tests.faults.proxy import Proxy, proxy_to
-from tests.faults.publisher import publishing
 from tests.servers.postgresql import PostgreSQL, PrivatePostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
-from tests.waiting import until
+from tests.tools.bench import RETURNED_ONCE, Bench, running
+from tests.tools.migrating import upgrade
+from tests.tools.oracle import assert_nothing_lost, ready_in
+from tests.tools.proxy import Proxy, proxy_to
+from tests.tools.publisher import publishing
+from tests.tools.waiting import until
 
 EVENTS: Final = 60
 KILLS: Final = 40
@@ -152,7 +152,7 @@ async def test_line_26_a_role_that_is_out_of_connections_is_waited_for(
 async def upgrade_as(database: PostgreSQL, url: str) -> None:
     other = PostgreSQL(database._server, database.database)
     other.url = url
-    await upgrade(other)
+    await upgrade(other.url)
 
 
 @asynccontextmanager

@@ -6,13 +6,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
 import asyncpg
-from tests.factories import wire_event
-from tests.faults.bench import RETURNED_ONCE, Bench, running
-from tests.faults.oracle import assert_nothing_lost
-from tests.faults.publisher import Publisher, publishing
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
-from tests.waiting import until
+from tests.tools.bench import RETURNED_ONCE, Bench, running
+from tests.tools.factories import wire_event
+from tests.tools.oracle import assert_nothing_lost
+from tests.tools.publisher import Publisher, publishing
+from tests.tools.waiting import until
 
 from faultwire_consumer.store.contract.timeouts import Timeouts
 

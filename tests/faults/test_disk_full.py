@@ -2,12 +2,12 @@
 
 from typing import Any, Final
 
-from tests.faults.bench import RETURNED_ONCE, running
-from tests.faults.oracle import assert_nothing_lost
-from tests.faults.publisher import publishing
 from tests.servers.postgresql import SmallDiskPostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
-from tests.waiting import until
+from tests.tools.bench import RETURNED_ONCE, running
+from tests.tools.oracle import assert_nothing_lost
+from tests.tools.publisher import publishing
+from tests.tools.waiting import until
 
 EVENTS: Final = 60
 LARGE: Final[dict[str, Any]] = {"context": {f"key {number}": "x" * 1000 for number in range(20)}}

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.factories import wire_event
-from tests.faults.bench import Bench, running
-from tests.faults.conftest import upgrade
-from tests.faults.oracle import assert_nothing_lost, ready_in
-from tests.faults.publisher import publishing
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
-from tests.waiting import until
+from tests.tools.bench import Bench, running
+from tests.tools.factories import wire_event
+from tests.tools.migrating import upgrade
+from tests.tools.oracle import assert_nothing_lost, ready_in
+from tests.tools.publisher import publishing
+from tests.tools.waiting import until
 
 from faultwire_shared.event import Lane
 
@@ -28,7 +28,7 @@ async def test_line_33_an_event_that_is_delivered_fifty_times_is_counted_once(
     url = f"sqlite:///{tmp_path / 'faultwire.db'}"
     if kind == "postgresql":
         database: PostgreSQL = request.getfixturevalue("postgresql")
-        await upgrade(database)
+        await upgrade(database.url)
         url = database.url
     seed = random.randrange(10**6)
     print(f"the order of the copies at seed {seed}")

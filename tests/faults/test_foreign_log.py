@@ -6,10 +6,10 @@ import aiormq
 import pytest
 from aio_pika.abc import AbstractConnection
 from aiormq.exceptions import AMQPConnectionError
-from tests.faults.proxy import proxy_to
 from tests.servers.process import reserve_port
 from tests.servers.rabbitmq import RabbitMQ
-from tests.waiting import until
+from tests.tools.proxy import proxy_to
+from tests.tools.waiting import until
 
 from faultwire import ErrorManager
 from faultwire_shared import amqp

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 from tests.faults.far_side import through
-from tests.faults.harrying import SMALL_DISK_BYTES, Felt, assert_unhurt, harm_to, harry
-from tests.faults.proxy import proxy_to
 from tests.servers.process import reserve_port
 from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
+from tests.tools.harrying import SMALL_DISK_BYTES, Felt, assert_unhurt, harm_to, harry
+from tests.tools.proxy import proxy_to
 
 pytestmark = [pytest.mark.may_block("starts a host's process"), pytest.mark.timeout(240)]
 

@@ -6,11 +6,11 @@ from typing import Any, Final
 
 import pytest
 from sqlalchemy import func, select
-from tests.acceptance.store_reader import StoreReader
-from tests.acceptance.worker import WorkerProcess
-from tests.faults.bench import Bench, running_intake
 from tests.faults.thief import http_thief
-from tests.waiting import until
+from tests.tools.bench import Bench, running_intake
+from tests.tools.store_reader import StoreReader
+from tests.tools.waiting import until
+from tests.tools.worker_process import WorkerProcess
 
 from faultwire import ErrorManager, ErrorResponse
 from faultwire_consumer.store.schema.events import incidents

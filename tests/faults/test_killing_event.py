@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.acceptance.store_reader import StoreReader
-from tests.acceptance.worker import WorkerProcess
-from tests.factories import wire_event
-from tests.faults.bench import running
-from tests.faults.oracle import assert_nothing_lost, ready_in
-from tests.faults.publisher import publishing
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
-from tests.waiting import until
+from tests.tools.bench import running
+from tests.tools.factories import wire_event
+from tests.tools.oracle import assert_nothing_lost, ready_in
+from tests.tools.publisher import publishing
+from tests.tools.store_reader import StoreReader
+from tests.tools.waiting import until
+from tests.tools.worker_process import WorkerProcess
 
 from faultwire_consumer.ingest.read.delivery import DeliveryQueue, read_delivery
 from faultwire_shared.event import Lane

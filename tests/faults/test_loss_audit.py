@@ -17,14 +17,14 @@ import pytest
 from aiohttp import ClientSession
 from msgspec import Struct
 from sqlalchemy import select
-from tests.acceptance.worker import WorkerProcess
-from tests.acceptance.worker import running as worker_running
-from tests.faults.bench import Bench, running, running_intake
-from tests.faults.publisher import declare, publishing
 from tests.faults.thief import AmqpThief, HttpThief, Loot, amqp_thief, http_thief
 from tests.servers.rabbitmq import RabbitMQ
-from tests.unit.producer.fakes import FakeTransport
-from tests.waiting import until
+from tests.tools.bench import Bench, running, running_intake
+from tests.tools.fake_transport import FakeTransport
+from tests.tools.publisher import declare, publishing
+from tests.tools.waiting import until
+from tests.tools.worker_process import WorkerProcess
+from tests.tools.worker_process import running as worker_running
 
 from faultwire import ErrorManager
 from faultwire.publish.transport import TransportDown

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.faults.oracle import Entry, Kept, audit, read_ledgers
+from tests.tools.oracle import Entry, Kept, audit, read_ledgers
 
 LEDGER = [Entry("a", "confirmed", 1.0), Entry("b", "spooled", 1.0), Entry("c", "refused", 1.0)]
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from tests.factories import wire_body, wire_event
-from tests.faults.bench import running
-from tests.faults.conftest import upgrade
-from tests.faults.oracle import Entry, assert_nothing_lost
-from tests.faults.publisher import publishing
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
+from tests.tools.bench import running
+from tests.tools.factories import wire_body, wire_event
+from tests.tools.migrating import upgrade
+from tests.tools.oracle import Entry, assert_nothing_lost
+from tests.tools.publisher import publishing
 
 from faultwire_consumer.store.engine import open_store
 
@@ -36,7 +36,7 @@ async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A database with a constraint that poison breaks."""
     if request.param == "postgresql":
         database: PostgreSQL = request.getfixturevalue("postgresql")
-        await upgrade(database)
+        await upgrade(database.url)
         database.execute(POSTGRESQL_CONSTRAINT)
         return database.url
     path = tmp_path / "faultwire.db"

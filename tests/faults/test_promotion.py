@@ -3,16 +3,16 @@
 import asyncio
 
 import pytest
-from tests.faults.bench import RETURNED_ONCE, running
-from tests.faults.oracle import assert_nothing_lost
-from tests.faults.publisher import publishing
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.replication import ReplicatedPostgreSQL
-from tests.waiting import until
+from tests.tools.bench import RETURNED_ONCE, running
+from tests.tools.migrating import upgrade
+from tests.tools.oracle import assert_nothing_lost
+from tests.tools.publisher import publishing
+from tests.tools.waiting import until
 
 from faultwire_consumer.store.contract.store import StoreUnavailableError
 from faultwire_consumer.store.engine import open_store
-from faultwire_consumer.store.migrations import migrate
 
 pytestmark = pytest.mark.e2e
 
@@ -22,7 +22,7 @@ EVENTS = 200
 @pytest.fixture
 async def pair(replicated_postgresql: ReplicatedPostgreSQL) -> ReplicatedPostgreSQL:
     """A primary and its standby, up to date."""
-    await asyncio.to_thread(asyncio.run, migrate.upgrade(replicated_postgresql.url))
+    await upgrade(replicated_postgresql.url)
     return replicated_postgresql
 
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
-from tests.faults.proxy import Proxy, proxy_to
+from tests.tools.proxy import Proxy, proxy_to
 
 
 @pytest.fixture

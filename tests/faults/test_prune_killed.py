@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from tests.acceptance.worker import command
-from tests.clock import FixedClock
-from tests.contract.aged import fill, ingest, kept, pipeline_of, totals
-from tests.faults.conftest import upgrade
 from tests.servers.postgresql import PostgreSQL
+from tests.tools.aged import fill, ingest, kept, pipeline_of, totals
+from tests.tools.clock import FixedClock
+from tests.tools.migrating import upgrade
+from tests.tools.worker_process import command
 
 from faultwire_consumer.domain.outcome import DeadLettered, Duplicate
 from faultwire_consumer.store.contract.store import Store
@@ -30,7 +30,7 @@ async def url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[s
         yield f"sqlite:///{tmp_path / 'faultwire.db'}"
         return
     database: PostgreSQL = request.getfixturevalue("postgresql")
-    await upgrade(database)
+    await upgrade(database.url)
     yield database.url
 
 

@@ -8,11 +8,11 @@ import aio_pika
 import pytest
 from tests.faults.far_side import store_all, through
 from tests.faults.host import Host, hosting, said
-from tests.faults.oracle import assert_nothing_lost, ready_in
-from tests.faults.proxy import Proxy, proxy_to
-from tests.faults.publisher import declare
 from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
-from tests.waiting import until
+from tests.tools.oracle import assert_nothing_lost, ready_in
+from tests.tools.proxy import Proxy, proxy_to
+from tests.tools.publisher import declare
+from tests.tools.waiting import until
 
 from faultwire_shared.event import Lane
 from faultwire_shared.topology import DEAD, EVENTS, queue_of

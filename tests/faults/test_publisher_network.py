@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 from tests.faults.far_side import FarSide, intake_side, rabbitmq_side
 from tests.faults.host import PATIENCE_SECONDS, Host, hosting, said
-from tests.waiting import until
+from tests.tools.waiting import until
 
 from faultwire import ErrorManager
 

@@ -7,15 +7,15 @@ from typing import Final
 import aio_pika
 import pytest
 from aiohttp import ClientError
-from tests.acceptance.store_reader import StoreReader
-from tests.acceptance.worker import WorkerProcess
-from tests.factories import wire_body
-from tests.faults.bench import running
-from tests.faults.conftest import upgrade
-from tests.faults.oracle import Entry, assert_nothing_lost
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
-from tests.waiting import until
+from tests.tools.bench import running
+from tests.tools.factories import wire_body
+from tests.tools.migrating import upgrade
+from tests.tools.oracle import Entry, assert_nothing_lost
+from tests.tools.store_reader import StoreReader
+from tests.tools.waiting import until
+from tests.tools.worker_process import WorkerProcess
 
 from faultwire_consumer.actions import replay_dead_letter
 from faultwire_consumer.ingest.read.narrow import event_id_in
@@ -44,7 +44,7 @@ async def test_line_36_a_replay_that_is_killed_and_asked_for_again(
     url = f"sqlite:///{tmp_path / 'faultwire.db'}"
     if kind == "postgresql":
         database: PostgreSQL = request.getfixturevalue("postgresql")
-        await upgrade(database)
+        await upgrade(database.url)
         url = database.url
     ledger = await give_up(broker.url)
     async with running(url, broker.url) as bench:

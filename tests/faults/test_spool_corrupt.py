@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.faults.spool_bench import spooling, until
-from tests.faults.spool_damage import (
+from tests.tools.spool_bench import spooling, until
+from tests.tools.spool_damage import (
     DAMAGES,
     EVENTS,
     Outcome,
@@ -21,7 +21,7 @@ from tests.faults.spool_damage import (
     make_template,
     start_over,
 )
-from tests.faults.spool_reader import read_spools
+from tests.tools.spool_reader import read_spools
 
 from faultwire.queue.file import SpoolFile, SpoolLimit
 from faultwire.queue.salvage import Wal, look_at_wal

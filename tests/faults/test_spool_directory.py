@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from tests.faults.test_spool_disk import NAMESPACE
-from tests.unit.producer.fakes import FakeTransport
-from tests.waiting import until
+from tests.tools.fake_transport import FakeTransport
+from tests.tools.waiting import until
 
 from faultwire import ErrorManager
 

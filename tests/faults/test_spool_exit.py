@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from tests.faults.leaver import EVENTS, WAYS
-from tests.faults.spool_bench import spooling, until
-from tests.faults.spool_damage import has_adopted
-from tests.faults.spool_reader import spooled_ids
+from tests.tools.spool_bench import spooling, until
+from tests.tools.spool_damage import has_adopted
+from tests.tools.spool_reader import spooled_ids
 
 pytestmark = pytest.mark.may_block("starts a process")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from tests.faults.forking import CHILDREN, EVENTS
-from tests.faults.oracle import Kept, audit, read_ledgers
-from tests.faults.recording_intake import recording
+from tests.tools.oracle import Kept, audit, read_ledgers
+from tests.tools.recording_intake import recording
 
 pytestmark = pytest.mark.may_block("starts a process and reads what it left")
 

@@ -6,8 +6,8 @@ import random
 from pathlib import Path
 
 import pytest
-from tests.faults.spool_bench import CRITICAL, HIGH, LOW, MEDIUM, SpoolBench, spooling
-from tests.faults.spool_reader import read_spools
+from tests.tools.spool_bench import CRITICAL, HIGH, LOW, MEDIUM, SpoolBench, spooling
+from tests.tools.spool_reader import read_spools
 
 from faultwire.queue.buffer import BufferLimit
 from faultwire.queue.file import SpoolLimit

@@ -10,11 +10,11 @@ from typing import Final
 
 import pytest
 from tests.faults.killed_producer import AT_A_TIME
-from tests.faults.oracle import Audit, Kept, audit, read_ledgers
-from tests.faults.recording_intake import RecordingIntake, recording
-from tests.faults.spool_reader import spooled_ids
 from tests.servers.worker import clean_environment
-from tests.waiting import until
+from tests.tools.oracle import Audit, Kept, audit, read_ledgers
+from tests.tools.recording_intake import RecordingIntake, recording
+from tests.tools.spool_reader import spooled_ids
+from tests.tools.waiting import until
 
 from faultwire import ErrorManager
 from faultwire_shared.failpoint import FAILPOINTS, VARIABLE

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.faults.spool_bench import LOW, MEDIUM, is_owned, leave_orphan, spooling, until
-from tests.faults.spool_reader import read_spools, spooled_ids
+from tests.tools.spool_bench import LOW, MEDIUM, is_owned, leave_orphan, spooling, until
+from tests.tools.spool_reader import read_spools, spooled_ids
 
 from faultwire.queue.file import SpoolLimit
 

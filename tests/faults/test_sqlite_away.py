@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from tests.acceptance.store_reader import StoreReader
-from tests.acceptance.worker import WorkerProcess
-from tests.faults.bench import RETURNED_ONCE, running
-from tests.faults.oracle import assert_nothing_lost
-from tests.faults.publisher import publishing
 from tests.servers.rabbitmq import RabbitMQ
-from tests.waiting import until
+from tests.tools.bench import RETURNED_ONCE, running
+from tests.tools.oracle import assert_nothing_lost
+from tests.tools.publisher import publishing
+from tests.tools.store_reader import StoreReader
+from tests.tools.waiting import until
+from tests.tools.worker_process import WorkerProcess
 
 from faultwire_consumer.store.contract.timeouts import Timeouts
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.faults.recording_intake import recording
-from tests.faults.spool_reader import read_spools, spooled_ids
 from tests.faults.sync_host import EVENTS, HOOKED, WAYS
+from tests.tools.recording_intake import recording
+from tests.tools.spool_reader import read_spools, spooled_ids
 
 from faultwire_shared import codec
 

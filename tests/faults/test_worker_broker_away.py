@@ -4,14 +4,14 @@ import random
 from typing import Final
 
 import pytest
-from tests.faults.bench import running
-from tests.faults.oracle import assert_nothing_lost
-from tests.faults.proxy import proxy_to
-from tests.faults.publisher import Publisher, publishing
 from tests.faults.standstill import held_worker
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
-from tests.waiting import until
+from tests.tools.bench import running
+from tests.tools.oracle import assert_nothing_lost
+from tests.tools.proxy import proxy_to
+from tests.tools.publisher import Publisher, publishing
+from tests.tools.waiting import until
 
 from faultwire_shared import amqp
 from faultwire_shared.event import Lane

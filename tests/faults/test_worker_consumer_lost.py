@@ -7,14 +7,14 @@ from typing import Final
 import pytest
 from aiormq.abc import DeliveredMessage
 from aiormq.exceptions import AMQPError
-from tests.faults.bench import RETURNED_ONCE, Bench, receiver_of, running
-from tests.faults.oracle import assert_nothing_lost, ready_in
-from tests.faults.proxy import proxy_to
-from tests.faults.publisher import publishing
 from tests.faults.standstill import held_worker
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
-from tests.waiting import until
+from tests.tools.bench import RETURNED_ONCE, Bench, receiver_of, running
+from tests.tools.oracle import assert_nothing_lost, ready_in
+from tests.tools.proxy import proxy_to
+from tests.tools.publisher import publishing
+from tests.tools.waiting import until
 
 from faultwire_consumer.domain.outcome import Outcome, Stored
 from faultwire_consumer.ingest.read.delivery import Delivery

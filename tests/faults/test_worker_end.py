@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from tests.acceptance.store_reader import StoreReader
-from tests.acceptance.worker import WorkerProcess
-from tests.faults.bench import running
-from tests.faults.oracle import assert_nothing_lost
-from tests.faults.proxy import proxy_to
-from tests.faults.publisher import publishing
 from tests.faults.standstill import standing_still
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.process import PATIENCE_SECONDS
 from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
-from tests.waiting import until
+from tests.tools.bench import running
+from tests.tools.oracle import assert_nothing_lost
+from tests.tools.proxy import proxy_to
+from tests.tools.publisher import publishing
+from tests.tools.store_reader import StoreReader
+from tests.tools.waiting import until
+from tests.tools.worker_process import WorkerProcess
 
 from faultwire_consumer.ingest.receive.amqp import AmqpReceiver
 from faultwire_consumer.metrics import Metrics

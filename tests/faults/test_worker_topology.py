@@ -7,16 +7,16 @@ from typing import Final
 import aio_pika
 import pytest
 from structlog.testing import capture_logs
-from tests.acceptance.worker import WorkerProcess, command
-from tests.acceptance.worker import running as running_process
-from tests.factories import wire_event
-from tests.faults.bench import Bench, running
-from tests.faults.oracle import assert_nothing_lost, ready_in
-from tests.faults.proxy import proxy_to
-from tests.faults.publisher import declare, publishing
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
-from tests.waiting import until
+from tests.tools.bench import Bench, running
+from tests.tools.factories import wire_event
+from tests.tools.oracle import assert_nothing_lost, ready_in
+from tests.tools.proxy import proxy_to
+from tests.tools.publisher import declare, publishing
+from tests.tools.waiting import until
+from tests.tools.worker_process import WorkerProcess, command
+from tests.tools.worker_process import running as running_process
 
 from faultwire_consumer.ingest.receive.amqp import AmqpReceiver
 from faultwire_shared import amqp

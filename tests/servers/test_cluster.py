@@ -1,8 +1,8 @@
 """The cluster's fixture keeps its word."""
 
 import pytest
-from tests.faults.publisher import declare
 from tests.servers.cluster import NODES, Cluster
+from tests.tools.publisher import declare
 
 from faultwire_shared import amqp
 from faultwire_shared.amqp import BrokerUnreachableError

@@ -2,7 +2,7 @@
 
 import pytest
 from tests.contract.api.conftest import Site
-from tests.recording import RecordingSender
+from tests.tools.recording import RecordingSender
 
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.dispatcher import Dispatcher

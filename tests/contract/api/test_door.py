@@ -5,7 +5,7 @@ import re
 import pytest
 from tests.accept import ACCEPTS
 from tests.contract.api.conftest import Site
-from tests.waiting import until
+from tests.tools.waiting import until
 
 from faultwire_consumer import actions
 from faultwire_consumer.store.contract.store import StoreUnavailableError

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from tests.unit.producer.fakes import FakeTransport
+from tests.tools.fake_transport import FakeTransport
 
 from faultwire import ErrorManager, SyncErrorManager
 from faultwire_shared.event import Event

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from tests.contract.integrations.recording import HEADERS, Recorded, assert_unhandled
-from tests.contract.integrations.serving import get
+from tests.tools.serving import get
 
 from faultwire import (
     AuthenticationError,

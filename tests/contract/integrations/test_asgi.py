@@ -5,7 +5,7 @@ from typing import Any
 import aiohttp
 import pytest
 from tests.contract.integrations.recording import HEADERS, Recorded, assert_unhandled
-from tests.contract.integrations.serving import get, uvicorn_serving
+from tests.tools.serving import get, uvicorn_serving
 
 from faultwire import NotFoundError
 from faultwire.integrations.asgi import ErrorMiddleware, Message, Receive, Scope, Send

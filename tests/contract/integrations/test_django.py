@@ -14,7 +14,7 @@ from django.http import HttpResponse
 from django.test import Client, override_settings
 from tests.contract.integrations import django_shop
 from tests.contract.integrations.recording import HEADERS, SyncRecorded, assert_unhandled
-from tests.contract.integrations.serving import ask, get, uvicorn_serving, wsgi_serving
+from tests.tools.serving import ask, get, uvicorn_serving, wsgi_serving
 
 from faultwire.integrations.django import ErrorMiddleware
 

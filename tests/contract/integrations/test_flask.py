@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from flask import Blueprint, Flask, Response, abort, got_request_exception, stream_with_context
 from tests.contract.integrations.recording import HEADERS, SyncRecorded, assert_unhandled
-from tests.contract.integrations.serving import ask, wsgi_serving
+from tests.tools.serving import ask, wsgi_serving
 from werkzeug.exceptions import HTTPException
 
 from faultwire import ConflictError, ExternalError, SyncErrorManager

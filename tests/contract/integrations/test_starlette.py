@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 from tests.contract.integrations.recording import HEADERS, Recorded, assert_unhandled
-from tests.contract.integrations.serving import get, uvicorn_serving
+from tests.tools.serving import get, uvicorn_serving
 
 from faultwire import ErrorManager, NotFoundError
 from faultwire.integrations.asgi import ErrorMiddleware

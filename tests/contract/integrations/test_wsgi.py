@@ -8,7 +8,7 @@ from wsgiref.validate import validator
 
 import pytest
 from tests.contract.integrations.recording import HEADERS, SyncRecorded
-from tests.contract.integrations.serving import ask, wsgi_serving
+from tests.tools.serving import ask, wsgi_serving
 
 from faultwire import NotFoundError
 from faultwire.integrations.wsgi import ErrorMiddleware

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
-from tests.clock import FixedClock
 from tests.contract.notify.receiver import Behaviour, Receiver, receiving
-from tests.notification import notification, notified
 from tests.servers.process import reserve_port
+from tests.tools.clock import FixedClock
+from tests.tools.notification import notification, notified
 
 from faultwire_consumer.notify.sender import Outcome, Permanent, SendReason, Sent, Transient
 from faultwire_consumer.notify.senders.webhook import WebhookSender

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from celery import Celery
 from tests.contract.producer.queue_reader import declare, take_all
-from tests.faults.recording_intake import recording
 from tests.servers.rabbitmq import RabbitMQ
-from tests.waiting import until
+from tests.tools.recording_intake import recording
+from tests.tools.waiting import until
 
 from faultwire_shared import codec
 from faultwire_shared.event import Event, Lane

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.producer.fakes import FakeTransport
+from tests.tools.fake_transport import FakeTransport
 
 from faultwire import ErrorManager
 from faultwire.audit.ledger import LEDGER_BYTES, Ledger, create, inherit
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.may_block("tests look into directories")
 KILLED = """
 import asyncio, os, signal, sys
 from faultwire import ErrorManager
-from tests.unit.producer.fakes import FakeTransport
+from tests.tools.fake_transport import FakeTransport
 
 async def main():
     transport = FakeTransport()

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.secret import CANARY, PLANTED, Planted
-from tests.unit.producer.fakes import FakeTransport
+from tests.tools.fake_transport import FakeTransport
+from tests.tools.secret import CANARY, PLANTED, Planted
 
 from faultwire import AuthenticationError, ErrorManager
 from faultwire.publish.transport import TransportDown

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.producer.fakes import FakeTransport
+from tests.tools.fake_transport import FakeTransport
 
 from faultwire import ErrorManager
 from faultwire.publish.transport import Busy, Refused, TransportDown

@@ -5,10 +5,10 @@ import random
 from pathlib import Path
 
 import pytest
-from tests.faults.spool_bench import CRITICAL, LOW, SpoolBench, leave_orphan, spooling
-from tests.faults.spool_damage import flip
-from tests.faults.spool_reader import spooled_ids
-from tests.unit.producer.fakes import FakeTransport
+from tests.tools.fake_transport import FakeTransport
+from tests.tools.spool_bench import CRITICAL, LOW, SpoolBench, leave_orphan, spooling
+from tests.tools.spool_damage import flip
+from tests.tools.spool_reader import spooled_ids
 
 from faultwire.publish.drain import Drain, drain
 from faultwire.publish.transport import Busy, Refused, TransportDown

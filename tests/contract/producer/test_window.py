@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.unit.producer.fakes import FakeTransport, until
+from tests.tools.fake_transport import FakeTransport, until
 
 from faultwire.audit.loss import Losses
 from faultwire.publish.outlet import Outlet

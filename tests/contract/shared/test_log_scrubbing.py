@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import structlog
-from tests.secret import CANARY
+from tests.tools.secret import CANARY
 
 from faultwire import configure_logging
 

@@ -9,9 +9,9 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
-from tests.clock import FixedClock
 from tests.servers.postgresql import PostgreSQL, PrivatePostgreSQL
-from tests.unit.producer.fakes import FakeTransport
+from tests.tools.clock import FixedClock
+from tests.tools.fake_transport import FakeTransport
 
 from faultwire import CircuitBreaker, CircuitOpenError, CircuitState, ErrorManager, retry_db_operation
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import aiohttp
 import pytest
-from tests.clock import FixedClock
 from tests.contract.shared.misbehaving import Server, Waits
+from tests.tools.clock import FixedClock
 from yarl import URL
 
 from faultwire import create_robust_session

@@ -10,10 +10,10 @@ from typing import Any
 
 import aiohttp
 import pytest
-from tests.clock import FixedClock
 from tests.contract.shared.misbehaving import Server, Waits
-from tests.unit.producer.fakes import FakeTransport
-from tests.unit.shared.fakes import Sink
+from tests.tools.clock import FixedClock
+from tests.tools.fake_transport import FakeTransport
+from tests.tools.retrying import Sink
 from yarl import URL
 
 from faultwire import CircuitBreaker, CircuitOpenError, CircuitState, ErrorManager, create_robust_session

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.clock import FixedClock
-from tests.waiting import until
+from tests.tools.clock import FixedClock
+from tests.tools.waiting import until
 
 from faultwire_consumer.maintenance.loop_lag import LOOK_SECONDS, LoopLag
 from faultwire_consumer.metrics import Metrics

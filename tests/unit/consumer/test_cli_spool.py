@@ -5,8 +5,8 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.faults.spool_bench import CRITICAL, LOW, leave_orphan, spooling
-from tests.faults.spool_reader import spooled_ids
+from tests.tools.spool_bench import CRITICAL, LOW, leave_orphan, spooling
+from tests.tools.spool_reader import spooled_ids
 
 from faultwire_consumer.cli.application import run
 

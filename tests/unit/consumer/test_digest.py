@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.notification import NOON, digest, notified
+from tests.tools.notification import NOON, digest, notified
 
 from faultwire_consumer.domain.notification import NotificationReason
 from faultwire_consumer.notify.digest import DIGEST_CHARACTERS, INCIDENTS_SHOWN

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.factories import wire_body
+from tests.tools.factories import wire_body
 
 from faultwire_consumer.cli.event_lines import PORTION_BYTES, EventLines, Line
 from faultwire_shared.event import MESSAGE_BYTES

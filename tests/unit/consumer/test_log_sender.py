@@ -2,7 +2,7 @@
 
 import pytest
 from structlog.testing import capture_logs
-from tests.notification import notification, notified
+from tests.tools.notification import notification, notified
 
 from faultwire_consumer.notify.sender import Sent
 from faultwire_consumer.notify.senders import log

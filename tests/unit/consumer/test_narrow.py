@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.factories import wire_event
+from tests.tools.factories import wire_event
 
 from faultwire_consumer.ingest.read.narrow import NarrowEvent, NarrowException, decode_narrow
 from faultwire_shared.codec import Undecodable, decode

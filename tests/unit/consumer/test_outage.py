@@ -1,7 +1,7 @@
 """An outage is told when it begins and every five minutes, whatever the number of attempts."""
 
 import pytest
-from tests.clock import FixedClock
+from tests.tools.clock import FixedClock
 
 from faultwire_consumer.ingest.receive.outage import LOG_SECONDS, Outage, OutageReason
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from tests.clock import FixedClock
+from tests.tools.clock import FixedClock
 
 from faultwire.audit.loss import Losses, LossReason
 from faultwire.queue.buffer import KEPT_SHARE, TICKET_BYTES, Buffer, BufferLimit

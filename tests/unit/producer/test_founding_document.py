@@ -3,7 +3,7 @@
 import inspect
 
 import pytest
-from tests.clock import FixedClock
+from tests.tools.clock import FixedClock
 
 from faultwire import (
     AuthenticationError,

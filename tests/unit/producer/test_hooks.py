@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.faults.spool_bench import until
+from tests.tools.spool_bench import until
 
 from faultwire import ErrorManager, SyncErrorManager
 from faultwire.integrations.hooks import Hooks, install

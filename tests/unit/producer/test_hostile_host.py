@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from tests.unit.producer.fakes import FakeTransport
+from tests.tools.fake_transport import FakeTransport
 from tests.unit.producer.hostile import HostileHost
 
 from faultwire import ErrorManager, SyncErrorManager

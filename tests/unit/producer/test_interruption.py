@@ -11,7 +11,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 import pytest
-from tests.unit.producer.fakes import FakeTransport, until
+from tests.tools.fake_transport import FakeTransport, until
 
 import faultwire
 from faultwire import ErrorManager, SyncErrorManager

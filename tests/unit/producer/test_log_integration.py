@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import structlog
 from structlog.testing import LogCapture
-from tests.unit.producer.fakes import FakeTransport
+from tests.tools.fake_transport import FakeTransport
 
 from faultwire import ErrorManager, SyncErrorManager
 from faultwire.integrations.log_event import severity_of

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.clock import FixedClock
-from tests.unit.producer.fakes import FakeTransport
+from tests.tools.clock import FixedClock
+from tests.tools.fake_transport import FakeTransport
 
 from faultwire import AuthenticationError, BusinessError, ErrorManager, ErrorSeverity, ExternalError
 from faultwire.pipeline.processors import Processor

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.clock import FixedClock
-from tests.unit.producer.fakes import FakeTransport
+from tests.tools.clock import FixedClock
+from tests.tools.fake_transport import FakeTransport
 
 from faultwire import BusinessError, ErrorManager
 from faultwire.audit.loss import LossReason

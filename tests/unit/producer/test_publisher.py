@@ -5,8 +5,8 @@ import logging
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.clock import FixedClock
-from tests.unit.producer.fakes import FakeTransport, no_delays, until
+from tests.tools.clock import FixedClock
+from tests.tools.fake_transport import FakeTransport, no_delays, until
 
 from faultwire.audit.loss import LOG_SECONDS, Losses, LossReason
 from faultwire.publish.outlet import Outlet

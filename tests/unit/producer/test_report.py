@@ -4,8 +4,8 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
-from tests.clock import FixedClock
-from tests.unit.producer.fakes import FakeTransport, no_delays, until
+from tests.tools.clock import FixedClock
+from tests.tools.fake_transport import FakeTransport, no_delays, until
 
 from faultwire.audit.account import Account
 from faultwire.audit.loss import Losses, LossReason

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from tests.accept import ACCEPTS
 from tests.clock import FixedClock
+from tests.tools.clock import FixedClock
 
 from faultwire import (
     AuthenticationError,

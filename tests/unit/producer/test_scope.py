@@ -4,8 +4,8 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.clock import FixedClock
-from tests.unit.producer.fakes import FakeTransport
+from tests.tools.clock import FixedClock
+from tests.tools.fake_transport import FakeTransport
 
 from faultwire import ErrorManager
 from faultwire.capture import scope

@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]  # it comes without stubs
 import msgspec
 import pytest
-from tests.unit.producer.fakes import FakeTransport, as_json
+from tests.tools.fake_transport import FakeTransport, as_json
 
 from faultwire import ErrorManager, ValidationError
 from faultwire_shared import codec

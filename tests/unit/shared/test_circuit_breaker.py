@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import assert_type
 
 import pytest
-from tests.clock import FixedClock
+from tests.tools.clock import FixedClock
 
 import faultwire
 from faultwire import CircuitBreaker, CircuitChange, CircuitOpenError, CircuitState, ExternalError

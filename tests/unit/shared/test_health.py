@@ -7,8 +7,8 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from tests.clock import FixedClock
-from tests.waiting import until
+from tests.tools.clock import FixedClock
+from tests.tools.waiting import until
 
 from faultwire import HealthChecker
 from faultwire_shared.health import CheckResult

@@ -10,8 +10,8 @@ from typing import assert_type
 
 import pytest
 from sqlalchemy.exc import DBAPIError, OperationalError
-from tests.clock import FixedClock
-from tests.unit.shared.fakes import Database, Waits
+from tests.tools.clock import FixedClock
+from tests.tools.retrying import Database, Waits
 
 import faultwire
 from faultwire import DatabaseConnectionError, ExternalError, retry_db_operation

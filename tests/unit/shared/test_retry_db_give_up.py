@@ -4,9 +4,9 @@ import threading
 from collections.abc import Mapping
 
 import pytest
-from tests.clock import FixedClock
-from tests.unit.producer.fakes import FakeTransport
-from tests.unit.shared.fakes import Database, Sink, Waits
+from tests.tools.clock import FixedClock
+from tests.tools.fake_transport import FakeTransport
+from tests.tools.retrying import Database, Sink, Waits
 
 from faultwire import (
     CircuitBreaker,

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.secret import CANARY, ORDINARY, PLANTED
+from tests.tools.secret import CANARY, ORDINARY, PLANTED
 
 from faultwire_shared import codec
 from faultwire_shared.event import Category, ErrorSeverity, Event, ExceptionInfo, Frame, Sdk

@@ -5,7 +5,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.secret import ASSIGNMENTS, CANARY, ORDINARY, PLANTED, TOKENS, Planted
+from tests.tools.secret import ASSIGNMENTS, CANARY, ORDINARY, PLANTED, TOKENS, Planted
 
 from faultwire_shared.event import STRING_CHARACTERS
 from faultwire_shared.scrub import Scrubber

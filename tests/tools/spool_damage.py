@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
-from tests.faults.spool_bench import CRITICAL, HIGH, LOW, MEDIUM, SpoolBench, leave_orphan, spooling, until
-from tests.faults.spool_reader import parse, spooled_ids
+from tests.tools.spool_bench import CRITICAL, HIGH, LOW, MEDIUM, SpoolBench, leave_orphan, spooling, until
+from tests.tools.spool_reader import parse, spooled_ids
 
 from faultwire.queue.file import SpoolLimit
 

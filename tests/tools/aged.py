@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import func, select
-from tests.clock import FixedClock
-from tests.factories import wire_event
+from tests.tools.clock import FixedClock
+from tests.tools.factories import wire_event
 
 from faultwire_consumer.domain.outcome import Outcome
 from faultwire_consumer.ingest.pipeline import Pipeline

@@ -7,8 +7,8 @@ from typing import Any
 
 import aio_pika
 from aio_pika.abc import AbstractExchange
-from tests.factories import wire_event
-from tests.faults.oracle import Entry
+from tests.tools.factories import wire_event
+from tests.tools.oracle import Entry
 
 from faultwire_shared import amqp
 from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from aiohttp import web
 from msgspec import Struct
-from tests.acceptance.store_reader import StoreReader
-from tests.waiting import until
+from tests.tools.store_reader import StoreReader
+from tests.tools.waiting import until
 
 from faultwire_consumer.domain.outcome import Outcome, Retry, must_return
 from faultwire_consumer.ingest.pipeline import Pipeline

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from msgspec import Struct, field
-from tests.acceptance.store_reader import StoreReader
-from tests.waiting import until
+from tests.tools.store_reader import StoreReader
+from tests.tools.waiting import until
 
 from faultwire_shared import amqp
 from faultwire_shared.amqp import broker_call

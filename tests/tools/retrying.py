@@ -4,7 +4,7 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
-from tests.clock import FixedClock
+from tests.tools.clock import FixedClock
 
 from faultwire import DatabaseConnectionError
 

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
-from tests.faults import harried
 from tests.servers.rabbitmq import PrivateRabbitMQ
 from tests.servers.worker import clean_environment
+from tests.tools import harried
 
 CALLS: Final = 10_000
 GROWTH_MIB: Final = 32

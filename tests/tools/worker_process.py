@@ -10,7 +10,7 @@ from typing import Any, Final
 from aiohttp import ClientSession, ClientTimeout
 from tests.servers.process import ServerProcess
 from tests.servers.worker import FAULTWIRE, Worker, clean_environment
-from tests.waiting import until
+from tests.tools.waiting import until
 
 COMMAND_SECONDS: Final = 90.0
 

@@ -15,7 +15,7 @@ from wsgiref.types import WSGIApplication
 
 import aiohttp
 import uvicorn
-from tests.waiting import until
+from tests.tools.waiting import until
 
 
 @asynccontextmanager

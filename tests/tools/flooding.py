@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 from sqlalchemy import Select, func, select, text
-from tests.benchmarks.event import bodies
+from tests.tools.event import bodies
 
 from faultwire_consumer.domain.outcome import Stored
 from faultwire_consumer.ingest.pipeline import Pipeline
