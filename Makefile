@@ -54,12 +54,12 @@ run: $(STAMP)  ## a worker with its page, and a shop that fails [BROKER_URL=amqp
 .PHONY: test
 test: $(STAMP)  ## every layer but e2e, on private RabbitMQ and PostgreSQL servers, installed where missing
 	@tests/servers/install rabbitmq-server postgresql curl mount
-	@$(BIN)/pytest --numprocesses=2 --dist=worksteal --durations=15 $(ARGUMENTS)
+	@$(BIN)/pytest --numprocesses=2 --dist=worksteal --durations=15 --hypothesis-profile=thorough $(ARGUMENTS)
 
 .PHONY: e2e
 e2e: $(STAMP)  ## the longer tests: browser, hosts, clusters, faults
 	@tests/servers/install rabbitmq-server postgresql curl mount chromium systemd
-	@$(BIN)/pytest --numprocesses=2 --dist=worksteal --durations=15 -m e2e $(ARGUMENTS)
+	@$(BIN)/pytest --numprocesses=2 --dist=worksteal --durations=15 --hypothesis-profile=thorough -m e2e $(ARGUMENTS)
 
 .PHONY: check
 check: $(STAMP)  ## format, lint, types, imports, dependencies, what stands in deploy; edits nothing

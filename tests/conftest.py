@@ -1,6 +1,7 @@
 """What every layer of tests shares: servers, a clock, and a watch over the event loop."""
 
 import asyncio
+import itertools
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 import pytest
-from blockbuster import BlockBuster, blockbuster_ctx
+from blockbuster import BlockBuster
 from hypothesis import HealthCheck, settings
 from tests.servers import postgresql as postgresql_servers
 from tests.servers import rabbitmq as rabbitmq_servers
@@ -22,8 +23,11 @@ from faultwire.capture import scope
 from faultwire_consumer.store.migrations import migrate
 
 # How long an example takes says more of the machine than of what is tested.
-settings.register_profile("faultwire", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("faultwire")
+settings.register_profile(
+    "quick", max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("thorough", settings.get_profile("quick"), max_examples=100)
+settings.load_profile("quick")  # `make test` asks for the other by --hypothesis-profile
 
 _skipped_for_servers = pytest.StashKey[set[str]]()
 
@@ -145,9 +149,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A state directory for each test: what one leaves in a spool, the next one's producers would adopt."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+def _own_state(_states: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A state directory for each test: what one leaves in a spool, the next one's producers would adopt.
+
+    Not beneath ``tmp_path``: pytest looks for its number among those of all tests before, and most need none.
+    """
+    monkeypatch.setenv("XDG_STATE_HOME", str(next(_states)))
+
+
+@pytest.fixture(scope="session")
+def _states(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    directory = tmp_path_factory.mktemp("states")
+    return (directory / str(number) for number in itertools.count())
 
 
 @pytest.fixture(autouse=True)
@@ -158,7 +171,7 @@ def _own_scope() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _loop_watch(request: pytest.FixtureRequest) -> Iterator[None]:
+def _loop_watch(request: pytest.FixtureRequest, _watch: BlockBuster) -> Iterator[None]:
     """Fail a test in which one of our packages blocks the event loop.
 
     ``@pytest.mark.may_block("why")`` takes a test out.
@@ -166,9 +179,17 @@ def _loop_watch(request: pytest.FixtureRequest) -> Iterator[None]:
     if request.node.get_closest_marker("may_block"):
         yield
         return
-    with blockbuster_ctx(list(PACKAGES)) as watch:
-        _allow(watch)
-        yield
+    _watch.activate()
+    yield
+    _watch.deactivate()
+
+
+@pytest.fixture(scope="session")
+def _watch() -> BlockBuster:
+    """Made once: that takes longer than most unit tests."""
+    watch = BlockBuster(list(PACKAGES))
+    _allow(watch)
+    return watch
 
 
 def _allow(watch: BlockBuster) -> None:
@@ -191,7 +212,7 @@ def _allow(watch: BlockBuster) -> None:
     # A tenth of a millisecond, in a flood, so that the spool's thread gets on.
     watch.functions["time.sleep"].can_block_in("queue/spool.py", {"_give_way"})
     # It asks the process where it stands, and no disk.
-    watch.functions["os.path.abspath"].deactivate()
+    del watch.functions["os.path.abspath"]
     # asyncpg looks for a password file at each connect, once in a pool connection's life.
     for function in watch.functions.values():
         function.can_block_in("asyncpg/connect_utils.py", {"_parse_connect_arguments"})

@@ -381,7 +381,7 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=settings().max_examples * 3 // 2)
 @given(context=values, tags=values, user=values, request=values, text=st.text(st.characters(codec=None)))
 def test_whatever_is_handed_over_becomes_an_event_that_reads_back(
     context: object, tags: object, user: object, request: object, text: str

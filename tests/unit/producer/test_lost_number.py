@@ -39,7 +39,7 @@ def test_many_numbers_are_few_ranges_that_hold_them_all_and_count_exactly(
     dice.shuffle(order)  # type: ignore[attr-defined]  # as above
     told = ranges(*((number, "a") for number in order))
     assert len(told) <= RANGES
-    assert all(any(first <= number <= last for first, last, _, _ in told) for number in numbers)
+    assert numbers <= {number for first, last, _, _ in told for number in range(first, last + 1)}
     assert sum(count for _, _, count, _ in told) == len(numbers)
 
 

@@ -105,7 +105,7 @@ def fingerprint(handled: Handled) -> bytes:
     return Grouper(0).group(decode_narrow(encode_bounded(event)[0])).fingerprint.digest
 
 
-@settings(max_examples=400)
+@settings(max_examples=4 * settings().max_examples)
 @given(one=handled_errors(), other=handled_errors())
 def test_one_burst_is_never_two_incidents(one: Handled, other: Handled) -> None:
     if storm_key(one) == storm_key(other):
