@@ -268,7 +268,7 @@ def test_the_environment_describes_a_manager(tmp_path: Path) -> None:
         "OTEL_SERVICE_NAME": "fallback",
     }
     transport = FakeTransport()
-    errors = ErrorManager.from_env(environ, transport=lambda: transport)
+    errors = ErrorManager.from_env(environ, transport=lambda: transport, spool_path="")
     errors.handle_error_nowait(ValueError("x"))
     asyncio.run(errors.aclose())
     (event,) = transport.events

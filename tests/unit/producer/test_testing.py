@@ -1,7 +1,5 @@
 """capture_events: a service's tests see its events, and need no broker."""
 
-from pathlib import Path
-
 import pytest
 
 from faultwire import BusinessError, ErrorManager, SyncErrorManager
@@ -20,19 +18,6 @@ async def test_what_a_manager_is_handed_inside_is_captured_as_it_would_travel() 
     assert event.context == {"odd": "<class 'object'>"}
     assert event.exceptions[0].frames == []
     assert response.state.state == "confirmed"
-
-
-async def test_a_manager_that_stands_already_is_diverted_and_comes_back(tmp_path: Path) -> None:
-    errors = ErrorManager(service="shop", broker_url=NOBODY_LISTENS, spool_path=tmp_path / "spool")
-    with capture_events(errors) as captured:
-        async with errors:
-            errors.handle_error_nowait(ValueError("inside"))
-    assert captured.event.message == "inside"
-    response = await errors.handle_error(ValueError("outside"), durability="spooled")
-    assert response.state.state == "spooled", "the block closed only what it was given"
-    assert len(captured.events) == 1
-    assert not errors.stats().lost
-    await errors.aclose()
 
 
 def test_threads_and_managers_without_a_loop_are_captured_too() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from tests.contract.producer.hostile import HostileHost
 from tests.tools.fake_transport import FakeTransport
-from tests.unit.producer.hostile import HostileHost
 
 from faultwire import ErrorManager, SyncErrorManager
 from faultwire_shared import codec
