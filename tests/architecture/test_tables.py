@@ -49,3 +49,26 @@ def test_the_front_page_names_tests_that_stand() -> None:
 def test_each_line_of_the_founding_document_names_its_function() -> None:
     for row in _rows(TESTS / "README.md", "The founding document"):
         assert all(function for _, function in _NAMED.findall(row)), row
+
+
+def _provoked(path: Path) -> Iterator[int]:
+    """The numbers in the markers of a module's tests."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.line":
+            yield from (int(ast.unparse(number)) for number in node.args)
+
+
+def test_each_line_of_the_faults_names_exactly_the_files_that_provoke_it() -> None:
+    told = {
+        (int(number), place)
+        for row in _rows(TESTS / "README.md", "Faults")
+        for number in row.strip("| ").partition(" | ")[0].split(", ")
+        for place, _ in _NAMED.findall(row.rstrip("| ").rpartition(" | ")[2])
+    }
+    marked = {
+        (number, str(path.relative_to(TESTS)))
+        for path in TESTS.rglob("test_*.py")
+        for number in _provoked(path)
+    }
+    assert {number for number, _ in marked} > set(range(1, 28))
+    assert told == marked

@@ -57,6 +57,7 @@ async def ingest(store: Store, marked: int = 1) -> list[Outcome]:
     return outcomes
 
 
+@pytest.mark.line(25)
 async def test_what_passes_by_is_tried_again_at_once(store: Store, postgresql: PostgreSQL) -> None:
     for state in PASSING:
         raise_in(postgresql, state, times=4)

@@ -75,7 +75,8 @@ async def take_over(url: str, hook: Hook, *, after: float) -> list[str]:
     return hook.keys[before:]
 
 
-async def test_line_17_a_crash_between_commit_and_alert_costs_nothing_and_needs_no_lease(
+@pytest.mark.line(17)
+async def test_a_crash_between_commit_and_alert_costs_nothing_and_needs_no_lease(
     tmp_path: Path,
 ) -> None:
     async with listening() as hook:
@@ -84,8 +85,11 @@ async def test_line_17_a_crash_between_commit_and_alert_costs_nothing_and_needs_
         assert await take_over(url, hook, after=0) == [KEY]
 
 
+@pytest.mark.line(18)
 @pytest.mark.parametrize("name", sorted(name for name in FAILPOINTS if name.startswith("dispatcher.")))
-async def test_line_18_a_crash_at(name: str, tmp_path: Path) -> None:
+async def test_a_crash_between_claim_send_and_mark_costs_no_alert_and_repeats_one_at_most(
+    name: str, tmp_path: Path
+) -> None:
     had = {"dispatcher.claimed": 0, "dispatcher.sending": 0, "dispatcher.sent": 1, "dispatcher.marked": 1}
     async with listening() as hook:
         url = await kill_worker_at(name, hook, tmp_path)
@@ -94,8 +98,9 @@ async def test_line_18_a_crash_at(name: str, tmp_path: Path) -> None:
         assert again == ([] if name == "dispatcher.marked" else [KEY])
 
 
+@pytest.mark.line(19)
 @pytest.mark.e2e
-async def test_line_19_four_dispatchers_one_of_them_frozen_for_longer_than_its_lease(
+async def test_four_dispatchers_one_of_them_frozen_for_longer_than_its_lease(
     database: PostgreSQL, tmp_path: Path
 ) -> None:
     store = await open_store(database.url)

@@ -21,7 +21,8 @@ KILLS: Final = 40
 WRITABLE: Final = {"default_transaction_read_only": "off"}
 
 
-async def test_line_20_a_database_that_crashes_gets_everything_when_it_is_back(
+@pytest.mark.line(20)
+async def test_a_database_that_crashes_gets_everything_when_it_is_back(
     broker: RabbitMQ, private_database: PrivatePostgreSQL
 ) -> None:
     url = private_database.url
@@ -46,8 +47,9 @@ async def test_line_20_a_database_that_crashes_gets_everything_when_it_is_back(
     assert (found.stored, found.dead) == (3 * EVENTS, 0)
 
 
+@pytest.mark.line(20)
 @pytest.mark.e2e
-async def test_line_20_a_database_that_freezes_gets_everything_when_it_goes_on(
+async def test_a_database_that_freezes_gets_everything_when_it_goes_on(
     broker: RabbitMQ, private_database: PrivatePostgreSQL
 ) -> None:
     url = private_database.url
@@ -72,8 +74,9 @@ async def has_fallen(proxy: Proxy) -> bool:
     return proxy.to_server.cut_at is None
 
 
+@pytest.mark.line(21)
 @pytest.mark.parametrize("arrives", [True, False])
-async def test_line_21_a_connection_that_breaks_in_the_commit_stores_the_batch_once(
+async def test_a_connection_that_breaks_in_the_commit_stores_the_batch_once(
     broker: RabbitMQ, database: PostgreSQL, *, arrives: bool
 ) -> None:
     async with proxy_to(database.port) as proxy, publishing(broker.url) as publisher:
@@ -97,9 +100,8 @@ async def test_line_21_a_connection_that_breaks_in_the_commit_stores_the_batch_o
     assert (found.stored, found.dead) == (22, 0)
 
 
-async def test_line_23_sessions_that_are_read_only_are_opened_anew(
-    broker: RabbitMQ, database: PostgreSQL
-) -> None:
+@pytest.mark.line(23)
+async def test_sessions_that_are_read_only_are_opened_anew(broker: RabbitMQ, database: PostgreSQL) -> None:
     # A session keeps what its database said when it began, as one to a primary that was demoted
     # and promoted again does: only a new one can write.
     await alter(database, "SET default_transaction_read_only = on")
@@ -123,7 +125,8 @@ async def alter(database: PostgreSQL, change: str) -> None:
     await connection.close()
 
 
-async def test_line_26_a_role_that_is_out_of_connections_is_waited_for(
+@pytest.mark.line(26)
+async def test_a_role_that_is_out_of_connections_is_waited_for(
     broker: RabbitMQ, postgresql: PostgreSQL
 ) -> None:
     role = f"few_{postgresql.database}"
@@ -165,8 +168,9 @@ async def one_connection(url: str) -> AsyncIterator[None]:
         await connection.close()
 
 
+@pytest.mark.line(26)
 @pytest.mark.e2e
-async def test_line_26_connections_that_are_killed_again_and_again_lose_nothing(
+async def test_connections_that_are_killed_again_and_again_lose_nothing(
     broker: RabbitMQ, database: PostgreSQL
 ) -> None:
     async with publishing(broker.url) as publisher, running(database.url, broker.url) as bench:

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
 import asyncpg
+import pytest
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
 from tests.tools.bench import RETURNED_ONCE, Bench, running
@@ -39,9 +40,8 @@ async def assert_stored(publisher: Publisher, database: PostgreSQL, broker: Rabb
     assert (found.stored, found.dead) == (found.emitted, 0)
 
 
-async def test_line_22_a_batch_that_is_too_slow_goes_in_halves(
-    broker: RabbitMQ, database: PostgreSQL
-) -> None:
+@pytest.mark.line(22)
+async def test_a_batch_that_is_too_slow_goes_in_halves(broker: RabbitMQ, database: PostgreSQL) -> None:
     # Ten milliseconds a row: a batch of 200 cannot end within half a second, whatever the machine.
     slow_down(database, "pg_sleep(0.01)")
     timeouts = Timeouts(statement=0.5)
@@ -63,14 +63,10 @@ def slow_down(database: PostgreSQL, call: str) -> None:
     )
 
 
-async def test_line_22_a_table_that_somebody_locks_is_waited_for(
-    broker: RabbitMQ, database: PostgreSQL
-) -> None:
+@pytest.mark.line(22)
+async def test_a_table_that_somebody_locks_is_waited_for(broker: RabbitMQ, database: PostgreSQL) -> None:
     timeouts = Timeouts(lock=0.1)
-    async with (
-        publishing(broker.url) as publisher,
-        running(database.url, broker.url, timeouts=timeouts) as bench,
-    ):
+    async with publishing(broker.url) as publisher, running(database.url, broker.url, timeouts=timeouts) as bench:
         async with session(database) as other, other.transaction():
             await other.execute("LOCK TABLE faultwire.incidents IN ACCESS EXCLUSIVE MODE")
             await publisher.publish_many(40)
@@ -82,7 +78,8 @@ async def test_line_22_a_table_that_somebody_locks_is_waited_for(
     await assert_stored(publisher, database, broker)
 
 
-async def test_line_25_the_victim_of_a_deadlock_stores_its_batch_all_the_same(
+@pytest.mark.line(25)
+async def test_the_victim_of_a_deadlock_stores_its_batch_all_the_same(
     broker: RabbitMQ, database: PostgreSQL
 ) -> None:
     pair = [wire_event(message="one"), wire_event(message="other")]
@@ -118,7 +115,8 @@ def lock_of(incident: int) -> str:
     return f"SELECT 1 FROM faultwire.incidents WHERE id = {incident} FOR UPDATE"
 
 
-async def test_line_25_two_workers_on_a_serializable_database_count_one_incident_exactly(
+@pytest.mark.line(25)
+async def test_two_workers_on_a_serializable_database_count_one_incident_exactly(
     broker: RabbitMQ, database: PostgreSQL
 ) -> None:
     database.execute(f"ALTER DATABASE {database.database} SET default_transaction_isolation = 'serializable'")

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+import pytest
 from tests.servers.postgresql import SmallDiskPostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
 from tests.tools.bench import RETURNED_ONCE, running
@@ -14,7 +15,8 @@ LARGE: Final[dict[str, Any]] = {"context": {f"key {number}": "x" * 1000 for numb
 """Twenty kilobytes: more than any page has left."""
 
 
-async def test_line_24_a_full_disk_makes_events_wait_and_no_dead_letters(
+@pytest.mark.line(24)
+async def test_a_full_disk_makes_events_wait_and_no_dead_letters(
     broker: RabbitMQ, small_disk: SmallDiskPostgreSQL
 ) -> None:
     async with publishing(broker.url) as publisher, running(small_disk.url, broker.url) as bench:

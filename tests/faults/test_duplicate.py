@@ -21,8 +21,9 @@ COPIES: Final = (2, 3, 5, 10, 20, 50)
 MESSAGE: Final = 15
 
 
+@pytest.mark.line(33)
 @pytest.mark.parametrize(("kind", "workers"), [("postgresql", 2), ("sqlite", 1)])
-async def test_line_33_an_event_that_is_delivered_fifty_times_is_counted_once(
+async def test_an_event_that_is_delivered_fifty_times_is_counted_once(
     broker: RabbitMQ, request: pytest.FixtureRequest, tmp_path: Path, *, kind: str, workers: int
 ) -> None:
     url = f"sqlite:///{tmp_path / 'faultwire.db'}"

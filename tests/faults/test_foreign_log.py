@@ -20,7 +20,8 @@ def told(caplog: pytest.LogCaptureFixture, logger: str) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.name.startswith(logger)]
 
 
-async def test_line_13_attempts_of_ours_that_fail_leave_no_line_of_aiormqs(
+@pytest.mark.line(13)
+async def test_attempts_of_ours_that_fail_leave_no_line_of_aiormqs(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     url = f"amqp://127.0.0.1:{reserve_port()}/"
@@ -30,7 +31,8 @@ async def test_line_13_attempts_of_ours_that_fail_leave_no_line_of_aiormqs(
     assert told(caplog, "aiormq") == []
 
 
-async def test_line_13_attempts_of_the_hosts_own_are_told_as_ever(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.line(13)
+async def test_attempts_of_the_hosts_own_are_told_as_ever(caplog: pytest.LogCaptureFixture) -> None:
     url = f"amqp://127.0.0.1:{reserve_port()}/"
 
     async def fails_at_the_host() -> None:
@@ -46,7 +48,8 @@ async def test_line_13_attempts_of_the_hosts_own_are_told_as_ever(caplog: pytest
     assert len(told(caplog, "aiormq")) == 2
 
 
-async def test_line_13_a_connection_of_ours_that_breaks_is_told_by_us_alone(
+@pytest.mark.line(13)
+async def test_a_connection_of_ours_that_breaks_is_told_by_us_alone(
     rabbitmq: RabbitMQ, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with proxy_to(rabbitmq.port) as proxy:
@@ -62,7 +65,8 @@ async def test_line_13_a_connection_of_ours_that_breaks_is_told_by_us_alone(
     assert ["reader exited" in line for line in told(caplog, "aiormq")] == [True]
 
 
-async def test_line_13_a_client_tells_of_an_outage_in_one_line(
+@pytest.mark.line(13)
+async def test_a_client_tells_of_an_outage_in_one_line(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     attempts: list[str] = []

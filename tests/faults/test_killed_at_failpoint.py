@@ -29,8 +29,11 @@ async def publish_some(publisher: Publisher) -> None:
     await publisher.publish(twice)
 
 
+@pytest.mark.line(15, 16)
 @pytest.mark.parametrize("name", sorted(name for name in FAILPOINTS if name.startswith("worker.")))
-async def test_line_16_killed_at(name: str, broker: RabbitMQ, database: PostgreSQL, tmp_path: Path) -> None:
+async def test_a_worker_killed_between_receive_and_ack_loses_and_doubles_nothing(
+    name: str, broker: RabbitMQ, database: PostgreSQL, tmp_path: Path
+) -> None:
     worker = WorkerProcess(tmp_path, database_url=database.url, broker_url=broker.url)
     async with publishing(broker.url) as publisher:
         await publish_some(publisher)

@@ -46,8 +46,9 @@ async def meet_event(worker: WorkerProcess, broker: RabbitMQ, reader: StoreReade
     return True
 
 
+@pytest.mark.line(34)
 @pytest.mark.e2e
-async def test_line_34_an_event_that_kills_the_worker_is_dead_lettered_alone(
+async def test_an_event_that_kills_the_worker_is_dead_lettered_alone(
     broker: RabbitMQ, database: PostgreSQL, tmp_path: Path
 ) -> None:
     worker = WorkerProcess(tmp_path, database_url=database.url, broker_url=broker.url)

@@ -52,8 +52,9 @@ def add_constraint(path: Path) -> None:
     connection.close()
 
 
+@pytest.mark.line(27)
 @pytest.mark.parametrize("poisoned", [1, pytest.param(BATCH, marks=pytest.mark.e2e)])
-async def test_line_27_poison_is_kept_with_its_reason_and_its_neighbours_are_stored(
+async def test_poison_is_kept_with_its_reason_and_its_neighbours_are_stored(
     broker: RabbitMQ, database_url: str, poisoned: int
 ) -> None:
     async with publishing(broker.url) as publisher, running(database_url, broker.url) as bench:
@@ -73,7 +74,8 @@ async def test_line_27_poison_is_kept_with_its_reason_and_its_neighbours_are_sto
     await assert_nothing_lost(publisher.ledger, database_url=database_url, broker_url=broker.url)
 
 
-async def test_line_27_a_nul_anywhere_and_a_severity_unheard_of_are_no_poison(
+@pytest.mark.line(27)
+async def test_a_nul_anywhere_and_a_severity_unheard_of_are_no_poison(
     broker: RabbitMQ, database_url: str
 ) -> None:
     odd = [

@@ -45,7 +45,8 @@ async def lost_the_broker(log: Log) -> None:
     await until(told, "transport.lost is logged")
 
 
-async def test_line_01_killed_in_mid_confirm(
+@pytest.mark.line(1)
+async def test_a_broker_killed_in_mid_confirm_costs_no_event(
     private_broker: PrivateRabbitMQ, tmp_path: Path, caplog: Log
 ) -> None:
     async with hosting(private_broker.url, tmp_path, caplog) as host:
@@ -61,8 +62,11 @@ async def test_line_01_killed_in_mid_confirm(
     await assert_stored_once(private_broker, host, tmp_path)
 
 
+@pytest.mark.line(2)
 @pytest.mark.e2e
-async def test_line_02_graceful_restart(private_broker: PrivateRabbitMQ, tmp_path: Path, caplog: Log) -> None:
+async def test_a_broker_that_is_restarted_gracefully_costs_no_event(
+    private_broker: PrivateRabbitMQ, tmp_path: Path, caplog: Log
+) -> None:
     async with hosting(private_broker.url, tmp_path, caplog) as host:
         host.report(SOME)
         await host.is_confirmed()
@@ -76,8 +80,9 @@ async def test_line_02_graceful_restart(private_broker: PrivateRabbitMQ, tmp_pat
     await assert_stored_once(private_broker, host, tmp_path)
 
 
+@pytest.mark.line(3)
 @pytest.mark.e2e
-async def test_line_03_frozen_until_the_connection_is_given_up(
+async def test_a_broker_frozen_until_the_connection_is_given_up_costs_no_event(
     private_broker: PrivateRabbitMQ, tmp_path: Path, caplog: Log
 ) -> None:
     async with hosting(private_broker.url, tmp_path, caplog) as host:
@@ -94,6 +99,7 @@ async def test_line_03_frozen_until_the_connection_is_given_up(
     await assert_stored_once(private_broker, host, tmp_path)
 
 
+@pytest.mark.line(8, 9)
 @pytest.mark.e2e
 @pytest.mark.parametrize(
     ("raise_alarm", "end_alarm"),
@@ -101,9 +107,9 @@ async def test_line_03_frozen_until_the_connection_is_given_up(
         ("set_vm_memory_high_watermark absolute 1", "set_vm_memory_high_watermark absolute 4GB"),
         ("set_disk_free_limit 999GB", "set_disk_free_limit 1MB"),
     ],
-    ids=["line_08_memory", "line_09_disk"],
+    ids=["memory", "disk"],
 )
-async def test_line_08_and_line_09_alarm(
+async def test_a_memory_or_disk_alarm_costs_no_event(
     private_broker: PrivateRabbitMQ, tmp_path: Path, caplog: Log, *, raise_alarm: str, end_alarm: str
 ) -> None:
     async with hosting(private_broker.url, tmp_path, caplog) as host:
@@ -123,7 +129,10 @@ async def test_line_08_and_line_09_alarm(
     await assert_stored_once(private_broker, host, tmp_path)
 
 
-async def test_line_10_queue_full(broker: RabbitMQ, tmp_path: Path, caplog: Log) -> None:
+@pytest.mark.line(10)
+async def test_a_full_queue_costs_no_event_and_holds_no_other_lane(
+    broker: RabbitMQ, tmp_path: Path, caplog: Log
+) -> None:
     broker.limit(queue_of(Lane.HIGH), 1)
     async with hosting(broker.url, tmp_path, caplog) as host:
 
@@ -141,7 +150,8 @@ async def test_line_10_queue_full(broker: RabbitMQ, tmp_path: Path, caplog: Log)
         await host.is_confirmed()
 
 
-async def test_line_11_queue_deleted(broker: RabbitMQ, tmp_path: Path, caplog: Log) -> None:
+@pytest.mark.line(11)
+async def test_a_deleted_queue_costs_no_event(broker: RabbitMQ, tmp_path: Path, caplog: Log) -> None:
     async with hosting(broker.url, tmp_path, caplog) as host:
         host.report(SOME, "low")
         await host.is_confirmed()
@@ -156,7 +166,10 @@ async def test_line_11_queue_deleted(broker: RabbitMQ, tmp_path: Path, caplog: L
     await assert_stored_once(broker, host, tmp_path)
 
 
-async def test_line_11_every_queue_deleted(broker: RabbitMQ, tmp_path: Path, caplog: Log) -> None:
+@pytest.mark.line(11)
+async def test_with_every_queue_deleted_events_wait_on_disk(
+    broker: RabbitMQ, tmp_path: Path, caplog: Log
+) -> None:
     async with hosting(broker.url, tmp_path, caplog) as host:
         await delete(broker, *(queue_of(lane) for lane in Lane))
         for severity in ("critical", "high", "low"):
@@ -167,7 +180,10 @@ async def test_line_11_every_queue_deleted(broker: RabbitMQ, tmp_path: Path, cap
     await assert_stored_once(broker, host, tmp_path)
 
 
-async def test_line_12_exchange_deleted(broker: RabbitMQ, tmp_path: Path, caplog: Log) -> None:
+@pytest.mark.line(12)
+async def test_with_the_exchange_deleted_events_wait_on_disk(
+    broker: RabbitMQ, tmp_path: Path, caplog: Log
+) -> None:
     async with hosting(broker.url, tmp_path, caplog) as host:
         host.report(SOME)
         await host.is_confirmed()
@@ -181,7 +197,8 @@ async def test_line_12_exchange_deleted(broker: RabbitMQ, tmp_path: Path, caplog
     await assert_stored_once(broker, host, tmp_path)
 
 
-async def test_line_13_permission_revoked(broker: RabbitMQ, tmp_path: Path, caplog: Log) -> None:
+@pytest.mark.line(13)
+async def test_a_revoked_permission_costs_no_event(broker: RabbitMQ, tmp_path: Path, caplog: Log) -> None:
     url = broker.add_user(write=PRODUCER)
     async with (
         proxy_to(broker.port) as proxy,
@@ -200,7 +217,8 @@ async def test_line_13_permission_revoked(broker: RabbitMQ, tmp_path: Path, capl
     await assert_stored_once(broker, host, tmp_path)
 
 
-async def test_line_13_password_changed(broker: RabbitMQ, tmp_path: Path, caplog: Log) -> None:
+@pytest.mark.line(13)
+async def test_a_changed_password_costs_no_event(broker: RabbitMQ, tmp_path: Path, caplog: Log) -> None:
     url = broker.add_user(write=PRODUCER)
     password = url.split(":")[2].split("@")[0]
     await broker.set_password(url, "another")

@@ -44,7 +44,10 @@ async def side(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
             yield side
 
 
-async def test_line_01_away_at_start(side: FarSide, tmp_path: Path, caplog: Log) -> None:
+@pytest.mark.line(1)
+async def test_a_network_that_is_away_at_the_start_costs_no_event(
+    side: FarSide, tmp_path: Path, caplog: Log
+) -> None:
     side.proxy.accepts = False
     async with hosting(side.url, tmp_path, caplog) as host:
         host.report(EVENTS)
@@ -55,7 +58,10 @@ async def test_line_01_away_at_start(side: FarSide, tmp_path: Path, caplog: Log)
     await side.assert_stored_once(host)
 
 
-async def test_line_01_gone_while_connected(side: FarSide, tmp_path: Path, caplog: Log) -> None:
+@pytest.mark.line(1)
+async def test_a_network_that_goes_while_connected_costs_no_event(
+    side: FarSide, tmp_path: Path, caplog: Log
+) -> None:
     async with hosting(side.url, tmp_path, caplog) as host:
         host.report(EVENTS)
         await host.is_confirmed()
@@ -70,7 +76,8 @@ async def test_line_01_gone_while_connected(side: FarSide, tmp_path: Path, caplo
     await side.assert_stored_once(host)
 
 
-async def test_line_04_half_open(side: FarSide, tmp_path: Path, caplog: Log) -> None:
+@pytest.mark.line(4)
+async def test_a_half_open_connection_costs_no_event(side: FarSide, tmp_path: Path, caplog: Log) -> None:
     async with hosting(side.url, tmp_path, caplog) as host:
         host.report(EVENTS)
         await host.is_confirmed()
@@ -82,8 +89,9 @@ async def test_line_04_half_open(side: FarSide, tmp_path: Path, caplog: Log) -> 
     await side.assert_stored_once(host)
 
 
+@pytest.mark.line(4)
 @pytest.mark.e2e
-async def test_line_04_half_open_is_found_out_and_left_without_a_reset(
+async def test_a_half_open_connection_is_found_out_and_left_without_a_reset(
     side: FarSide, tmp_path: Path, caplog: Log
 ) -> None:
     async with hosting(side.url, tmp_path, caplog) as host:
@@ -101,7 +109,10 @@ async def test_line_04_half_open_is_found_out_and_left_without_a_reset(
     await side.assert_stored_once(host)
 
 
-async def test_line_05_only_the_confirms_are_lost(side: FarSide, tmp_path: Path, caplog: Log) -> None:
+@pytest.mark.line(5)
+async def test_where_only_the_confirms_are_lost_each_event_is_stored_once(
+    side: FarSide, tmp_path: Path, caplog: Log
+) -> None:
     async with hosting(side.url, tmp_path, caplog) as host:
         host.report(1)
         await host.is_confirmed()
@@ -119,8 +130,11 @@ async def test_line_05_only_the_confirms_are_lost(side: FarSide, tmp_path: Path,
     await side.assert_stored_once(host)
 
 
+@pytest.mark.line(6)
 @pytest.mark.parametrize("cuts", [3, pytest.param(30, marks=LONG)])
-async def test_line_06_reset_in_mid_frame(side: FarSide, tmp_path: Path, caplog: Log, cuts: int) -> None:
+async def test_a_reset_in_mid_frame_costs_no_event(
+    side: FarSide, tmp_path: Path, caplog: Log, cuts: int
+) -> None:
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     chance = random.Random(seed)
@@ -135,12 +149,13 @@ async def test_line_06_reset_in_mid_frame(side: FarSide, tmp_path: Path, caplog:
     await side.assert_stored_once(host)
 
 
+@pytest.mark.line(7)
 @pytest.mark.parametrize(
     "line",
     [Line(30, 64_000, 0.1), pytest.param(Line(40, 8_000, 0.5), marks=LONG)],
     ids=str,
 )
-async def test_line_07_slow_network(side: FarSide, tmp_path: Path, caplog: Log, line: Line) -> None:
+async def test_a_slow_network_costs_no_event(side: FarSide, tmp_path: Path, caplog: Log, line: Line) -> None:
     async with hosting(side.url, tmp_path, caplog) as host:
         host.report(1)
         await host.is_confirmed()

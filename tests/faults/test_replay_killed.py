@@ -33,12 +33,13 @@ AFTER_COMMIT: Final = "worker.committed"
 pytestmark = [pytest.mark.timeout(240), pytest.mark.may_block("starts a worker's process")]
 
 
+@pytest.mark.line(36)
 @pytest.mark.e2e
 @pytest.mark.parametrize(
     ("kind", "failpoint"),
     [("postgresql", BEFORE_COMMIT), ("postgresql", AFTER_COMMIT), ("sqlite", AFTER_COMMIT)],
 )
-async def test_line_36_a_replay_that_is_killed_and_asked_for_again(
+async def test_a_replay_that_is_killed_and_asked_for_again_stores_each_once(
     broker: RabbitMQ, request: pytest.FixtureRequest, tmp_path: Path, *, kind: str, failpoint: str
 ) -> None:
     url = f"sqlite:///{tmp_path / 'faultwire.db'}"

@@ -40,8 +40,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
     return make_template(tmp_path_factory.mktemp("template"))
 
 
+@pytest.mark.line(39)
 @pytest.mark.parametrize("kind", sorted(DAMAGES))
-def test_line_39_what_is_whole_comes_back_what_is_not_is_counted_and_told(
+def test_what_is_whole_comes_back_what_is_not_is_counted_and_told(
     kind: str, template: Template, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     found = start_over(template, tmp_path / "s", kind, random.Random(kind))
@@ -55,7 +56,8 @@ def test_line_39_what_is_whole_comes_back_what_is_not_is_counted_and_told(
     assert not list((tmp_path / "s").glob("shop-1-*.db"))
 
 
-def test_line_39_a_sound_file_is_adopted_without_a_word(
+@pytest.mark.line(39)
+def test_a_sound_file_is_adopted_without_a_word(
     template: Template, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     template.copy(tmp_path / "s")
@@ -68,7 +70,8 @@ def test_line_39_a_sound_file_is_adopted_without_a_word(
     assert not list((tmp_path / "s").glob("*.corrupt-*"))
 
 
-def test_line_39_a_transaction_that_was_killed_after_it_wrote_a_page_twice_is_no_damage(
+@pytest.mark.line(39)
+def test_a_transaction_that_was_killed_after_it_wrote_a_page_twice_is_no_damage(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     file = SpoolFile(str(tmp_path / "dying.db"), SpoolLimit())
@@ -92,7 +95,8 @@ def test_line_39_a_transaction_that_was_killed_after_it_wrote_a_page_twice_is_no
     assert not list((tmp_path / "s").glob("*.corrupt-*"))
 
 
-def test_line_39_a_damaged_file_is_put_aside_with_its_wal_and_only_the_last_three_are_kept(
+@pytest.mark.line(39)
+def test_a_damaged_file_is_put_aside_with_its_wal_and_only_the_last_three_are_kept(
     template: Template, tmp_path: Path
 ) -> None:
     for number in range(5):
@@ -110,7 +114,8 @@ def test_line_39_a_damaged_file_is_put_aside_with_its_wal_and_only_the_last_thre
     assert {name.partition(".db")[0][-1] for name in aside} == {"2", "3", "4"}
 
 
-def test_line_39_a_file_that_is_damaged_while_it_is_used_loses_what_is_damaged_and_nothing_else(
+@pytest.mark.line(39)
+def test_a_file_that_is_damaged_while_it_is_used_loses_what_is_damaged_and_nothing_else(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The new file begins where the old one's numbers ended: late confirms of the old rows delete nothing."""
@@ -146,9 +151,8 @@ def test_line_39_a_file_that_is_damaged_while_it_is_used_loses_what_is_damaged_a
         assert figures.spooled == len(kept) - len(under_way)
 
 
-def test_line_39_a_schema_that_is_no_text_any_more_is_damage_as_any_other(
-    template: Template, tmp_path: Path
-) -> None:
+@pytest.mark.line(39)
+def test_a_schema_that_is_no_text_any_more_is_damage_as_any_other(template: Template, tmp_path: Path) -> None:
     """SQLite quotes it in its message, which Python then cannot decode."""
     for seed in range(12):
         database = template.copy(tmp_path / str(seed))
@@ -166,13 +170,17 @@ def test_line_39_a_schema_that_is_no_text_any_more_is_damage_as_any_other(
             assert heir.buffer.figures().spooled >= EVENTS
 
 
-def test_line_39_random_damage(template: Template, tmp_path: Path) -> None:
+@pytest.mark.line(39)
+def test_random_damage_loses_what_is_damaged_and_nothing_else(template: Template, tmp_path: Path) -> None:
     judge(damage_many(template, tmp_path, FEW))
 
 
+@pytest.mark.line(39)
 @pytest.mark.e2e
 @pytest.mark.timeout(1_200)
-def test_line_39_a_thousand_damaged_spools(template: Template, tmp_path: Path) -> None:
+def test_a_thousand_damaged_spools_lose_what_is_damaged_and_nothing_else(
+    template: Template, tmp_path: Path
+) -> None:
     outcomes = damage_many(template, tmp_path, MANY)
     judge(outcomes)
     times = sorted(outcome.usable_after for outcome in outcomes)

@@ -47,7 +47,8 @@ async def is_refused(path: Path | str, caplog: pytest.LogCaptureFixture, reason:
     assert reason in told[0].getMessage()
 
 
-async def test_line_41_a_link_is_not_followed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.line(41)
+async def test_a_link_is_not_followed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     real = tmp_path / "real"
     real.mkdir(mode=0o700)
     (tmp_path / "link").symlink_to(real)
@@ -55,7 +56,8 @@ async def test_line_41_a_link_is_not_followed(tmp_path: Path, caplog: pytest.Log
     assert list(real.iterdir()) == []
 
 
-async def test_line_41_a_link_with_a_slash_behind_it_is_not_followed_either(
+@pytest.mark.line(41)
+async def test_a_link_with_a_slash_behind_it_is_not_followed_either(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     real = tmp_path / "real"
@@ -64,7 +66,8 @@ async def test_line_41_a_link_with_a_slash_behind_it_is_not_followed_either(
     await is_refused(f"{tmp_path}/link/", caplog, "link")
 
 
-async def test_line_41_a_directory_of_somebody_else_is_not_used(
+@pytest.mark.line(41)
+async def test_a_directory_of_somebody_else_is_not_used(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "theirs"
@@ -76,8 +79,9 @@ async def test_line_41_a_directory_of_somebody_else_is_not_used(
     await is_refused(path, caplog, "belongs to user")
 
 
+@pytest.mark.line(41)
 @pytest.mark.parametrize("mode", [0o770, 0o707, 0o755, 0o1777])
-async def test_line_41_a_directory_that_is_open_to_others_is_not_used_and_left_as_it_is(
+async def test_a_directory_that_is_open_to_others_is_not_used_and_left_as_it_is(
     mode: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "open"
@@ -88,14 +92,16 @@ async def test_line_41_a_directory_that_is_open_to_others_is_not_used_and_left_a
     assert list(path.iterdir()) == []
 
 
-async def test_line_41_a_file_where_the_directory_should_be_is_told(
+@pytest.mark.line(41)
+async def test_a_file_where_the_directory_should_be_is_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").write_text("not a directory")
     await is_refused(tmp_path / "file", caplog, "file")
 
 
-def test_line_41_on_a_read_only_disk_events_wait_in_memory(tmp_path: Path) -> None:
+@pytest.mark.line(41)
+def test_on_a_read_only_disk_events_wait_in_memory(tmp_path: Path) -> None:
     path = tmp_path / "spool"
     path.mkdir(mode=0o700)
     script = (
@@ -119,7 +125,8 @@ def test_line_41_on_a_read_only_disk_events_wait_in_memory(tmp_path: Path) -> No
     assert done.stderr.count("spool.unavailable") == 1
 
 
-async def test_line_41_a_link_in_the_place_of_a_spools_file_is_not_adopted(tmp_path: Path) -> None:
+@pytest.mark.line(41)
+async def test_a_link_in_the_place_of_a_spools_file_is_not_adopted(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("somebody's file")
     path = tmp_path / "spool"
@@ -134,7 +141,8 @@ async def test_line_41_a_link_in_the_place_of_a_spools_file_is_not_adopted(tmp_p
     assert (path / "shop-1-00000000.db").is_symlink()
 
 
-async def test_line_41_the_directory_and_its_files_are_the_users_alone_whatever_the_umask(
+@pytest.mark.line(41)
+async def test_the_directory_and_its_files_are_the_users_alone_whatever_the_umask(
     tmp_path: Path,
 ) -> None:
     old = os.umask(0)

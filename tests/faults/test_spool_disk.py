@@ -31,9 +31,11 @@ def is_kept(report: Report, log: str) -> None:
     assert log.count("spool.unavailable") == 1, log
 
 
-def test_line_38_a_full_disk_costs_no_event_is_told_once_and_heals(tmp_path: Path) -> None:
+@pytest.mark.line(38)
+def test_a_full_disk_costs_no_event_is_told_once_and_heals(tmp_path: Path) -> None:
     is_kept(*run_full_disk("tmpfs", tmp_path, prefix=NAMESPACE))
 
 
-def test_line_38_a_disk_that_fails_to_write_costs_no_event_is_told_once_and_heals(tmp_path: Path) -> None:
+@pytest.mark.line(38)
+def test_a_disk_that_fails_to_write_costs_no_event_is_told_once_and_heals(tmp_path: Path) -> None:
     is_kept(*run_full_disk("limit", tmp_path))

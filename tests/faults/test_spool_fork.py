@@ -12,7 +12,8 @@ from tests.tools.recording_intake import recording
 pytestmark = pytest.mark.may_block("starts a process and reads what it left")
 
 
-async def test_line_42_parent_and_children_emit_and_every_event_arrives(tmp_path: Path) -> None:
+@pytest.mark.line(42)
+async def test_parent_and_children_emit_and_every_event_arrives(tmp_path: Path) -> None:
     async with recording() as intake:
         words = (intake.url, str(tmp_path / "spool"), str(tmp_path))
         process = await asyncio.create_subprocess_exec(

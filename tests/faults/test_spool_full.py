@@ -23,7 +23,8 @@ def by_rank(directory: Path) -> dict[int, int]:
     return {rank: sum(event.rank == rank for event in events) for rank in (1, 2, 3, 4)}
 
 
-def test_line_37_at_the_limit_of_rows_the_oldest_low_ones_make_room_for_critical_ones(
+@pytest.mark.line(37)
+def test_at_the_limit_of_rows_the_oldest_low_ones_make_room_for_critical_ones(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING), spooling(tmp_path / "s", limit=SpoolLimit(rows=40)) as bench:
@@ -38,7 +39,8 @@ def test_line_37_at_the_limit_of_rows_the_oldest_low_ones_make_room_for_critical
     assert "event.lost reason=spool_evicted" in caplog.text
 
 
-def test_line_37_each_severity_displaces_only_what_is_less_severe(tmp_path: Path) -> None:
+@pytest.mark.line(37)
+def test_each_severity_displaces_only_what_is_less_severe(tmp_path: Path) -> None:
     with spooling(tmp_path / "s", limit=SpoolLimit(rows=40)) as bench:
         for severity in (LOW, MEDIUM, HIGH, CRITICAL):
             for _ in range(10):
@@ -54,7 +56,8 @@ def test_line_37_each_severity_displaces_only_what_is_less_severe(tmp_path: Path
         assert bench.adds_up()
 
 
-def test_line_37_what_finds_no_room_waits_in_memory_and_is_refused_and_counted_when_that_is_full_too(
+@pytest.mark.line(37)
+def test_what_finds_no_room_waits_in_memory_and_is_refused_and_counted_when_that_is_full_too(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with (
@@ -76,7 +79,8 @@ def test_line_37_what_finds_no_room_waits_in_memory_and_is_refused_and_counted_w
     assert bench.adds_up()
 
 
-def test_line_37_what_waits_in_memory_goes_to_disk_when_there_is_room(tmp_path: Path) -> None:
+@pytest.mark.line(37)
+def test_what_waits_in_memory_goes_to_disk_when_there_is_room(tmp_path: Path) -> None:
     with spooling(tmp_path / "s", limit=SpoolLimit(rows=40)) as bench:
         kept = [bench.hand(HIGH) for _ in range(40)]
         waiting = [bench.hand(HIGH) for _ in range(10)]
@@ -87,7 +91,8 @@ def test_line_37_what_waits_in_memory_goes_to_disk_when_there_is_room(tmp_path: 
         assert bench.adds_up()
 
 
-def test_line_37_at_the_limit_of_bytes_the_directory_stays_inside_its_budget(tmp_path: Path) -> None:
+@pytest.mark.line(37)
+def test_at_the_limit_of_bytes_the_directory_stays_inside_its_budget(tmp_path: Path) -> None:
     rng = random.Random(37)
     directory = tmp_path / "s"
     with spooling(directory, limit=SpoolLimit(bytes=2 * MIB)) as bench:
@@ -104,7 +109,8 @@ def test_line_37_at_the_limit_of_bytes_the_directory_stays_inside_its_budget(tmp
         assert bench.adds_up()
 
 
-def test_line_37_at_the_end_the_critical_ones_go_to_disk_however_many_low_ones_stand_before_them(
+@pytest.mark.line(37)
+def test_at_the_end_the_critical_ones_go_to_disk_however_many_low_ones_stand_before_them(
     tmp_path: Path,
 ) -> None:
     with spooling(tmp_path / "s", limit=SpoolLimit(rows=3_000)) as bench:
@@ -121,7 +127,8 @@ def test_line_37_at_the_end_the_critical_ones_go_to_disk_however_many_low_ones_s
     assert bench.adds_up()
 
 
-def test_line_37_the_sum_is_right_at_every_moment_while_events_come_are_evicted_and_confirmed(
+@pytest.mark.line(37)
+def test_the_sum_is_right_at_every_moment_while_events_come_are_evicted_and_confirmed(
     tmp_path: Path,
 ) -> None:
     seed = int.from_bytes(os.urandom(4), "big")

@@ -82,18 +82,23 @@ async def kill_many(place: Path, rounds: int) -> None:
     assert found.emitted >= rounds * AT_A_TIME
 
 
-async def test_line_43_killed_at_random_moments_nothing_accepted_is_lost(tmp_path: Path) -> None:
+@pytest.mark.line(43)
+async def test_killed_at_random_moments_nothing_accepted_is_lost(tmp_path: Path) -> None:
     await kill_many(tmp_path, FEW)
 
 
+@pytest.mark.line(43)
 @pytest.mark.e2e
 @pytest.mark.timeout(1_200)
-async def test_line_43_killed_a_thousand_times_nothing_accepted_is_lost(tmp_path: Path) -> None:
+async def test_killed_a_thousand_times_nothing_accepted_is_lost(tmp_path: Path) -> None:
     await kill_many(tmp_path, MANY)
 
 
+@pytest.mark.line(43)
 @pytest.mark.parametrize("name", sorted(name for name in FAILPOINTS if name.startswith("spool.")))
-async def test_line_43_killed_at(name: str, tmp_path: Path) -> None:
+async def test_killed_at_a_named_place_of_its_spool_nothing_accepted_is_lost(
+    name: str, tmp_path: Path
+) -> None:
     async with recording() as intake:
         intake.accepts = lambda: False
         if name in NEEDS_CONFIRM:

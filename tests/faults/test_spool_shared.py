@@ -31,7 +31,8 @@ READER = (
 )
 
 
-def test_line_40_each_has_a_file_of_its_own_and_leaves_the_others_alone(tmp_path: Path) -> None:
+@pytest.mark.line(40)
+def test_each_has_a_file_of_its_own_and_leaves_the_others_alone(tmp_path: Path) -> None:
     directory = tmp_path / "s"
     with spooling(directory) as one, spooling(directory) as other:
         tickets = [bench.hand(event_id=f"e{n}-{bench is one}") for n in range(50) for bench in (one, other)]
@@ -44,7 +45,8 @@ def test_line_40_each_has_a_file_of_its_own_and_leaves_the_others_alone(tmp_path
         assert other.adds_up()
 
 
-def test_line_40_what_a_dead_process_left_is_adopted_and_its_file_goes(tmp_path: Path) -> None:
+@pytest.mark.line(40)
+def test_what_a_dead_process_left_is_adopted_and_its_file_goes(tmp_path: Path) -> None:
     with spooling(tmp_path / "source") as source:
         for n in range(1_200):
             source.hand(event_id=f"left-{n}", wait=False)
@@ -59,7 +61,8 @@ def test_line_40_what_a_dead_process_left_is_adopted_and_its_file_goes(tmp_path:
         assert len(read_spools(tmp_path / "s")) == 1_200
 
 
-def test_line_40_an_event_that_an_interrupted_adoption_copied_twice_is_no_damage(tmp_path: Path) -> None:
+@pytest.mark.line(40)
+def test_an_event_that_an_interrupted_adoption_copied_twice_is_no_damage(tmp_path: Path) -> None:
     with spooling(tmp_path / "source") as source:
         for event_id in ("once", "twice", "twice"):
             source.hand(event_id=event_id)
@@ -73,7 +76,8 @@ def test_line_40_an_event_that_an_interrupted_adoption_copied_twice_is_no_damage
         assert not list((tmp_path / "s").glob("*.corrupt-*"))
 
 
-def test_line_40_a_file_whose_process_lives_is_not_adopted_until_it_is_dead(tmp_path: Path) -> None:
+@pytest.mark.line(40)
+def test_a_file_whose_process_lives_is_not_adopted_until_it_is_dead(tmp_path: Path) -> None:
     with spooling(tmp_path / "source") as source:
         source.hand()
         left = leave_orphan(tmp_path / "source", tmp_path / "s")
@@ -95,7 +99,8 @@ def test_line_40_a_file_whose_process_lives_is_not_adopted_until_it_is_dead(tmp_
         until(lambda: not left.exists())
 
 
-def test_line_40_a_lock_whose_file_is_gone_is_swept_away(tmp_path: Path) -> None:
+@pytest.mark.line(40)
+def test_a_lock_whose_file_is_gone_is_swept_away(tmp_path: Path) -> None:
     directory = tmp_path / "s"
     directory.mkdir(mode=0o700)
     (directory / "shop-1-00000000.lock").touch(0o600)
@@ -107,7 +112,8 @@ def test_line_40_a_lock_whose_file_is_gone_is_swept_away(tmp_path: Path) -> None
     assert (directory / "other-1-00000000.lock").exists(), "another service's is not ours to judge"
 
 
-def test_line_40_two_heirs_at_once_adopt_each_event_once(tmp_path: Path) -> None:
+@pytest.mark.line(40)
+def test_two_heirs_at_once_adopt_each_event_once(tmp_path: Path) -> None:
     with spooling(tmp_path / "source") as source:
         for n in range(300):
             source.hand(event_id=f"left-{n}", wait=False)
@@ -121,7 +127,8 @@ def test_line_40_two_heirs_at_once_adopt_each_event_once(tmp_path: Path) -> None
         assert one.buffer.figures().adopted + other.buffer.figures().adopted == 6 * 300
 
 
-def test_line_40_an_orphan_that_finds_no_room_is_copied_bit_by_bit_and_never_twice(tmp_path: Path) -> None:
+@pytest.mark.line(40)
+def test_an_orphan_that_finds_no_room_is_copied_bit_by_bit_and_never_twice(tmp_path: Path) -> None:
     with spooling(tmp_path / "source") as source:
         for n in range(1_500):
             source.hand(event_id=f"left-{n}", wait=False)
@@ -143,7 +150,8 @@ def test_line_40_an_orphan_that_finds_no_room_is_copied_bit_by_bit_and_never_twi
     assert len(read_spools(tmp_path / "s")) == 500
 
 
-def test_line_40_an_orphan_that_cannot_be_read_holds_up_neither_the_others_nor_what_is_new(
+@pytest.mark.line(40)
+def test_an_orphan_that_cannot_be_read_holds_up_neither_the_others_nor_what_is_new(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with spooling(tmp_path / "source") as source:

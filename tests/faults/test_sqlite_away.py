@@ -55,7 +55,8 @@ async def another_process_writing(path: Path) -> AsyncIterator[None]:
         await process.communicate(b"")  # closes its stdin
 
 
-async def test_line_22_a_file_that_another_process_locks_is_waited_for(
+@pytest.mark.line(22)
+async def test_a_file_that_another_process_locks_is_waited_for(
     broker: RabbitMQ, url: str, tmp_path: Path
 ) -> None:
     timeouts = Timeouts(lock=0.1)
@@ -71,12 +72,11 @@ async def test_line_22_a_file_that_another_process_locks_is_waited_for(
     assert (found.stored, found.dead) == (EVENTS, 0)
 
 
+@pytest.mark.line(24)
 @pytest.mark.e2e
 @pytest.mark.may_block("starts a worker's process")
 @pytest.mark.timeout(240)
-async def test_line_24_a_file_that_may_not_grow_makes_events_wait(
-    broker: RabbitMQ, url: str, tmp_path: Path
-) -> None:
+async def test_a_file_that_may_not_grow_makes_events_wait(broker: RabbitMQ, url: str, tmp_path: Path) -> None:
     worker = WorkerProcess(tmp_path, database_url=url, broker_url=broker.url)
     reader = StoreReader(url)
     await worker.launch()

@@ -33,8 +33,9 @@ def short_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(amqp, "HEARTBEAT_SECONDS", 1)
 
 
+@pytest.mark.line(1)
 @pytest.mark.e2e
-async def test_line_1_a_broker_killed_in_mid_consumption(
+async def test_a_broker_killed_in_mid_consumption_costs_no_event(
     private_broker: PrivateRabbitMQ, database: PostgreSQL
 ) -> None:
     async with publishing(private_broker.url) as publisher:
@@ -53,8 +54,9 @@ async def test_line_1_a_broker_killed_in_mid_consumption(
     assert found.stored == 2 * ALL
 
 
+@pytest.mark.line(2)
 @pytest.mark.e2e
-async def test_line_2_a_broker_that_is_stopped_and_started(
+async def test_a_broker_that_is_stopped_and_started_costs_no_event(
     private_broker: PrivateRabbitMQ, database: PostgreSQL
 ) -> None:
     async with publishing(private_broker.url) as publisher:
@@ -70,9 +72,10 @@ async def test_line_2_a_broker_that_is_stopped_and_started(
     await assert_nothing_lost(ledger, database_url=database.url, broker_url=private_broker.url)
 
 
+@pytest.mark.line(3)
 @pytest.mark.e2e
 @pytest.mark.usefixtures("short_heartbeat")
-async def test_line_3_a_frozen_broker(private_broker: PrivateRabbitMQ, database: PostgreSQL) -> None:
+async def test_a_frozen_broker_costs_no_event(private_broker: PrivateRabbitMQ, database: PostgreSQL) -> None:
     async with publishing(private_broker.url) as publisher:
         await publish_on_each_lane(publisher)
     async with held_worker(database.url, private_broker.url, batches=len(Lane)) as (standstill, bench):
@@ -97,9 +100,10 @@ async def test_line_3_a_frozen_broker(private_broker: PrivateRabbitMQ, database:
     await assert_nothing_lost(ledger, database_url=database.url, broker_url=private_broker.url)
 
 
+@pytest.mark.line(4)
 @pytest.mark.e2e
 @pytest.mark.usefixtures("short_heartbeat")
-async def test_line_4_half_open_tcp(broker: RabbitMQ, database: PostgreSQL) -> None:
+async def test_a_half_open_connection_costs_no_event(broker: RabbitMQ, database: PostgreSQL) -> None:
     async with publishing(broker.url) as publisher, proxy_to(broker.port) as proxy:
         await publish_on_each_lane(publisher)
         async with running(database.url, broker.url_through(proxy.port)) as bench:
@@ -116,7 +120,8 @@ async def test_line_4_half_open_tcp(broker: RabbitMQ, database: PostgreSQL) -> N
     await assert_nothing_lost(publisher.ledger, database_url=database.url, broker_url=broker.url)
 
 
-async def test_line_6_a_reset_in_mid_frame(broker: RabbitMQ, database: PostgreSQL) -> None:
+@pytest.mark.line(6)
+async def test_a_reset_in_mid_frame_costs_no_event(broker: RabbitMQ, database: PostgreSQL) -> None:
     seed = random.randrange(10**6)
     print(f"resets at seed {seed}")
     chance = random.Random(seed)
@@ -131,8 +136,9 @@ async def test_line_6_a_reset_in_mid_frame(broker: RabbitMQ, database: PostgreSQ
     await assert_nothing_lost(publisher.ledger, database_url=database.url, broker_url=broker.url)
 
 
+@pytest.mark.line(7)
 @pytest.mark.e2e
-async def test_line_7_a_slow_network_costs_no_connection_and_no_delivery(
+async def test_a_slow_network_costs_no_connection_and_no_delivery(
     broker: RabbitMQ, database: PostgreSQL
 ) -> None:
     async with publishing(broker.url) as publisher, proxy_to(broker.port) as proxy:
@@ -146,6 +152,7 @@ async def test_line_7_a_slow_network_costs_no_connection_and_no_delivery(
     await assert_nothing_lost(publisher.ledger, database_url=database.url, broker_url=broker.url)
 
 
+@pytest.mark.line(8, 9)
 @pytest.mark.e2e
 @pytest.mark.parametrize(
     "alarm",
@@ -154,7 +161,7 @@ async def test_line_7_a_slow_network_costs_no_connection_and_no_delivery(
         pytest.param(("set_disk_free_limit", "999GB"), id="disk"),
     ],
 )
-async def test_line_8_and_9_an_alarm_holds_no_consumer(
+async def test_an_alarm_holds_no_consumer(
     alarm: tuple[str, ...], private_broker: PrivateRabbitMQ, database: PostgreSQL
 ) -> None:
     async with publishing(private_broker.url) as publisher:

@@ -97,7 +97,8 @@ async def test_what_the_broker_gave_away_without_its_coming_here_comes_by_the_ne
     await assert_nothing_lost(publisher.ledger, database_url=database.url, broker_url=broker.url)
 
 
-async def test_line_6_an_ack_that_comes_after_its_connection_acks_nothing_of_the_next(
+@pytest.mark.line(6)
+async def test_an_ack_that_comes_after_its_connection_acks_nothing_of_the_next(
     broker: RabbitMQ,
 ) -> None:
     metrics = Metrics()
@@ -119,7 +120,8 @@ async def test_line_6_an_ack_that_comes_after_its_connection_acks_nothing_of_the
     assert await ready_in(broker.url) == SOME
 
 
-async def test_line_14_an_ack_of_an_unknown_tag_costs_the_channel_and_no_event(
+@pytest.mark.line(14)
+async def test_an_ack_of_an_unknown_tag_costs_the_channel_and_no_event(
     broker: RabbitMQ, database: PostgreSQL
 ) -> None:
     async with publishing(broker.url) as publisher:
@@ -135,7 +137,8 @@ async def test_line_14_an_ack_of_an_unknown_tag_costs_the_channel_and_no_event(
     await assert_nothing_lost(publisher.ledger, database_url=database.url, broker_url=broker.url)
 
 
-async def test_line_14_a_channel_that_closes_in_mid_batch_ends_in_redelivery(
+@pytest.mark.line(14)
+async def test_a_channel_that_closes_in_mid_batch_ends_in_redelivery(
     broker: RabbitMQ, database: PostgreSQL
 ) -> None:
     async with publishing(broker.url) as publisher:
@@ -155,7 +158,8 @@ async def test_line_14_a_channel_that_closes_in_mid_batch_ends_in_redelivery(
     await assert_nothing_lost(publisher.ledger, database_url=database.url, broker_url=broker.url)
 
 
-async def test_line_14_a_consumer_that_the_broker_cancels_is_noticed_and_consumes_anew(
+@pytest.mark.line(14)
+async def test_a_consumer_that_the_broker_cancels_is_noticed_and_consumes_anew(
     broker: RabbitMQ, database: PostgreSQL
 ) -> None:
     async with publishing(broker.url) as publisher, running(database.url, broker.url) as bench:
@@ -168,8 +172,9 @@ async def test_line_14_a_consumer_that_the_broker_cancels_is_noticed_and_consume
     await assert_nothing_lost(publisher.ledger, database_url=database.url, broker_url=broker.url)
 
 
+@pytest.mark.line(14)
 @pytest.mark.e2e
-async def test_line_14_a_batch_that_outlasts_the_consumer_timeout_is_not_counted_twice(
+async def test_a_batch_that_outlasts_the_consumer_timeout_is_not_counted_twice(
     private_broker: PrivateRabbitMQ, database: PostgreSQL
 ) -> None:
     await private_broker.configure(consumer_timeout=1_000, channel_tick_interval=200)
@@ -184,9 +189,10 @@ async def test_line_14_a_batch_that_outlasts_the_consumer_timeout_is_not_counted
     await assert_nothing_lost(publisher.ledger, database_url=database.url, broker_url=private_broker.url)
 
 
+@pytest.mark.line(44)
 @pytest.mark.e2e
 @pytest.mark.may_block("that is what it is about")
-async def test_line_44_a_loop_that_is_blocked_beyond_the_heartbeat(
+async def test_a_loop_that_is_blocked_beyond_the_heartbeat_costs_no_event(
     broker: RabbitMQ, database: PostgreSQL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(amqp, "HEARTBEAT_SECONDS", 1)  # 25 s of the usual ten, in a fifth of the time

@@ -94,8 +94,9 @@ async def store_the_rest(database: PostgreSQL, broker: RabbitMQ, events: int) ->
         await bench.wait_for(events, seconds=PATIENCE_SECONDS)
 
 
+@pytest.mark.line(45)
 @signals
-async def test_line_45_a_batch_in_flight_is_finished(
+async def test_a_batch_in_flight_is_finished(
     numbers: list[signal.Signals], broker: RabbitMQ, database: PostgreSQL, make_worker: MakeWorker
 ) -> None:
     worker = make_worker(broker)
@@ -113,8 +114,9 @@ async def test_line_45_a_batch_in_flight_is_finished(
     assert found.stored == SOME
 
 
+@pytest.mark.line(45)
 @pytest.mark.e2e
-async def test_line_45_a_batch_that_cannot_be_finished_is_released(
+async def test_a_batch_that_cannot_be_finished_is_released(
     broker: RabbitMQ, database: PostgreSQL, make_worker: MakeWorker
 ) -> None:
     worker = make_worker(broker)
@@ -131,9 +133,10 @@ async def test_line_45_a_batch_that_cannot_be_finished_is_released(
     await assert_nothing_lost(publisher.ledger, database_url=database.url, broker_url=broker.url)
 
 
+@pytest.mark.line(45)
 @pytest.mark.e2e
 @pytest.mark.parametrize("numbers", [[TERM], [INT, TERM]], ids=["sigterm", "sigint_then_sigterm"])
-async def test_line_45_a_frozen_broker_holds_no_end(
+async def test_a_frozen_broker_holds_no_end(
     numbers: list[signal.Signals],
     private_broker: PrivateRabbitMQ,
     database: PostgreSQL,
@@ -154,8 +157,9 @@ async def test_line_45_a_frozen_broker_holds_no_end(
     await assert_nothing_lost(publisher.ledger, database_url=database.url, broker_url=private_broker.url)
 
 
+@pytest.mark.line(45)
 @pytest.mark.e2e
-async def test_line_45_a_worker_that_is_connecting_to_a_frozen_broker_ends_too(
+async def test_a_worker_that_is_connecting_to_a_frozen_broker_ends_too(
     private_broker: PrivateRabbitMQ, database: PostgreSQL, make_worker: MakeWorker
 ) -> None:
     worker = make_worker(private_broker)
@@ -168,7 +172,8 @@ async def test_line_45_a_worker_that_is_connecting_to_a_frozen_broker_ends_too(
     private_broker.resume()
 
 
-async def test_line_45_a_lane_that_is_just_connecting_ends_with_the_worker(broker: RabbitMQ) -> None:
+@pytest.mark.line(45)
+async def test_a_lane_that_is_just_connecting_ends_with_the_worker(broker: RabbitMQ) -> None:
     async with proxy_to(broker.port) as proxy:
         proxy.to_client.delay_seconds = 1.0
         receiver = AmqpReceiver(Lane.HIGH, broker.url_through(proxy.port), metrics=Metrics())

@@ -59,7 +59,8 @@ async def wait_for_attempts(bench: Bench, attempts: int) -> None:
     await until(tried_on, f"{attempts} attempts", seconds=100)
 
 
-async def test_line_11_a_deleted_queue_is_told_unrouted_events_are_caught_and_a_new_one_is_consumed(
+@pytest.mark.line(11)
+async def test_a_deleted_queue_is_told_unrouted_events_are_caught_and_a_new_one_is_consumed(
     broker: RabbitMQ, database: PostgreSQL
 ) -> None:
     async with publishing(broker.url) as publisher, running(database.url, await worker_url(broker)) as bench:
@@ -78,9 +79,10 @@ async def test_line_11_a_deleted_queue_is_told_unrouted_events_are_caught_and_a_
     await assert_nothing_lost(publisher.ledger, database_url=database.url, broker_url=broker.url)
 
 
+@pytest.mark.line(11)
 @pytest.mark.e2e
 @pytest.mark.may_block("starts a worker's process")
-async def test_line_11_readyz_and_health_tell_which_lane_has_no_consumer_and_what_mends_it(
+async def test_readyz_and_health_tell_which_lane_has_no_consumer_and_what_mends_it(
     broker: RabbitMQ, database: PostgreSQL, tmp_path: Path
 ) -> None:
     worker = WorkerProcess(tmp_path, database_url=database.url, broker_url=await worker_url(broker))
@@ -106,9 +108,8 @@ async def test_line_11_readyz_and_health_tell_which_lane_has_no_consumer_and_wha
         await until(is_green, "readiness is green")
 
 
-async def test_line_13_a_changed_password_is_told_once_and_tried_on(
-    broker: RabbitMQ, database: PostgreSQL
-) -> None:
+@pytest.mark.line(13)
+async def test_a_changed_password_is_told_once_and_tried_on(broker: RabbitMQ, database: PostgreSQL) -> None:
     url = await worker_url(broker)
     password = url.partition("@")[0].rpartition(":")[2]
     async with publishing(broker.url) as publisher, proxy_to(broker.port) as proxy:
@@ -132,7 +133,8 @@ async def test_line_13_a_changed_password_is_told_once_and_tried_on(
     await assert_nothing_lost(publisher.ledger, database_url=database.url, broker_url=broker.url)
 
 
-async def test_line_13_a_right_that_is_taken_away_is_told_and_comes_back(
+@pytest.mark.line(13)
+async def test_a_right_that_is_taken_away_is_told_and_comes_back(
     broker: RabbitMQ, database: PostgreSQL
 ) -> None:
     url = await worker_url(broker)
@@ -181,8 +183,9 @@ async def wait_for_letter(bench: Bench, event_id: str) -> None:
     await until(is_kept, "the dead letter is in the table", seconds=90)
 
 
+@pytest.mark.line(35)
 @pytest.mark.e2e
-async def test_line_35_a_dead_letter_waits_in_its_source_while_there_is_no_queue_for_it(
+async def test_a_dead_letter_waits_in_its_source_while_there_is_no_queue_for_it(
     quick_broker: PrivateRabbitMQ, database: PostgreSQL
 ) -> None:
     event = wire_event()
@@ -204,8 +207,9 @@ async def test_line_35_a_dead_letter_waits_in_its_source_while_there_is_no_queue
     assert (found.stored, found.dead) == (SOME, 1)
 
 
+@pytest.mark.line(35)
 @pytest.mark.e2e
-async def test_line_35_a_dead_letter_waits_in_its_source_while_their_queue_is_full(
+async def test_a_dead_letter_waits_in_its_source_while_their_queue_is_full(
     quick_broker: PrivateRabbitMQ, database: PostgreSQL
 ) -> None:
     event = wire_event()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -104,6 +105,7 @@ async def test_what_is_busy_is_tried_again_and_not_for_ever() -> None:
     assert scene.tried == [2] * TRIES
 
 
+@pytest.mark.line(22)
 async def test_what_is_too_slow_goes_in_halves_and_the_size_that_went_is_remembered() -> None:
     scene = Scene(slow_above(60))
     assert await scene.bisecting.store(events(200)) == [Stored(one) for one in events(200)]

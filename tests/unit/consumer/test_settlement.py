@@ -68,6 +68,7 @@ async def test_a_generation_is_empty_when_all_that_came_by_it_went_back_or_is_do
     await waiting
 
 
+@pytest.mark.line(14)
 async def test_a_generation_that_has_ended_is_told_nothing_and_its_neighbour_everything() -> None:
     old, new = FakeChannel(), FakeChannel()
     ended, open_ = generation_of(old), generation_of(new)
