@@ -18,6 +18,9 @@ from tests.servers.postgresql import PostgreSQL, PrivatePostgreSQL
 from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
 from tests.servers.replication import ReplicatedPostgreSQL, replicated
 from tests.tools.clock import FixedClock
+from tests.tools.fake_transport import FakeTransport
+from tests.tools.publisher import declare
+from tests.tools.retrying import Sink
 
 from faultwire.capture import scope
 from faultwire_consumer.store.migrations import migrate
@@ -52,6 +55,32 @@ def private_rabbitmq(_rabbitmq_nodes: rabbitmq_servers.Nodes) -> Iterator[Privat
     """A fresh vhost on a node of the test's own, to kill, freeze and starve."""
     with _rabbitmq_nodes.private() as broker:
         yield broker
+
+
+@pytest.fixture
+async def broker(rabbitmq: RabbitMQ) -> RabbitMQ:
+    """A vhost on the shared node, with the topology."""
+    await declare(rabbitmq.url)
+    return rabbitmq
+
+
+@pytest.fixture
+async def private_broker(private_rabbitmq: PrivateRabbitMQ) -> PrivateRabbitMQ:
+    """A vhost on a node of the test's own, with the topology."""
+    await declare(private_rabbitmq.url)
+    return private_rabbitmq
+
+
+@pytest.fixture
+def transport() -> FakeTransport:
+    """A broker's stand-in that confirms at once."""
+    return FakeTransport()
+
+
+@pytest.fixture
+def sink() -> Sink:
+    """Takes the errors of what is given up."""
+    return Sink()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -58,3 +59,22 @@ def test_the_tools_use_no_layer_and_the_servers_use_themselves() -> None:
 def test_what_is_shared_lies_in_a_folder() -> None:
     assert [path.name for path in TESTS.glob("*.py")] == ["conftest.py"]
     assert set(_named((TESTS / "conftest.py").read_text())) <= SHARED
+
+
+def _fixtures(source: str) -> Iterator[str]:
+    """Each fixture of a module, from its name to its end, without its decorator and docstring."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if any("pytest.fixture" in ast.unparse(decorator) for decorator in node.decorator_list):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            yield "\n".join([node.name, *map(ast.unparse, body)])
+
+
+def test_a_fixture_is_defined_once() -> None:
+    places = defaultdict(list)
+    for path in sorted(TESTS.rglob("*.py")):
+        for fixture in _fixtures(path.read_text()):
+            places[fixture].append(str(path.relative_to(TESTS)))
+    assert len(places) > 50
+    assert {fixture: where for fixture, where in places.items() if len(where) > 1} == {}

@@ -28,13 +28,6 @@ ROOT: Final = Path(__file__).parents[2]
 Result = dict[str, Any]
 
 
-@pytest.fixture(scope="module")
-def nodes() -> Iterator[Nodes]:
-    nodes = Nodes()
-    yield nodes
-    nodes.stop()
-
-
 @pytest.fixture
 def broker_url(nodes: Nodes) -> Iterator[str]:
     with nodes.shared() as broker:

@@ -4,9 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from tests.servers.postgresql import PostgreSQL, PrivatePostgreSQL, Servers, SmallDiskPostgreSQL
-from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
 from tests.tools.migrating import upgrade
-from tests.tools.publisher import declare
 
 
 @pytest.fixture
@@ -28,17 +26,3 @@ async def small_disk(_postgresql_servers: Servers) -> AsyncIterator[SmallDiskPos
     with _postgresql_servers.on_small_disk(32) as database:
         await upgrade(database.url)
         yield database
-
-
-@pytest.fixture
-async def broker(rabbitmq: RabbitMQ) -> RabbitMQ:
-    """A vhost on the shared node, with the topology."""
-    await declare(rabbitmq.url)
-    return rabbitmq
-
-
-@pytest.fixture
-async def private_broker(private_rabbitmq: PrivateRabbitMQ) -> PrivateRabbitMQ:
-    """A vhost on a node of the test's own, with the topology."""
-    await declare(private_rabbitmq.url)
-    return private_rabbitmq

@@ -9,12 +9,6 @@ from faultwire_shared.event import Lane
 from faultwire_shared.topology import queue_of
 
 
-async def declare(url: str) -> None:
-    connection = await amqp.connect(url, "test")
-    await amqp.declare(connection)
-    await amqp.close(connection)
-
-
 async def take_all(url: str, lane: Lane, *, messages: int) -> list[AbstractIncomingMessage]:
     """Take so many messages from the lane's queue, in order."""
     connection = await amqp.connect(url, "test reader")

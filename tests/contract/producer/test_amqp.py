@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 import pytest
 from aio_pika.abc import DeliveryMode
-from tests.contract.producer.queue_reader import declare, take_all
+from tests.contract.producer.queue_reader import take_all
 from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
+from tests.tools.publisher import declare
 
 from faultwire import ErrorManager, ErrorSeverity
 from faultwire.publish import transport_amqp
@@ -22,18 +23,6 @@ KEY = "event.high.system.billing"
 def event_message(event_id: str = "error_20261123_aaaaaaaaaaaaaaaa") -> Outgoing:
     body = b'{"id":"%s"}' % event_id.encode()
     return Outgoing(body=body, message_type=codec.EVENT_TYPE, routing_key=KEY, event_id=event_id)
-
-
-@pytest.fixture
-async def broker(rabbitmq: RabbitMQ) -> RabbitMQ:
-    await declare(rabbitmq.url)
-    return rabbitmq
-
-
-@pytest.fixture
-async def private_broker(private_rabbitmq: PrivateRabbitMQ) -> PrivateRabbitMQ:
-    await declare(private_rabbitmq.url)
-    return private_rabbitmq
 
 
 async def test_a_confirmed_event_lies_in_its_lanes_queue_under_its_own_id(broker: RabbitMQ) -> None:

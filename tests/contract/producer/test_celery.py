@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 from celery import Celery
-from tests.contract.producer.queue_reader import declare, take_all
+from tests.contract.producer.queue_reader import take_all
 from tests.servers.rabbitmq import RabbitMQ
+from tests.tools.publisher import declare
 from tests.tools.recording_intake import recording
 from tests.tools.waiting import until
 

@@ -40,11 +40,6 @@ asyncio.run(main())
 
 
 @pytest.fixture
-def transport() -> FakeTransport:
-    return FakeTransport()
-
-
-@pytest.fixture
 def spool(tmp_path: Path) -> Path:
     path = tmp_path / "spool"
     path.mkdir(mode=0o700)

@@ -20,11 +20,6 @@ Make = Callable[..., ErrorManager]
 
 
 @pytest.fixture
-def transport() -> FakeTransport:
-    return FakeTransport()
-
-
-@pytest.fixture
 def make(transport: FakeTransport, tmp_path: Path) -> Make:
     def make(**options: Any) -> ErrorManager:
         given: dict[str, Any] = {"service": "shop", "spool_path": tmp_path / "spool", "shutdown_timeout": 0.6}

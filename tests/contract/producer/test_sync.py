@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tests.contract.producer.queue_reader import declare, take_all
+from tests.contract.producer.queue_reader import take_all
 from tests.servers.rabbitmq import RabbitMQ
 
 from faultwire import SyncErrorManager
@@ -16,12 +16,6 @@ from faultwire_shared.event import Event, Lane
 pytestmark = pytest.mark.may_block("its manager is for code without a loop")
 
 NOBODY_LISTENS = "amqp://127.0.0.1:1/"
-
-
-@pytest.fixture
-def broker(rabbitmq: RabbitMQ) -> RabbitMQ:
-    asyncio.run(declare(rabbitmq.url))
-    return rabbitmq
 
 
 @pytest.fixture

@@ -30,11 +30,6 @@ def short_delays(most: float) -> Iterator[float]:
 
 
 @pytest.fixture
-def transport() -> FakeTransport:
-    return FakeTransport()
-
-
-@pytest.fixture
 def outlet(transport: FakeTransport, tmp_path: Path) -> Iterator[Outlet]:
     def make_spool(buffer: Buffer) -> Spool:
         return Spool(str(tmp_path / "spool"), "shop", buffer)

@@ -24,11 +24,6 @@ MakeSession = Callable[..., aiohttp.ClientSession]
 
 
 @pytest.fixture
-def sink() -> Sink:
-    return Sink()
-
-
-@pytest.fixture
 def make_session(waits: Waits, clock: FixedClock, monkeypatch: pytest.MonkeyPatch) -> MakeSession:
     """`create_robust_session`, with its waits noted in place of waited."""
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import pytest
-from tests.tools.clock import FixedClock
 
 from faultwire.audit.loss import Losses, LossReason
 from faultwire.queue.buffer import KEPT_SHARE, TICKET_BYTES, Buffer, BufferLimit
@@ -13,11 +12,6 @@ from faultwire_shared.event import Lane
 ROOM = 10
 
 Put = Callable[[int], list[Ticket]]
-
-
-@pytest.fixture
-def losses(clock: FixedClock) -> Losses:
-    return Losses(clock=clock.monotonic)
 
 
 @pytest.fixture

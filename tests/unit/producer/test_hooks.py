@@ -12,7 +12,7 @@ from tests.tools.spool_bench import until
 
 from faultwire import ErrorManager, SyncErrorManager
 from faultwire.integrations.hooks import Hooks, install
-from faultwire.testing import Captured, capture_events
+from faultwire.testing import Captured
 
 pytestmark = pytest.mark.may_block("waits for threads")
 
@@ -33,12 +33,6 @@ def former(monkeypatch: pytest.MonkeyPatch) -> Former:
     for module, name in ((sys, "excepthook"), (threading, "excepthook"), (sys, "unraisablehook")):
         monkeypatch.setattr(module, name, former)
     return former
-
-
-@pytest.fixture
-def captured() -> Iterator[Captured]:
-    with capture_events() as captured:
-        yield captured
 
 
 @pytest.fixture

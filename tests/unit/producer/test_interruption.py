@@ -21,11 +21,6 @@ from faultwire.queue.ticket import BUFFERED, CONFIRMED, refused
 OURS = faultwire.__path__[0]
 
 
-@pytest.fixture
-def transport() -> FakeTransport:
-    return FakeTransport()
-
-
 class Listening(logging.Handler):
     """A handler of the host's: who logs, waits for its lock."""
 

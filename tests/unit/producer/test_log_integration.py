@@ -31,12 +31,6 @@ def own_logger(handler: logging.Handler) -> logging.Logger:
 
 
 @pytest.fixture
-def captured() -> Iterator[Captured]:
-    with capture_events() as captured:
-        yield captured
-
-
-@pytest.fixture
 def errors() -> SyncErrorManager:
     return SyncErrorManager(service="shop")
 

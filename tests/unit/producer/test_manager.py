@@ -3,33 +3,17 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from tests.tools.clock import FixedClock
 from tests.tools.fake_transport import FakeTransport
+from tests.unit.producer.harness import Harness
 
 from faultwire import AuthenticationError, BusinessError, ErrorManager, ErrorSeverity, ExternalError
 from faultwire.pipeline.processors import Processor
 from faultwire_shared.event import Event
-
-
-@dataclass
-class Harness:
-    """Managers whose transport is at hand."""
-
-    transport: FakeTransport = field(default_factory=FakeTransport)
-
-    def manager(self, **options: Any) -> ErrorManager:
-        return ErrorManager(service="shop", clock=FixedClock(), transport=lambda: self.transport, **options)
-
-
-@pytest.fixture
-def harness() -> Harness:
-    return Harness()
 
 
 async def test_an_error_is_answered_at_once_and_published_behind(harness: Harness) -> None:

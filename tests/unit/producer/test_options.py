@@ -5,13 +5,12 @@ import copy
 import inspect
 import pickle
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 import pytest
 from tests.tools.clock import FixedClock
-from tests.tools.fake_transport import FakeTransport
+from tests.unit.producer.harness import Harness
 
 from faultwire import BusinessError, ErrorManager
 from faultwire.audit.loss import LossReason
@@ -19,23 +18,6 @@ from faultwire.capture.frame import FrameReader
 from faultwire.pipeline.filter import Filter
 from faultwire.response.recent import REMEMBERED, REMEMBERED_SECONDS, RecentResponses
 from faultwire_shared.event import Event
-
-
-@dataclass
-class Harness:
-    transport: FakeTransport = field(default_factory=FakeTransport)
-
-    def manager(self, **options: Any) -> ErrorManager:
-        return ErrorManager(service="shop", clock=FixedClock(), transport=lambda: self.transport, **options)
-
-    @property
-    def messages(self) -> list[str]:
-        return [event.message for event in self.transport.events]
-
-
-@pytest.fixture
-def harness() -> Harness:
-    return Harness()
 
 
 def raised(error: Exception) -> Exception:

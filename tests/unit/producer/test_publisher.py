@@ -30,16 +30,6 @@ def room_for(tickets: int) -> BufferLimit:
 
 
 @pytest.fixture
-def transport() -> FakeTransport:
-    return FakeTransport()
-
-
-@pytest.fixture
-def losses(clock: FixedClock) -> Losses:
-    return Losses(clock=clock.monotonic)
-
-
-@pytest.fixture
 async def outlet(transport: FakeTransport, losses: Losses) -> AsyncIterator[Outlet]:
     outlet = Outlet(lambda: transport, losses, delays=no_delays)
     outlet.start()

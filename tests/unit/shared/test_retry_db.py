@@ -18,11 +18,6 @@ from faultwire import DatabaseConnectionError, ExternalError, retry_db_operation
 from faultwire_shared.resilience.outage import is_transient
 
 
-@pytest.fixture
-def waits(clock: FixedClock) -> Waits:
-    return Waits(clock)
-
-
 def test_without_figures_there_are_three_attempts_with_waits_of_one_and_two_seconds(waits: Waits) -> None:
     database = Database(failures=9)
     ask = retry_db_operation(sleep=waits.plain)(database.ask)

@@ -18,16 +18,6 @@ from faultwire import (
 )
 
 
-@pytest.fixture
-def waits(clock: FixedClock) -> Waits:
-    return Waits(clock)
-
-
-@pytest.fixture
-def sink() -> Sink:
-    return Sink()
-
-
 def test_the_error_that_is_raised_is_handed_over_once_with_every_attempt(
     waits: Waits, clock: FixedClock, sink: Sink
 ) -> None:
