@@ -9,7 +9,7 @@ from tests.servers.postgresql import PostgreSQL
 from tests.tools.factories import wire_event
 from tests.tools.worker_process import WorkerProcess, command, running
 
-pytestmark = [pytest.mark.e2e, pytest.mark.may_block("starts processes, reads files")]
+pytestmark = pytest.mark.may_block("starts processes, reads files")
 
 EVENTS = 120
 

@@ -9,7 +9,7 @@ import pytest
 from tests.tools.factories import raised, wire_event
 from tests.tools.worker_process import WorkerProcess, command, running
 
-pytestmark = [pytest.mark.e2e, pytest.mark.may_block("starts processes, reads files")]
+pytestmark = pytest.mark.may_block("starts processes, reads files")
 
 EVENTS = 1_200
 

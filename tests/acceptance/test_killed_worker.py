@@ -22,7 +22,7 @@ KILLS: Final = 5
 pytestmark = [pytest.mark.timeout(400), pytest.mark.may_block("asks SQLite and files for what was stored")]
 
 
-@pytest.mark.parametrize("kind", ["postgresql", pytest.param("sqlite", marks=pytest.mark.e2e)])
+@pytest.mark.parametrize("kind", ["postgresql", "sqlite"])
 async def test_ten_thousand_events_of_four_producers_survive_five_kills_of_the_worker(
     kind: str, request: pytest.FixtureRequest, rabbitmq: RabbitMQ, tmp_path: Path
 ) -> None:

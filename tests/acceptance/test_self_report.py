@@ -18,7 +18,6 @@ CREATE VIEW faultwire.sequence_gaps AS
 """
 
 
-@pytest.mark.e2e
 @pytest.mark.timeout(300)
 async def test_what_ends_a_worker_is_stored_before_it_ends(postgresql: PostgreSQL, tmp_path: Path) -> None:
     await command("db", "upgrade", cwd=tmp_path, FAULTWIRE_DATABASE_URL=postgresql.url)

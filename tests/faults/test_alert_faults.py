@@ -99,7 +99,6 @@ async def test_a_crash_between_claim_send_and_mark_costs_no_alert_and_repeats_on
 
 
 @pytest.mark.line(19)
-@pytest.mark.e2e
 async def test_four_dispatchers_one_of_them_frozen_for_longer_than_its_lease(
     database: PostgreSQL, tmp_path: Path
 ) -> None:

@@ -14,8 +14,6 @@ from tests.tools.waiting import until
 from faultwire_consumer.store.contract.store import StoreUnavailableError
 from faultwire_consumer.store.engine import open_store
 
-pytestmark = pytest.mark.e2e
-
 EVENTS = 200
 
 

@@ -80,7 +80,6 @@ async def test_a_deleted_queue_is_told_unrouted_events_are_caught_and_a_new_one_
 
 
 @pytest.mark.line(11)
-@pytest.mark.e2e
 @pytest.mark.may_block("starts a worker's process")
 async def test_readyz_and_health_tell_which_lane_has_no_consumer_and_what_mends_it(
     broker: RabbitMQ, database: PostgreSQL, tmp_path: Path
