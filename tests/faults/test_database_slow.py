@@ -66,7 +66,10 @@ def slow_down(database: PostgreSQL, call: str) -> None:
 @pytest.mark.line(22)
 async def test_a_table_that_somebody_locks_is_waited_for(broker: RabbitMQ, database: PostgreSQL) -> None:
     timeouts = Timeouts(lock=0.1)
-    async with publishing(broker.url) as publisher, running(database.url, broker.url, timeouts=timeouts) as bench:
+    async with (
+        publishing(broker.url) as publisher,
+        running(database.url, broker.url, timeouts=timeouts) as bench,
+    ):
         async with session(database) as other, other.transaction():
             await other.execute("LOCK TABLE faultwire.incidents IN ACCESS EXCLUSIVE MODE")
             await publisher.publish_many(40)

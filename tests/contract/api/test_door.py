@@ -3,8 +3,8 @@
 import re
 
 import pytest
-from tests.accept import ACCEPTS
 from tests.contract.api.conftest import Site
+from tests.tools.accept import ACCEPTS
 from tests.tools.waiting import until
 
 from faultwire_consumer import actions

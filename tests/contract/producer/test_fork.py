@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.unit.producer.fakes import FakeTransport
+from tests.tools.fake_transport import FakeTransport
 
 from faultwire import ErrorManager, SyncErrorManager
 from faultwire.testing import capture_events

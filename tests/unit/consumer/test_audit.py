@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 
-from tests.factories import wire_event
+from tests.tools.factories import wire_event
 
 from faultwire_consumer.ingest.read.audit import heard_in
 from faultwire_consumer.ingest.read.candidate import candidates_of

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
-from tests.accept import ACCEPTS
-from tests.clock import FixedClock
+from tests.tools.accept import ACCEPTS
+from tests.tools.clock import FixedClock
 
 from faultwire import ErrorManager, FieldError, ValidationError
 from faultwire_consumer.web.failure import Failure

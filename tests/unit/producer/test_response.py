@@ -6,8 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.accept import ACCEPTS
-from tests.clock import FixedClock
+from tests.tools.accept import ACCEPTS
 from tests.tools.clock import FixedClock
 
 from faultwire import (
