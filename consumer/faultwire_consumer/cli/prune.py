@@ -86,8 +86,8 @@ def prune(
 
 
 def _floor_asked(before: str | None, older_than: str | None, now: datetime) -> date | None:
-    from faultwire_consumer.domain.retention import latest_floor  # noqa: PLC0415 - see above
-    from faultwire_consumer.web.parameter import moment_of  # noqa: PLC0415
+    from faultwire_consumer.domain.query_value import moment_of  # noqa: PLC0415 - see above
+    from faultwire_consumer.domain.retention import latest_floor  # noqa: PLC0415
 
     if before is not None and older_than is not None:
         raise CommandError("say --before or --older-than, not both", USAGE)

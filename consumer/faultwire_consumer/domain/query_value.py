@@ -64,6 +64,16 @@ def parse_moment(text: str) -> datetime | timedelta:
         raise BadValueError(_MOMENTS) from None
 
 
+def moment_of(text: str, *, now: datetime) -> datetime:
+    """The moment that a written time means: ``2h`` is two hours before ``now``.
+
+    Raises:
+        BadValueError: it is none; the text says what to write.
+    """
+    moment = parse_moment(text)
+    return now - moment if isinstance(moment, timedelta) else moment
+
+
 def _severities(text: str) -> Sequence[Value]:
     names = [severity.value for severity in ErrorSeverity]
     compared = _COMPARED.fullmatch(text)

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Final, TypeVar
 
@@ -12,6 +12,9 @@ from faultwire_consumer.domain.query import Key, Query, any_of
 from faultwire_consumer.domain.query_text import QueryError, parse_query
 from faultwire_consumer.domain.query_value import parse_moment
 from faultwire_consumer.store.contract.paging import LIMIT_MAX
+from faultwire_consumer.domain.query_value import moment_of
+from faultwire_consumer.domain.query_value import parse_incident_id
+from faultwire_consumer.store.contract.paging import LIMIT_MAXIMUM
 from faultwire_shared.event import Category, ErrorSeverity
 from faultwire_shared.taxonomy import FieldError, ValidationError
 
@@ -21,16 +24,6 @@ LIMIT: Final = 50
 _TEXT_CHARACTERS: Final = 200
 _CURSOR_CHARACTERS: Final = 500
 _VALUES: Final = 50
-
-
-def moment_of(text: str, *, now: datetime) -> datetime:
-    """The moment that a written time means: ``2h`` is two hours before ``now``.
-
-    Raises:
-        ValueError: it is none; the text says what to write.
-    """
-    moment = parse_moment(text)
-    return now - moment if isinstance(moment, timedelta) else moment
 
 
 class Parameters:

@@ -1,0 +1,46 @@
+"""Incident ids and moments, as people write them in a query, a filter or an option."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from faultwire_consumer.domain.query_value import moment_of, parse_incident_id
+
+NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("INC-12", 12), ("inc-12", 12), ("12", 12), ("INC-0", None), ("INC12", None), ("", None), ("١٢", None)],
+)
+def test_incident_ids(text: str, number: int | None) -> None:
+    assert parse_incident_id(text) == number
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("90s", NOW - timedelta(seconds=90)),
+        ("2h", NOW - timedelta(hours=2)),
+        ("1w", NOW - timedelta(weeks=1)),
+        ("2026-11-20", datetime(2026, 11, 20, tzinfo=UTC)),
+        ("2026-11-20T10:00:00Z", datetime(2026, 11, 20, 10, tzinfo=UTC)),
+        ("2026-11-20T10:00:00+02:00", datetime(2026, 11, 20, 8, tzinfo=UTC)),
+        ("2026-11-20T10:00:00 02:00", datetime(2026, 11, 20, 8, tzinfo=UTC)),
+    ],
+)
+def test_moments(text: str, moment: datetime) -> None:
+    assert moment_of(text, now=NOW) == moment
+
+
+@given(st.text())
+def test_any_other_moment_is_refused_and_nothing_worse(text: str) -> None:
+    try:
+        assert moment_of(text, now=NOW).tzinfo is UTC
+    except ValueError as error:
+        told = str(error)
+    else:
+        return
+    assert told.startswith("write 2h")
