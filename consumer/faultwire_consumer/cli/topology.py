@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cyclopts import App
 
+from faultwire_consumer.cli.definitions import Role, definitions, hash_password
 from faultwire_consumer.cli.failure import CONFIGURATION, CommandError, expected_failures
 from faultwire_consumer.cli.option import SETTING, Setting
 from faultwire_consumer.cli.output import print_json, say
@@ -46,8 +47,6 @@ def export(
         producer_password_file: Holds the password of faultwire-producer.
         worker_password_file: Holds the password of faultwire-worker.
     """
-    from faultwire_shared.definitions import Role, definitions  # noqa: PLC0415 - only this command needs it
-
     files = {
         Role.ADMINISTRATOR: administrator_password_file,
         Role.PRODUCER: producer_password_file,
@@ -58,8 +57,6 @@ def export(
 
 
 def _hash_in(path: Path) -> str:
-    from faultwire_shared.definitions import hash_password  # noqa: PLC0415 - only `export` needs it
-
     try:
         password = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from faultwire_consumer.cli.application import run
-from faultwire_shared.definitions import RIGHTS, Role, definitions, hash_password
+from faultwire_consumer.cli.definitions import RIGHTS, Role, definitions, hash_password
 from faultwire_shared.event import Lane
 from faultwire_shared.topology import DEAD, EVENTS, TOPOLOGY, UNROUTED, queue_of
 
