@@ -26,6 +26,7 @@ from pydantic_settings import (
 from faultwire_consumer.domain.retention import DAYS, ENDED_DAYS, HOURLY_DAYS, KEPT_DAYS, Retention
 from faultwire_shared.broker_url import split_addresses
 from faultwire_shared.event import ErrorSeverity
+from faultwire_shared.failure import ConfigurationError
 from faultwire_shared.redact import redact_url
 
 PREFIX: Final = "FAULTWIRE_"
@@ -47,7 +48,7 @@ Given = dict[str, tuple[Any, str]]
 """Values by field, each with where it was given."""
 
 
-class ConfigError(Exception):
+class ConfigError(ConfigurationError):
     """The configuration cannot be used; the text is one line that says what and how to mend it."""
 
 

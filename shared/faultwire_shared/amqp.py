@@ -22,6 +22,7 @@ from aio_pika.exceptions import (
 from aiormq.exceptions import ChannelAccessRefused, ChannelPreconditionFailed, ConnectionNotAllowed
 
 from faultwire_shared.broker_url import split_addresses
+from faultwire_shared.failure import ConfigurationError, UnavailableError
 from faultwire_shared.redact import redact_url
 from faultwire_shared.topology import TOPOLOGY, Topology
 
@@ -34,15 +35,15 @@ class BrokerError(Exception):
     """The broker cannot do what was asked; the text says what and how to mend it."""
 
 
-class BrokerUnreachableError(BrokerError):
+class BrokerUnreachableError(BrokerError, UnavailableError):
     """No connection, or it was lost or hangs; trying again later may help."""
 
 
-class BrokerRefusedError(BrokerError):
+class BrokerRefusedError(BrokerError, ConfigurationError):
     """Wrong credentials, an unknown vhost or a missing right: somebody must change something."""
 
 
-class TopologyError(BrokerError):
+class TopologyError(BrokerError, ConfigurationError):
     """An exchange or queue is missing, or stands with other arguments."""
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from faultwire_shared.failure import ConfigurationError, UnavailableError
 from faultwire_shared.text import printable
 
 FAILED: Final = 1
@@ -47,21 +48,6 @@ def _innermost(error: BaseException) -> BaseException:
 
 
 def _exit_code(error: BaseException) -> int | None:
-    # Imported here, for only commands that come this far have loaded them.
-    from faultwire_consumer.config import ConfigError  # noqa: PLC0415
-    from faultwire_consumer.notify.policy_file import PolicyFileError  # noqa: PLC0415
-    from faultwire_consumer.store.contract.store import MigrationError, StoreUnavailableError  # noqa: PLC0415
-    from faultwire_consumer.store.contract.url import DatabaseUrlError  # noqa: PLC0415
-    from faultwire_shared.amqp import BrokerRefusedError, BrokerUnreachableError, TopologyError  # noqa: PLC0415
-
-    configuration = (
-        ConfigError,
-        PolicyFileError,
-        DatabaseUrlError,
-        MigrationError,
-        BrokerRefusedError,
-        TopologyError,
-    )
-    if isinstance(error, configuration):
+    if isinstance(error, ConfigurationError):
         return CONFIGURATION
-    return FAILED if isinstance(error, StoreUnavailableError | BrokerUnreachableError | OSError) else None
+    return FAILED if isinstance(error, UnavailableError | OSError) else None

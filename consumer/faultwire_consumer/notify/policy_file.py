@@ -5,11 +5,12 @@ from pathlib import Path
 
 from faultwire_consumer.domain.policy import Policy, PolicyError
 from faultwire_consumer.domain.policy_text import parse_policy
+from faultwire_shared.failure import ConfigurationError
 
 SHIPPED_NAME = "policy.toml"
 
 
-class PolicyFileError(Exception):
+class PolicyFileError(ConfigurationError):
     """A policy that cannot be used; the text is one line with file, line, what and how to mend it."""
 
 

@@ -11,9 +11,10 @@ from sqlalchemy import Executable, Row
 from faultwire_consumer.domain.body_budget import BODIES_PER_INCIDENT, Body, ceiling_of
 from faultwire_consumer.domain.incident import Touched
 from faultwire_shared.event import ErrorSeverity
+from faultwire_shared.failure import ConfigurationError, UnavailableError
 
 
-class StoreUnavailableError(Exception):
+class StoreUnavailableError(UnavailableError):
     """The database cannot be used now; nothing was written, and trying again may help."""
 
 
@@ -41,7 +42,7 @@ class UnknownFingerprintsError(Exception):
     """Some events' fingerprints are not registered; nothing was written. Register them, then try again."""
 
 
-class MigrationError(Exception):
+class MigrationError(ConfigurationError):
     """The database's schema is not the one that this version needs; the text says what to run."""
 
 

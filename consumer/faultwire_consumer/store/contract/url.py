@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from faultwire_shared.failure import ConfigurationError
 from faultwire_shared.redact import redact_url
 
 _POSTGRESQL: Final = ("postgresql", "postgres")
@@ -20,7 +21,7 @@ _SEVERAL_HOSTS: Final = re.compile(
 _TARGETS: Final = ("any", "primary", "standby", "prefer-standby", "read-write", "read-only")
 
 
-class DatabaseUrlError(ValueError):
+class DatabaseUrlError(ConfigurationError, ValueError):
     """The text is not a usable database URL; the message says why, without the password."""
 
 
