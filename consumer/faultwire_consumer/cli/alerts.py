@@ -1,13 +1,13 @@
 """``faultwire alerts``: list, trace."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import App, Parameter
+from cyclopts import App
 from rich.console import Console
 
 from faultwire_consumer.cli.client import Client
-from faultwire_consumer.cli.option import OUTPUT, Limit, Output, Values
-from faultwire_consumer.cli.output import print_document, print_list, styled
+from faultwire_consumer.cli.option import OUTPUT, Id, Limit, Output, Texts
+from faultwire_consumer.cli.output import print_document, print_list, print_value, styled
 
 app = App(name="alerts", help="See who was told of what, and why somebody was not.")
 
@@ -24,16 +24,15 @@ _COLUMNS = (
     "attempts",
     "created_at",
 )
-_Texts = Annotated[tuple[str, ...], Values]
 
 
 @app.command(name="list")
 def list_(
     *,
-    state: _Texts = (),
-    receiver: _Texts = (),
-    rule: _Texts = (),
-    severity: _Texts = (),
+    state: Texts = (),
+    receiver: Texts = (),
+    rule: Texts = (),
+    severity: Texts = (),
     incident: str | None = None,
     limit: Limit = 50,
     cursor: str | None = None,
@@ -64,15 +63,15 @@ def list_(
 
 
 @app.command
-def trace(alert_id: Annotated[str, Parameter(name="ID")], /, *, output: Output = OUTPUT) -> None:
+def trace(alert_id: Id, /, *, output: Output = OUTPUT) -> None:
     """Show what became of one notification: every stage with its reason, and every attempt."""
     print_document(Client(output).get(*_API, alert_id), output, _show)
 
 
 def _show(alert: dict[str, Any], console: Console) -> None:
     for name, value in alert.items():
-        if name not in ("stages", "tries", "told") and value not in (None, ""):
-            console.print(styled(f"{name:16}", "dim"), styled(str(value)), soft_wrap=True)
+        if name not in ("stages", "tries", "told"):
+            print_value(console, name, value, width=16)
     _section(console, "stages", [_stage(one) for one in alert["stages"]])
     _section(console, "tries", [_try(one) for one in alert["tries"]])
     _section(console, "tells of", [_told(one) for one in alert["told"]])

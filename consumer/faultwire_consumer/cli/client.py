@@ -1,20 +1,19 @@
 """The API as commands ask it: one request, one document, failures as one line."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from http.client import HTTPException
 from typing import Any, Final
 from urllib.error import HTTPError, URLError
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
 
-from faultwire_consumer.cli.failure import CONFIGURATION, FAILED, USAGE, CommandError
+from faultwire_consumer.cli.address import worker_url
+from faultwire_consumer.cli.failure import FAILED, USAGE, CommandError
 from faultwire_consumer.cli.option import Output
 from faultwire_consumer.cli.output import say
 from faultwire_shared.redact import redact_url
 
-DEFAULT_URL: Final = "http://127.0.0.1:8787"
 TIMEOUT_SECONDS: Final = 30.0
 Values = Mapping[str, str | int | Sequence[str] | None]
 
@@ -23,11 +22,8 @@ class Client:
     """Asks the worker at ``FAULTWIRE_URL``."""
 
     def __init__(self, output: Output) -> None:
-        self._root = os.environ.get("FAULTWIRE_URL", "").rstrip("/") or DEFAULT_URL
+        self._root = worker_url()
         self._output = output
-        if urlsplit(self._root).scheme not in ("http", "https"):
-            shown = redact_url(self._root)
-            raise CommandError(f"FAULTWIRE_URL: {shown} is no http:// or https:// address", CONFIGURATION)
         # A proxy of the environment is for the world outside, not for a worker beside us.
         self._opener: OpenerDirector = build_opener(ProxyHandler({}))
 

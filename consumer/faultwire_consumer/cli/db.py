@@ -1,13 +1,13 @@
 """``faultwire db``: upgrade, status, prune, copy."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from cyclopts import App
 from rich.console import Console
 
 from faultwire_consumer.cli.copy import copy
 from faultwire_consumer.cli.failure import FAILED, expected_failures
-from faultwire_consumer.cli.option import SETTING, Output, Setting, Switch
+from faultwire_consumer.cli.option import SETTING, Flag, Output, Setting
 from faultwire_consumer.cli.output import print_document, say, styled
 from faultwire_consumer.cli.prune import prune
 from faultwire_consumer.cli.unit import spell_bytes
@@ -37,7 +37,7 @@ def upgrade(*, setting: Setting = SETTING) -> None:
 
 
 @app.command
-def status(*, json: Annotated[bool, Switch] = False, setting: Setting = SETTING) -> int:
+def status(*, json: Flag = False, setting: Setting = SETTING) -> int:
     """Say whether the database's schema is the one that this release needs: 0 yes, 1 no; and its size.
 
     Args:

@@ -9,8 +9,8 @@ from rich.console import Console
 from faultwire_consumer.cli.actor import user_name
 from faultwire_consumer.cli.client import Client
 from faultwire_consumer.cli.failure import FAILED, USAGE, CommandError
-from faultwire_consumer.cli.option import OUTPUT, Limit, Output, Switch, Values
-from faultwire_consumer.cli.output import print_document, print_json, print_list, say, styled
+from faultwire_consumer.cli.option import OUTPUT, Flag, Id, Limit, Output, Texts
+from faultwire_consumer.cli.output import print_document, print_json, print_list, print_value, say, styled
 
 app = App(name="dead-letters", help="See what arrived and could not be stored; replay or discard it.")
 
@@ -18,15 +18,13 @@ _API = ("api", "v1", "dead-letters")
 _COLUMNS = ("id", "status", "reason", "attempts", "origin", "event_id", "first_seen_at", "detail")
 _PAGE = 1000
 _Ids = Annotated[str, Parameter(name="ID", show_default=False)]
-_Texts = Annotated[tuple[str, ...], Values]
-_Switch = Annotated[bool, Switch]
 
 
 @app.command(name="list")
 def list_(
     *,
     status: str = "waiting",
-    reason: _Texts = (),
+    reason: Texts = (),
     limit: Limit = 50,
     cursor: str | None = None,
     output: Output = OUTPUT,
@@ -44,7 +42,7 @@ def list_(
 
 
 @app.command
-def show(letter_id: Annotated[str, Parameter(name="ID")], /, *, output: Output = OUTPUT) -> None:
+def show(letter_id: Id, /, *, output: Output = OUTPUT) -> None:
     """Show one dead letter with its body and what was done to it."""
     print_document(Client(output).get(*_API, letter_id), output, _show)
 
@@ -53,9 +51,9 @@ def show(letter_id: Annotated[str, Parameter(name="ID")], /, *, output: Output =
 def replay(
     *ids: _Ids,
     all_: Annotated[bool, Parameter(name="--all", negative="", show_default=False)] = False,
-    reason: _Texts = (),
+    reason: Texts = (),
     why: str = "",
-    dry_run: _Switch = False,
+    dry_run: Flag = False,
     output: Output = OUTPUT,
 ) -> int:
     """Put dead letters through ingest again; what is stored already is not counted twice.
@@ -76,9 +74,9 @@ def replay(
 def discard(
     *ids: _Ids,
     all_: Annotated[bool, Parameter(name="--all", negative="", show_default=False)] = False,
-    reason: _Texts = (),
+    reason: Texts = (),
     why: str = "",
-    dry_run: _Switch = False,
+    dry_run: Flag = False,
     output: Output = OUTPUT,
 ) -> int:
     """Mark dead letters as not wanted; they stay in the list of the discarded.
@@ -131,8 +129,8 @@ def _change(verb: str, ids: Sequence[str], asked: dict[str, Any], output: Output
 
 def _show(letter: dict[str, Any], console: Console) -> None:
     for name, value in letter.items():
-        if name not in ("body", "history") and value is not None:
-            console.print(styled(f"{name:14}", "dim"), styled(str(value)), soft_wrap=True)
+        if name not in ("body", "history"):
+            print_value(console, name, value)
     if letter["history"]:
         console.print(styled("history", "dim"))
     for entry in letter["history"]:

@@ -13,16 +13,15 @@ from cyclopts import Parameter
 from msgspec import Struct
 
 from faultwire_consumer.cli.client import Client, Values
-from faultwire_consumer.cli.event_filter import FILTER, EventFilter
+from faultwire_consumer.cli.event_filter import EVENTS, EventFilter
 from faultwire_consumer.cli.failure import USAGE, CommandError
-from faultwire_consumer.cli.option import OUTPUT, Output, Query, Switch
+from faultwire_consumer.cli.option import OUTPUT, Flag, Output, Query
 from faultwire_consumer.cli.output import print_json, say
 from faultwire_consumer.cli.progress import progress_bars
 from faultwire_shared.failpoint import failpoint
 
 _PATH: Final = ("api", "v1", "events", "export")
 _PAGE: Final = 1000
-_Switch = Annotated[bool, Switch]
 
 
 class Position(Struct, kw_only=True):
@@ -45,8 +44,8 @@ def export(
     *,
     to: Annotated[Path, Parameter(name=["--output", "-o"])] = Path("-"),
     gzipped: Annotated[bool, Parameter(name="--gzip", negative="", show_default=False)] = False,
-    resume: _Switch = False,
-    wanted: EventFilter = FILTER,
+    resume: Flag = False,
+    wanted: EventFilter = EVENTS,
     output: Output = OUTPUT,
 ) -> None:
     """Write events as JSON lines, each as its service published it, the first received first.
@@ -112,7 +111,7 @@ def _append(file: BinaryIO, body: bytes) -> None:
 
 def _beginning(query: str, wanted: EventFilter, *, is_gzip: bool) -> Position:
     asked = json.loads(msgspec.json.encode(wanted)) | {"query": query, "gzip": is_gzip}
-    return Position(asked=asked, parameters=dict(wanted.parameters(query)))
+    return Position(asked=asked, parameters=dict(wanted.lasting_parameters(query)))
 
 
 def _open_position(to: Path, beginning: Position, *, resume: bool) -> Position:

@@ -1,41 +1,64 @@
-"""The options by which events are chosen, for commands that take many of them."""
+"""The options by which events and incidents are chosen, for commands that take many of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Annotated
 
 from cyclopts import Parameter
 
-from faultwire_consumer.cli.option import Values
-
-_Texts = Annotated[tuple[str, ...], Values]
+from faultwire_consumer.cli.option import Texts
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class EventFilter:
-    """Which events."""
+class Filter:
+    """What events and incidents are chosen by alike."""
 
-    service: _Texts = ()
+    service: Texts = ()
     """Of this service; may be repeated, as the other filters may."""
-    severity: _Texts = ()
+    severity: Texts = ()
     """low, medium, high or critical."""
-    environment: _Texts = ()
-    """From this environment."""
-    release: _Texts = ()
-    """From this release."""
-    incident: str | None = None
-    """Of this incident, as in INC-12."""
+    environment: Texts = ()
+    """Occurred in this environment."""
+    release: Texts = ()
+    """Occurred in this release."""
     since: str | None = None
     """Occurred since: 2h, 7d, 2026-11-23 or 2026-11-23T10:00:00Z."""
     until: str | None = None
     """Occurred before, written as for --since."""
 
     def parameters(self, query: str) -> Mapping[str, str | Sequence[str] | None]:
-        """As the API takes them beside a query; durations count from now, however long the command takes."""
-        now = datetime.now(UTC)
-        return asdict(self) | {"query": query or None, "as_of": now.isoformat()}
+        """The filters as the API takes them beside a query."""
+        return asdict(self) | {"query": query or None}
 
 
-FILTER = EventFilter()
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class EventFilter(Filter):
+    """Which events."""
+
+    incident: str | None = None
+    """Of this incident, as in INC-12."""
+
+    def lasting_parameters(self, query: str) -> Mapping[str, str | Sequence[str] | None]:
+        """The same for many requests: durations count from now, however long the command takes."""
+        return {**self.parameters(query), "as_of": datetime.now(UTC).isoformat()}
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class IncidentFilter(Filter):
+    """Which incidents."""
+
+    category: Texts = ()
+    """validation, authentication, business, external or system."""
+    code: Texts = ()
+    """With this error code."""
+    status: Texts = ()
+    """open, acknowledged or resolved."""
+    search: str | None = None
+    """Contained in what the query's free text is searched in."""
+
+
+EVENTS = EventFilter()
+INCIDENTS = IncidentFilter()

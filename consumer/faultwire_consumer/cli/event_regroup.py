@@ -1,17 +1,18 @@
 """``faultwire events regroup``: what this release's grouping would make of events that are stored."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
 from rich.console import Console
 
 from faultwire_consumer.cli.client import Client
-from faultwire_consumer.cli.event_filter import FILTER, EventFilter
+from faultwire_consumer.cli.event_filter import EVENTS, EventFilter
 from faultwire_consumer.cli.failure import USAGE, CommandError
-from faultwire_consumer.cli.option import OUTPUT, Output, Query, Switch
+from faultwire_consumer.cli.option import OUTPUT, Flag, Output, Query
 from faultwire_consumer.cli.output import print_document, styled
 from faultwire_consumer.cli.progress import progress_bars
+from faultwire_consumer.domain.regrouping import Move, add_up, judge
 
 _PATH: Final = ("api", "v1", "events", "regroup")
 _PAGE: Final = 1000
@@ -22,8 +23,8 @@ def regroup(
     query: Query = "",
     /,
     *,
-    dry_run: Annotated[bool, Switch] = False,
-    wanted: EventFilter = FILTER,
+    dry_run: Flag = False,
+    wanted: EventFilter = EVENTS,
     output: Output = OUTPUT,
 ) -> None:
     """Say which incidents would split or merge if stored events were grouped anew by this release.
@@ -40,12 +41,10 @@ def regroup(
             "what it would make of what is stored",
             USAGE,
         )
-    print_document(_ask(wanted.parameters(query), output), output, _show)
+    print_document(_ask(wanted.lasting_parameters(query), output), output, _show)
 
 
 def _ask(given: Mapping[str, Any], output: Output) -> dict[str, Any]:
-    from faultwire_consumer.domain.regrouping import Move, add_up, judge  # noqa: PLC0415 - for this command alone
-
     client = Client(output)
     parameters: dict[str, Any] = {**given, "limit": _PAGE}
     told = dict.fromkeys(("events", "left_out", "unreadable"), 0)

@@ -1,5 +1,6 @@
 """``faultwire events``: list, show, why, export, import, regroup."""
 
+from difflib import ndiff
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
@@ -7,10 +8,11 @@ from rich.console import Console
 
 from faultwire_consumer.cli.client import Client
 from faultwire_consumer.cli.event_export import export
+from faultwire_consumer.cli.event_filter import EVENTS, EventFilter
 from faultwire_consumer.cli.event_import import import_
 from faultwire_consumer.cli.event_regroup import regroup
-from faultwire_consumer.cli.option import OUTPUT, QUERY_HELP, Limit, Output, Query, Values
-from faultwire_consumer.cli.output import cell, print_document, print_list, styled
+from faultwire_consumer.cli.option import OUTPUT, QUERY_HELP, Id, Limit, Output, Query
+from faultwire_consumer.cli.output import cell, print_document, print_list, print_value, styled
 
 app = App(name="events", help="Find events, and see why they are grouped as they are.")
 app.command(export, help_epilogue=QUERY_HELP)
@@ -30,8 +32,6 @@ _COLUMNS = (
     "occurred_at",
     "title",
 )
-_Texts = Annotated[tuple[str, ...], Values]
-_Id = Annotated[str, Parameter(name="ID")]
 
 
 @app.command(name="list", help_epilogue=QUERY_HELP)
@@ -39,13 +39,7 @@ def list_(
     query: Query = "",
     /,
     *,
-    service: _Texts = (),
-    severity: _Texts = (),
-    environment: _Texts = (),
-    release: _Texts = (),
-    incident: str | None = None,
-    since: str | None = None,
-    until: str | None = None,
+    wanted: EventFilter = EVENTS,
     limit: Limit = 50,
     cursor: str | None = None,
     output: Output = OUTPUT,
@@ -54,34 +48,15 @@ def list_(
 
     Args:
         query: What to find, as in 'severity:high service:api "timed out" since:24h'.
-        service: Of this service; may be repeated, as the other filters may.
-        severity: low, medium, high or critical.
-        environment: From this environment.
-        release: From this release.
-        incident: Of this incident, as in INC-12.
-        since: Occurred since: 2h, 7d, 2026-11-23 or 2026-11-23T10:00:00Z.
-        until: Occurred before, written as for --since.
         limit: How many.
         cursor: Go on where a list ended.
     """
-    document = Client(output).get(
-        *_API,
-        query=query or None,
-        service=service,
-        severity=severity,
-        environment=environment,
-        release=release,
-        incident=incident,
-        since=since,
-        until=until,
-        limit=limit,
-        cursor=cursor,
-    )
+    document = Client(output).get(*_API, **wanted.parameters(query), limit=limit, cursor=cursor)
     print_list(document, "events", _COLUMNS, output)
 
 
 @app.command
-def show(event_id: _Id, /, *, output: Output = OUTPUT) -> None:
+def show(event_id: Id, /, *, output: Output = OUTPUT) -> None:
     """Show one event: facts, stack trace, context."""
     print_document(Client(output).get(*_API, event_id), output, _show)
 
@@ -129,12 +104,12 @@ def _show(event: dict[str, Any], console: Console) -> None:
         "count",
         "trace_id",
     ):
-        _show_value(name, event.get(name), console)
+        print_value(console, name, event.get(name))
     if event.get("body_kept") is False:
         _show_instead(event["kept_events"], console)
     for name in ("tags", "user", "request", "context"):
         for key, value in (event.get(name) or {}).items():
-            _show_value(f"{name}.{key}", value, console)
+            print_value(console, f"{name}.{key}", value)
     _show_chain(event.get("exceptions", ()), console, indent="")
 
 
@@ -143,12 +118,7 @@ def _show_instead(kept: dict[str, Any], console: Console) -> None:
         styled("counted, but its body is not kept: its incident had enough of them"), soft_wrap=True
     )
     for name in ("nearest", "first", "last"):
-        _show_value(f"{name} kept", kept[name], console)
-
-
-def _show_value(name: str, value: Any, console: Console) -> None:
-    if value not in (None, "", [], {}):
-        console.print(styled(f"{name:14}", "dim"), styled(str(value)), soft_wrap=True)
+        print_value(console, f"{name} kept", kept[name])
 
 
 def _show_chain(chain: list[dict[str, Any]], console: Console, *, indent: str) -> None:
@@ -192,6 +162,4 @@ def _show_difference(compared: dict[str, Any], console: Console) -> None:
 
 def difference(first: list[str], second: list[str]) -> list[tuple[str, str]]:
     """Two ordered lists of key parts as one: ``-`` only in the first, ``+`` only in the second."""
-    from difflib import ndiff  # noqa: PLC0415 - only this command needs it
-
     return [(line[0], line[2:]) for line in ndiff(first, second) if line[0] != "?"]

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 Switch = Parameter(negative="", show_default=False)
 Values = Parameter(negative="", show_default=False, negative_iterable="")
+Flag = Annotated[bool, Switch]
+Texts = Annotated[tuple[str, ...], Values]
+Id = Annotated[str, Parameter(name="ID")]
 Query = Annotated[str, Parameter(name="QUERY", allow_leading_hyphen=True)]
 QUERY_HELP = """The query is terms with blanks between them, all of which must hold:
 

@@ -99,6 +99,12 @@ def styled(text: str, style: str | None = None) -> Text:
     return Text(cell(text), style=style or STYLES.get(text, ""))
 
 
+def print_value(console: Console, name: str, value: Any, *, width: int = 14) -> None:
+    """A name with its value in one line; nothing where there is none."""
+    if value not in (None, "", [], {}):
+        console.print(styled(f"{name:{width}}", "dim"), styled(str(value)), soft_wrap=True)
+
+
 def _print_table(rows: Sequence[Row], columns: Sequence[str], output: Output) -> None:
     if not rows:
         if not output.quiet:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from rich.console import Console
 
 from faultwire_consumer.cli.failure import FAILED, USAGE, CommandError, expected_failures
-from faultwire_consumer.cli.option import SETTING, Output, Setting, Switch, Values
+from faultwire_consumer.cli.option import SETTING, Flag, Output, Setting, Values
 from faultwire_consumer.cli.output import print_document, say, styled
 from faultwire_consumer.cli.progress import progress_bars
 from faultwire_consumer.cli.unit import spell_bytes
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from faultwire_consumer.domain.retention import Floors, Retention
     from faultwire_consumer.store.contract.store import Store
     from faultwire_consumer.store.upkeep.retention import Share
-
-_Switch = Annotated[bool, Switch]
 
 
 class _Asked(Struct, frozen=True, kw_only=True):
@@ -41,10 +39,10 @@ def prune(
     before: str | None = None,
     older_than: str | None = None,
     severity: Annotated[tuple[ErrorSeverity, ...], Values] = (),
-    dry_run: _Switch = False,
-    vacuum: _Switch = False,
-    yes: _Switch = False,
-    json: _Switch = False,
+    dry_run: Flag = False,
+    vacuum: Flag = False,
+    yes: Flag = False,
+    json: Flag = False,
     setting: Setting = SETTING,
 ) -> int:
     """Delete events that are too old; incidents, their counts and their history stay.

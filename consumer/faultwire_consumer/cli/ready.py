@@ -4,28 +4,27 @@ It runs every few seconds, so it loads nothing but the standard library: a tenth
 """
 
 import json
-import os
 import sys
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from faultwire_consumer.cli.failure import CONFIGURATION, FAILED
+from faultwire_consumer.cli.address import worker_url
+from faultwire_consumer.cli.failure import FAILED, CommandError
 from faultwire_shared.redact import redact_url
 from faultwire_shared.text import printable
 
-DEFAULT_URL: Final = "http://127.0.0.1:8787"
 TIMEOUT_SECONDS: Final = 5.0
 
 
 def check_ready(path: str = "/readyz") -> int:
     """Ask the worker at ``FAULTWIRE_URL``: 0 for yes, else a line on stderr and 1 (78: a bad address)."""
-    url = os.environ.get("FAULTWIRE_URL", "").rstrip("/") or DEFAULT_URL
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        return _say(f"FAULTWIRE_URL: {redact_url(url)} is no http:// or https:// address", CONFIGURATION)
     try:
-        status, document = _ask(url, parts.path + path)
+        url = worker_url()
+    except CommandError as error:
+        return _say(str(error), error.exit_code)
+    try:
+        status, document = _ask(url, path)
     except (OSError, HTTPException, ValueError) as error:
         return _say(f"no answer from {redact_url(url)}: {error}", FAILED)
     if status == 200:
@@ -38,7 +37,7 @@ def _ask(url: str, path: str) -> tuple[int, Any]:
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
     connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_SECONDS)
     try:
-        connection.request("GET", path, headers={"Accept": "application/json"})
+        connection.request("GET", parts.path + path, headers={"Accept": "application/json"})
         answer = connection.getresponse()
         return answer.status, json.loads(answer.read(65_536))
     finally:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from faultwire_consumer.cli.client import DEFAULT_URL
+from faultwire_consumer.cli.address import publish_url
 from faultwire_consumer.cli.failure import CONFIGURATION, USAGE, CommandError
-from faultwire_consumer.cli.option import OUTPUT, Output, Values
+from faultwire_consumer.cli.option import OUTPUT, Output, Texts
 from faultwire_consumer.cli.output import print_json
 from faultwire_shared.event import Category, Event
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from faultwire import FinalState
 
 app = App(name="send", help="Send one event from a shell.")
-
-_Pairs = Annotated[tuple[str, ...], Values]
 
 
 @app.default
@@ -29,8 +27,8 @@ def send(
     severity: str | None = None,
     category: Category = Category.SYSTEM,
     code: str | None = None,
-    tag: _Pairs = (),
-    context: _Pairs = (),
+    tag: Texts = (),
+    context: Texts = (),
     broker_url: str | None = None,
     output: Output = OUTPUT,
 ) -> None:
@@ -61,7 +59,7 @@ def send(
         return replace(event, category=category, code=code or default.code)
 
     async def emit() -> "tuple[str, FinalState]":
-        options: dict[str, Any] = {"broker_url": address_of(broker_url), "processors": [with_kind]}
+        options: dict[str, Any] = {"broker_url": publish_url(broker_url), "processors": [with_kind]}
         if service or not os.environ.get("FAULTWIRE_SERVICE"):
             options["service"] = service or "shell"
         async with ErrorManager.from_env(**options) as errors:
@@ -95,9 +93,3 @@ def read_pairs(option: str, pairs: Sequence[str]) -> dict[str, str]:
             raise CommandError(f"{option} takes KEY=VALUE, not {pair}", USAGE)
         read[key] = value
     return read
-
-
-def address_of(given: str | None) -> str:
-    """Where a command publishes to: what was given, else what the environment names, else this machine."""
-    names = ("FAULTWIRE_BROKER_URL", "FAULTWIRE_URL")
-    return given or next((os.environ[name] for name in names if os.environ.get(name)), DEFAULT_URL)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from cyclopts import App
 from msgspec.structs import asdict
 
+from faultwire_consumer.cli.address import publish_url
 from faultwire_consumer.cli.failure import CONFIGURATION, FAILED, CommandError
 from faultwire_consumer.cli.option import OUTPUT, Output
 from faultwire_consumer.cli.output import print_list, say
 from faultwire_consumer.cli.progress import progress_bars
-from faultwire_consumer.cli.send import address_of
 from faultwire_shared.event import ErrorSeverity
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def drain(
     from faultwire.options import scheme_of  # noqa: PLC0415 - as everywhere here, for quick help
     from faultwire.process.private_directory import slug_of  # noqa: PLC0415
 
-    url = address_of(broker_url)
+    url = publish_url(broker_url)
     try:
         scheme_of(url)
     except ValueError as error:

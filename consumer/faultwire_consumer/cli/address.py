@@ -1,0 +1,38 @@
+"""Where commands find a worker, and where they publish to; it loads nothing but the standard library."""
+
+import os
+from typing import Final
+from urllib.parse import urlsplit
+
+from faultwire_consumer.cli.failure import CONFIGURATION, CommandError
+from faultwire_shared.redact import redact_url
+
+DEFAULT_URL: Final = "http://127.0.0.1:8787"
+
+
+def worker_url() -> str:
+    """The worker's address without a slash at its end: ``FAULTWIRE_URL``, else this machine's worker.
+
+    Raises:
+        CommandError: it cannot be one.
+    """
+    url = os.environ.get("FAULTWIRE_URL", "").rstrip("/") or DEFAULT_URL
+    if not _is_http(url):
+        raise CommandError(
+            f"FAULTWIRE_URL: {redact_url(url)} is not an http:// or https:// address", CONFIGURATION
+        )
+    return url
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def publish_url(given: str | None) -> str:
+    """Where a command publishes to: what was given, else what the environment names, else this machine."""
+    names = ("FAULTWIRE_BROKER_URL", "FAULTWIRE_URL")
+    return given or next((os.environ[name] for name in names if os.environ.get(name)), DEFAULT_URL)
