@@ -164,8 +164,8 @@ class WorkerConfig(BaseSettings):
     def _replicate_postgresql_only(self) -> "WorkerConfig":
         if self.database_read_url is not None and not self.database_url.startswith("postgresql"):
             raise ValueError(
-                "database_read_url names a PostgreSQL replica, and database_url no PostgreSQL: "
-                "SQLite has no replica, leave database_read_url out"
+                "database_read_url names a PostgreSQL replica, but database_url is not PostgreSQL: "
+                "SQLite has no replicas; leave database_read_url out"
             )
         return self
 
@@ -246,7 +246,7 @@ def _from_toml(path: Path | None) -> Given:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path}: {_reason(error)}") from None
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: no TOML: {str(error)[:200]}") from None
+        raise ConfigError(f"{path}: not TOML: {str(error)[:200]}") from None
     for key in values:
         if key not in WorkerConfig.model_fields:
             hint = _nearest(key, WorkerConfig.model_fields)
@@ -297,7 +297,7 @@ def _describe(error: ValidationError, given: Given) -> str:
 def _check_scheme(url: str, schemes: tuple[str, ...], example: str) -> None:
     scheme, separator, rest = url.partition("://")
     if not separator or scheme.partition("+")[0] not in schemes:
-        raise ValueError(f"{redact_url(url)} is no address of a kind that is known here; write {example}")
+        raise ValueError(f"{redact_url(url)} is not an address of a known kind; write {example}")
     places = re.split("[/?]", rest, maxsplit=1)[0].rpartition("@")[2]
     if not all(_is_host(place) for place in places.split(",")):
         raise ValueError(f"{redact_url(url)} has no port between 1 and 65535")

@@ -16,13 +16,13 @@ from faultwire.audit.loss import Losses
 from faultwire.audit.report import Identity
 from faultwire.capture.event import SDK, Origin
 from faultwire.capture.frame import FrameReader
-from faultwire.options import AMQP_SCHEMES, scheme_of
 from faultwire.pipeline.emitter import Emitter
 from faultwire.pipeline.filter import Filter
 from faultwire.pipeline.pipeline import ErrorPipeline
 from faultwire.pipeline.processors import Processor
 from faultwire.publish.outlet import Outlet
 from faultwire.publish.transport import Transport
+from faultwire.publish.transport_choice import transport_for
 from faultwire.queue.buffer import Buffer
 from faultwire.response.recent import RecentResponses
 from faultwire_shared.event import NAME_CHARACTERS
@@ -172,29 +172,6 @@ def delivery_of(
         return Outlet(make_transport, losses, make_spool=make_spool, account=account)
 
     return Delivery(make, directory)
-
-
-def transport_for(url: str | None, service: str) -> Callable[[], Transport] | None:
-    """Choose the URL's transport, which is loaded when it is first made; None without a URL.
-
-    Raises:
-        ValueError: the URL cannot be used.
-    """
-    if url is None:
-        return None
-    amqp = scheme_of(url) in AMQP_SCHEMES
-
-    def make() -> Transport:
-        # The libraries are imported by the first publisher, not by `import faultwire`.
-        if amqp:
-            from faultwire.publish.transport_amqp import AmqpTransport  # noqa: PLC0415 - see above
-
-            return AmqpTransport(url, app_id=service, name=f"faultwire producer {service}")
-        from faultwire.publish.transport_http import HttpTransport  # noqa: PLC0415 - see above
-
-        return HttpTransport(url)
-
-    return make
 
 
 def _spool_directory(path: str | os.PathLike[str] | None, url: str | None, service: str) -> str | None:

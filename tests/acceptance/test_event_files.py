@@ -93,7 +93,7 @@ async def test_what_was_exported_is_imported_once_with_its_counts_and_incidents(
         bad.write_text(json.dumps(sent[0]) + '\n{"id": 7}\n{"id":\n')
         code, _, err = await command("events", "import", str(bad), cwd=tmp_path, **settings)
         assert (code, f"{bad}:2: a dead letter: invalid_event" in err) == (1, True), err
-        assert f"{bad}:3: no event: " in err
+        assert f"{bad}:3: not an event: " in err
         assert "0 stored, 1 duplicates, 1 dead lettered, 1 refused" in err
         again = tmp_path / "again.jsonl"
         await command("events", "export", "-o", str(again), cwd=tmp_path, **settings)
@@ -109,7 +109,7 @@ async def test_files_and_workers_that_are_not_there_are_told(tmp_path: Path) -> 
         (("import",), 2, "name the files, or - for stdin"),
         (("import", "events.jsonl"), 1, "no worker answers at http://127.0.0.1:1"),
         (("export", "-o", "events.jsonl"), 2, "events.jsonl is there already; name another file"),
-        (("export", "-o", "away/events.jsonl"), 2, "away is no directory"),
+        (("export", "-o", "away/events.jsonl"), 2, "away is not a directory"),
         (("export", "-o", "new.jsonl"), 1, "no worker answers at http://127.0.0.1:1"),
     ):
         found, _, err = await command("events", *words, cwd=tmp_path, **settings)

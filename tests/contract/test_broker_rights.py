@@ -16,12 +16,8 @@ from aiormq.exceptions import ChannelAccessRefused
 from tests.servers.rabbitmq import Nodes, PrivateRabbitMQ
 
 from faultwire import ErrorManager
-from faultwire_consumer.ingest.receive.amqp import AmqpReceiver
-from faultwire_consumer.ingest.receive.amqp import ensure_topology
-from faultwire_consumer.cli.definitions import RIGHTS
-from faultwire_consumer.cli.definitions import Role
-from faultwire_consumer.cli.definitions import definitions
-from faultwire_consumer.cli.definitions import hash_password
+from faultwire_consumer.cli.definitions import RIGHTS, Role, definitions, hash_password
+from faultwire_consumer.ingest.receive.amqp import AmqpReceiver, ensure_topology
 from faultwire_consumer.metrics import Metrics
 from faultwire_shared import amqp
 from faultwire_shared.event import Lane

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import pytest
 from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -63,7 +64,12 @@ async def test_every_table_and_column_arrives_as_it_was(
 ) -> None:
     source, target = await filled(database(source_kind, "source")), database(target_kind, "target")
     copied = await copy_database(source, target)
-    assert copied.rows == ROWS * len(copied_tables())
+    assert copied.copied_rows == ROWS * len(copied_tables())
+    told = msgspec.to_builtins(copied)
+    assert {one["table"] for one in told["tables"]} == {table.name for table in copied_tables()}
+    assert [one["table"] for one in told["tables"] if "counted" in one] == sorted(
+        table.name for table in copied_tables() if "count" in table.columns
+    )
     assert await contents(target) == await contents(source)
     store = await open_store(target)
     found = await store.read(
@@ -133,7 +139,7 @@ async def test_a_copy_that_was_cut_short_goes_on_where_it_was(
         await copy_database(source, target, report=cut)
     first = []
     copied = await copy_database(source, target, report=lambda *step: first.append(step))
-    assert 0 < copied.rows < ROWS * len(copied_tables())
+    assert 0 < copied.copied_rows < ROWS * len(copied_tables())
     assert first[0][2] > 0
     assert await contents(target) == await contents(source)
 
@@ -141,7 +147,7 @@ async def test_a_copy_that_was_cut_short_goes_on_where_it_was(
 async def test_a_complete_copy_is_only_checked(database: Database) -> None:
     source, target = await filled(database("sqlite", "source")), database("sqlite", "target")
     await copy_database(source, target)
-    assert (await copy_database(source, target)).rows == 0
+    assert (await copy_database(source, target)).copied_rows == 0
 
 
 async def test_a_file_that_a_worker_has_is_left_alone(database: Database) -> None:

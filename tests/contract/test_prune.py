@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
+from msgspec import UNSET
 from tests.servers.postgresql import PostgreSQL
 from tests.tools.aged import fill, kept
 from tests.tools.clock import FixedClock
@@ -15,8 +18,19 @@ from tests.tools.waiting import until
 from tests.tools.worker_process import WorkerProcess
 
 from faultwire_consumer.cli.application import run
+from faultwire_consumer.domain.retention import Retention
+from faultwire_consumer.maintenance.manual_pruning import (
+    NoFileError,
+    PruneReport,
+    PruneRequest,
+    prune_by_hand,
+)
 from faultwire_consumer.store.engine import open_store
 from faultwire_consumer.store.upkeep.leases import acquire_lease
+from faultwire_consumer.store.upkeep.retention import ReportDeleted
+from faultwire_shared.event import ErrorSeverity
+
+NOW = partial(datetime.now, UTC)
 
 pytestmark = pytest.mark.may_block("commands have loops of their own, in threads")
 
@@ -80,7 +94,7 @@ async def test_a_dry_run_says_what_would_go_and_a_prune_takes_it_once(url: str, 
     ]
     assert await days_in(url) == [[2, 2, 2, 2]] * 3
     code, out, err = await shell.db("prune")
-    assert (code, "say --yes" in err) == (2, True), "nobody is there to be asked"
+    assert (code, "give --yes" in err) == (2, True), "nobody is there to be asked"
     code, out, err = await shell.db("prune", "--yes")
     assert code == 0
     assert f"{day}  low" in out
@@ -141,6 +155,55 @@ async def test_a_sqlite_file_is_its_worker_s_which_prunes_by_itself(url: str, sh
     code, _, _ = await shell.db("prune", "--older-than", "3d", "--vacuum", "--yes")
     assert code == 0
     assert await days_in(url) == [[2, 2, 2, 2]]
+
+
+def never() -> NoReturn:
+    raise AssertionError("nobody was to be asked, and nothing was to go")
+
+
+def request(url: str, **asked: Any) -> PruneRequest:
+    retention = Retention(days=dict.fromkeys(ErrorSeverity, 90))
+    return PruneRequest(database_url=url, retention=retention, **asked)
+
+
+async def test_who_says_no_keeps_everything_and_was_told_what_would_go(url: str) -> None:
+    asked: list[PruneReport] = []
+
+    def refuse(report: PruneReport) -> bool:
+        asked.append(report)
+        return False
+
+    wanted = request(url, before=(NOW() - timedelta(days=3)).date())
+    done = await prune_by_hand(wanted, confirm=refuse, show_progress=lambda _: never(), clock=NOW)
+    assert done is None
+    (report,) = asked
+    assert (report.rows, report.bytes_after) == (16, UNSET)
+    assert sum(day.rows for day in report.days) == 16
+    assert await days_in(url) == [[2, 2, 2, 2]] * 3
+
+
+async def test_what_goes_is_counted_as_it_goes(url: str) -> None:
+    gone: list[int] = []
+    expected: list[int] = []
+
+    def show(rows: int) -> AbstractContextManager[ReportDeleted]:
+        expected.append(rows)
+        return nullcontext(gone.append)
+
+    wanted = request(url, before=(NOW() - timedelta(days=3)).date(), severities=[ErrorSeverity.LOW])
+    report = await prune_by_hand(wanted, confirm=lambda _: True, show_progress=show, clock=NOW)
+    assert report is not None
+    assert (report.rows, expected, sum(gone)) == (4, [4], 4)
+    assert isinstance(report.bytes_after, int)
+    assert list(report.kept_from) == [ErrorSeverity.LOW]
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+async def test_only_a_file_is_written_anew(url: str) -> None:
+    with pytest.raises(NoFileError):
+        await prune_by_hand(
+            request(url, vacuum=True), confirm=lambda _: never(), show_progress=lambda _: never(), clock=NOW
+        )
 
 
 async def test_the_worker_prunes_as_it_is_configured(url: str, tmp_path: Path) -> None:

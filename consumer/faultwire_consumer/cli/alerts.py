@@ -9,7 +9,7 @@ from faultwire_consumer.cli.client import Client
 from faultwire_consumer.cli.option import OUTPUT, Id, Limit, Output, Texts
 from faultwire_consumer.cli.output import print_document, print_list, print_value, styled
 
-app = App(name="alerts", help="See who was told of what, and why somebody was not.")
+app = App(name="alerts")
 
 _API = ("api", "v1", "alerts")
 _COLUMNS = (

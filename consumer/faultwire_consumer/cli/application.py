@@ -3,24 +3,10 @@
 import os
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 from cyclopts import App, CycloptsError
 
-from faultwire_consumer.cli import (
-    alerts,
-    db,
-    dead_letters,
-    demo,
-    events,
-    health,
-    incidents,
-    producers,
-    rules,
-    send,
-    spool,
-    topology,
-    worker,
-)
 from faultwire_consumer.cli.failure import FAILED, INTERRUPTED, USAGE, CommandError
 from faultwire_consumer.cli.output import say, underline
 from faultwire_shared import __version__
@@ -33,12 +19,24 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_int_as_exit_code_else_zero",
 )
-_NOUNS = (
-    *(demo, worker, send, incidents, events, alerts, rules),
-    *(dead_letters, producers, health, spool, db, topology),
-)
-for _noun in _NOUNS:
-    app.command(_noun.app)
+_NOUNS: Final = {
+    "demo": "Run a worker beside a small shop that really fails.",
+    "worker": "Run a worker: receivers, store, API and page.",
+    "send": "Send one event from a shell.",
+    "incidents": "Find, acknowledge and resolve incidents.",
+    "events": "Find events, and see why they are grouped as they are.",
+    "alerts": "See who was told of what, and why somebody was not.",
+    "rules": "See who is told of what and when; check a policy before a worker uses it.",
+    "dead-letters": "See what arrived and could not be stored; replay or discard it.",
+    "producers": "See who numbers its events, what is missing of them, and what was lost.",
+    "health": "Ask whether the worker is ready.",
+    "spool": "See what services keep on this machine's disk, and publish what dead ones left.",
+    "db": "Look after the database: its schema, its size, and moving it.",
+    "topology": "Look after the broker's exchanges and queues.",
+}
+for _noun, _help in _NOUNS.items():
+    # By its name: a noun's module, and what it imports, is loaded when the noun is asked for.
+    app.command(f"{__package__}.{_noun.replace('-', '_')}:app", name=_noun, help=_help)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -1,21 +1,19 @@
 """``faultwire db copy``: everything that one database holds, into another one."""
 
+import asyncio
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+import msgspec
 from cyclopts import Parameter
 from rich.console import Console
+from rich.progress import Progress
 
 from faultwire_consumer.cli.failure import CommandError, expected_failures
 from faultwire_consumer.cli.option import OUTPUT, Output, Setting
 from faultwire_consumer.cli.output import print_document, say, styled
 from faultwire_consumer.cli.progress import progress_bars
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
-
-    from faultwire_consumer.store.copy.copy import Copied
 
 
 def copy(
@@ -35,25 +33,23 @@ def copy(
         to: The same for the database that is filled; its schema is made where there is none.
         config: The TOML file.
     """
-    import asyncio  # noqa: PLC0415 - with what follows, too slow for every command
-
-    from faultwire_consumer.store.copy.copy import copy_database  # noqa: PLC0415
-    from faultwire_consumer.store.copy.plan import CopyDiffersError, CopyRefusedError  # noqa: PLC0415
-
     started = time.monotonic()
     with expected_failures(), progress_bars(output) as bars:
         source = from_ or Setting(config=config).load(with_broker=False).database_url
+        from faultwire_consumer.store.copy.copy import CopyError, copy_database  # noqa: PLC0415 - SQLAlchemy
+
         try:
-            copied = asyncio.run(copy_database(source, to, report=_Teller(bars, output)))
-        except (CopyRefusedError, CopyDiffersError) as error:
+            copied = asyncio.run(copy_database(source, to, report=_Reporter(bars, output)))
+        except CopyError as error:
             raise CommandError(str(error)) from None
-    print_document(_document(copied, time.monotonic() - started), output, _show)
+    document = msgspec.to_builtins(copied) | {"seconds": round(time.monotonic() - started, 1)}
+    print_document(document, output, _show)
 
 
-class _Teller:
+class _Reporter:
     """A bar for each table that has rows; where there are no bars, a line for each that is done."""
 
-    def __init__(self, bars: "Progress", output: Output) -> None:
+    def __init__(self, bars: Progress, output: Output) -> None:
         self._bars = bars
         self._quiet = output.quiet or not bars.disable
         self._tasks: dict[str, Any] = {}
@@ -66,20 +62,6 @@ class _Teller:
         self._bars.update(self._tasks[table], completed=copied)
         if copied == rows and not self._quiet:
             say(f"{table}: {rows} rows")
-
-
-def _document(copied: "Copied", seconds: float) -> dict[str, Any]:
-    tables = [
-        {"table": name, "rows": mark.rows} | ({} if mark.counted is None else {"counted": mark.counted})
-        for name, mark in sorted(copied.tables.items())
-    ]
-    return {
-        "source": copied.source,
-        "target": copied.target,
-        "tables": tables,
-        "copied_rows": copied.rows,
-        "seconds": round(seconds, 1),
-    }
 
 
 def _show(document: dict[str, Any], console: Console) -> None:

@@ -1,7 +1,10 @@
 """``faultwire db``: upgrade, status, prune, copy."""
 
+import asyncio
+from functools import partial
 from typing import Any
 
+import msgspec
 from cyclopts import App
 from rich.console import Console
 
@@ -12,7 +15,7 @@ from faultwire_consumer.cli.output import print_document, say, styled
 from faultwire_consumer.cli.prune import prune
 from faultwire_consumer.cli.unit import spell_bytes
 
-app = App(name="db", help="Look after the database: its schema, its size, and moving it.")
+app = App(name="db")
 app.command(copy)
 app.command(prune)
 
@@ -20,14 +23,11 @@ app.command(prune)
 @app.command
 def upgrade(*, setting: Setting = SETTING) -> None:
     """Bring the database's schema up to date."""
-    import asyncio  # noqa: PLC0415 - with what follows, too slow for every command
-
     with expected_failures():
-        from faultwire_consumer.store.migrations import migrate, schema_version  # noqa: PLC0415
-
         url = setting.load(with_broker=False).database_url
-        before, head = asyncio.run(schema_version.status(url))
-        asyncio.run(migrate.upgrade(url))  # of a schema that is current, what the server did not allow
+        from faultwire_consumer.store.migrations.migrate import bring_up_to_date  # noqa: PLC0415 - Alembic
+
+        before, head = asyncio.run(bring_up_to_date(url))
     if not setting.quiet:
         say(
             f"the schema is {head}"
@@ -43,47 +43,17 @@ def status(*, json: Flag = False, setting: Setting = SETTING) -> int:
     Args:
         json: Print one JSON document.
     """
-    import asyncio  # noqa: PLC0415 - with what follows, too slow for every command
-
     with expected_failures():
-        from faultwire_consumer.store.migrations import schema_version, search_index  # noqa: PLC0415
-
         url = setting.load(with_broker=False).database_url
-        current, head = asyncio.run(schema_version.status(url))
-        indexed = current == head and asyncio.run(search_index.has_search_index(url))
-        size = asyncio.run(_measure(url)) if current == head else {}
-    document = {
-        "current": current,
-        "head": head,
-        "up_to_date": current == head,
-        "search_indexed": indexed,
-    } | size
-    print_document(document, Output(json=json), _show)
-    return 0 if current == head else FAILED
+        from faultwire_consumer.store.status import read_status  # noqa: PLC0415 - loads SQLAlchemy
+
+        read = asyncio.run(read_status(url))
+    document = msgspec.to_builtins(read.schema) | msgspec.to_builtins(read.content or {})
+    print_document(document, Output(json=json), partial(_show, search_mend=read.search_mend))
+    return 0 if read.schema.up_to_date else FAILED
 
 
-async def _measure(url: str) -> dict[str, Any]:
-    from faultwire_consumer.store.engine import open_to_read  # noqa: PLC0415 - see above
-    from faultwire_consumer.store.upkeep.retention_floors import read_floors  # noqa: PLC0415
-    from faultwire_consumer.store.upkeep.space import list_days, measure_store  # noqa: PLC0415
-
-    store = await open_to_read(url)
-    try:
-        size, days = await measure_store(store), await list_days(store)
-        floors = await read_floors(store)
-    finally:
-        await store.close()
-    return {
-        "bytes": size.bytes,
-        "free_bytes": size.free_bytes,
-        "shrinks": size.shrinks,
-        "days": len(days),
-        "oldest_day": str(days[0]) if days else None,
-        "kept_from": {severity.value: str(day) for severity, day in floors.items()},
-    }
-
-
-def _show(document: dict[str, Any], console: Console) -> None:
+def _show(document: dict[str, Any], console: Console, *, search_mend: str) -> None:
     if not document["up_to_date"]:
         current = document["current"] or "none"
         console.print(styled(f"the schema is {current}, this release needs {document['head']}"))
@@ -91,9 +61,7 @@ def _show(document: dict[str, Any], console: Console) -> None:
         return
     console.print(styled(f"up to date: {document['current']}"))
     if not document["search_indexed"]:
-        from faultwire_consumer.store.migrations.search_index import MEND  # noqa: PLC0415 - too slow for every command
-
-        say(f"free text is searched without an index: {MEND}")
+        say(f"free text is searched without an index: {search_mend}")
     oldest = f", the oldest {document['oldest_day']}" if document["oldest_day"] else ""
     free = f", {spell_bytes(document['free_bytes'])} of it free" if document["free_bytes"] else ""
     days = "1 day" if document["days"] == 1 else f"{document['days']} days"

@@ -12,7 +12,7 @@ from faultwire_consumer.cli.failure import FAILED, USAGE, CommandError
 from faultwire_consumer.cli.option import OUTPUT, Flag, Id, Limit, Output, Texts
 from faultwire_consumer.cli.output import print_document, print_json, print_list, print_value, say, styled
 
-app = App(name="dead-letters", help="See what arrived and could not be stored; replay or discard it.")
+app = App(name="dead-letters")
 
 _API = ("api", "v1", "dead-letters")
 _COLUMNS = ("id", "status", "reason", "attempts", "origin", "event_id", "first_seen_at", "detail")
@@ -94,9 +94,9 @@ def discard(
 def _chosen(ids: Sequence[str], *, all_: bool, reason: Sequence[str], output: Output) -> Sequence[str]:
     """The ids to go through, all known before the first is changed."""
     if bool(ids) == all_:
-        raise CommandError("name the dead letters by their ids, or all that wait by --all", USAGE)
+        raise CommandError("name dead letters by their ids, or give --all for all that wait", USAGE)
     if reason and not all_:
-        raise CommandError("--reason chooses among --all", USAGE)
+        raise CommandError("--reason needs --all", USAGE)
     return list(_waiting(Client(output), reason))[::-1] if all_ else ids
 
 
@@ -122,7 +122,7 @@ def _change(verb: str, ids: Sequence[str], asked: dict[str, Any], output: Output
     if output.json and not output.jsonl:
         print_json({"dead_letters": answers})
     if not answers and not output.quiet:
-        say("no dead letter waits")
+        say("no dead letters are waiting")
     failed = any(answer["outcome"] in ("replay_failed", "would_fail") for answer in answers)
     return FAILED if failed else 0
 

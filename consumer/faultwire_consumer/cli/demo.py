@@ -1,12 +1,14 @@
 """``faultwire demo``: a worker, and beside it a small shop whose handlers really fail."""
 
+import asyncio
+
 from cyclopts import App
 
 from faultwire_consumer.cli.failure import CommandError, expected_failures
 from faultwire_consumer.cli.option import SETTING, Setting
 from faultwire_consumer.cli.topology import apply_topology
 
-app = App(name="demo", help="Run a worker beside a small shop that really fails.")
+app = App(name="demo")
 
 
 @app.default
@@ -16,12 +18,10 @@ def demo(*, http_port: int | None = None, setting: Setting = SETTING) -> int:
     Args:
         http_port: The page's port.
     """
-    import asyncio  # noqa: PLC0415 - with what follows, too slow for every command
-
     with expected_failures():
         config = setting.load(http_port=http_port)
-        from faultwire_consumer.demo.stage import Scene, StageError, run  # noqa: PLC0415
-        from faultwire_consumer.store.migrations import migrate  # noqa: PLC0415
+        from faultwire_consumer.demo.stage import Scene, StageError, run  # noqa: PLC0415 - loads aiohttp
+        from faultwire_consumer.store.migrations import migrate  # noqa: PLC0415 - loads Alembic
 
         asyncio.run(migrate.upgrade(config.database_url))
         if config.broker_url is not None:

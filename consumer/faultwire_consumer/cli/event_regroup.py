@@ -29,7 +29,7 @@ def regroup(
 ) -> None:
     """Say which incidents would split or merge if stored events were grouped anew by this release.
 
-    It reads alone: there is one version of the algorithm yet, and nothing to bring events over from.
+    It only reads: so far there is one version of the algorithm, and no other to bring events over from.
 
     Args:
         query: What to find, as in 'severity:high service:api "timed out" since:24h'.
@@ -37,8 +37,8 @@ def regroup(
     """
     if not dry_run:
         raise CommandError(
-            "regroup changes nothing yet: there is one version of the algorithm; give --dry-run to see "
-            "what it would make of what is stored",
+            "regroup changes nothing yet, for there is only one version of the algorithm; give --dry-run "
+            "to see what it would make of what is stored",
             USAGE,
         )
     print_document(_ask(wanted.lasting_parameters(query), output), output, _show)

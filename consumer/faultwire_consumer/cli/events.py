@@ -14,7 +14,7 @@ from faultwire_consumer.cli.event_regroup import regroup
 from faultwire_consumer.cli.option import OUTPUT, QUERY_HELP, Id, Limit, Output, Query
 from faultwire_consumer.cli.output import cell, print_document, print_list, print_value, styled
 
-app = App(name="events", help="Find events, and see why they are grouped as they are.")
+app = App(name="events")
 app.command(export, help_epilogue=QUERY_HELP)
 app.command(import_, name="import")
 app.command(regroup, help_epilogue=QUERY_HELP)

@@ -13,7 +13,7 @@ from faultwire_consumer.cli.ready import check_ready
 
 _STYLES = {"pass": "", "warn": "yellow", "fail": "red"}
 
-app = App(name="health", help="Ask whether the worker is ready.")
+app = App(name="health")
 
 
 @app.default

@@ -11,7 +11,7 @@ from faultwire_consumer.cli.event_filter import INCIDENTS, IncidentFilter
 from faultwire_consumer.cli.option import OUTPUT, QUERY_HELP, Id, Limit, Output, Query
 from faultwire_consumer.cli.output import print_document, print_list, print_value, say, styled
 
-app = App(name="incidents", help="Find, acknowledge and resolve incidents.")
+app = App(name="incidents")
 
 _API = ("api", "v1", "incidents")
 _COLUMNS = ("id", "severity", "status", "service", "count", "last_seen_at", "title")
@@ -52,7 +52,7 @@ def acknowledge(incident_id: Id, /, *, output: Output = OUTPUT) -> None:
 
 @app.command
 def resolve(incident_id: Id, /, *, output: Output = OUTPUT) -> None:
-    """Say that an incident is mended; what occurs later reopens it."""
+    """Say that an incident is fixed; what occurs later reopens it."""
     _change(incident_id, "resolve", output)
 
 

@@ -8,7 +8,7 @@ from faultwire_consumer.cli.client import Client
 from faultwire_consumer.cli.option import OUTPUT, Limit, Output, Values
 from faultwire_consumer.cli.output import print_list
 
-app = App(name="producers", help="See who numbers its events, what is missing of them, and what was lost.")
+app = App(name="producers")
 
 _API = ("api", "v1", "producers")
 _COLUMNS = (

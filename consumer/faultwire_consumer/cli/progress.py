@@ -2,16 +2,23 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import (
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from faultwire_consumer.cli.option import Output
 
-if TYPE_CHECKING:
-    from rich.progress import Progress
-
 
 @contextmanager
-def progress_bars(output: Output, *, unit: str = "") -> "Iterator[Progress]":
+def progress_bars(output: Output, *, unit: str = "") -> Iterator[Progress]:
     """Bars that go away at the end; nothing is shown where stderr is no terminal.
 
     Args:
@@ -19,20 +26,17 @@ def progress_bars(output: Output, *, unit: str = "") -> "Iterator[Progress]":
         unit: what is counted where it is not rows of a known number: ``bytes``, or ``count`` for what has
             no end that is known.
     """
-    from rich import progress as rich  # noqa: PLC0415 - with what follows, too slow for every command
-    from rich.console import Console  # noqa: PLC0415
-
     console = Console(stderr=True, no_color=output.no_color or None, markup=False)
-    name, bar, share = rich.Progress.get_default_columns()[:3]
-    columns: list[str | rich.ProgressColumn] = [name, bar]
+    name, bar, share = Progress.get_default_columns()[:3]
+    columns: list[str | ProgressColumn] = [name, bar]
     match unit:
         case "count":
-            columns += [rich.TextColumn("{task.completed:,.0f}"), rich.TimeElapsedColumn()]
+            columns += [TextColumn("{task.completed:,.0f}"), TimeElapsedColumn()]
         case "bytes":
-            columns += [share, rich.DownloadColumn(), rich.TimeRemainingColumn()]
+            columns += [share, DownloadColumn(), TimeRemainingColumn()]
         case _:
-            columns += [share, rich.MofNCompleteColumn(), rich.TimeRemainingColumn()]
-    with rich.Progress(
+            columns += [share, MofNCompleteColumn(), TimeRemainingColumn()]
+    with Progress(
         *columns, console=console, disable=output.quiet or not console.is_terminal, transient=True
     ) as progress:
         yield progress

@@ -1,22 +1,23 @@
 """``faultwire send``: one event from a shell or a cron job."""
 
+import asyncio
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from cyclopts import App, Parameter
+from msgspec.structs import replace
 
+from faultwire import ErrorManager, FinalState
 from faultwire_consumer.cli.address import publish_url
 from faultwire_consumer.cli.failure import CONFIGURATION, USAGE, CommandError
 from faultwire_consumer.cli.option import OUTPUT, Output, Texts
 from faultwire_consumer.cli.output import print_json
 from faultwire_shared.event import Category, Event
+from faultwire_shared.taxonomy import DEFAULTS
 
-if TYPE_CHECKING:
-    from faultwire import FinalState
-
-app = App(name="send", help="Send one event from a shell.")
+app = App(name="send")
 
 
 @app.default
@@ -44,21 +45,14 @@ def send(
         context: KEY=VALUE that helps to understand it; may be repeated.
         broker_url: Where to; else FAULTWIRE_BROKER_URL, else the worker at FAULTWIRE_URL.
     """
-    import asyncio  # noqa: PLC0415 - with what follows, too slow for every command
-
-    from faultwire import ErrorManager  # noqa: PLC0415
-    from faultwire_shared.taxonomy import DEFAULTS  # noqa: PLC0415
-
     tags, details = read_pairs("--tag", tag), read_pairs("--context", context)
     default = DEFAULTS[category]
     text = sys.stdin.read().strip() if message == "-" else message
 
     def with_kind(event: Event) -> Event:
-        from msgspec.structs import replace  # noqa: PLC0415
-
         return replace(event, category=category, code=code or default.code)
 
-    async def emit() -> "tuple[str, FinalState]":
+    async def emit() -> tuple[str, FinalState]:
         options: dict[str, Any] = {"broker_url": publish_url(broker_url), "processors": [with_kind]}
         if service or not os.environ.get("FAULTWIRE_SERVICE"):
             options["service"] = service or "shell"

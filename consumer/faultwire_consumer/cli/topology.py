@@ -1,5 +1,6 @@
 """``faultwire topology``: apply, export."""
 
+import asyncio
 import secrets
 from pathlib import Path
 
@@ -10,14 +11,12 @@ from faultwire_consumer.cli.failure import CONFIGURATION, CommandError, expected
 from faultwire_consumer.cli.option import SETTING, Setting
 from faultwire_consumer.cli.output import print_json, say
 
-app = App(name="topology", help="Look after the broker's exchanges and queues.")
+app = App(name="topology")
 
 
 @app.command
 def apply(*, setting: Setting = SETTING) -> None:
     """Declare every exchange, queue and binding; what stands already stays."""
-    import asyncio  # noqa: PLC0415 - with what follows, too slow for every command
-
     with expected_failures():
         url = setting.load().broker_url
         if url is None:

@@ -1,18 +1,16 @@
 """``faultwire worker``: take events, store them, show them."""
 
+import asyncio
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
 from faultwire_consumer.cli.failure import expected_failures
 from faultwire_consumer.cli.option import SETTING, Setting
 
-if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
-
-app = App(name="worker", help="Run a worker: receivers, store, API and page.")
+app = App(name="worker")
 
 
 @app.default
@@ -28,17 +26,15 @@ def worker(
         http_host: Where the page, the API and the intake listen.
         http_port: On which port; 0 takes any free one.
     """
-    import asyncio  # noqa: PLC0415 - with what follows, too slow for every command
-
     with expected_failures():
         config = setting.load(http_host=http_host, http_port=http_port)
-        from faultwire_consumer.worker.start import run  # noqa: PLC0415
+        from faultwire_consumer.worker.start import run  # noqa: PLC0415 - loads the whole worker
 
         with asyncio.Runner(loop_factory=_find_loop_factory()) as runner:
             runner.run(run(config))
 
 
-def _find_loop_factory() -> "Callable[[], AbstractEventLoop] | None":
+def _find_loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """uvloop's, where the extra ``speed`` is installed; None for Python's own."""
     if find_spec("uvloop") is None:
         return None

@@ -1,18 +1,24 @@
 """Publishing what dead processes left, without being one of their service: ``faultwire spool drain``."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
 
+from faultwire.options import scheme_of
+from faultwire.process.private_directory import slug_of
 from faultwire.publish.publisher import message_of
-from faultwire.publish.transport import Busy, Refused, Transport
+from faultwire.publish.spool_overview import orphans_of, services_in
+from faultwire.publish.transport import Busy, Refused, Transport, TransportDown
+from faultwire.publish.transport_choice import transport_for
 from faultwire.queue.adoption import AdoptedRow, Adopter
 from faultwire.queue.directory import Lock, SpoolDirectory
 from faultwire.queue.record import unpack
 from faultwire.queue.ticket import SPOOLED, Ticket
 from faultwire_shared.event import BATCH_BYTES, BATCH_EVENTS, ErrorSeverity
+from faultwire_shared.failure import ConfigurationError, UnavailableError
 
 BUSY_ATTEMPTS: Final = 10
 BUSY_SECONDS: Final = 1.0
@@ -29,6 +35,69 @@ class Drain(Struct):
     """Events that the other side will never take; they stay on disk, unless their file was damaged."""
     lost: int = 0
     """Events that damaged files had and could not give."""
+
+
+Tell = Callable[[str, int, int], None]
+"""Is told a service, about how many of its events there are in all, and how many are published."""
+
+
+class DrainStoppedError(UnavailableError):
+    """The other side, or the disk, stopped a drain; the text says how far it got."""
+
+
+async def drain_all(
+    directories: Sequence[SpoolDirectory], url: str, *, service: str | None = None, tell: Tell
+) -> Mapping[str, Drain]:
+    """Publish what dead processes left, by service; those that live publish their own.
+
+    Args:
+        directories: where to look.
+        url: where to publish to.
+        service: leave other services' alone.
+        tell: is told after each message.
+
+    Raises:
+        ConfigurationError: nothing can be published to that URL.
+        DrainStoppedError: run it again to go on; what was published is gone from the disk.
+    """
+    try:
+        scheme_of(url)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+    wanted = None if service is None else slug_of(service)
+    results: dict[str, Drain] = {}
+    try:
+        for directory in directories:
+            for name in services_in(directory):
+                if wanted in (None, name) and orphans_of(directory, name):
+                    await _drain_service(directory, name, url, results.setdefault(name, Drain()), tell)
+    except (TransportDown, Busy, OSError, sqlite3.Error) as error:
+        published = sum(result.published for result in results.values())
+        raise DrainStoppedError(f"{error}; published {published}, the rest stays on disk") from None
+    return results
+
+
+async def _drain_service(
+    directory: SpoolDirectory, service: str, url: str, result: Drain, tell: Tell
+) -> None:
+    make_transport = transport_for(url, service)
+    if make_transport is None:
+        return
+    left = sum(sum(entry.by_rank.values()) for entry in orphans_of(directory, service))
+    total = result.published + left
+    tell(service, total, result.published)
+    transport = make_transport()
+    await transport.open()
+    try:
+        await drain(
+            directory,
+            service,
+            transport,
+            result=result,
+            tell=lambda: tell(service, total, result.published),
+        )
+    finally:
+        await transport.aclose()
 
 
 async def drain(

@@ -78,7 +78,7 @@ def test_status_looks_where_the_environment_says_and_finds_nothing_without_a_wor
 
 def test_a_path_that_is_none_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["spool", "status", "--path", str(tmp_path / "nowhere")]) == 1
-    assert "is no directory" in capsys.readouterr().err
+    assert "is not a directory" in capsys.readouterr().err
 
 
 def test_somebody_elses_spool_is_told_not_passed_over(

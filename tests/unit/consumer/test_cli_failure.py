@@ -5,8 +5,8 @@ import pytest
 from faultwire_consumer.cli.failure import CONFIGURATION, FAILED, CommandError, expected_failures
 from faultwire_consumer.config import ConfigError
 from faultwire_consumer.notify.policy_file import PolicyFileError
-from faultwire_consumer.store.contract import MigrationError, StoreTakenError, StoreUnavailableError
-from faultwire_consumer.store.url import DatabaseUrlError
+from faultwire_consumer.store.contract.store import MigrationError, StoreTakenError, StoreUnavailableError
+from faultwire_consumer.store.contract.url import DatabaseUrlError
 from faultwire_shared.amqp import BrokerRefusedError, BrokerUnreachableError, TopologyError
 
 

@@ -81,7 +81,7 @@ def test_a_read_replica_is_postgresql_beside_postgresql(
     monkeypatch.setenv("FAULTWIRE_DATABASE_READ_URL_FILE", str(tmp_path / "url"))
     assert load_config().database_read_url == "postgresql://ada:secret@one,two:5433/app"
     monkeypatch.setenv("FAULTWIRE_DATABASE_READ_URL", "sqlite:///x.db")
-    assert "FAULTWIRE_DATABASE_READ_URL: sqlite:///x.db is no address" in refusal()
+    assert "FAULTWIRE_DATABASE_READ_URL: sqlite:///x.db is not an address" in refusal()
 
 
 def test_an_unknown_key_is_told_with_its_line(tmp_path: Path) -> None:
@@ -123,15 +123,15 @@ def test_what_others_set_is_none_of_ours(monkeypatch: pytest.MonkeyPatch, name: 
         (
             "DATABASE_URL",
             "mysql://ada:secret@db/x",
-            "FAULTWIRE_DATABASE_URL: mysql://ada:***@db/x is no address",
+            "FAULTWIRE_DATABASE_URL: mysql://ada:***@db/x is not an address",
         ),
         ("DATABASE_URL", "sqlite://", "SQLite needs a file"),
         ("DATABASE_URL", "sqlite:///:memory:", "SQLite needs a file"),
-        ("BROKER_URL", "http://ada:secret@mq/", "FAULTWIRE_BROKER_URL: http://ada:***@mq/ is no address"),
-        ("BROKER_URL", "ada:secret@mq", "FAULTWIRE_BROKER_URL: *** is no address"),
+        ("BROKER_URL", "http://ada:secret@mq/", "FAULTWIRE_BROKER_URL: http://ada:***@mq/ is not an address"),
+        ("BROKER_URL", "ada:secret@mq", "FAULTWIRE_BROKER_URL: *** is not an address"),
         ("BROKER_URL", "amqp://ada:secret@mq,amqp://ada:secret@two:0/", "amqp://ada:***@two:0/ has no port"),
         ("BROKER_URL", "amqp://ada:secret@mq,two:port/", "amqp://ada:***@two:port/ has no port"),
-        ("BROKER_URL", "amqp://u:secret@mq/,http://u:secret@w/", "http://u:***@w/ is no address"),
+        ("BROKER_URL", "amqp://u:secret@mq/,http://u:secret@w/", "http://u:***@w/ is not an address"),
         ("BROKER_URL", "amqp://ada:secret@mq:port/", "has no port between 1 and 65535"),
         ("DATABASE_URL", "postgresql://u:secret@one:1,two:port/x", "has no port between 1 and 65535"),
         ("HTTP_PORT", "70000", "FAULTWIRE_HTTP_PORT: input should be less than or equal to 65535"),

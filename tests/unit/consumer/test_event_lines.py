@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.tools.factories import wire_body
 
-from faultwire_consumer.cli.event_lines import PORTION_BYTES, EventLines, Line
+from faultwire_consumer.maintenance.event_lines import PORTION_BYTES, EventLines, Line
 from faultwire_shared.event import MESSAGE_BYTES
 
 pytestmark = pytest.mark.may_block("reads files")

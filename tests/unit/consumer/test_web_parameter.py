@@ -4,21 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultwire_consumer.domain.incident_name import parse_incident_id
 from faultwire_consumer.web.middleware import is_loopback_name
-from faultwire_consumer.web.page.asset import show_age
-from faultwire_consumer.web.page.asset import show_text
+from faultwire_consumer.web.page.asset import show_age, show_text
 from faultwire_consumer.web.page.stack import view_chain
-from faultwire_consumer.web.page.trend import draw_trend
-from faultwire_consumer.web.page.trend import first_hour
+from faultwire_consumer.web.page.trend import draw_trend, first_hour
 from faultwire_consumer.web.parameter import Parameters
-from faultwire_consumer.web.parameter import moment_of
-from faultwire_consumer.web.asset import show_age
-from faultwire_consumer.web.asset import show_text
-from faultwire_consumer.web.guard import is_loopback_name
-from faultwire_consumer.web.stack import view_chain
-from faultwire_consumer.web.trend import draw_trend
-from faultwire_consumer.web.trend import first_hour
 from faultwire_shared.event import ExceptionInfo, Frame
 from faultwire_shared.taxonomy import ValidationError
 

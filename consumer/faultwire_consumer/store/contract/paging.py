@@ -61,7 +61,7 @@ def decode_cursor(listing: str, cursor: str, key_type: type[int | str]) -> ListC
         position = _decoder.decode(body)
         _ = position.moment
     except (binascii.Error, UnicodeError, msgspec.MsgspecError, OverflowError):
-        raise BadCursorError("the cursor was not issued by this list") from None
+        raise BadCursorError("the cursor is not one that this list gave") from None
     if position.listing != listing or not isinstance(position.key, key_type) or not _storable(position.key):
         raise BadCursorError("the cursor belongs to another list")
     return position

@@ -1,7 +1,7 @@
 """Copying of a whole database into another one, of the same kind or the other, with a check of the result."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import Final
@@ -15,6 +15,7 @@ from faultwire_consumer.store.contract.store import MigrationError, StoreUnavail
 from faultwire_consumer.store.contract.url import parse_database_url, sqlite_path
 from faultwire_consumer.store.copy.plan import (
     CopyDiffersError,
+    CopyError,
     CopyRefusedError,
     TableSummary,
     copied_tables,
@@ -26,6 +27,8 @@ from faultwire_consumer.store.copy.sqlite import SqliteSide
 from faultwire_consumer.store.migrations import migrate, schema_version
 from faultwire_shared.failpoint import failpoint
 
+__all__ = ["Copied", "CopyError", "ReportCopied", "copy_database"]
+
 _NAMED_MAX: Final = 5
 """The most tables named in one sentence."""
 
@@ -33,14 +36,22 @@ ReportCopied = Callable[[str, int, int], None]
 """A callback that gets a table's name, its number of rows, and how many of them are copied."""
 
 
+class CopiedTable(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The contents of one table in both databases now, checked."""
+
+    table: str
+    rows: int
+    counted: int | None = None
+    """The sum of its column ``count``, where it has one."""
+
+
 class Copied(Struct, frozen=True, kw_only=True):
     """The result of a copy."""
 
     source: str
     target: str
-    tables: Mapping[str, TableSummary]
-    """The contents of both databases now, checked."""
-    rows: int
+    tables: Sequence[CopiedTable]
+    copied_rows: int
     """The number stored by this run; the others were stored by earlier runs."""
 
 
@@ -82,7 +93,12 @@ async def copy_database(source_url: str, target_url: str, *, report: ReportCopie
         if rows:
             await target.finish()
         await _check_same(summaries, target)
-    return Copied(source=source.where, target=target.where, tables=summaries, rows=rows)
+    tables = [
+        # SQLAlchemy's names are a class of their own, which nothing outside the store can write as JSON.
+        CopiedTable(table=str(name), rows=summary.rows, counted=summary.counted)
+        for name, summary in sorted(summaries.items())
+    ]
+    return Copied(source=source.where, target=target.where, tables=tables, copied_rows=rows)
 
 
 async def _sides(source_url: str, target_url: str) -> tuple[Side, Side]:

@@ -33,11 +33,15 @@ COPIED: Final = frozenset(
 """All tables that are copied."""
 
 
-class CopyRefusedError(Exception):
+class CopyError(Exception):
+    """A target that is not a copy of the source; the subclass says why, and the text what to do."""
+
+
+class CopyRefusedError(CopyError):
     """The copy cannot be made like this, and the attempt changed nothing; the text says what would help."""
 
 
-class CopyDiffersError(Exception):
+class CopyDiffersError(CopyError):
     """Everything was copied, and yet the two databases do not hold the same; the text says where."""
 
 

@@ -8,7 +8,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from faultwire_consumer.store.contract.store import MigrationError
-from faultwire_consumer.store.migrations.schema_version import current_of, newer_than_release, on_connection
+from faultwire_consumer.store.migrations.schema_version import (
+    current_of,
+    newer_than_release,
+    on_connection,
+    status,
+)
 from faultwire_consumer.store.migrations.search_index import ensure_search_index
 from faultwire_consumer.store.schema.events import SCHEMA
 
@@ -42,6 +47,20 @@ async def upgrade(database_url: str) -> None:
         MigrationError: the database is newer than this release, or refuses the change.
     """
     await on_connection(database_url, upgrade_checked)
+
+
+async def bring_up_to_date(database_url: str) -> tuple[str | None, str]:
+    """Upgrade, and say from which version (None: there was no schema) to which.
+
+    A schema that is current gets what the server did not allow before: the index of the search.
+
+    Raises:
+        StoreUnavailableError: the database does not answer or lets nobody in.
+        MigrationError: the database is newer than this release, or refuses the change.
+    """
+    before, needed = await status(database_url)
+    await upgrade(database_url)
+    return before, needed
 
 
 def upgrade_checked(connection: Connection) -> None:

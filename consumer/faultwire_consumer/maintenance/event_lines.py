@@ -98,7 +98,7 @@ class EventLines:
         try:
             severity = _event.decode(body).severity
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            self._refuse(place, f"no event: {error}")
+            self._refuse(place, f"not an event: {error}")
             return None
         parsed = ErrorSeverity.parse(severity)[0] if isinstance(severity, str | int) else ErrorSeverity.MEDIUM
         return Line(place, body), parsed.lane

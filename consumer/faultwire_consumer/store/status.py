@@ -1,0 +1,82 @@
+"""How a database stands, for whoever looks after it: its schema, its size, and the days that it keeps."""
+
+from collections.abc import Mapping
+from datetime import date
+
+from msgspec import Struct
+
+from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.engine import open_to_read
+from faultwire_consumer.store.migrations import schema_version
+from faultwire_consumer.store.migrations.search_index import MEND, has_search_index
+from faultwire_consumer.store.upkeep.retention_floors import read_floors
+from faultwire_consumer.store.upkeep.space import list_days, measure_store
+from faultwire_shared.event import ErrorSeverity
+
+
+class SchemaStatus(Struct, frozen=True, kw_only=True):
+    """How far the schema is."""
+
+    current: str | None
+    """None where there is none yet."""
+    head: str
+    """The version that this release needs."""
+    up_to_date: bool
+    search_indexed: bool
+
+
+class ContentStatus(Struct, frozen=True, kw_only=True):
+    """What is stored, and what it takes of the disk."""
+
+    bytes: int
+    free_bytes: int
+    shrinks: bool
+    """False for a SQLite file that was made before it could."""
+    days: int
+    oldest_day: date | None
+    kept_from: Mapping[ErrorSeverity, date]
+
+
+class DatabaseStatus(Struct, frozen=True, kw_only=True):
+    """Both, and what to do about a search without an index."""
+
+    schema: SchemaStatus
+    content: ContentStatus | None = None
+    """None where the schema is not this release's: it cannot be read then."""
+    search_mend: str = MEND
+
+
+async def read_status(database_url: str) -> DatabaseStatus:
+    """Read how a database stands; a worker may use it meanwhile.
+
+    Raises:
+        DatabaseUrlError: the text names no database.
+        StoreUnavailableError: it does not answer, or lets nobody in.
+    """
+    current, head = await schema_version.status(database_url)
+    up_to_date = current == head
+    schema = SchemaStatus(
+        current=current,
+        head=head,
+        up_to_date=up_to_date,
+        search_indexed=up_to_date and await has_search_index(database_url),
+    )
+    if not up_to_date:
+        return DatabaseStatus(schema=schema)
+    store = await open_to_read(database_url)
+    try:
+        return DatabaseStatus(schema=schema, content=await _measure(store))
+    finally:
+        await store.close()
+
+
+async def _measure(store: Store) -> ContentStatus:
+    size, days = await measure_store(store), await list_days(store)
+    return ContentStatus(
+        bytes=size.bytes,
+        free_bytes=size.free_bytes,
+        shrinks=size.shrinks,
+        days=len(days),
+        oldest_day=days[0] if days else None,
+        kept_from=await read_floors(store),
+    )
