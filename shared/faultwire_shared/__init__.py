@@ -1,3 +1,3 @@
-"""What both sides of the wire agree on: the event, its codec, the taxonomy of errors and the topology."""
+"""The agreement of both sides of the wire: the event, its codec, the taxonomy of errors and the topology."""
 
 __version__ = "0.1.0"

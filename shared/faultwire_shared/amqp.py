@@ -1,4 +1,4 @@
-"""Connections to the broker: the only module that opens one, and that tells the broker's errors as ours."""
+"""Connections to the broker: the only module that opens them and translates the broker's errors."""
 
 import asyncio
 import logging
@@ -32,11 +32,11 @@ HEARTBEAT_SECONDS: Final = 10
 
 
 class BrokerError(Exception):
-    """The broker cannot do what was asked; the text says what and how to mend it."""
+    """The broker cannot do what was asked; the text says what is wrong and how to fix it."""
 
 
 class BrokerUnreachableError(BrokerError, UnavailableError):
-    """No connection, or it was lost or hangs; trying again later may help."""
+    """There is no connection, or it was lost or hangs; trying again later may help."""
 
 
 class BrokerRefusedError(BrokerError, ConfigurationError):
@@ -44,17 +44,17 @@ class BrokerRefusedError(BrokerError, ConfigurationError):
 
 
 class TopologyError(BrokerError, ConfigurationError):
-    """An exchange or queue is missing, or stands with other arguments."""
+    """An exchange or queue is missing, or exists with other arguments."""
 
 
 @asynccontextmanager
 async def broker_call(what: str, seconds: float | None) -> AsyncIterator[None]:
-    """Put a timeout on calls to the broker (None: the connection's own end) and tell their errors as ours.
+    """Put a timeout on calls to the broker (None: until the connection ends) and translate their errors.
 
-    aiormq rejects what waits on a stuck connection with ``CancelledError``, which a task group
-    would take for its own: it is converted when this task is not being cancelled. And a call that is
-    cancelled while its channel closes may end with the channel's error, or well: a task that went on from
-    there would never end, so its cancellation comes before what the call says.
+    aiormq rejects calls that wait on a stuck connection with ``CancelledError``, which a task group
+    would take for its own: it is converted if this task is not being cancelled. And a call that is
+    cancelled while its channel closes may end with the channel's error, or even succeed: a task that went
+    on from there would never end, so its cancellation takes precedence over the call's result.
 
     Raises:
         BrokerError: the subclass says whether trying again may help.
@@ -66,7 +66,7 @@ async def broker_call(what: str, seconds: float | None) -> AsyncIterator[None]:
     except BaseException as error:
         if _times_cancelled() > cancelled_before:
             raise asyncio.CancelledError from error
-        ours = _as_ours(error, what, seconds)
+        ours = _translated(error, what, seconds)
         if ours is None:
             raise
         raise ours from None
@@ -79,7 +79,7 @@ def _times_cancelled() -> int:
     return 0 if task is None else task.cancelling()
 
 
-def _as_ours(error: BaseException, what: str, seconds: float | None) -> BrokerError | None:
+def _translated(error: BaseException, what: str, seconds: float | None) -> BrokerError | None:
     kind: type[BrokerError] = BrokerUnreachableError
     match error:
         case asyncio.CancelledError() if not _times_cancelled():
@@ -110,7 +110,7 @@ _is_ours: Final[ContextVar[bool]] = ContextVar("faultwire_connection", default=F
 
 
 class _OthersOnly(logging.Filter):
-    """Lets pass what aiormq tells of connections that are not ours."""
+    """Passes only aiormq's log records about connections that are not ours."""
 
     def filter(self, _: logging.LogRecord) -> bool:
         return not _is_ours.get()
@@ -120,12 +120,12 @@ _others_only: Final = _OthersOnly()
 
 
 @contextmanager
-def _told_by_us() -> Iterator[None]:
-    """Keep aiormq from telling of the connection that is opened in here, from its start to its end.
+def _silencing_aiormq() -> Iterator[None]:
+    """Keep aiormq from logging about the connection that is opened in here, from its start to its end.
 
-    It logs an error for each attempt that fails, for as long as the broker is away, and this may
-    be a host's log. Our supervisors tell of a loss once. The tasks that read and write the
-    connection inherit the mark; a connection that the host opens has none.
+    It logs an error for each failed attempt while the broker is away, and this may be a host's log.
+    Our supervisors log a loss once. The tasks that read and write the connection inherit the mark;
+    a connection that the host opens has none.
     """
     logging.getLogger("aiormq.connection").addFilter(_others_only)
     token = _is_ours.set(True)
@@ -136,20 +136,20 @@ def _told_by_us() -> Iterator[None]:
 
 
 class _Connection(aio_pika.Connection):
-    """A connection that is closed by whoever opened it."""
+    """A connection that only the code that opened it closes."""
 
     def __del__(self) -> None:
-        # aio-pika's would make the coroutine of `close` wherever the collector runs: in a thread without a
-        # loop nobody awaits it, and Python says so on the host's standard error.
+        # aio-pika's would create the coroutine of `close` in the thread in which the collector runs: without
+        # a loop nothing awaits it, and Python warns about that on the host's standard error.
         pass
 
 
 Connection = AbstractConnection
-"""What `connect` gives; who only passes it on needs no import of aio-pika."""
+"""The result of `connect`; code that only passes it on needs no import of aio-pika."""
 
 
 def in_random_order(addresses: Sequence[str]) -> Sequence[str]:
-    """So that a cluster's nodes share the connections, also those of a node that died."""
+    """Shuffle the addresses, so that a cluster's nodes share the connections, also those of a dead node."""
     return random.sample(addresses, len(addresses))
 
 
@@ -158,16 +158,16 @@ async def connect(
 ) -> AbstractConnection:
     """Open a connection that shows as ``name`` at the broker, to one of the nodes that the URL names.
 
-    A plain connection, not aio-pika's robust one: each supervisor here rebuilds its own state
+    It is a plain connection, not aio-pika's robust one: each supervisor here rebuilds its own state
     for every connection, with jitter, and keys all of it by that connection.
 
     Args:
         url: one address, or a cluster's (`split_addresses`).
         name: for the broker's list of connections.
-        order: in which the nodes are tried, each once: waiting before the next round is the caller's.
+        order: in which the nodes are tried, each once: waiting before the next round is up to the caller.
 
     Raises:
-        BrokerError: no node takes the connection; the subclass says whether trying again may help.
+        BrokerError: no node accepts the connection; the subclass says whether trying again may help.
     """
     failures = []
     for address in order(split_addresses(url)):
@@ -179,7 +179,7 @@ async def connect(
 
 
 def _none_of(failures: Sequence[BrokerError]) -> BrokerError:
-    """What to say of a whole cluster; a node that refuses says what somebody has to change."""
+    """Build the error for a whole cluster; a node that refuses says what somebody has to change."""
     refused = any(isinstance(error, BrokerRefusedError) for error in failures)
     kind = BrokerRefusedError if refused else BrokerUnreachableError
     return kind(f"none of {len(failures)} nodes: {'; '.join(str(error) for error in failures)}")
@@ -187,7 +187,7 @@ def _none_of(failures: Sequence[BrokerError]) -> BrokerError:
 
 async def _connect_to(url: str, name: str) -> AbstractConnection:
     async with broker_call(f"connect to {redact_url(url)}", CONNECT_SECONDS + 1):
-        with _told_by_us():
+        with _silencing_aiormq():
             return await aio_pika.connect(
                 url,
                 timeout=CONNECT_SECONDS,
@@ -198,7 +198,7 @@ async def _connect_to(url: str, name: str) -> AbstractConnection:
 
 
 async def close(connection: AbstractConnection | AbstractChannel) -> None:
-    """Close within three seconds, whatever the state of the broker."""
+    """Close within three seconds, regardless of the state of the broker."""
     try:
         async with broker_call("close", CLOSE_SECONDS):
             await connection.close()
@@ -207,11 +207,11 @@ async def close(connection: AbstractConnection | AbstractChannel) -> None:
 
 
 async def declare(connection: AbstractConnection, topology: Topology = TOPOLOGY) -> None:
-    """Declare the whole topology; what stands already stays as it is.
+    """Declare the whole topology; what exists already stays as it is.
 
     Raises:
         BrokerRefusedError: the user may not declare.
-        TopologyError: something stands with other arguments.
+        TopologyError: something exists with other arguments.
     """
     async with broker_call("declare the topology", 30):
         channel = await connection.channel()
@@ -234,13 +234,13 @@ async def declare(connection: AbstractConnection, topology: Topology = TOPOLOGY)
 async def check(
     connection: AbstractConnection, *, exchanges: tuple[str, ...] = (), queues: tuple[str, ...] = ()
 ) -> None:
-    """See that what a role uses stands, without declaring anything.
+    """Make sure that what a role uses exists, without declaring anything.
 
     Raises:
         TopologyError: something is missing; the text names the command for the administrator.
         BrokerUnreachableError: the connection broke, or an answer did not come within 10 s.
     """
-    # A time for each answer, not for all: over a line of seconds they add up.
+    # A timeout for each answer, not for all: on a line with seconds of delay they add up.
     step = partial(broker_call, "check the topology", 10)
     async with step():
         channel = await connection.channel()

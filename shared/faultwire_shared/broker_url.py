@@ -8,13 +8,13 @@ _PLACES: Final = re.compile(r"[^/?]*")
 
 
 def split_addresses(url: str) -> tuple[str, ...]:
-    """One URL for each node.
+    """Split a broker URL into one for each node.
 
-    Two spellings are known: whole URLs with commas between, as most AMQP clients take them
+    Two spellings are known: whole URLs separated by commas, as most AMQP clients take them
     (``amqp://user:password@one/,amqp://user:password@two/``), and a list of hosts, as libpq's
     (``amqp://user:password@one:5672,two:5673/vhost``). Nothing is checked here.
     """
-    return tuple(address for one in _NEXT.split(url.strip()) for address in _each_host(one))
+    return tuple(address for part in _NEXT.split(url.strip()) for address in _each_host(part))
 
 
 def _each_host(url: str) -> list[str]:

@@ -1,12 +1,12 @@
-"""The time as an argument: what takes it is handed a clock, and a test hands over its own."""
+"""The time as an argument: code that needs it is given a clock, and a test passes its own."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 Clock = Callable[[], datetime]
-"""Gives the time, aware and in UTC."""
+"""Returns the time, aware and in UTC."""
 
 
 def utc_now() -> datetime:
-    """The system's time."""
+    """Return the system's time."""
     return datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Events to bytes and back: JSON by msgspec, single and batch messages, and why a body cannot be read."""
+"""Events to bytes and back: JSON by msgspec, single and batch messages, reasons for unreadable bodies."""
 
 import re
 from enum import StrEnum
@@ -24,7 +24,7 @@ _PATH: Final = re.compile(r" - at `(?:key in )?(\$.*)`$")
 
 
 class UndecodableReason(StrEnum):
-    """Why a body is no event that this version can read."""
+    """The reason why a body is not an event that this version can read."""
 
     MALFORMED = "malformed_json"
     INVALID = "invalid_event"
@@ -36,7 +36,7 @@ class UndecodableReason(StrEnum):
 
 
 class Undecodable(Exception):  # noqa: N818 - named for what it says of the body; it is handled, never shown
-    """A body cannot be read as an event: the reason, a sentence, and the JSON path of what is wrong."""
+    """A body cannot be read as an event: the reason, a sentence, and the JSON path of the error."""
 
     def __init__(self, reason: UndecodableReason, detail: str, path: str = "$") -> None:
         super().__init__(f"{reason}: {detail} at {path}")
@@ -46,20 +46,20 @@ class Undecodable(Exception):  # noqa: N818 - named for what it says of the body
 
 
 def encode(event: Event) -> bytes:
-    """The event as JSON. Text must be free of lone surrogates (the client's capture sees to it)."""
+    """Encode an event as JSON. Text must be free of lone surrogates (the client's capture ensures it)."""
     return _encoder.encode(event)
 
 
 def encode_batch(events: list[bytes]) -> bytes:
-    """One batch message of events that are already encoded."""
+    """Build one batch message of events that are already encoded."""
     return b"[" + b",".join(events) + b"]"
 
 
 def decode(body: bytes | msgspec.Raw) -> Event:
-    """Read one event whole.
+    """Decode one event completely.
 
     Raises:
-        Undecodable: the body is no event of a version that is known here.
+        Undecodable: the body is not an event of a known version.
     """
     event = read(_decoder, body)
     check_version(event.schema_version)
@@ -67,15 +67,15 @@ def decode(body: bytes | msgspec.Raw) -> Event:
 
 
 def encode_report(report: ProducerReport) -> bytes:
-    """A producer's report as JSON."""
+    """Encode a producer's report as JSON."""
     return _encoder.encode(report)
 
 
 def decode_report(body: bytes | msgspec.Raw) -> ProducerReport:
-    """Read a producer's report.
+    """Decode a producer's report.
 
     Raises:
-        Undecodable: the body is none.
+        Undecodable: the body is not a report.
     """
     report = read(_report_decoder, body)
     for index, lost in enumerate(report.lost):
@@ -106,7 +106,7 @@ def split(body: bytes, message_type: str | None) -> list[msgspec.Raw]:
 
 
 def read(decoder: "msgspec.json.Decoder[T]", body: bytes | msgspec.Raw) -> T:
-    """Decode, with msgspec's errors told as ours."""
+    """Decode, and translate msgspec's errors."""
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
@@ -122,7 +122,7 @@ def read(decoder: "msgspec.json.Decoder[T]", body: bytes | msgspec.Raw) -> T:
 
 
 def check_version(version: int) -> None:
-    """Refuse a schema version whose meaning is not known here.
+    """Reject an unknown schema version.
 
     Raises:
         Undecodable: with a reason that lets the event be replayed after an upgrade.
@@ -133,7 +133,7 @@ def check_version(version: int) -> None:
 
 
 def report_schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a producer's report."""
+    """Return the JSON Schema (2020-12) of a producer's report."""
     (reference,), components = msgspec.json.schema_components([ProducerReport], ref_template="#/$defs/{name}")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -144,7 +144,7 @@ def report_schema() -> dict[str, Any]:
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of an event, as publishers in other languages need it."""
+    """Return the JSON Schema (2020-12) of an event, as publishers in other languages need it."""
     (reference,), components = msgspec.json.schema_components([Event], ref_template="#/$defs/{name}")
     components["Event"]["properties"]["severity"] = {
         "type": ["string", "integer"],

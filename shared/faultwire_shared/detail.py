@@ -1,4 +1,4 @@
-"""Identity details: what tells two faults at one line apart, from attributes or else from the text.
+"""Identity details, which distinguish two faults at one line, from attributes or else from the text.
 
 Never ids, amounts, names or free text: those differ between two sightings of one fault.
 """
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 _TEXT_CHARACTERS: Final = 512
 
-# Attribute names of drivers and HTTP clients -> our word for the detail.
+# Attribute names of drivers and HTTP clients -> our name for the detail.
 _ATTRIBUTES: Final[Mapping[str, str]] = {
     "errno": "errno",
     "status": "status",
@@ -46,7 +46,7 @@ _KINDS: Final = {"status_first": "status", "sqlite_constraint": "constraint"}
 
 
 def details_of(attributes: Mapping[str, Any], text: str) -> tuple[str, ...]:
-    """The identity details of one exception, sorted, as ``name=value``."""
+    """Return the identity details of one exception, sorted, as ``name=value``."""
     known = {
         f"{_ATTRIBUTES[name]}={_errno_name(value) if name == 'errno' else value}"
         for name, value in attributes.items()
@@ -59,7 +59,7 @@ def details_of(attributes: Mapping[str, Any], text: str) -> tuple[str, ...]:
 
 
 def detail_in_text(text: str) -> str | None:
-    """The first identity detail that a text names, for events whose publisher sent no attributes."""
+    """Find the first identity detail that a text names, for events whose publisher sent no attributes."""
     match = _DETAIL.search(text[:_TEXT_CHARACTERS])
     if match is None or match.lastgroup is None:
         return None
@@ -68,7 +68,7 @@ def detail_in_text(text: str) -> str | None:
 
 
 def _errno_name(value: Any) -> str:
-    """111 and ECONNREFUSED are one detail; numbers differ between systems, names do not."""
+    """Name an errno: 111 and ECONNREFUSED are one detail; numbers differ between systems, names do not."""
     try:
         return errno.errorcode.get(int(value), str(value))
     except (TypeError, ValueError):

@@ -1,7 +1,7 @@
 """The event as it travels: wire version 1, as frozen Structs, with its size limits.
 
-Names follow OpenTelemetry's semantic conventions where one exists (the table stands in
-``shared/README.md``). Fields are only ever added; a reader ignores what it does not know.
+Names follow OpenTelemetry's semantic conventions where one exists (see the table in
+``shared/README.md``). Fields are only ever added; a reader ignores fields that it does not know.
 """
 
 from datetime import datetime
@@ -13,20 +13,20 @@ from msgspec import Meta, Struct, field
 SCHEMA_VERSION: Final = 1
 
 EVENT_BYTES: Final = 256 * 1024
-"""An event's JSON, in bytes, at most."""
+"""Maximum size of an event's JSON, in bytes."""
 BATCH_BYTES: Final = 128 * 1024
-"""A batch message as our client makes it, in bytes, at most."""
+"""Maximum size of a batch message as our client makes it, in bytes."""
 BATCH_EVENTS: Final = 50
-"""Events in a batch message as our client makes it, at most."""
+"""Maximum number of events in a batch message as our client makes it."""
 MESSAGE_BYTES: Final = 256 * 1024
-"""A message's body as the worker takes it, in bytes, at most."""
+"""Maximum size of a message's body that the worker accepts, in bytes."""
 FRAMES: Final = 100
 CONTEXT_KEYS: Final = 50
 DEPTH: Final = 5
 STRING_CHARACTERS: Final = 1024
 NAME_CHARACTERS: Final = 200
-"""Service, environment, release, code, host and the like: what becomes a column or a label."""
-COUNT_MAXIMUM: Final = 1_000_000_000
+"""Maximum length of texts that become columns or labels: service, environment, release, code, host."""
+COUNT_MAX: Final = 1_000_000_000
 
 Name = Annotated[str, Meta(min_length=1, max_length=NAME_CHARACTERS)]
 Timestamp = Annotated[datetime, Meta(tz=True)]
@@ -34,7 +34,7 @@ Scalar = str | int | float | bool | None
 
 
 class Lane(StrEnum):
-    """A path of its own from the client's buffer to the store, so that critical never waits."""
+    """A separate path from the client's buffer to the store, so that critical events never wait."""
 
     CRITICAL = "critical"
     HIGH = "high"
@@ -42,7 +42,7 @@ class Lane(StrEnum):
 
 
 class ErrorSeverity(StrEnum):
-    """How much an error matters to the people who run the service."""
+    """Importance of an error to the people who run the service."""
 
     LOW = "low"
     MEDIUM = "medium"
@@ -51,29 +51,29 @@ class ErrorSeverity(StrEnum):
 
     @property
     def rank(self) -> int:
-        """1 for low to 4 for critical: what the store keeps and compares."""
+        """Return 1 for low to 4 for critical, as the store keeps and compares it."""
         return _RANKS[self]
 
     @property
     def lane(self) -> Lane:
-        """The lane that events of this severity travel on."""
+        """Return the lane that events of this severity travel on."""
         return _LANES[self]
 
     @classmethod
     def from_rank(cls, rank: int) -> Self:
-        """The severity of a stored rank (1 to 4)."""
+        """Return the severity of a stored rank (1 to 4)."""
         return list(cls)[rank - 1]
 
     @classmethod
     def parse(cls, value: str | int) -> tuple["ErrorSeverity", str | None]:
-        """Read any usual spelling; what is unknown becomes medium and is kept as text.
+        """Read any usual spelling; an unknown one becomes medium and is kept as text.
 
         Takes this enum's values, the levels of logging and syslog, logging's numbers
         (10 to 50) and OpenTelemetry's severity numbers (1 to 24). Where the two numberings
         meet (10 and 20), logging's meaning wins: 20 is INFO in far more programs than ERROR4.
 
         Returns:
-            The severity, and the given text where it was not one of the four values.
+            The severity, and the given text if it was not one of the four values.
         """
         if isinstance(value, int):
             return _from_number(value), str(value)
@@ -127,7 +127,7 @@ def _from_number(number: int) -> ErrorSeverity:
 
 
 class Category(StrEnum):
-    """What kind of failure an error is; it decides the HTTP status and what a caller is told."""
+    """Kind of failure; it decides the HTTP status and what a caller is told."""
 
     VALIDATION = "validation"
     AUTHENTICATION = "authentication"
@@ -137,7 +137,7 @@ class Category(StrEnum):
 
 
 class Frame(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One call of a stack: where in which function, and the source line if it was at hand."""
+    """One call of a stack: its place and function, and the source line if available."""
 
     file: str = ""
     module: str = ""
@@ -150,8 +150,8 @@ class Frame(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class ExceptionInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One exception of a chain. ``frames`` run from the outermost call to the crash.
 
-    ``attributes`` hold what tells two faults at one line apart (errno, HTTP status,
-    SQLSTATE); ``members`` an exception group's chains.
+    ``attributes`` distinguish two faults at one line (errno, HTTP status, SQLSTATE);
+    ``members`` hold an exception group's chains.
     """
 
     type: str
@@ -171,7 +171,7 @@ class Sdk(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a service publishes and the store keeps: one error, or ``count`` of the same.
+    """An error that a service publishes and the store keeps, or ``count`` of the same.
 
     ``exceptions[0]`` is the one raised, then its cause, and so on.
     """
@@ -200,7 +200,7 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
     trace_id: str | None = None
     span_id: str | None = None
     fingerprint: list[str] = field(default_factory=list)
-    count: Annotated[int, Meta(ge=1, le=COUNT_MAXIMUM)] = 1
+    count: Annotated[int, Meta(ge=1, le=COUNT_MAX)] = 1
     first_at: Timestamp | None = None
     last_at: Timestamp | None = None
     producer_id: str | None = None

@@ -16,19 +16,19 @@ from faultwire_shared.text import printable
 
 CheckResult = Mapping[str, Any] | float | None
 Check = Callable[[], Awaitable[CheckResult] | CheckResult]
-"""A coroutine function, or a plain one, which is called in a thread. Raising is failing."""
+"""A coroutine function, or a plain one, which is called in a thread. A check that raises has failed."""
 
 CACHE_SECONDS: Final = 1.0
 TIMEOUT_SECONDS: Final = 0.8
-"""With the rest of an answer inside the second that orchestrators wait by default."""
+"""Leaves room for the rest of an answer within the second that orchestrators wait by default."""
 _ERROR_CHARACTERS: Final = 200
 _READ_CHARACTERS: Final = 2000
 
 
 class CheckReport(TypedDict):
-    """How one check went: ``response_time`` in seconds where it passed, ``error`` where it did not.
+    """Result of one check: ``response_time`` in seconds if it passed, ``error`` if it did not.
 
-    ``warn`` is a check that did not pass and is not required.
+    ``warn`` is the status of a check that did not pass and is not required.
     """
 
     name: str
@@ -38,7 +38,7 @@ class CheckReport(TypedDict):
 
 
 class Report(TypedDict):
-    """All checks at one moment, in the order they were added; healthy means that no required one failed."""
+    """All checks at one moment, in the order they were added; healthy if no required check failed."""
 
     status: Literal["healthy", "unhealthy"]
     checks: list[CheckReport]
@@ -54,7 +54,7 @@ class Probe(Struct, frozen=True):
 
 
 class _Asked(Struct):
-    """A check under way; a thread cannot be cancelled, so it is watched beside the task."""
+    """A running check; a thread cannot be cancelled, so it is watched in addition to the task."""
 
     since: float
     task: asyncio.Task[CheckResult] | None = None
@@ -62,21 +62,21 @@ class _Asked(Struct):
 
     @property
     def is_running(self) -> bool:
-        return any(one is not None and not one.done() for one in (self.task, self.thread))
+        return any(part is not None and not part.done() for part in (self.task, self.thread))
 
 
 class HealthChecker:
     """Runs the checks that were added to it and remembers the answer for a second.
 
     A check returns nothing, a number or a mapping with ``response_time`` (seconds), and fails
-    by raising, by being cancelled or by taking longer than its timeout. Callers that come while a
-    run is under way share its answer, and a check that still hangs is not asked again: nothing
-    piles up behind a dependency that does not answer.
+    by raising, by being cancelled or by taking longer than its timeout. Callers that come during a
+    run share its answer, and a check that still hangs is not started again: nothing piles up behind
+    a dependency that does not answer.
 
     Args:
-        cache_seconds: so old an answer may be.
-        clock: seconds that only grow.
-        redact: takes what must not be shown out of an error's text.
+        cache_seconds: maximum age of an answer.
+        clock: monotonic seconds.
+        redact: removes what must not be shown from an error's text.
     """
 
     def __init__(
@@ -108,11 +108,11 @@ class HealthChecker:
         self._probes[name] = Probe(name, check, timeout, required)
 
     async def run_checks(self) -> Report:
-        """Run every check, or share the run that is under way or at most a second old.
+        """Run every check, or share a run that is in progress or at most a second old.
 
         Returns:
             ``{"status": "healthy" | "unhealthy", "checks": [{"name", "status": "pass" | "warn" | "fail",
-            "response_time" | "error"}]}``, a copy of the caller's own.
+            "response_time" | "error"}]}``, a separate copy for each caller.
         """
         if self._report is None or self._clock() - self._reported_at >= self._cache_seconds:
             running = self._running
@@ -135,9 +135,9 @@ class HealthChecker:
             return _fail(probe, f"no answer for {started - before.since:.1f} s")
         asked = self._asked[probe.name] = _Asked(started)
         task = asked.task = asyncio.create_task(_ask(probe.ping, asked))
-        task.add_done_callback(_take_error)
+        task.add_done_callback(_ignore_error)
         try:
-            # wait, not wait_for: a check that resists its cancellation must not hold the answer.
+            # wait, not wait_for: a check that resists its cancellation must not delay the answer.
             done, _ = await asyncio.wait({task}, timeout=probe.timeout)
             if not done:
                 task.cancel()
@@ -182,10 +182,10 @@ async def _ask(check: Check, asked: _Asked) -> CheckResult:
 
 
 def _in_thread(function: Callable[[], Any]) -> asyncio.Future[Any]:
-    """Call in a daemon thread: one of an executor that hangs would hold the end of the process."""
+    """Call in a daemon thread: an executor's thread that hangs would keep the process from ending."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
-    future.add_done_callback(_take_error)
+    future.add_done_callback(_ignore_error)
 
     def settle(set_value: Callable[[Any], None], value: object) -> None:
         if not future.done():
@@ -196,23 +196,23 @@ def _in_thread(function: Callable[[], Any]) -> asyncio.Future[Any]:
             outcome: tuple[Callable[[Any], None], object] = future.set_result, function()
         except BaseException as error:  # noqa: BLE001 - it is raised where the check is awaited
             outcome = future.set_exception, error
-        with suppress(RuntimeError):  # the loop is closed, nobody waits
+        with suppress(RuntimeError):  # the loop is closed, nothing waits
             loop.call_soon_threadsafe(settle, *outcome)
 
     threading.Thread(target=run, name="faultwire health", daemon=True).start()
     return future
 
 
-def _take_error(future: asyncio.Future[Any]) -> None:
-    """What a check raises after its timeout is no news; untaken, asyncio would log it."""
+def _ignore_error(future: asyncio.Future[Any]) -> None:
+    """Retrieve and ignore an error that a check raises after its timeout, which asyncio would log."""
     if not future.cancelled():
         future.exception()
 
 
 def _response_time(result: CheckResult, elapsed: float) -> float:
-    """What the check says it took, in seconds; else what it took."""
-    said: Any = result.get("response_time") if isinstance(result, Mapping) else result
-    if said is None or isinstance(said, bool):
+    """Return the seconds that the check reports, else those measured."""
+    reported: Any = result.get("response_time") if isinstance(result, Mapping) else result
+    if reported is None or isinstance(reported, bool):
         return elapsed
-    seconds = float(said)
+    seconds = float(reported)
     return seconds if math.isfinite(seconds) and seconds >= 0 else elapsed

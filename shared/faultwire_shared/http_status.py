@@ -1,7 +1,7 @@
-"""The words for HTTP's failures, the same on every Python: client and worker answer with them.
+"""Titles and codes of HTTP's errors, the same on every Python: client and worker answer with them.
 
-The standard library's follow the RFCs: Python 3.13 renamed 413, 414, 416 and 422. Who matches a code must not
-notice on which Python the other side runs, so these stay as they were first published.
+The standard library's follow the RFCs: Python 3.13 renamed 413, 414, 416 and 422. A program that matches a
+code must not depend on the other side's Python, so these stay as they were first published.
 """
 
 from collections.abc import Mapping
@@ -53,10 +53,10 @@ _AS_IN_A_NAME: Final = str.maketrans({" ": "_", "-": "_", "'": None})
 
 
 def title_of(status: int) -> str:
-    """The status in words; ``Error`` for one that has none."""
+    """Return the status in words; ``Error`` for one that has none."""
     return _TITLES.get(status, "Error")
 
 
 def code_of(status: int) -> str:
-    """The code of an answer that has no better one: its title as a constant's name."""
+    """Return the default code of an answer: its title as a constant's name."""
     return title_of(status).upper().translate(_AS_IN_A_NAME)

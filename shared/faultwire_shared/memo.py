@@ -1,24 +1,24 @@
-"""A bounded cache, for what is the same at each call and dear to find out."""
+"""A bounded cache, for values that never change and are expensive to compute."""
 
 from typing import Final, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
 
-MOST: Final = 4096
+ENTRIES_MAX: Final = 4096
 
 
 class Memo(dict[K, V]):
-    """A dictionary that starts anew when it is full: reading it costs what reading a dictionary costs.
+    """A dictionary that is emptied when it is full: reading it costs no more than reading a dictionary.
 
     Only ``memo[key] = value`` keeps the bound.
     """
 
-    def __init__(self, most: int = MOST) -> None:
+    def __init__(self, maximum: int = ENTRIES_MAX) -> None:
         super().__init__()
-        self._most = most
+        self._maximum = maximum
 
     def __setitem__(self, key: K, value: V) -> None:
-        if len(self) >= self._most:
+        if len(self) >= self._maximum:
             self.clear()
         super().__setitem__(key, value)

@@ -1,6 +1,6 @@
-"""What a producer says of itself now and then: how far it has counted, and what it lost on purpose.
+"""A producer's regular report about itself: how far it has counted, and what it lost on purpose.
 
-The worker holds it against the numbers of the events that arrived: see ``shared/README.md``.
+The worker compares it with the numbers of the events that arrived: see ``shared/README.md``.
 """
 
 from datetime import datetime
@@ -10,18 +10,18 @@ from msgspec import Meta, Struct, field
 
 from faultwire_shared.event import NAME_CHARACTERS, Name, Sdk
 
-SEQUENCE_MAXIMUM: Final = 2**63 - 1
+SEQUENCE_MAX: Final = 2**63 - 1
 LOST_RANGES: Final = 200
-"""Ranges in one report, at most."""
+"""Maximum number of ranges in one report."""
 
-Sequence = Annotated[int, Meta(ge=0, le=SEQUENCE_MAXIMUM)]
+Sequence = Annotated[int, Meta(ge=0, le=SEQUENCE_MAX)]
 
 
 class LostRange(Struct, frozen=True, kw_only=True):
-    """``count`` events of the numbers ``from`` to ``to`` that the producer gave up, and why."""
+    """``count`` events of the numbers ``from`` to ``to`` that the producer gave up, and the reason."""
 
     reason: Annotated[str, Meta(min_length=1, max_length=NAME_CHARACTERS)]
-    count: Annotated[int, Meta(ge=1, le=SEQUENCE_MAXIMUM)]
+    count: Annotated[int, Meta(ge=1, le=SEQUENCE_MAX)]
     first: Sequence = field(name="from")
     last: Sequence = field(name="to")
 

@@ -1,4 +1,4 @@
-"""Addresses without their passwords: what may stand in a log line, an error or on a page."""
+"""Addresses without their passwords, fit for a log line, an error or a page."""
 
 import re
 from typing import Final
@@ -12,9 +12,9 @@ _URL: Final = re.compile(r"\b(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]{1,20})://(?P<rest
 
 
 def redact_url(url: str) -> str:
-    """The URL with the password and the query replaced by ``***``; any text is taken.
+    """Replace the password and the query of a URL by ``***``; any text is accepted.
 
-    Text that is no URL but may hold credentials becomes ``***`` whole.
+    Text that is not a URL but may hold credentials becomes ``***`` as a whole.
     """
     match = _URL.fullmatch(url.strip())
     if match is None:
@@ -23,12 +23,12 @@ def redact_url(url: str) -> str:
 
 
 def redact_urls(text: str) -> str:
-    """The text with every URL in it redacted."""
+    """Redact every URL in the text."""
     return _URL.sub(_redacted, text)
 
 
 def redact_secrets(text: str) -> str:
-    """The text with every URL in it redacted, and the values of names like ``password`` or ``token``."""
+    """Redact every URL in the text, and the values of names like ``password`` or ``token``."""
     return _PAIR.sub(r"\g<name>\g<is>***", redact_urls(text))
 
 

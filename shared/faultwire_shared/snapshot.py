@@ -1,6 +1,6 @@
-"""Any Python value as bounded JSON: whatever a host hands over becomes something that can be encoded.
+"""Any Python value as bounded JSON: anything that a host passes becomes something that can be encoded.
 
-Never raises and never takes long: depth, keys, characters and the number of values are bounded,
+It never raises and never takes long: depth, keys, characters and the number of values are bounded,
 and a value that misbehaves is replaced by a word in angle brackets.
 """
 
@@ -13,16 +13,16 @@ from typing import Any, Final
 from faultwire_shared.event import CONTEXT_KEYS, DEPTH, NAME_CHARACTERS, STRING_CHARACTERS, Scalar
 
 VALUES: Final = 1_000
-"""Values in one event's open fields (context, tags, user, request) together, at most."""
+"""Maximum number of values in one event's open fields (context, tags, user, request) together."""
 CHARACTERS: Final = 96 * 1024
-"""Characters of text in one event's open fields together, at most."""
+"""Maximum number of characters of text in one event's open fields together."""
 TRUNCATED_PATHS: Final = 50
 
 _INT64: Final = range(-(2**63), 2**63)
 _PLAIN: Final = (int, float, bool, type(None))
 _TEXT_LIKE: Final = (str, bytes, bytearray, memoryview)
 _AS_TEXT: Final = frozenset(("datetime", "decimal", "fractions", "ipaddress", "pathlib", "uuid"))
-"""The modules whose types say more by ``str`` than by ``repr``; named, as importing them takes time."""
+"""Modules whose types are clearer by ``str`` than by ``repr``; only named, as importing them takes time."""
 
 # By type's own descriptors: a metaclass may raise for each of these names.
 name_of: Final[Callable[[type], str]] = type.__dict__["__name__"].__get__
@@ -32,7 +32,7 @@ ancestors_of: Final[Callable[[type], tuple[type, ...]]] = type.__dict__["__mro__
 
 
 def clean_text(value: object, characters: int = STRING_CHARACTERS) -> str:
-    """``str(value)``, at most so long, encodable as UTF-8; a text that cannot be had is said so."""
+    """Return ``str(value)``, bounded and encodable as UTF-8; a note if it cannot be obtained."""
     try:
         # str.__str__ makes an exact str of a subclass, which msgspec would refuse.
         text = value if type(value) is str else str.__str__(str(value))
@@ -44,7 +44,7 @@ def clean_text(value: object, characters: int = STRING_CHARACTERS) -> str:
 
 
 def encodable(text: str) -> str:
-    """The text with lone surrogates, which UTF-8 cannot carry, as question marks."""
+    """Replace lone surrogates, which UTF-8 cannot represent, by question marks."""
     if text.isascii():
         return text
     try:
@@ -55,7 +55,7 @@ def encodable(text: str) -> str:
 
 
 class Snapshot:
-    """Turns the open fields of one event into JSON, and keeps the paths of what was cut."""
+    """Turns the open fields of one event into JSON, and records the paths of cut values."""
 
     def __init__(self) -> None:
         self.truncated: list[str] = []
@@ -64,7 +64,7 @@ class Snapshot:
         self._characters = CHARACTERS
 
     def mapping(self, name: str, value: object, *, alone: str = "value") -> dict[str, Any]:
-        """A field that is an object; a value that is no mapping stands alone under a key."""
+        """Convert a field that is an object; a value that is not a mapping goes under a single key."""
         if value is None:
             return {}
         self._path = [name]
@@ -72,12 +72,12 @@ class Snapshot:
         return found if type(found) is dict else {alone: found}
 
     def scalars(self, name: str, value: object) -> dict[str, Scalar]:
-        """A field whose values are scalars; anything deeper becomes text."""
+        """Convert a field whose values are scalars; anything deeper becomes text."""
         found = self.mapping(name, value)
         return {key: item if _is_scalar(item) else clean_text(item, 200) for key, item in found.items()}
 
     def text(self, name: str, value: object, characters: int = STRING_CHARACTERS) -> str:
-        """A field that is text."""
+        """Convert a field that is text."""
         text = clean_text(value, characters + 1)
         if len(text) <= characters:
             return text
@@ -85,7 +85,7 @@ class Snapshot:
         return text[:characters]
 
     def cut(self, path: str) -> None:
-        """Note that what stands at this path is not all there was."""
+        """Record that the value at this path is incomplete."""
         if len(self.truncated) < TRUNCATED_PATHS and path not in self.truncated:
             self.truncated.append(path)
 
@@ -168,7 +168,7 @@ def _is_scalar(value: object) -> bool:
 
 
 def _simplified(value: object) -> object:
-    """A value that holds no others as a str, int, float, bool or None."""
+    """Convert a value that contains no others to a str, int, float, bool or None."""
     if isinstance(value, enum.Enum):
         value = value.value
     if isinstance(value, int):

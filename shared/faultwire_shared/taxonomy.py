@@ -1,4 +1,4 @@
-"""What kinds of error there are: the classes that services raise, and a registry for everybody else's."""
+"""Kinds of errors: the classes that services raise, and a registry for all others."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
@@ -10,7 +10,7 @@ from faultwire_shared.memo import Memo
 
 
 class Classification(msgspec.Struct, frozen=True, kw_only=True):
-    """What an exception means: its category, its stable code, the HTTP status and the severity by default."""
+    """Meaning of an exception: its category, its stable code, its default HTTP status and severity."""
 
     category: Category
     code: str
@@ -19,7 +19,7 @@ class Classification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CategorizedError(Exception):
-    """The root of the exceptions that say by themselves what kind of error they are.
+    """Root of the exceptions that state their own kind.
 
     Subclass one of the five below and set ``code`` (SCREAMING_SNAKE, never changed once
     published), ``status`` or ``severity`` on the class::
@@ -39,7 +39,7 @@ class CategorizedError(Exception):
 
 
 class FieldError(msgspec.Struct, frozen=True):
-    """One field of an input that was refused: its name, why, and the value given."""
+    """One rejected field of an input: its name, the reason, and the value given."""
 
     field: str
     message: str
@@ -47,7 +47,7 @@ class FieldError(msgspec.Struct, frozen=True):
 
 
 class ValidationError(CategorizedError):
-    """The input cannot be accepted; the caller is told each field and why."""
+    """The input cannot be accepted; the caller is told each field and the reason."""
 
     category = Category.VALIDATION
     code = "VALIDATION_FAILED"
@@ -78,7 +78,7 @@ def _field_details(errors: Sequence[FieldError]) -> dict[str, Any]:
 
 
 class AuthenticationError(CategorizedError):
-    """Nobody is known to be asking (401). The caller hears a generic sentence; the attempt is logged."""
+    """The caller is not authenticated (401). It gets a generic sentence; the attempt is logged."""
 
     category = Category.AUTHENTICATION
     code = "AUTHENTICATION_FAILED"
@@ -89,14 +89,14 @@ class AuthenticationError(CategorizedError):
 
 
 class AuthorizationError(AuthenticationError):
-    """Who is asking is known and may not (403)."""
+    """The caller is authenticated, but not allowed to do this (403)."""
 
     code = "PERMISSION_DENIED"
     status = 403
 
 
 class BusinessError(CategorizedError):
-    """A rule of the domain says no; the caller is told the rule in the exception's own words."""
+    """A rule of the domain forbids it; the caller is told the rule in the exception's own words."""
 
     category = Category.BUSINESS
     code = "BUSINESS_RULE_VIOLATED"
@@ -105,21 +105,21 @@ class BusinessError(CategorizedError):
 
 
 class NotFoundError(BusinessError):
-    """What was asked for does not exist."""
+    """The requested thing does not exist."""
 
     code = "RESOURCE_NOT_FOUND"
     status = 404
 
 
 class ConflictError(BusinessError):
-    """The request does not fit the present state."""
+    """The request conflicts with the present state."""
 
     code = "RESOURCE_CONFLICT"
     status = 409
 
 
 class ExternalError(CategorizedError):
-    """Something that this service depends on failed; trying again may help."""
+    """A dependency of this service failed; trying again may help."""
 
     category = Category.EXTERNAL
     code = "EXTERNAL_SERVICE_UNAVAILABLE"
@@ -136,7 +136,7 @@ class DatabaseConnectionError(ExternalError):
 
 
 class InternalError(CategorizedError):
-    """This service itself failed. The caller hears a generic sentence, never internals."""
+    """This service itself failed. The caller gets a generic sentence, never internals."""
 
 
 _REGISTRY: dict[str, Classification] = {}
@@ -148,7 +148,7 @@ DEFAULTS: Final[Mapping[Category, Classification]] = {
     )
     for error in (ValidationError, AuthenticationError, BusinessError, ExternalError, InternalError)
 }
-"""What each category means where an exception does not say more."""
+"""Defaults of each category, unless an exception says more."""
 
 
 def register_exception(
@@ -159,12 +159,12 @@ def register_exception(
     status: int | None = None,
     severity: ErrorSeverity | None = None,
 ) -> None:
-    """Say what an exception that is not ours means; subclasses follow unless they are registered too.
+    """Define the meaning of an exception that is not ours; subclasses follow unless registered too.
 
     Args:
         exception: the class, or its qualified name (``"asyncpg.exceptions._base.PostgresError"``),
             which spares an import.
-        category: decides status, severity and code where they are not given.
+        category: decides status, severity and code if they are not given.
     """
     default = DEFAULTS[category]
     name = exception if isinstance(exception, str) else _qualified(exception)
@@ -178,7 +178,7 @@ def register_exception(
 
 
 def classify(error: BaseException) -> Classification:
-    """What an exception means: by its own class attributes, else by the registry, else system."""
+    """Classify an exception: by its own class attributes, else by the registry, else as system."""
     if isinstance(error, CategorizedError):
         return Classification(
             category=error.category, code=error.code, status=error.status, severity=error.severity

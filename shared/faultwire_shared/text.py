@@ -1,10 +1,10 @@
-"""Text that others wrote: what makes it safe to show, and safe to store."""
+"""Makes text that others wrote safe to show, and safe to store."""
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 def printable(text: str) -> str:
-    """The text with unprintable characters as escapes, so that it cannot steer a terminal."""
+    """Escape unprintable characters, so that the text cannot control a terminal."""
     if text.isprintable():
         return text
     return "".join(
@@ -13,5 +13,5 @@ def printable(text: str) -> str:
 
 
 def storable(text: str) -> str:
-    """The text with U+FFFD in place of NUL, which PostgreSQL's text and SQLite's tokenizer cannot hold."""
+    """Replace NUL, which PostgreSQL's text and SQLite's tokenizer cannot hold, by U+FFFD."""
     return text.replace("\x00", _REPLACEMENT) if "\x00" in text else text

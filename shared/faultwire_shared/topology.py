@@ -1,4 +1,4 @@
-"""The broker's exchanges, queues and bindings as data: the one place their names and arguments stand.
+"""The broker's exchanges, queues and bindings as data: the one place for their names and arguments.
 
 Tried on RabbitMQ 3.10; the arguments keep their meaning on 4.x by its documentation.
 """
@@ -19,7 +19,7 @@ EVENT_ID_HEADER: Final = "faultwire-event-id"
 QUEUE_MESSAGES: Final = 2_000_000
 QUEUE_BYTES: Final = 4 * 1024**3
 DELIVERY_LIMIT: Final = 20
-# -1 loses the message at its first return on 3.10, and an absent limit means 20 on 4.x.
+# -1 loses the message at its first return on 3.10, and a missing limit means 20 on 4.x.
 DELIVERY_LIMIT_NONE: Final = 1_000_000
 
 _ROUTING_KEY_BYTES: Final = 255
@@ -42,7 +42,7 @@ class Queue(Struct, frozen=True, kw_only=True):
 
 
 class Binding(Struct, frozen=True, kw_only=True):
-    """From an exchange to a queue, by a key."""
+    """A binding of a queue to an exchange, by a key."""
 
     exchange: str
     queue: str
@@ -50,7 +50,7 @@ class Binding(Struct, frozen=True, kw_only=True):
 
 
 class Topology(Struct, frozen=True, kw_only=True):
-    """Everything that must stand at the broker before the first event."""
+    """Everything that must exist at the broker before the first event."""
 
     exchanges: tuple[Exchange, ...]
     queues: tuple[Queue, ...]
@@ -58,19 +58,19 @@ class Topology(Struct, frozen=True, kw_only=True):
 
 
 def queue_of(lane: Lane) -> str:
-    """The queue that carries a lane."""
+    """Return the queue of a lane."""
     return f"faultwire.{lane}"
 
 
 def routing_key(severity: ErrorSeverity, category: Category, service: str) -> str:
-    """``event.<severity>.<category>.<service>``; dots in the name become underscores."""
+    """Return ``event.<severity>.<category>.<service>``; dots in the name become underscores."""
     prefix = f"event.{severity}.{category}."
     name = service.replace(".", "_").encode(errors="replace")[: _ROUTING_KEY_BYTES - len(prefix)]
     return prefix + name.decode(errors="ignore")
 
 
 def report_key(service: str) -> str:
-    """``producer.<service>``, for a producer's report."""
+    """Return ``producer.<service>``, for a producer's report."""
     name = service.replace(".", "_").encode(errors="replace")[: _ROUTING_KEY_BYTES - len("producer.")]
     return "producer." + name.decode(errors="ignore")
 
@@ -116,7 +116,7 @@ TOPOLOGY: Final = Topology(
             Binding(exchange=EVENTS, queue=queue_of(Lane.ROUTINE), key=key)
             for key in ("event.medium.#", "event.low.#", "producer.#")
         ),
-        # What no binding takes is stored all the same: the body's severity decides there.
+        # A message that no binding matches is stored nevertheless: there the body's severity decides.
         Binding(exchange=UNROUTED, queue=queue_of(Lane.ROUTINE)),
         Binding(exchange=DEAD, queue=DEAD),
     ),

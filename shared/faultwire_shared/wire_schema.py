@@ -14,12 +14,12 @@ PUBLISHED_REPORT: Final = PUBLISHED.with_name(f"{PRODUCER_TYPE}.schema.json")
 
 
 def schema_text() -> str:
-    """The event's schema as it is published."""
+    """Return the event's schema as it is published."""
     return _text(json_schema())
 
 
 def report_text() -> str:
-    """The schema of a producer's report as it is published."""
+    """Return the schema of a producer's report as it is published."""
     return _text(report_schema())
 
 
@@ -31,7 +31,7 @@ def _text(schema: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Write the event's schema to the file given, or both to where they are published."""
+    """Write the event's schema to the given file, or both schemas to their published places."""
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else PUBLISHED
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(schema_text(), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What an administrator imports: the topology, and the users with the least that each of them needs."""
+"""Definitions that an administrator imports: the topology, and users with the least rights they need."""
 
 import base64
 import hashlib
@@ -15,7 +15,7 @@ _NOTHING: Final = "^$"
 
 
 class Role(StrEnum):
-    """Who speaks to the broker."""
+    """A party that talks to the broker."""
 
     ADMINISTRATOR = "administrator"
     PRODUCER = "producer"
@@ -23,7 +23,7 @@ class Role(StrEnum):
 
     @property
     def user(self) -> str:
-        """The user's name at the broker."""
+        """Return the user's name at the broker."""
         return f"faultwire-{self}"
 
 
@@ -41,17 +41,17 @@ def _one_of(*names: str) -> str:
 
 
 RIGHTS: Final[Mapping[Role, Rights]] = {
-    # Declaring a dead-letter exchange or an alternate exchange takes write and read on both ends.
+    # Declaring a dead-letter exchange or an alternate exchange requires write and read on both ends.
     Role.ADMINISTRATOR: Rights(configure="^faultwire\\.", write="^faultwire\\.", read="^faultwire\\."),
     Role.PRODUCER: Rights(write=_one_of(EVENTS)),
     # A worker writes the exchange for its HTTP intake, which publishes what it is handed.
     Role.WORKER: Rights(write=_one_of(EVENTS), read=_one_of(*(queue.name for queue in TOPOLOGY.queues))),
 }
-"""The least that works, tried on RabbitMQ 3.10. Who may read a queue may also purge it there."""
+"""The least rights that work, tried on RabbitMQ 3.10. A user who may read a queue there may also purge it."""
 
 
 def hash_password(password: str, *, make_salt: Callable[[int], bytes]) -> str:
-    """The password as RabbitMQ keeps it: base64 of salt and SHA-256 over salt and password."""
+    """Hash a password as RabbitMQ keeps it: base64 of salt and SHA-256 over salt and password."""
     salt = make_salt(_SALT_BYTES)
     return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
 
@@ -59,13 +59,13 @@ def hash_password(password: str, *, make_salt: Callable[[int], bytes]) -> str:
 def definitions(
     vhost: str = "/", *, with_users: bool = True, password_hashes: Mapping[Role, str] | None = None
 ) -> dict[str, Any]:
-    """Topology, users and rights in the format of ``rabbitmqctl import_definitions``.
+    """Build topology, users and rights in the format of ``rabbitmqctl import_definitions``.
 
     Args:
-        vhost: the virtual host that they are for.
+        vhost: the virtual host that they apply to.
         with_users: False for brokers whose users are made elsewhere.
         password_hashes: by role, from `hash_password`. A user without one cannot log in until it is
-            given a password, so the file that is kept in the repository holds no secret.
+            given a password, so the file in the repository holds no secret.
     """
     users = _users(vhost, password_hashes or {}) if with_users else {}
     return {**users, **_topology(vhost)}

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from faultwire.pipeline.storm_key import StormKey
 from faultwire.process.critical_section import SECTION
 from faultwire.queue.ticket import Ticket
-from faultwire_shared.event import COUNT_MAXIMUM, Event
+from faultwire_shared.event import COUNT_MAX, Event
 
 WHOLE_AT_ONCE: Final = 5
 WHOLE_A_SECOND: Final = 1.0
@@ -141,7 +141,7 @@ class Storm:
             return min((window.closes_at for window in self._open.values()), default=None)
 
     def _join(self, window: StormWindow, at: datetime) -> Ticket | EventRole:
-        if window.count >= COUNT_MAXIMUM:  # more than an event can say
+        if window.count >= COUNT_MAX:  # more than an event can say
             return EventRole.WHOLE
         self.collapsed += 1
         return window.join(at)

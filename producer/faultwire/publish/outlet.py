@@ -232,4 +232,4 @@ def _is_answered(ticket: Ticket) -> bool:
 def _jitter() -> Delays:
     from faultwire_shared.retry import full_jitter_delays  # noqa: PLC0415 - backoff is imported on first use
 
-    return lambda most: full_jitter_delays(most_seconds=most)
+    return lambda most: full_jitter_delays(max_seconds=most)

@@ -1,4 +1,4 @@
-"""Logging configured, for a worker and for a service alike: structlog over the standard library."""
+"""Configuration of logging, for workers and services alike: structlog over the standard library."""
 
 import logging
 import os
@@ -22,18 +22,18 @@ _LIBRARIES: Final = {
     "alembic": logging.WARNING,
 }
 
-# A log is the host's own: people's addresses may stand there.
+# A log belongs to the host: people's addresses may appear in it.
 _SCRUBBER: Final = Scrubber(send_default_pii=True)
 
 LogFormat = Literal["auto", "console", "json"]
 
 MAX_BYTES: Final = 10_485_760
-"""10 MiB: so large a log file grows before it is rotated."""
+"""10 MiB: the size at which a log file is rotated."""
 BACKUPS: Final = 5
 
 
 class _Settings(Struct, frozen=True):
-    """What one pipe writes, and where; two loggers of one file must agree."""
+    """Settings of one pipe; two loggers of one file must agree on them."""
 
     file: Path | None
     console_level: int
@@ -48,7 +48,7 @@ _pipes: dict[str, tuple[_Settings, LogPipe]] = {}
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
-    """A structured logger over the standard library's logger of that name."""
+    """Return a structured logger over the standard library's logger of that name."""
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return logger
 
@@ -68,23 +68,23 @@ def configure_logging(
     """Send one logger's lines to the console and, as JSON, to a file that is rotated.
 
     The console reads ``time [LEVEL] logger: message``, coloured on a terminal. The file has one JSON
-    document a line, with ``timestamp level logger message`` and whatever was bound. Both are written
+    document per line, with ``timestamp level logger message`` and the bound values. Both are written
     by a thread behind a queue, which is emptied when the process ends. Other loggers stay as they
-    are; a second call for the same name replaces the first. structlog is set up to go the same way.
+    are; a second call for the same name replaces the first. structlog is configured to use the same path.
 
     Args:
         name: of the logger; the loggers below it (``shop.orders``) follow. Empty for the root.
         file: where the JSON goes; its directory is made. None for the console alone.
-        level: from which on the logger takes lines at all.
-        console_level: from which on lines go to the console.
-        file_level: from which on lines go to the file.
+        level: lowest level that the logger accepts at all.
+        console_level: lowest level that goes to the console.
+        file_level: lowest level that goes to the file.
         max_bytes: the size at which the file is rotated.
-        backups: how many rotated files are kept beside it.
+        backups: number of rotated files that are kept.
         stream: the console; stderr by default.
-        scrub: take secrets out of messages, of what was bound, and of exceptions.
+        scrub: take secrets out of messages, bound values and exceptions.
 
     Returns:
-        The pipe, to flush or close it earlier than at the process's end.
+        The pipe, to flush or close it before the process ends.
 
     Raises:
         OSError: the file cannot be written.
@@ -111,12 +111,12 @@ def configure_logging(
 
 
 def _pipe_for(settings: _Settings, others: Mapping[str, tuple[_Settings, LogPipe]]) -> LogPipe:
-    """A new pipe, or the one that writes this file already: two that rotate it would lose lines."""
+    """Return a new pipe, or the one that already writes this file: two that rotate it would lose lines."""
     for known, pipe in others.values():
         if settings.file is None or known.file != settings.file or not pipe.loggers:
             continue
         if known != settings:
-            raise ValueError(f"{settings.file} is written with other settings already; give it the same")
+            raise ValueError(f"{settings.file} is already written with other settings; use the same")
         return pipe
     scrubber = _SCRUBBER if settings.scrub else None
     console = ConsoleFormatter(color=wants_color(settings.stream, os.environ), scrubber=scrubber)
@@ -142,12 +142,12 @@ def _level(level: int | str) -> int:
 def configure_process_logging(*, level: str = "INFO", log_format: LogFormat = "auto") -> None:
     """Send every log record of this process to stderr, without secrets.
 
-    A line reads as ``configure_logging`` writes it: ``time [LEVEL] logger: message`` for people, and for
-    machines a JSON document with ``timestamp level logger message`` and what was bound.
+    A line has the form that ``configure_logging`` writes: ``time [LEVEL] logger: message`` for people, and
+    for machines a JSON document with ``timestamp level logger message`` and the bound values.
 
     Args:
         level: of the root logger, by name.
-        log_format: ``console`` for people, ``json`` for machines, ``auto`` by whether stderr is a terminal.
+        log_format: ``console`` for people, ``json`` for machines, ``auto`` for the former on a terminal.
     """
     _send_structlog_to_the_standard_library()
     handler = logging.StreamHandler()
@@ -155,7 +155,7 @@ def configure_process_logging(*, level: str = "INFO", log_format: LogFormat = "a
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # Our supervisors tell of every lost connection once; aiormq's warnings repeat it for each channel.
+    # Our supervisors log every lost connection once; aiormq's warnings repeat it for each channel.
     for library, threshold in _LIBRARIES.items():
         logging.getLogger(library).setLevel(threshold)
 

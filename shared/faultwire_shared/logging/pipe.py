@@ -1,6 +1,6 @@
-"""From loggers to the console and a file through a queue: who logs never waits for a disk.
+"""From loggers to the console and a file through a queue: the code that logs never waits for a disk.
 
-A record becomes text in the thread that logs it, so nothing alive crosses threads; a thread of the
+A record becomes text in the thread that logs it, so no live object crosses threads; a thread of the
 pipe writes.
 """
 
@@ -18,14 +18,14 @@ from typing import Final, Self
 from msgspec import Struct
 
 WAITING: Final = 10_000
-"""Lines that wait for a slow disk; what comes beyond is dropped, counted and told."""
+"""Lines that may wait for a slow disk; further ones are dropped, counted and reported."""
 CLOSE_SECONDS: Final = 2.0
 
 _PLAIN: Final = logging.Formatter("%(message)s")
 
 
 class Target(Struct):
-    """Where lines go: a handler that writes, and the formatter that makes its text."""
+    """A destination of lines: a handler that writes, and the formatter that makes its text."""
 
     handler: logging.Handler
     formatter: logging.Formatter
@@ -33,7 +33,7 @@ class Target(Struct):
 
 
 class _Written(logging.LogRecord):
-    """A record as text, for each target that takes it."""
+    """A record as text, for each target that accepts it."""
 
     def __init__(self, level: int, lines: Sequence[tuple[logging.Handler, str]]) -> None:
         super().__init__("", level, "", 0, "", None, None)
@@ -41,7 +41,7 @@ class _Written(logging.LogRecord):
 
 
 class _Mark(logging.LogRecord):
-    """Reached by the writing thread when everything before it is written."""
+    """A marker that the writing thread reaches when everything before it is written."""
 
     def __init__(self) -> None:
         super().__init__("", 0, "", 0, "", None, None)
@@ -49,7 +49,7 @@ class _Mark(logging.LogRecord):
 
 
 class _Entrance(QueueHandler):
-    """The handler on the loggers: makes the text, and leaves it in the queue."""
+    """The handler on the loggers, which makes the text and puts it into the queue."""
 
     def __init__(self, targets: Sequence[Target]) -> None:
         # Not queue.Queue: its lock is not reentrant, and a destructor may log while it is held.
@@ -57,28 +57,31 @@ class _Entrance(QueueHandler):
         super().__init__(self.waiting)
         self.setLevel(min(target.level for target in targets))
         self.lost = 0
-        self._told = 0
+        self._reported = 0
         self._targets = targets
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        lines = [(one.handler, one.formatter.format(record)) for one in self._takers(record.levelno)]
+        lines = [
+            (target.handler, target.formatter.format(record)) for target in self._targets_of(record.levelno)
+        ]
         return _Written(record.levelno, lines)
 
     def enqueue(self, record: logging.LogRecord) -> None:
         if self.waiting.qsize() >= WAITING:
             self.lost += 1
             return
-        if self._told < self.lost:
-            self.waiting.put(self._loss(self.lost - self._told))
-            self._told = self.lost
+        if self._reported < self.lost:
+            self.waiting.put(self._loss(self.lost - self._reported))
+            self._reported = self.lost
         self.waiting.put(record)
 
     def _loss(self, count: int) -> logging.LogRecord:
         text = "log.lost count=%d: the lines came faster than they could be written"
-        told = logging.LogRecord(__name__, logging.ERROR, "", 0, text, (count,), None)
-        return _Written(told.levelno, [(one.handler, one.formatter.format(told)) for one in self._targets])
+        record = logging.LogRecord(__name__, logging.ERROR, "", 0, text, (count,), None)
+        lines = [(target.handler, target.formatter.format(record)) for target in self._targets]
+        return _Written(record.levelno, lines)
 
-    def _takers(self, level: int) -> Sequence[Target]:
+    def _targets_of(self, level: int) -> Sequence[Target]:
         return [target for target in self._targets if level >= target.level]
 
 
@@ -94,7 +97,7 @@ class _Exit(QueueListener):
 
 
 class LogPipe:
-    """What `configure_logging` set up; usable as a context manager that closes it."""
+    """The result of `configure_logging`; usable as a context manager that closes it."""
 
     def __init__(self, targets: Sequence[Target]) -> None:
         self._targets = targets
@@ -110,23 +113,23 @@ class LogPipe:
 
     @property
     def lost(self) -> int:
-        """Lines that were dropped because they came faster than they could be written."""
+        """Number of lines dropped because they came faster than they could be written."""
         return self._entrance.lost
 
     @property
     def loggers(self) -> Sequence[logging.Logger]:
-        """The loggers whose lines come here."""
+        """Loggers whose lines come here."""
         return list(self._before)
 
     def attach(self, logger: logging.Logger, *, level: int) -> None:
-        """Take a logger's lines, from a level on, and keep them from the loggers above it."""
+        """Take over a logger's lines, from a level on, and keep them from the loggers above it."""
         self._before[logger] = logger.level, logger.propagate
         logger.setLevel(level)
         logger.propagate = False
         logger.addHandler(self._entrance)
 
     def detach(self, logger: logging.Logger) -> None:
-        """Give a logger back as it was; the last one closes the pipe."""
+        """Restore a logger as it was; the last one closes the pipe."""
         if logger not in self._before:
             return
         logger.removeHandler(self._entrance)
@@ -136,7 +139,7 @@ class LogPipe:
             self.close()
 
     def flush(self, timeout: float = CLOSE_SECONDS) -> bool:
-        """Wait until everything logged so far is written, at most ``timeout`` seconds; whether it is."""
+        """Wait at most ``timeout`` seconds until all that was logged is written; return True if it is."""
         if self._closed:
             return True
         mark = _Mark()
@@ -144,14 +147,14 @@ class LogPipe:
         return mark.reached.wait(timeout)
 
     def close(self) -> None:
-        """Write what waits, in 2 s at most, give the loggers back and let go of the file."""
+        """Write what waits, within 2 s, restore the loggers and close the file."""
         if self._closed:
             return
         written = self.flush()
         self._closed = True
         for logger in self.loggers:
             self.detach(logger)
-        if not written:  # the disk hangs: its thread is a daemon, and nobody waits for it
+        if not written:  # the disk hangs: its thread is a daemon, and nothing waits for it
             return
         self._exit.stop()
         for target in self._targets:
@@ -159,17 +162,18 @@ class LogPipe:
                 target.handler.close()
 
     def hold(self) -> None:
-        """Before a fork: nothing is being written, or a file's lock stayed locked in the child for ever."""
-        locks = [one.handler.lock for one in self._targets if one.handler.lock is not None]
+        """Pause writing before a fork, or a file's lock would stay locked in the child for ever."""
+        handlers = [target.handler for target in self._targets]
+        locks = [handler.lock for handler in handlers if handler.lock is not None]
         self._held = [lock for lock in locks if lock.acquire(timeout=CLOSE_SECONDS)]
 
     def release(self) -> None:
-        """After a fork, in the parent; in the child logging itself frees every handler's lock."""
+        """Resume in the parent after a fork; in the child logging itself frees every handler's lock."""
         for lock in self._held:
             lock.release()
 
     def restart(self) -> None:
-        """In a forked child: threads do not come along, and what waits is the parent's to write."""
+        """Start again in a forked child: threads are not copied, and the parent writes the waiting lines."""
         self._entrance.queue = self._entrance.waiting = SimpleQueue()
         self._exit = _Exit(self._entrance.waiting)
         self._exit.start()

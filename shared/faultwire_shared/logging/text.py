@@ -1,7 +1,7 @@
-"""How a log record reads: a line for people, and a JSON document for machines.
+"""Formats of a log record: a line for people, and a JSON document for machines.
 
-Both take records of the standard library and of structlog alike, whatever they hold, and never
-show local variables.
+Both accept records of the standard library and of structlog, with any content, and never show
+local variables.
 """
 
 import json
@@ -21,7 +21,7 @@ from faultwire_shared.text import printable
 
 MESSAGE_CHARACTERS: Final = 16_384
 KEYS: Final = ("timestamp", "level", "logger", "message")
-"""What every JSON line has; a bound value of such a name gets an underscore behind it."""
+"""Keys of every JSON line; a bound value of such a name gets an underscore appended."""
 
 _EXCEPTION: Final = "exception"
 _STACK: Final = "stack"
@@ -42,7 +42,7 @@ ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
 class ConsoleFormatter(logging.Formatter):
-    """``time [LEVEL] logger: message``, what structlog bound behind it, the trace below it.
+    """``time [LEVEL] logger: message``, followed by structlog's bound values, with the trace below it.
 
     Control characters are escaped, and a trace is indented: no text can forge a line of its own.
     """
@@ -53,12 +53,12 @@ class ConsoleFormatter(logging.Formatter):
         self._scrubber = scrubber
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, and the lines of the trace where there is one."""
+        """Return the line, and the lines of the trace if there is one."""
         values, message = _bound(record), message_of(record)
         if self._scrubber is not None:
             values, message = self._scrubber.scrub_mapping(values), self._scrubber.scrub_text(message)
         bound = "".join(f" {printable(key)}={_shown(value)}" for key, value in values.items())
-        # Not the standard library's `extra`: its authors wrote the message to stand alone.
+        # Not the standard library's `extra`: its authors wrote the message to be complete.
         head = f"{_timestamp(record)} [{self._level(record)}] {printable(record.name)}: "
         return "\n".join([head + printable(message) + bound, *_trace_lines(record, self._scrubber)])
 
@@ -68,14 +68,14 @@ class ConsoleFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON document a line: ``timestamp level logger message``, what was bound, the exception."""
+    """One JSON document per line: ``timestamp level logger message``, bound values, the exception."""
 
     def __init__(self, *, scrubber: Scrubber | None = None) -> None:
         super().__init__()
         self._scrubber = scrubber
 
     def format(self, record: logging.LogRecord) -> str:
-        """The document, in ASCII, so that its characters are its bytes."""
+        """Return the document, in ASCII, so that its characters are its bytes."""
         snapshot = Snapshot()
         document: dict[str, Any] = {
             "timestamp": _timestamp(record),
@@ -95,7 +95,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def message_of(record: logging.LogRecord) -> str:
-    """The message with its arguments; one that cannot be made is said to be so."""
+    """Return the message with its arguments, or a note that they cannot be formatted."""
     if isinstance(record.msg, dict):
         return clean_text(record.msg.get("event", ""), MESSAGE_CHARACTERS)
     try:
@@ -105,7 +105,7 @@ def message_of(record: logging.LogRecord) -> str:
 
 
 def _bound(record: logging.LogRecord) -> dict[str, object]:
-    """What structlog bound, to the logger or to the context."""
+    """Return structlog's bound values, of the logger or the context."""
     bound: dict[str, object] = dict(structlog.contextvars.get_contextvars())
     if isinstance(record.msg, dict):
         bound |= {key: value for key, value in record.msg.items() if key not in _STRUCTLOG}
@@ -113,7 +113,7 @@ def _bound(record: logging.LogRecord) -> dict[str, object]:
 
 
 def _extra(record: logging.LogRecord) -> dict[str, object]:
-    """The standard library's ``extra``."""
+    """Return the standard library's ``extra``."""
     return {key: value for key, value in vars(record).items() if key not in _STANDARD}
 
 
@@ -142,7 +142,7 @@ def _trace_lines(record: logging.LogRecord, scrubber: Scrubber | None) -> Iterat
 
 
 def _timestamp(record: logging.LogRecord) -> str:
-    """RFC 3339 in UTC with milliseconds."""
+    """Format the time by RFC 3339, in UTC with milliseconds."""
     at = datetime.fromtimestamp(record.created, UTC)
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -155,7 +155,7 @@ def _shown(value: object) -> str:
 
 
 def wants_color(stream: object, environ: Mapping[str, str]) -> bool:
-    """Whether a stream is a terminal that may be coloured (https://no-color.org)."""
+    """Return True if a stream is a terminal that may be coloured (https://no-color.org)."""
     is_terminal = getattr(stream, "isatty", None)
     allowed = not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
     return allowed and callable(is_terminal) and bool(is_terminal())

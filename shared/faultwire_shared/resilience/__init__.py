@@ -1,1 +1,1 @@
-"""Try again, give up, stop asking: retries and circuit breakers for whichever service imports them."""
+"""Retries and circuit breakers, for any service that imports them."""

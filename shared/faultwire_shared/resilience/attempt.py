@@ -1,4 +1,4 @@
-"""The attempts of one operation, and the one event that tells of giving it up."""
+"""The attempts of one operation, and the one event that reports giving it up."""
 
 import logging
 import sys
@@ -7,23 +7,23 @@ from types import FrameType, TracebackType
 from typing import Final, Protocol
 
 KEPT: Final = 50
-"""Attempts told at most, the last ones: as many as an event's list may hold."""
+"""Maximum number of attempts reported, the last ones: as many as an event's list may hold."""
 
 logger = logging.getLogger("faultwire.retry")
 
 
 class ErrorSink(Protocol):
-    """Takes errors, as an ``ErrorManager`` does."""
+    """A receiver of errors, such as an ``ErrorManager``."""
 
     def handle_error_nowait(self, error: BaseException, /, *, context: Mapping[str, object]) -> object:
-        """Take an error and what is known of it, without waiting."""
+        """Accept an error and its context, without waiting."""
 
 
 class Attempts:
-    """How often something was tried in vain, and for how long.
+    """Failed attempts of an operation, and the time they took.
 
     Args:
-        clock: seconds that only grow.
+        clock: monotonic seconds.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -34,22 +34,22 @@ class Attempts:
         self._failed: list[dict[str, object]] = []  # a deque takes longer to make, and most calls succeed
 
     def note(self, **why: object) -> None:
-        """Note an attempt that failed: ``error=`` its type's name, or ``status=``."""
+        """Record a failed attempt: ``error=`` its type's name, or ``status=``."""
         self.made += 1
         self._failed.append({"number": self.made, **why, "waited_seconds": round(self._waited_seconds, 3)})
         del self._failed[:-KEPT]
         self._waited_seconds = 0.0
 
     def wait(self, seconds: float) -> None:
-        """Note what is waited before the next attempt."""
+        """Record the wait before the next attempt."""
         self._waited_seconds = seconds
 
     def elapsed_seconds(self) -> float:
-        """Since before the first attempt."""
+        """Return the seconds since before the first attempt."""
         return self._clock() - self._started_at
 
     def context(self) -> dict[str, object]:
-        """For an event: each of ``attempts`` with ``waited_seconds`` before it, and ``elapsed_seconds``."""
+        """Return an event's context: ``attempts``, each with ``waited_seconds``, and ``elapsed_seconds``."""
         elapsed = round(self.elapsed_seconds(), 3)
         return {"attempts": self._failed, "elapsed_seconds": elapsed}
 
@@ -57,11 +57,11 @@ class Attempts:
 def give_up(
     error: Exception, attempts: Attempts, errors: ErrorSink | None, *, about: Mapping[str, object]
 ) -> None:
-    """Say in a note how much was tried, and hand the error over, as the event of the whole operation.
+    """Add a note about the attempts to the error, and report it as the event of the whole operation.
 
-    It is handed over before it has passed the callers, so they are put above its frames meanwhile:
-    where the operation was asked for is what its reader looks for first. ``about`` says what was tried
-    and stands in the event's context, before the attempts. Never raises.
+    It is reported before it has passed the callers, so they are put above its frames temporarily: the
+    reader looks first for the place that called the operation. ``about`` says what was tried and comes
+    before the attempts in the event's context. Never raises.
     """
     error.add_note(f"given up after {attempts.made} attempts in {attempts.elapsed_seconds():.1f} s")
     if errors is None:
@@ -71,7 +71,7 @@ def give_up(
         error.__traceback__ = _below_callers(raised, here)
         errors.handle_error_nowait(error, context={**about, **attempts.context()})
     except Exception as failure:  # noqa: BLE001 - whatever the sink raises, the caller gets the operation's error
-        # Without the text and the trace, in which the operation's error would stand with its values.
+        # Without the text and the trace, which would contain the operation's error with its values.
         extra = {"event": "give_up.not_told", "error": type(failure).__name__}
         logger.warning("give_up.not_told error=%s", type(failure).__name__, extra=extra)
     finally:
@@ -79,7 +79,7 @@ def give_up(
 
 
 def _below_callers(traceback: TracebackType | None, here: FrameType) -> TracebackType | None:
-    """The traceback below the frames that wait for it, down from the task's or the thread's first."""
+    """Put the frames of the callers above the traceback, from the task's or the thread's first frame on."""
     frame = here if traceback is None else traceback.tb_frame.f_back
     while frame is not None and frame.f_globals.get("__name__") != "asyncio.events":
         traceback = TracebackType(traceback, frame, frame.f_lasti, frame.f_lineno)

@@ -1,7 +1,7 @@
-"""When calls pass and when they are refused: the states of a circuit breaker, without clock or lock.
+"""The states of a circuit breaker, which decide if calls pass or are refused; without clock or lock.
 
-Closed, open and half-open as Michael Nygard has them ("Release It!", 2007): so many failures in a row open
-the circuit, after a while single trials are let through, and their success closes it.
+Closed, open and half-open as Michael Nygard defines them ("Release It!", 2007): a number of failures in a
+row opens the circuit, after a while single trials are let through, and their success closes it.
 """
 
 from enum import StrEnum
@@ -18,7 +18,7 @@ class CircuitState(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What a call says of the other side; undecided where it ended before there was an answer."""
+    """Verdict of a call on the other side; undecided if it ended before there was an answer."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -36,19 +36,19 @@ class CircuitCounts(Struct, frozen=True, kw_only=True):
 
 
 class Permit(Struct, frozen=True):
-    """Leave for one call. What comes of it is news only while its generation lasts."""
+    """Permission for one call. Its outcome matters only while its generation lasts."""
 
     generation: int
 
 
 class Refusal(Struct, frozen=True):
-    """No leave; seconds until a trial may pass, 0 where one is under way."""
+    """Refusal of a call; seconds until a trial may pass, 0 if one is in progress."""
 
     seconds: float
 
 
 class Circuit:
-    """The states of one circuit; times are seconds of a clock that only grows.
+    """The states of one circuit; times are seconds of a monotonic clock.
 
     A call may end long after the state has changed: its outcome is counted, but a success from before
     the circuit opened does not close it, and a failure from before does not undo a trial.
@@ -69,7 +69,7 @@ class Circuit:
         self._opened = 0
 
     def counts(self) -> CircuitCounts:
-        """What has happened so far."""
+        """Return the counts so far."""
         return CircuitCounts(
             successes=self._ended[Outcome.SUCCEEDED],
             failures=self._ended[Outcome.FAILED],
@@ -79,15 +79,15 @@ class Circuit:
         )
 
     def admit(self, now: float) -> Permit | Refusal:
-        """Whether a call may be made now. Each permit is to be settled once."""
+        """Decide if a call may be made now. Each permit must be settled once."""
         if self.state is CircuitState.OPEN:
             left = self._opened_at + self._reset_timeout - now
             if left > 0:
                 return self._refuse(left)
-            self._turn(CircuitState.HALF_OPEN)
+            self._enter(CircuitState.HALF_OPEN)
         if self.state is CircuitState.HALF_OPEN:
-            # A trial that never ends must not bar the way for ever: after as long as the circuit
-            # stays open, the next call is the trial, and the old one's outcome is no news any more.
+            # A trial that never ends must not block the circuit for ever: after as long as the circuit
+            # stays open, the next call is the trial, and the old one's outcome no longer matters.
             if self._trial_at is not None and now - self._trial_at < self._reset_timeout:
                 return self._refuse(0.0)
             self._trial_at = now
@@ -95,7 +95,7 @@ class Circuit:
         return Permit(self._generation)
 
     def settle(self, permit: Permit, outcome: Outcome, now: float) -> None:
-        """Take the outcome of a call that was let through."""
+        """Record the outcome of a call that was let through."""
         self._ended[outcome] += 1
         if permit.generation != self._generation:
             return
@@ -117,7 +117,7 @@ class Circuit:
             self._passed_trials += 1
             if self._passed_trials >= self._trials:
                 self._failures_in_a_row = 0
-                self._turn(CircuitState.CLOSED)
+                self._enter(CircuitState.CLOSED)
 
     def _refuse(self, seconds: float) -> Refusal:
         self._refused += 1
@@ -126,9 +126,9 @@ class Circuit:
     def _open(self, now: float) -> None:
         self._opened_at = now
         self._opened += 1
-        self._turn(CircuitState.OPEN)
+        self._enter(CircuitState.OPEN)
 
-    def _turn(self, state: CircuitState) -> None:
+    def _enter(self, state: CircuitState) -> None:
         self.state = state
         self._generation += 1
         self._trial_at = None

@@ -1,4 +1,4 @@
-"""A circuit breaker: what fails again and again is not called for a while, so that it costs nothing."""
+"""A circuit breaker: calls that keep failing are not made for a while, so that they cost nothing."""
 
 import asyncio
 import inspect
@@ -32,7 +32,7 @@ logger = logging.getLogger("faultwire.retry")
 
 
 class CircuitOpenError(ExternalError):
-    """The circuit is open, so nothing was called (503); ``retry_after_seconds`` is what is left of it."""
+    """The circuit is open, so nothing was called (503); ``retry_after_seconds`` is the time left."""
 
     code = "CIRCUIT_OPEN"
     circuit: str = ""
@@ -40,7 +40,7 @@ class CircuitOpenError(ExternalError):
 
 
 class CircuitChange(Struct, frozen=True, kw_only=True):
-    """A circuit's new state, and its counts by then."""
+    """A circuit's new state, and its counts at that moment."""
 
     name: str
     old: CircuitState
@@ -49,23 +49,23 @@ class CircuitChange(Struct, frozen=True, kw_only=True):
 
 
 class CircuitBreaker:
-    """Refuses calls, with `CircuitOpenError`, while what they would reach keeps failing.
+    """Refuses calls, with `CircuitOpenError`, while their target keeps failing.
 
     A decorator for functions, ``async`` or plain, and a context manager (``with`` and ``async with``).
     Threads and tasks may share one. After ``failure_threshold`` failures in a row the circuit is open;
-    after ``reset_timeout`` seconds it is half-open: one call at a time is let through as a trial, a
+    after ``reset_timeout`` seconds it is half-open: one call at a time is let through as a trial, and a
     failed one opens it again. A trial without an outcome for ``reset_timeout`` seconds gives way to the
-    next. Any error that is not a failure is an answer, and thus a success. What is cancelled is
-    neither, so a timeout belongs inside: around the breaker it is a cancellation.
+    next. Any error that is not a failure is an answer, and thus a success. A cancelled call is neither,
+    so a timeout belongs inside: around the breaker it is a cancellation.
 
     Args:
-        name: what is called; in errors, log lines and changes.
+        name: name of the target, in errors, log lines and changes.
         failure_threshold: failures in a row that open the circuit.
-        reset_timeout: seconds that it stays open.
+        reset_timeout: seconds for which it stays open.
         trials: successes in a row that close it again.
-        on: what counts as a failure, in place of `is_outage`: classes, or a question to ask of each error.
-        on_change: told of every change of state, by the thread that made it; what it raises is logged.
-        clock: seconds that only grow.
+        on: what counts as a failure, in place of `is_outage`: classes, or a predicate on each error.
+        on_change: called with every change of state, by the thread that made it; its errors are logged.
+        clock: monotonic seconds.
 
     Raises:
         ValueError: ``failure_threshold`` or ``trials`` is below 1, or ``reset_timeout`` is not above 0.
@@ -96,11 +96,11 @@ class CircuitBreaker:
 
     @property
     def state(self) -> CircuitState:
-        """As the last call left it: an open circuit becomes half-open by the first call after its time."""
+        """State after the last call: an open circuit becomes half-open by the first call after its time."""
         return self._circuit.state
 
     def counts(self) -> CircuitCounts:
-        """Successes, failures, refused calls and openings so far, and the failures in a row."""
+        """Return successes, failures, refused calls and openings so far, and the failures in a row."""
         with self._lock:
             return self._circuit.counts()
 
@@ -153,7 +153,7 @@ class CircuitBreaker:
 
     def _leave(self, here: Hashable) -> "Passage":
         with self._lock:
-            # Entered elsewhere, as the two halves of a fixture may be: any passage stands for any other.
+            # Entered elsewhere, as the two halves of a fixture may be: any passage can replace any other.
             key = here if here in self._entered else next(reversed(self._entered))
             passage = self._entered[key].pop()
             if not self._entered[key]:
@@ -161,26 +161,26 @@ class CircuitBreaker:
             return passage
 
     def admit(self) -> Permit:
-        """Leave for one call, to be settled once; raises `CircuitOpenError`."""
+        """Return a permit for one call, to be settled once; raises `CircuitOpenError`."""
         with self._lock:
             old = self._circuit.state
             answer = self._circuit.admit(self._clock())
             change = self._change_from(old)
-        self._tell(change)
+        self._announce(change)
         if isinstance(answer, Refusal):
             raise self._refused(answer.seconds)
         return answer
 
     def settle(self, permit: Permit, outcome: Outcome) -> None:
-        """Take the outcome of a call that was let through."""
+        """Record the outcome of a call that was let through."""
         with self._lock:
             old = self._circuit.state
             self._circuit.settle(permit, outcome, self._clock())
             change = self._change_from(old)
-        self._tell(change)
+        self._announce(change)
 
     def outcome_of(self, error: BaseException | None) -> Outcome:
-        """What a call says that ended with this error, or with none."""
+        """Judge a call that ended with this error, or with none."""
         if error is None:
             return Outcome.SUCCEEDED
         if isinstance(error, CircuitOpenError) or not isinstance(error, Exception):
@@ -199,7 +199,7 @@ class CircuitBreaker:
             return None
         return CircuitChange(name=self.name, old=old, new=new, counts=self._circuit.counts())
 
-    def _tell(self, change: CircuitChange | None) -> None:
+    def _announce(self, change: CircuitChange | None) -> None:
         if change is None:
             return
         _log(change)
@@ -208,7 +208,7 @@ class CircuitBreaker:
         try:
             self._on_change(change)
         except Exception as failure:  # noqa: BLE001 - the call must not fail by the host's own bookkeeping
-            # Without the trace, in which the error of the call itself may stand with its values.
+            # Without the trace, which may contain the error of the call itself with its values.
             extra = {"event": "circuit.hook_failed", "circuit": self.name, "error": type(failure).__name__}
             logger.warning(
                 "circuit.hook_failed circuit=%s error=%s", self.name, type(failure).__name__, extra=extra
@@ -216,7 +216,7 @@ class CircuitBreaker:
 
 
 class Passage:
-    """One call through a breaker, or through none; ``fail`` for what fails without raising."""
+    """One call through a breaker, or through none; ``fail`` marks a failure without an exception."""
 
     def __init__(self, breaker: CircuitBreaker | None) -> None:
         self._breaker = breaker
@@ -224,7 +224,7 @@ class Passage:
         self._failed = False
 
     def fail(self) -> None:
-        """Count this call as failed, however it ends."""
+        """Count this call as failed, regardless of how it ends."""
         self._failed = True
 
     def __enter__(self) -> Self:
@@ -240,7 +240,7 @@ class Passage:
     ) -> None:
         if self._breaker is None or self._permit is None:
             return
-        outcome = Outcome.UNDECIDED  # where the question what counts as a failure raises itself
+        outcome = Outcome.UNDECIDED  # in case the predicate that decides on failures raises itself
         try:
             outcome = Outcome.FAILED if self._failed else self._breaker.outcome_of(error)
         finally:
@@ -256,7 +256,7 @@ def _check(failure_threshold: int, reset_timeout: float, trials: int) -> None:
 
 
 def _here() -> Hashable:
-    """The task that runs, or the thread where none does."""
+    """Return the running task, or the thread if there is none."""
     try:
         task = asyncio.current_task()
     except RuntimeError:  # no loop runs in this thread
@@ -265,7 +265,7 @@ def _here() -> Hashable:
 
 
 def _log(change: CircuitChange) -> None:
-    """A line when a circuit opens and when it is closed again, none for trials in vain."""
+    """Log a line when a circuit opens and when it closes again, none for failed trials."""
     if change.old is CircuitState.CLOSED:
         failures = change.counts.failures_in_a_row
         extra = {"event": "circuit.opened", "circuit": change.name, "failures": failures}

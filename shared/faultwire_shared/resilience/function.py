@@ -1,4 +1,4 @@
-"""What the decorators ask of the functions they are put on."""
+"""Checks of the functions that the decorators are applied to."""
 
 import inspect
 from collections.abc import Callable
@@ -8,18 +8,18 @@ R = TypeVar("R")
 
 
 def name_of(function: Callable[..., object]) -> str:
-    """The qualified name, or that of the callable's class."""
+    """Return the qualified name, or that of the callable's class."""
     return getattr(function, "__qualname__", type(function).__qualname__)
 
 
 def refuse_generator(function: Callable[..., object]) -> None:
-    """Raise `TypeError` for a generator, whose body runs where no decorator sees it."""
+    """Raise `TypeError` for a generator, whose body runs outside the decorator."""
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(f"{name_of(function)} is a generator: decorate what it calls instead")
 
 
 def finished(result: R, function: Callable[..., R]) -> R:
-    """The result of a plain function, but for a coroutine: its errors come later, where nobody catches them.
+    """Return the result of a plain function, unless it is a coroutine, whose errors come later, uncaught.
 
     Raises:
         TypeError: it is a coroutine.

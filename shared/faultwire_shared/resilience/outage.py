@@ -1,4 +1,4 @@
-"""Which errors are of the moment: worth another attempt, or a sign that the other side is away."""
+"""Recognises transient errors: worth another attempt, or a sign that the other side is away."""
 
 import errno
 import socket
@@ -9,10 +9,10 @@ from faultwire_shared.event import Category
 from faultwire_shared.taxonomy import CategorizedError, DatabaseConnectionError, classify
 
 ErrorChoice = type[Exception] | tuple[type[Exception], ...] | Callable[[Exception], bool]
-"""Which errors are meant: classes, or a question to ask of each."""
+"""A choice of errors: classes, or a predicate on each."""
 
 STATUSES: Final = frozenset((429, 500, 502, 503, 504))
-"""HTTP answers that may be another one next time."""
+"""HTTP statuses that may be different next time."""
 
 _CONTENTION: Final = ("40001", "40P01")  # serialization_failure, deadlock_detected
 _SQLSTATES: Final = frozenset(
@@ -24,28 +24,28 @@ _SQLSTATES: Final = frozenset(
         "57P03",  # cannot_connect_now
     )
 )
-"""Beside class 08, connection exceptions: PostgreSQL's appendix A, "PostgreSQL Error Codes"."""
-_SQLITE_CODES: Final = (5, 6)  # SQLITE_BUSY and SQLITE_LOCKED; extended codes stand in the higher bytes
+"""In addition to class 08, connection exceptions: PostgreSQL's appendix A, "PostgreSQL Error Codes"."""
+_SQLITE_CODES: Final = (5, 6)  # SQLITE_BUSY and SQLITE_LOCKED; extended codes are in the higher bytes
 _DRIVERS: Final[Mapping[str, str]] = {
     "psycopg.OperationalError": "",
     "psycopg2.OperationalError": "",
     "asyncpg.exceptions._base.InterfaceError": "connection is closed",
 }
-"""Errors that carry no SQLSTATE when the connection is gone, and the words that tell them from others."""
+"""Errors that carry no SQLSTATE when the connection is gone, and the words that identify them."""
 _UNREACHABLE: Final = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN)
 
 
 def is_chosen(error: Exception, choice: ErrorChoice) -> bool:
-    """Whether the error is one of those that are meant."""
+    """Return True if the error is one of the choice."""
     if isinstance(choice, type | tuple):
         return isinstance(error, choice)
     return choice(error)
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether a database error is of the moment: the connection is gone, or another transaction was first.
+    """Return True if a database error is transient: the connection is gone, or another transaction was first.
 
-    Known are our own ``DatabaseConnectionError``, SQLSTATE on whatever carries one (asyncpg, psycopg,
+    Known are our own ``DatabaseConnectionError``, SQLSTATE on any error that carries one (asyncpg, psycopg,
     SQLAlchemy's wrappers), SQLite's "database is locked", and the operating system's connection errors.
     """
     if isinstance(error, DatabaseConnectionError):
@@ -60,11 +60,11 @@ def is_transient(error: BaseException) -> bool:
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether an error says that what was called is away, so that the next call would fail too.
+    """Return True if an error says that the other side is away, so that the next call would fail too.
 
-    What `is_transient` knows, but for contention (a deadlock, a locked file): there the database is at
-    work. Beside it ``ExternalError``, what is registered as external (aiohttp, requests, httpx, redis),
-    and of answers over HTTP those that `create_robust_session` asks for again.
+    These are the errors that `is_transient` knows, except contention (a deadlock, a locked file), where the
+    database is at work; ``ExternalError``; errors registered as external (aiohttp, requests, httpx, redis);
+    and the HTTP answers that `create_robust_session` retries.
     """
     if isinstance(error, CategorizedError):
         return error.category is Category.EXTERNAL
@@ -73,10 +73,10 @@ def is_outage(error: BaseException) -> bool:
     status = getattr(error, "status", None) or getattr(getattr(error, "response", None), "status_code", None)
     if isinstance(status, int):
         return status in STATUSES
-    meaning = classify(error)
+    classification = classify(error)
     # Registered database errors are of many kinds, "no such table" among them.
-    is_database = meaning.code == DatabaseConnectionError.code
-    return is_transient(error) or (meaning.category is Category.EXTERNAL and not is_database)
+    is_database = classification.code == DatabaseConnectionError.code
+    return is_transient(error) or (classification.category is Category.EXTERNAL and not is_database)
 
 
 def _is_contention(error: BaseException) -> bool:
@@ -105,6 +105,6 @@ def _is_disconnected(error: BaseException) -> bool:
             return words in str(error)
     if isinstance(error, ConnectionError | TimeoutError | socket.gaierror):
         return True
-    # asyncio wraps the refusals of a name with several addresses in an OSError without a number.
+    # asyncio wraps the refusals of a name with several addresses in an OSError without an errno.
     several = isinstance(error, OSError) and error.errno is None and "Multiple exceptions" in str(error)
     return several or (isinstance(error, OSError) and error.errno in _UNREACHABLE)

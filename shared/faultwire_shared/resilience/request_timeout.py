@@ -8,9 +8,9 @@ import aiohttp
 
 
 def ran_out(request: aiohttp.ClientRequest) -> bool:
-    """Whether the time that aiohttp gives the whole request (``ClientTimeout.total``) is over.
+    """Return True if the time that aiohttp gives the whole request (``ClientTimeout.total``) is over.
 
-    While it connects or waits it ends a request by a cancellation, and says so to nobody but its timer.
+    While connecting or waiting, aiohttp ends a request by a cancellation, which only its timer knows.
     """
     timer = getattr(request, "_timer", None)
     try:
@@ -23,9 +23,9 @@ def ran_out(request: aiohttp.ClientRequest) -> bool:
 
 @contextmanager
 def raising_timeout(request: aiohttp.ClientRequest) -> Iterator[None]:
-    """Raise the `TimeoutError` that aiohttp would raise further out, so that it can be handed over.
+    """Raise the `TimeoutError` that aiohttp would raise further out, so that it can be reported.
 
-    As in aiohttp's ``TimerContext``: a cancellation of somebody else's beside it goes before.
+    As in aiohttp's ``TimerContext``, somebody else's cancellation at the same time takes precedence.
     """
     task = asyncio.current_task()
     cancelling = task.cancelling() if task is not None else 0

@@ -1,4 +1,4 @@
-"""Repeats database operations that met a broken connection or another transaction."""
+"""Repeats database operations that failed on a broken connection or another transaction."""
 
 import asyncio
 import inspect
@@ -25,7 +25,7 @@ logger = logging.getLogger("faultwire.retry")
 
 
 class _Policy(Struct, frozen=True, kw_only=True):
-    """How often, how long and what for; the figures of one decorator."""
+    """Settings of one decorator: how often, how long, and on which errors."""
 
     max_retries: int
     delay: float
@@ -40,7 +40,7 @@ class _Policy(Struct, frozen=True, kw_only=True):
 
 
 class _Repetition:
-    """The attempts of one call, and whether there is another."""
+    """The attempts of one call, and the decision on another."""
 
     def __init__(self, policy: _Policy, operation: str) -> None:
         self._policy = policy
@@ -49,7 +49,7 @@ class _Repetition:
         self._attempts = Attempts(policy.clock)
 
     def wait_after(self, error: Exception) -> float | None:
-        """Seconds until the next attempt; None when this error is the last word."""
+        """Return the seconds until the next attempt; None if this error is final."""
         if isinstance(error, CircuitOpenError):
             if self._attempts.made:
                 self._give_up(error)
@@ -65,7 +65,7 @@ class _Repetition:
             return None
         self._attempts.wait(wait)
         extra = {"event": "operation.retried", "operation": self._operation, "error": type(error).__name__}
-        # The error's text stays out: drivers write addresses and values into it.
+        # The error's text is left out: drivers write addresses and values into it.
         logger.info(
             "operation.retried operation=%s attempt=%d error=%s again_in_seconds=%.1f",
             self._operation,
@@ -102,27 +102,27 @@ def retry_db_operation(
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Repeat a function, ``async`` or plain, whose database is away for a moment.
 
-    The whole function is repeated, so it must hold the whole transaction. A plain function waits in
-    its thread, an ``async`` one in the event loop; what is cancelled is not repeated.
+    The whole function is repeated, so it must contain the whole transaction. A plain function waits in
+    its thread, an ``async`` one in the event loop; a cancelled one is not repeated.
 
     Args:
-        max_retries: attempts in all, the first one included.
+        max_retries: total number of attempts, including the first.
         delay: seconds before the second attempt; twice as long before each further one.
-        on: what is repeated, in place of `is_transient`; any other error is raised at once.
+        on: errors to repeat on, in place of `is_transient`; any other error is raised at once.
         jitter: draw each wait between zero and its length, so that many clients spread out.
         max_time: seconds from the first attempt on; a wait that would end later is not begun.
-        breaker: every attempt passes it; when it is open, there is no further one.
-        errors: an ``ErrorManager``; when the attempts are used up it is handed the error that is raised,
-            once, with the attempts as context. What is raised without being repeated is not handed over.
-        clock: seconds that only grow.
-        rng: the chance in ``jitter``.
+        breaker: every attempt passes it; if it is open, there is no further one.
+        errors: an ``ErrorManager``; when the attempts are used up the raised error is reported to it, once,
+            with the attempts as context. An error that is raised without a repetition is not reported.
+        clock: monotonic seconds.
+        rng: randomness for ``jitter``.
         sleep: waits, in place of ``time.sleep`` or ``asyncio.sleep``.
 
     Raises:
-        ValueError: ``max_retries`` is no positive whole number, or ``delay`` is negative.
+        ValueError: ``max_retries`` is not a positive whole number, or ``delay`` is negative.
         TypeError: the function is a generator, which cannot be repeated from outside.
 
-    The decorated function raises the last error; `CircuitOpenError` where the breaker refuses an attempt.
+    The decorated function raises the last error, or `CircuitOpenError` if the breaker refuses an attempt.
     """
     _check(max_retries, delay)
     policy = _Policy(

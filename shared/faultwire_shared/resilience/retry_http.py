@@ -1,4 +1,4 @@
-"""An HTTP session that repeats what may be repeated, as aiohttp client middleware."""
+"""An HTTP session that repeats requests if that is safe, as aiohttp client middleware."""
 
 import asyncio
 import logging
@@ -22,32 +22,32 @@ from faultwire_shared.resilience.session_argument import SessionArguments
 from faultwire_shared.retry import doubling_delays
 
 RETRIES: Final = 3
-"""After the first try."""
+"""Further attempts after the first."""
 METHODS: Final = frozenset(("HEAD", "GET", "PUT", "DELETE", "OPTIONS", "TRACE"))
-"""What RFC 9110 calls idempotent: doing it twice is doing it once."""
+"""Methods that RFC 9110 calls idempotent: doing it twice has the same effect as once."""
 KEYED_METHODS: Final = frozenset(("POST", "PATCH"))
-"""Repeated only with an ``Idempotency-Key``, by which the server tells a repetition (IETF draft)."""
+"""Repeated only with an ``Idempotency-Key``, by which the server recognises a repetition (IETF draft)."""
 FIRST_SECONDS: Final = 1.0
 RETRY_AFTER_SECONDS: Final = 60.0
-"""A server that asks for a longer wait gets none: its answer goes to the caller, who knows better."""
+"""Longest wait that a server may ask for: beyond it the answer goes to the caller, who knows better."""
 TIMEOUT: Final = aiohttp.ClientTimeout(total=300, sock_connect=10, sock_read=30)
-"""Each try has 10 s to connect and 30 s between two pieces of the answer, all together have 300 s."""
+"""Each attempt has 10 s to connect and 30 s between two pieces of the answer, all together have 300 s."""
 
 HOSTS: Final = 1024
-"""Circuits that a session keeps at most; a host that was not asked for longest is forgotten."""
+"""Maximum number of circuits that a session keeps; the least recently used host is forgotten."""
 
 BreakerChoice = CircuitBreaker | Callable[[str], CircuitBreaker]
-"""One breaker, or what makes one for the host and port that it is given as a name."""
+"""One breaker, or a function that makes one for a host and port, passed as its name."""
 
 _CONNECTION_ERRORS: Final = aiohttp.ClientConnectionError
 _LASTING: Final = (aiohttp.ClientConnectorCertificateError, aiohttp.ServerFingerprintMismatch)
-"""Connection errors that the next try would meet again."""
+"""Connection errors that the next attempt would hit again."""
 
 logger = logging.getLogger("faultwire.retry")
 
 
 class GivenUpResponseError(aiohttp.ClientResponseError):
-    """An answer that was given up with; its text holds no query, no password and no header."""
+    """The answer with which a request was given up; the text holds no query, no password and no header."""
 
     def __init__(self, response: aiohttp.ClientResponse, operation: str) -> None:
         super().__init__(
@@ -64,23 +64,23 @@ class GivenUpResponseError(aiohttp.ClientResponseError):
 
 
 class RetryMiddleware:
-    """Up to three tries more after 429, 500, 502, 503, 504 and connection errors.
+    """Up to three more attempts after 429, 500, 502, 503, 504 and connection errors.
 
-    ``Retry-After`` decides the wait (in seconds or as a date, up to a minute); without one the waits
-    are 1, 2 and 4 s, each drawn between its half and its whole. At the end the last answer is
+    ``Retry-After`` decides the wait (in seconds or as a date, up to a minute); without it the waits
+    are 1, 2 and 4 s, each drawn between half and all of it. At the end the last answer is
     returned, or the last connection error raised. A body that can be read only once is sent once.
 
-    Every try passes the breaker, for which those answers are failures as well. A circuit that is open
-    raises `CircuitOpenError` in place of a try; one that opens ends the tries.
+    Every attempt passes the breaker, for which those answers are failures as well. An open circuit
+    raises `CircuitOpenError` in place of an attempt; one that opens ends the attempts.
 
     Args:
-        breaker: for all requests; or makes one for each host and port, which it is given as a name.
-        errors: an ``ErrorManager``, handed one error where any of these answers, a connection error or
-            the session's own timeout is the last word.
-        sleep: waits so many seconds.
-        clock: the time in UTC, against which a date in ``Retry-After`` is held.
-        monotonic: seconds that only grow.
-        rng: the chance in the waits.
+        breaker: for all requests; or a function that makes one for each host and port, passed as its name.
+        errors: an ``ErrorManager``, to which one error is reported if any of these answers, a connection
+            error or the session's own timeout is final.
+        sleep: waits for a number of seconds.
+        clock: the time in UTC, with which a date in ``Retry-After`` is compared.
+        monotonic: monotonic seconds.
+        rng: randomness for the waits.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class RetryMiddleware:
     async def __call__(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """Send the request, and again where that may help."""
+        """Send the request, and again if that may help."""
         attempts = Attempts(self._monotonic)
         try:
             with raising_timeout(request):
@@ -145,7 +145,7 @@ class RetryMiddleware:
                 response.release()
                 why = str(response.status)
             await request.close()  # the body's writer must be done before the body is read again
-            _tell(request, why, wait)
+            _log(request, why, wait)
             attempts.wait(wait)
             await self._sleep(wait)
 
@@ -165,12 +165,13 @@ class RetryMiddleware:
             except aiohttp.ClientResponseError:
                 raise error from None
 
-        # Whoever has it raised raises what was handed over, so that it is known again and told once.
+        # A caller that raises for the status raises the reported error, so that it is recognised and
+        # reported only once.
         response.raise_for_status = raise_for_status  # type: ignore[method-assign]
 
 
 class _Circuits:
-    """The breaker of each host and port, or one for all."""
+    """Breakers by host and port, or one for all."""
 
     def __init__(self, choice: BreakerChoice | None) -> None:
         self._choice = choice
@@ -184,7 +185,7 @@ class _Circuits:
         if breaker is None:
             breaker = self._choice(name)
             if len(self._breakers) >= HOSTS:
-                del self._breakers[next(iter(self._breakers))]  # the one that was not asked for longest
+                del self._breakers[next(iter(self._breakers))]  # the least recently used one
         self._breakers[name] = breaker
         return breaker
 
@@ -195,16 +196,16 @@ def create_robust_session(
     errors: ErrorSink | None = None,
     **client_session_arguments: Unpack[SessionArguments],
 ) -> aiohttp.ClientSession:
-    """An ``aiohttp.ClientSession`` whose requests are repeated by `RetryMiddleware`.
+    """Create an ``aiohttp.ClientSession`` whose requests are repeated by `RetryMiddleware`.
 
-    Takes what ``ClientSession`` takes. Middlewares given here run in every try. Without a
-    ``timeout`` each try has 10 s to connect and 30 s of silence, and all together have 300 s; a
-    ``total`` of your own holds for all tries and the waits between them.
+    It accepts the arguments of ``ClientSession``. Middlewares given here run in every attempt. Without a
+    ``timeout`` each attempt has 10 s to connect and 30 s of silence, and all together have 300 s; your own
+    ``total`` applies to all attempts and the waits between them.
 
     Args:
-        breaker: a `CircuitBreaker` for a session that speaks to one service; or what makes one for each
-            host and port, so that a dead host bars the way to no other: ``CircuitBreaker`` itself will do.
-        errors: an ``ErrorManager``; what is given up becomes one event, with the attempts as context.
+        breaker: a `CircuitBreaker` for a session that talks to one service; or a function that makes one for
+            each host and port, so that a dead host blocks no other: ``CircuitBreaker`` itself will do.
+        errors: an ``ErrorManager``; a request that is given up becomes one event, with its attempts.
         client_session_arguments: those of ``aiohttp.ClientSession``.
     """
     retry = RetryMiddleware(breaker=breaker, errors=errors)
@@ -212,21 +213,21 @@ def create_robust_session(
     client_session_arguments["middlewares"] = (retry, *own)
     client_session_arguments.setdefault("timeout", TIMEOUT)
     session = aiohttp.ClientSession(**client_session_arguments)
-    # aiohttp repeats by itself what failed on a kept connection, around the middlewares: each of
-    # its repetitions would bring four tries more.
+    # aiohttp itself repeats requests that failed on a kept connection, around the middlewares: each of
+    # its repetitions would bring four more attempts.
     session._retry_connection = False  # noqa: SLF001 - it has no public switch; aiohttp's own test client does the same
     return session
 
 
 def may_repeat(request: aiohttp.ClientRequest) -> bool:
-    """Whether a second arrival of this request does no harm."""
+    """Return True if a second arrival of this request does no harm."""
     if request.method in KEYED_METHODS:
         return "Idempotency-Key" in request.headers
     return request.method in METHODS
 
 
 def retry_after(header: str | None, *, now: datetime) -> float | None:
-    """Seconds to wait by a ``Retry-After`` header (RFC 9110, 10.2.3); None where it says nothing."""
+    """Return the seconds to wait by a ``Retry-After`` header (RFC 9110, 10.2.3); None if it says nothing."""
     if header is None:
         return None
     header = header.strip()
@@ -245,7 +246,7 @@ async def _try(
     attempts: Attempts,
     breaker: CircuitBreaker | None,
 ) -> aiohttp.ClientResponse:
-    """Send the request once, through the breaker; a failure is noted with the attempts."""
+    """Send the request once, through the breaker; record a failure with the attempts."""
     with Passage(breaker) as passage:
         try:
             response = await handler(request)
@@ -264,7 +265,7 @@ async def _try(
 
 
 def _may_go_on(request: aiohttp.ClientRequest, attempts: Attempts, breaker: CircuitBreaker | None) -> bool:
-    """Whether there is another try after one that failed."""
+    """Return True if there is another attempt after a failed one."""
     if breaker is not None and breaker.state is CircuitState.OPEN:
         return False
     return may_repeat(request) and attempts.made <= RETRIES and not _is_spent(request)
@@ -276,11 +277,11 @@ def _about(request: aiohttp.ClientRequest) -> dict[str, str]:
 
 
 def _is_spent(request: aiohttp.ClientRequest) -> bool:
-    """Whether the body was a stream that cannot be read again."""
+    """Return True if the body was a stream that cannot be read again."""
     return bool(getattr(request.body, "consumed", False))
 
 
-def _tell(request: aiohttp.ClientRequest, why: str, wait: float) -> None:
+def _log(request: aiohttp.ClientRequest, why: str, wait: float) -> None:
     operation = f"{request.method} {redact_url(str(request.url))}"
     extra = {"event": "operation.retried", "operation": operation, "error": why}
     logger.info(

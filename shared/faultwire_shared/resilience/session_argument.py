@@ -1,4 +1,4 @@
-"""What an ``aiohttp.ClientSession`` takes, so that type checkers know a wrong name or value."""
+"""Arguments of an ``aiohttp.ClientSession``, so that type checkers find a wrong name or value."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypedDict
@@ -9,7 +9,7 @@ from aiohttp.typedefs import JSONEncoder, LooseCookies, LooseHeaders, StrOrURL
 
 
 class SessionArguments(TypedDict, total=False):
-    """The arguments of ``aiohttp.ClientSession``, all by name, but for those that aiohttp will remove."""
+    """The arguments of ``aiohttp.ClientSession``, all by name, except those that aiohttp will remove."""
 
     base_url: StrOrURL | None
     connector: aiohttp.BaseConnector | None

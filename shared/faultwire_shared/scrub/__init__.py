@@ -1,4 +1,4 @@
-"""Secrets taken out of events, texts and mappings; ``Scrubber`` is public."""
+"""Removal of secrets from events, texts and mappings; ``Scrubber`` is public."""
 
 from faultwire_shared.scrub.scrubber import Scrubber
 

@@ -1,6 +1,6 @@
-"""Which names announce a secret: of a field, a header, a variable, a query's argument.
+"""Names that announce a secret: of a field, a header, a variable, a query's argument.
 
-The lists follow what Sentry's SDKs have as their defaults (``denylist`` and ``pii_denylist``, at
+The lists follow the defaults of Sentry's SDKs (``denylist`` and ``pii_denylist``, at
 https://docs.sentry.io/platforms/python/data-management/sensitive-data/), and what cloud and card
 providers call their secrets. A name is compared by its letters and digits alone, so ``X-Api-Key``,
 ``x_api_key`` and ``xApiKey`` are one.
@@ -19,20 +19,20 @@ _ANYWHERE: Final = (
     "credential", "apikey", "privatekey", "secretkey", "accesskey", "encryptionkey", "signingkey",
     "clientsecret", "connectionstring",
 )  # fmt: skip
-"""A name that holds one of these, anywhere."""
+"""Names that contain one of these anywhere are secret."""
 
 _ENDINGS: Final = (
     "token", "authorization", "secret", "pwd", "userpass", "dbpass", "authkey", "accountkey", "sharedkey",
     "masterkey", "sshkey", "hmackey", "licensekey", "sessionid", "sessionkey", "sessid", "cardnumber",
     "connectsid", "pincode", "securitycode",
 )  # fmt: skip
-"""A name that ends in one of these, but for digits."""
+"""Names that end in one of these, ignoring digits, are secret."""
 
 _WORDS: Final = frozenset(("secret", "secrets", "pwd"))
-"""A name one of whose words is one of these."""
+"""Names with one of these as a word are secret."""
 
 _LAST_WORDS: Final = frozenset(("cookie", "cookies", "csrf", "xsrf", "jwt", "otp", "cvv", "cvc"))
-"""A name whose last word is one of these."""
+"""Names with one of these as their last word are secret."""
 
 _WHOLE: Final = frozenset(
     (
@@ -45,7 +45,7 @@ _WHOLE: Final = frozenset(
         "seedphrase", "mnemonic", "salt", "senha", "wachtwoord",
     )
 )  # fmt: skip
-"""A name that is one of these and nothing else."""
+"""Names that are exactly one of these are secret."""
 
 _PERSONAL: Final = frozenset(
     (
@@ -56,21 +56,21 @@ _PERSONAL: Final = frozenset(
         "xappengineuserip",
     )
 )  # fmt: skip
-"""Where a person's address on the network stands; kept where ``send_default_pii`` says so."""
+"""Names of a person's network address; kept if ``send_default_pii`` is set."""
 
 _WORD: Final = re.compile(r"[A-Z]{2,100}(?![a-z])|[A-Z]?[a-z]{1,100}|[A-Z]")
 _BEFORE_LAST: Final = re.compile(r".*[.\[:/]", re.DOTALL)
-"""Of a path like ``user.auth`` or ``user[auth]``, what stands before the last name."""
+"""The part of a path like ``user.auth`` or ``user[auth]`` before the last name."""
 _DIGITS: Final = "0123456789"
 
 
 class KeyRules:
-    """Tells names that announce a secret; immutable, but for what it remembers of names it has seen.
+    """Recognises names that announce a secret; immutable, except for its memory of names it has seen.
 
     Args:
-        deny: names that are secret in this service, beside the usual ones.
-        allow: names that are not, whatever the lists say.
-        send_default_pii: let a person's address on the network pass.
+        deny: names that are secret in this service, in addition to the usual ones.
+        allow: names that are not, even if the lists say so.
+        send_default_pii: let a person's network address pass.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class KeyRules:
         self._known: Memo[str, bool] = Memo()
 
     def is_denied(self, key: str) -> bool:
-        """Whether what stands under this name is a secret."""
+        """Return True if a value of this name is a secret."""
         known = self._known.get(key)
         if known is None:
             known = self._judge(key[-NAME_CHARACTERS:])
@@ -108,7 +108,7 @@ class KeyRules:
 
 
 def _letters(key: str) -> str:
-    """The letters and digits alone, however they are written: full width and accents are folded too."""
+    """Return only the letters and digits; full width and accents are folded."""
     if not key.isascii():
         decomposed = unicodedata.normalize("NFKD", key)
         key = "".join(each for each in decomposed if not unicodedata.combining(each))

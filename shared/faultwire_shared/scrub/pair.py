@@ -1,7 +1,7 @@
-"""Secrets that a text gives away by the name before them: ``password=…``, JSON, headers, options, XML.
+"""Secrets that a text reveals by the name before them: ``password=…``, JSON, headers, options, XML.
 
-One pass from left to right: a name is read once, and what it announces is passed as a whole, so the
-time is linear whatever the text holds.
+One pass from left to right: a name is read once, and the value that it announces is skipped as a whole,
+so the time is linear for any text.
 """
 
 import re
@@ -14,17 +14,17 @@ PAIR_SIGNS: Final = (
     r"=|:|<|-(?:-|(?<=\s-)\w)|%(?=[23])|,(?<=[\"'],)(?=\s?b?\\{0,8}[\"'])"
     r"|'(?<=[dDeEtT] ')|'(?<=[dDeEtT] \\')|\"(?<=[dDeEtT] \")|\"(?<=[dDeEtT] \\\")"
 )
-"""What no pair comes without; as one alternation of literals, which is searched fastest."""
+"""Signs of which every pair has one; as one alternation of literals, which is searched fastest."""
 _find_sign: Final = re.compile(PAIR_SIGNS).search
 
 _LETTERS: Final = r"(?:[\w.\-\[\]$@]|%5[BbDdFf]|%2[DdEe])++"
 
 _SPACE: Final = r"(?:\s|\\{1,4}[nrt](?![A-Za-z]))"
-"""White space, also as a ``repr`` or JSON writes it."""
+"""White space, including its form in a ``repr`` or JSON."""
 
 
 def _announcing(quote: str, sign: str) -> str:
-    """What makes a name announce a value: a sign, or a quoted value at once."""
+    """Build the pattern that makes a name announce a value: a sign, or a quoted value right after it."""
     return (
         rf"(?P<{quote}>\\{{0,8}}+[\"'`]|%2[27])?+[)\]]?+(?:{_SPACE}{{0,16}}+"
         rf"(?P<{sign}>=>|:=|[=!]?={{1,3}}|:(?!//)|%3[AaDd]|(?({quote}),|(?!)))"
@@ -32,7 +32,7 @@ def _announcing(quote: str, sign: str) -> str:
     )
 
 
-# Anchored where the last one ended, and what is passed over is never read again.
+# Anchored where the last match ended, and skipped text is never read again.
 _NAME: Final = re.compile(
     r"(?:[^\w.\-\[\]$@%]++|%(?!5[BbDdFf]|2[DdEe])(?:[0-9A-Fa-f]{2})?+"
     rf"|{_LETTERS}(?!{_announcing('quote_passed', 'sign_passed')}))*+"
@@ -62,7 +62,7 @@ _ANNOTATED: Final = re.compile(
 )
 _LITERAL: Final = re.compile(r"(?:[\w.]{1,60}\(\s{0,4})?+(?:[bBrRfFuU]{0,2}[\"'`]|[0-9])|[\[{]")
 _SOURCE_CHARACTERS: Final = 1_000
-"""A longer line is no program that somebody wrote."""
+"""Limit of a source line: a longer one is not a program that somebody wrote."""
 _NOTHING: Final = re.compile(
     r"(?:none|null|nil|undefined|true|false|\[scrubbed\]|\[filtered\]|\*{1,100})?[)\]}.]{0,9}", re.IGNORECASE
 )
@@ -77,7 +77,7 @@ _ELEMENT: Final = re.compile(
 
 _HEADERS: Final = ("authorization", "cookie", "cookie2")
 _PROSE: Final = frozenset(("auth", "session"))
-"""Names that sentences use before a colon: "auth: connection refused" tells no secret."""
+"""Names that sentences use before a colon: "auth: connection refused" reveals no secret."""
 LABELS: Final = frozenset(
     ("name", "key", "field", "header", "param", "parameter", "option", "variable", "id", "loc")
 )
@@ -90,7 +90,7 @@ IsDenied = Callable[[str], bool]
 
 
 def scrub_pairs(text: str, is_denied: IsDenied, *, source: bool = False) -> str:
-    """The text without what denied names announce; of a program's source only literals go."""
+    """Remove the values that denied names announce; in a program's source only literals."""
     if _find_sign(text) is None:
         return text
     text = _Pass(text, is_denied, source=source).run()
@@ -119,7 +119,7 @@ class _Pass:
         return "".join([*self._kept, self._text[self._copied :]]) if self._kept else self._text
 
     def _read(self, match: re.Match[str], at: int) -> int:
-        """Take out what a name announces, if it is denied; where to read on."""
+        """Remove the value that a name announces, if it is denied; return where to read on."""
         name, sign = match["name"], match["sign"]
         if sign == "," and not self._is_pair(match):
             return match.end("name")
@@ -128,16 +128,16 @@ class _Pass:
         plain = _plain(name)
         if plain in LABELS and sign in ("=", ":"):
             return self._read_label(at)
-        told = (self._labelled or self._is_field_denied(match)) if plain in VALUES else False
-        if not told and not self._is_denied(name):
+        is_denied = (self._labelled or self._is_field_denied(match)) if plain in VALUES else False
+        if not is_denied and not self._is_denied(name):
             return at
         self._labelled = False
         if sign == ":" and not match["quote"] and plain in _PROSE:
             return at
-        return self._take(match, at)
+        return self._remove(match, at)
 
     def _read_label(self, at: int) -> int:
-        """``name="password" … value="…"``, as forms, JSON and errors of validation have it."""
+        """Read ``name="password" … value="…"``, as in forms, JSON and validation errors."""
         opening = _OPENING.match(self._text, at)
         if opening is None:
             return at
@@ -150,7 +150,7 @@ class _Pass:
         self._labelled = False
         return self._cut(body.end(), _end(_LINE, self._text, body.end()))
 
-    def _take(self, match: re.Match[str], at: int) -> int:
+    def _remove(self, match: re.Match[str], at: int) -> int:
         annotated = _ANNOTATED.match(self._text, at) if match["sign"] == ":" else None
         if annotated is not None:
             at = annotated.end()
@@ -162,7 +162,7 @@ class _Pass:
         return self._cut(start, end)
 
     def _is_code(self, match: re.Match[str]) -> bool:
-        """Whether it is a name of a program, not one inside a string or a comment."""
+        """Return True for a name in a program, not one inside a string or a comment."""
         if not self._source:
             return False
         before = self._text[: match.start("name")]
@@ -170,7 +170,7 @@ class _Pass:
         return not quoted and "#" not in before
 
     def _value(self, match: re.Match[str], at: int) -> tuple[int, int]:
-        """Where the value begins and ends; one that is cut short ends with the text."""
+        """Find the beginning and end of the value; one that is cut short ends with the text."""
         text = self._text
         opening = _OPENING.match(text, at)
         if opening is not None:
@@ -196,14 +196,14 @@ class _Pass:
         return end
 
     def _is_pair(self, match: re.Match[str]) -> bool:
-        """``("password", "…")``: a quoted name behind a bracket, and a quoted value."""
+        """Recognise ``("password", "…")``: a quoted name after a bracket, and a quoted value."""
         if not match["quote"]:
             return False
         before = self._text[max(0, match.start("name") - 12) : match.start("name")].rstrip("bBuU'\"\\`")
         return before.endswith(("(", "[")) and _OPENING.match(self._text, match.end()) is not None
 
     def _is_field_denied(self, match: re.Match[str]) -> bool:
-        """Pydantic's errors name the field in a line of its own, above the one that shows the input."""
+        """Look for a denied field above: Pydantic's errors name the field on the line before the input."""
         if match["name"] != "input_value":
             return False
         begun = match.start("name")
@@ -216,10 +216,10 @@ def _plain(name: str) -> str:
 
 
 def _closing(text: str, delimiter: str, start: int) -> int:
-    """Where a quoted value ends.
+    """Find the end of a quoted value.
 
-    A quote behind an odd number of backslashes is part of it, and so is one behind an even number before a
-    letter: the text may be a literal inside of another.
+    A quote after an odd number of backslashes is part of it, and so is one after an even number before a
+    letter: the text may be a literal inside another.
     """
     at = text.find(delimiter, start)
     while at >= 0:
@@ -250,7 +250,7 @@ def _end(pattern: re.Pattern[str], text: str, start: int) -> int:
 
 
 def _without_options(text: str, is_denied: IsDenied) -> str:
-    """``--password …`` of a command line."""
+    """Remove the value of ``--password …`` on a command line."""
 
     def cut(match: re.Match[str]) -> str:
         return f"{match['head']}{SCRUBBED}" if is_denied(match["name"]) else match[0]
@@ -259,10 +259,10 @@ def _without_options(text: str, is_denied: IsDenied) -> str:
 
 
 def _without_elements(text: str, is_denied: IsDenied) -> str:
-    """``<password>…</password>`` of XML."""
+    """Remove the content of ``<password>…</password>`` in XML."""
 
     def cut(match: re.Match[str]) -> str:
-        # "<Session object at 0x7f…> is closed" is no XML.
+        # "<Session object at 0x7f…> is closed" is not XML.
         is_element = "=" in (match["more"] or "=") and match["value"].strip()
         denied = is_element and is_denied(match["name"].rpartition(":")[2])
         return f"{match['head']}{SCRUBBED}" if denied else match[0]

@@ -1,7 +1,7 @@
-"""Whether an event holds anything to take out, at the least cost: most hold nothing.
+"""Cheap check of events for anything to remove: most have nothing.
 
-What a client's events repeat is judged once: the frames, which it makes once for each line of code and
-hands out again and again, whole stacks of them, keys, and the names that stay the same.
+Parts that a client's events repeat are checked once: the frames, which it makes once for each line of
+code and reuses, whole stacks of them, keys, and the names that stay the same.
 """
 
 from collections.abc import Mapping
@@ -13,13 +13,13 @@ from faultwire_shared.event import DEPTH, STRING_CHARACTERS, Event, ExceptionInf
 from faultwire_shared.memo import Memo
 from faultwire_shared.scrub.pair import VALUES
 from faultwire_shared.scrub.tree import Tree, is_plain
-from faultwire_shared.scrub.value import CARD_LEAST
+from faultwire_shared.scrub.value import CARD_MIN
 
 _DEPTH: Final = DEPTH
 
 
 class PlainCheck:
-    """Looks for signs of secrets, and remembers where there were none."""
+    """Looks for signs of secrets, and remembers parts without any."""
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
@@ -29,7 +29,7 @@ class PlainCheck:
         self._plain_names: Memo[tuple[str | None, ...], None] = Memo()
 
     def is_plain(self, event: Event) -> bool:
-        """Whether there is nothing to take out; that a text looks suspect is answered with no."""
+        """Return True if there is nothing to remove; False for a text that only looks suspicious."""
         names = event.code, event.environment, event.release, event.host, event.severity_text
         if names not in self._plain_names and not self._learn_names(names):
             return False
@@ -39,8 +39,8 @@ class PlainCheck:
         for text in (event.transaction, event.template, event.trace_id, event.span_id):
             if text is not None:
                 texts.append(text)
-        for one in event.exceptions:
-            if not self._is_plain_exception(one, texts):
+        for exception in event.exceptions:
+            if not self._is_plain_exception(exception, texts):
                 return False
         for mapping in (event.context, event.tags, event.user, event.request, *event.breadcrumbs):
             if mapping and not self._is_plain_mapping(mapping, texts, 0):
@@ -56,27 +56,29 @@ class PlainCheck:
         return len(joined) < STRING_CHARACTERS and is_plain(joined)
 
     def is_plain_mapping(self, mapping: Mapping[str, Any]) -> bool:
-        """The same of a mapping, as JSON has it."""
+        """Return True if a mapping, as JSON has it, holds nothing to remove."""
         texts: list[str] = []
         if type(mapping) is not dict or not self._is_plain_mapping(mapping, texts, 0):
             return False
         joined = "\n".join(texts)
         return len(joined) < STRING_CHARACTERS and is_plain(joined)
 
-    def _is_plain_exception(self, one: ExceptionInfo, texts: list[str]) -> bool:
-        frames = one.frames
+    def _is_plain_exception(self, exception: ExceptionInfo, texts: list[str]) -> bool:
+        frames = exception.frames
         if frames and self._stacks.get(id(frames[-1])) != frames and not self._learn_stack(frames):
             return False
-        if one.value is not texts[0]:
-            texts.append(one.value)
-        texts += one.notes
-        if (one.type, one.module) not in self._plain_names and not self._learn_names((one.type, one.module)):
+        if exception.value is not texts[0]:
+            texts.append(exception.value)
+        texts += exception.notes
+        if (exception.type, exception.module) not in self._plain_names and not self._learn_names(
+            (exception.type, exception.module)
+        ):
             return False
-        if one.attributes and not self._is_plain_mapping(one.attributes, texts, 0):
+        if exception.attributes and not self._is_plain_mapping(exception.attributes, texts, 0):
             return False
-        if not one.members:
+        if not exception.members:
             return True
-        return all(self._is_plain_exception(each, texts) for chain in one.members for each in chain)
+        return all(self._is_plain_exception(each, texts) for chain in exception.members for each in chain)
 
     def _is_plain_mapping(self, mapping: dict[str, Any], texts: list[str], depth: int) -> bool:
         plain = self._plain_keys
@@ -87,7 +89,7 @@ class PlainCheck:
             if kind is str:
                 texts.append(value)
             elif kind is int:
-                if value >= CARD_LEAST:
+                if value >= CARD_MIN:
                     return False
             elif value is not None and kind is not bool and not self._is_plain_value(value, texts, depth):
                 return False
@@ -99,7 +101,7 @@ class PlainCheck:
             return self._is_plain_mapping(value, texts, depth + 1)
         if kind is list and depth < _DEPTH:
             return self._is_plain_list(value, texts, depth)
-        return kind is float and bool(value < CARD_LEAST)
+        return kind is float and bool(value < CARD_MIN)
 
     def _is_plain_list(self, value: list[Any], texts: list[str], depth: int) -> bool:
         if len(value) == 2 and self._tree.names_secret(value[0]):
@@ -133,7 +135,7 @@ class PlainCheck:
         return True
 
     def frame(self, frame: Frame) -> Frame:
-        """A frame without its secrets: the frame itself where it holds none."""
+        """Return a frame without its secrets: the frame itself if it has none."""
         known = self._frames.get(id(frame))
         if known is not None:
             return known[1]
@@ -146,6 +148,6 @@ class PlainCheck:
             context=self._tree.parts(frame.context, self._tree.source),
         )
         kept = frame if found == frame else found
-        # The frame itself is held, so that its identity cannot come back as another's.
+        # The frame itself is held, so that its id() cannot be reused by another.
         self._frames[id(frame)] = frame, kept
         return kept

@@ -1,7 +1,7 @@
-"""What must not travel: an event without its secrets, before it is spooled, published or stored.
+"""Removes secrets from an event before it is spooled, published or stored.
 
-Names are judged by ``key``, texts by what they look like (``value``) and by what they
-announce (``pair``). Pure, and linear in the event's size.
+Names are judged by ``key``, texts by their looks (``value``) and by the names in them (``pair``).
+Pure, and linear in the event's size.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,7 @@ UNSCRUBBED: Final = frozenset(
         "first_at", "last_at", "producer_id", "sequence",
     )
 )  # fmt: skip
-"""What an event is found, grouped and counted by; a service that is called by a secret stays so."""
+"""Fields by which an event is found, grouped and counted; a service named like a secret keeps its name."""
 
 _PARTS: Final = frozenset(("fingerprint", "truncated"))
 _TEXTS: Final = (
@@ -31,12 +31,12 @@ _TEXTS: Final = (
 
 
 class Scrubber:
-    """Takes secrets out of events, texts and mappings; the same for all threads, and never changed.
+    """Removes secrets from events, texts and mappings; thread-safe and immutable.
 
     Args:
-        deny: names of fields that hold secrets in this service, beside the usual ones.
-        allow: names of fields that hold none, whatever the usual lists say.
-        send_default_pii: let a person's address on the network pass.
+        deny: names of fields that hold secrets in this service, in addition to the usual ones.
+        allow: names of fields that hold none, even if the usual lists say so.
+        send_default_pii: let a person's network address pass.
     """
 
     def __init__(
@@ -46,10 +46,10 @@ class Scrubber:
         self._plain = PlainCheck(self._tree)
 
     def scrub(self, event: Event) -> Event:
-        """The event without its secrets, marked as ``scrubbed``; never raises.
+        """Return the event without its secrets, marked as ``scrubbed``; never raises.
 
-        Of an event that cannot be read, as something foreign was put into it, only what kind of error
-        it was is left.
+        Of an event that cannot be read, because something foreign was put into it, only the kind of
+        error is left.
         """
         try:
             if self._plain.is_plain(event):
@@ -59,20 +59,20 @@ class Scrubber:
             return _bare(event)
 
     def scrub_text(self, text: str) -> str:
-        """A text without its secrets."""
+        """Return a text without its secrets."""
         return self._tree.text(text)
 
     def scrub_mapping(self, mapping: Mapping[str, Any]) -> dict[str, Any]:
-        """A mapping without its secrets."""
+        """Return a mapping without its secrets."""
         return dict(mapping) if self._plain.is_plain_mapping(mapping) else self._tree.mapping(mapping)
 
     def scrub_trace(self, parts: Iterable[str]) -> list[str]:
-        """The parts of a formatted traceback: of lines of a program only literals go."""
+        """Scrub the parts of a formatted traceback: in lines of a program only literals go."""
         text, source = self._tree.text, self._tree.source
         return [source(part) if part.startswith("  File ") else text(part) for part in parts]
 
     def scrub_document(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        """An event as JSON has it, from any publisher, fields included that this version does not know."""
+        """Scrub an event as JSON has it, from any publisher, including fields unknown to this version."""
         kept = {key: document[key] for key in document.keys() & UNSCRUBBED}
         parts = {key: value for key in _PARTS if isinstance(value := document.get(key), list)}
         open_fields = {key: value for key, value in document.items() if key not in kept and key not in parts}
@@ -84,7 +84,7 @@ class Scrubber:
         }
 
     def scrub_frames(self, frames: Any) -> Any:
-        """The frames of an exception as JSON has them; of a line of source only literals go."""
+        """Scrub the frames of an exception as JSON has them; in a line of source only literals go."""
         if not isinstance(frames, list):
             return self._tree.value(frames)
         return [
@@ -118,22 +118,22 @@ class Scrubber:
             scrubbed=True,
         )
 
-    def _exception(self, one: ExceptionInfo) -> ExceptionInfo:
+    def _exception(self, exception: ExceptionInfo) -> ExceptionInfo:
         text = self._tree.text
         return replace(
-            one,
-            type=text(one.type),
-            module=text(one.module),
-            value=text(one.value),
-            attributes=self._tree.mapping(one.attributes),
-            notes=self._tree.parts(one.notes),
-            frames=[self._plain.frame(each) for each in one.frames],
-            members=[[self._exception(each) for each in chain] for chain in one.members],
+            exception,
+            type=text(exception.type),
+            module=text(exception.module),
+            value=text(exception.value),
+            attributes=self._tree.mapping(exception.attributes),
+            notes=self._tree.parts(exception.notes),
+            frames=[self._plain.frame(each) for each in exception.frames],
+            members=[[self._exception(each) for each in chain] for chain in exception.members],
         )
 
 
 def _bare(event: Event) -> Event:
-    """What is left of an event that cannot be read: who met what kind of error, and when."""
+    """Return what can be kept of an unreadable event: the service, the kind of error, and the time."""
     return Event(
         id=event.id,
         schema_version=event.schema_version,

@@ -1,4 +1,4 @@
-"""Texts and nested values without their secrets: what an event's open fields and a log line are made of."""
+"""Removes secrets from texts and nested values, such as an event's open fields and a log line."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -9,7 +9,7 @@ from faultwire_shared.memo import Memo
 from faultwire_shared.scrub.key import KeyRules
 from faultwire_shared.scrub.pair import LABELS, PAIR_SIGNS, VALUES, scrub_pairs
 from faultwire_shared.scrub.value import (
-    CARD_LEAST,
+    CARD_MIN,
     SCRUBBED,
     VALUE_SIGNS,
     closes_key,
@@ -20,8 +20,8 @@ from faultwire_shared.scrub.value import (
 from faultwire_shared.snapshot import Snapshot, clean_text
 
 DEPTH: Final = 60
-"""Deeper than any event of ours; what a stranger nests deeper is not read, and so not kept."""
-_CARD_MOST: Final = 10**19
+"""Deeper than any event of ours; anything that a stranger nests deeper is not read, and so not kept."""
+_CARD_MAX: Final = 10**19
 _PLAIN_KINDS: Final = (int, float, bool, type(None))
 _CUT_DIGITS: Final = re.compile(r"[2-6](?:[ -]?[0-9]){6,17}\Z")
 _NAME: Final = re.compile(r"b?[\"']?([\w.\-\[\]$@]{1,100})[\"']?")
@@ -31,7 +31,7 @@ _find_sign: Final = re.compile(f"{PAIR_SIGNS}|{VALUE_SIGNS}|{_CARD_SIGNS}").sear
 
 
 def is_plain(text: str) -> bool:
-    """Whether a text has no sign of a secret in it; most have none, and cost no more than this."""
+    """Return True if a text has no sign of a secret in it; most have none, and cost no more than this."""
     return _find_sign(text) is None
 
 
@@ -39,14 +39,14 @@ TextScrubber = Callable[[object], str]
 
 
 class Tree:
-    """Walks values with one set of rules; always returns what JSON can say."""
+    """Walks values with one set of rules; always returns values that JSON can represent."""
 
     def __init__(self, rules: KeyRules) -> None:
         self._is_denied = rules.is_denied
         self._keys: Memo[str, str] = Memo()
 
     def text(self, text: object) -> str:
-        """A text without its secrets."""
+        """Return a text without its secrets."""
         plain = text if type(text) is str else clean_text(text)
         if len(plain) >= STRING_CHARACTERS:
             plain = _without_cut_digits(plain)
@@ -55,14 +55,14 @@ class Tree:
         return scrub_pairs(scrub_values(plain), self._is_denied)
 
     def source(self, line: object) -> str:
-        """A line of a program: names stay, literals that a denied name is given go."""
+        """Scrub a line of a program: names stay, literals assigned to a denied name go."""
         plain = line if type(line) is str else clean_text(line)
         if is_plain(plain):
             return plain
         return scrub_pairs(scrub_values(plain), self._is_denied, source=True)
 
     def value(self, value: object, depth: int = 0) -> Any:
-        """Any value; what is no JSON becomes it first."""
+        """Scrub any value; one that is not JSON is converted first."""
         kind = type(value)
         if kind is str:
             return self.text(value)
@@ -77,7 +77,7 @@ class Tree:
         return self.value(Snapshot().mapping("value", {"value": value}).get("value"), depth + 1)
 
     def mapping(self, mapping: Mapping[Any, Any], depth: int = 0) -> dict[str, Any]:
-        """A mapping: what denied keys hold goes, and secrets in the keys themselves."""
+        """Scrub a mapping: the values of denied keys go, and secrets in the keys themselves."""
         if type(mapping) is not dict:
             mapping = Snapshot().mapping("value", mapping)
         labelled = self._is_labelled(mapping)
@@ -98,13 +98,13 @@ class Tree:
         return found
 
     def items(self, items: list[Any], *, depth: int = 0) -> list[Any]:
-        """A list; a secret may stand behind its name, as the value of a pair or the next argument."""
+        """Scrub a list; a secret may follow its name, as the value of a pair or the next argument."""
         if len(items) == 2 and self.names_secret(items[0]):
             return [self.value(items[0]), hidden(items[1])]
         return self.parts(items, depth=depth)
 
     def parts(self, items: Iterable[Any], text: TextScrubber | None = None, *, depth: int = 0) -> list[Any]:
-        """What is no pair: lines, arguments. A private key may have each of its lines in an item."""
+        """Scrub items that are not pairs: lines, arguments. A private key may have each line in an item."""
         found: list[Any] = []
         inside = announced = False
         for item in items:
@@ -126,50 +126,50 @@ class Tree:
         return shown
 
     def is_plain_key(self, key: object, mapping: Mapping[Any, Any]) -> bool:
-        """Whether a key says nothing of a secret and is none, in the company of the others."""
+        """Return True if a key neither announces a secret nor is one, given the other keys."""
         if not isinstance(key, str) or self._is_denied(key) or self._shown(key) != key:
             return False
         return key.lower() not in VALUES or not self._is_labelled(mapping)
 
     def names_secret(self, item: object) -> bool:
-        """Whether an item is a denied name, as headers in pairs have them, in bytes too."""
+        """Return True if an item is a denied name, as in headers given as pairs, in bytes too."""
         name = _NAME.fullmatch(item) if isinstance(item, str) else None
         return name is not None and self._is_denied(name[1])
 
     def _announces(self, item: str) -> bool:
-        """Whether the next item is this one's value: ``["--password", "…"]``."""
+        """Return True if the next item is this one's value: ``["--password", "…"]``."""
         if not item.startswith("-") and not item.endswith(("=", ":")):
             return False
         return "=" not in item[:-1] and self._is_denied(item)
 
     def _is_labelled(self, mapping: Mapping[Any, Any]) -> bool:
-        """``{"name": "password", "value": "…"}``: a denied name beside what it names."""
+        """Recognise ``{"name": "password", "value": "…"}``: a denied name next to its value."""
         names = {key.lower(): value for key, value in mapping.items() if type(key) is str}
         if VALUES.isdisjoint(names):
             return False
         for label in LABELS.intersection(names):
-            told = names[label]
-            if isinstance(told, list | tuple) and told:  # the path of a field, as Pydantic's errors have it
-                told = told[-1]
-            if isinstance(told, str) and self._is_denied(told):
+            name = names[label]
+            if isinstance(name, list | tuple) and name:  # the path of a field, as in Pydantic's errors
+                name = name[-1]
+            if isinstance(name, str) and self._is_denied(name):
                 return True
         return False
 
 
 def hidden(value: object) -> object:
-    """What stands in a secret's place; that there was none is told."""
+    """Return the replacement for a secret; the absence of one stays visible."""
     if value is None or type(value) is bool or value in ("", SCRUBBED):
         return value
     return SCRUBBED
 
 
 def _is_card_number(value: Any) -> bool:
-    if value is None or not CARD_LEAST <= value < _CARD_MOST:
+    if value is None or not CARD_MIN <= value < _CARD_MAX:
         return False
     return value == int(value) and is_card(str(int(value)))
 
 
 def _without_cut_digits(text: str) -> str:
-    """A text that was cut may end in a card's number that is too short to be told."""
+    """Remove the digits at a text's end that may be a card number, cut too short to be recognised."""
     found = _CUT_DIGITS.search(text, len(text) - _CUT_CHARACTERS) if text[-1].isdigit() else None
     return text[: found.start()] + SCRUBBED if found else text

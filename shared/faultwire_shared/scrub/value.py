@@ -1,7 +1,7 @@
-"""Secrets that are known by their own looks, wherever they stand in a text.
+"""Secrets that are recognised by their looks, anywhere in a text.
 
 Every pattern is linear: a repetition is possessive, so that nothing is tried twice, or it is bounded.
-A secret may be cut short at the text's end, as texts are cut before they come here; so the least
+A secret may be cut short at the text's end, as texts are cut before they come here; so the minimum
 lengths are lower than the providers'.
 """
 
@@ -64,7 +64,7 @@ _URL: Final = re.compile(r"(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]{1,30}+://([
 _ADDRESS_END: Final = re.compile(r"[/?#]")
 _PORT: Final = re.compile(r"[0-9]{0,5}|\[[0-9A-Fa-f:.%]{0,60}\](?::[0-9]{0,5})?|\{[^{}]{0,60}\}|%[sd]")
 _LONE_USER: Final = 20
-"""A user without a password that is as long as this is a token."""
+"""Minimum length of a user without a password that is taken for a token."""
 
 _NUMBER: Final = re.compile(r"(?<![0-9])(?<![0-9]\.)[0-9](?:[ -]?[0-9]){12,}+")
 _LETTERS_BEFORE: Final = re.compile(r"[A-Za-z0-9]{1,40}\Z")
@@ -77,16 +77,16 @@ _ISSUED: Final = {
     15: re.compile("3[47]|[56]"),
     **dict.fromkeys(range(16, 20), re.compile("[3-6]|2[2-7]")),
 }
-"""How payment cards begin (ISO/IEC 7812); times in milliseconds and most ids begin otherwise."""
-_CARD_MOST: Final = 19
-CARD_LEAST: Final = 10**12
+"""First digits of payment cards (ISO/IEC 7812); times in milliseconds and most ids begin differently."""
+_CARD_MAX: Final = 19
+CARD_MIN: Final = 10**12
 _TELEPHONE_DIGITS: Final = 15
 _PLAIN: Final = bytes.maketrans(b"0123456789", bytes(range(10)))
 _DOUBLED: Final = bytes.maketrans(b"0123456789", bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
 
 
 def scrub_values(text: str) -> str:
-    """The text without private keys, tokens, passwords in addresses and card numbers."""
+    """Remove private keys, tokens, passwords in addresses and card numbers from the text."""
     if "PRIVATE KEY" in text:
         text = _without_private_keys(text)
     if "://" in text:
@@ -97,13 +97,13 @@ def scrub_values(text: str) -> str:
 
 
 def opens_key(text: str) -> bool:
-    """Whether a private key begins in the text and does not end in it."""
+    """Return True if a private key begins in the text and does not end in it."""
     edges = _KEY_EDGE.findall(text)
     return bool(edges) and edges[-1] == "BEGIN"
 
 
 def closes_key(text: str) -> bool:
-    """Whether a private key that began before the text ends in it."""
+    """Return True if a private key that began before the text ends in it."""
     return _KEY_EDGE.findall(text)[:1] == ["END"]
 
 
@@ -112,7 +112,7 @@ def _without_private_keys(text: str) -> str:
     at, inside = 0, False
     for edge in _KEY_EDGE.finditer(text):
         if edge[1] == "END":
-            # Where its beginning was cut away, what can belong to it goes.
+            # If its beginning was cut off, everything that can belong to it goes.
             kept += () if inside else (text[at : edge.start()].rstrip(_KEY_CHARACTERS), SCRUBBED)
             at, inside = edge.end(), False
         elif not inside:
@@ -122,7 +122,7 @@ def _without_private_keys(text: str) -> str:
 
 
 def _address(match: re.Match[str]) -> str:
-    """The address without its password: also with a slash in it that nobody escaped, or cut before its @."""
+    """Remove the password from an address, even with an unescaped slash in it, or cut before its @."""
     rest = match[1]
     head = match[0][: -len(rest)]
     slash = _ADDRESS_END.search(rest)
@@ -154,7 +154,7 @@ def _token(match: re.Match[str]) -> str:
 
 
 def _is_pair(text: str) -> bool:
-    """Whether it is ``user:password`` in base64, perhaps cut at its end; "Basic authentication" is not."""
+    """Return True for ``user:password`` in base64, perhaps cut at its end; "Basic authentication" is not."""
     whole = text.rstrip("=").replace("-", "+").replace("_", "/")
     whole = whole[: len(whole) // 4 * 4] if len(whole) % 4 == 1 else whole
     try:
@@ -164,13 +164,13 @@ def _is_pair(text: str) -> bool:
 
 
 def _is_prose(text: str) -> bool:
-    """Whether it is a word of the sentence: "bearer authentication failed."."""
+    """Return True for a word of the sentence: "bearer authentication failed."."""
     word = text.rstrip(".,:;")
     return len(word) <= _LONE_USER and word.isalpha() and (word.islower() or word.istitle())
 
 
 def _number(match: re.Match[str]) -> str:
-    """A run of digits without the card numbers in it; groups as they are printed on cards, or none at all."""
+    """Remove card numbers from a run of digits; in groups as printed on cards, or without any."""
     text = match[0]
     if not _stands_alone(match):
         return text
@@ -188,14 +188,14 @@ def _number(match: re.Match[str]) -> str:
 
 
 def _card_end(groups: "list[re.Match[str]]", first: int) -> int | None:
-    """The last group of a card number that begins with this one."""
+    """Find the last group of a card number that begins with this one."""
     digits = ""
     for index in range(first, min(first + 7, len(groups))):
         group = groups[index][0]
         if index > first and not (2 <= len(group) <= 7 and 3 <= len(groups[first][0]) <= 7):
             return None
         digits += group
-        if len(digits) > _CARD_MOST:
+        if len(digits) > _CARD_MAX:
             return None
         if is_card(digits):
             return index
@@ -203,7 +203,7 @@ def _card_end(groups: "list[re.Match[str]]", first: int) -> int | None:
 
 
 def _stands_alone(match: "re.Match[str]") -> bool:
-    """Whether it is no part of a hash, and no telephone number of at most 15 digits (E.164)."""
+    """Return True if it is neither part of a hash nor a telephone number of at most 15 digits (E.164)."""
     text, start, end = match.string, match.start(), match.end()
     if text[start - 1 : start] == "+" and len(match[0]) <= _TELEPHONE_DIGITS:
         return False
@@ -218,7 +218,7 @@ def _in_hash(letters: "re.Match[str] | None") -> bool:
 
 
 def is_card(digits: str) -> bool:
-    """Whether digits are a payment card's number by length, beginning and check digit (ISO/IEC 7812)."""
+    """Return True for a payment card's number, by length, beginning and check digit (ISO/IEC 7812)."""
     issued = _ISSUED.get(len(digits))
     if issued is None or not issued.match(digits):
         return False

@@ -6,7 +6,7 @@ import pytest
 
 from faultwire.pipeline.storm import KEYS, WHOLE_AT_ONCE, WINDOW_SECONDS, WINDOWS, EventRole, Storm
 from faultwire.queue.ticket import Ticket
-from faultwire_shared.event import COUNT_MAXIMUM, ErrorSeverity, Event
+from faultwire_shared.event import COUNT_MAX, ErrorSeverity, Event
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -132,9 +132,9 @@ def test_a_window_takes_no_more_than_an_event_can_say(weather: Weather) -> None:
     for _ in range(WHOLE_AT_ONCE + 1):
         weather.strike()
     (window,) = weather.storm._open.values()
-    window.count = COUNT_MAXIMUM
+    window.count = COUNT_MAX
     weather.strike()
-    assert window.count == COUNT_MAXIMUM
+    assert window.count == COUNT_MAX
 
 
 def test_whoever_comes_second_in_opening_joins(weather: Weather) -> None:

@@ -5,7 +5,7 @@ from faultwire_shared.text import storable
 
 
 def test_a_full_memo_starts_anew() -> None:
-    memo: Memo[int, str] = Memo(most=3)
+    memo: Memo[int, str] = Memo(maximum=3)
     for number in range(4):
         memo[number] = str(number)
     assert dict(memo) == {3: "3"}

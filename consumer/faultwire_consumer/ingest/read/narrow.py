@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta, Raw, Struct, field
 
 from faultwire_shared.codec import Undecodable, UndecodableReason, check_version, read
-from faultwire_shared.event import COUNT_MAXIMUM, NAME_CHARACTERS, Category, Name, Scalar, Sdk, Timestamp
+from faultwire_shared.event import COUNT_MAX, NAME_CHARACTERS, Category, Name, Scalar, Sdk, Timestamp
 from faultwire_shared.event_id import day_of
 from faultwire_shared.text import storable
 
@@ -58,7 +58,7 @@ class NarrowEvent(Struct, frozen=True, kw_only=True):
     trace_id: str | None = None
     span_id: str | None = None
     fingerprint: list[str] = field(default_factory=list)
-    count: Annotated[int, Meta(ge=1, le=COUNT_MAXIMUM)] = 1
+    count: Annotated[int, Meta(ge=1, le=COUNT_MAX)] = 1
     first_at: Timestamp | None = None
     last_at: Timestamp | None = None
     producer_id: ShortText | None = None

@@ -85,7 +85,7 @@ class AmqpReceiver:
         self._changing = asyncio.Lock()
         self._adjusting: asyncio.Task[None] | None = None
         self._outage = Outage()
-        self._delays = full_jitter_delays(most_seconds=RECONNECT_SECONDS)
+        self._delays = full_jitter_delays(max_seconds=RECONNECT_SECONDS)
         self._is_wanted = True
         self._is_renewing = False
         self._stopping = asyncio.Event()
@@ -134,7 +134,7 @@ class AmqpReceiver:
                 if isinstance(error, GenerationLostError):
                     self._metrics.broker_losses.labels(lane=self.lane).inc()
                     if clock() - started > RECONNECT_SECONDS:
-                        self._delays = full_jitter_delays(most_seconds=RECONNECT_SECONDS)
+                        self._delays = full_jitter_delays(max_seconds=RECONNECT_SECONDS)
                 await self._wait_after(error)
 
     async def _run_generation(self) -> None:
