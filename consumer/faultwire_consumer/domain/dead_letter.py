@@ -1,4 +1,4 @@
-"""Where a dead letter stands, and what may become of it."""
+"""The status of a dead letter, and the changes it allows."""
 
 from enum import StrEnum
 from typing import Any
@@ -7,7 +7,7 @@ from msgspec import Struct
 
 
 class DeadLetterStatus(StrEnum):
-    """Where a dead letter stands."""
+    """Status of a dead letter."""
 
     WAITING = "waiting"
     REPLAYED = "replayed"
@@ -15,7 +15,7 @@ class DeadLetterStatus(StrEnum):
 
 
 class DeadLetterChangeReason(StrEnum):
-    """Why a row of a dead letter's history was written."""
+    """The reason for a row of a dead letter's history."""
 
     REPLAYED = "replayed"
     REPLAY_FAILED = "replay_failed"
@@ -24,24 +24,24 @@ class DeadLetterChangeReason(StrEnum):
 
 
 class ReplayOutcome(Struct, frozen=True, kw_only=True):
-    """What came of putting a dead letter through ingest again."""
+    """Outcome of putting a dead letter through ingest again."""
 
     is_kept: bool
-    """Every event in it is stored, or is by now a dead letter of its own."""
+    """Every event in it is stored, or is now a dead letter of its own."""
     detail: str
     events: tuple[dict[str, Any], ...]
-    """What became of each, as the intake tells it."""
+    """The result for each event, in the intake's form."""
 
 
 def discard_refused(status: DeadLetterStatus) -> str | None:
-    """Why a dead letter of that status cannot be discarded; None where it can."""
+    """Return why a dead letter of that status cannot be discarded; None if it can."""
     if status is DeadLetterStatus.REPLAYED:
         return "it was replayed: its events are stored"
     return None
 
 
 def replay_refused(size: int, kept: int) -> str | None:
-    """Why a dead letter cannot be replayed; None where it can. A discarded one can: minds change."""
+    """Return why a dead letter cannot be replayed; None if it can. A discarded one can: minds change."""
     if size > kept:
         return f"only {kept:,} of its {size:,} bytes were kept"
     return None

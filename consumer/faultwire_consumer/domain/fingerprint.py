@@ -1,4 +1,4 @@
-"""Fingerprint version 1: which incident an event belongs to, and the reasons for it.
+"""Fingerprint version 1: decides which incident an event belongs to, with the reasons.
 
 The ordered key parts are the reasons; their digest is the key. Nothing here may change without
 a new version, or stored incidents would split.
@@ -33,7 +33,7 @@ _GROUP_DEPTH: Final = 4
 
 
 class GroupingFrame(Struct, frozen=True):
-    """What identifies a call: no file, no line number."""
+    """The identity of a call: no file, no line number."""
 
     module: str = ""
     qualname: str = ""
@@ -43,7 +43,7 @@ class GroupingFrame(Struct, frozen=True):
 
 
 class GroupingException(Struct, frozen=True):
-    """What identifies one exception of a chain."""
+    """The identity of one exception of a chain."""
 
     type: str
     module: str = ""
@@ -54,7 +54,7 @@ class GroupingException(Struct, frozen=True):
 
 
 class GroupingMaterial(Struct, frozen=True, kw_only=True):
-    """All that an event's incident depends on."""
+    """Everything that an event's incident depends on."""
 
     service: str
     category: Category
@@ -66,7 +66,7 @@ class GroupingMaterial(Struct, frozen=True, kw_only=True):
 
 
 class Fingerprint(Struct, frozen=True):
-    """A versioned grouping key: ``key`` names it, ``digest`` tells a collision, ``parts`` say why."""
+    """A versioned grouping key: ``key`` names it, ``digest`` reveals a collision, ``parts`` say why."""
 
     key: bytes
     digest: bytes
@@ -75,12 +75,12 @@ class Fingerprint(Struct, frozen=True):
 
 
 def compute(grouping: GroupingMaterial) -> Fingerprint:
-    """The fingerprint of an event; an explicit one wins, and ``{{ default }}`` splices."""
+    """Compute the fingerprint of an event; an explicit one wins, ``{{ default }}`` inserts the default."""
     return fingerprint_of(_parts(grouping))
 
 
 def fingerprint_of(ordered: Iterable[str]) -> Fingerprint:
-    """The fingerprint whose reasons are these."""
+    """Build the fingerprint with these reasons."""
     parts = tuple(ordered)
     digest = hashlib.sha256("\n".join(part.replace("\n", " ") for part in parts).encode(errors="replace"))
     return Fingerprint(digest.digest()[:KEY_BYTES], digest.digest(), parts)
@@ -123,7 +123,7 @@ def _chain_parts(chain: Sequence[GroupingException], depth: int = 0) -> list[str
 
 
 def identifying_frames(chain: Sequence[GroupingException]) -> list[GroupingFrame]:
-    """The root cause's frames; where a library raised it, the innermost exception's that has any in-app.
+    """Return the root cause's frames; if a library raised it, the innermost exception's with in-app ones.
 
     A refused connection is raised and caught inside the library that connects: its own frames
     would make one incident of every call site, and a new one of every release of the library.
@@ -140,7 +140,7 @@ def _type(exception: GroupingException) -> str:
 
 
 def frame_parts(frames: Sequence[GroupingFrame]) -> list[str]:
-    """The frames that identify: the in-app ones and the library's entry point below the last of them."""
+    """Describe the identifying frames: the in-app ones and the library's entry point below the last one."""
     if not any(frame.in_app for frame in frames):
         chosen = [_call(frame) for frame in frames]
     else:
@@ -156,13 +156,13 @@ def _in_app(frame: GroupingFrame) -> str:
 
 
 def _call(frame: GroupingFrame) -> str:
-    # A comprehension is a frame of its own up to 3.11 and none from 3.12: it takes its function's name.
+    # A comprehension has its own frame up to 3.11 and none from 3.12 on: it takes its function's name.
     name = _GENERATED.sub("", frame.qualname).replace(".<locals>", "")
     return f"{frame.module or frame.file}:{name}"
 
 
 def _collapse_cycles(calls: list[str]) -> list[str]:
-    """Recursion 5 deep and 50 deep is one fault: a cycle that repeats at once is kept once."""
+    """Keep a cycle that repeats at once only once: recursion 5 deep and 50 deep is one fault."""
     kept: list[str] = []
     for call in calls:
         kept.append(call)

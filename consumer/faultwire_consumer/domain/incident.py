@@ -1,4 +1,4 @@
-"""How an incident's status changes: by what occurred, and by an operator's verb."""
+"""Changes of an incident's status: by what occurred, and by an operator's verb."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -9,11 +9,11 @@ from msgspec import Struct
 from faultwire_shared.event import ErrorSeverity
 
 WORKER: Final = "worker"
-"""The actor of every transition that no operator asked for."""
+"""The actor of every transition that no operator requested."""
 
 
 class Status(StrEnum):
-    """Where an incident stands."""
+    """Status of an incident."""
 
     OPEN = "open"
     ACKNOWLEDGED = "acknowledged"
@@ -21,7 +21,7 @@ class Status(StrEnum):
 
 
 class Verb(StrEnum):
-    """What an operator can do to an incident."""
+    """An action that an operator can take on an incident."""
 
     ACKNOWLEDGE = "acknowledge"
     RESOLVE = "resolve"
@@ -29,7 +29,7 @@ class Verb(StrEnum):
 
 
 class TransitionReason(StrEnum):
-    """Why a status changed, as the history keeps it."""
+    """The reason for a change of status, as the history keeps it."""
 
     OPENED = "opened"
     REGRESSED = "regressed"
@@ -40,7 +40,7 @@ class TransitionReason(StrEnum):
 
 
 class Touched(Struct, frozen=True, kw_only=True):
-    """An incident as a batch left it, where something may have to be decided."""
+    """An incident as a batch left it; its status may have to change."""
 
     incident_id: int
     status: Status
@@ -52,12 +52,12 @@ class Touched(Struct, frozen=True, kw_only=True):
     count: int
     resolved_at: datetime | None
     newest_at: datetime
-    """When the newest event of the batch occurred; duplicates are none of the batch."""
+    """Time of the batch's newest event; duplicates are not part of the batch."""
     newest_event_id: str
 
 
 class Transition(Struct, frozen=True, kw_only=True):
-    """One change of status: what the incident's row becomes, and its row in the history."""
+    """One change of status: the incident's new row, and its row in the history."""
 
     incident_id: int
     before: Status | None
@@ -71,15 +71,15 @@ class Transition(Struct, frozen=True, kw_only=True):
 
 
 class NotPossible(Struct, frozen=True):
-    """The verb does not fit the status; the text says why and what would."""
+    """The verb does not fit the status; the text says why, and which verb would."""
 
     why: str
 
 
 def judge(touched: Touched, *, now: datetime) -> Transition | None:
-    """What the events of a batch mean for one incident's status.
+    """Decide what the events of a batch mean for one incident's status.
 
-    Lateness is judged by occurrence: what occurred before the resolve counts, whenever it
+    Lateness is judged by occurrence: an event from before the resolve counts, whenever it
     arrives, and never looks like a regression.
     """
     if touched.first_sight:
@@ -132,7 +132,7 @@ _REACHED: Final = {
 def decide(
     verb: Verb, *, incident_id: int, status: Status, episode: int, actor: str, now: datetime
 ) -> Transition | NotPossible | None:
-    """What an operator's verb does to an incident; None where it is so already."""
+    """Decide what an operator's verb does to an incident; None if nothing changes."""
     if status is _REACHED[verb]:
         return None
     allowed = _ALLOWED.get((verb, status))

@@ -1,8 +1,8 @@
-"""When too many new incidents of one kind open at once, and where their events go then.
+"""The limit on new incidents of one kind, and the overflow incident that takes the rest.
 
 A service whose errors differ each time (an explicit fingerprint with an id in it, generated code,
-an attacker) would open an incident for each event. Beyond a number a minute of one service and
-exception type, one overflow incident takes the rest; what is known already is never diverted.
+an attacker) would open an incident for each event. Beyond a number per minute for one service and
+exception type, one overflow incident takes the rest; a known fingerprint is never diverted.
 """
 
 from datetime import datetime, timedelta
@@ -14,13 +14,13 @@ from faultwire_consumer.domain.fingerprint import Fingerprint, fingerprint_of
 
 NEW_INCIDENTS_PER_MINUTE: Final = 500
 OVERFLOW_CODE: Final = "INCIDENT_OVERFLOW"
-"""The code of every overflow incident: what lists and filters know it by."""
+"""The code of every overflow incident, by which lists and filters find it."""
 
 _MINUTE: Final = timedelta(minutes=1)
 
 
 class IncidentBurst(Struct, frozen=True):
-    """New incidents of one service and type in the minute that began with the first of them."""
+    """New incidents of one service and type in the minute that began with the first one."""
 
     began_at: datetime
     opened: int = 0
@@ -28,23 +28,23 @@ class IncidentBurst(Struct, frozen=True):
 
 
 class IncidentAdmission(Struct, frozen=True):
-    """How many of those that want to may open incidents, and whether that is worth a line in the log."""
+    """Number of fingerprints that may open incidents, and whether that is worth a log line."""
 
     opened: int
     diverted: int
     burst: IncidentBurst
     begins: bool
-    """It is the first of its burst that lets some through no more."""
+    """True for the first admission of its burst that diverts some."""
 
 
 def admit(burst: IncidentBurst | None, wanted: int, *, limit: int, now: datetime) -> IncidentAdmission:
-    """Let new incidents open as long as the minute has room; a burst ends with a minute that diverts none.
+    """Let new incidents open while the minute has room; a burst ends with a minute that diverts none.
 
     Args:
-        burst: what came before of this service and type; None where nothing did.
-        wanted: how many fingerprints were never seen.
-        limit: new incidents a minute.
-        now: when.
+        burst: the current burst of this service and type; None if there is none.
+        wanted: number of fingerprints never seen before.
+        limit: new incidents per minute.
+        now: the current time.
     """
     overflowing = burst is not None and burst.diverted > 0
     if burst is None or not timedelta() <= now - burst.began_at < _MINUTE:
@@ -57,10 +57,10 @@ def admit(burst: IncidentBurst | None, wanted: int, *, limit: int, now: datetime
 
 
 def overflow_of(service: str, kind: str) -> Fingerprint:
-    """The fingerprint of what overflows; its parts say so to whoever asks why."""
+    """Build the fingerprint of the overflow incident; its parts give the reason."""
     return fingerprint_of([f"service {service}", "overflow of new incidents", f"type {kind}"])
 
 
 def overflow_title(kind: str) -> str:
-    """What an overflow incident is called."""
+    """Return the title of an overflow incident."""
     return f"Too many new incidents at once: {kind or 'messages'}"

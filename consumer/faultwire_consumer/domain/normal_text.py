@@ -1,8 +1,8 @@
-"""The normal form of a message: what stays when ids, amounts, names and addresses are taken out.
+"""The normal form of a message: what remains without its ids, amounts, names and addresses.
 
 The form is part of the fingerprint's version 1 and never changes with it: digits are folded
-*before* anything is matched, so that a cache keyed by the folded text can never give another
-answer than the definition does.
+*before* anything is matched, so that a cache keyed by the folded text can never give a different
+answer from the definition.
 """
 
 import re
@@ -10,12 +10,12 @@ from functools import lru_cache
 from typing import Final
 
 TEXT_CHARACTERS: Final = 512
-"""What lies behind is not looked at: the time is linear in this."""
+"""Text beyond this is ignored: the time taken is linear in it."""
 
 _FOLD: Final = str.maketrans("123456789", "000000000")
 
 # Every repetition is over one character class and bounded or disjoint from what follows it, so
-# matching is linear; after folding, the only digit there is is 0.
+# matching is linear; after folding, 0 is the only digit.
 _VARIABLE: Final = re.compile(
     r"""
     (?P<url>\b[a-zA-Z][a-zA-Z0+.-]{1,15}://[^\s'"<>)\]]+)
@@ -37,7 +37,7 @@ _VARIABLE: Final = re.compile(
 
 
 def normalise(text: str) -> str:
-    """The normal form of the first 512 characters of a text."""
+    """Return the normal form of the first 512 characters of a text."""
     return _normalise_folded(text[:TEXT_CHARACTERS].translate(_FOLD))
 
 

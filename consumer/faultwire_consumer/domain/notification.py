@@ -1,4 +1,4 @@
-"""Why somebody is told of an incident, and in which form: the words of rules, outbox and senders."""
+"""Kinds of and reasons for notifications: the vocabulary of rules, outbox and senders."""
 
 from enum import StrEnum
 
@@ -7,15 +7,15 @@ class NotificationKind(StrEnum):
     """The form of a notification."""
 
     INCIDENT = "incident"
-    """One incident, told by itself."""
+    """One incident on its own."""
     SUMMARY = "summary"
     """Several incidents in one, because they came together or too many came at once."""
     DIGEST = "digest"
-    """What a day or a week brought, sent at its hour."""
+    """A day's or a week's incidents, sent at a set hour."""
 
 
 class NotificationReason(StrEnum):
-    """What happened that is worth telling, of a notification and of each incident in it."""
+    """The reason for a notification, and for each incident in it."""
 
     NEW = "new"
     """The incident's first event."""
@@ -26,12 +26,12 @@ class NotificationReason(StrEnum):
     GROWTH = "growth"
     """The count passed 10, 100, 1,000 and so on."""
     THRESHOLD = "threshold"
-    """A rule's number of events, or of new incidents, in its window."""
+    """A window reached its rule's number of events, or of new incidents."""
     REMINDER = "reminder"
-    """Still open, and nobody acknowledged it."""
+    """Still open, and not acknowledged."""
     CONTINUED = "continued"
-    """More events of a known incident: a digest tells of it, nothing else does."""
+    """More events of a known incident: only digests report it."""
     STORM = "storm"
-    """More notifications for one receiver than it is sent one by one."""
+    """More notifications for one receiver than are sent one by one."""
     SCHEDULED = "scheduled"
     """The hour of a digest came."""

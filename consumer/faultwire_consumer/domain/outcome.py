@@ -1,4 +1,4 @@
-"""What came of one event: a value for each, and the message is settled by the worst of its events."""
+"""The outcome of one event: a value for each, and a message is settled by the worst of its events."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -10,14 +10,14 @@ from faultwire_shared.codec import UndecodableReason
 
 
 class StoreReason(StrEnum):
-    """Why an event that could be read cannot be stored."""
+    """The reason why an event that could be read cannot be stored."""
 
     REJECTED_BY_STORE = "rejected_by_store"
     PAST_RETENTION = "past_retention"
 
 
 class BrokerReason(StrEnum):
-    """Why the broker dead-lettered a message; what is in it may be quite in order."""
+    """The broker's reason for dead-lettering a message; its content may be perfectly sound."""
 
     DELIVERY_LIMIT = "delivery_limit"
     REJECTED = "rejected_at_broker"
@@ -50,7 +50,7 @@ class DeadLettered(Struct, frozen=True):
 
 
 class Noted(Struct, frozen=True):
-    """A producer's report, taken into the audit."""
+    """A producer's report, added to the audit."""
 
     producer_id: str
 
@@ -65,12 +65,12 @@ Outcome = Stored | Duplicate | DeadLettered | Noted | Retry
 
 
 def must_return(outcomes: Sequence[Outcome]) -> bool:
-    """Whether a delivery must go back: one event that was not kept is enough."""
+    """Return True if a delivery must go back: one event that was not kept is enough."""
     return any(isinstance(outcome, Retry) for outcome in outcomes)
 
 
 def result_of(outcome: Outcome) -> dict[str, Any]:
-    """An outcome as senders and operators read it, in JSON's types."""
+    """Return an outcome as senders and operators read it, in JSON's types."""
     match outcome:
         case Stored(event_id):
             return {"id": event_id, "status": "stored"}

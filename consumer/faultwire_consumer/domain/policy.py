@@ -1,4 +1,4 @@
-"""The threshold policy: receivers, and the rules that say who is told of what and when."""
+"""The notification policy: receivers, and the rules that say who is notified of what and when."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from faultwire_consumer.domain.rules import GROWTH, InDigest, Rule
 
 
 class PolicyError(Exception):
-    """A policy that cannot be; ``line`` is where, the text says what and how to mend it."""
+    """The policy is not valid; ``line`` says where, the text what is wrong and how to fix it."""
 
     def __init__(self, line: int, text: str) -> None:
         super().__init__(text)
@@ -19,14 +19,14 @@ class PolicyError(Exception):
 
 
 class ReceiverType(StrEnum):
-    """By which way a receiver is told."""
+    """The way a receiver is notified."""
 
     LOG = "log"
     WEBHOOK = "webhook"
 
 
 class Secret(Struct, frozen=True):
-    """A text that no log line and no answer shows."""
+    """A text that no log line and no response shows."""
 
     text: str
 
@@ -35,39 +35,39 @@ class Secret(Struct, frozen=True):
 
 
 class Receiver(Struct, frozen=True, kw_only=True):
-    """Who can be told."""
+    """A destination of notifications."""
 
     name: str
     type: ReceiverType
     url: Secret | None = None
-    """Its path often is the password, so it is kept as one."""
+    """Kept as a secret, because the path often is the password."""
     secret: tuple[Secret, ...] = ()
-    """What a webhook's messages are signed with; two while one takes the other's place."""
+    """The keys that sign a webhook's messages; two while one replaces the other."""
     secret_file: str | None = None
     allow_private_addresses: bool = False
 
 
 class Policy(Struct, frozen=True, kw_only=True):
-    """Everything that decides about notifications."""
+    """Everything that decides who is notified."""
 
     receivers: tuple[Receiver, ...]
     rules: tuple[Rule, ...]
     growth: tuple[int, ...] = GROWTH
-    """The counts at which an incident has grown."""
+    """The counts that are reported as growth of an incident."""
 
     @property
     def grows(self) -> tuple[int, ...]:
-        """`growth` where a rule asks for it, else nothing: the store need not look."""
+        """Return `growth` if a rule asks for it, else nothing: the store need not look."""
         return self.growth if any(NotificationReason.GROWTH in rule.on for rule in self.rules) else ()
 
     @property
     def digests(self) -> tuple[Rule, ...]:
-        """The rules that tell in digests."""
+        """Return the rules that report in digests."""
         return tuple(rule for rule in self.rules if isinstance(rule.sending, InDigest))
 
 
 def next_digest(rules: Sequence[Rule], now: datetime) -> dict[str, datetime]:
-    """When each digest rule's next digest is due."""
+    """Return the time at which each digest rule's next digest is due."""
     return {
         rule.name: rule.sending.schedule.next_after(now)
         for rule in rules

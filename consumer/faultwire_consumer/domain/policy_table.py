@@ -1,4 +1,4 @@
-"""Reads one TOML table by its keys, and knows the line of each for what has to be said of it."""
+"""Reads one TOML table by its keys, and knows the line of each for its error messages."""
 
 import difflib
 import re
@@ -13,10 +13,10 @@ T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 
 NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,50}")
-"""Rules and receivers: their names travel in headers, keys and labels."""
+"""Names of rules and receivers: they travel in headers, keys and labels."""
 
 SECRETS: Final = ("url", "secret")
-"""Keys whose values no message shows: a webhook's address often is its password."""
+"""Keys whose values no message shows: a webhook's address is often its password."""
 
 _DURATION: Final = re.compile(r"(\d{1,6})\s*([smhdw])")
 _KEY: Final = re.compile(r"\s*([A-Za-z0-9_\-\"'. ]+?)\s*=")
@@ -24,7 +24,7 @@ _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 class Table:
-    """A table of a TOML document. Every reader takes a key; `finish` refuses those that nobody took."""
+    """A table of a TOML document. Every reader takes a key; `finish` rejects those that nobody took."""
 
     def __init__(self, values: dict[str, Any], text: str, path: tuple[str, ...] = ()) -> None:
         self._values = values
@@ -37,16 +37,16 @@ class Table:
 
     @property
     def name(self) -> str:
-        """The last part of the table's own key."""
+        """Return the last part of the table's own key."""
         return self._path[-1]
 
     def error(self, key: str, text: str) -> PolicyError:
-        """What is wrong with a key, or with the table where the key is not there."""
+        """Build the error about a key, or about the table if the key is missing."""
         where = ".".join((*self._path, key)) if key in self._values else ".".join(self._path)
         return PolicyError(line_of(self._text, self._path, key), f"{where}: {text}" if where else text)
 
     def missing(self, key: str, text: str) -> PolicyError:
-        """What to say where a key is not there: that another one looks like it, else the text."""
+        """Build the error for a missing key: it names a similar one if there is one, else says the text."""
         strange = [one for one in self._values if one not in self._taken]
         near = difflib.get_close_matches(key, strange, n=1, cutoff=0.6)
         if near:
@@ -54,15 +54,15 @@ class Table:
         return self.error(key, f"{key} is missing: {text}")
 
     def take(self, key: str) -> Any:
-        """The value as it came; None where there is none."""
+        """Take the value as it is; None if there is none."""
         self._taken.append(key)
         return self._values.get(key)
 
     def finish(self) -> None:
-        """See that every key was taken.
+        """Make sure that every key was taken.
 
         Raises:
-            PolicyError: one is unknown.
+            PolicyError: a key is unknown.
         """
         for key in self._values:
             if key not in self._taken:
@@ -70,10 +70,10 @@ class Table:
                 raise self.error(key, f"unknown key {key!r}{nearest(key, known)}")
 
     def read(self, key: str, convert: Callable[[Any], T], default: T) -> T:
-        """A value that the function takes; its ValueError says what would be right.
+        """Take a value through a converter, whose ValueError says what would be right.
 
         Raises:
-            PolicyError: it does not take it.
+            PolicyError: the converter rejects it.
         """
         value = self.take(key)
         if value is None:
@@ -83,18 +83,18 @@ class Table:
         except ValueError as error:
             raise self.error(key, f"{_shown(key, value)} is not {error}") from None
 
-    def number(self, key: str, least: int, most: int, what: str, default: int) -> int:
-        """A whole number."""
+    def number(self, key: str, minimum: int, maximum: int, what: str, default: int) -> int:
+        """Take a whole number."""
 
         def convert(value: Any) -> int:
-            if type(value) is not int or not least <= value <= most:
+            if type(value) is not int or not minimum <= value <= maximum:
                 raise ValueError(what)
             return value
 
         return self.read(key, convert, default)
 
     def switch(self, key: str) -> bool:
-        """True or false; false where it is not there."""
+        """Take true or false; false if the key is missing."""
 
         def convert(value: Any) -> bool:
             if not isinstance(value, bool):
@@ -104,7 +104,7 @@ class Table:
         return self.read(key, convert, default=False)
 
     def text(self, key: str) -> str | None:
-        """A text that is not empty."""
+        """Take a text that is not empty."""
 
         def convert(value: Any) -> str:
             if not isinstance(value, str) or not value:
@@ -114,11 +114,11 @@ class Table:
         return self.read(key, convert, None)
 
     def choice(self, key: str, known: Sequence[str], default: str) -> str:
-        """One of some words."""
+        """Take one of several words."""
         return self.read(key, lambda value: _chosen(value, known), default)
 
     def texts(self, key: str, known: Sequence[str] | None = None) -> tuple[str, ...]:
-        """A list of texts, or a single one; where ``known`` is given, of those."""
+        """Take a list of texts, or a single one; with ``known``, only those."""
 
         def convert(value: Any) -> tuple[str, ...]:
             values = _texts(value)
@@ -127,34 +127,34 @@ class Table:
         return self.read(key, convert, ())
 
     def enum(self, key: str, kind: type[E]) -> E | None:
-        """A word of an enum."""
+        """Take one value of an enum."""
         return self.read(key, lambda value: kind(_chosen(value, list(kind))), None)
 
     def enums(self, key: str, kind: type[E], known: Sequence[E] | None = None) -> tuple[E, ...]:
-        """A list of words of an enum, or a single one."""
+        """Take a list of values of an enum, or a single one."""
         return tuple(kind(word) for word in self.texts(key, list(known or kind)))
 
-    def duration(self, key: str, least: timedelta, most: timedelta) -> timedelta | None:
-        """A duration."""
-        return self.read(key, lambda value: self.as_duration(value, least, most), None)
+    def duration(self, key: str, minimum: timedelta, maximum: timedelta) -> timedelta | None:
+        """Take a duration."""
+        return self.read(key, lambda value: self.as_duration(value, minimum, maximum), None)
 
     @staticmethod
-    def as_duration(value: Any, least: timedelta, most: timedelta) -> timedelta:
-        """A text as a duration.
+    def as_duration(value: Any, minimum: timedelta, maximum: timedelta) -> timedelta:
+        """Read a text as a duration.
 
         Raises:
-            ValueError: it is none, or outside the bounds.
+            ValueError: it is not a duration, or outside the bounds.
         """
         match = _DURATION.fullmatch(value) if isinstance(value, str) else None
         length = timedelta(seconds=int(match.group(1)) * _SECONDS[match.group(2)]) if match else None
-        if length is None or not least <= length <= most:
+        if length is None or not minimum <= length <= maximum:
             raise ValueError(
-                f'a duration from {spell_duration(least)} to {spell_duration(most)}, as in "10m"'
+                f'a duration from {spell_duration(minimum)} to {spell_duration(maximum)}, as in "10m"'
             )
         return length
 
     def text_lists(self, key: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """A table whose every key has a text or a list of them."""
+        """Take a table in which every key has a text or a list of texts."""
         values = self.take(key)
         if values is None:
             return
@@ -163,10 +163,10 @@ class Table:
             yield name, table.texts(name)
 
     def tables(self, key: str) -> Iterator["Table"]:
-        """A table of named tables.
+        """Take a table of named tables.
 
         Raises:
-            PolicyError: a name cannot be one.
+            PolicyError: a name is not valid.
         """
         values = self.take(key)
         if values is None:
@@ -178,10 +178,10 @@ class Table:
             yield outer.inner(name, inner)
 
     def inner(self, key: str, values: Any) -> "Table":
-        """The table under a key.
+        """Return the table under a key.
 
         Raises:
-            PolicyError: what stands there is none.
+            PolicyError: the value is not a table.
         """
         if not isinstance(values, dict):
             raise self.error(key, f"{key} is a table, as in [{'.'.join((*self._path, key))}]")
@@ -189,23 +189,23 @@ class Table:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """What the name may have been meant to be, else what there is."""
+    """Suggest the known name that was probably meant, else list the known ones."""
     words = sorted(known)
     near = difflib.get_close_matches(name, words, n=1, cutoff=0.5)
     return f"; did you mean {near[0]}?" if near else f"; known are {', '.join(words)}"
 
 
 def spell_duration(length: timedelta) -> str:
-    """A duration as people write it here: ``90s``, ``10m``, ``1w``."""
+    """Return a duration as policies spell it: ``90s``, ``10m``, ``1w``."""
     seconds = int(length.total_seconds())
     unit = max((name for name, size in _SECONDS.items() if seconds % size == 0), key=_SECONDS.__getitem__)
     return f"{seconds // _SECONDS[unit]}{unit}"
 
 
 def line_of(text: str, path: tuple[str, ...], key: str) -> int:
-    """Where a key of a table stands; the table's own line where it cannot be found, else the first.
+    """Return the line of a table's key; the table's own line if it cannot be found, else the first.
 
-    A reader of lines and no parser: it serves messages alone.
+    It reads lines and is not a parser: it serves error messages only.
     """
     best, current = 0, tuple[str, ...]()
     for number, line in enumerate(text.splitlines(), start=1):
@@ -244,7 +244,7 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 
 def _shown(key: str, value: Any) -> str:
-    """The value in a message, on one line and bounded; a list only by its kind, it may be long."""
+    """Show the value in a message, on one line and bounded; a list only by its kind, as it may be long."""
     if key in SECRETS:
         return "the value"
     return "the list" if isinstance(value, list | dict) else repr(value)[:80]

@@ -1,4 +1,4 @@
-"""A policy as people write it, in TOML; what is wrong is told with its line and what would be right."""
+"""Reads a policy as people write it, in TOML; an error names the line and what would be right."""
 
 import re
 import tomllib
@@ -27,11 +27,11 @@ from faultwire_consumer.domain.schedule import Schedule
 from faultwire_shared.event import Category, ErrorSeverity
 
 WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-LENGTH_LEAST: Final = timedelta(minutes=1)
-LENGTH_MOST: Final = timedelta(days=7)
-REMINDER_LEAST: Final = timedelta(minutes=1)
-WITHIN_LEAST: Final = timedelta(seconds=10)
-WITHIN_MOST: Final = timedelta(hours=1)
+LENGTH_MIN: Final = timedelta(minutes=1)
+LENGTH_MAX: Final = timedelta(days=7)
+REMINDER_MIN: Final = timedelta(minutes=1)
+WITHIN_MIN: Final = timedelta(seconds=10)
+WITHIN_MAX: Final = timedelta(hours=1)
 
 _AT_LINE: Final = re.compile(r" \(at line (\d+), column \d+\)$")
 _HOURS: Final = "an hour from 0 to 23"
@@ -42,17 +42,17 @@ def parse_policy(text: str, *, shipped: str | None = None) -> Policy:
 
     Args:
         text: the TOML.
-        shipped: the policy whose rules are taken, for all receivers, where the text has none of its own.
+        shipped: the policy whose rules apply to all receivers if the text has none of its own.
 
     Raises:
-        PolicyError: something in it cannot be.
+        PolicyError: something in it is not valid.
     """
     root = Table(_load(text), text)
     digest = _Digest(root, None)
     growth = _growth(root)
     receivers = tuple(_receiver(table) for table in root.tables("receivers"))
     if not receivers:
-        raise root.missing("receivers", 'nobody would be told; write one, as in [receivers.log] type = "log"')
+        raise root.missing("receivers", 'write one, such as [receivers.log] type = "log"')
     names = tuple(receiver.name for receiver in receivers)
     source = root
     if "rules" not in root and shipped is not None:
@@ -62,12 +62,12 @@ def parse_policy(text: str, *, shipped: str | None = None) -> Policy:
     root.take("rules")
     root.finish()
     if not rules:
-        raise root.error("rules", "no rules, so nobody would ever be told")
+        raise root.error("rules", "no rules, so nobody would ever be notified")
     return Policy(receivers=receivers, rules=rules, growth=growth)
 
 
 class _Digest:
-    """When digests come: the file's own word, and a rule's that differs."""
+    """Times of digests: the file's own setting, and a rule's that differs."""
 
     def __init__(self, table: Table, above: "_Digest | None") -> None:
         self.hour: int = table.number("digest_hour", 0, 23, _HOURS, above.hour if above else 9)
@@ -87,7 +87,7 @@ def _load(text: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         at = _AT_LINE.search(str(error))
         line = int(at.group(1)) if at else text.count("\n") + 1
-        raise PolicyError(line, f"no TOML: {_AT_LINE.sub('', str(error))[:200]}") from None
+        raise PolicyError(line, f"not TOML: {_AT_LINE.sub('', str(error))[:200]}") from None
 
 
 def _growth(root: Table) -> tuple[int, ...]:
@@ -128,12 +128,12 @@ def _webhook(table: Table) -> Receiver:
 
 
 def _rule(table: Table, digest: _Digest, known: tuple[str, ...] | None, everybody: tuple[str, ...]) -> Rule:
-    """One rule; ``known`` are the names its receivers may be, None where it is a rule for everybody."""
+    """Read one rule; ``known`` are the names its receivers may have, None for a rule for everybody."""
     threshold = _threshold(table)
     on = frozenset(table.enums("on", NotificationReason, TRIGGERS))
     sending = _sending(table, _Digest(table, digest))
     receivers = table.texts("receivers", known) if known is not None else everybody
-    remind_every = table.duration("remind_every", REMINDER_LEAST, LENGTH_MOST)
+    remind_every = table.duration("remind_every", REMINDER_MIN, LENGTH_MAX)
     rule = Rule(
         name=table.name,
         where=_conditions(table),
@@ -162,7 +162,7 @@ def _check(table: Table, rule: Rule) -> None:
             "on", "a digest shows every count; growth is for rules that send now or within a time"
         )
     if rule.threshold is not None and in_digest:
-        raise table.error("send", "a threshold is told now or within a time, and not in a digest")
+        raise table.error("send", "a threshold is sent now or within a time, not in a digest")
     if rule.remind_every is not None and not isinstance(rule.sending, AtOnce):
         raise table.error("remind_every", "reminders belong to what is sent now")
 
@@ -180,14 +180,14 @@ def _conditions(table: Table) -> Conditions:
 def _threshold(table: Table) -> Threshold | None:
     events = table.number("events", 1, 10**12, "how many events", 0)
     incidents = table.number("new_incidents", 1, 10**9, "how many new incidents", 0)
-    length = table.duration("window", LENGTH_LEAST, LENGTH_MOST)
+    length = table.duration("window", LENGTH_MIN, LENGTH_MAX)
     per = table.enum("per", Per)
     if events and incidents:
         raise table.error("new_incidents", "events or new_incidents, not both")
     if not events and not incidents:
         for key, given in (("window", length), ("per", per)):
             if given is not None:
-                raise table.error(key, f"{key} needs events = or new_incidents = beside it")
+                raise table.error(key, f"{key} needs events = or new_incidents = next to it")
         return None
     if length is None:
         raise table.missing("window", 'how long, as in window = "10m"')
@@ -209,7 +209,7 @@ def _sending(table: Table, digest: _Digest) -> Sending:
             case "weekly":
                 return digest.weekly()
             case str() if value.startswith("within "):
-                limit = table.as_duration(value.removeprefix("within "), WITHIN_LEAST, WITHIN_MOST)
+                limit = table.as_duration(value.removeprefix("within "), WITHIN_MIN, WITHIN_MAX)
                 return Within(limit)
         raise ValueError('"now", "within 5m", "daily" or "weekly"')
 

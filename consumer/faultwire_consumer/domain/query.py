@@ -1,9 +1,9 @@
 """The operators' language: ``severity:high service:api -code:TIMEOUT "timed out" since:24h``.
 
-A query is terms with blanks between them, and every one must hold. A term is a key with values, of
-which any will do, or a text that is searched for; ``-`` before it asks for the opposite. Values of
-one key in several terms are one term with all of them. Here is only what a query says: the times in
-it are still relative, and what a database makes of it is the store's.
+A query is a list of terms separated by spaces, all of which must hold. A term is a key with values, any
+of which may match, or a text to search for; ``-`` in front negates it. The values of one key in several
+terms form one term with all of them. This module holds only what a query says: the times in it are
+still relative, and turning it into a database query is the store's job.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ from faultwire_shared.event import Category, ErrorSeverity
 
 
 class Key(StrEnum):
-    """What a term is about."""
+    """The subject of a term."""
 
     SEVERITY = "severity"
     STATUS = "status"
@@ -51,27 +51,27 @@ class Term(Struct, frozen=True):
 
 
 class Query(Struct, frozen=True):
-    """Terms that must all hold; without one, everything is meant."""
+    """Terms that must all hold; a query without terms matches everything."""
 
     terms: tuple[Term, ...] = ()
 
     def __add__(self, other: "Query") -> "Query":
-        """Both."""
+        """Combine two queries: all terms of both must hold."""
         return Query(self.terms + other.terms)
 
     def of(self, *keys: Key, negated: bool = False) -> tuple[Term, ...]:
-        """The terms of these keys that ask for something, or with ``negated`` rule something out."""
+        """Return the terms of these keys that require something, or with ``negated`` exclude something."""
         return tuple(term for term in self.terms if term.key in keys and term.negated is negated)
 
 
 def any_of(key: Key, values: Iterable[Value]) -> Query:
-    """The query of one term; without values, of none."""
+    """Build the query of one term; without values, of none."""
     given = tuple(values)
     return Query((Term(key, given),)) if given else Query()
 
 
 def merge_terms(terms: Iterable[Term]) -> Query:
-    """A query in its normal form: the values of one key together, none of them twice."""
+    """Build a query in its normal form: the values of one key together, none of them twice."""
     merged: dict[object, Term] = {}
     for position, term in enumerate(terms):
         alone = term.key in _SINGLE
@@ -84,7 +84,7 @@ def merge_terms(terms: Iterable[Term]) -> Query:
 
 
 def print_query(query: Query) -> str:
-    """The query as text; what it parses to is the query's normal form."""
+    """Return the query as text, which parses to the query's normal form."""
     return " ".join(_print_term(term) for term in query.terms)
 
 

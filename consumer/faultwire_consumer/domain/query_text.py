@@ -1,4 +1,4 @@
-"""Reads a query's text: words, quotes, signs. What is wrong is told with its place and what is expected."""
+"""Reads a query's text: words, quotes, signs. An error names the place and what was expected."""
 
 import difflib
 import re
@@ -25,13 +25,13 @@ _TEXT_ONLY: Final = {"type": 'a type is searched as text: "ConnectionError"'} | 
 
 
 class QueryError(ValueError):
-    """A text is no query: why, where, and what would be right.
+    """The text is not a query; says why, where, and what would be right.
 
     Attributes:
         text: the whole query.
-        column: of the first character that is wrong, 1 for the first of all.
-        length: how many characters are, at least 1.
-        message: why, and what was expected, in a sentence of one line.
+        column: of the first wrong character, counted from 1.
+        length: number of wrong characters, at least 1.
+        message: why, and what was expected, in one sentence on one line.
     """
 
     def __init__(self, text: str, start: int, end: int, message: str) -> None:
@@ -43,7 +43,7 @@ class QueryError(ValueError):
 
 
 class _Piece(Struct, frozen=True):
-    """A word, or what stood in quotes, and where."""
+    """A word or a quoted text, and its place."""
 
     text: str
     start: int
@@ -54,7 +54,7 @@ def parse_query(text: str) -> Query:
     """Read a query.
 
     Raises:
-        QueryError: the text is none.
+        QueryError: the text is not a query.
     """
     if len(text) > QUERY_CHARACTERS:
         raise QueryError(text, QUERY_CHARACTERS, len(text), f"at most {QUERY_CHARACTERS} characters")
@@ -70,19 +70,19 @@ def parse_query(text: str) -> Query:
 
 
 class _Reader:
-    """Walks over the text once."""
+    """One pass over the text."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._at = 0
 
     def terms(self) -> Iterator[tuple[Term, int, int]]:
-        """Each term with its place."""
+        """Yield each term with its place."""
         while self._skip_blanks():
             start = self._at
-            negated = self._take("-")
+            negated = self._accept("-")
             if negated and not self._more():
-                raise QueryError(self._text, start, start + 1, "nothing stands after the minus")
+                raise QueryError(self._text, start, start + 1, "nothing follows the minus")
             name = _NAME.match(self._text, self._at)
             term = self._search(negated) if name is None else self._keyed(name, negated)
             yield term, start, self._at
@@ -113,7 +113,7 @@ class _Reader:
             return key
         if word.lower() in _TEXT_ONLY:
             raise QueryError(
-                self._text, name.start(), name.end(), f"{word} is no key: {_TEXT_ONLY[word.lower()]}"
+                self._text, name.start(), name.end(), f"{word} is not a key: {_TEXT_ONLY[word.lower()]}"
             )
         near = difflib.get_close_matches(word.lower(), sorted(_WRITTEN), n=1, cutoff=0.6)
         hint = f"did you mean {near[0]}?" if near else f"the keys are {_KEYS}"
@@ -121,7 +121,7 @@ class _Reader:
             self._text,
             name.start(),
             name.end(),
-            f"{word} is no key; {hint} To search for it as text, put it in quotes",
+            f"{word} is not a key; {hint} To search for it as text, put it in quotes",
         )
 
     def _values(self, name: re.Match[str]) -> list[_Piece]:
@@ -132,7 +132,7 @@ class _Reader:
                     self._text, name.start(), self._at, f"a value is missing after {name.group()}:"
                 )
             pieces.append(self._piece(stops=","))
-            if not self._take(","):
+            if not self._accept(","):
                 return pieces
 
     def _search(self, negated: bool) -> Term:
@@ -144,7 +144,7 @@ class _Reader:
 
     def _piece(self, stops: str) -> _Piece:
         start = self._at
-        if self._take('"'):
+        if self._accept('"'):
             return self._quoted(start, stops)
         while self._more() and self._text[self._at] not in stops:
             self._at += 1
@@ -157,21 +157,21 @@ class _Reader:
                 self._at += 1
             found.append(self._text[self._at])
             self._at += 1
-        if not self._take('"'):
+        if not self._accept('"'):
             raise QueryError(self._text, start, start + 1, "this quote is never closed")
         if self._more() and self._text[self._at] not in stops:
-            raise QueryError(self._text, self._at, self._at + 1, "a blank is missing after the quote")
+            raise QueryError(self._text, self._at, self._at + 1, "a space is missing after the quote")
         if not found:
-            raise QueryError(self._text, start, self._at, "nothing stands between the quotes")
+            raise QueryError(self._text, start, self._at, "there is nothing between the quotes")
         return _Piece("".join(found), start, self._at)
 
-    def _take(self, character: str) -> bool:
+    def _accept(self, character: str) -> bool:
         taken = self._text.startswith(character, self._at)
         self._at += taken
         return taken
 
     def _more(self) -> bool:
-        """Whether the word goes on."""
+        """Return True while the word goes on."""
         return self._at < len(self._text) and not self._text[self._at].isspace()
 
     def _skip_blanks(self) -> bool:

@@ -21,11 +21,11 @@ _MOMENTS: Final = "write 2h, 7d, 2026-11-23 or 2026-11-23T10:00:00Z"
 
 
 class BadValueError(ValueError):
-    """A key takes no such value; the text says what it takes."""
+    """The key does not take that value; the text says what it takes."""
 
 
 def read_values(key: Key, text: str) -> Sequence[Value]:
-    """What one written value means; several where it is a comparison.
+    """Read one written value; a comparison yields several values.
 
     Raises:
         BadValueError: it means nothing for that key.
@@ -44,7 +44,7 @@ def read_values(key: Key, text: str) -> Sequence[Value]:
 
 
 def parse_moment(text: str) -> datetime | timedelta:
-    """A time: ``2h`` for two hours ago (s m h d w), a date, or RFC 3339; UTC where no zone is said.
+    """Read a time: ``2h`` for two hours ago (s m h d w), a date, or RFC 3339; UTC if no zone is given.
 
     Raises:
         BadValueError: it is none of these.

@@ -1,4 +1,4 @@
-"""What would become of incidents if their events were grouped anew: which would split, which would merge."""
+"""The effect of grouping events anew: incidents that would split, and incidents that would merge."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -8,48 +8,48 @@ from msgspec.structs import replace
 
 
 class Move(Struct, frozen=True, kw_only=True):
-    """Events that have one fingerprint now, and would have one."""
+    """Events that share one fingerprint now, and would share one afterwards."""
 
     fingerprint: str
     incident_id: str
     new_fingerprint: str
     new_incident_id: str | None
-    """The incident that the new fingerprint belongs to already."""
+    """The incident that the new fingerprint already belongs to."""
     title: str
     events: int
     count: int
-    """By their counts: a collapsed event stands for several."""
+    """Sum of the events' counts: a collapsed event stands for several."""
     example: str
-    """The first of them, by its id."""
+    """Id of the first of them."""
 
     @property
     def stays(self) -> bool:
-        """Whether nothing changes for these events."""
+        """True if nothing changes for these events."""
         return self.fingerprint == self.new_fingerprint
 
 
 class GroupChange(Struct, frozen=True):
-    """Incidents that would not be the same, and what would become of their events."""
+    """Incidents that would change, and where their events would go."""
 
     incidents: tuple[str, ...]
     moves: tuple[Move, ...]
 
 
 class Regrouping(Struct, frozen=True):
-    """What would change for operators."""
+    """The changes that operators would see."""
 
     splits: tuple[GroupChange, ...]
     """Events of one fingerprint that would have more than one."""
     merges: tuple[GroupChange, ...]
     """Events of several incidents that would have one fingerprint."""
     renamed: int
-    """Fingerprints that would be others for all of their events, and nobody else's: their incident stays."""
+    """Number of fingerprints whose events would all get one new fingerprint of their own."""
     unchanged: int
-    """Fingerprints that stay."""
+    """Number of fingerprints that stay."""
 
 
 def add_up(moves: Iterable[Move]) -> list[Move]:
-    """Moves of several pages as one for each pair of fingerprints, in their order."""
+    """Sum up the moves of several pages: one for each pair of fingerprints, in their order."""
     sums: dict[tuple[str, str], Move] = {}
     for move in moves:
         key = (move.fingerprint, move.new_fingerprint)
@@ -63,7 +63,7 @@ def add_up(moves: Iterable[Move]) -> list[Move]:
 
 
 def judge(moves: Sequence[Move]) -> Regrouping:
-    """What moves, summed up, would change."""
+    """Judge what the summed-up moves would change."""
     before: dict[str, list[Move]] = defaultdict(list)
     after: dict[str, list[Move]] = defaultdict(list)
     for move in moves:
@@ -83,7 +83,7 @@ def judge(moves: Sequence[Move]) -> Regrouping:
 
 
 def _incidents_of(group: Iterable[Move]) -> list[str]:
-    """The incidents that a group is of, or would be, in their order."""
+    """Return the incidents that a group belongs to, or would belong to, in their order."""
     named = [name for move in group for name in (move.incident_id, move.new_incident_id) if name]
     return list(dict.fromkeys(named))
 

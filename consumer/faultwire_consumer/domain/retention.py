@@ -1,4 +1,4 @@
-"""How long events are kept: floors by age and by size, and which days they cut."""
+"""Retention of events: floors by age and by size, and the days they cut."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
@@ -10,25 +10,25 @@ from msgspec import Struct
 from faultwire_shared.event import ErrorSeverity
 
 KEPT_DAYS: Final = 2
-"""Today and so many days before stay, whatever the age or size asked for: only what is older can have been
-dropped, so ingest asks for the floors where an event is late, and nowhere else."""
+"""Today and this many days before it stay, whatever the age or size asked for: only older events can have
+been dropped, so ingest asks for the floors when an event is late, and only then."""
 HOURLY_DAYS: Final = 400
 ENDED_DAYS: Final = 90
 DAYS: Final = 90
 
 Floors = Mapping[ErrorSeverity, date]
-"""The oldest day that is kept, by severity; one that is not named was never cut."""
+"""The oldest day that is kept, by severity; a severity that is missing was never cut."""
 
 
 class PruneReason(StrEnum):
-    """Why rows went."""
+    """The reason for deleting rows."""
 
     AGE = "age"
     SIZE = "size"
 
 
 class Retention(Struct, frozen=True, kw_only=True):
-    """What is kept how long."""
+    """Limits of age and size, by what is kept."""
 
     days: Mapping[ErrorSeverity, int]
     hourly_days: int = HOURLY_DAYS
@@ -37,14 +37,14 @@ class Retention(Struct, frozen=True, kw_only=True):
 
 
 class FloorStatus(Struct, frozen=True):
-    """A severity's floor, and the day up to which what is below it is really gone."""
+    """A severity's floor, and the day up to which the rows below it are really gone."""
 
     day: date
     cleared_to: date | None
 
 
 class Cut(Struct, frozen=True, order=True):
-    """What goes of one day."""
+    """The part of one day that goes."""
 
     day: date
     ranks: tuple[int, ...]
@@ -52,31 +52,31 @@ class Cut(Struct, frozen=True, order=True):
 
 
 def latest_floor(today: date) -> date:
-    """The highest that a floor may be."""
+    """Return the highest day that a floor may have."""
     return today - timedelta(days=KEPT_DAYS)
 
 
 def first_safe(today: date) -> date:
-    """The first day that no floor can be above: a clock may be a whole day behind the one that pruned."""
+    """Return the first day that no floor can be above: a clock may be a day behind the one that pruned."""
     return today - timedelta(days=KEPT_DAYS - 1)
 
 
 def is_past(floors: Floors, severity: ErrorSeverity, day: date) -> bool:
-    """Whether events of that severity and day may have been dropped."""
+    """Return True if events of that severity and day may have been dropped."""
     floor = floors.get(severity)
     return floor is not None and day < floor
 
 
 def floors_by_age(days: Mapping[ErrorSeverity, int], *, today: date) -> dict[ErrorSeverity, date]:
-    """The floors for so many days of each severity, today's beside them."""
+    """Return the floors that keep this many days of each severity, and today."""
     latest = latest_floor(today)
     return {severity: min(today - timedelta(days=count), latest) for severity, count in days.items()}
 
 
 def floor_by_size(days: Sequence[tuple[date, int]], *, excess: int, today: date) -> date | None:
-    """The floor, for all severities, by which the oldest days go that together hold so many bytes.
+    """Return the floor, for all severities, that drops the oldest days until ``excess`` bytes are freed.
 
-    None where no day may go; a floor that frees less where even all that may go hold less.
+    None if no day may go; a floor that frees less if all the days that may go hold less.
     """
     floor, freed = None, 0
     for day, size in sorted(days):
@@ -87,7 +87,7 @@ def floor_by_size(days: Sequence[tuple[date, int]], *, excess: int, today: date)
 
 
 def raise_to(before: Floors, wanted: Floors) -> dict[ErrorSeverity, date]:
-    """The floors that stand after ``wanted``: none goes back."""
+    """Return the floors after raising them to ``wanted``: none is ever lowered."""
     return {
         severity: max(day for day in (before.get(severity), wanted.get(severity)) if day is not None)
         for severity in ErrorSeverity
@@ -96,18 +96,18 @@ def raise_to(before: Floors, wanted: Floors) -> dict[ErrorSeverity, date]:
 
 
 def plan_cuts(days: Sequence[date], standing: Mapping[ErrorSeverity, FloorStatus]) -> list[Cut]:
-    """What is still to go of the stored days, the oldest first.
+    """Plan what is still to be removed from the stored days, the oldest first.
 
-    A day below every severity's floor goes whole, whenever it is met. Of one below some of them
-    those go that were not cleared yet.
+    A day below every severity's floor goes whole, whenever it is found. Of a day below some floors
+    only those severities go that were not cleared yet.
     """
     cuts = []
     for day in sorted(days):
-        below = {severity for severity, one in standing.items() if day < one.day}
+        below = {severity for severity, status in standing.items() if day < status.day}
         is_whole = len(below) == len(ErrorSeverity)
-        due = {one for one in below if is_whole or _is_due(standing[one], day)}
+        due = {severity for severity in below if is_whole or _is_due(standing[severity], day)}
         if due:
-            cuts.append(Cut(day, tuple(sorted(one.rank for one in due)), is_whole))
+            cuts.append(Cut(day, tuple(sorted(severity.rank for severity in due)), is_whole))
     return cuts
 
 

@@ -1,4 +1,4 @@
-"""Rules: which of the things that happen are told, to whom and when. Pure, each answer with its reason."""
+"""Rules: what is notified, to whom and when. Pure, each answer with its reason."""
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
@@ -21,17 +21,17 @@ TRIGGERS: Final = (
     NotificationReason.GROWTH,
     NotificationReason.CONTINUED,
 )
-"""What a rule can be on; a threshold has words of its own."""
+"""The reasons that a rule's ``on`` can name; a threshold has keys of its own."""
 
 STATE_CHANGES: Final = frozenset((NotificationReason.REGRESSED, NotificationReason.SEVERITY_ROSE))
-"""What no throttle may hold back."""
+"""Reasons that no throttle may hold back."""
 
 GROWTH: Final = tuple(10**power for power in range(1, 19))
-"""The counts at which an incident has grown, where a policy names no others."""
+"""The counts that are reported as growth, if a policy names no others."""
 
 
 class Per(StrEnum):
-    """Whose events a threshold counts together."""
+    """The scope in which a threshold counts events together."""
 
     INCIDENT = "incident"
     SERVICE = "service"
@@ -40,7 +40,7 @@ class Per(StrEnum):
 
 
 class Facts(Struct, frozen=True, kw_only=True):
-    """What conditions ask: of an event, or of an incident by its newest one."""
+    """The facts that conditions test: of an event, or of an incident by its newest event."""
 
     severity: ErrorSeverity
     category: str
@@ -49,12 +49,12 @@ class Facts(Struct, frozen=True, kw_only=True):
     release: str
     code: str
     type: str
-    """Of the exception that was raised, without its module; empty where there is none."""
+    """Type of the exception that was raised, without its module; empty if there is none."""
     tags: Mapping[str, Scalar]
 
 
 class Conditions(Struct, frozen=True, kw_only=True):
-    """All must hold; within one any of the values will do, and an empty one takes everything."""
+    """Conditions that must all hold; any value of one will do, and an empty one accepts everything."""
 
     severity: frozenset[ErrorSeverity] = frozenset()
     category: frozenset[str] = frozenset()
@@ -66,7 +66,7 @@ class Conditions(Struct, frozen=True, kw_only=True):
     tags: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def match(self, facts: Facts) -> bool:
-        """Whether the facts meet every condition."""
+        """Return True if the facts meet every condition."""
         if self.severity and facts.severity not in self.severity:
             return False
         if self.category and facts.category not in self.category:
@@ -77,40 +77,40 @@ class Conditions(Struct, frozen=True, kw_only=True):
 
 
 PATTERNS: Final = ("service", "environment", "release", "code", "type")
-"""Conditions whose values are patterns, as a shell knows them: ``*``, ``?`` and ``[…]``."""
+"""Conditions whose values are shell patterns: ``*``, ``?`` and ``[…]``."""
 
 
 class Threshold(Struct, frozen=True, kw_only=True):
-    """So many within a time."""
+    """A number of events or new incidents within a time."""
 
     number: int
     length: timedelta
     per: Per
     counts_incidents: bool
-    """New incidents, and not events."""
+    """Counts new incidents instead of events."""
 
 
 class AtOnce(Struct, frozen=True):
-    """Tell each thing by itself, without delay."""
+    """Sends each notification on its own, without delay."""
 
 
 class Within(Struct, frozen=True):
-    """Gather what comes, and tell it together before the time is over."""
+    """Gathers notifications, and sends them together before the time is over."""
 
     limit: timedelta
 
     @property
     def gathering(self) -> timedelta:
-        """So long it is gathered.
+        """Return how long notifications are gathered.
 
-        What is left of the limit covers a dispatcher that dies with a lease of it, which is a
-        minute, and a slow database.
+        The rest of the limit covers a dispatcher that dies while it holds a lease, which is a minute,
+        and a slow database.
         """
         return self.limit * 7 / 10
 
 
 class InDigest(Struct, frozen=True):
-    """Tell everything of a day or week in one notification."""
+    """Sends everything of a day or week in one notification."""
 
     schedule: Schedule
 
@@ -119,7 +119,7 @@ Sending = AtOnce | Within | InDigest
 
 
 class Rule(Struct, frozen=True, kw_only=True):
-    """What is told, to whom and when."""
+    """A rule of the policy: what is notified, to whom and when."""
 
     name: str
     where: Conditions
@@ -131,24 +131,24 @@ class Rule(Struct, frozen=True, kw_only=True):
 
 
 class Happened(Struct, frozen=True):
-    """One thing that happened to an incident; the mark tells two of one kind apart."""
+    """One thing that happened to an incident; ``mark`` distinguishes two of one kind."""
 
     reason: NotificationReason
     mark: str = ""
 
 
 class Verdict(Struct, frozen=True):
-    """A rule's answer: tell this, and why."""
+    """A rule's decision to notify, and the reason."""
 
     rule: Rule
     happened: Happened
 
 
 def happened_to(touched: Touched, transition: Transition | None, growth: Iterable[int]) -> list[Happened]:
-    """What a batch did to an incident that is worth telling.
+    """List what a batch did to an incident that is worth a notification.
 
-    What opens an incident or opens it again says enough: how far the same batch made it grow or
-    how much more severe is told with it.
+    An incident that was opened or reopened is listed once: the notification of that also says how far
+    the same batch made it grow, or how much more severe.
     """
     if transition is not None and transition.reason is TransitionReason.OPENED:
         return [Happened(NotificationReason.NEW)]
@@ -166,18 +166,18 @@ def happened_to(touched: Touched, transition: Transition | None, growth: Iterabl
 
 
 def verdicts_on(rules: Iterable[Rule], happened: Iterable[Happened], facts: Facts) -> list[Verdict]:
-    """Which rules tell of what happened to an incident: each of one thing, the first in the list."""
+    """List the rules that notify of what happened to an incident, each of the first thing that it matches."""
     verdicts = []
-    things = list(happened)
+    changes = list(happened)
     for rule in rules:
-        told = next((thing for thing in things if thing.reason in rule.on), None)
-        if told is not None and rule.where.match(facts):
-            verdicts.append(Verdict(rule, told))
+        match = next((change for change in changes if change.reason in rule.on), None)
+        if match is not None and rule.where.match(facts):
+            verdicts.append(Verdict(rule, match))
     return verdicts
 
 
 def scope_of(per: Per, facts: Facts, incident_id: int) -> str:
-    """Whose window an event counts in."""
+    """Return the scope of the window that an event counts in."""
     if per is Per.INCIDENT:
         return incident_name(incident_id)
     if per is Per.SERVICE:

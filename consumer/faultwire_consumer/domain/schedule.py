@@ -1,4 +1,4 @@
-"""When a digest is due: an hour of the wall clock in a zone, each day or on one day of the week."""
+"""Due times of digests: an hour of the wall clock in a zone, each day or on one day of the week."""
 
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -7,10 +7,10 @@ from msgspec import Struct
 
 
 class Schedule(Struct, frozen=True):
-    """``hour`` o'clock in ``zone``; on ``weekday`` alone (0 is Monday) where one is given.
+    """``hour`` o'clock in ``zone``; only on ``weekday`` (0 is Monday) if one is given.
 
-    An hour that the change to summer time leaves out is told an hour later by the clock, so the
-    digest still comes; an hour that comes twice in autumn counts the first time.
+    An hour that the change to summer time skips is taken an hour later by the clock, so the
+    digest still comes; an hour that occurs twice in autumn counts the first time.
     """
 
     hour: int
@@ -18,15 +18,15 @@ class Schedule(Struct, frozen=True):
     weekday: int | None = None
 
     def next_after(self, moment: datetime) -> datetime:
-        """The first due time after the moment, in UTC."""
+        """Return the first due time after the moment, in UTC."""
         return next(due for due in self._dues(moment, step=1) if due > moment)
 
     def last_until(self, moment: datetime) -> datetime:
-        """The last due time that is not after the moment, in UTC."""
+        """Return the last due time that is not after the moment, in UTC."""
         return next(due for due in self._dues(moment, step=-1) if due <= moment)
 
     def _dues(self, moment: datetime, *, step: int) -> "list[datetime]":
-        """The due times around a moment, in the direction of the step; a day more than can be needed."""
+        """Return the due times around a moment, in the direction of the step; one day more than is needed."""
         today = moment.astimezone(self.zone).date() - timedelta(days=step)
         days = (today + timedelta(days=step * distance) for distance in range(11))
         return [

@@ -1,4 +1,4 @@
-"""What an incident is searched by: one text, folded in Python so that both databases answer alike."""
+"""The searchable text of an incident: one text, folded in Python so that both databases answer alike."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -7,20 +7,20 @@ from faultwire_shared.event import Scalar
 from faultwire_shared.text import storable
 
 SEARCH_CHARACTERS: Final = 4096
-"""Of an incident's text. A trigram index grows with it, and what comes after that many tells little."""
+"""Maximum length of an incident's text. A trigram index grows with it, and text beyond it adds little."""
 LEAST_CHARACTERS: Final = 3
-"""Of a text that is searched for: with fewer, no trigram can be looked up."""
+"""Minimum length of a text to search for: with fewer, no trigram can be looked up."""
 
 
 def fold(text: str) -> str:
-    """The text without regard to case, by Unicode's full case folding (``ß`` is ``ss``)."""
+    """Remove case from the text, by Unicode's full case folding (``ß`` is ``ss``)."""
     return text.casefold()
 
 
 def search_text(texts: Iterable[str], tags: Mapping[str, Scalar]) -> str:
-    """The texts and then the tags as ``key:value``, folded, a line each, so that no match spans two.
+    """Join the texts and then the tags as ``key:value``, folded, a line each, so that no match spans two.
 
-    Put short texts first: what is too long is cut at its end.
+    Put short texts first: a result that is too long is cut at its end.
     """
     lines = [*texts, *(f"{key}:{_written(value)}" for key, value in tags.items())]
     folded = fold("\n".join(line for line in lines if line))
@@ -28,7 +28,7 @@ def search_text(texts: Iterable[str], tags: Mapping[str, Scalar]) -> str:
 
 
 def _written(value: Scalar) -> str:
-    """A tag's value as JSON writes it, a text without its quotes."""
+    """Return a tag's value as JSON writes it, a text without its quotes."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return "null" if value is None else str(value)

@@ -1,4 +1,4 @@
-"""What becomes of a notification in the outbox, and when one that failed is tried again. Pure."""
+"""States of a notification in the outbox, and the time of the next attempt after a failure. Pure."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -7,25 +7,25 @@ from typing import Final
 from msgspec import Struct
 
 BACKOFF_FIRST_SECONDS: Final = 1.0
-BACKOFF_MOST_SECONDS: Final = 900.0
+BACKOFF_SECONDS_MAX: Final = 900.0
 GIVE_UP_AFTER: Final = timedelta(hours=24)
-"""So long after its first attempt a notification is tried no more."""
+"""Time after its first attempt at which a notification is given up."""
 
 
 class NotificationState(StrEnum):
-    """Where a notification stands."""
+    """State of a notification."""
 
     WAITING = "waiting"
     CARRIED = "carried"
-    """Another one tells it too, and is not sent yet."""
+    """Grouped into another notification that is not sent yet."""
     SENT = "sent"
     STOPPED = "stopped"
-    """A stage found that nobody has to be told any more."""
+    """A stage found that it is no longer needed."""
     GIVEN_UP = "given_up"
 
 
 class StageDecision(StrEnum):
-    """What a stage says of a notification."""
+    """A stage's decision on a notification."""
 
     PASSED = "passed"
     HELD = "held"
@@ -35,30 +35,30 @@ class StageDecision(StrEnum):
 
 
 class StageReason(StrEnum):
-    """Why a stage decided so."""
+    """The reason for a stage's decision."""
 
     CLEAR = "clear"
     """Nothing speaks against it."""
     RESOLVED = "resolved"
     """Its incident was resolved meanwhile."""
     ACKNOWLEDGED = "acknowledged"
-    """Somebody looks after its incident already."""
+    """Somebody is already working on its incident."""
     OVERTAKEN = "overtaken"
-    """Its incident is in a later episode, which is told by itself."""
+    """Its incident is in a later episode, which has a notification of its own."""
     THROTTLED = "throttled"
-    """The receiver had its ten in a minute; it is told in the next summary."""
+    """The receiver has had its ten in a minute; this one goes into the next summary."""
     GROUPED = "grouped"
     """It came together with others of its rule."""
     RECEIVER_UNKNOWN = "receiver_unknown"
-    """The policy has no receiver of that name any more."""
+    """The policy no longer has a receiver of that name."""
     REFUSED = "refused"
-    """The receiver will never take it."""
+    """The receiver will never accept it."""
     EXPIRED = "expired"
-    """The receiver did not take it for a whole day."""
+    """The receiver did not accept it for a whole day."""
 
 
 class RetryAt(Struct, frozen=True):
-    """Try again then."""
+    """The time of the next attempt."""
 
     due_at: datetime
 
@@ -71,19 +71,19 @@ def after_failure(
     after_seconds: float | None,
     chance: float,
 ) -> RetryAt | StageReason:
-    """When to try again what failed for now; a reason where it is not tried any more.
+    """Decide when to try again after a failure; a reason if there is no further attempt.
 
-    The wait doubles from 1 s to 15 min, half of it by chance, and is never shorter than what the
-    receiver asked for.
+    The wait doubles from 1 s to 15 min, half of it random, and is never shorter than the receiver
+    asked for.
 
     Args:
-        attempts: how many were made.
-        first_at: when the first was.
-        now: when the last ended.
-        after_seconds: the receiver's own wish.
-        chance: from 0 to 1, drawn anew for each, so that what failed together comes apart.
+        attempts: number of attempts made.
+        first_at: time of the first.
+        now: end of the last.
+        after_seconds: the wait that the receiver asked for.
+        chance: from 0 to 1, drawn anew for each, so that what failed together is spread out.
     """
-    bound = min(BACKOFF_MOST_SECONDS, BACKOFF_FIRST_SECONDS * 2.0 ** min(attempts - 1, 20))
+    bound = min(BACKOFF_SECONDS_MAX, BACKOFF_FIRST_SECONDS * 2.0 ** min(attempts - 1, 20))
     wait = max(bound * (1 + chance) / 2, after_seconds or 0.0)
     due_at = now + timedelta(seconds=min(wait, GIVE_UP_AFTER.total_seconds()))
     return StageReason.EXPIRED if due_at > first_at + GIVE_UP_AFTER else RetryAt(due_at)

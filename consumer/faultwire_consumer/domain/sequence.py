@@ -1,4 +1,4 @@
-"""Which numbers of a producer's events are missing: arithmetic on ranges, in no order of arrival."""
+"""Missing numbers of a producer's events: arithmetic on ranges, whatever the order of arrival."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -9,13 +9,13 @@ from msgspec.structs import replace
 
 
 class GapState(StrEnum):
-    """What is known of numbers that did not arrive."""
+    """State of numbers that did not arrive."""
 
     OPEN = "open"
     REPORTED = "reported"
-    """The producer says itself that it gave them up."""
+    """The producer reports that it gave them up."""
     FILLED = "filled"
-    """They came late, after an incident had told of them."""
+    """They came late, after an incident had reported them."""
 
 
 class Gap(Struct, frozen=True, kw_only=True):
@@ -26,13 +26,13 @@ class Gap(Struct, frozen=True, kw_only=True):
     opened_at: datetime
     state: GapState = GapState.OPEN
     reason: str | None = None
-    """Why the producer lost them, where it says so."""
+    """The producer's reason for losing them, if it gives one."""
     event_id: str | None = None
-    """Of the event that told operators of it; it is kept until its incident is resolved."""
+    """Id of the event that reported the gap to operators; the gap is kept until its incident is resolved."""
 
     @property
     def events(self) -> int:
-        """How many numbers."""
+        """Return how many numbers are missing."""
         return self.last - self.first + 1
 
 
@@ -46,16 +46,16 @@ class Lost(Struct, frozen=True):
 
 
 class SequenceTally(Struct, frozen=True):
-    """The highest number a producer is known to have given, and what is missing below it."""
+    """The highest number known to be used by a producer, and the gaps below it."""
 
     last_sequence: int
     gaps: tuple[Gap, ...] = ()
     unfollowed: int = 0
-    """Missing numbers that were let go of, as there were too many gaps; nothing is told of them."""
+    """Missing numbers that are no longer followed, as there were too many gaps; nothing reports them."""
 
 
 def ranges_of(sequences: Iterable[int]) -> list[tuple[int, int]]:
-    """The numbers as ranges without overlap, from the lowest to the highest; numbers begin at 1."""
+    """Turn the numbers into ranges without overlap, from the lowest to the highest; numbers begin at 1."""
     ranges: list[tuple[int, int]] = []
     for number in sorted({one for one in sequences if one > 0}):
         if ranges and ranges[-1][1] == number - 1:
@@ -65,66 +65,66 @@ def ranges_of(sequences: Iterable[int]) -> list[tuple[int, int]]:
     return ranges
 
 
-def receive(ledger: SequenceTally, ranges: Sequence[tuple[int, int]], *, now: datetime) -> SequenceTally:
-    """Take in the numbers that arrived: they fill gaps, and those beyond the highest may open one."""
-    last, gaps = ledger.last_sequence, list(ledger.gaps)
+def receive(tally: SequenceTally, ranges: Sequence[tuple[int, int]], *, now: datetime) -> SequenceTally:
+    """Record the numbers that arrived: they fill gaps, and those beyond the highest may open one."""
+    last, gaps = tally.last_sequence, list(tally.gaps)
     for first, end in ranges:
         if first > last + 1:
             gaps.append(Gap(first=last + 1, last=first - 1, opened_at=now))
         last = max(last, end)
-    return replace(ledger, last_sequence=last, gaps=tuple(_fill(gaps, ranges, now)) if gaps else ())
+    return replace(tally, last_sequence=last, gaps=tuple(_fill(gaps, ranges, now)) if gaps else ())
 
 
-def reach(ledger: SequenceTally, last_sequence: int, *, now: datetime) -> SequenceTally:
-    """Take in that the producer has given so many numbers: what did not arrive of them is missing."""
-    if last_sequence <= ledger.last_sequence:
-        return ledger
-    gap = Gap(first=ledger.last_sequence + 1, last=last_sequence, opened_at=now)
-    return replace(ledger, last_sequence=last_sequence, gaps=(*ledger.gaps, gap))
+def reach(tally: SequenceTally, last_sequence: int, *, now: datetime) -> SequenceTally:
+    """Record the last number that the producer has used: any that did not arrive by it are missing."""
+    if last_sequence <= tally.last_sequence:
+        return tally
+    gap = Gap(first=tally.last_sequence + 1, last=last_sequence, opened_at=now)
+    return replace(tally, last_sequence=last_sequence, gaps=(*tally.gaps, gap))
 
 
-def explain(ledger: SequenceTally, lost: Lost) -> SequenceTally:
-    """Take in what the producer lost on purpose.
+def explain(tally: SequenceTally, lost: Lost) -> SequenceTally:
+    """Record what the producer lost on purpose.
 
-    A range with more missing numbers than it counts explains none of them: which ones it means
-    cannot be known.
+    A range with more missing numbers than it counts explains none of them: there is no way to know
+    which ones it means.
     """
     inside = [
-        gap for gap in ledger.gaps if gap.state is GapState.OPEN and _overlap(gap, lost.first, lost.last)
+        gap for gap in tally.gaps if gap.state is GapState.OPEN and _overlap(gap, lost.first, lost.last)
     ]
     missing = sum(min(gap.last, lost.last) - max(gap.first, lost.first) + 1 for gap in inside)
     already = sum(
         min(gap.last, lost.last) - max(gap.first, lost.first) + 1
-        for gap in ledger.gaps
+        for gap in tally.gaps
         if gap.state is GapState.REPORTED and _overlap(gap, lost.first, lost.last)
     )
     if not missing or missing + already > lost.count:
-        return ledger
+        return tally
     gaps: list[Gap] = []
-    for gap in ledger.gaps:
+    for gap in tally.gaps:
         if gap not in inside:
             gaps.append(gap)
             continue
         first, last = max(gap.first, lost.first), min(gap.last, lost.last)
         gaps += _outside(gap, first, last)
         gaps.append(_part(gap, first, last, state=GapState.REPORTED, reason=lost.reason))
-    return replace(ledger, gaps=tuple(gaps))
+    return replace(tally, gaps=tuple(gaps))
 
 
-def bound(ledger: SequenceTally, most: int) -> SequenceTally:
-    """Keep so many gaps at most: what is told stays exact, and how much is not followed is counted.
+def bound(tally: SequenceTally, maximum: int) -> SequenceTally:
+    """Keep at most this many gaps: what is reported stays exact, and what is not followed is counted.
 
-    First go those that are explained, then the smallest that nobody was told of, the newest of a size.
+    Explained gaps go first, then the smallest unreported ones, of one size the newest first.
     """
-    excess = sum(gap.state is not GapState.FILLED for gap in ledger.gaps) - most
+    excess = sum(gap.state is not GapState.FILLED for gap in tally.gaps) - maximum
     if excess <= 0:
-        return ledger
-    standing = [gap for gap in ledger.gaps if gap.state is not GapState.FILLED]
+        return tally
+    standing = [gap for gap in tally.gaps if gap.state is not GapState.FILLED]
     gone = sorted(standing, key=_worth)[:excess]
     unfollowed = sum(gap.events for gap in gone if gap.state is GapState.OPEN)
     firsts = {gap.first for gap in gone}
-    kept = tuple(gap for gap in ledger.gaps if gap.state is GapState.FILLED or gap.first not in firsts)
-    return replace(ledger, gaps=kept, unfollowed=ledger.unfollowed + unfollowed)
+    kept = tuple(gap for gap in tally.gaps if gap.state is GapState.FILLED or gap.first not in firsts)
+    return replace(tally, gaps=kept, unfollowed=tally.unfollowed + unfollowed)
 
 
 def _worth(gap: Gap) -> tuple[bool, bool, int, float]:
@@ -147,7 +147,7 @@ def _fill(gaps: Sequence[Gap], ranges: Sequence[tuple[int, int]], now: datetime)
                 after.append(gap)
                 continue
             after += _outside(gap, first, last)
-            if gap.event_id is not None:  # somebody was told of it, and has to be told that it came
+            if gap.event_id is not None:  # it was reported, so its arrival has to be reported too
                 filled = max(gap.first, first), min(gap.last, last)
                 after.append(_part(gap, *filled, state=GapState.FILLED, reason=gap.reason))
         left = after
@@ -155,7 +155,7 @@ def _fill(gaps: Sequence[Gap], ranges: Sequence[tuple[int, int]], now: datetime)
 
 
 def _outside(gap: Gap, first: int, last: int) -> list[Gap]:
-    """What is left of a gap on both sides of a range."""
+    """Return what is left of a gap on both sides of a range."""
     left = [_part(gap, gap.first, first - 1, state=gap.state, reason=gap.reason)] if gap.first < first else []
     right = [_part(gap, last + 1, gap.last, state=gap.state, reason=gap.reason)] if gap.last > last else []
     return left + right

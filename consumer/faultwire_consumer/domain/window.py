@@ -1,7 +1,7 @@
 """Counting in a sliding window, in twelve steps: pure, so that several workers can share the counts.
 
-A window of ``length`` is twelve buckets of the clock, each a twelfth of it. It holds everything of
-the last eleven twelfths, and nothing that is older than its length.
+A window of ``length`` is twelve buckets of the clock, each a twelfth of it. It holds everything from
+the last eleven twelfths, and nothing older than its length.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,13 +12,13 @@ from msgspec import Struct
 
 BUCKETS: Final = 12
 LATENESS: Final = timedelta(minutes=5)
-"""What occurred so long before it arrives still counts; what is older trips nothing."""
+"""An event that arrives this late still counts; an older one trips nothing."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Window(Struct, frozen=True, array_like=True):
-    """The counts of one scope: by bucket, and the bucket that ended the last window that tripped."""
+    """The counts of one scope by bucket, and the bucket that ended the last window that tripped."""
 
     counts: dict[int, int] = {}
     tripped: int | None = None
@@ -32,22 +32,22 @@ class Trip(Struct, frozen=True):
 
 
 def bucket_of(moment: datetime, length: timedelta) -> int:
-    """The bucket that a moment falls into; its start belongs to it, its end to the next one."""
+    """Return the bucket that a moment falls into; its start belongs to it, its end to the next one."""
     return (moment - _EPOCH) // (length / BUCKETS)
 
 
 def is_late(occurred_at: datetime, *, now: datetime) -> bool:
-    """Whether it comes too late for any window."""
+    """Return True if the event comes too late for any window."""
     return occurred_at < now - LATENESS
 
 
 def count(
     window: Window, added: Mapping[int, int], *, number: int, length: timedelta
 ) -> tuple[Window, tuple[Trip, ...]]:
-    """Add to the buckets; the windows that reach the number by it.
+    """Add to the buckets, and return the windows that reach the number by it.
 
-    A window trips once: the next that can lies wholly behind it, so that a storm is told of once
-    in each length and not with every event.
+    A window trips once: the next that can trip lies wholly after it, so that a storm is reported once
+    per length and not with every event.
     """
     if not added:
         return window, ()
@@ -56,7 +56,7 @@ def count(
         counts[bucket] = counts.get(bucket, 0) + more
     tripped, trips = window.tripped, []
     newest = max(counts)
-    # Time has moved on over windows that hold what came before: they were not over then, and are now.
+    # Time has moved past windows that hold earlier counts: they were not over then, and are now.
     for end in _ends(counts if newest > max(window.counts, default=newest) else added, newest):
         total = sum(counts.get(bucket, 0) for bucket in range(end - BUCKETS + 1, end + 1))
         if total >= number and (tripped is None or end >= tripped + BUCKETS):
@@ -68,7 +68,7 @@ def count(
 
 
 def _ends(buckets: Iterable[int], newest: int) -> list[int]:
-    """The last buckets of all windows that the buckets are part of, and that have begun to end."""
+    """Return the last buckets of all windows that contain the buckets and have begun to end."""
     return sorted({end for bucket in buckets for end in range(bucket, min(bucket + BUCKETS, newest + 1))})
 
 

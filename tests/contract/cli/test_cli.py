@@ -133,7 +133,7 @@ def test_a_query_travels_as_it_was_written(api: type[Api]) -> None:
 
 
 def test_what_is_wrong_in_a_query_is_underlined(api: type[Api], capsys: pytest.CaptureFixture[str]) -> None:
-    message = "query: severty is no key (column 4)"
+    message = "query: severty is not a key (column 4)"
     Api.answers["/api/v1/incidents"] = (
         400,
         {"error": {"id": "error_x", "message": message, "details": {"column": 4, "length": 7}}},

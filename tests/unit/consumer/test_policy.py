@@ -92,8 +92,8 @@ digest_hour = 17
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [
-        ("x =", 1, "no TOML"),
-        (LOG + "a = 1\nb = = 2", 4, "no TOML"),
+        ("x =", 1, "not TOML"),
+        (LOG + "a = 1\nb = = 2", 4, "not TOML"),
         ("digest_zon = 'UTC'\n" + LOG, 1, "unknown key 'digest_zon'; did you mean digest_zone?"),
         ("digest_hour = 24\n" + LOG, 1, "24 is not an hour from 0 to 23"),
         ("digest_hour = true\n" + LOG, 1, "an hour from 0 to 23"),
@@ -118,7 +118,7 @@ digest_hour = 17
         (LOG + "[rules.a]\non = 'growth'\nsend = 'daily'", 4, "a digest shows every count"),
         (LOG + "[rules.a]\nevents = 5\nsend = 'now'", 3, "window is missing"),
         (LOG + RULE + "window = '5m'", 6, "window needs events"),
-        (LOG + "[rules.a]\nevents = 5\nwindow = '5m'\nsend = 'daily'", 6, "a threshold is told now"),
+        (LOG + "[rules.a]\nevents = 5\nwindow = '5m'\nsend = 'daily'", 6, "a threshold is sent now"),
         (
             LOG + "[rules.a]\nnew_incidents = 5\nwindow = '5m'\nper = 'incident'\nsend = 'now'",
             6,

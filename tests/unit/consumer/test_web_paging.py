@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultwire_consumer.domain.incident_name import KEY_MAXIMUM
+from faultwire_consumer.domain.incident_name import KEY_MAX
 from faultwire_consumer.store.contract.paging import BadCursorError, cut, decode_cursor, encode_cursor
 
 moments = st.datetimes(datetime(1970, 1, 1), datetime(9000, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - the bounds are naive
 names = st.text(st.characters(categories=["L", "N", "P"]), min_size=1)
 
 
-@given(moments, st.integers(0, KEY_MAXIMUM))
+@given(moments, st.integers(0, KEY_MAX))
 def test_a_cursor_says_again_what_it_was_given(moment: datetime, key: int) -> None:
     cursor = encode_cursor("incidents", moment, key)
     assert re.fullmatch(r"[A-Za-z0-9_-]+", cursor)

@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 from sqlalchemy import ColumnElement, and_, or_
 
-from faultwire_consumer.domain.incident_name import KEY_MAXIMUM
+from faultwire_consumer.domain.incident_name import KEY_MAX
 from faultwire_consumer.store.schema.events import from_micros, to_micros
 
 T = TypeVar("T")
@@ -68,7 +68,7 @@ def decode_cursor(listing: str, cursor: str, key_type: type[int | str]) -> ListC
 
 
 def _storable(key: int | str) -> bool:
-    return key.isprintable() if isinstance(key, str) else 0 <= key <= KEY_MAXIMUM
+    return key.isprintable() if isinstance(key, str) else 0 <= key <= KEY_MAX
 
 
 def older_than(
