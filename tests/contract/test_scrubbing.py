@@ -132,18 +132,18 @@ def test_a_stack_is_read_once_within_its_budget(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_dead_letter_without_secrets_stays_byte_for_byte() -> None:
     for body in (b"\xff\x00", b"{", wire_body(), b"[" + wire_body() + b"]", b"x" * (MESSAGE_BYTES + 1)):
-        assert BodyScrubber().scrub_letter(body) == body
+        assert BodyScrubber().scrub_dead_letter(body) == body
 
 
 def test_a_long_dead_letter_keeps_its_length() -> None:
     body = f"password={CANARY} ".encode() + b"x" * MESSAGE_BYTES + CANARY.encode()
-    scrubbed = BodyScrubber().scrub_letter(body)
+    scrubbed = BodyScrubber().scrub_dead_letter(body)
     assert len(scrubbed) == len(body)
     assert CANARY.encode() not in scrubbed
 
 
 def test_what_a_letter_says_is_json_again() -> None:
     body = json.dumps([wire_event(context={"pin": 4711}), wire_event(scrubbed=True)]).encode()
-    scrubbed = msgspec.json.decode(BodyScrubber().scrub_letter(body))
+    scrubbed = msgspec.json.decode(BodyScrubber().scrub_dead_letter(body))
     assert scrubbed[0]["context"] == {"pin": "[scrubbed]"}
     assert scrubbed[1] == json.loads(body)[1]

@@ -1,4 +1,4 @@
-"""Gets a batch into the store: whole, or in halves where its size or something in it is in the way."""
+"""Stores a batch: whole, or in halves if its size or something in it is in the way."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,9 +16,9 @@ from faultwire_consumer.store.contract.store import (
 from faultwire_shared.retry import full_jitter_delays
 
 TRIES: Final = 5
-"""For what is busy."""
+"""Attempts at a batch while the store is busy."""
 SLOW_HALVINGS: Final = 3
-"""In one batch: each may take as long as a statement has, and other batches wait behind it."""
+"""Limit for one batch: each may take a whole statement timeout, and other batches wait behind it."""
 _UNBOUNDED: Final = 1_000_000
 _GROWTH: Final = 8
 
@@ -26,21 +26,21 @@ T = TypeVar("T")
 
 
 class _BatchState(Struct):
-    """What one batch has met so far."""
+    """The troubles of one batch so far."""
 
     away: str | None = None
-    """Why the store takes nothing now; what is left of the batch is then not tried."""
+    """Why the store takes nothing now; the rest of the batch is then not tried."""
     slow_splits: int = 0
 
 
 class BisectingStore(Generic[T]):
-    """Stores batches of one kind, and remembers how large a batch gets through.
+    """Stores batches of one kind, and remembers how large a batch can be.
 
     Args:
-        store: stores items in one transaction; an outcome for each, in order.
-        reject: what becomes of an item that the store refuses, to be stored in its place; None
-            where nothing can.
-        sleep: waits between two tries, in seconds.
+        store: stores items in one transaction; returns an outcome for each, in order.
+        reject: turns an item that the store rejects into one to be stored in its place; None if there
+            is none.
+        sleep: waits between two attempts, in seconds.
     """
 
     def __init__(
@@ -53,21 +53,21 @@ class BisectingStore(Generic[T]):
         self._store = store
         self._reject = reject
         self._sleep = sleep
-        self._most = _UNBOUNDED
+        self._batch_max = _UNBOUNDED
 
     async def store(self, items: Sequence[T]) -> list[Outcome]:
-        """Store what can be stored; an outcome for each, in order. Raises nothing for what they hold."""
+        """Store what can be stored; return an outcome for each, in order. No content makes it raise."""
         this = _BatchState()
         outcomes = await self._put(items, this)
-        if this.away is None and not this.slow_splits and len(items) * 2 > self._most:
-            # By little: to try too much again costs as long as a statement has.
-            self._most = min(_UNBOUNDED, self._most + max(1, self._most // _GROWTH))
+        if this.away is None and not this.slow_splits and len(items) * 2 > self._batch_max:
+            # In small steps: trying too much again costs a whole statement timeout.
+            self._batch_max = min(_UNBOUNDED, self._batch_max + max(1, self._batch_max // _GROWTH))
         return outcomes
 
     async def _put(self, items: Sequence[T], this: _BatchState) -> list[Outcome]:
         if not items or this.away is not None:
             return [Retry(this.away or "")] * len(items)
-        if len(items) > self._most:
+        if len(items) > self._batch_max:
             return await self._put_halves(items, this)
         try:
             return await self._try(items)
@@ -78,9 +78,9 @@ class BisectingStore(Generic[T]):
             return await self._put(items, this)
 
     def _note(self, error: StoreUnavailableError, size: int, this: _BatchState) -> None:
-        """Go on with less at a time where that may help; else give the batch up."""
+        """Go on with fewer items at a time if that may help; else give the batch up."""
         if isinstance(error, StoreSlowError):
-            self._most = max(1, min(self._most, size // 2))
+            self._batch_max = max(1, min(self._batch_max, size // 2))
             if size > 1 and this.slow_splits < SLOW_HALVINGS:
                 this.slow_splits += 1
                 return
@@ -95,7 +95,7 @@ class BisectingStore(Generic[T]):
         if len(items) > 1:
             return await self._put_halves(items, this)
         instead = self._reject(items[0], why)
-        # Where even its dead letter is refused it goes back: nothing may be lost.
+        # If even its dead letter is rejected it goes back: nothing may be lost.
         return [Retry(why)] if instead is None else await self._put([instead], this)
 
     async def _try(self, items: Sequence[T]) -> list[Outcome]:

@@ -1,4 +1,4 @@
-"""Spends each incident's budget of bodies, and remembers what was spent on what."""
+"""Spends each incident's budget of bodies, and remembers what it was spent on."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -21,16 +21,17 @@ from faultwire_consumer.ingest.read.candidate import Decoded
 from faultwire_consumer.store.contract.store import Counted, EventRow
 
 REMEMBERED: Final = 20_000
-"""Fingerprints; of others the store is asked again. About 1 KB each, 10 with many hosts and releases."""
+"""Fingerprints that are remembered: about 1 KB each, 10 with many hosts and releases; for others the store
+is asked again."""
 FRESH: Final = timedelta(hours=12)
-"""Then the store is asked again: other workers spend too, and retention gives back."""
+"""Age at which the store is asked again: other workers spend too, and retention gives back."""
 
 
 class Spending(Struct, frozen=True):
-    """What a batch would spend: it counts only once the batch is committed."""
+    """A batch's spending, which counts only once the batch is committed."""
 
     rows: list[EventRow]
-    sights: Mapping[bytes, list[BodyCandidate]]
+    candidates: Mapping[bytes, list[BodyCandidate]]
     decisions: Mapping[str, Decision]
 
 
@@ -40,9 +41,9 @@ class _Known(Struct):
 
 
 class BodyBudget:
-    """Decides for batches whose bodies are kept, within a budget for each incident.
+    """Decides which of a batch's bodies are kept, within a budget for each incident.
 
-    Several of them share a database: the store has the last word, and what it says is learnt.
+    Several workers share a database: the store has the last word, and its answers are learned.
     """
 
     def __init__(self, limit: int = BODIES_PER_INCIDENT, *, remembered: int = REMEMBERED) -> None:
@@ -52,7 +53,7 @@ class BodyBudget:
         self._known: dict[bytes, _Known] = {}
 
     def unknown_in(self, fingerprints: Iterable[bytes], *, now: datetime) -> set[bytes]:
-        """Those of which the store has to be asked."""
+        """Return the fingerprints that the store has to be asked about."""
         oldest = now - FRESH
         return {
             fingerprint
@@ -61,7 +62,7 @@ class BodyBudget:
         }
 
     def learn(self, fingerprints: Mapping[bytes, BudgetSpent], *, now: datetime) -> None:
-        """Take over what the store says; which releases and hosts were seen it does not know."""
+        """Adopt the store's figures; it does not know which releases and hosts were seen."""
         for fingerprint, spent in fingerprints.items():
             before = self._known.pop(fingerprint, None)
             if before is not None:
@@ -69,39 +70,39 @@ class BodyBudget:
             self._known[fingerprint] = _Known(spent, now)
 
     def forget(self) -> None:
-        """Know nothing any more."""
+        """Forget everything."""
         self._known.clear()
 
     def spend(self, events: Iterable[Decoded]) -> Spending:
-        """Decide for a batch's events, each once.
+        """Decide on a batch's events, each once.
 
-        Of a fingerprint that another batch just made this one forget, all is kept that the store lets.
+        If another batch has just pushed a fingerprint out of memory, the store's limit alone decides.
         """
         rows: list[EventRow] = []
-        sights: dict[bytes, list[BodyCandidate]] = {}
+        groups: dict[bytes, list[BodyCandidate]] = {}
         for event in events:
             row = event.row
             rows.append(row)
-            sight = BodyCandidate(row.event_id, row.occurred_at, row.release, event.host)
-            sights.setdefault(row.fingerprint, []).append(sight)
+            candidate = BodyCandidate(row.event_id, row.occurred_at, row.release, event.host)
+            groups.setdefault(row.fingerprint, []).append(candidate)
         decisions: dict[str, Decision] = {}
-        for fingerprint, its in sights.items():
+        for fingerprint, candidates in groups.items():
             known = self._known.get(fingerprint)
-            decisions.update(decide_bodies(known.spent if known else BudgetSpent(), its, self._limit))
+            decisions.update(decide_bodies(known.spent if known else BudgetSpent(), candidates, self._limit))
         kept = Body.KEPT
         for number, row in enumerate(rows):
             body = decisions[row.event_id].body
             if body is not kept:
                 rows[number] = replace(row, body=body)
-        return Spending(rows, sights, decisions)
+        return Spending(rows, groups, decisions)
 
     def confirm(self, spending: Spending, counted: Counted) -> dict[BodyReason, int]:
-        """The batch is committed: remember what it spent; how many events were decided for which reason."""
+        """Remember what a committed batch spent; return the number of events decided by each reason."""
         reasons: dict[BodyReason, int] = {}
-        for fingerprint, sights in spending.sights.items():
-            stored = sights
+        for fingerprint, candidates in spending.candidates.items():
+            stored = candidates
             if counted.duplicates:
-                stored = [sight for sight in sights if sight.event_id not in counted.duplicates]
+                stored = [each for each in candidates if each.event_id not in counted.duplicates]
             known = self._known.pop(fingerprint, None)
             if known is not None:
                 self._known[fingerprint] = known  # now the last one to be forgotten
@@ -110,8 +111,8 @@ class BodyBudget:
                     known.spent if known else BudgetSpent(), stored, spending.decisions, counted.cut, reasons
                 )
         for fingerprint, bodies in counted.bodies.items():
-            if (told := self._known.get(fingerprint)) is not None:
-                told.spent.bodies = bodies
+            if (known := self._known.get(fingerprint)) is not None:
+                known.spent.bodies = bodies
         self._forget_oldest()
         return reasons
 
@@ -129,12 +130,12 @@ def _account(
 ) -> None:
     spent.count(stored)
     kept, like, run = Body.KEPT, BodyReason.SPENT, 0
-    for sight in stored:
-        decision = decisions[sight.event_id]
-        reason = BodyReason.SPENT if sight.event_id in cut else decision.reason
+    for candidate in stored:
+        decision = decisions[candidate.event_id]
+        reason = BodyReason.SPENT if candidate.event_id in cut else decision.reason
         if decision.body is kept and reason is decision.reason:
-            spent.keep(sight)
-        if reason is not like:  # a dict asks an enum's member for its hash, which is slow: by runs
+            spent.keep(candidate)
+        if reason is not like:  # hashing an enum member for a dict is slow: count in runs
             reasons[like] = reasons.get(like, 0) + run
             like, run = reason, 0
         run += 1

@@ -1,9 +1,10 @@
-"""The straight line of the product: from deliveries to committed rows, one transaction a batch."""
+"""The straight line of the product: from deliveries to committed rows, one transaction per batch."""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Final
 
 from msgspec import Struct
@@ -22,7 +23,7 @@ from faultwire_consumer.ingest.read.candidate import (
     ReceivedReport,
     Rejected,
     candidates_of,
-    rejected,
+    reject,
 )
 from faultwire_consumer.ingest.read.delivery import Delivery
 from faultwire_consumer.ingest.read.grouping import Grouper
@@ -48,23 +49,23 @@ from faultwire_shared.failpoint import failpoint
 from faultwire_shared.logging.logs import get_logger
 
 _SLICE_EVENTS: Final = 50
-"""So many are decoded at one go, in about a millisecond; a turn of the loop costs as much as one of them."""
+"""Events decoded in one go, in about a millisecond; a turn of the loop costs as much as one of them."""
 _NOTHING: Final = Counted(frozenset(), ())
 
 log = get_logger(__name__)
 
 
 class _Sorted(Struct):
-    """A batch taken apart: each event's row once, the dead letters, and the repetitions inside the batch."""
+    """A batch taken apart: each event's row once, and the dead letters."""
 
     fresh: dict[str, Decoded]
     unreadable: list[Rejected]
 
 
 class Pipeline:
-    """Ingests batches into a store; remembers which fingerprints the store knows already.
+    """Ingests batches into a store; remembers which fingerprints the store already knows.
 
-    Without an evaluator there are no rules, and nobody is told of anything.
+    Without an evaluator there are no rules, and no notifications.
     """
 
     def __init__(
@@ -92,27 +93,29 @@ class Pipeline:
         self._registration = Registration(store, self._budget, per_minute=new_incidents_per_minute)
 
     async def ingest(self, deliveries: Sequence[Delivery]) -> list[list[Outcome]]:
-        """Decode, group, store and judge; the outcomes of each delivery's events, in order.
+        """Decode, group, store and judge; return the outcomes of each delivery's events, in order.
 
-        Never raises for what the deliveries hold: a poison event becomes a dead letter, alone.
+        Never raises because of what the deliveries hold: a poison event becomes a dead letter, alone.
         """
         started, received_at = time.monotonic(), self._clock()
         read = await self._read(deliveries, received_at)
         failpoint("worker.decoded")
-        outcomes = iter(await self._bisecting.store([one for candidates in read for one in candidates]))
+        outcomes = iter(await self._bisecting.store(list(chain.from_iterable(read))))
         settled = [[next(outcomes) for _ in candidates] for candidates in read]
         self._metrics.batch_seconds.observe(time.monotonic() - started)
         self._metrics.batch_events.observe(sum(len(candidates) for candidates in read))
         return settled
 
     async def _read(self, deliveries: Sequence[Delivery], received_at: datetime) -> list[list[Candidate]]:
-        """Decode and group; the loop's other tasks, a critical event's among them, have their turns."""
+        """Decode and group; the loop's other tasks, such as a critical event's, run in between."""
         read, events = [], 0
-        for one in deliveries:
+        for delivery in deliveries:
             read.append(
-                candidates_of(one, grouper=self._grouper, scrubber=self._scrubber, received_at=received_at)
+                candidates_of(
+                    delivery, grouper=self._grouper, scrubber=self._scrubber, received_at=received_at
+                )
             )
-            events += len(one.events)
+            events += len(delivery.events)
             if events >= _SLICE_EVENTS:
                 events = 0
                 await asyncio.sleep(0)
@@ -128,7 +131,7 @@ class Pipeline:
     async def _store_batch(self, candidates: Sequence[Candidate]) -> list[Outcome]:
         candidates = await self._past.sieve(candidates)
         batch = _sort(candidates)
-        await self._store.prepare_days(frozenset(one.row.occurred_day for one in batch.fresh.values()))
+        await self._store.prepare_days(frozenset(event.row.occurred_day for event in batch.fresh.values()))
         registered = await self._registration.register(batch.fresh, now=self._clock())
         batch.fresh = registered.fresh
         spending = self._budget.spend(batch.fresh.values())
@@ -142,26 +145,26 @@ class Pipeline:
             if rows:
                 counted = await tx.record_events(rows, growth, bodies_max=self._budget.bodies_most)
             failpoint("worker.events_recorded")
-            told = await self._count_windows(tx, batch, counted)
+            notifications = await self._count_windows(tx, batch, counted)
             await record_heard(tx, heard_in(candidates), now=self._clock())
             transitions = self._judge(counted)
             await apply_transitions(tx, transitions)
             await keep_bodies(tx, _bodies_of(transitions, rows, counted))
             failpoint("worker.transitions_applied")
-            if self._evaluator and told:
-                await self._evaluator.tell(tx, told, transitions)
+            if self._evaluator and notifications:
+                await self._evaluator.evaluate(tx, notifications, transitions)
             failpoint("worker.alerts_enqueued")
-            await record_dead_letters(tx, [one.letter for one in batch.unreadable])
+            await record_dead_letters(tx, [rejected.dead_letter for rejected in batch.unreadable])
             failpoint("worker.dead_letters_recorded")
             failpoint("worker.committing")
         failpoint("worker.committed")
-        if self._evaluator and told:
-            self._evaluator.confirm(told)
+        if self._evaluator and notifications:
+            self._evaluator.confirm(notifications)
         for reason, events in self._budget.confirm(spending, counted).items():
             self._metrics.bodies.labels(reason=reason).inc(events)
         self._metrics.events_overflowed.inc(len(registered.overflowed - counted.duplicates))
         self._report(rows, counted, batch.unreadable, transitions)
-        self._metrics.producer_reports.inc(sum(isinstance(one, ReceivedReport) for one in candidates))
+        self._metrics.producer_reports.inc(sum(isinstance(each, ReceivedReport) for each in candidates))
         return _outcomes(candidates, counted.duplicates)
 
     async def _count_windows(
@@ -188,14 +191,14 @@ class Pipeline:
         self._metrics.events_duplicate.inc(len(counted.duplicates))
         for row in rows:
             self._metrics.event_age_seconds.observe((committed_at - row.occurred_at).total_seconds())
-        for one in unreadable:
-            self._metrics.events_dead_lettered.labels(reason=one.letter.reason).inc()
+        for dead_letter in (rejected.dead_letter for rejected in unreadable):
+            self._metrics.events_dead_lettered.labels(reason=dead_letter.reason).inc()
             log.warning(
                 "delivery.dead_lettered",
-                reason=one.letter.reason,
-                detail=one.letter.detail,
-                event_id=one.letter.event_id,
-                origin=one.letter.origin,
+                reason=dead_letter.reason,
+                detail=dead_letter.detail,
+                event_id=dead_letter.event_id,
+                origin=dead_letter.origin,
             )
         for transition in transitions:
             name = f"incident.{transition.reason}"
@@ -207,8 +210,8 @@ class Pipeline:
 
 
 def _dead_letter_of(candidate: Candidate, why: str) -> Candidate | None:
-    """What is stored in the place of a candidate that the database refuses."""
-    return None if isinstance(candidate, Rejected) else rejected(candidate, why)
+    """Build the dead letter to be stored in place of a candidate that the database rejects."""
+    return None if isinstance(candidate, Rejected) else reject(candidate, why)
 
 
 def _sort(candidates: Sequence[Candidate]) -> _Sorted:
@@ -224,7 +227,7 @@ def _sort(candidates: Sequence[Candidate]) -> _Sorted:
 def _bodies_of(
     transitions: Iterable[Transition], rows: Iterable[EventRow], counted: Counted
 ) -> list[tuple[int, EventRow]]:
-    """Events that changed an incident, which their body tells why, and whose body the budget did not keep."""
+    """List events that changed an incident and whose body, which explains the change, the budget left out."""
     changed = {transition.event_id: transition.incident_id for transition in transitions}
     if not changed:
         return []

@@ -1,4 +1,4 @@
-"""Makes fingerprints known to the store before their events come, and keeps explosions of them out."""
+"""Makes fingerprints known to the store before their events are stored, and limits new incidents."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -24,9 +24,9 @@ from faultwire_consumer.store.contract.store import Place, Store
 from faultwire_consumer.store.events.bodies import read_budgets
 from faultwire_shared.logging.logs import get_logger
 
-SIGHTINGS_MOST: Final = 200_000
-BURSTS_MOST: Final = 10_000
-"""Services and types whose new incidents are counted; the longest counted is forgotten."""
+PLACES_MAX: Final = 200_000
+BURSTS_MAX: Final = 10_000
+"""Services and types whose new incidents are counted; the one counted longest ago is forgotten."""
 
 log = get_logger(__name__)
 
@@ -35,16 +35,16 @@ Kind = tuple[str, str]
 
 
 class Registered(Struct, frozen=True):
-    """A batch whose fingerprints the store knows, and which of its events went to an overflow incident."""
+    """A batch whose fingerprints the store knows, and the events that went to an overflow incident."""
 
     fresh: dict[str, Decoded]
     overflowed: frozenset[str] = frozenset()
 
 
 class Registration:
-    """Asks the store for what this process does not know, and registers what nobody does.
+    """Asks the store for what this process does not know, and registers what the store does not know either.
 
-    A burst is judged by each worker for itself: several let as many times more incidents open.
+    Each worker judges a burst on its own: several workers let that many times more incidents open.
     """
 
     def __init__(
@@ -57,23 +57,23 @@ class Registration:
         self._bursts: dict[Kind, IncidentBurst] = {}
 
     async def register(self, fresh: dict[str, Decoded], *, now: datetime) -> Registered:
-        """Make a batch's fingerprints known; a restart asks the store once for each."""
+        """Make a batch's fingerprints known; after a restart the store is asked once for each."""
         firsts = _first_of_each(fresh.values())
         unknown = self._budget.unknown_in(firsts, now=now)
         if not unknown:
             await self._store_all({}, {}, self._unseen(fresh.values()), now=now)
             return Registered(fresh)
         spent = await read_budgets(self._store, unknown)
-        new = {key: one for key, one in firsts.items() if key in unknown and key not in spent}
+        new = {key: event for key, event in firsts.items() if key in unknown and key not in spent}
         admissions, diverted = self._judge(new, now)
         registered = Registered(fresh)
         if diverted:
             registered = _overflow(fresh, diverted)
-            overflows = _first_of_each(registered.fresh[one] for one in registered.overflowed)
+            overflows = _first_of_each(registered.fresh[event_id] for event_id in registered.overflowed)
             known = await read_budgets(self._store, self._budget.unknown_in(overflows, now=now))
             spent |= known
-            new = {key: one for key, one in new.items() if key not in diverted}
-            new |= {key: one for key, one in overflows.items() if key not in known}
+            new = {key: event for key, event in new.items() if key not in diverted}
+            new |= {key: event for key, event in overflows.items() if key not in known}
         await self._store_all(new, spent, self._unseen(registered.fresh.values()), now=now)
         self._confirm(admissions)
         return registered
@@ -84,7 +84,7 @@ class Registration:
         self._places.clear()
 
     def _unseen(self, candidates: Iterable[Decoded]) -> set[Place]:
-        return {place for one in candidates if (place := one.place) not in self._places}
+        return {event.place for event in candidates} - self._places
 
     async def _store_all(
         self,
@@ -95,9 +95,9 @@ class Registration:
         now: datetime,
     ) -> None:
         if new or places:
-            await self._store.register([one.new_fingerprint() for one in new.values()], sorted(places))
+            await self._store.register([event.new_fingerprint() for event in new.values()], sorted(places))
         self._budget.learn({key: BudgetSpent() for key in new} | dict(spent), now=now)
-        if len(self._places) > SIGHTINGS_MOST:
+        if len(self._places) > PLACES_MAX:
             self._places.clear()
         self._places.update(places)
 
@@ -105,8 +105,8 @@ class Registration:
         self, new: Mapping[bytes, Decoded], now: datetime
     ) -> tuple[dict[Kind, IncidentAdmission], frozenset[bytes]]:
         wanted: dict[Kind, list[bytes]] = {}
-        for key, one in new.items():
-            wanted.setdefault((one.row.service, one.type), []).append(key)
+        for key, event in new.items():
+            wanted.setdefault((event.row.service, event.type), []).append(key)
         admissions = {
             kind: admit(self._bursts.get(kind), len(keys), limit=self._per_minute, now=now)
             for kind, keys in wanted.items()
@@ -123,12 +123,12 @@ class Registration:
                 log.warning(
                     "incident.overflowed", service=service, type=kind, incidents_a_minute=self._per_minute
                 )
-        while len(self._bursts) > BURSTS_MOST:
+        while len(self._bursts) > BURSTS_MAX:
             del self._bursts[next(iter(self._bursts))]
 
 
 def _first_of_each(candidates: Iterable[Decoded]) -> dict[bytes, Decoded]:
-    """The first event of each fingerprint: an incident that it opens is called after it."""
+    """Return the first event of each fingerprint: it gives its name to an incident that it opens."""
     firsts: dict[bytes, Decoded] = {}
     for candidate in candidates:
         firsts.setdefault(candidate.row.fingerprint, candidate)
@@ -137,7 +137,7 @@ def _first_of_each(candidates: Iterable[Decoded]) -> dict[bytes, Decoded]:
 
 def _overflow(fresh: Mapping[str, Decoded], diverted: frozenset[bytes]) -> Registered:
     overflowed = {
-        event_id: _diverted(one) for event_id, one in fresh.items() if one.row.fingerprint in diverted
+        event_id: _diverted(event) for event_id, event in fresh.items() if event.row.fingerprint in diverted
     }
     return Registered({**fresh, **overflowed}, frozenset(overflowed))
 

@@ -24,41 +24,43 @@ _WOULD: Final = {
 
 
 class Replayer:
-    """Replays dead letters through a pipeline. Events that are stored already are not counted again."""
+    """Replays dead letters through a pipeline. Events that are already stored are not counted again."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
 
-    async def replay(self, letter: DeadLetterBody) -> ReplayOutcome:
-        """Ingest the body; where it fails again, its own row has counted an attempt more.
+    async def replay(self, dead_letter: DeadLetterBody) -> ReplayOutcome:
+        """Ingest the body; if it fails again, its own row has counted one more attempt.
 
         Raises:
             StoreUnavailableError: nothing was written.
         """
-        delivery = _delivery_of(letter)
+        delivery = _delivery_of(dead_letter)
         (outcomes,) = await self._pipeline.ingest([delivery])
         for outcome in outcomes:
             if isinstance(outcome, Retry):
                 raise StoreUnavailableError(outcome.reason)
         return _attempt(delivery, outcomes, [result_of(outcome) for outcome in outcomes])
 
-    def rehearse(self, letter: DeadLetterBody, *, now: datetime) -> ReplayOutcome:
-        """What a replay would find in the body; asks the store nothing, so a duplicate is not seen."""
-        delivery = _delivery_of(letter)
+    def rehearse(self, dead_letter: DeadLetterBody, *, now: datetime) -> ReplayOutcome:
+        """Find out what a replay would do; it does not ask the store, so it does not see duplicates."""
+        delivery = _delivery_of(dead_letter)
         outcomes: list[Outcome] = [
-            _expected(one)
-            for one in candidates_of(delivery, grouper=Grouper(), scrubber=BodyScrubber(), received_at=now)
+            _expected(candidate)
+            for candidate in candidates_of(
+                delivery, grouper=Grouper(), scrubber=BodyScrubber(), received_at=now
+            )
         ]
         results = [result_of(outcome) for outcome in outcomes]
-        told = [result | {"status": _WOULD[result["status"]]} for result in results]
-        return _attempt(delivery, outcomes, told)
+        rehearsed = [result | {"status": _WOULD[result["status"]]} for result in results]
+        return _attempt(delivery, outcomes, rehearsed)
 
 
-def _delivery_of(letter: DeadLetterBody) -> Delivery:
-    # One bad event of a batch was kept alone, with the type of the message that it came in.
-    alone = letter.message_type == BATCH_TYPE and letter.body.lstrip()[:1] != b"["
-    message_type = EVENT_TYPE if alone else letter.message_type
-    return read_delivery(letter.body, message_type, origin=letter.origin, handle=None)
+def _delivery_of(dead_letter: DeadLetterBody) -> Delivery:
+    # A bad event of a batch was kept alone, with the type of the message that it came in.
+    alone = dead_letter.message_type == BATCH_TYPE and dead_letter.body.lstrip()[:1] != b"["
+    message_type = EVENT_TYPE if alone else dead_letter.message_type
+    return read_delivery(dead_letter.body, message_type, origin=dead_letter.origin, handle=None)
 
 
 def _expected(candidate: Candidate) -> Outcome:
@@ -73,7 +75,7 @@ def _attempt(delivery: Delivery, outcomes: Sequence[Outcome], events: list[dict[
     dead = [outcome for outcome in outcomes if isinstance(outcome, DeadLettered)]
     counted = Counter(event["status"] for event in events)
     detail = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in sorted(counted.items()))
-    # A bad event among others has become a dead letter of its own; the only one is this letter still.
+    # A bad event among others has become a dead letter of its own; a lone one is still this dead letter.
     whole = delivery.fault is not None or [bytes(event) for event in delivery.events] == [delivery.body]
     if dead and whole:
         return ReplayOutcome(

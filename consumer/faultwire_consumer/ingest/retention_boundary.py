@@ -1,4 +1,4 @@
-"""Keeps events out whose day is kept no longer: nobody can tell any more whether they were counted."""
+"""Keeps out events of days that are no longer kept: there is no way to tell whether they were counted."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from faultwire_shared.event_id import day_of
 
 
 class RetentionBoundary:
-    """Knows the floors; asks the store for them where an event is late enough to be below one."""
+    """Knows the floors; asks the store for them when an event is late enough to be below one."""
 
     def __init__(self, store: Store, *, clock: Clock) -> None:
         self._store = store
@@ -20,40 +20,44 @@ class RetentionBoundary:
         self._floors: Floors | None = None
 
     async def sieve(self, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
-        """The candidates, with a dead letter in the place of each event below its floor.
+        """Return the candidates, with a dead letter in place of each event below its floor.
 
         Raises:
             StoreUnavailableError: the floors were never read, and the database does not answer now.
         """
         safe = first_safe(self._clock().date())
-        if not any(isinstance(one, Decoded) and one.row.occurred_day < safe for one in candidates):
+        if not any(isinstance(event, Decoded) and event.row.occurred_day < safe for event in candidates):
             return candidates
         if self._floors is None:
             self._floors = await read_floors(self._store)
         floors = self._floors
         return [
-            _letter_of(one, floors)
-            if isinstance(one, Decoded) and is_past(floors, one.row.severity, day_of(one.row.event_id))
-            else one
-            for one in candidates
+            _dead_letter_of(candidate, floors)
+            if isinstance(candidate, Decoded) and _is_below(floors, candidate.row)
+            else candidate
+            for candidate in candidates
         ]
 
     async def verify(self, tx: Transaction, rows: Sequence[EventRow]) -> None:
         """Make sure that no row is below a floor, and that none rises above it before the transaction ends.
 
         Raises:
-            StoreBusyError: a floor was raised meanwhile; sieve and try again.
+            StoreBusyError: a floor was raised in the meantime; sieve and try again.
         """
         safe = first_safe(self._clock().date())
         late = [row for row in rows if row.occurred_day < safe]
         if not late:
             return
         self._floors = await hold_floors(tx)
-        if any(is_past(self._floors, row.severity, day_of(row.event_id)) for row in late):
-            raise StoreBusyError("a day is being dropped that some of the events are of")
+        if any(_is_below(self._floors, row) for row in late):
+            raise StoreBusyError("a day of some of the events is being dropped")
 
 
-def _letter_of(candidate: Decoded, floors: Floors) -> Rejected:
+def _is_below(floors: Floors, row: EventRow) -> bool:
+    return is_past(floors, row.severity, day_of(row.event_id))
+
+
+def _dead_letter_of(candidate: Decoded, floors: Floors) -> Rejected:
     row = candidate.row
     detail = (
         f"{row.severity} events are kept from {floors[row.severity]} on, so nobody can tell whether this one "

@@ -3,7 +3,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultwire_consumer.ingest.receive.prefetch import ALONE, BUDGET_BYTES, LEAST, MOST, PrefetchPlan
+from faultwire_consumer.ingest.receive.prefetch import (
+    ALONE,
+    BUDGET_BYTES,
+    PREFETCH_MAX,
+    PREFETCH_MIN,
+    PrefetchPlan,
+)
 from faultwire_shared.event import MESSAGE_BYTES
 
 
@@ -26,13 +32,13 @@ def test_a_suspect_is_held_alone_until_something_else_comes() -> None:
     assert plan.messages == ALONE
     assert not plan.note(300, is_suspect=True)
     assert plan.note(300)
-    assert plan.messages >= LEAST
+    assert plan.messages >= PREFETCH_MIN
 
 
 def test_small_messages_raise_it_to_the_most_in_a_few_steps() -> None:
     plan = PrefetchPlan()
     assert changes(plan, 2_200, 500) <= 8
-    assert plan.messages == MOST
+    assert plan.messages == PREFETCH_MAX
     assert changes(plan, 2_200, 10_000) == 0
 
 
@@ -48,4 +54,4 @@ def test_it_stays_between_its_bounds_whatever_comes(sizes: list[int]) -> None:
     plan = PrefetchPlan()
     for size in sizes:
         plan.note(size)
-        assert LEAST <= plan.messages <= MOST
+        assert PREFETCH_MIN <= plan.messages <= PREFETCH_MAX

@@ -15,7 +15,7 @@ async def test_another_lanes_next_batch_waits_until_no_critical_one_is_in_work()
     priority, order = LanePriority(FOR_EVER), list[str]()
 
     async def work(lane: Lane, until: asyncio.Event) -> None:
-        async with priority.turn(lane):
+        async with priority.slot(lane):
             order.append(f"{lane} begins")
             await until.wait()
             order.append(f"{lane} ends")
@@ -43,13 +43,13 @@ async def test_another_lanes_next_batch_waits_until_no_critical_one_is_in_work()
 
 async def test_a_critical_batch_never_waits_for_another_lanes() -> None:
     priority = LanePriority(FOR_EVER)
-    async with priority.turn(Lane.ROUTINE), priority.turn(Lane.HIGH), priority.turn(Lane.CRITICAL):
+    async with priority.slot(Lane.ROUTINE), priority.slot(Lane.HIGH), priority.slot(Lane.CRITICAL):
         pass
 
 
 async def test_a_flood_of_critical_batches_stops_no_other_lane() -> None:
     priority = LanePriority(patience=0.0)
-    async with priority.turn(Lane.CRITICAL), priority.turn(Lane.ROUTINE):
+    async with priority.slot(Lane.CRITICAL), priority.slot(Lane.ROUTINE):
         pass
 
 
@@ -57,7 +57,7 @@ async def test_two_batches_of_the_other_lanes_are_in_work_and_each_lane_may_have
     priority, begun, end = LanePriority(FOR_EVER), list[Lane](), asyncio.Event()
 
     async def work(lane: Lane) -> None:
-        async with priority.turn(lane):
+        async with priority.slot(lane):
             begun.append(lane)
             await end.wait()
 
@@ -74,17 +74,17 @@ async def test_a_batch_that_hangs_holds_no_other_lane_and_its_own_not_for_ever()
     priority = LanePriority(patience=0.0)
     async with AsyncExitStack() as hanging:
         for lane in (Lane.ROUTINE, Lane.ROUTINE, Lane.HIGH, Lane.HIGH, Lane.ROUTINE):
-            await hanging.enter_async_context(priority.turn(lane))
+            await hanging.enter_async_context(priority.slot(lane))
 
 
 async def test_a_critical_batch_that_fails_holds_nobody_back() -> None:
     priority = LanePriority(FOR_EVER)
     with pytest.raises(ConnectionError):
         await _fail(priority)
-    async with priority.turn(Lane.HIGH):
+    async with priority.slot(Lane.HIGH):
         pass
 
 
 async def _fail(priority: LanePriority) -> None:
-    async with priority.turn(Lane.CRITICAL):
+    async with priority.slot(Lane.CRITICAL):
         raise ConnectionError

@@ -40,7 +40,7 @@ def generation_of(channel: FakeChannel) -> Generation:
 
 
 def deliveries(generation: Generation, *tags: int) -> list[Delivery]:
-    return [read_delivery(b"{}", None, origin="test", handle=generation.take(tag)) for tag in tags]
+    return [read_delivery(b"{}", None, origin="test", handle=generation.add(tag)) for tag in tags]
 
 
 async def test_a_batch_that_is_stored_takes_one_ack() -> None:

@@ -1,1 +1,1 @@
-"""From a delivery's bytes to what can be stored: decoded, scrubbed and grouped."""
+"""From a delivery's bytes to something storable: decoded, scrubbed and grouped."""

@@ -1,4 +1,4 @@
-"""What a batch says of the producers in it: the numbers that arrived, and their own reports."""
+"""News of a batch's producers: the numbers that arrived, and their own reports."""
 
 from collections.abc import Iterable
 
@@ -14,32 +14,32 @@ from faultwire_shared.text import storable
 
 
 def heard_in(candidates: Iterable[Candidate]) -> dict[str, Heard]:
-    """The batch by producer. A duplicate and a dead letter arrived too: they are not missing.
+    """Sort a batch by producer. Duplicates and dead letters arrived too: they are not missing.
 
-    What is imported may be a part of what was numbered, so its numbers say nothing.
+    An import may be only a part of what was numbered, so its numbers say nothing.
     """
     heard: dict[str, Heard] = {}
     for candidate in candidates:
         if _origin_of(candidate) == IMPORT:
             continue
         if isinstance(candidate, ReceivedReport):
-            _take_report(heard, candidate)
+            _add_report(heard, candidate)
         elif isinstance(candidate, Decoded):
             row = candidate.row
             if row.producer_id and row.sequence is not None:
                 heard.setdefault(row.producer_id, Heard(service=row.service)).sequences.append(row.sequence)
-        elif (numbered := number_in(candidate.letter.body)) is not None:
+        elif (numbered := number_in(candidate.dead_letter.body)) is not None:
             producer_id, service, sequence = numbered
             heard.setdefault(producer_id, Heard(service=service)).sequences.append(sequence)
     return heard
 
 
 def _origin_of(candidate: Candidate) -> str:
-    return candidate.letter.origin if isinstance(candidate, Rejected) else candidate.delivery.origin
+    return candidate.dead_letter.origin if isinstance(candidate, Rejected) else candidate.delivery.origin
 
 
 def heard_of_dead(bodies: Iterable[bytes]) -> dict[str, Heard]:
-    """What the broker's dead letters say of their producers: these numbers lie here until a replay."""
+    """Collect the numbers in the broker's dead letters by producer: they stay here until a replay."""
     heard: dict[str, Heard] = {}
     for body in bodies:
         for raw in _members(body):
@@ -56,12 +56,12 @@ def _members(body: bytes) -> list[Raw]:
         return []
 
 
-def _take_report(heard: dict[str, Heard], candidate: ReceivedReport) -> None:
+def _add_report(heard: dict[str, Heard], candidate: ReceivedReport) -> None:
     report = candidate.report
-    one = heard.setdefault(storable(report.producer_id), Heard(service=storable(report.service)))
-    one.host = storable(report.host)
-    one.reported_at = candidate.received_at
-    one.started_at = report.started_at
-    one.spool_depth = report.spool_depth
-    one.last_sequence = max(one.last_sequence, report.last_sequence)
-    one.lost += [Lost(storable(lost.reason), lost.count, lost.first, lost.last) for lost in report.lost]
+    producer = heard.setdefault(storable(report.producer_id), Heard(service=storable(report.service)))
+    producer.host = storable(report.host)
+    producer.reported_at = candidate.received_at
+    producer.started_at = report.started_at
+    producer.spool_depth = report.spool_depth
+    producer.last_sequence = max(producer.last_sequence, report.last_sequence)
+    producer.lost += [Lost(storable(lost.reason), lost.count, lost.first, lost.last) for lost in report.lost]

@@ -1,4 +1,4 @@
-"""A cache within a budget of bytes, for what strangers send: its keys may be of any length."""
+"""A cache with a budget of bytes, for what strangers send: its keys may be of any length."""
 
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -8,11 +8,11 @@ V = TypeVar("V")
 
 
 class ByteMemo(Generic[K, V]):
-    """Keeps what was put last; the oldest goes when the budget is spent.
+    """Keeps the latest entries; the oldest goes when the budget is spent.
 
     Args:
         budget: bytes that all entries together may take.
-        size_of: the bytes of an entry, by its key and value.
+        size_of: returns the bytes of an entry, by its key and value.
     """
 
     def __init__(self, budget: int, size_of: Callable[[K, V], int]) -> None:
@@ -22,11 +22,11 @@ class ByteMemo(Generic[K, V]):
         self._used = 0
 
     def get(self, key: K) -> V | None:
-        """The value kept under the key; None where there is none."""
+        """Return the value kept under the key; None if there is none."""
         return self._entries.get(key)
 
     def put(self, key: K, value: V) -> None:
-        """Keep a value under a key that is not there yet, in the place of the oldest ones."""
+        """Keep a value under a new key, in place of the oldest entries if need be."""
         self._entries[key] = value
         self._used += self._size_of(key, value)
         while self._used > self._budget:
@@ -34,5 +34,5 @@ class ByteMemo(Generic[K, V]):
             self._used -= self._size_of(oldest, self._entries.pop(oldest))
 
     def __len__(self) -> int:
-        """How many entries there are."""
+        """Return the number of entries."""
         return len(self._entries)

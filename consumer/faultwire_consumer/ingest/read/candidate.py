@@ -26,11 +26,11 @@ from faultwire_shared.taxonomy import DEFAULTS
 from faultwire_shared.text import storable
 
 CLOCK_AHEAD: Final = timedelta(minutes=5)
-"""How far a producer's clock may be ahead; what is further is clamped (the body keeps the original)."""
+"""Limit on how far a producer's clock may be ahead; later times are clamped (the body keeps the original)."""
 
 
 class Decoded(Struct, frozen=True):
-    """An event that can be stored: its row, its group, and what is needed if the store refuses it."""
+    """An event that can be stored: its row, its group, and what is needed if the store rejects it."""
 
     row: EventRow
     grouped: Grouped
@@ -39,11 +39,11 @@ class Decoded(Struct, frozen=True):
     type: str
     tags: dict[str, Scalar]
     host: str | None
-    """The machine that it names."""
+    """The machine that the event names."""
     delivery: Delivery
 
     def facts(self, severity: ErrorSeverity | None = None) -> Facts:
-        """What rules ask of it, or of its incident where that one's severity is given."""
+        """Return the event's facts for rules, or with a ``severity`` given its incident's."""
         return Facts(
             severity=severity or self.row.severity,
             category=self.category,
@@ -57,11 +57,11 @@ class Decoded(Struct, frozen=True):
 
     @property
     def place(self) -> Place:
-        """Where this fingerprint was seen."""
+        """Return where the fingerprint was seen."""
         return Place(self.row.fingerprint, self.row.environment, self.row.release or "")
 
     def new_fingerprint(self) -> NewFingerprint:
-        """What the store must know of a fingerprint that it has not seen."""
+        """Build what the store must know about a fingerprint that it has not seen."""
         fingerprint = self.grouped.fingerprint
         return NewFingerprint(
             fingerprint=fingerprint.key,
@@ -79,9 +79,9 @@ class Decoded(Struct, frozen=True):
         )
 
     def _texts(self) -> list[str]:
-        """What an incident is searched by beside its tags, the short and sure ones first."""
-        # Read again, once for each fingerprint: held for every event of a batch, its many small objects
-        # kept Python's collector of cycles busy.
+        """List the texts by which an incident is searched besides its tags, the short and sure ones first."""
+        # Decoded again, once for each fingerprint: held for every event of a batch, its many small objects
+        # kept Python's cycle collector busy.
         event = decode_narrow(self.row.doc)
         short = [self.grouped.title, self.row.service, self.code, self.grouped.culprit]
         return [*short, event.message, *values_in(event)]
@@ -90,12 +90,12 @@ class Decoded(Struct, frozen=True):
 class Rejected(Struct, frozen=True):
     """An event that cannot be stored: its dead letter, and the outcome that says so."""
 
-    letter: NewDeadLetter
+    dead_letter: NewDeadLetter
     outcome: DeadLettered
 
 
 class ReceivedReport(Struct, frozen=True):
-    """A producer's report of itself."""
+    """A producer's report about itself."""
 
     report: ProducerReport
     body: bytes
@@ -111,7 +111,7 @@ def candidates_of(
 ) -> list[Candidate]:
     """Decode, scrub and group every event of a delivery; a bad one leaves its neighbours alone."""
     if delivery.fault is not None:
-        fault, body = delivery.fault, scrubber.scrub_letter(delivery.body)
+        fault, body = delivery.fault, scrubber.scrub_dead_letter(delivery.body)
         return [unreadable(delivery, body, fault.reason, f"{fault.detail} at {fault.path}", received_at)]
     found: list[Candidate] = []
     for raw in delivery.events:
@@ -127,7 +127,7 @@ def candidates_of(
                 event = decode_narrow(body)
             found.append(_readable(event, body, delivery, grouper.group(event), received_at))
         except Undecodable as error:
-            body = scrubber.scrub_letter(body)
+            body = scrubber.scrub_dead_letter(body)
             found.append(
                 unreadable(delivery, body, error.reason, f"{error.detail} at {error.path}", received_at)
             )
@@ -137,9 +137,9 @@ def candidates_of(
 def unreadable(
     delivery: Delivery, body: bytes, reason: DeadLetterReason, detail: str, at: datetime
 ) -> Rejected:
-    """A dead letter of this body, and its outcome."""
+    """Build a dead letter with this body, and its outcome."""
     event_id = event_id_in(body)
-    letter = NewDeadLetter(
+    dead_letter = NewDeadLetter(
         body=body,
         reason=reason,
         detail=detail,
@@ -149,11 +149,11 @@ def unreadable(
         attempts=delivery.attempts,
         at=at,
     )
-    return Rejected(letter, DeadLettered(reason, detail, event_id))
+    return Rejected(dead_letter, DeadLettered(reason, detail, event_id))
 
 
-def rejected(candidate: Decoded | ReceivedReport, why: str) -> Rejected:
-    """What becomes of an event or report that the database refuses."""
+def reject(candidate: Decoded | ReceivedReport, why: str) -> Rejected:
+    """Turn an event or report that the database rejects into a dead letter."""
     if isinstance(candidate, ReceivedReport):
         reason, detail = StoreReason.REJECTED_BY_STORE, f"{why} at $"
         return unreadable(candidate.delivery, candidate.body, reason, detail, candidate.received_at)

@@ -1,4 +1,4 @@
-"""A delivery as it waits for its batch, and the queue of a lane that batches are taken from."""
+"""A delivery waiting for its batch, and a lane's queue from which batches are taken."""
 
 import asyncio
 from collections import deque
@@ -9,14 +9,14 @@ from msgspec import Raw, Struct
 from faultwire_shared.codec import Undecodable, split
 
 IMPORT: Final = "import"
-"""The origin of a request that says by ``?import`` that it brings history, of which it may be a part."""
-LOOK_SECONDS: Final = 0.001
+"""The origin of a request that says by ``?import`` that it brings history, possibly only a part of it."""
+POLL_SECONDS: Final = 0.001
 SUSPECT_ATTEMPTS: Final = 3
-"""From this attempt on a delivery may be what killed a worker, twice: it is tried alone."""
+"""From this attempt on a delivery may have killed a worker, twice: it is tried alone."""
 
 
 class Delivery(Struct):
-    """One message, taken apart; ``handle`` is what settlement needs to give it back or be done with it."""
+    """One message, taken apart; ``handle`` is what settlement needs to return or acknowledge it."""
 
     body: bytes
     message_type: str | None
@@ -28,14 +28,14 @@ class Delivery(Struct):
 
     @property
     def is_suspect(self) -> bool:
-        """Whether it came back so often that it may be what kills a worker."""
+        """True if it came back so often that it may be what kills a worker."""
         return self.attempts >= SUSPECT_ATTEMPTS
 
 
 def read_delivery(
     body: bytes, message_type: str | None, *, origin: str, handle: Any, attempts: int = 1
 ) -> Delivery:
-    """Take a message apart; one that cannot be is a delivery with a fault and no events."""
+    """Take a message apart; one that cannot be read is a delivery with a fault and no events."""
     try:
         events, fault = split(body, message_type), None
     except Undecodable as error:
@@ -56,7 +56,7 @@ class DeliveryQueue:
 
     @property
     def is_closed(self) -> bool:
-        """Whether nothing more is to be put."""
+        """True once nothing more will be put."""
         return self._closed
 
     def put(self, delivery: Delivery) -> None:
@@ -65,24 +65,24 @@ class DeliveryQueue:
         self._arrived.set()
 
     def clear(self) -> list[Delivery]:
-        """Take everything out, for what must be given back."""
+        """Take everything out, to be given back."""
         waiting = list(self._waiting)
         self._waiting.clear()
         return waiting
 
     def close(self) -> None:
-        """Nothing more will be put: `collect` gives what waits, then empty batches."""
+        """Accept nothing more: `collect` returns what waits, then empty batches."""
         self._closed = True
         self._arrived.set()
 
     async def collect(self, *, size: int, linger: float) -> list[Delivery]:
-        """Wait for a first delivery, then take up to about ``size`` events.
+        """Wait for a first delivery, then collect up to about ``size`` events.
 
         The linger adapts: a single waiting delivery goes at once, so that a quiet service's
         events are stored without delay; only while more than one waits and more keep coming is
         there a wait, a millisecond at a time and ``linger`` seconds at most. It counts events,
-        not messages, since one message may carry fifty. A suspect is a batch of its own: what it
-        does to the worker happens to nobody else.
+        not messages, since one message may carry fifty. A suspect is a batch of its own: if it kills
+        the worker, no other delivery is involved.
 
         Returns:
             An empty batch once the queue is closed and empty.
@@ -93,17 +93,17 @@ class DeliveryQueue:
             self._arrived.clear()
             await self._arrived.wait()
         batch: list[Delivery] = []
-        taken = self._take(batch, size)
-        looks = int(linger / LOOK_SECONDS) if len(batch) > 1 else 0
-        while looks > 0 and taken < size:
-            await asyncio.sleep(LOOK_SECONDS)
+        taken = self._move_to(batch, size)
+        polls = int(linger / POLL_SECONDS) if len(batch) > 1 else 0
+        while polls > 0 and taken < size:
+            await asyncio.sleep(POLL_SECONDS)
             if not self._waiting or self._waiting[0].is_suspect:
                 break
-            taken += self._take(batch, size - taken)
-            looks -= 1
+            taken += self._move_to(batch, size - taken)
+            polls -= 1
         return batch
 
-    def _take(self, batch: list[Delivery], size: int) -> int:
+    def _move_to(self, batch: list[Delivery], size: int) -> int:
         taken = 0
         while self._waiting and taken < size:
             if self._waiting[0].is_suspect and batch:

@@ -1,7 +1,7 @@
-"""Fingerprints of events, through a cache of stacks that were seen before.
+"""Fingerprints of events, through a cache of stacks seen before.
 
 The key is everything that the fingerprint depends on, frames as their bytes: line numbers and
-file names are in there too, so a new release of a service misses once for each of its stacks.
+file names are part of it, so a new release of a service misses once for each of its stacks.
 """
 
 from collections.abc import Iterable, Iterator
@@ -32,7 +32,7 @@ _attributes: Final = msgspec.json.Decoder(dict[str, str | int | float | bool | N
 
 
 class Grouped(Struct, frozen=True):
-    """A fingerprint, and how an incident that it opens is called."""
+    """A fingerprint, and the title and culprit of an incident that it opens."""
 
     fingerprint: Fingerprint
     title: str
@@ -46,10 +46,10 @@ class Grouper:
         self._cache: ByteMemo[tuple[Any, ...], Grouped] = ByteMemo(cache_bytes, _size)
 
     def group(self, event: NarrowEvent) -> Grouped:
-        """The fingerprint of an event.
+        """Compute the fingerprint of an event.
 
         Raises:
-            Undecodable: frames, attributes or members are not what the wire says.
+            Undecodable: frames, attributes or members do not have the wire's types.
         """
         key = _key(event)
         if key is None:
@@ -62,7 +62,7 @@ class Grouper:
 
 
 def values_in(event: NarrowEvent) -> Iterator[str]:
-    """What each of an event's exceptions says, members of groups too. The event was grouped before."""
+    """Yield the text of each of an event's exceptions, including members of groups, once it is grouped."""
     for exception in event.exceptions:
         yield exception.value
         for chain in _members.decode(exception.members):
@@ -77,7 +77,7 @@ def _values_in(chain: Iterable[ExceptionInfo]) -> Iterator[str]:
 
 
 def _key(event: NarrowEvent) -> tuple[Any, ...] | None:
-    """None where the text itself is grouped by: such keys would fill the cache with one-offs."""
+    """Return the cache key; None if the text itself decides: such keys would fill the cache with one-offs."""
     parts: list[Any] = [event.service, event.category, event.code, *event.fingerprint]
     for exception in event.exceptions:
         frames, members = bytes(exception.frames), bytes(exception.members)

@@ -1,8 +1,8 @@
-"""Decode of what grouping and the store's columns need; the frames stay raw bytes.
+"""Decoding of what grouping and the store's columns need; the frames stay raw bytes.
 
 A full decode of the frames was the largest single cost of the pipeline (a third of its time).
 They are decoded when their bytes are seen for the first time, see ``grouping.py``; everything
-else is checked against the wire's types at once, so that what is stored can be read whole.
+else is checked against the wire's types at once, so that what is stored can be read in full.
 """
 
 from typing import Annotated, Any, Final
@@ -16,11 +16,11 @@ from faultwire_shared.event_id import day_of
 from faultwire_shared.text import storable
 
 ShortText = Annotated[str, Meta(max_length=NAME_CHARACTERS)]
-BIGINT_MAXIMUM: Final = 2**63 - 1
+BIGINT_MAX: Final = 2**63 - 1
 
 
 class NarrowException(Struct, frozen=True):
-    """One exception with its frames, attributes and members unread."""
+    """One exception with its frames, attributes and members left undecoded."""
 
     type: str
     module: str = ""
@@ -62,7 +62,7 @@ class NarrowEvent(Struct, frozen=True, kw_only=True):
     first_at: Timestamp | None = None
     last_at: Timestamp | None = None
     producer_id: ShortText | None = None
-    sequence: Annotated[int, Meta(ge=0, le=BIGINT_MAXIMUM)] | None = None
+    sequence: Annotated[int, Meta(ge=0, le=BIGINT_MAX)] | None = None
     scrubbed: bool = False
     truncated: list[str] = field(default_factory=list)
     sdk: Sdk | None = None
@@ -80,17 +80,17 @@ def decode_narrow(raw: bytes) -> NarrowEvent:
     """Read one event as far as grouping and storing need it.
 
     Raises:
-        Undecodable: it is no event that this version can store.
+        Undecodable: it is not an event that this version can store.
     """
     try:
-        raw.decode()  # what stays raw is stored as it came, and must be readable later
+        raw.decode()  # raw parts are stored as they came, and must be readable later
     except UnicodeDecodeError as error:
         detail = f"not UTF-8 (byte {error.start})"
         raise Undecodable(UndecodableReason.MALFORMED, detail) from None
     try:
         event = read(_decoder, raw)
     except Undecodable as error:
-        raise _told_by_version(raw, error) from None
+        raise _unsupported_or(raw, error) from None
     _check(event)
     return event
 
@@ -102,12 +102,13 @@ class _Version(Struct, frozen=True):
 _version: Final = msgspec.json.Decoder(_Version)
 
 
-def _told_by_version(raw: bytes, error: Undecodable) -> Undecodable:
-    """A version from the future may look invalid here; that it is one says more, and lets it be replayed."""
+def _unsupported_or(raw: bytes, error: Undecodable) -> Undecodable:
+    """Prefer the error of an unsupported version, which may look invalid here: it can be replayed later."""
     try:
         check_version(read(_version, raw).schema_version)
-    except Undecodable as told:
-        return told if told.reason is UndecodableReason.SCHEMA_UNSUPPORTED else error
+    except Undecodable as version_error:
+        if version_error.reason is UndecodableReason.SCHEMA_UNSUPPORTED:
+            return version_error
     return error
 
 
@@ -124,14 +125,14 @@ def _check(event: NarrowEvent) -> None:
 class _Numbered(Struct, frozen=True):
     producer_id: ShortText | None = None
     service: ShortText = ""
-    sequence: Annotated[int, Meta(ge=0, le=BIGINT_MAXIMUM)] | None = None
+    sequence: Annotated[int, Meta(ge=0, le=BIGINT_MAX)] | None = None
 
 
 _numbered: Final = msgspec.json.Decoder(_Numbered)
 
 
 def number_in(raw: bytes) -> tuple[str, str, int] | None:
-    """Producer, service and number that a broken event still names, if they can be found."""
+    """Find the producer, service and number that a broken event still names."""
     try:
         found = _numbered.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -142,7 +143,7 @@ def number_in(raw: bytes) -> tuple[str, str, int] | None:
 
 
 def event_id_in(raw: bytes) -> str | None:
-    """The id that a broken event still names, if it can be found."""
+    """Find the id that a broken event still names."""
     try:
         found = _identity.decode(raw).id
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

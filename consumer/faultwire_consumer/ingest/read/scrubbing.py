@@ -1,6 +1,6 @@
-"""Events that their client did not scrub lose their secrets before they are grouped and stored.
+"""Takes the secrets out of events that their client did not scrub, before they are grouped and stored.
 
-Worked on as JSON, not as events: fields that this version does not know are stored too, so they are
+It works on JSON, not on events: fields that this version does not know are stored too, so they are
 scrubbed too. Stacks come again and again, so each is read once, within a budget of bytes.
 """
 
@@ -30,10 +30,10 @@ class BodyScrubber:
         self._stacks: ByteMemo[bytes, Raw] = ByteMemo(cache_bytes, _size)
 
     def scrub_event(self, body: bytes) -> bytes:
-        """An event's JSON without its secrets, marked as scrubbed.
+        """Return an event's JSON without its secrets, marked as scrubbed.
 
         Raises:
-            Undecodable: it holds what cannot be read.
+            Undecodable: a part of it cannot be read.
         """
         fields = read(_fields, body)
         exceptions = fields.pop("exceptions", None)
@@ -42,11 +42,11 @@ class BodyScrubber:
             document["exceptions"] = [self._exception(each) for each in read(_chain, exceptions)]
         return _encoder.encode(document)
 
-    def scrub_letter(self, body: bytes) -> bytes:
-        """The body of a dead letter without its secrets; the very same where there are none.
+    def scrub_dead_letter(self, body: bytes) -> bytes:
+        """Return the body of a dead letter without its secrets; the very same object if it has none.
 
-        What is no JSON is scrubbed as a text. What is longer than a message may be is kept to that length
-        only, so behind it there are blanks.
+        A body that is not JSON is scrubbed as a text. A body that is longer than a message may be is kept
+        to that length only and padded with spaces.
         """
         kept = body[:MESSAGE_BYTES]
         scrubbed = self._document(kept)
@@ -58,7 +58,7 @@ class BodyScrubber:
         return scrubbed if len(body) == len(kept) else scrubbed.ljust(len(body))
 
     def _document(self, body: bytes) -> bytes | None:
-        """None where it is no JSON of events."""
+        """Scrub a JSON document of events; None if it is not one."""
         try:
             found = _anything.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -72,7 +72,7 @@ class BodyScrubber:
         return _encoder.encode(scrubbed if isinstance(found, list) else scrubbed[0])
 
     def _marked(self, document: dict[str, Any]) -> dict[str, Any]:
-        """An event of a dead letter; only one that had something to lose gets the mark."""
+        """Scrub an event of a dead letter; only one that had a secret gets the mark."""
         if document.get("scrubbed") is True:
             return document
         scrubbed = self._scrubber.scrub_document(document)

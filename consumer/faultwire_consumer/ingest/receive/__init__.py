@@ -1,1 +1,1 @@
-"""Deliveries in and settlements out: a lane each, over AMQP and HTTP."""
+"""Deliveries in and settlements out, lane by lane, over AMQP and HTTP."""

@@ -1,7 +1,6 @@
 """A lane's receiver for RabbitMQ: its own connection and supervisor, one generation per channel.
 
-Callbacks only enqueue. Deliveries of a connection that broke are forgotten: the broker delivers
-them again.
+Callbacks only enqueue. Deliveries of a broken connection are dropped: the broker delivers them again.
 """
 
 import asyncio
@@ -41,10 +40,10 @@ _CALL_SECONDS: Final = 10.0
 RECONNECT_SECONDS: Final = 5.0
 """The longest wait between two attempts: workers are few, and a broker that is back has a backlog."""
 RENEW_SECONDS: Final = 15.0
-"""How long a channel is used at least. Where the leader of a queue dies in the moment after it gave a
-message to a consumer, the next one holds that message for given, and the consumer never saw it: RabbitMQ
-notices by the gap when another message comes, and gives it again to nobody until then (rabbit_fifo of
-3.10; seen with three nodes). Only the end of the channel gives back what it holds."""
+"""Minimum time for which a channel is used. If the leader of a queue dies just after it gave a message to
+a consumer, the next leader considers it delivered although the consumer never saw it: RabbitMQ notices by
+the gap when another message comes, and until then redelivers it to nobody (rabbit_fifo of 3.10; seen with
+three nodes). Only closing the channel gives back what it holds."""
 _RENEWED: Final = "its channel is being renewed"
 ALL_QUEUES: Final = tuple(queue.name for queue in TOPOLOGY.queues)
 
@@ -52,11 +51,11 @@ log = get_logger(__name__)
 
 
 class GenerationLostError(BrokerUnreachableError):
-    """The connection, the channel or the consumer is gone after it had stood."""
+    """The connection, the channel or the consumer was lost after it had been established."""
 
 
 async def ensure_topology(connection: AbstractConnection, queues: tuple[str, ...] = ALL_QUEUES) -> None:
-    """See that these queues stand; declare the topology where one is missing and this user may.
+    """Make sure that these queues exist; declare the topology if one is missing and this user may.
 
     Raises:
         TopologyError: something is missing and this user may not declare; says what to run.
@@ -72,7 +71,7 @@ async def ensure_topology(connection: AbstractConnection, queues: tuple[str, ...
 
 
 class AmqpReceiver:
-    """Consumes one lane's queue, or under another name than a lane's the dead letters'."""
+    """Consumes one lane's queue, or the dead letters' queue under a name that is not a lane's."""
 
     def __init__(self, lane: str, broker_url: str, *, metrics: Metrics) -> None:
         self.lane = lane
@@ -93,12 +92,12 @@ class AmqpReceiver:
 
     @property
     def receiving(self) -> bool:
-        """Whether the broker has this lane's consumer, or is about to have it on a new channel."""
+        """True while the broker has this lane's consumer, or is about to have it on a new channel."""
         return self._is_renewing or (self._consumers is not None and self._consumers.are_there)
 
     @property
     def why_idle(self) -> str:
-        """Why nothing can come in at this moment; empty while it can."""
+        """Reason why nothing can come in at this moment; empty while it can."""
         if self.receiving:
             return ""
         if self._stopping.is_set():
@@ -109,7 +108,7 @@ class AmqpReceiver:
 
     @property
     def waiting(self) -> int:
-        """Deliveries that wait for their batch."""
+        """Number of deliveries that wait for their batch."""
         return len(self._queue)
 
     async def run(self) -> None:
@@ -153,7 +152,7 @@ class AmqpReceiver:
             _end(self._consumers.generation, "the connection is gone", connection, error)
 
     async def _run_channel(self, connection: AbstractConnection) -> None:
-        """Consume on a channel of its own until it is to be renewed; raises when it is lost before."""
+        """Consume on a channel of its own until it is to be renewed; raise if it is lost before that."""
         channel, generation = await self._open(connection)
         self._consumers = Consumers(generation, self.queue, self._on_message)
         await self._start_consuming()
@@ -168,7 +167,7 @@ class AmqpReceiver:
         await close(channel)
 
     async def _renew_when_due(self, consumers: Consumers) -> None:
-        """After a while, at a moment without deliveries, take no more and end it when all are settled."""
+        """After a while, at a moment without deliveries, accept no more; end the channel once settled."""
         await asyncio.sleep(RENEW_SECONDS)
         await consumers.generation.wait_empty()
         self._is_renewing = consumers.are_there
@@ -195,7 +194,7 @@ class AmqpReceiver:
         async with broker_call("open a channel", _CALL_SECONDS):
             channel = await connection.channel(publisher_confirms=False)
             # aiormq's own channel: aio-pika's message object and task for each delivery cost a
-            # fifth of the rate, and nothing here uses them.
+            # fifth of the throughput, and nothing here uses them.
             generation = Generation(await channel.get_underlay_channel())
         channel.close_callbacks.add(partial(_end, generation, "the channel is gone"))
         generation.channel.on_consumer_cancel_callbacks.add(
@@ -215,10 +214,10 @@ class AmqpReceiver:
             log.info("broker.connected", lane=self.lane, queue=self.queue)
 
     async def _adjust_prefetch(self, consumers: Consumers) -> None:
-        """Follow the plan, which may change meanwhile.
+        """Follow the plan, which may change in the meantime.
 
-        The answers stand behind what is on its way, on a slow line for minutes: only the
-        connection's end says that they will not come.
+        The broker's answers queue behind the messages on their way, on a slow line for minutes: only the
+        end of the connection shows that they will not come.
         """
         async with self._changing:
             try:
@@ -230,11 +229,11 @@ class AmqpReceiver:
 
     async def _on_message(self, consumers: Consumers, message: DeliveredMessage) -> None:
         delivered, generation = message.delivery, consumers.generation
-        # What comes too late stays unacked, and so the broker's.
+        # A message that comes too late stays unacked, and so remains the broker's.
         if not isinstance(delivered, Basic.Deliver) or generation.has_ended or self._queue.is_closed:
             return
         properties = message.header.properties
-        handle = generation.take(delivered.delivery_tag or 0)
+        handle = generation.add(delivered.delivery_tag or 0)
         delivery = self.read(message.body, properties.message_type, properties.headers or {}, handle)
         self._queue.put(delivery)
         is_due = self._prefetch.note(len(message.body), is_suspect=delivery.is_suspect)
@@ -244,7 +243,7 @@ class AmqpReceiver:
     def read(
         self, body: bytes, message_type: str | None, headers: Mapping[str, Any], handle: BrokerHandle
     ) -> Delivery:
-        """A message of this queue as a delivery."""
+        """Read a message of this queue as a delivery."""
         count = headers.get("x-delivery-count", 0)
         attempts = 1 + (count if isinstance(count, int) else 0)
         return read_delivery(body, message_type, origin=self.queue, handle=handle, attempts=attempts)
@@ -257,15 +256,15 @@ class AmqpReceiver:
         self._queue.clear()
 
     async def collect(self, *, size: int, linger: float) -> list[Delivery]:
-        """The next batch of this lane."""
+        """Return the next batch of this lane."""
         batch = await self._queue.collect(size=size, linger=linger)
         self._metrics.events_received.labels(lane=self.lane).inc(
-            sum(max(1, len(one.events)) for one in batch)
+            sum(max(1, len(delivery.events)) for delivery in batch)
         )
         return batch
 
     async def pause(self) -> None:
-        """Cancel the consumer, then return what waits, once: a requeue loop would use up its deliveries."""
+        """Cancel the consumer, then return what waits, once: requeueing again and again uses up the limit."""
         self._is_wanted = False
         async with self._changing:
             await self._cancel(self._consumers)
@@ -291,7 +290,7 @@ class AmqpReceiver:
                 consumers.generation.end(str(error))
 
     async def stop(self) -> None:
-        """Cancel the consumer, in three seconds or not at all; what waits can still be collected."""
+        """Cancel the consumer, within three seconds or not at all; what waits can still be collected."""
         self._stopping.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS), self._changing:
@@ -299,7 +298,7 @@ class AmqpReceiver:
         self._queue.close()
 
     async def close(self) -> None:
-        """End `run`, also in the middle of an attempt to connect; it closes the connection."""
+        """End `run`, even in the middle of an attempt to connect, and close the connection."""
         self._stopping.set()
         for task in (self._adjusting, self._supervising):
             if task is not None:
@@ -307,7 +306,7 @@ class AmqpReceiver:
 
 
 def _end(generation: Generation, what: str, _: object, error: BaseException | None) -> None:
-    """aio-pika's close callback; without an error's text the other side fell silent or said goodbye."""
+    """End the generation, as aio-pika's close callback; without a text the peer went silent or closed."""
     text = str(error or "").partition("\n")[0]
     generation.end(f"{what}: {text}" if text else what)
 

@@ -1,4 +1,4 @@
-"""The intake's way to the broker: one confirmed publish a request, on a connection that opens when needed."""
+"""The intake's way to the broker: one confirmed publish per request, on a connection opened when needed."""
 
 import asyncio
 import time
@@ -8,11 +8,11 @@ from faultwire.publish.transport import Outgoing, TransportDown
 from faultwire.publish.transport_amqp import AmqpTransport
 
 REOPEN_SECONDS: Final = 0.5
-"""Between two attempts to connect."""
+"""Wait between two attempts to connect."""
 
 
 class BrokerDoor:
-    """Publishes bodies that others made, and connects when it must."""
+    """Publishes bodies that others made, and connects when it has to."""
 
     def __init__(self, url: str, *, app_id: str, name: str = "faultwire intake") -> None:
         self._transport = AmqpTransport(url, app_id=app_id, name=name)
@@ -27,8 +27,8 @@ class BrokerDoor:
 
         Raises:
             TransportDown: no connection; trying again later may help.
-            Busy: the broker takes nothing now.
-            Refused: it will never take this body.
+            Busy: the broker accepts nothing now.
+            Refused: the broker will never accept this body.
         """
         await self._ensure_open()
         message = Outgoing(body=body, message_type=message_type, routing_key=routing_key, event_id=event_id)
@@ -51,7 +51,7 @@ class BrokerDoor:
                 return
             await self.aclose()
             if time.monotonic() < self._next_attempt_at:
-                raise TransportDown("the broker was not to be reached a moment ago")
+                raise TransportDown("the broker could not be reached a moment ago")
             self._next_attempt_at = time.monotonic() + REOPEN_SECONDS
             await self._transport.open()
             self._watching = asyncio.create_task(self._transport.watch())

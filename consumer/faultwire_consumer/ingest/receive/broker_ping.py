@@ -1,4 +1,4 @@
-"""Asks the broker whether it is there, for the readiness probe."""
+"""Checks that the broker answers, for the readiness probe."""
 
 import asyncio
 from typing import Final
@@ -9,10 +9,10 @@ CLOSE_SECONDS: Final = 1.0
 
 
 class BrokerPing:
-    """One question at a time, on a connection of its own: a question that hangs must not touch the lanes'.
+    """One check at a time, on a connection of its own: a check that hangs must not affect the lanes.
 
-    Who asks may give up earlier; the question then goes on under its own timeouts, and the next one to
-    ask waits for the same.
+    A caller may give up earlier; the check then goes on under its own timeouts, and the next caller waits
+    for the same one.
     """
 
     def __init__(self, broker_url: str) -> None:
@@ -24,7 +24,7 @@ class BrokerPing:
         """Return when the broker has answered.
 
         Raises:
-            BrokerError: it did not.
+            BrokerError: the broker did not answer.
         """
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._ask())
@@ -34,13 +34,13 @@ class BrokerPing:
         if self._connection is None or self._connection.is_closed:
             self._connection = await connect(self._url, "faultwire worker health")
         try:
-            await check(self._connection)  # no queues: a lane whose queue is missing says so itself
+            await check(self._connection)  # no queues: a lane whose queue is missing reports it itself
         except BrokerUnreachableError:
             await self._close()
             raise
 
     async def aclose(self) -> None:
-        """End the question that is open, and the connection, within a second: nothing on it matters."""
+        """End the running check and the connection within a second: nothing on it matters."""
         if self._asking is not None:
             self._asking.cancel()
         ending = asyncio.create_task(self._close())

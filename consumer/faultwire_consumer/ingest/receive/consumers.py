@@ -1,4 +1,4 @@
-"""The consumers of one queue on one channel: together they say how much the broker may give at once."""
+"""The consumers of one queue on one channel: together they limit how much the broker may give at once."""
 
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -10,12 +10,12 @@ from faultwire_consumer.ingest.receive.settlement import Generation
 
 
 class Consumers:
-    """None, one or several, whose prefetches add up; they end with their generation.
+    """No, one or several consumers, whose prefetches add up; they end with their generation.
 
-    A larger prefetch is one more consumer, never another in an old one's place: what a cancelled consumer
+    A larger prefetch is one more consumer, never a replacement for an old one: what a cancelled consumer
     still holds when the node of its connection dies, RabbitMQ gives to nobody until that node is back or
-    forgotten (rabbit_fifo of 3.10 takes back from consumers that are up, and from no cancelled one; seen
-    with three nodes). A smaller one has no other way, since a prefetch holds for as long as its consumer.
+    forgotten (rabbit_fifo of 3.10 takes back from consumers that are up, but from no cancelled one; seen
+    with three nodes). A smaller prefetch needs a replacement, since it lasts as long as its consumer.
     """
 
     def __init__(
@@ -26,18 +26,18 @@ class Consumers:
     ) -> None:
         self.generation = generation
         self.prefetch = 0
-        """How many messages may be unsettled at once; 0 with no consumer."""
+        """Number of messages that may be unsettled at once; 0 without a consumer."""
         self._queue = queue
         self._on_message = partial(on_message, self)
         self._tags: list[str] = []
 
     @property
     def are_there(self) -> bool:
-        """Whether the broker has one, as far as is known."""
+        """True while the broker has a consumer, as far as is known."""
         return bool(self.prefetch) and not self.generation.has_ended
 
     async def adjust(self, prefetch: int) -> None:
-        """Let so many messages come; nothing is done where that is so."""
+        """Let this many messages come; does nothing if that is so already."""
         if prefetch < self.prefetch:
             await self._cancel_tags()
             await self._add(prefetch)
@@ -46,15 +46,15 @@ class Consumers:
         self.prefetch = prefetch
 
     async def cancel(self) -> None:
-        """Let none come, and be gone from this moment on, whether the broker answers or not."""
+        """Let no more messages come, from now on, whether or not the broker answers."""
         self.prefetch = 0
         await self._cancel_tags()
 
     async def _add(self, prefetch: int) -> None:
         channel = self.generation.channel
         await channel.basic_qos(prefetch_count=prefetch)
-        answer = await channel.basic_consume(self._queue, self._on_message)
-        self._tags.append(answer.consumer_tag or "")
+        consumed = await channel.basic_consume(self._queue, self._on_message)
+        self._tags.append(consumed.consumer_tag or "")
 
     async def _cancel_tags(self) -> None:
         while self._tags:

@@ -1,7 +1,7 @@
 """Drains the broker's own dead letters into the table, where operators find them.
 
-What comes to ``faultwire.dead`` was delivered up to the limit and never settled: its body may be
-a good event that met a bad time. So it is kept whole, as one row for each message.
+A message in ``faultwire.dead`` was delivered up to the limit and never settled: its body may be
+a good event that came at a bad time. So it is kept whole, as one row for each message.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ log = get_logger(__name__)
 
 
 class Death(Struct, frozen=True):
-    """Why, where and how often, as the broker's headers tell it."""
+    """Cause, place and number of a message's deaths, by the broker's headers."""
 
     reason: BrokerReason
     queue: str
@@ -55,7 +55,7 @@ class DeadDelivery(Delivery):
 
     @property
     def is_suspect(self) -> bool:
-        """Never: a dead letter is not taken apart, so it kills nobody."""
+        """Always False: a dead letter is not taken apart, so it cannot kill a worker."""
         return False
 
 
@@ -68,7 +68,7 @@ class DeadQueueReceiver(AmqpReceiver):
     def read(
         self, body: bytes, message_type: str | None, headers: Mapping[str, Any], handle: BrokerHandle
     ) -> Delivery:
-        """A message with what the broker says of its death; it is not taken apart."""
+        """Read a message with the broker's record of its death; it is not taken apart."""
         death = death_in(headers)
         return DeadDelivery(body, message_type, death.queue, handle, death.attempts, [], None, death)
 
@@ -78,15 +78,15 @@ def death_in(headers: Mapping[str, Any]) -> Death:
     entries = headers.get("x-death")
     newest = entries[0] if isinstance(entries, list) and entries else {}
     newest = newest if isinstance(newest, Mapping) else {}
-    told = _text(newest.get("reason") or headers.get("x-first-death-reason"))
+    given_reason = _text(newest.get("reason") or headers.get("x-first-death-reason"))
     queue = _text(newest.get("queue") or headers.get("x-first-death-queue")) or DEAD
     count = newest.get("count")
-    reason = _REASONS.get(told, BrokerReason.UNKNOWN)
+    reason = _REASONS.get(given_reason, BrokerReason.UNKNOWN)
     deaths = min(count, 1_000_000) if isinstance(count, int) and count > 0 else 1
     limit = reason is BrokerReason.DELIVERY_LIMIT
     keys = newest.get("routing-keys")
     key = _text(keys[0]) if isinstance(keys, list) and keys else ""
-    detail = f"{queue} gave it up ({told or 'no reason'})"
+    detail = f"{queue} gave it up ({given_reason or 'no reason'})"
     return Death(
         reason=reason,
         queue=queue,
@@ -103,41 +103,42 @@ class DeadQueue:
         self._metrics = metrics
         self._clock = clock
         self._scrubber = BodyScrubber()
-        # In the place of a dead letter that is refused nothing can be stored.
+        # Nothing can be stored in place of a rejected dead letter.
         self._bisecting: BisectingStore[NewDeadLetter] = BisectingStore(
-            self._record, lambda letter, why: None
+            self._record, lambda dead_letter, why: None
         )
 
     async def ingest(self, deliveries: Sequence[Delivery]) -> list[list[Outcome]]:
         """Commit the batch as dead letters; a message that comes again changes nothing."""
         now = self._clock()
-        letters = [_letter(delivery, self._scrubber, now) for delivery in deliveries]
-        outcomes = await self._bisecting.store(letters)
+        dead_letters = [_dead_letter_of(delivery, self._scrubber, now) for delivery in deliveries]
+        outcomes = await self._bisecting.store(dead_letters)
         return [[outcome] for outcome in outcomes]
 
-    async def _record(self, letters: Sequence[NewDeadLetter]) -> list[Outcome]:
+    async def _record(self, dead_letters: Sequence[NewDeadLetter]) -> list[Outcome]:
+        bodies = [dead_letter.body for dead_letter in dead_letters]
         async with self._store.write() as tx:
-            await record_heard(tx, heard_of_dead(letter.body for letter in letters), now=self._clock())
-            await record_dead_letters(tx, letters, counts_attempts=False)
-        return [self._told(letter) for letter in letters]
+            await record_heard(tx, heard_of_dead(bodies), now=self._clock())
+            await record_dead_letters(tx, dead_letters, counts_attempts=False)
+        return [self._report(dead_letter) for dead_letter in dead_letters]
 
-    def _told(self, letter: NewDeadLetter) -> DeadLettered:
-        reason = BrokerReason(letter.reason)
+    def _report(self, dead_letter: NewDeadLetter) -> DeadLettered:
+        reason = BrokerReason(dead_letter.reason)
         self._metrics.events_dead_lettered.labels(reason=reason).inc()
         log.warning(
             "delivery.dead_lettered",
             reason=reason,
-            detail=letter.detail,
-            event_id=letter.event_id,
-            origin=letter.origin,
+            detail=dead_letter.detail,
+            event_id=dead_letter.event_id,
+            origin=dead_letter.origin,
         )
-        return DeadLettered(reason, letter.detail, letter.event_id)
+        return DeadLettered(reason, dead_letter.detail, dead_letter.event_id)
 
 
-def _letter(delivery: Delivery, scrubber: BodyScrubber, now: datetime) -> NewDeadLetter:
+def _dead_letter_of(delivery: Delivery, scrubber: BodyScrubber, now: datetime) -> NewDeadLetter:
     death = _death(delivery)
     return NewDeadLetter(
-        body=scrubber.scrub_letter(delivery.body),
+        body=scrubber.scrub_dead_letter(delivery.body),
         reason=death.reason,
         detail=death.detail,
         event_id=event_id_in(delivery.body),

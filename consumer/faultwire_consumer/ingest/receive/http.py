@@ -19,14 +19,14 @@ from faultwire_shared.taxonomy import ExternalError, ValidationError
 
 ORIGIN: Final = "http"
 WAITING_DELIVERIES: Final = 256
-"""Requests of one lane that wait at a time; a body has 256 KiB at most, so this bounds the memory."""
+"""Maximum of waiting requests per lane; a body has 256 KiB at most, so this bounds the memory."""
 ANSWER_SECONDS: Final = 30.0
 
 Intake = Callable[[web.Request], Awaitable[web.Response]]
 
 
 class MalformedBodyError(ValidationError):
-    """The body is no JSON at all; nothing of it is kept, the sender is told."""
+    """The body is not JSON at all; nothing of it is kept, and the sender is told."""
 
     code = "MALFORMED_BODY"
 
@@ -39,14 +39,14 @@ class BodyTooLargeError(ValidationError):
 
 
 class UnsupportedMediaTypeError(ValidationError):
-    """The body is not sent as JSON, or in an encoding that is not known."""
+    """The body is not sent as JSON, or in an unknown encoding."""
 
     code = "UNSUPPORTED_MEDIA_TYPE"
     status = 415
 
 
 class IntakeUnavailableError(ExternalError):
-    """The events could not be kept now; nothing of the request was, and it can be sent again."""
+    """The events could not be kept now; none of the request was, and it can be sent again."""
 
     code = "INTAKE_UNAVAILABLE"
     retry_after_seconds: int = 5
@@ -71,29 +71,29 @@ class IntakeReceiver:
 
     @property
     def receiving(self) -> bool:
-        """Whether requests are taken in."""
+        """True while requests are accepted."""
         return self._receiving
 
     @property
     def why_idle(self) -> str:
-        """Why requests are not taken in; empty while they are."""
+        """Reason why requests are not accepted; empty while they are."""
         if self._receiving:
             return ""
         return "it is being stopped" if self._queue.is_closed else "it waits for the store"
 
     @property
     def waiting(self) -> int:
-        """Deliveries that wait for their batch."""
+        """Number of deliveries that wait for their batch."""
         return len(self._queue)
 
     async def run(self) -> None:
-        """Wait for the end: the requests come by themselves."""
+        """Wait for the end: the requests come on their own."""
         await self._closed.wait()
 
     async def ingest(self, delivery: Delivery) -> list[Outcome]:
         """Put a request's delivery into the lane and wait for the outcomes of its events."""
         if not self._receiving or len(self._queue) >= WAITING_DELIVERIES:
-            return [Retry("the intake takes nothing in now")]
+            return [Retry("the intake accepts nothing now")]
         self._queue.put(delivery)
         try:
             return await asyncio.wait_for(asyncio.shield(delivery.handle.answer), ANSWER_SECONDS)
@@ -101,24 +101,24 @@ class IntakeReceiver:
             return [Retry("the store did not answer in time")]
 
     async def collect(self, *, size: int, linger: float) -> list[Delivery]:
-        """The next batch of this lane."""
+        """Return the next batch of this lane."""
         batch = await self._queue.collect(size=size, linger=linger)
         self._metrics.events_received.labels(lane=self.lane).inc(
-            sum(max(1, len(one.events)) for one in batch)
+            sum(max(1, len(delivery.events)) for delivery in batch)
         )
         return batch
 
     async def pause(self) -> None:
-        """Answer what waits with "later", and every new request too."""
+        """Answer waiting requests with "later", and every new one too."""
         self._receiving = False
         await give_back(self._queue.clear(), "paused", metrics=self._metrics)
 
     async def resume(self) -> None:
-        """Take requests in again."""
+        """Accept requests again."""
         self._receiving = True
 
     async def stop(self) -> None:
-        """Take no new requests; those that wait are still answered."""
+        """Accept no new requests; those that wait are still answered."""
         self._receiving = False
         self._queue.close()
 
@@ -128,7 +128,7 @@ class IntakeReceiver:
 
 
 def storing_intake(receivers: Sequence[IntakeReceiver]) -> Intake:
-    """The handler of ``POST /ingest/v1/events`` where no broker is configured: it stores."""
+    """Build the handler of ``POST /ingest/v1/events`` for a worker without a broker: it stores."""
     lanes = {receiver.lane: receiver for receiver in receivers}
 
     async def handle(request: web.Request) -> web.Response:
@@ -145,7 +145,7 @@ def storing_intake(receivers: Sequence[IntakeReceiver]) -> Intake:
 
 
 async def read_body(request: web.Request) -> tuple[bytes, str]:
-    """The body of an intake request and the message type that its shape says.
+    """Read the body of an intake request, and the message type from its shape.
 
     Raises:
         UnsupportedMediaTypeError: not JSON by its headers.
@@ -170,7 +170,7 @@ async def read_body(request: web.Request) -> tuple[bytes, str]:
     try:
         msgspec.json.decode(body, type=msgspec.Raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise MalformedBodyError(f"the body is no JSON: {error}") from None
+        raise MalformedBodyError(f"the body is not JSON: {error}") from None
     except RecursionError:
         raise MalformedBodyError("the body is nested too deeply to be read") from None
     return body, message_type_of(body)
@@ -186,7 +186,7 @@ _report: Final = msgspec.json.Decoder(_Report)
 
 
 def message_type_of(body: bytes) -> str:
-    """What a JSON body is: HTTP has no field for a message's type, so its shape says it."""
+    """Determine the message type of a JSON body by its shape: HTTP has no field for it."""
     if body.lstrip()[:1] == b"[":
         return BATCH_TYPE
     if b'"last_sequence"' in body:
@@ -199,13 +199,13 @@ def message_type_of(body: bytes) -> str:
 
 
 def lane_of(delivery: Delivery) -> Lane:
-    """The lane of a request's most severe event; what cannot be read is routine."""
+    """Return the lane of a request's most severe event; an unreadable one is routine."""
     ranks = [severity_in(bytes(raw)).rank for raw in delivery.events]
     return ErrorSeverity.from_rank(max(ranks, default=1)).lane
 
 
 def severity_in(raw: bytes) -> ErrorSeverity:
-    """The severity that a raw event names; low where none can be read."""
+    """Read the severity that a raw event names; low if it cannot be read."""
     try:
         value = _severity.decode(raw).severity
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -214,7 +214,7 @@ def severity_in(raw: bytes) -> ErrorSeverity:
 
 
 def answer_with(results: list[dict[str, Any]]) -> web.Response:
-    """202: every event of the request is kept, each with its result."""
+    """Build a 202: every event of the request is kept, each with its result."""
     return web.Response(
         status=202, body=msgspec.json.encode({"results": results}), content_type="application/json"
     )

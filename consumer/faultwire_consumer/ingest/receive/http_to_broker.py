@@ -1,4 +1,4 @@
-"""The HTTP intake where a broker is configured: it publishes, and 202 is the broker's confirm."""
+"""The HTTP intake in front of a broker: it publishes, and 202 is the broker's confirm."""
 
 from typing import Any, Final
 
@@ -32,9 +32,9 @@ _envelope: Final = msgspec.json.Decoder(_Envelope)
 
 
 def publishing_intake(door: BrokerDoor) -> Intake:
-    """The handler of ``POST /ingest/v1/events`` in front of a broker.
+    """Make the handler of ``POST /ingest/v1/events`` in front of a broker.
 
-    A request becomes one message, as it is, under the key of its most severe event.
+    A request becomes one message, unchanged, under the key of its most severe event.
     """
 
     async def handle(request: web.Request) -> web.Response:
@@ -53,7 +53,7 @@ def publishing_intake(door: BrokerDoor) -> Intake:
                     event_id=ids[0] if len(ids) == 1 else None,
                 )
             except (TransportDown, Busy, Refused) as error:
-                raise IntakeUnavailableError(f"the broker did not take the events: {error}") from None
+                raise IntakeUnavailableError(f"the broker did not accept the events: {error}") from None
         return answer_with([{"id": event_id, "status": "accepted"} for event_id in ids])
 
     return handle

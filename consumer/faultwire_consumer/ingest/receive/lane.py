@@ -5,6 +5,7 @@ import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Final
 
 from faultwire_consumer.domain.outcome import Outcome, Retry, must_return
@@ -21,13 +22,13 @@ from faultwire_shared.retry import full_jitter_delays
 BATCH_EVENTS: Final = 500
 LINGER_SECONDS: Final = 0.02
 IN_FLIGHT: Final = 2
-"""One batch is decoded while the database works on the other."""
+"""Batches in flight: one is decoded while the database works on the other."""
 WARY_ATTEMPTS: Final = 6
 WARY_SECONDS: Final = 1.0
-"""What comes back for ever may be what kills the worker, or only what another lane held each time:
-after a wait by chance one of them goes first, and the bystander is through before the next death."""
+"""A delivery that keeps coming back may be what kills the worker, or only what another lane held each time:
+after a random wait one of them goes first, and the bystander is through before the next death."""
 TRIAL_SECONDS: Final = (0.5, 5.0)
-"""Between two trials, from the first bound to the last: a store that is back is found within the last."""
+"""Wait between two trials, from the first bound to the last, within which a store that is back is found."""
 
 log = get_logger(__name__)
 
@@ -35,11 +36,11 @@ log = get_logger(__name__)
 class LaneLoop:
     """Moves one receiver's deliveries through the pipeline until the receiver is stopped and drained.
 
-    When the store takes something not now, the lane pauses: what waits goes back, once, and one
-    delivery of those that failed is kept as the trial. Only when the store takes that one does the
-    lane go on; a question that any read-only server with a full disk answers would let the
-    messages go back and forth until the broker gives them up. The trial is a copy: its message
-    went back too, and is a duplicate when it comes again.
+    When the store cannot take something now, the lane pauses: what waits goes back, once, and one
+    of the failed deliveries is kept as the trial. The lane goes on only when the store takes that
+    one; a query that even a read-only server with a full disk answers would let the messages go
+    back and forth until the broker gives them up. The trial is a copy: its message went back too,
+    and is a duplicate when it comes again.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class LaneLoop:
         self._slots = asyncio.Semaphore(IN_FLIGHT)
         self._recovery: asyncio.Task[None] | None = None
         self._settled = asyncio.Event()
-        """Of the last batch, and so of all before it."""
+        """Set once the last batch is settled, and so all before it."""
         self._settled.set()
 
     @property
@@ -75,31 +76,31 @@ class LaneLoop:
 
     @property
     def drained_at(self) -> datetime | None:
-        """When nothing was left to do last; now, while nothing is, and None where that never was.
+        """Time at which nothing was left to do; now while nothing is, None if that was never so.
 
-        What the broker holds back while a prefetch is full counts as something left.
+        Messages that the broker holds back while a prefetch is full count as something left.
         """
         self._note_drained()
         return self._drained_at
 
     @property
     def why_idle(self) -> str:
-        """The receiver's: why nothing can come in; empty while something can."""
+        """The receiver's reason why nothing can come in; empty while something can."""
         return self._receiver.why_idle
 
     @property
     def lag_seconds(self) -> float:
-        """Since when the oldest batch that was taken waits to be settled; 0 with none in flight."""
+        """Seconds that the oldest batch in flight has waited to be settled; 0 with none in flight."""
         if not self._taken_at:
             return 0.0
         return max(0.0, (self._clock() - self._taken_at[0]).total_seconds())
 
     async def run(self) -> None:
-        """Run until `Receiver.collect` gives an empty batch; then everything taken in is settled."""
+        """Run until the receiver's ``collect`` returns an empty batch; by then everything is settled."""
         async with asyncio.TaskGroup() as recoveries:
             await self._move_all(recoveries)
             if self._recovery is not None:
-                self._recovery.cancel()  # it holds nothing that is not settled
+                self._recovery.cancel()  # it holds nothing unsettled
 
     async def _move_all(self, recoveries: asyncio.TaskGroup) -> None:
         async with asyncio.TaskGroup() as moves:
@@ -123,12 +124,14 @@ class LaneLoop:
         try:
             if batch[0].is_suspect and batch[0].attempts >= WARY_ATTEMPTS:
                 await self._sleep(self._rng.uniform(0, WARY_SECONDS))
-            async with self._priority.turn(self.lane):
+            async with self._priority.slot(self.lane):
                 outcomes = await self._pipeline.ingest(batch)
             await before.wait()
-            failed = [one for one, its in zip(batch, outcomes, strict=True) if must_return(its)]
+            failed = [
+                delivery for delivery, results in zip(batch, outcomes, strict=True) if must_return(results)
+            ]
             if failed:
-                # First the consumer goes, then the messages go back: else they came at once again.
+                # First the consumer goes, then the messages go back: else they would come again at once.
                 await self._receiver.pause()
             failpoint("worker.settling")
             await settle(batch, outcomes, metrics=self._metrics)
@@ -152,12 +155,12 @@ class LaneLoop:
             (outcomes,) = await self._pipeline.ingest([trial])
             if not must_return(outcomes):
                 break
-        # A batch that failed before this and comes back after it would pause the lane once more.
+        # A batch that failed before this and is settled after it would pause the lane once more.
         await self._settled.wait()
         log.info("store.found", lane=self._receiver.lane)
-        self._recovery = None  # what fails from here on is another outage's
+        self._recovery = None  # a failure from here on belongs to another outage
         await self._receiver.resume()
 
 
 def _why(outcomes: Sequence[Sequence[Outcome]]) -> str:
-    return next(one.reason for its in outcomes for one in its if isinstance(one, Retry))
+    return next(outcome.reason for outcome in chain.from_iterable(outcomes) if isinstance(outcome, Retry))

@@ -1,4 +1,4 @@
-"""Which of a lane's troubles with the broker is worth a line in the log."""
+"""Decides which of a lane's troubles with the broker is worth a log line."""
 
 import time
 from collections.abc import Callable
@@ -6,11 +6,11 @@ from enum import StrEnum
 from typing import Final
 
 LOG_SECONDS: Final = 300.0
-"""Between two lines for the same reason: four lanes, and less than a line a minute in all."""
+"""Wait between two lines for the same reason: four lanes, and less than a line a minute in all."""
 
 
 class OutageReason(StrEnum):
-    """What keeps a lane from its queue."""
+    """The reason why a lane cannot consume its queue."""
 
     LOST = "lost"
     """The connection, the channel or the consumer is gone."""
@@ -18,33 +18,33 @@ class OutageReason(StrEnum):
     REFUSED = "refused"
     """Wrong credentials or a missing right."""
     TOPOLOGY = "topology"
-    """The queue is missing, or stands with other arguments."""
+    """The queue is missing, or exists with other arguments."""
 
 
 class Outage:
-    """Each reason is told when it first shows and then every five minutes, also of a lane that flaps."""
+    """Reports each reason when it first appears and then every five minutes, even if the lane flaps."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._told_at: dict[OutageReason, float] = {}
+        self._logged_at: dict[OutageReason, float] = {}
         self._is_news_to_be_well = True
         self.why = "not connected yet"
         self.attempts = 0
-        """Since the lane last received."""
+        """Attempts since the lane last received."""
 
     def note_trouble(self, reason: OutageReason, why: str) -> bool:
-        """Take a trouble in; whether to tell of it."""
+        """Record a trouble; return True if it is to be logged."""
         self.why = why
         self.attempts += 1
         now = self._clock()
-        if now - self._told_at.get(reason, now - LOG_SECONDS) < LOG_SECONDS:
+        if now - self._logged_at.get(reason, now - LOG_SECONDS) < LOG_SECONDS:
             return False
-        self._told_at[reason] = now
+        self._logged_at[reason] = now
         self._is_news_to_be_well = True
         return True
 
     def note_well(self) -> bool:
-        """The lane receives; whether to tell of it."""
+        """Record that the lane receives; return True if that is to be logged."""
         self.attempts = 0
         is_news, self._is_news_to_be_well = self._is_news_to_be_well, False
         return is_news

@@ -1,4 +1,4 @@
-"""How many messages a lane may hold at once, so that their bytes stay within a budget, and no bystanders.
+"""The number of messages a lane may hold at once: their bytes stay within a budget, and no bystander suffers.
 
 RabbitMQ counts messages, not bytes, and a message has anything from 200 bytes to 256 KiB.
 """
@@ -8,14 +8,14 @@ from typing import Final
 from faultwire_shared.event import MESSAGE_BYTES
 
 BUDGET_BYTES: Final = 8 * 1024 * 1024
-"""For one lane: 3,600 events in batches of fifty, or thirty-two messages at their limit. Two batches are in
-flight and two wait; three times as much is no faster and costs 25 MiB of memory."""
-MOST: Final = 1000
-"""Two batches of 500 single events: one is decoded while the database works on the other."""
-LEAST: Final = 32
+"""Budget of one lane: 3,600 events in batches of fifty, or thirty-two messages at their limit. Two batches
+are in flight and two wait; three times as much is no faster and costs 25 MiB of memory."""
+PREFETCH_MAX: Final = 1000
+"""Enough for two batches of 500 single events: one is decoded while the database works on the other."""
+PREFETCH_MIN: Final = 32
 ALONE: Final = 1
-"""What a worker holds when it dies comes back with an attempt more, and the broker sets aside what
-came back too often: where an event may have killed it, it holds that one and no other."""
+"""Prefetch with a suspect. Messages that a worker holds when it dies come back with one more attempt, and the
+broker sets aside those that came back too often: a message that may have killed the worker is held alone."""
 _WEIGHT: Final = 1 / 32
 
 
@@ -23,23 +23,24 @@ class PrefetchPlan:
     """Follows the size of the messages that come, and says when another prefetch would fit better."""
 
     def __init__(self) -> None:
-        # The worst until better is known: the first messages of a backlog may all be at the limit.
+        # Assume the worst at first: the first messages of a backlog may all be at the limit.
         self._average = float(MESSAGE_BYTES)
-        # And the first of them may be why the last worker is no more.
+        # And the first of them may have killed the last worker.
         self.messages = ALONE
 
     def note(self, size: int, *, is_suspect: bool = False) -> bool:
-        """Take a message's size into account; True where the prefetch should change to `messages`."""
+        """Record a message's size; return True if the prefetch should change to `messages`."""
         self._average += (size - self._average) * _WEIGHT
         if is_suspect or self.messages == ALONE:
             before, self.messages = self.messages, ALONE if is_suspect else self._fitting()
             return self.messages != before
         fitting = self._fitting()
         # Twice or half: each change costs a new consumer.
-        if self.messages <= fitting // 2 or fitting <= self.messages // 2 or fitting == MOST > self.messages:
+        is_at_maximum = fitting == PREFETCH_MAX > self.messages
+        if self.messages <= fitting // 2 or fitting <= self.messages // 2 or is_at_maximum:
             self.messages = fitting
             return True
         return False
 
     def _fitting(self) -> int:
-        return max(LEAST, min(MOST, int(BUDGET_BYTES / max(1.0, self._average))))
+        return max(PREFETCH_MIN, min(PREFETCH_MAX, int(BUDGET_BYTES / max(1.0, self._average))))

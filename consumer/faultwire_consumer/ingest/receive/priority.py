@@ -1,8 +1,8 @@
-"""Which lane's batch is worked on first where one loop and one database do the work of all.
+"""Decides which lane's batch is worked on first, as one loop and one database do the work of all.
 
 Each lane has its own queue, connection and prefetch, but they share a process: with two lanes of
-backlog there would always be four batches of 500 events in work, and a critical event's few steps
-would each wait behind a decode of theirs.
+backlog there would always be four batches of 500 events in progress, and each of a critical event's
+few steps would wait behind one of their decodes.
 """
 
 import asyncio
@@ -14,12 +14,12 @@ from typing import Final
 from faultwire_shared.event import Lane
 
 PATIENCE_SECONDS: Final = 0.3
-"""So long a batch of another lane waits at most: a flood of critical events slows the others, and
-stops none. What is in work as a critical event comes takes up to 0.2 s on two busy cores: with less
-patience the next batches would begin before it had its turn."""
+"""Longest wait of another lane's batch: a flood of critical events slows the others, but stops none. Work in
+progress when a critical event comes takes up to 0.2 s on two busy cores: with less patience the next
+batches would begin before its turn."""
 TOGETHER: Final = 2
-"""Batches of the other lanes in work: one is decoded while the database works on the other, and a
-third makes none of them faster. A lane that has none in work does not wait for this."""
+"""Batches of the other lanes in progress: one is decoded while the database works on the other, and a
+third makes none of them faster. A lane that has none in progress does not wait for this."""
 
 
 class LanePriority:
@@ -32,8 +32,8 @@ class LanePriority:
         self._changed = asyncio.Event()
 
     @asynccontextmanager
-    async def turn(self, lane: str) -> AsyncIterator[None]:
-        """What is done in it is a batch of this lane."""
+    async def slot(self, lane: str) -> AsyncIterator[None]:
+        """Wait until a batch of this lane may begin; it lasts as long as the context."""
         if lane != Lane.CRITICAL:
             await self._wait(lane)
         self._count(lane, 1)

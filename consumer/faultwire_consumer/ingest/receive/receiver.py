@@ -1,4 +1,4 @@
-"""What every receiver is to its lane, be it RabbitMQ's queue or the HTTP intake."""
+"""The interface of every receiver, for RabbitMQ's queue or the HTTP intake, to its lane."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -8,38 +8,38 @@ from faultwire_consumer.ingest.read.delivery import Delivery
 
 
 class Ingester(Protocol):
-    """What a lane's loop puts its batches through."""
+    """The pipeline that a lane's loop puts its batches through."""
 
     async def ingest(self, deliveries: Sequence[Delivery]) -> list[list[Outcome]]:
-        """Commit a batch; the outcomes of each delivery's events, in order."""
+        """Commit a batch; return the outcomes of each delivery's events, in order."""
         ...
 
 
 class LaneReceiver(Protocol):
-    """Takes deliveries of one lane in, and gives them out in batches."""
+    """Receives the deliveries of one lane, and hands them out in batches."""
 
     @property
     def lane(self) -> str:
-        """The lane it serves; ``dead`` for the broker's dead letters."""
+        """The lane served; ``dead`` for the broker's dead letters."""
         ...
 
     @property
     def receiving(self) -> bool:
-        """Whether deliveries can come in at this moment."""
+        """True if deliveries can come in at this moment."""
         ...
 
     @property
     def why_idle(self) -> str:
-        """Why none can come in at this moment; empty while they can."""
+        """Reason why none can come in at this moment; empty while they can."""
         ...
 
     @property
     def waiting(self) -> int:
-        """Deliveries that were taken in and wait for their batch."""
+        """Number of received deliveries that wait for their batch."""
         ...
 
     async def run(self) -> None:
-        """Keep receiving until `stop`; connections that break are opened again."""
+        """Keep receiving until `stop`; reopen connections that break."""
         ...
 
     async def collect(self, *, size: int, linger: float) -> list[Delivery]:
@@ -47,17 +47,17 @@ class LaneReceiver(Protocol):
         ...
 
     async def pause(self) -> None:
-        """Stop taking in, and give back what waits; what is in a batch is not touched."""
+        """Stop receiving, and give back what waits; batches already collected are not touched."""
         ...
 
     async def resume(self) -> None:
-        """Take in again."""
+        """Receive again."""
         ...
 
     async def stop(self) -> None:
-        """Take nothing more in; what waits can still be collected."""
+        """Receive nothing more; what waits can still be collected."""
         ...
 
     async def close(self) -> None:
-        """Let go of the connection, after everything collected is settled."""
+        """Close the connection, after everything collected is settled."""
         ...

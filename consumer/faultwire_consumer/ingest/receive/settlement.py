@@ -1,7 +1,7 @@
 """The end of a delivery: ack or return. Nothing else in the code touches the broker's settle verbs.
 
-A message is settled once, by the worst of its events, and only after the commit. What belongs to a
-generation that has ended needs nothing: the broker delivers it again, and the store knows the event.
+A message is settled once, by the worst of its events, and only after the commit. Deliveries of a
+generation that has ended need nothing: the broker delivers them again, and the store knows the events.
 """
 
 import asyncio
@@ -21,9 +21,9 @@ _SETTLE_SECONDS: Final = 5.0
 
 
 class Generation:
-    """A lane's channel, from its opening to its loss or renewal; a delivery's tag means nothing on any other.
+    """A lane's channel, from opening to loss or renewal; a delivery's tag means nothing on any other.
 
-    Whoever learns first that it cannot go on ends it, and says why.
+    The first part to learn that it cannot go on ends it, with the reason.
     """
 
     def __init__(self, channel: AbstractChannel) -> None:
@@ -36,39 +36,39 @@ class Generation:
 
     @property
     def has_ended(self) -> bool:
-        """Whether its deliveries are the broker's again."""
+        """True once its deliveries belong to the broker again."""
         return self._ended.is_set()
 
     def end(self, why: str) -> None:
-        """Give it up; the first reason stays."""
+        """End it; the first reason stays."""
         if not self._ended.is_set():
             self.why_ended = why
             self._ended.set()
 
-    def take(self, tag: int) -> "BrokerHandle":
-        """A delivery came by it."""
+    def add(self, tag: int) -> "BrokerHandle":
+        """Count a delivery that came on this channel, and return its handle."""
         self._unsettled += 1
         self._empty.clear()
         return BrokerHandle(self, tag)
 
     def note_settled(self, deliveries: int) -> None:
-        """So many went back or are done."""
+        """Count deliveries that were returned or acknowledged."""
         self._unsettled -= deliveries
         if not self._unsettled:
             self._empty.set()
 
     async def wait_empty(self) -> None:
-        """Wait until everything that came by it is settled."""
+        """Wait until everything that came on this channel is settled."""
         await self._empty.wait()
 
     async def wait_ended(self) -> str:
-        """Wait for the end; why it came."""
+        """Wait for the end; return its reason."""
         await self._ended.wait()
         return self.why_ended
 
 
 class BrokerHandle(Struct, frozen=True):
-    """A delivery's tag, in the generation that it came by and no other."""
+    """A delivery's tag, valid only in the generation that it came with."""
 
     generation: Generation
     tag: int
@@ -83,28 +83,32 @@ class IntakeHandle(Struct, frozen=True):
 async def settle(
     deliveries: Sequence[Delivery], outcomes: Sequence[list[Outcome]], *, metrics: Metrics
 ) -> None:
-    """Settle a batch. Batches of one lane come in the order they were taken in.
+    """Settle a batch. Batches of one lane come in the order in which they were taken in.
 
-    That order is what allows one ack for many: every tag below the last one is decided.
+    That order allows one ack for many: every tag below the last one is decided.
     """
-    returned = [one for one, its in zip(deliveries, outcomes, strict=True) if must_return(its)]
+    returned = [
+        delivery for delivery, results in zip(deliveries, outcomes, strict=True) if must_return(results)
+    ]
     metrics.deliveries_returned.inc(len(returned))
-    for delivery, its in zip(deliveries, outcomes, strict=True):
+    for delivery, results in zip(deliveries, outcomes, strict=True):
         if isinstance(delivery.handle, IntakeHandle) and not delivery.handle.answer.done():
-            delivery.handle.answer.set_result(its)
-    of_broker = [one.handle for one in deliveries if isinstance(one.handle, BrokerHandle)]
-    if of_broker:
-        back = {one.handle for one in returned if isinstance(one.handle, BrokerHandle)}
-        await asyncio.shield(_settle_at_broker(of_broker, back))
+            delivery.handle.answer.set_result(results)
+    if handles := _broker_handles(deliveries):
+        await asyncio.shield(_settle_at_broker(handles, set(_broker_handles(returned))))
+
+
+def _broker_handles(deliveries: Sequence[Delivery]) -> list[BrokerHandle]:
+    return [delivery.handle for delivery in deliveries if isinstance(delivery.handle, BrokerHandle)]
 
 
 async def give_back(deliveries: Sequence[Delivery], reason: str, *, metrics: Metrics) -> None:
-    """Return deliveries that were taken in and never tried."""
+    """Return deliveries that were taken in but never tried."""
     await settle(deliveries, [[Retry(reason)]] * len(deliveries), metrics=metrics)
 
 
 async def _settle_at_broker(handles: Sequence[BrokerHandle], returned: set[BrokerHandle]) -> None:
-    """Settle each generation's part by itself: a reconnect in mid-batch leaves two in it."""
+    """Settle each generation's part separately: a reconnect in mid-batch leaves two in it."""
     parts: dict[Generation, list[BrokerHandle]] = {}
     for handle in handles:
         parts.setdefault(handle.generation, []).append(handle)

@@ -1,4 +1,4 @@
-"""Remembers which incidents are pending for the next digests, so that more of their events cost nothing."""
+"""Remembers which incidents are pending for the next digests, so that further events cost nothing."""
 
 from collections.abc import Hashable, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -10,13 +10,13 @@ from faultwire_consumer.domain.rules import PATTERNS, Facts, Rule
 from faultwire_consumer.ingest.read.candidate import Decoded
 
 MARGIN: Final = timedelta(minutes=5)
-"""So long before a digest nothing is remembered: workers' clocks differ, and a digest that is made
-meanwhile must find, locked or written, what a transaction adds."""
-_MOST: Final = 200_000
+"""Nothing is remembered this long before a digest: workers' clocks differ, and a digest that is made
+in the meantime must find, locked or written, what a transaction adds."""
+_KINDS_MAX: Final = 200_000
 
 
 class DigestMemo:
-    """What need not be asked again until the next digest."""
+    """Kinds of events that need not be checked again until the next digest."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self.rules = tuple(rule for rule in rules if NotificationReason.CONTINUED in rule.on)
@@ -24,11 +24,11 @@ class DigestMemo:
         self._settled: set[Hashable] = set()
         self._due: dict[str, datetime] = {}
         self.first_due: datetime | None = None
-        """When the next digest of all rules is due."""
-        self._asked = _asked_of(self.rules)
+        """Due time of the next digest of any rule."""
+        self._tested = _tested_by(self.rules)
 
     def due_at(self, now: datetime) -> dict[str, datetime]:
-        """When each rule's next digest is due."""
+        """Return the due time of each rule's next digest."""
         if self.first_due is None or now >= self.first_due:
             self._settled.clear()
             self._due = next_digest(self._all, now)
@@ -38,7 +38,7 @@ class DigestMemo:
         return self._due
 
     def unsettled(self, events: Iterable[Decoded]) -> dict[Hashable, Decoded]:
-        """Of the events, one of each kind that is not known to be pending, or to match no rule."""
+        """Return one event of each kind that is not known to be pending or to match no rule."""
         found: dict[Hashable, Decoded] = {}
         for event in events:
             key = self._key(event)
@@ -50,32 +50,32 @@ class DigestMemo:
         """Remember kinds of events whose pending rows are committed.
 
         Args:
-            keys: as `unsettled` gave them.
-            first_due: as it was then; another batch may have come to the next period meanwhile.
-            now: when they were evaluated.
+            keys: as `unsettled` returned them.
+            first_due: as it was then; another batch may have reached the next period in the meantime.
+            now: time of their evaluation.
         """
         if first_due is None or first_due != self.first_due or now >= first_due - MARGIN:
             return
-        if len(self._settled) > _MOST:
+        if len(self._settled) > _KINDS_MAX:
             self._settled.clear()
         self._settled.update(keys)
 
     def _key(self, event: Decoded) -> Hashable:
         row = event.row
-        if not self._asked:
+        if not self._tested:
             return row.fingerprint, row.severity
         facts = event.facts()
-        return row.fingerprint, row.severity, *(_answer(facts, name) for name in self._asked)
+        return row.fingerprint, row.severity, *(_value_of(facts, name) for name in self._tested)
 
 
-def _asked_of(rules: Iterable[Rule]) -> tuple[str, ...]:
-    """What decides besides the severity, of an event: other facts, and tags with ``#`` before them."""
-    asked = set[str]()
+def _tested_by(rules: Iterable[Rule]) -> tuple[str, ...]:
+    """List what the rules test besides an event's severity: other facts, and tags with a leading ``#``."""
+    tested = set[str]()
     for rule in rules:
-        asked.update(name for name in (*PATTERNS, "category") if getattr(rule.where, name))
-        asked.update(f"#{name}" for name, _ in rule.where.tags)
-    return tuple(sorted(asked))
+        tested.update(name for name in (*PATTERNS, "category") if getattr(rule.where, name))
+        tested.update(f"#{name}" for name, _ in rule.where.tags)
+    return tuple(sorted(tested))
 
 
-def _answer(facts: Facts, name: str) -> Hashable:
+def _value_of(facts: Facts, name: str) -> Hashable:
     return facts.tags.get(name[1:]) if name.startswith("#") else getattr(facts, name)

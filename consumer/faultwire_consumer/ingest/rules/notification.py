@@ -1,4 +1,4 @@
-"""Verdicts as notifications: one for each receiver, with its key and when it is due."""
+"""Verdicts as notifications: one for each receiver, with its key and its due time."""
 
 import hashlib
 from collections.abc import Iterator
@@ -19,14 +19,14 @@ _STARTS_REMINDERS: Final = STATE_CHANGES | {NotificationReason.NEW}
 def incident_notifications(
     verdict: Verdict, touched: Touched, *, episode: int, first_at: datetime, now: datetime
 ) -> Iterator[NewNotification]:
-    """What a rule tells of an incident.
+    """Build a rule's notifications of an incident.
 
     Args:
         verdict: the rule, and what happened.
         touched: the incident.
         episode: of the incident, after the batch.
-        first_at: when the first of the batch's events of it occurred.
-        now: when the batch was judged.
+        first_at: time of the incident's first event in the batch.
+        now: time at which the batch was judged.
     """
     rule, happened = verdict.rule, verdict.happened
     mark = f"-{happened.mark}" if happened.mark else ""
@@ -54,7 +54,7 @@ def incident_notifications(
 def threshold_notifications(
     rule: Rule, scope: str, trip: Trip, *, example: Decoded, incident_id: int, now: datetime
 ) -> Iterator[NewNotification]:
-    """What a rule tells of a window that reached its number; the example is what reached it."""
+    """Build a rule's notifications of a window that reached its number; the example is the event that did."""
     digest = hashlib.sha256(scope.encode()).hexdigest()[:16]
     what = f"{digest}:{int(trip.started_at.timestamp())}:{NotificationReason.THRESHOLD}"
     for receiver in rule.receivers:
@@ -66,7 +66,7 @@ def threshold_notifications(
             incident_id=incident_id,
             severity=example.row.severity,
             event_id=example.row.event_id,
-            detail=_told(rule, scope, trip),
+            detail=_detail_of(rule, scope, trip),
             urgent=isinstance(rule.sending, AtOnce),
             created_at=now,
             due_at=due_at(rule, first_at=example.row.occurred_at, now=now),
@@ -74,13 +74,13 @@ def threshold_notifications(
 
 
 def due_at(rule: Rule, *, first_at: datetime, now: datetime) -> datetime:
-    """When to tell: now, or at the end of what the rule gives for gathering, by the first occurrence."""
+    """Return the due time: now, or the end of the rule's gathering time since the first occurrence."""
     if not isinstance(rule.sending, Within):
         return now
     return max(now, min(first_at, now) + rule.sending.gathering)
 
 
-def _told(rule: Rule, scope: str, trip: Trip) -> str:
+def _detail_of(rule: Rule, scope: str, trip: Trip) -> str:
     threshold = rule.threshold
     if threshold is None:
         raise AssertionError("only a rule with a threshold trips")

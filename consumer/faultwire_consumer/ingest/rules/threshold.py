@@ -15,7 +15,7 @@ from faultwire_consumer.store.outbox.windows import Added, WindowScope, count_in
 
 
 class _Counted(Struct):
-    """What a batch adds to one window of a rule, and the event that shows it."""
+    """A batch's addition to one window of a rule, and an event as the example."""
 
     rule: Rule
     added: Added
@@ -30,14 +30,14 @@ async def count_thresholds(
     *,
     now: datetime,
 ) -> list[NewNotification]:
-    """Count, and tell of each window that reached its number.
+    """Count, and build notifications of each window that reached its number.
 
     Args:
         tx: the transaction of the batch.
-        rules: those with a threshold.
-        events: what the batch stored for the first time.
-        opened: of those, one for each incident that the batch opened.
-        now: when the batch is judged.
+        rules: the rules with a threshold.
+        events: those that the batch stored for the first time.
+        opened: one of those events for each incident that the batch opened.
+        now: time at which the batch is judged.
     """
     matching = [
         (rule, event)
@@ -49,12 +49,12 @@ async def count_thresholds(
         return []
     incident_of = await incidents_of(tx, [event.row.fingerprint for _, event in matching])
     counted = _gather(matching, incident_of)
-    tripped = await count_in_windows(tx, {scope: one.added for scope, one in counted.items()}, now=now)
+    tripped = await count_in_windows(tx, {scope: each.added for scope, each in counted.items()}, now=now)
     return [
-        alert
+        notification
         for scope, trips in tripped.items()
         for trip in trips
-        for alert in threshold_notifications(
+        for notification in threshold_notifications(
             counted[scope].rule,
             scope.scope,
             trip,
@@ -80,9 +80,9 @@ def _gather(
         incident_id = incident_of[event.row.fingerprint] if threshold.per is Per.INCIDENT else 0
         text = scope_of(threshold.per, event.facts(), incident_id)
         scope = WindowScope(rule.name, text, int(threshold.length.total_seconds()))
-        one = counted.setdefault(scope, _Counted(rule, Added(threshold.number, {}), event))
+        addition = counted.setdefault(scope, _Counted(rule, Added(threshold.number, {}), event))
         bucket = bucket_of(event.row.occurred_at, threshold.length)
         more = 1 if threshold.counts_incidents else event.row.count
-        one.added.buckets[bucket] = one.added.buckets.get(bucket, 0) + more
-        one.example = event
+        addition.added.buckets[bucket] = addition.added.buckets.get(bucket, 0) + more
+        addition.example = event
     return counted
