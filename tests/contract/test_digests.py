@@ -52,8 +52,8 @@ class Worker:
         """Move to a time; what the digests that then go out tell, by title."""
         self.clock.now = moment
         before = len(self.sender.received)
-        await self.maker.look()
-        await self.dispatcher.turn()
+        await self.maker.run_once()
+        await self.dispatcher.run_once()
         sent = self.sender.received[before:]
         assert all(one.kind is NotificationKind.DIGEST for one in sent)
         return [{line.title: line.recent_count or 0 for line in one.incidents} for one in sent]
@@ -102,7 +102,7 @@ async def test_workers_that_race_make_each_digest_once(store: Store, clock: Fixe
     workers = [Worker(store, clock) for _ in range(4)]
     await asyncio.gather(*(worker.occur(kind) for worker in workers for kind in "abc"))
     clock.now = utc(24, 9)
-    assert sum(await asyncio.gather(*(worker.maker.look() for worker in workers))) == 1
+    assert sum(await asyncio.gather(*(worker.maker.run_once() for worker in workers))) == 1
     assert await workers[0].digests_at(utc(24, 9)) == [{"a": 4, "b": 4, "c": 4}]
 
 

@@ -64,7 +64,7 @@ class Bench:
         """Move the clock on, send what is due; the keys of what went out."""
         self.clock.advance(seconds)
         before = len(self.sender.received)
-        await self.dispatcher.turn()
+        await self.dispatcher.run_once()
         return self.sender.keys[before:]
 
     async def change(self, verb: Verb, incident: int = 1) -> None:
@@ -238,7 +238,7 @@ async def _turn_as_it_does_when_it_runs(dispatcher: Dispatcher) -> None:
     async with asyncio.timeout(60):
         while True:
             try:
-                await dispatcher.turn()
+                await dispatcher.run_once()
                 return
             except StoreBusyError:
                 continue
@@ -258,7 +258,7 @@ async def test_dispatchers_side_by_side_send_each_notification_once(bench: Bench
 async def test_a_lease_that_ran_out_is_another_s_and_the_late_mark_changes_nothing(bench: Bench) -> None:
     await bench.occur("a")
     bench.sender.gate = asyncio.Event()
-    slow = asyncio.create_task(bench.dispatcher.turn())
+    slow = asyncio.create_task(bench.dispatcher.run_once())
 
     async def is_sending() -> bool:
         return len(bench.sender.received) == 1
@@ -266,13 +266,13 @@ async def test_a_lease_that_ran_out_is_another_s_and_the_late_mark_changes_nothi
     await until(is_sending, "the first attempt runs")
     bench.clock.advance(61)
     bench.sender.answers = [Transient(SendReason.TIMEOUT, "of the second")]
-    second = asyncio.create_task(bench.another().turn())
+    second = asyncio.create_task(bench.another().run_once())
 
     async def are_sending() -> bool:
         return len(bench.sender.received) == 2
 
     await until(are_sending, "the second attempt runs")
-    assert await bench.another().turn() == 0, "the second lease holds"
+    assert await bench.another().run_once() == 0, "the second lease holds"
     bench.sender.answers = []
     bench.sender.gate.set()
     await asyncio.gather(slow, second)
@@ -288,7 +288,7 @@ async def test_what_waits_for_a_receiver_that_is_gone_is_given_up_after_an_hour(
         bench.store, {"chat": RecordingSender("chat")}, metrics=bench.metrics, clock=bench.clock
     )
     bench.clock.advance(timedelta(minutes=59))
-    assert (await others.turn(), await others.give_up_orphans()) == (0, 0)
+    assert (await others.run_once(), await others.give_up_orphans()) == (0, 0)
     bench.clock.advance(timedelta(minutes=1))
     assert await others.give_up_orphans() == 1
     assert await bench.states() == [("given_up", "receiver_unknown")]

@@ -157,8 +157,8 @@ class World:
             pass
 
     async def _send(self) -> None:
-        await self.maker.look()
-        await self.dispatcher.turn()
+        await self.maker.run_once()
+        await self.dispatcher.run_once()
 
     async def run_until(self, moment: datetime) -> None:
         """Move through every moment at which something is due."""

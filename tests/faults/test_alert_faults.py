@@ -66,7 +66,7 @@ async def take_over(url: str, hook: Hook, *, after: float) -> list[str]:
     dispatcher = Dispatcher(
         store, senders, metrics=Metrics(), clock=lambda: datetime.now(UTC) + timedelta(seconds=after)
     )
-    await dispatcher.turn()
+    await dispatcher.run_once()
     rows = await store.read(select(outbox.c.state).where(outbox.c.idempotency_key == KEY))
     assert [row.state for row in rows] == ["sent"]
     for sender in senders.values():

@@ -1,1 +1,1 @@
-"""Who is told, how, and by whom: notifications from the outbox to the senders."""
+"""Notifications, from the outbox to the senders."""

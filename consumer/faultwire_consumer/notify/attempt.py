@@ -1,4 +1,4 @@
-"""One attempt: content, sender, and the mark that says what came of it."""
+"""One attempt: content, sender, and the mark that records its outcome."""
 
 import asyncio
 import random
@@ -24,7 +24,7 @@ log = get_logger(__name__)
 
 
 class Attempter:
-    """Sends what was claimed, once, and marks it."""
+    """Sends a claimed notification once, and records the outcome."""
 
     def __init__(
         self,
@@ -44,10 +44,10 @@ class Attempter:
         self._rng = rng
 
     async def attempt(self, claimed: Claimed, sender: Sender) -> None:
-        """Send and mark.
+        """Send a claimed notification, and mark it with the outcome.
 
         Raises:
-            StoreUnavailableError: what is to be sent cannot be read now; the lease ends by itself.
+            StoreUnavailableError: its content cannot be read now; the lease expires on its own.
         """
         content = await load_content(self._store, claimed.outbox_id)
         notification = notification_of(content, public_url=self._public_url)
@@ -55,26 +55,26 @@ class Attempter:
         failpoint("dispatcher.sending")
         outcome = await self._send(sender, notification)
         failpoint("dispatcher.sent")
-        one = self._mark_of(claimed, outcome)
-        held = await self._mark(one)
+        result = self._mark_of(claimed, outcome)
+        held = await self._mark(result)
         failpoint("dispatcher.marked")
-        self._report(one, sender.name, content.idempotency_key, held=held)
+        self._report(result, sender.name, content.idempotency_key, held=held)
 
     async def _send(self, sender: Sender, notification: Notification) -> Outcome:
-        """Half a lease at most: whoever takes it over then meets no attempt that still runs."""
+        """Send within half a lease: a dispatcher that takes over then meets no attempt still running."""
         try:
             async with asyncio.timeout(self._lease_seconds / 2):
                 return await sender.send(notification)
         except TimeoutError:
             return Transient(SendReason.TIMEOUT, f"no answer within {self._lease_seconds / 2:g} s")
         except Exception as error:
-            # A sender's mistake must end neither the worker nor the other notifications.
+            # A bug in a sender must end neither the worker nor the other notifications.
             log.exception("notification.sender_failed", receiver=sender.name)
             return Transient(SendReason.NOT_SENDABLE, f"the sender failed: {type(error).__name__}")
 
     def _mark_of(self, claimed: Claimed, outcome: Outcome) -> Mark:
         now = self._clock()
-        state, state_reason, due_at = self._standing(claimed, outcome, now)
+        state, state_reason, due_at = self._next_state(claimed, outcome, now)
         failed = None if isinstance(outcome, Sent) else outcome
         return Mark(
             outbox_id=claimed.outbox_id,
@@ -89,7 +89,7 @@ class Attempter:
             due_at=due_at,
         )
 
-    def _standing(
+    def _next_state(
         self, claimed: Claimed, outcome: Outcome, now: datetime
     ) -> tuple[NotificationState, StageReason | None, datetime | None]:
         if isinstance(outcome, Sent):
@@ -107,12 +107,12 @@ class Attempter:
             return NotificationState.WAITING, None, then.due_at
         return NotificationState.GIVEN_UP, then, None
 
-    async def _mark(self, one: Mark) -> bool:
+    async def _mark(self, result: Mark) -> bool:
         """Try for as long as the lease may last: an unmarked notification is sent again."""
         for tries_left in range(int(self._lease_seconds / 2 / MARK_AGAIN_SECONDS), -1, -1):
             try:
                 async with self._store.write() as tx:
-                    return await mark(tx, one)
+                    return await mark(tx, result)
             except StoreUnavailableError:
                 if not tries_left:
                     raise
@@ -123,31 +123,31 @@ class Attempter:
         if claimed.number > 1:
             return
         now = self._clock()
-        for one in claimed.told:
-            waited = (now - one.created_at).total_seconds()
-            self._metrics.alert_latency_seconds.labels(severity=one.severity.value).observe(max(0.0, waited))
+        for due in claimed.notifications:
+            waited = (now - due.created_at).total_seconds()
+            self._metrics.alert_latency_seconds.labels(severity=due.severity.value).observe(max(0.0, waited))
 
-    def _report(self, one: Mark, receiver: str, key: str, *, held: bool) -> None:
-        self._metrics.notification_attempts.labels(receiver=receiver, outcome=one.outcome).inc()
+    def _report(self, result: Mark, receiver: str, key: str, *, held: bool) -> None:
+        self._metrics.notification_attempts.labels(receiver=receiver, outcome=result.outcome).inc()
         if not held:
             log.warning("notification.lease_lost", receiver=receiver, idempotency_key=key)
-        elif one.state is NotificationState.GIVEN_UP:
-            self._metrics.notifications_given_up.labels(reason=str(one.state_reason)).inc()
+        elif result.state is NotificationState.GIVEN_UP:
+            self._metrics.notifications_given_up.labels(reason=str(result.state_reason)).inc()
             log.error(
                 "notification.given_up",
                 receiver=receiver,
                 idempotency_key=key,
-                reason=one.state_reason,
-                last=one.reason,
-                detail=one.detail,
+                reason=result.state_reason,
+                last=result.reason,
+                detail=result.detail,
             )
-        elif one.state is NotificationState.WAITING:
+        elif result.state is NotificationState.WAITING:
             log.warning(
                 "notification.failed",
                 receiver=receiver,
                 idempotency_key=key,
-                attempt=one.number,
-                reason=one.reason,
-                detail=one.detail,
-                again_at=one.due_at.isoformat() if one.due_at else None,
+                attempt=result.number,
+                reason=result.reason,
+                detail=result.detail,
+                again_at=result.due_at.isoformat() if result.due_at else None,
             )

@@ -1,4 +1,4 @@
-"""One claim: what is due for an address passes the stages, and what goes out is leased, in one commit."""
+"""One claim: an address's due notifications pass the stages, and what is sent is leased, in one commit."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -27,16 +27,16 @@ from faultwire_shared.failpoint import failpoint
 
 
 class Claimed(Struct, frozen=True, kw_only=True):
-    """A notification that is this dispatcher's until the lease ends."""
+    """A notification that belongs to this dispatcher until the lease ends."""
 
     outbox_id: int
     token: str
     number: int
-    """Of the attempt, from 1."""
+    """Number of the attempt, from 1."""
     first_at: datetime
-    """When the first attempt began."""
-    told: tuple[Due, ...]
-    """Itself and, at the first attempt, what it carries."""
+    """Time at which the first attempt began."""
+    notifications: tuple[Due, ...]
+    """Itself and, at the first attempt, those grouped into it."""
 
 
 async def claim(
@@ -44,19 +44,19 @@ async def claim(
     address: Address,
     *,
     now: datetime,
-    most: int,
+    maximum: int,
     lease_seconds: float,
-    token: Callable[[], str] = lambda: secrets.token_hex(16),
+    make_token: Callable[[], str] = lambda: secrets.token_hex(16),
 ) -> tuple[list[Claimed], Decided]:
-    """Take what is due for an address.
+    """Claim the due notifications of an address.
 
     Args:
-        store: where the outbox is.
-        address: whose notifications.
-        now: when; leases are measured by it.
-        most: how many at most; a lease must not end while a notification waits for its turn.
-        lease_seconds: how long they are ours.
-        token: makes the fencing token of each.
+        store: holds the outbox.
+        address: the receiver, and how urgent.
+        now: the current time, by which leases are measured.
+        maximum: of claims; a lease must not end while a notification waits for its turn.
+        lease_seconds: duration of the leases.
+        make_token: makes the fencing token of each.
 
     Raises:
         StoreUnavailableError: the database does not answer now; nothing was claimed.
@@ -66,13 +66,13 @@ async def claim(
         waiting = await load_due(tx, address, now=now)
         recent = await _recent(tx, address, now)
         decided = decide(waiting, recent, urgent=address.urgent, now=now)
-        del decided.groups[most:]
+        del decided.groups[maximum:]
         await _write(tx, decided, now)
         until = now + timedelta(seconds=lease_seconds)
-        leased = [(group, token()) for group in decided.groups]
-        await lease(tx, [(group.first, its) for group, its in leased], now=now, until=until)
+        leased = [(group, make_token()) for group in decided.groups]
+        await lease(tx, [(group.first, token) for group, token in leased], now=now, until=until)
     failpoint("dispatcher.claimed")
-    return [_claimed(group, its, now) for group, its in leased], decided
+    return [_claimed(group, token, now) for group, token in leased], decided
 
 
 async def _recent(tx: Transaction, address: Address, now: datetime) -> RecentlySent:
@@ -82,16 +82,16 @@ async def _recent(tx: Transaction, address: Address, now: datetime) -> RecentlyS
 
 
 async def _write(tx: Transaction, decided: Decided, now: datetime) -> None:
-    for _, one, stopped in decided.stopped:
-        await stop(tx, [one.id], NotificationState.STOPPED, stopped.reason, now=now)
+    for _, due, stopped in decided.stopped:
+        await stop(tx, [due.id], NotificationState.STOPPED, stopped.reason, now=now)
     by_hold: dict[tuple[datetime, StageReason], list[int]] = {}
-    for _, one, held in decided.held:
-        by_hold.setdefault((held.until, held.reason), []).append(one.id)
+    for _, due, held in decided.held:
+        by_hold.setdefault((held.until, held.reason), []).append(due.id)
     for (until, reason), ids in by_hold.items():
         await postpone(tx, ids, until, reason)
     for group in decided.groups:
         if group.others or group.reason is StageReason.THROTTLED:
-            await group_into(tx, group.first.id, [one.id for one in group.others], group.reason, now=now)
+            await group_into(tx, group.first.id, [due.id for due in group.others], group.reason, now=now)
     await record_stages(tx, list(_entries(decided, now)))
 
 
@@ -102,34 +102,34 @@ def _claimed(group: Group, token: str, now: datetime) -> Claimed:
         token=token,
         number=first.attempts + 1,
         first_at=first.attempted_at or now,
-        told=(first, *group.others),
+        notifications=(first, *group.others),
     )
 
 
 def _entries(decided: Decided, now: datetime) -> Iterator[StageEntry]:
-    """What is new of it: a notification that is held for the same reason again says nothing more."""
-    for name, one, stopped in decided.stopped:
-        yield _entry(one, now, name, StageDecision.STOPPED, stopped.reason)
-    for name, one, held in decided.held:
-        if one.state_reason != held.reason.value:
+    """List the new entries: a notification held again for the same reason gets no further one."""
+    for name, due, stopped in decided.stopped:
+        yield _entry(due, now, name, StageDecision.STOPPED, stopped.reason)
+    for name, due, held in decided.held:
+        if due.state_reason != held.reason.value:
             yield _entry(
-                one, now, name, StageDecision.HELD, held.reason, detail=f"until {held.until.isoformat()}"
+                due, now, name, StageDecision.HELD, held.reason, detail=f"until {held.until.isoformat()}"
             )
     for group in decided.groups:
         if group.first.attempts:
             continue
-        for one in (group.first, *group.others):
+        for due in (group.first, *group.others):
             for name, _ in STAGES:
-                yield _entry(one, now, name, StageDecision.PASSED, StageReason.CLEAR)
+                yield _entry(due, now, name, StageDecision.PASSED, StageReason.CLEAR)
         last = "gather" if group.reason is StageReason.GROUPED else "throttle"
         reason = group.reason if group.others else StageReason.CLEAR
         yield _entry(group.first, now, last, StageDecision.PASSED, reason)
-        for one in group.others:
-            told_in = f"told in {group.first.id}"
-            yield _entry(one, now, last, StageDecision.CARRIED, group.reason, detail=told_in)
+        for due in group.others:
+            sent_in = f"sent in {group.first.id}"
+            yield _entry(due, now, last, StageDecision.CARRIED, group.reason, detail=sent_in)
 
 
 def _entry(
-    one: Due, now: datetime, stage: str, decision: StageDecision, reason: StageReason, *, detail: str = ""
+    due: Due, now: datetime, stage: str, decision: StageDecision, reason: StageReason, *, detail: str = ""
 ) -> StageEntry:
-    return StageEntry(outbox_id=one.id, at=now, stage=stage, decision=decision, reason=reason, detail=detail)
+    return StageEntry(outbox_id=due.id, at=now, stage=stage, decision=decision, reason=reason, detail=detail)

@@ -1,4 +1,4 @@
-"""The digest in plain text: what a day or a week brought, the most frequent first, bounded in length."""
+"""The digest in plain text: a day's or a week's incidents, the most frequent first, bounded in length."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -8,26 +8,26 @@ from typing import Final
 from msgspec import Struct
 
 from faultwire_consumer.domain.notification import NotificationReason
-from faultwire_consumer.notify.escape import moment, one_line
 from faultwire_consumer.notify.notification import Notification, NotifiedIncident
+from faultwire_consumer.notify.plain_text import format_time, one_line
 
 INCIDENTS_SHOWN: Final = 20
-"""Of each kind: new, regressed, and those that went on."""
+"""Incidents shown of each kind: new, regressed, and continued."""
 SERVICES_SHOWN: Final = 20
 TITLE_CHARACTERS: Final = 120
 NAME_CHARACTERS: Final = 40
 LINK_CHARACTERS: Final = 200
 DIGEST_CHARACTERS: Final = 32_000
-"""No digest is longer; it follows from the bounds above."""
+"""Maximum length of a digest, which follows from the bounds above."""
 
 _DAY: Final = timedelta(days=1)
 _WEEK: Final = timedelta(days=7)
-# A zone's summer time makes a day of 23 or 25 hours.
+# Changes to and from summer time make days of 23 and 25 hours.
 _HOUR: Final = timedelta(hours=1)
 
 
 class Tally(Struct, frozen=True, kw_only=True):
-    """What some incidents come to."""
+    """Totals of some incidents."""
 
     incidents: int
     events: int
@@ -47,27 +47,27 @@ def tally_of(incidents: Sequence[NotifiedIncident]) -> Tally:
 
 
 def events_of(incident: NotifiedIncident) -> int:
-    """Its events since the last digest; where nobody counted those, all of them."""
+    """Return the events since the last digest, or all of them if those were not counted."""
     return incident.count if incident.recent_count is None else incident.recent_count
 
 
 def digest_subject(notification: Notification) -> str:
-    """What it is and what it comes to, in one line."""
+    """Summarise the digest in one line."""
     return f"{_period_of(notification)}: {_sum_of(tally_of(notification.incidents))}"
 
 
 def digest_text(notification: Notification) -> str:
-    """The whole digest, at most `DIGEST_CHARACTERS` long."""
+    """Write the whole digest, at most `DIGEST_CHARACTERS` long."""
     incidents = notification.incidents
     lines = [f"{digest_subject(notification)}."]
     if notification.since is not None and notification.until is not None:
-        lines.append(f"From {moment(notification.since)} to {moment(notification.until)}.")
+        lines.append(f"From {format_time(notification.since)} to {format_time(notification.until)}.")
     if incidents:
         lines.extend(("", *_service_lines(incidents)))
     for heading, reason in (("New", NotificationReason.NEW), ("Regressed", NotificationReason.REGRESSED)):
-        lines.extend(_section(notification, heading, [one for one in incidents if one.reason is reason]))
-    told = (NotificationReason.NEW, NotificationReason.REGRESSED)
-    lines.extend(_section(notification, "Went on", [one for one in incidents if one.reason not in told]))
+        lines.extend(_section(notification, heading, [each for each in incidents if each.reason is reason]))
+    shown = (NotificationReason.NEW, NotificationReason.REGRESSED)
+    lines.extend(_section(notification, "Went on", [each for each in incidents if each.reason not in shown]))
     lines.extend(("", f"Rule {one_line(notification.rule, NAME_CHARACTERS)}"))
     return "\n".join(lines) + "\n"
 
@@ -113,7 +113,7 @@ def _section(
 ) -> Iterator[str]:
     if not incidents:
         return
-    ranked = sorted(incidents, key=lambda one: (-events_of(one), -one.severity.rank, one.id))
+    ranked = sorted(incidents, key=lambda each: (-events_of(each), -each.severity.rank, each.id))
     yield ""
     yield f"{heading} ({len(incidents):,}):"
     for incident in ranked[:INCIDENTS_SHOWN]:

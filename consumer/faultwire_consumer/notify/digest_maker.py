@@ -1,4 +1,4 @@
-"""Makes digests at their hours, each period's once, and those that were missed once together."""
+"""Makes digests at their hours: one for each period, and one for all the periods that were missed."""
 
 import asyncio
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from faultwire_consumer.store.outbox.digests import (
 from faultwire_shared.clock import Clock
 from faultwire_shared.logging.logs import get_logger
 
-LOOK_SECONDS: Final = 2.0
+POLL_SECONDS: Final = 2.0
 _REMEMBERED: Final = 1000
 _INSTANT: Final = timedelta(microseconds=1)
 _DAY: Final = timedelta(days=1)
@@ -28,7 +28,7 @@ log = get_logger(__name__)
 
 
 class DigestMaker:
-    """Looks for pending rows whose hour has come. Any number of workers may look at once."""
+    """Makes digests of pending rows whose hour has come. Any number of workers may do so at once."""
 
     def __init__(
         self,
@@ -47,16 +47,16 @@ class DigestMaker:
         self._made: set[str] = set()
 
     async def run(self) -> None:
-        """Look every few seconds until cancelled; a database that is away is asked again."""
+        """Make due digests every few seconds until cancelled; retry while the database is away."""
         while True:
             try:
-                await self.look()
+                await self.run_once()
             except StoreUnavailableError as error:
                 log.warning("store.lost", lane="digests", why=str(error))
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
 
-    async def look(self) -> int:
-        """Make what is due; how many digests that were.
+    async def run_once(self) -> int:
+        """Make the digests that are due; return their number.
 
         Raises:
             StoreUnavailableError: the database does not answer now.
@@ -66,7 +66,7 @@ class DigestMaker:
             since, until = self._period(due, now)
             key = digest_key(due, until)
             if key in self._made:
-                continue  # what came after it waits for the next one
+                continue  # rows that came after it wait for the next one
             if await is_made(self._store, key):
                 self._remember(key)
             elif await make_digest(self._store, due, since=since, until=until, now=now):
@@ -82,10 +82,10 @@ class DigestMaker:
         self._made.add(key)
 
     def _period(self, due: DueDigest, now: datetime) -> tuple[datetime, datetime]:
-        """From the digest before the first missed one to the last that should have come by now.
+        """Return the period from the digest before the first missed one to the last one due by now.
 
-        Rows keep the hour that they were written for: where a rule's hour changed, or the rule is
-        gone, they are told at the old one.
+        Rows keep the hour that they were written for: if a rule's hour changed, or the rule is
+        gone, they are sent at the old one.
         """
         schedule = self._schedules.get(due.rule)
         if schedule is None:

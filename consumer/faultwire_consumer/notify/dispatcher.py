@@ -1,8 +1,8 @@
-"""The dispatcher: what is due in the outbox goes to its senders, each receiver in its own time.
+"""The dispatcher: due notifications go from the outbox to their senders, each receiver at its own pace.
 
-Woken by the commits of its own process, so that a critical notification starts within moments of
-them, it looks every half second besides, for what other workers wrote. A receiver has two loops, one
-for what is urgent: neither another receiver that is slow nor its own digests are in the way.
+It is woken by the commits of its own process, so that a critical notification starts within moments of
+them, and polls every half second for what other workers wrote. A receiver has two loops, one for urgent
+notifications: neither another, slow receiver nor its own digests are in the way.
 """
 
 import asyncio
@@ -29,20 +29,20 @@ from faultwire_shared.clock import Clock
 from faultwire_shared.logging.logs import get_logger
 from faultwire_shared.retry import full_jitter_delays
 
-LOOK_SECONDS: Final = 0.5
+POLL_SECONDS: Final = 0.5
 LEASE_SECONDS: Final = 60.0
 AT_ONCE: Final = 8
-"""Attempts that run side by side for one receiver."""
+"""Concurrent attempts for one receiver."""
 CALM_SECONDS: Final = 30.0
-"""A loop that ran so long met a new trouble with the database, and not the one before."""
+"""After a loop has run this long, trouble with the database is new and not the same as before."""
 ORPHAN_AGE: Final = timedelta(hours=1)
-"""So long workers may run with different policies before one of them gives up on a receiver."""
+"""Time for which workers may run with different policies before one of them gives up on a receiver."""
 
 log = get_logger(__name__)
 
 
 class Dispatcher:
-    """Sends what the outbox holds, for any number of receivers."""
+    """Sends the outbox's notifications, for any number of receivers."""
 
     def __init__(
         self,
@@ -74,39 +74,42 @@ class Dispatcher:
         self._ready = {Address(name, urgent): asyncio.Event() for name in senders for urgent in (True, False)}
 
     def wake(self) -> None:
-        """Something was committed that may be due."""
+        """Note that something was committed that may be due."""
         self._woken.set()
 
     async def run(self) -> None:
-        """Send until cancelled. What is being sent then has a lease, and is sent again after it."""
+        """Send until cancelled. A notification being sent at that moment is sent again after its lease."""
         async with asyncio.TaskGroup() as group:
             for address, ready in self._ready.items():
                 group.create_task(self._serve(address, ready))
-            await self._surviving(self._look)
+            await self._surviving(self._poll)
 
-    async def turn(self) -> int:
-        """Send everything that is due now; how many attempts that took.
+    async def run_once(self) -> int:
+        """Send everything that is due now; return the number of attempts.
 
         Raises:
             StoreUnavailableError: the database does not answer now.
         """
         attempts = 0
         while True:
-            due = [one for one in await list_due(self._store, now=self._clock()) if one in self._ready]
-            claimed = [(address, one) for address in due for one in await self._claim(address, AT_ONCE)]
-            if not claimed:
+            due = await list_due(self._store, now=self._clock())
+            addresses = [address for address in due if address in self._ready]
+            claims = [
+                (address, claimed) for address in addresses for claimed in await self._claim(address, AT_ONCE)
+            ]
+            if not claims:
                 return attempts
-            await asyncio.gather(*(self._attempt(address, one) for address, one in claimed))
-            attempts += len(claimed)
+            await asyncio.gather(*(self._attempt(address, claimed) for address, claimed in claims))
+            attempts += len(claims)
 
     async def drain(self, seconds: float) -> None:
-        """Claim nothing more, and let what is being sent end."""
+        """Claim nothing more, and let running attempts end."""
         self._draining = True
         if self._running:
             await asyncio.wait(self._running, timeout=seconds)
 
     async def give_up_orphans(self) -> int:
-        """Give up what waits for receivers that the policy does not know; how many.
+        """Give up notifications for receivers that the policy does not know; return their number.
 
         Raises:
             StoreUnavailableError: the database does not answer now.
@@ -120,27 +123,27 @@ class Dispatcher:
                 tx,
                 [
                     StageEntry(
-                        outbox_id=one,
+                        outbox_id=outbox_id,
                         at=now,
                         stage="receiver",
                         decision=StageDecision.GIVEN_UP,
                         reason=StageReason.RECEIVER_UNKNOWN,
                     )
-                    for one in ids
+                    for outbox_id in ids
                 ],
             )
         self._metrics.notifications_given_up.labels(reason=StageReason.RECEIVER_UNKNOWN.value).inc(len(ids))
         return len(ids)
 
-    async def _look(self) -> None:
-        """Tell the receivers' loops what is due, now and again."""
+    async def _poll(self) -> None:
+        """Wake the loops of receivers with due notifications, again and again."""
         while True:
-            self._woken.clear()  # before the look: what is committed during it wakes again
+            self._woken.clear()  # before the query: a commit during it wakes again
             for address in await list_due(self._store, now=self._clock()):
                 if address in self._ready:
                     self._ready[address].set()
             try:
-                async with asyncio.timeout(LOOK_SECONDS):
+                async with asyncio.timeout(POLL_SECONDS):
                     await self._woken.wait()
             except TimeoutError:
                 pass
@@ -168,7 +171,7 @@ class Dispatcher:
             await self._surviving(serve)
 
     async def _surviving(self, loop: Callable[[], Awaitable[None]]) -> None:
-        """Run a loop again after a wait whenever the database was away, longer while it stays away."""
+        """Restart a loop after a wait whenever the database was away; the wait grows while it stays away."""
         delays, now = full_jitter_delays(0.5, 10.0), asyncio.get_running_loop().time
         while True:
             started = now()
@@ -180,20 +183,20 @@ class Dispatcher:
                     delays = full_jitter_delays(0.5, 10.0)
                 await asyncio.sleep(next(delays))
 
-    async def _claim(self, address: Address, most: int) -> list[Claimed]:
-        if not most or self._draining:
+    async def _claim(self, address: Address, maximum: int) -> list[Claimed]:
+        if not maximum or self._draining:
             return []
         claimed, decided = await claim(
-            self._store, address, now=self._clock(), most=most, lease_seconds=self._lease_seconds
+            self._store, address, now=self._clock(), maximum=maximum, lease_seconds=self._lease_seconds
         )
-        for _, one, stopped in decided.stopped:
+        for _, due, stopped in decided.stopped:
             self._metrics.notifications_stopped.labels(reason=stopped.reason.value).inc()
-            log.info("notification.stopped", idempotency_key=one.idempotency_key, reason=stopped.reason)
+            log.info("notification.stopped", idempotency_key=due.idempotency_key, reason=stopped.reason)
         return claimed
 
     async def _attempt(self, address: Address, claimed: Claimed) -> None:
         try:
             await self._attempter.attempt(claimed, self._senders[address.receiver])
         except StoreUnavailableError as error:
-            # Its lease ends by itself, and it is sent again under the same key.
+            # Its lease expires on its own, and it is sent again under the same key.
             log.warning("store.lost", lane="dispatcher", why=str(error))

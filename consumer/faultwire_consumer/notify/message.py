@@ -1,4 +1,4 @@
-"""A notification as text for people and as JSON for programs. Both escape what strangers wrote."""
+"""A notification as text for people and as JSON for programs. Both escape strangers' texts."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -9,14 +9,14 @@ from msgspec import Struct
 
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
 from faultwire_consumer.notify.digest import digest_subject, digest_text
-from faultwire_consumer.notify.escape import moment, one_line
 from faultwire_consumer.notify.notification import Notification, NotifiedIncident
+from faultwire_consumer.notify.plain_text import format_time, one_line
 
 SUBJECT_CHARACTERS: Final = 150
-"""What mail programs and pagers show of a subject, with room to spare."""
+"""Mail programs and pagers show this much of a subject, with room to spare."""
 LINE_CHARACTERS: Final = 500
 INCIDENTS_SHOWN: Final = 50
-"""Incidents that a summary tells in full; it names every other one by its id."""
+"""Incidents that a summary shows in full; it names every other one by its id."""
 INCIDENTS_IN_JSON: Final = 200
 
 _HAPPENED: Final = {
@@ -34,23 +34,23 @@ _ESCAPED_IN_JSON: Final = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\
 
 
 class Message(Struct, frozen=True, kw_only=True):
-    """What a person reads."""
+    """A notification as a person reads it."""
 
     subject: str
-    """One line of `SUBJECT_CHARACTERS` at most."""
+    """One line of at most `SUBJECT_CHARACTERS`."""
     text: str
-    """Several lines, the last one ended."""
+    """Several lines, with a line break at the end."""
 
 
 def message_of(notification: Notification) -> Message:
-    """The notification in plain text."""
+    """Write the notification in plain text."""
     return Message(subject=_subject_of(notification), text=_text_of(notification))
 
 
 def json_of(notification: Notification) -> bytes:
-    """The notification as one JSON document in ASCII, as the guide of the worker describes it.
+    """Write the notification as one JSON document in ASCII, as the worker's guide describes it.
 
-    Texts come out as they were stored once the document is parsed; the bytes hold no control
+    Parsing the document yields the texts as they were stored; the bytes hold no control
     character, no letter beyond ASCII and no ``<``, ``>`` or ``&``.
     """
     text = json.dumps(_document_of(notification), ensure_ascii=True, separators=(",", ":"))
@@ -84,7 +84,7 @@ def _text_of(notification: Notification) -> str:
     if more:
         lines.extend(("", f"And {len(more)} more: {', '.join(incident.id for incident in more)}"))
     lines.extend(
-        ("", f"Rule {one_line(notification.rule, LINE_CHARACTERS)}, {moment(notification.created_at)}")
+        ("", f"Rule {one_line(notification.rule, LINE_CHARACTERS)}, {format_time(notification.created_at)}")
     )
     return "\n".join(lines) + "\n"
 
@@ -99,7 +99,7 @@ def _incident_lines(notification: Notification, incident: NotifiedIncident) -> I
     yield f"{incident.id}  {one_line(incident.title, LINE_CHARACTERS)}"
     release = f", release {incident.release}" if incident.release else ""
     environment = f" in {incident.environment}" if incident.environment else ""
-    # Of several, each has a reason of its own; of one it is the first line of the text.
+    # Each of several has a reason of its own; a single one's is the first line of the text.
     because = incident.reason.replace("_", " ") if notification.kind is NotificationKind.SUMMARY else ""
     rows = (
         ("because", because),
@@ -108,8 +108,8 @@ def _incident_lines(notification: Notification, incident: NotifiedIncident) -> I
         ("code", incident.code),
         ("severity", f"{incident.severity}, {incident.status}"),
         ("events", _events_of(incident)),
-        ("first", moment(incident.first_seen_at)),
-        ("last", moment(incident.last_seen_at)),
+        ("first", format_time(incident.first_seen_at)),
+        ("last", format_time(incident.last_seen_at)),
         ("event", notification.event_link_of(incident) or incident.event_id or ""),
         ("page", notification.link_of(incident) or ""),
     )
@@ -124,14 +124,14 @@ def _events_of(incident: NotifiedIncident) -> str:
 
 
 def _document_of(notification: Notification) -> dict[str, Any]:
-    """The envelope is the one that Standard Webhooks recommends: type, timestamp, data."""
+    """Build the document in the envelope that Standard Webhooks recommends: type, timestamp, data."""
     message = message_of(notification)
     shown = notification.incidents[:INCIDENTS_IN_JSON]
     more = notification.incidents[INCIDENTS_IN_JSON:]
     return {
         "type": f"{notification.kind}.{notification.reason}",
         "timestamp": _plain(notification.created_at),
-        # Chats that take a webhook read this one and ignore the rest.
+        # Chats that accept a webhook read this field and ignore the rest.
         "text": f"{message.subject}\n\n{message.text}",
         "data": {
             "idempotency_key": notification.idempotency_key,
@@ -168,5 +168,5 @@ def _plain(value: Any) -> Any:
 
 
 def _clean(text: str) -> str:
-    """A lone surrogate is no text that a JSON parser has to take."""
+    """Replace lone surrogates, which a JSON parser need not accept."""
     return text.encode(errors="replace").decode()

@@ -11,16 +11,16 @@ SHIPPED_NAME = "policy.toml"
 
 
 class PolicyFileError(ConfigurationError):
-    """A policy that cannot be used; the text is one line with file, line, what and how to mend it."""
+    """A policy that cannot be used; the text is one line with file, line, what is wrong and how to fix it."""
 
 
 def shipped_text() -> str:
-    """The policy in the package, as TOML."""
+    """Return the policy in the package, as TOML."""
     return (files("faultwire_consumer.notify") / SHIPPED_NAME).read_text(encoding="utf-8")
 
 
 def read_policy(path: Path | None = None) -> Policy:
-    """Read a policy's file, or the shipped one where there is none.
+    """Read a policy file, or the shipped one if no path is given.
 
     Raises:
         PolicyFileError: it cannot be read or used.

@@ -1,11 +1,11 @@
-"""A notification of the outbox as what senders are handed."""
+"""Turns a notification of the outbox into the one that senders receive."""
 
 from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
 from faultwire_consumer.notify.notification import Notification, NotifiedIncident
 from faultwire_consumer.store.outbox.content import Content, IncidentLine
 
-_TELLING = (
+_BY_IMPORTANCE = (
     NotificationReason.REGRESSED,
     NotificationReason.NEW,
     NotificationReason.SEVERITY_ROSE,
@@ -13,7 +13,7 @@ _TELLING = (
 
 
 def notification_of(content: Content, *, public_url: str | None = None) -> Notification:
-    """The notification; its incidents are as they stand now, also at a second attempt."""
+    """Build the notification; its incidents are as they are now, even at a second attempt."""
     incidents = tuple(_incident(line) for line in content.lines)
     alone = len(incidents) == 1
     return Notification(
@@ -22,7 +22,11 @@ def notification_of(content: Content, *, public_url: str | None = None) -> Notif
         reason=_reason_of(content),
         rule=content.rule,
         receiver=content.receiver,
-        severity=max((one.severity for one in incidents), key=lambda one: one.rank, default=content.severity),
+        severity=max(
+            (incident.severity for incident in incidents),
+            key=lambda severity: severity.rank,
+            default=content.severity,
+        ),
         incidents=incidents,
         created_at=content.created_at,
         detail=content.detail if alone else "",
@@ -33,13 +37,13 @@ def notification_of(content: Content, *, public_url: str | None = None) -> Notif
 
 
 def _reason_of(content: Content) -> NotificationReason:
-    """A summary's: why it is one, where it is for a storm, else the most telling of what is in it."""
+    """Return the reason; a summary's is the storm that caused it, else the most important one in it."""
     if content.kind is not NotificationKind.SUMMARY:
         return content.reason
     if content.urgent:
         return NotificationReason.STORM
     reasons = {line.reason for line in content.lines}
-    return next((reason for reason in _TELLING if reason in reasons), content.reason)
+    return next((reason for reason in _BY_IMPORTANCE if reason in reasons), content.reason)
 
 
 def _incident(line: IncidentLine) -> NotifiedIncident:

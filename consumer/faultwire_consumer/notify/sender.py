@@ -1,4 +1,4 @@
-"""What the dispatcher asks of a sender: one attempt, and its outcome as a value."""
+"""The interface of a sender to the dispatcher: one attempt, and its outcome as a value."""
 
 from enum import StrEnum
 from typing import ClassVar, Protocol
@@ -9,34 +9,34 @@ from faultwire_consumer.notify.notification import Notification
 
 
 class SendReason(StrEnum):
-    """Why an attempt did not end in a delivery."""
+    """The reason why an attempt did not end in a delivery."""
 
     TIMEOUT = "timeout"
-    """No whole answer in time; the notification may have arrived."""
+    """No complete answer in time; the notification may have arrived."""
     UNREACHABLE = "unreachable"
-    """The name does not resolve, or nobody listens there."""
+    """The name does not resolve, or nothing listens there."""
     CONNECTION_LOST = "connection_lost"
-    """It broke before the answer; the notification may have arrived."""
+    """The connection broke before the answer; the notification may have arrived."""
     TLS_FAILED = "tls_failed"
-    """The other side is not who it should be, or its certificate has run out."""
+    """The peer is not the expected one, or its certificate has expired."""
     BUSY = "busy"
     """The receiver asks to wait: 429, or 503."""
     RECEIVER_FAILED = "receiver_failed"
-    """The receiver met a mistake of its own: 5xx."""
+    """The receiver reports an error of its own: 5xx."""
     REDIRECTED = "redirected"
-    """The receiver points elsewhere, and nobody follows."""
+    """The receiver redirects, which is not followed."""
     ADDRESS_REFUSED = "address_refused"
     """The address is inside this network, where no notification may go."""
     GONE = "gone"
-    """The receiver wants no more of them: 410."""
+    """The receiver wants no more notifications: 410."""
     REFUSED = "refused"
-    """The receiver will never take it: 4xx."""
+    """The receiver will never accept it: 4xx."""
     NOT_SENDABLE = "not_sendable"
     """The address or the notification cannot be put into a request."""
 
 
 class OutcomeName(StrEnum):
-    """An attempt's outcome as history and metrics spell it, whatever the classes are called."""
+    """Outcome of an attempt as history and metrics spell it, independent of the classes' names."""
 
     SENT = "sent"
     TRANSIENT = "transient"
@@ -50,42 +50,42 @@ class Sent(Struct, frozen=True):
 
 
 class Transient(Struct, frozen=True):
-    """It did not work now; the same notification is worth another attempt."""
+    """The attempt failed for now; the same notification is worth another attempt."""
 
     name: ClassVar[OutcomeName] = OutcomeName.TRANSIENT
 
     reason: SendReason
     detail: str = ""
-    """One line for an operator, without any secret; escaped."""
+    """One line for an operator, without secrets; escaped."""
     after_seconds: float | None = None
-    """The receiver's own wish for the wait; None where it said nothing."""
+    """The wait that the receiver asked for; None if it did not."""
 
 
 class Permanent(Struct, frozen=True):
-    """It will not work, however often it is tried: give up and tell an operator."""
+    """The attempt failed, and so will any other: give up and notify an operator."""
 
     name: ClassVar[OutcomeName] = OutcomeName.PERMANENT
 
     reason: SendReason
     detail: str = ""
-    """One line for an operator, without any secret; escaped."""
+    """One line for an operator, without secrets; escaped."""
 
 
 Outcome = Sent | Transient | Permanent
 
 
 class Sender(Protocol):
-    """One way out, to one receiver. Safe to be used by several tasks at once."""
+    """A way to send to one receiver. Safe to be used by several tasks at once."""
 
     @property
     def name(self) -> str:
-        """How rules, history and metrics call it; not a stranger's text."""
+        """Its name in rules, history and metrics; not a stranger's text."""
         ...
 
     async def send(self, notification: Notification) -> Outcome:
-        """Try once, within the sender's own time limit; never raises but when it is cancelled."""
+        """Try once, within the sender's own time limit; never raises except when cancelled."""
         ...
 
     async def aclose(self) -> None:
-        """Let go of every connection, within three seconds."""
+        """Close every connection, within three seconds."""
         ...

@@ -1,6 +1,6 @@
 """The stages between the outbox and the senders: each may stop or hold a notification, and says why.
 
-Order is policy. What is true of one notification by itself comes first, then what needs the others:
+Order is policy. Stages that look at one notification alone come first, then those that need the others:
 gathering, and the receiver's throttle.
 """
 
@@ -17,49 +17,49 @@ from faultwire_consumer.domain.rules import STATE_CHANGES
 from faultwire_consumer.domain.sending import StageReason
 from faultwire_consumer.store.outbox.claim import Due, RecentlySent
 
-SINGLE_MOST: Final = 10
-"""Urgent notifications that a receiver gets one by one in a minute; more come in a summary."""
+SINGLE_MAX: Final = 10
+"""Urgent notifications that a receiver gets one by one in a minute; further ones come in a summary."""
 MINUTE: Final = timedelta(minutes=1)
 REMIND_AGAIN: Final = timedelta(hours=1)
 
 
 class Stopped(Struct, frozen=True):
-    """Nobody has to be told any more."""
+    """The notification is no longer needed."""
 
     reason: StageReason
 
 
 class Held(Struct, frozen=True):
-    """Not now."""
+    """The notification waits until a later time."""
 
     until: datetime
     reason: StageReason
 
 
 Stage = Callable[[Due, datetime], Stopped | Held | None]
-"""Looks at one notification at a time of the clock; None lets it pass."""
+"""Judges one notification at a given time; None lets it pass."""
 
 
-def is_open(one: Due, _: datetime) -> Stopped | None:
-    """A resolved incident is nobody's trouble, and a later episode was told by itself."""
-    if one.episode == 0 or one.kind is NotificationKind.DIGEST:
+def is_open(due: Due, _: datetime) -> Stopped | None:
+    """Stop it if its incident is resolved, or in a later episode, which has a notification of its own."""
+    if due.episode == 0 or due.kind is NotificationKind.DIGEST:
         return None
-    if one.current_episode != one.episode:
+    if due.current_episode != due.episode:
         return Stopped(StageReason.OVERTAKEN)
-    return Stopped(StageReason.RESOLVED) if one.status is Status.RESOLVED else None
+    return Stopped(StageReason.RESOLVED) if due.status is Status.RESOLVED else None
 
 
-def is_unacknowledged(one: Due, now: datetime) -> Stopped | Held | None:
-    """Who acknowledged knows already, but for what came after: that it grew.
+def is_unacknowledged(due: Due, now: datetime) -> Stopped | Held | None:
+    """Stop it if its incident is acknowledged: somebody knows already, except that it grew since.
 
-    A reminder waits instead: somebody may take the acknowledge back.
+    A reminder is held instead: the acknowledgement may be taken back.
     """
-    if one.status is not Status.ACKNOWLEDGED or one.episode == 0:
+    if due.status is not Status.ACKNOWLEDGED or due.episode == 0:
         return None
-    if one.reason is NotificationReason.GROWTH:
+    if due.reason is NotificationReason.GROWTH:
         return None
-    if one.reason is NotificationReason.REMINDER:
-        again = timedelta(seconds=one.remind_seconds) if one.remind_seconds else REMIND_AGAIN
+    if due.reason is NotificationReason.REMINDER:
+        again = timedelta(seconds=due.remind_seconds) if due.remind_seconds else REMIND_AGAIN
         return Held(now + again, StageReason.ACKNOWLEDGED)
     return Stopped(StageReason.ACKNOWLEDGED)
 
@@ -68,16 +68,16 @@ STAGES: Final[Sequence[tuple[str, Stage]]] = (("open", is_open), ("unacknowledge
 
 
 class Group(Struct):
-    """Notifications that go out as one message: the first is sent, and names the others."""
+    """Notifications that are sent as one message: the first is sent, and names the others."""
 
     first: Due
     others: list[Due] = field(default_factory=list)
     reason: StageReason = StageReason.CLEAR
-    """Why there are others."""
+    """The reason for grouping others with it."""
 
 
 class Decided(Struct):
-    """What the stages made of an address's waiting notifications."""
+    """The stages' decisions on an address's waiting notifications."""
 
     stopped: list[tuple[str, Due, Stopped]] = field(default_factory=list)
     held: list[tuple[str, Due, Held]] = field(default_factory=list)
@@ -87,62 +87,62 @@ class Decided(Struct):
 def decide(waiting: Iterable[Due], recent: RecentlySent, *, urgent: bool, now: datetime) -> Decided:
     """Run the chain over an address's waiting notifications, the most severe first.
 
-    What failed before comes last: it has been late already, and what is new need not be.
+    Those that failed before come last: they are late already, and new ones need not be.
     """
     decided = Decided()
-    passed = [one for one in waiting if _pass(one, decided, now)]
-    first = [one for one in passed if not one.attempts]
+    passed = [due for due in waiting if _pass(due, decided, now)]
+    first = [due for due in passed if not due.attempts]
     if urgent:
         _throttle(first, recent, decided, now)
     else:
         _gather(first, decided, now)
-    decided.groups += [Group(one) for one in passed if one.attempts]
+    decided.groups += [Group(due) for due in passed if due.attempts]
     return decided
 
 
-def _pass(one: Due, decided: Decided, now: datetime) -> bool:
-    """Whether it passes every stage of its own; one that carries others has been through them."""
-    if one.kind is NotificationKind.SUMMARY:
+def _pass(due: Due, decided: Decided, now: datetime) -> bool:
+    """Return True if it passes every stage of its own; a summary's notifications have been through them."""
+    if due.kind is NotificationKind.SUMMARY:
         return True
     for name, stage in STAGES:
-        match stage(one, now):
+        match stage(due, now):
             case Stopped() as stopped:
-                decided.stopped.append((name, one, stopped))
+                decided.stopped.append((name, due, stopped))
                 return False
             case Held() as held:
-                decided.held.append((name, one, held))
+                decided.held.append((name, due, held))
                 return False
     return True
 
 
 def _gather(waiting: Sequence[Due], decided: Decided, now: datetime) -> None:
-    """What a rule gathers goes out together, with all that came meanwhile; a digest by itself."""
+    """Group what a rule gathers, with everything that came in the meantime; a digest goes alone."""
     by_rule: dict[str, list[Due]] = defaultdict(list)
-    for one in waiting:
-        if one.kind is NotificationKind.DIGEST:
-            decided.groups.append(Group(one))
+    for due in waiting:
+        if due.kind is NotificationKind.DIGEST:
+            decided.groups.append(Group(due))
         else:
-            by_rule[one.rule].append(one)
+            by_rule[due.rule].append(due)
     for gathered in by_rule.values():
-        if any(one.due_at <= now for one in gathered):
+        if any(due.due_at <= now for due in gathered):
             first, *others = gathered
             decided.groups.append(Group(first, others, StageReason.GROUPED))
 
 
 def _throttle(waiting: Sequence[Due], recent: RecentlySent, decided: Decided, now: datetime) -> None:
-    """Above ten a minute one summary a minute names the rest; a change of state is never held back."""
-    changes = [one for one in waiting if one.reason in STATE_CHANGES]
-    others = [one for one in waiting if one.reason not in STATE_CHANGES]
-    held = [one for one in others if one.state_reason == StageReason.THROTTLED.value]
-    fresh = [one for one in others if one.state_reason != StageReason.THROTTLED.value]
-    free = max(0, SINGLE_MOST - recent.single - len(changes))
-    decided.groups += [Group(one) for one in (*changes, *fresh[:free])]
+    """Above ten a minute, name the rest in one summary a minute; a change of state is never held back."""
+    changes = [due for due in waiting if due.reason in STATE_CHANGES]
+    others = [due for due in waiting if due.reason not in STATE_CHANGES]
+    held = [due for due in others if due.state_reason == StageReason.THROTTLED.value]
+    fresh = [due for due in others if due.state_reason != StageReason.THROTTLED.value]
+    free = max(0, SINGLE_MAX - recent.single - len(changes))
+    decided.groups += [Group(due) for due in (*changes, *fresh[:free])]
     rest = [*held, *fresh[free:]]
     if not rest:
         return
     next_summary = now if recent.summary_at is None else recent.summary_at + MINUTE
     if next_summary > now:
-        decided.held += [("throttle", one, Held(next_summary, StageReason.THROTTLED)) for one in rest]
+        decided.held += [("throttle", due, Held(next_summary, StageReason.THROTTLED)) for due in rest]
         return
     first, *gathered = rest
     decided.groups.append(Group(first, gathered, StageReason.THROTTLED))

@@ -36,7 +36,7 @@ from faultwire_consumer.notify.dispatcher import Dispatcher
 from faultwire_consumer.notify.policy_file import read_policy
 from faultwire_consumer.notify.sender import Sender
 from faultwire_consumer.notify.senders.build import senders_of
-from faultwire_consumer.notify.upkeep import Upkeep
+from faultwire_consumer.notify.outbox_watch import OutboxWatch
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.contract.url import parse_database_url, sqlite_path
 from faultwire_consumer.store.engine import open_store, with_replica
@@ -75,7 +75,7 @@ class _Watched(Struct, frozen=True, kw_only=True):
 
     lanes: Sequence[LaneLoop]
     lag: LoopLag
-    upkeep: Upkeep
+    upkeep: OutboxWatch
     ping: BrokerPing | None
     replica: ReplicaWatch | None
 
@@ -113,7 +113,7 @@ def _put_together(supplies: _Supplies) -> Worker:
     watched = _Watched(
         lanes=_lanes(inlet.receivers, pipeline, supplies),
         lag=LoopLag(metrics=metrics),
-        upkeep=Upkeep(store, dispatcher, metrics=metrics, clock=_now),
+        upkeep=OutboxWatch(store, dispatcher, metrics=metrics, clock=_now),
         ping=BrokerPing(config.broker_url) if config.broker_url is not None else None,
         replica=_replica_watch(supplies),
     )

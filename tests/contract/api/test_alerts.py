@@ -23,9 +23,9 @@ def dispatcher_on(site: Site, *answers: Transient) -> Dispatcher:
 async def test_a_trace_shows_every_stage_and_every_attempt(site: Site) -> None:
     event = await site.send(severity=ErrorSeverity.CRITICAL)
     dispatcher = dispatcher_on(site, Transient(SendReason.BUSY, "429 of chat.example"))
-    await dispatcher.turn()
+    await dispatcher.run_once()
     site.clock.advance(1)
-    await dispatcher.turn()
+    await dispatcher.run_once()
     status, listed = await site.get(f"{PATH}?state=sent&incident=INC-1")
     assert status == 200
     (alert,) = listed["alerts"]
@@ -52,7 +52,7 @@ async def test_a_summary_names_what_it_carries_and_those_name_it(site: Site) -> 
     for line in (1, 2):
         await site.send(severity=ErrorSeverity.HIGH, fingerprint=[f"f{line}"])
     site.clock.advance(300)
-    await dispatcher_on(site).turn()
+    await dispatcher_on(site).run_once()
     _, listed = await site.get(f"{PATH}?rule=high&severity=high&receiver=log")
     carried, carrier = listed["alerts"]
     assert (carrier["kind"], carried["state"]) == ("summary", "sent")

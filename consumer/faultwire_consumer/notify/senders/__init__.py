@@ -1,1 +1,1 @@
-"""Who sends a notification: one module for each way out."""
+"""The senders: one module for each way to send a notification."""

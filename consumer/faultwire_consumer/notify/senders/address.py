@@ -1,8 +1,8 @@
-"""Where a notification may go: to the outside, and inside only where the operator allows it.
+"""Check of a notification's destination: outside, and inside only if the operator allows it.
 
-A webhook's address is what somebody wrote into a rule, and its name resolves to whatever its owner
-likes. Without this check a rule, or a name that changes its mind, could make the worker post to a
-neighbour that trusts everybody of this network, or to the cloud's metadata.
+A webhook's address is what somebody wrote into a rule, and its name resolves to anything its owner
+likes. Without this check a rule, or a name that starts to resolve elsewhere, could make the worker post
+to a neighbour that trusts everybody on this network, or to the cloud's metadata.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from typing import Final
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-# A gateway turns these into IPv4 connections (RFC 6052), on networks that speak IPv6 alone.
+# A gateway turns these into IPv4 connections (RFC 6052), on networks that speak only IPv6.
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 
 _REFUSED: Final = (
@@ -24,10 +24,10 @@ _REFUSED: Final = (
 
 
 def may_connect(address: str, allowed: Sequence[Network]) -> bool:
-    """Whether a connection to this numeric address is fine.
+    """Return True if a connection to this numeric address is allowed.
 
-    It is where one of the ``allowed`` networks holds it, or where it is a public unicast address:
-    nothing private, loopback, link-local (cloud metadata stands there), shared, multicast or reserved.
+    It is if one of the ``allowed`` networks contains it, or if it is a public unicast address:
+    nothing private, loopback, link-local (cloud metadata is there), shared, multicast or reserved.
     """
     number = _meant_by(ip_address(address))
     return any(number in network for network in allowed) or _is_public(number)
@@ -41,7 +41,7 @@ def _is_public(number: Address) -> bool:
 
 
 def _meant_by(number: Address) -> Address:
-    """The IPv4 address that an IPv6 one stands for, else the address itself."""
+    """Return the IPv4 address that an IPv6 one stands for, else the address itself."""
     if isinstance(number, IPv6Address):
         if number.ipv4_mapped is not None:
             return number.ipv4_mapped

@@ -1,4 +1,4 @@
-"""What a receiver's answer means: its status, and how long it asks to wait."""
+"""Judges a receiver's answer by its status, and by the wait that it asks for."""
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -6,38 +6,38 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
-from faultwire_consumer.notify.escape import one_line
+from faultwire_consumer.notify.plain_text import one_line
 from faultwire_consumer.notify.sender import Outcome, Permanent, SendReason, Sent, Transient
 
-AFTER_SECONDS_MOST: Final = 86_400.0
-"""A receiver's wish for a longer wait is taken for a day: nobody is told by a notification of last week."""
+AFTER_SECONDS_MAX: Final = 86_400.0
+"""A receiver that asks for a longer wait gets a day: a notification from last week helps nobody."""
 _ORIGIN_CHARACTERS: Final = 100
 
 
 def judge(status: int, *, retry_after: str | None, location: str | None, now: datetime) -> Outcome:
-    """The outcome of an attempt that was answered.
+    """Return the outcome of an attempt that was answered.
 
     Args:
         status: of the answer.
         retry_after: the header of that name: seconds or a date (RFC 9110, section 10.2.3).
-        location: the header of that name; only its host is told.
+        location: the header of that name; only its host is shown.
         now: to turn a date into a wait.
     """
-    said = f"the receiver answered {status}{_phrase(status)}"
+    summary = f"the receiver answered {status}{_phrase(status)}"
     if 200 <= status < 300:
         return Sent()
     if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
-        return Transient(SendReason.BUSY, said, _seconds(retry_after, now))
+        return Transient(SendReason.BUSY, summary, _seconds(retry_after, now))
     if status >= 500:
-        return Transient(SendReason.RECEIVER_FAILED, said, _seconds(retry_after, now))
+        return Transient(SendReason.RECEIVER_FAILED, summary, _seconds(retry_after, now))
     if 300 <= status < 400:
         target = f", to {origin_of(location)}" if location else ""
-        return Permanent(SendReason.REDIRECTED, f"{said}{target}; redirects are not followed")
-    return Permanent(SendReason.GONE if status == HTTPStatus.GONE else SendReason.REFUSED, said)
+        return Permanent(SendReason.REDIRECTED, f"{summary}{target}; redirects are not followed")
+    return Permanent(SendReason.GONE if status == HTTPStatus.GONE else SendReason.REFUSED, summary)
 
 
 def origin_of(url: str) -> str:
-    """Scheme, host and port: a path, a query or a user's part may be the receiver's secret."""
+    """Return scheme, host and port: a path, a query or a user's part may be the receiver's secret."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -58,11 +58,11 @@ def _seconds(retry_after: str | None, now: datetime) -> float | None:
         return None
     text = retry_after.strip()
     if text.isascii() and text.isdigit():
-        return min(float(text[:12]), AFTER_SECONDS_MOST)
+        return min(float(text[:12]), AFTER_SECONDS_MAX)
     try:
         at = parsedate_to_datetime(text)
     except (ValueError, TypeError, OverflowError):
         return None
     # "-0000" says that the zone is not known; RFC 9110 writes every date in GMT.
     wait = (at if at.tzinfo else at.replace(tzinfo=UTC)) - now
-    return min(max(wait.total_seconds(), 0.0), AFTER_SECONDS_MOST)
+    return min(max(wait.total_seconds(), 0.0), AFTER_SECONDS_MAX)

@@ -1,4 +1,4 @@
-"""A policy's receivers as the senders that reach them."""
+"""Builds the senders of a policy's receivers."""
 
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network
@@ -16,7 +16,7 @@ _ANYWHERE: Final = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 
 
 def senders_of(policy: Policy, *, clock: Clock) -> dict[str, Sender]:
-    """A sender for each receiver, by its name. Reads secrets' files.
+    """Build a sender for each receiver, by its name. Reads the secrets' files.
 
     Raises:
         PolicyFileError: a secret or an address cannot be used; the text holds neither.

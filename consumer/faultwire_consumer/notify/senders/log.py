@@ -1,4 +1,4 @@
-"""To the worker's own log: one structured line, for those who already watch it."""
+"""Sends to the worker's own log: one structured line, for those who already watch it."""
 
 from typing import Final
 
@@ -20,7 +20,7 @@ class LogSender:
         self.name = name
 
     async def send(self, notification: Notification) -> Outcome:
-        """Write the line; it cannot fail where logging does not."""
+        """Write the line; it cannot fail unless logging does."""
         shown = notification.incidents[:INCIDENTS_SHOWN]
         log.log(
             LEVELS[notification.severity],
@@ -38,4 +38,4 @@ class LogSender:
         return Sent()
 
     async def aclose(self) -> None:
-        """There is nothing to let go of."""
+        """Do nothing: there is nothing to close."""

@@ -1,4 +1,4 @@
-"""A signed HTTP POST, by Standard Webhooks 1.0 (standardwebhooks.com)."""
+"""Sends by a signed HTTP POST, as in Standard Webhooks 1.0 (standardwebhooks.com)."""
 
 import asyncio
 import socket
@@ -19,41 +19,41 @@ from faultwire_consumer.notify.senders.signature import parse_secret, sign
 from faultwire_shared.clock import Clock
 
 SEND_SECONDS: Final = 10.0
-"""One attempt at most, from the name's look-up to the end of the answer."""
+"""Limit of one attempt, from the name's look-up to the end of the answer."""
 CLOSE_SECONDS: Final = 3.0
 ANSWER_BYTES: Final = 16 * 1024
-"""So much of an answer is read, to see that it comes; nothing in it is used."""
+"""Bytes read of an answer, to see that it comes; its content is not used."""
 HEADER_BYTES: Final = 8 * 1024
 CONNECTIONS: Final = 4
 
 # The order matters: in aiohttp a failed certificate is also a failed connection and a ValueError.
 _TRANSIENT: Final = (
-    (TimeoutError, SendReason.TIMEOUT, "no whole answer from {} in time"),
+    (TimeoutError, SendReason.TIMEOUT, "no complete answer from {} in time"),
     (aiohttp.ClientSSLError, SendReason.TLS_FAILED, "{} showed no certificate to trust, or speaks no TLS"),
     (aiohttp.ClientConnectorDNSError, SendReason.UNREACHABLE, "the name of {} does not resolve"),
 )
 
 
 class AddressRefusedError(OSError):
-    """The name resolved to an address that no notification may go to."""
+    """The name resolved to an address to which no notification may go."""
 
 
 class WebhookSender:
     """Posts notifications to one address, each over a connection of its own.
 
     Args:
-        name: how rules and history call it.
-        url: ``http`` or ``https``. Whatever in it may be secret (a path, a query, a user's part) is
-            never told again.
+        name: its name in rules and history.
+        url: ``http`` or ``https``. Anything in it that may be secret (a path, a query, a user's part)
+            is never shown.
         clock: the time in UTC, for the signature and for dates in ``Retry-After``.
-        secrets: ``whsec_`` and base64, one; two while one takes the other's place: the receiver may
+        secrets: one of ``whsec_`` and base64; two while one replaces the other: the receiver may
             know either. None leaves the signature out, for receivers whose address is the secret.
-        allowed_networks: inside networks that may be connected to all the same.
-        send_seconds: one attempt at most.
-        resolver: who looks names up; the system unless given.
+        allowed_networks: inside networks to which connections are allowed nevertheless.
+        send_seconds: limit of one attempt.
+        resolver: looks names up; the system's unless given.
 
     Raises:
-        ValueError: the address or a secret cannot be; the text holds neither.
+        ValueError: the address or a secret is not valid; the text holds neither.
     """
 
     def __init__(
@@ -123,11 +123,11 @@ class WebhookSender:
             connector = aiohttp.TCPConnector(
                 resolver=self._resolver,
                 use_dns_cache=False,
-                # Notifications are minutes apart: a kept connection is one that the receiver has
-                # closed by then, and a POST on it fails for no reason of the receiver's.
+                # Notifications are minutes apart: the receiver would have closed a kept connection by
+                # then, and a POST on it fails although the receiver is well.
                 force_close=True,
                 # The one place that every connection passes with the address it will really use,
-                # be it from a name, an odd spelling of a number, or a number as it stands.
+                # whether it came from a name, an odd spelling of a number, or a plain number.
                 socket_factory=self._make_socket,
                 limit=CONNECTIONS,
             )
@@ -144,7 +144,7 @@ class WebhookSender:
     def _make_socket(self, target: aiohttp.connector.AddrInfoType) -> socket.socket:
         family, kind, protocol, _, address = target
         if not may_connect(str(address[0]), self._allowed):
-            # Without the address in it: aiohappyeyeballs keeps the type where all texts are the same.
+            # Without the address in it: aiohappyeyeballs keeps the type if all texts are the same.
             raise AddressRefusedError("the address is inside this network")
         return socket.socket(family=family, type=kind, proto=protocol)
 
@@ -159,7 +159,7 @@ async def _read_some(answer: aiohttp.ClientResponse) -> None:
 
 
 def _outcome_of(error: Exception, origin: str) -> Outcome:
-    """What an attempt without an answer means. No text of the error's own: it may hold the whole address."""
+    """Judge an attempt without an answer. The error's own text is left out: it may hold the whole address."""
     for kind, reason, said in _TRANSIENT:
         if isinstance(error, kind):
             return Transient(reason, said.format(origin))
@@ -168,8 +168,8 @@ def _outcome_of(error: Exception, origin: str) -> Outcome:
             return Permanent(SendReason.ADDRESS_REFUSED, f"{origin} is an address inside this network")
         return Transient(SendReason.UNREACHABLE, f"no connection to {origin}")
     if isinstance(error, ValueError):
-        return Permanent(SendReason.NOT_SENDABLE, f"no request to {origin} can be made of it")
-    return Transient(SendReason.CONNECTION_LOST, f"{origin} ended the connection without a whole answer")
+        return Permanent(SendReason.NOT_SENDABLE, f"it cannot be made into a request to {origin}")
+    return Transient(SendReason.CONNECTION_LOST, f"{origin} ended the connection without a complete answer")
 
 
 def _parse_url(url: str) -> str:
@@ -180,5 +180,5 @@ def _parse_url(url: str) -> str:
     except ValueError:
         fits = False
     if not fits:
-        raise ValueError("a webhook's address is one of http:// or https:// with a host")
+        raise ValueError("a webhook's address is http:// or https:// with a host")
     return text

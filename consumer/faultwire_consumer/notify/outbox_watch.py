@@ -1,4 +1,4 @@
-"""What the outbox and the windows need now and again: measures, and an end for what nobody takes."""
+"""Regular work on the outbox and the windows: gauges, orphaned notifications, old windows."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -19,8 +19,8 @@ PRUNE_EVERY: Final = 720
 log = get_logger(__name__)
 
 
-class Upkeep:
-    """Measures every few seconds, looks for orphans every minute, forgets windows every hour."""
+class OutboxWatch:
+    """Measures every few seconds, gives up orphans every minute, deletes old windows every hour."""
 
     def __init__(
         self,
@@ -37,25 +37,25 @@ class Upkeep:
         self._clock = clock
         self._sleep = sleep
         self.overdue_seconds = 0.0
-        """How long the oldest notification that is due has waited, at the last look."""
+        """Wait of the oldest notification that is due, at the last measurement."""
 
     async def run(self) -> None:
-        """Go on until cancelled; a database that is away is asked again."""
-        turn = 0
+        """Work until cancelled; retry while the database is away."""
+        rounds = 0
         while True:
             try:
                 await self.measure()
-                if turn % ORPHANS_EVERY == 0:
+                if rounds % ORPHANS_EVERY == 0:
                     await self._dispatcher.give_up_orphans()
-                if turn % PRUNE_EVERY == 0:
+                if rounds % PRUNE_EVERY == 0:
                     await prune_windows(self._store, now=self._clock())
             except StoreUnavailableError as error:
                 log.warning("store.lost", lane="outbox", why=str(error))
-            turn += 1
+            rounds += 1
             await self._sleep(MEASURE_SECONDS)
 
     async def measure(self) -> None:
-        """Show how much the outbox holds, and how long the oldest that is due has waited.
+        """Measure how much the outbox holds, and how long the oldest due notification has waited.
 
         Raises:
             StoreUnavailableError: the database does not answer now.
