@@ -171,20 +171,20 @@ async def test_a_missing_event_is_told_within_a_minute_and_taken_back_when_it_is
     removed = batch(numbered(clock, 2))
     await pipeline.ingest([batch(numbered(clock, 1), numbered(clock, 3))])
     clock.advance(29)
-    await watch.look()
+    await watch.run_once()
     assert await told(store) == []
     clock.advance(2)
-    await watch.look()
+    await watch.run_once()
     (incident,) = await told(store)
     assert (incident.code, incident.severity, incident.status) == ("SEQUENCE_GAP", 3, "open")
     assert incident.title == "event 2 of producer p1 (billing) did not arrive"
     assert metrics.sequence_gap_events._value.get() == 1
-    await watch.look()
+    await watch.run_once()
     assert (await told(store))[0].count == 1
 
     clock.advance(5)
     await pipeline.ingest([removed])
-    await watch.look()
+    await watch.run_once()
     (incident,) = await told(store)
     assert (incident.status, incident.resolved_at) == ("resolved", clock())
     assert metrics.sequence_gap_events._value.get() == 0
@@ -199,7 +199,7 @@ async def test_a_missing_event_is_told_within_a_minute_and_taken_back_when_it_is
     clock.advance(5)
     await pipeline.ingest([batch(numbered(clock, 9))])
     clock.advance(31)
-    await watch.look()
+    await watch.run_once()
     (incident,) = await told(store)
     assert (incident.status, incident.episode, incident.count) == ("open", 2, 2)
 
@@ -208,16 +208,16 @@ async def test_an_incident_stays_open_until_its_last_gap_closes(store: Store, cl
     pipeline, watch = pipeline_on(store, clock), watch_on(store, clock)
     await pipeline.ingest([batch(numbered(clock, 1), numbered(clock, 5), numbered(clock, 7, "p2"))])
     clock.advance(31)
-    await watch.look()
+    await watch.run_once()
     assert [row.title.split(" (")[0] for row in await told(store)] == [
         "events 2 to 4 of producer p1",
         "events 1 to 6 of producer p2",
     ]
     await pipeline.ingest([batch(numbered(clock, 3))])
-    await watch.look()
+    await watch.run_once()
     assert [row.status for row in await told(store)] == ["open", "open"]
     await pipeline.ingest([batch(numbered(clock, 2)), report(5, lost=[lost(4)])])
-    await watch.look()
+    await watch.run_once()
     assert [row.status for row in await told(store)] == ["resolved", "open"]
     assert [row.count for row in await told(store)] == [1, 1]
 
@@ -229,7 +229,7 @@ def lost(number: int) -> dict[str, Any]:
 async def test_two_workers_tell_of_a_gap_once(store: Store, clock: FixedClock) -> None:
     await pipeline_on(store, clock).ingest([batch(numbered(clock, 2))])
     clock.advance(31)
-    await asyncio.gather(*(watch_on(store, clock).look() for _ in range(3)))
+    await asyncio.gather(*(watch_on(store, clock).run_once() for _ in range(3)))
     (incident,) = await told(store)
     assert incident.count == 1
 
@@ -244,7 +244,7 @@ async def test_a_gap_that_closes_while_it_is_told_of_is_taken_back(store: Store,
         await pipeline.ingest([removed])
         return True
 
-    await GapWatch(store, ingest, metrics=Metrics(), clock=clock).look()
+    await GapWatch(store, ingest, metrics=Metrics(), clock=clock).run_once()
     (incident,) = await told(store)
     assert incident.status == "resolved"
 
@@ -255,10 +255,10 @@ async def test_what_may_lie_in_a_spool_is_not_told_while_its_producer_says_so(
     watch = watch_on(store, clock)
     await pipeline_on(store, clock).ingest([report(3, spool_depth=3)])
     clock.advance(60)
-    await watch.look()
+    await watch.run_once()
     assert await told(store) == []
     clock.advance(300)
-    await watch.look()
+    await watch.run_once()
     assert len(await told(store)) == 1
 
 
@@ -284,13 +284,13 @@ async def test_what_was_told_and_comes_piece_by_piece_leaves_one_row_until_it_is
     pipeline, watch = pipeline_on(store, clock), watch_on(store, clock)
     await pipeline.ingest([batch(numbered(clock, 12))])
     clock.advance(31)
-    await watch.look()
+    await watch.run_once()
     for number in (2, 4, 6, 8, 10, 1, 3, 5):
         await pipeline.ingest([batch(numbered(clock, number))])
         assert len(await gaps_of(store, GapState.FILLED)) == 1
     assert [row.status for row in await told(store)] == ["open"]
     await pipeline.ingest([batch(*(numbered(clock, number) for number in (7, 9, 11)))])
-    await watch.look()
+    await watch.run_once()
     assert [row.status for row in await told(store)] == ["resolved"]
 
 
@@ -310,7 +310,7 @@ async def test_an_event_among_the_brokers_dead_letters_is_explained_until_it_is_
     (row, _) = await store.read(select(sequence_gaps.c.reason))
     assert row.reason == "dead_lettered"
     clock.advance(60)
-    await watch.look()
+    await watch.run_once()
     assert await told(store) == []
     await pipeline.ingest([batch(*gone, numbered(clock, 6))])
     assert await store.read(select(sequence_gaps.c.id)) == []
@@ -324,10 +324,10 @@ async def test_nothing_is_told_while_a_slower_lane_may_still_hold_it(store: Stor
     clock.advance(1)
     await pipeline.ingest([batch(numbered(clock, 2))])
     clock.advance(60)
-    await watch.look()
+    await watch.run_once()
     assert await told(store) == []
     drained_at = clock()
-    await watch.look()
+    await watch.run_once()
     assert len(await told(store)) == 1
 
 
@@ -338,10 +338,10 @@ async def test_a_lane_that_is_never_drained_holds_it_up_for_ten_minutes(
     watch = GapWatch(store, ingesting(pipeline), metrics=Metrics(), clock=clock, drained_at=lambda: None)
     await pipeline.ingest([batch(numbered(clock, 2))])
     clock.advance(599)
-    await watch.look()
+    await watch.run_once()
     assert await told(store) == []
     clock.advance(2)
-    await watch.look()
+    await watch.run_once()
     assert len(await told(store)) == 1
 
 

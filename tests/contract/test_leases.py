@@ -133,19 +133,19 @@ async def test_a_chore_is_done_by_one_worker_at_once_and_every_hour(store: Store
         return LeasedChore(store, NAME, name, chore, clock=clock)
 
     ada, bob = chore_of("ada"), chore_of("bob")
-    assert await ada.turn()
-    assert not await bob.turn()
-    assert not await ada.turn(), "an hour has not passed"
+    assert await ada.run_once()
+    assert not await bob.run_once()
+    assert not await ada.run_once(), "an hour has not passed"
     clock.advance(EVERY - timedelta(seconds=1))
     if store.name == "sqlite":  # by whose clock an hour is longer than a lease
-        await bob.turn()
+        await bob.run_once()
         assert done == ["ada", "bob"]
         return
-    assert not await ada.turn()
+    assert not await ada.run_once()
     clock.advance(1)
-    assert await ada.turn()
+    assert await ada.run_once()
     await let_expire(store, clock)
-    assert await bob.turn(), "an heir does it at once, for nobody knows how far the dead one came"
+    assert await bob.run_once(), "an heir does it at once, for nobody knows how far the dead one came"
     assert done == ["ada", "ada", "bob"]
 
 
@@ -185,7 +185,7 @@ async def test_a_chore_tells_that_the_database_is_away(store: Store, clock: Fixe
         raise AssertionError("nobody holds the lease")
 
     with pytest.raises(StoreUnavailableError):
-        await LeasedChore(breakable, NAME, "ada", chore, clock=clock).turn()
+        await LeasedChore(breakable, NAME, "ada", chore, clock=clock).run_once()
 
 
 async def test_partitions_stand_before_their_days_begin(store: Store, clock: FixedClock) -> None:

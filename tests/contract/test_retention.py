@@ -84,7 +84,7 @@ async def test_by_age_each_severity_keeps_its_own_days_and_totals_stay(
 ) -> None:
     await fill(store, clock, days=[1, 4, 8, 20])
     metrics = Metrics()
-    await keeper_of(store, clock, metrics, low=3, medium=6).keep()
+    await keeper_of(store, clock, metrics, low=3, medium=6).enforce()
     assert await kept(store) == {"11-15": [0, 0, 1, 1], "11-19": [0, 1, 1, 1], "11-22": [1, 1, 1, 1]}
     assert await totals(store) == (16, 16)
     pruned = {
@@ -95,10 +95,10 @@ async def test_by_age_each_severity_keeps_its_own_days_and_totals_stay(
     }
     assert pruned == {LOW: 3, MEDIUM: 2, HIGH: 1, CRITICAL: 1}
     clock.advance(timedelta(days=1))
-    await keeper_of(store, clock, low=3, medium=6).keep()
+    await keeper_of(store, clock, low=3, medium=6).enforce()
     assert "11-15" in await kept(store)
     clock.advance(timedelta(days=30))
-    await keeper_of(store, clock).keep()
+    await keeper_of(store, clock).enforce()
     assert await kept(store) == {}
     assert await totals(store) == (16, 16)
 
@@ -107,7 +107,7 @@ async def test_what_comes_again_after_its_day_went_is_a_dead_letter_and_counts_n
     store: Store, clock: FixedClock
 ) -> None:
     given = await fill(store, clock, days=[3, 8, 20])
-    await keeper_of(store, clock, low=5).keep()
+    await keeper_of(store, clock, low=5).enforce()
     with capture_logs() as logs:
         outcomes = await ingest(pipeline_of(store, clock), given)
     gone, part, whole = ["past_retention"] * 4, ["past_retention", *["Duplicate"] * 3], ["Duplicate"] * 4
@@ -124,7 +124,7 @@ async def test_a_store_in_which_nothing_is_old_takes_in_what_comes_very_late(
     store: Store, clock: FixedClock
 ) -> None:
     await fill(store, clock, days=[0, 2])
-    await keeper_of(store, clock).keep()
+    await keeper_of(store, clock).enforce()
     assert await read_floors(store) == {}
     (outcome,) = await ingest(pipeline_of(store, clock), [event_of(clock() - timedelta(days=200))])
     assert isinstance(outcome, Stored)
@@ -137,15 +137,15 @@ async def test_the_quarantine_goes_by_when_its_events_came(store: Store, clock: 
     await ingest(pipeline, [old, ahead])
     assert (await kept(store))["quarantine"] == [0, 0, 2, 0]
     clock.advance(timedelta(days=9))
-    await keeper_of(store, clock).keep()
+    await keeper_of(store, clock).enforce()
     assert (await kept(store))["quarantine"] == [0, 0, 2, 0]
     clock.advance(timedelta(days=2))
-    await keeper_of(store, clock).keep()
+    await keeper_of(store, clock).enforce()
     assert (await kept(store))["quarantine"] == [0, 0, 1, 0], "the other's day is not below its floor"
     again = await ingest(pipeline_of(store, clock), [old, ahead])
     assert reasons_of(again) == ["past_retention", "Duplicate"]
     clock.advance(timedelta(days=15))
-    await keeper_of(store, clock).keep()
+    await keeper_of(store, clock).enforce()
     assert "quarantine" not in await kept(store)
     again = await ingest(pipeline_of(store, clock), [old, ahead])
     assert reasons_of(again) == ["past_retention"] * 2
@@ -161,7 +161,7 @@ async def test_by_size_the_oldest_days_go_until_the_store_is_below_its_bound(
     per_day = 60 * 4 * 4600
     metrics = Metrics()
     keeper = keeper_of(store, clock, metrics, max_bytes=before.bytes - per_day)
-    await keeper.keep()
+    await keeper.enforce()
     after = await measure_store(store)
     assert after.bytes - after.free_bytes <= before.bytes - per_day
     days = list(await kept(store))
@@ -180,7 +180,7 @@ async def test_by_size_the_oldest_days_go_until_the_store_is_below_its_bound(
 async def test_a_bound_below_the_last_days_is_missed_and_told(store: Store, clock: FixedClock) -> None:
     await fill(store, clock, days=[0, 1, 2, 3])
     with capture_logs() as logs:
-        await keeper_of(store, clock, max_bytes=1).keep()
+        await keeper_of(store, clock, max_bytes=1).enforce()
     assert list(await kept(store)) == ["11-21", "11-22", "11-23"]
     assert "retention.bound_missed" in [one["event"] for one in logs]
 

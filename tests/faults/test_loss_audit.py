@@ -137,7 +137,7 @@ async def test_an_event_that_vanishes_on_the_wire_is_told_and_taken_back_when_it
         assert len(scene.loot) == 1
 
         async def is_told() -> bool:
-            await watch.look()
+            await watch.run_once()
             return bool(await scene.told())
 
         await until(is_told, "the gap is told")
@@ -148,7 +148,7 @@ async def test_an_event_that_vanishes_on_the_wire_is_told_and_taken_back_when_it
     await scene.replay(scene.loot[0])
 
     async def is_resolved() -> bool:
-        await watch.look()
+        await watch.run_once()
         return [status for _, status in await scene.told()] == ["resolved"]
 
     await until(is_resolved, "the incident is resolved")
@@ -190,7 +190,7 @@ async def test_what_found_no_room_is_reported_with_its_reason_and_nobody_is_woke
         return reported and await scene.gaps(GapState.OPEN) == []
 
     await until(is_reported, "the loss is reported, and the rest has arrived")
-    await scene.bench.watch(open_seconds=0).look()
+    await scene.bench.watch(open_seconds=0).run_once()
     assert await scene.told() == []
 
 
@@ -252,14 +252,14 @@ async def test_a_killed_producers_last_numbers_are_missed_once_its_heir_runs(
 
     await until(has_arrived, "the first event has arrived")
     watch = scene.bench.watch(open_seconds=0)
-    await watch.look()
+    await watch.run_once()
     assert await scene.told() == [], "until then nobody can know"
     async with ErrorManager(
         collapse_storms=False, service="shop", broker_url=scene.client_url, spool_path=tmp_path / "spool"
     ):
 
         async def is_told() -> bool:
-            await watch.look()
+            await watch.run_once()
             return bool(await scene.told())
 
         await until(is_told, "the gap is told")

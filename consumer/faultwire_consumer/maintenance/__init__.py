@@ -1,1 +1,1 @@
-"""Chores that nobody asks for and everything relies on."""
+"""Background chores that nobody asks for and everything relies on."""

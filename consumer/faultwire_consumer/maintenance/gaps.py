@@ -1,7 +1,7 @@
-"""Tells operators of numbered events that do not arrive, and takes it back when they come late.
+"""Reports numbered events that do not arrive to operators, and resolves the report when they come late.
 
-Needs no lease: the event that tells of a gap has an id made of the gap, so that two workers, or
-one that died half-way, tell of it once.
+Needs no lease: the event that reports a gap has an id made from the gap, so that two workers, or
+one that died half-way, report it once.
 """
 
 import asyncio
@@ -28,22 +28,22 @@ from faultwire_shared.event import SCHEMA_VERSION, Category, ErrorSeverity, Even
 from faultwire_shared.logging.logs import get_logger
 
 OPEN_SECONDS: Final = 30.0
-"""So long a number may be missing before it is told: other lanes and retries are slower than one lane."""
-LOOK_SECONDS: Final = 5.0
+"""Time for which a number may be missing before it is reported: other lanes and retries may be slower."""
+POLL_SECONDS: Final = 5.0
 SERVICE: Final = "faultwire"
 CODE: Final = "SEQUENCE_GAP"
 BACKLOG_PATIENCE: Final = timedelta(minutes=10)
-"""So long a lane that is never drained holds the telling up: what is missing may still wait in it."""
+"""Longest time for which a lane that is never drained delays a report: missing events may wait in it."""
 ORIGIN: Final = "maintenance"
 
 Ingest = Callable[[bytes], Awaitable[bool]]
-"""Puts an event's body through the normal path; whether it is kept now."""
+"""Puts an event's body through the normal path; returns True if it is kept now."""
 
 log = get_logger(__name__)
 
 
 class GapWatch:
-    """Looks for gaps that stay open, and for those that closed."""
+    """Watches for gaps that stay open, and for gaps that closed."""
 
     def __init__(
         self,
@@ -63,16 +63,16 @@ class GapWatch:
         self._open = timedelta(seconds=open_seconds)
 
     async def run(self) -> None:
-        """Look every few seconds until cancelled; a store that is away is asked again."""
+        """Check every few seconds until cancelled; retry while the store is away."""
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
             try:
-                await self.look()
+                await self.run_once()
             except StoreUnavailableError as error:
                 log.warning("store.lost", lane=ORIGIN, why=str(error))
 
-    async def look(self) -> None:
-        """Tell of what is due, resolve what has closed, and measure.
+    async def run_once(self) -> None:
+        """Report due gaps, resolve closed ones, and measure.
 
         Raises:
             StoreUnavailableError: the database does not answer now.
@@ -90,7 +90,7 @@ class GapWatch:
         self._metrics.sequence_gap_events.set(missing)
 
     def _opened_before(self, now: datetime) -> datetime:
-        """Gaps that opened later may be told of another time: what fills them may wait in a slower lane."""
+        """Return the bound on gaps to report; what fills later ones may still wait in a slower lane."""
         bound = now - self._open
         if self._drained_at is None:
             return bound
@@ -98,7 +98,7 @@ class GapWatch:
 
 
 def gap_event(gap: DueGap, now: datetime) -> Event:
-    """The event that tells of a gap; incidents of it are one for each producer."""
+    """Build the event that reports a gap; there is one incident of them for each producer."""
     count = gap.last - gap.first + 1
     which = f"event {gap.first}" if count == 1 else f"events {gap.first} to {gap.last}"
     return Event(
@@ -126,7 +126,7 @@ def gap_event(gap: DueGap, now: datetime) -> Event:
 
 
 def gap_event_id(gap: DueGap) -> str:
-    """The same for the same gap, whoever tells of it."""
+    """Make the event's id from the gap: the same gap has the same id in every worker."""
     text = f"{gap.producer_id}\n{gap.first}\n{gap.last}\n{gap.opened_at.isoformat()}"
     digest = base64.b32encode(hashlib.sha256(text.encode()).digest()).decode().lower()
     return f"error_{gap.opened_at:%Y%m%d}_{digest[:16]}"

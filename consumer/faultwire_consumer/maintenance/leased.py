@@ -1,4 +1,4 @@
-"""A chore that one worker does for all, now and again."""
+"""A regular chore that one worker does for all."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -18,8 +18,8 @@ from faultwire_consumer.store.upkeep.leases import (
 from faultwire_shared.clock import Clock
 from faultwire_shared.logging.logs import get_logger
 
-LOOK_SECONDS: Final = 20.0
-"""A third of a lease's term: one that is held is renewed in time."""
+POLL_SECONDS: Final = 20.0
+"""A third of a lease's term, so that a held lease is renewed in time."""
 EVERY: Final = timedelta(hours=1)
 _GOODBYE_SECONDS: Final = 1.0
 
@@ -34,10 +34,10 @@ class LeasedChore:
     Args:
         store: where the lease is kept.
         name: of the lease.
-        holder: this worker, by a name that no other has.
-        chore: safe to be cut short, and done again by the next holder.
+        holder: this worker's unique name.
+        chore: may be cut short, and done again by the next holder.
         clock: gives the time.
-        sleep: waits so many seconds.
+        sleep: waits for a number of seconds.
     """
 
     def __init__(
@@ -60,24 +60,24 @@ class LeasedChore:
         self._done_at: datetime | None = None
 
     async def run(self) -> None:
-        """Go on until cancelled; a database that is away is asked again."""
+        """Work until cancelled; retry while the database is away."""
         try:
             while True:
                 try:
-                    await self.turn()
+                    await self.run_once()
                 except (StoreUnavailableError, LeaseLostError, LeaseTakenError) as error:
                     log.warning("chore.postponed", chore=self._name, why=str(error))
-                await self._sleep(LOOK_SECONDS)
+                await self._sleep(POLL_SECONDS)
         finally:
             await self._give_back()
 
-    async def turn(self) -> bool:
-        """Take or renew the lease, and do the chore where it is due; whether it was done.
+    async def run_once(self) -> bool:
+        """Take or renew the lease, and do the chore if it is due; return True if it was done.
 
         Raises:
             StoreUnavailableError: the database does not answer now.
-            LeaseLostError: another worker has the lease by now.
-            LeaseTakenError: the chore itself needs another lease, which somebody has.
+            LeaseLostError: another worker has the lease now.
+            LeaseTakenError: the chore itself needs another lease, which somebody else has.
         """
         before, now = self._lease, self._clock()
         self._lease = await acquire_lease(self._store, self._name, self._holder, now=now)

@@ -1,4 +1,4 @@
-"""How late the event loop is: everything in the worker waits for it."""
+"""Lag of the event loop, for which everything in the worker waits."""
 
 import asyncio
 import time
@@ -8,13 +8,13 @@ from typing import Final
 
 from faultwire_consumer.metrics import Metrics
 
-LOOK_SECONDS: Final = 0.25
+POLL_SECONDS: Final = 0.25
 REMEMBERED: Final = 40
-"""Looks that are remembered: ten seconds, the time between two questions of an orchestrator."""
+"""Measurements that are remembered: ten seconds, the usual interval of an orchestrator's probes."""
 
 
 class LoopLag:
-    """Sleeps shortly again and again, and sees how much later it wakes."""
+    """Sleeps briefly again and again, and measures how much later it wakes."""
 
     def __init__(self, *, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
         self._metrics = metrics
@@ -23,13 +23,13 @@ class LoopLag:
 
     @property
     def seconds(self) -> float:
-        """The worst of the last ten seconds."""
+        """The worst lag of the last ten seconds."""
         return max(self._late, default=0.0)
 
     async def run(self) -> None:
         """Measure until cancelled."""
         while True:
-            due = self._clock() + LOOK_SECONDS
-            await asyncio.sleep(LOOK_SECONDS)
+            due = self._clock() + POLL_SECONDS
+            await asyncio.sleep(POLL_SECONDS)
             self._late.append(max(0.0, self._clock() - due))
             self._metrics.loop_lag_seconds.set(self.seconds)

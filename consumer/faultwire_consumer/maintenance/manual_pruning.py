@@ -128,8 +128,8 @@ async def _take(
     store: Store, wanted: Floors, *, rows: int, show_progress: ShowProgress, clock: Callable[[], datetime]
 ) -> None:
     try:
-        with show_progress(rows) as tell:
-            await Pruner(store, new_holder(), clock=clock).prune(wanted, tell=tell)
+        with show_progress(rows) as on_deleted:
+            await Pruner(store, new_holder(), clock=clock).prune(wanted, on_deleted=on_deleted)
     except (LeaseTakenError, LeaseLostError) as error:
         raise PruneBlockedError(f"{error}; run this again in a minute") from None
 

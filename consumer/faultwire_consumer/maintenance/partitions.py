@@ -1,6 +1,6 @@
 """Makes PostgreSQL's partitions before their days begin, so that no batch has to wait for one.
 
-A batch that comes first all the same, as after a night without a worker, makes its own.
+A batch that comes first nevertheless, as after a night without a worker, makes its own.
 """
 
 from datetime import timedelta
@@ -21,7 +21,7 @@ class PartitionMaker:
         self._clock = clock
 
     async def make(self) -> None:
-        """Make those that are not there.
+        """Make the missing ones.
 
         Raises:
             StoreUnavailableError: the database does not answer now.

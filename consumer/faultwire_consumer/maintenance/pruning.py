@@ -1,7 +1,7 @@
-"""Raises the floors and takes what is below them: by a worker's chore, or by hand. One at a time.
+"""Raises the floors and deletes what is below them: by a worker's chore, or by hand. One at a time.
 
-May be cut short anywhere and done again: the floor stands first, what is below it is found anew, and
-how far the store is cleared is written down last.
+It may be cut short anywhere and done again: the floor is raised first, what is below it is found anew,
+and how far the store is cleared is recorded last.
 """
 
 import asyncio
@@ -38,13 +38,13 @@ LEASE: Final = "pruning"
 
 
 async def survey(store: Store, wanted: Floors, *, now: datetime) -> list[Share]:
-    """What would go if the floors were raised to these, or what is left to go of an earlier time.
+    """List what would be deleted if the floors were raised to these, with what is left from an earlier run.
 
     Raises:
         StoreUnavailableError: the database does not answer now.
     """
     before = await read_floor_statuses(store)
-    floors = raise_to({severity: one.day for severity, one in before.items()}, wanted)
+    floors = raise_to({severity: status.day for severity, status in before.items()}, wanted)
     standing = {
         severity: FloorStatus(day, before[severity].cleared_to if severity in before else None)
         for severity, day in floors.items()
@@ -58,8 +58,8 @@ class Pruner:
     """Prunes a store for one holder.
 
     Args:
-        store: what to prune.
-        holder: who does it; no two processes may have one name.
+        store: the store to prune.
+        holder: unique name of the process that does it.
         clock: gives the time.
         sleep: waits between batches, so that ingest goes on.
     """
@@ -77,26 +77,28 @@ class Pruner:
         self._clock = clock
         self._sleep = sleep
 
-    async def prune(self, wanted: Floors, *, tell: ReportDeleted = lambda _: None) -> list[Share]:
-        """Raise the floors and take everything below them; what went.
+    async def prune(self, wanted: Floors, *, on_deleted: ReportDeleted = lambda _: None) -> list[Share]:
+        """Raise the floors and delete everything below them; return what was deleted.
 
         Args:
-            wanted: the floors; those that stand higher stay.
-            tell: is told of so many more rows that are gone.
+            wanted: the floors; those that are already higher stay.
+            on_deleted: called with the number of rows just deleted.
 
         Raises:
-            LeaseTakenError: somebody else does it now.
-            LeaseLostError: this took so long without the database that somebody else does it by now.
+            LeaseTakenError: somebody else prunes now.
+            LeaseLostError: the database was away for so long that somebody else prunes now.
             StoreUnavailableError: something is in the way; go on later.
         """
         lease = await acquire_lease(self._store, LEASE, self._holder, now=self._clock())
         if lease is None:
             raise LeaseTakenError("another worker or command prunes this database now")
-        pruned = await run_holding(self._store, lease, self._prune(wanted, lease, tell), clock=self._clock)
+        pruned = await run_holding(
+            self._store, lease, self._prune(wanted, lease, on_deleted), clock=self._clock
+        )
         await release_lease(self._store, lease, now=self._clock())
         return pruned
 
-    async def _prune(self, wanted: Floors, lease: Lease, tell: ReportDeleted) -> list[Share]:
+    async def _prune(self, wanted: Floors, lease: Lease, on_deleted: ReportDeleted) -> list[Share]:
         now = self._clock()
         await raise_floors(self._store, wanted, lease=lease, now=now)
         failpoint("prune.raised")
@@ -104,9 +106,9 @@ class Pruner:
         cuts = plan_cuts(await list_days(self._store), standing)
         shares = []
         for cut in cuts:
-            shares += await make_cut(self._store, cut, report=tell, sleep=self._sleep)
-        floors = {severity: one.day for severity, one in standing.items()}
-        quarantined = await clear_quarantine(self._store, floors, now=now, report=tell, sleep=self._sleep)
+            shares += await make_cut(self._store, cut, report=on_deleted, sleep=self._sleep)
+        floors = {severity: status.day for severity, status in standing.items()}
+        quarantined = await clear_quarantine(self._store, floors, now=now, report=on_deleted, sleep=self._sleep)
         if cuts and len(floors) == len(ErrorSeverity):
             await delete_edge_bodies(self._store, before=min(floors.values()))
         failpoint("prune.deleted")

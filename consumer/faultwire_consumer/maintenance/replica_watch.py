@@ -1,4 +1,4 @@
-"""Keeps an eye on the read replica, and says once when queries leave it and when they come back."""
+"""Watches the read replica, and logs once when queries leave it and when they come back."""
 
 import asyncio
 from typing import Final
@@ -8,17 +8,17 @@ from faultwire_consumer.store.replica.store import ReplicatedStore
 from faultwire_shared.logging.logs import get_logger
 
 PAUSE_SECONDS: Final = 1.0
-"""Between two looks: so long, at least, who acted reads from the primary."""
+"""Wait between two checks: for at least this long a caller that wrote reads from the primary."""
 
 log = get_logger(__name__)
 
 
 class ReplicaUnusedError(Exception):
-    """The replica answers no query; the primary answers them all."""
+    """The replica answers no queries; the primary answers them all."""
 
 
 class ReplicaWatch:
-    """Looks every second; ``store`` is the one whose replica it watches."""
+    """Checks the replica of ``store`` every second."""
 
     def __init__(self, store: ReplicatedStore, *, metrics: Metrics) -> None:
         self.store = store
@@ -26,13 +26,13 @@ class ReplicaWatch:
         self._was_used = True
 
     async def run(self) -> None:
-        """Go on until cancelled."""
+        """Watch until cancelled."""
         while True:
             await self.store.poll()
-            self._tell()
+            self._report()
             await asyncio.sleep(PAUSE_SECONDS)
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         why = self.store.why_unused
         behind = self.store.behind_seconds
         self._metrics.replica_behind.set(float("nan") if behind is None else behind)
@@ -43,10 +43,10 @@ class ReplicaWatch:
         self._was_used = not why
 
     async def check(self) -> float:
-        """How far the replica is behind, in seconds.
+        """Return how far the replica is behind, in seconds.
 
         Raises:
-            ReplicaUnusedError: queries go to the primary; says why.
+            ReplicaUnusedError: queries go to the primary; the text says why.
         """
         if why := self.store.why_unused:
             raise ReplicaUnusedError(f"queries go to the primary: {why}")

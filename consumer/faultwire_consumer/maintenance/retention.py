@@ -1,4 +1,4 @@
-"""Keeps the database small: what is too old goes, and the oldest days where it is too large."""
+"""Keeps the database small: deletes what is too old, and the oldest days if it is too large."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -28,9 +28,9 @@ log = get_logger(__name__)
 
 
 async def floors_due(store: Store, retention: Retention, *, today: date) -> Floors:
-    """The floors by age, of severities alone of which something may be below.
+    """Return the floors by age, only for severities of which something may be below.
 
-    A store in which nothing is that old keeps no floor, so that what comes very late is taken in.
+    A store that holds nothing that old keeps no floor, so that very late events are accepted.
 
     Raises:
         StoreUnavailableError: the database does not answer now.
@@ -42,7 +42,7 @@ async def floors_due(store: Store, retention: Retention, *, today: date) -> Floo
 
 
 async def floors_wanted(store: Store, retention: Retention, *, today: date) -> Floors:
-    """The floors by age and by size at once, as somebody prunes by hand.
+    """Return the floors by age and by size at once, for pruning by hand.
 
     Raises:
         StoreUnavailableError: the database does not answer now.
@@ -57,7 +57,7 @@ async def floors_wanted(store: Store, retention: Retention, *, today: date) -> F
 
 
 class RetentionKeeper:
-    """Prunes by age, then by size; once a day also what is over elsewhere."""
+    """Prunes by age, then by size; once a day it also deletes finished rows of other tables."""
 
     def __init__(
         self,
@@ -77,35 +77,35 @@ class RetentionKeeper:
         self._sleep = sleep
         self._ended_on: date | None = None
 
-    async def keep(self) -> None:
-        """Take what has to go by now.
+    async def enforce(self) -> None:
+        """Delete everything beyond the limits.
 
         Raises:
             LeaseTakenError: somebody prunes by hand.
-            LeaseLostError: another worker does it by now.
-            StoreUnavailableError: something is in the way; what is gone by then is gone.
+            LeaseLostError: another worker prunes now.
+            StoreUnavailableError: something is in the way; what is deleted by then stays deleted.
         """
         today = self._clock().date()
         wanted = await floors_due(self._store, self._retention, today=today)
-        self._tell(await self._pruner.prune(wanted), PruneReason.AGE)
+        self._report(await self._pruner.prune(wanted), PruneReason.AGE)
         if self._retention.max_bytes is not None:
-            await self._keep_below(self._retention.max_bytes, today)
+            await self._prune_to(self._retention.max_bytes, today)
         if self._ended_on != today:
             await self._delete_ended(today)
             self._ended_on = today
 
-    async def _keep_below(self, most: int, today: date) -> None:
-        """Take the oldest days until the store is below its bound; each turn takes one at least."""
+    async def _prune_to(self, max_bytes: int, today: date) -> None:
+        """Delete the oldest days until the store is below its bound; each round deletes at least one."""
         while True:
             size = await measure_store(self._store)
-            excess = size.bytes - size.free_bytes - most
+            excess = size.bytes - size.free_bytes - max_bytes
             if excess <= 0:
                 return
             floor = floor_by_size(await weigh_days(self._store), excess=excess, today=today)
             if floor is None:
-                log.warning("retention.bound_missed", bytes=size.bytes, bound=most)
+                log.warning("retention.bound_missed", bytes=size.bytes, bound=max_bytes)
                 return
-            self._tell(await self._pruner.prune(dict.fromkeys(ErrorSeverity, floor)), PruneReason.SIZE)
+            self._report(await self._pruner.prune(dict.fromkeys(ErrorSeverity, floor)), PruneReason.SIZE)
 
     async def _delete_ended(self, today: date) -> None:
         midnight = datetime.combine(today, time(), UTC)
@@ -118,7 +118,7 @@ class RetentionKeeper:
         for table, rows in gone.items():
             self._metrics.rows_pruned.labels(table=table).inc(rows)
 
-    def _tell(self, shares: Sequence[Share], reason: PruneReason) -> None:
+    def _report(self, shares: Sequence[Share], reason: PruneReason) -> None:
         if not shares:
             return
         rows = sum_up(shares)

@@ -1,6 +1,6 @@
 """The worker's own errors, through the client and the path that all events take, into its own store.
 
-There is no loop: what fails while an own event is stored is logged and dropped or tried again by the
+There is no loop: an error while such an event is stored is logged and dropped, or tried again by the
 client's publisher, and is never handed to it as another error. A burst is one event at once and one
 with the count of the rest.
 """
@@ -28,13 +28,13 @@ from faultwire_shared.event_id import new_event_id
 from faultwire_shared.taxonomy import DatabaseConnectionError, classify
 
 BURST_SECONDS: Final = 60.0
-"""So long errors of one kind are counted behind the first; then one event tells how many they were."""
-LOOK_SECONDS: Final = 1.0
+"""Time for which errors of one kind are counted after the first; then one event reports their number."""
+POLL_SECONDS: Final = 1.0
 KINDS: Final = 100
-"""Kinds of error in a burst's time; what comes beyond is one kind together."""
+"""Kinds of error within a burst's time; all others count as one kind."""
 FATAL_SECONDS: Final = 2.0
 CLOSE_SECONDS: Final = 1.0
-"""For the counts of open bursts, and as much again for what is still in memory."""
+"""Time for the counts of open bursts, and again for what is still in memory."""
 
 register_exception(StoreUnavailableError, Category.EXTERNAL, code=DatabaseConnectionError.code)
 
@@ -45,30 +45,30 @@ class Ingest(Protocol):
     """The path that all events take."""
 
     async def __call__(self, body: bytes, message_type: str = EVENT_TYPE) -> bool:
-        """Put a message's body through; whether it is kept now."""
+        """Put a message's body through; return True if it is kept now."""
         ...
 
 
 class OwnTransport:
-    """The client's way into the worker that it runs in."""
+    """Transport of the client that runs inside the worker."""
 
     def __init__(self, ingest: Ingest) -> None:
         self._ingest = ingest
 
     async def open(self) -> None:
-        """Nothing to connect to."""
+        """Do nothing: there is nothing to connect to."""
 
     async def publish(self, message: Outgoing) -> None:
-        """Store it, on the path that all events take.
+        """Store the message, on the path that all events take.
 
         Raises:
             Busy: the store does not answer; the publisher tries again.
-            Refused: the path itself fails at it. Trying again would fail for ever, and to report that
+            Refused: the path itself fails on it. Trying again would fail for ever, and reporting that
                 as an error would be a loop.
         """
         try:
             kept = await self._ingest(message.body, message.message_type)
-        except Exception as error:  # noqa: BLE001 - whatever fails here must not become an error to report
+        except Exception as error:  # noqa: BLE001 - a failure here must not become an error to report
             _log_failed(error)
             raise Refused(type(error).__name__) from None
         if not kept:
@@ -79,7 +79,7 @@ class OwnTransport:
         await asyncio.Event().wait()
 
     async def aclose(self) -> None:
-        """Nothing to close."""
+        """Do nothing: there is nothing to close."""
 
 
 class _Burst(Struct):
@@ -126,7 +126,7 @@ class SelfReport:
 
     @property
     def handled(self) -> int:
-        """Events that were published, the counts of bursts left out."""
+        """Number of events published, without the counts of bursts."""
         return self._errors.stats().handled
 
     def report(
@@ -139,13 +139,13 @@ class SelfReport:
         request: Mapping[str, object] | None = None,
         handled: bool = True,
     ) -> ErrorResponse:
-        """Publish the error, or count it behind the one of its kind that was just published.
+        """Publish the error, or count it if one of its kind was just published.
 
         Args:
             error: what was raised.
-            part: what of the worker failed: a route, or a task's name.
-            severity: without one, what the kind of error says.
-            user_message: what the caller of a request is told.
+            part: the part of the worker that failed: a route, or a task's name.
+            severity: by default that of the kind of error.
+            user_message: text for the caller of a request.
             request: the request that failed.
             handled: False for what ends the worker.
         """
@@ -176,24 +176,24 @@ class SelfReport:
         return response
 
     async def report_fatal(self, error: BaseException, *, part: str) -> None:
-        """Publish what ends the worker, and wait until it is stored, at most two seconds."""
+        """Publish an error that ends the worker, and wait at most two seconds until it is stored."""
         response = self.report(error, part=part, severity=ErrorSeverity.CRITICAL, handled=False)
         await response.delivered(FATAL_SECONDS)
 
     async def run(self) -> None:
-        """Tell the counts of bursts that are over, until cancelled."""
+        """Publish the counts of bursts that are over, until cancelled."""
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
             await self.close_bursts(older_than=BURST_SECONDS)
 
     async def close_bursts(self, *, older_than: float = 0.0) -> None:
-        """Tell how many errors came behind the first of each kind; what cannot be stored now waits."""
+        """Publish how many errors followed the first of each kind; a count that cannot be stored waits."""
         now = self._monotonic()
         for kind, burst in list(self._bursts.items()):
-            if now - burst.opened >= older_than and await self._tell_count(burst):
+            if now - burst.opened >= older_than and await self._publish_count(burst):
                 del self._bursts[kind]
 
-    async def _tell_count(self, burst: _Burst) -> bool:
+    async def _publish_count(self, burst: _Burst) -> bool:
         if not burst.more or burst.event is None:
             return True
         counted, last_at = burst.more, burst.last_at or self._clock()
@@ -207,22 +207,22 @@ class SelfReport:
             sequence=None,
         )
         try:
-            kept = await self._ingest(codec.encode(event))
-        except Exception as error:  # noqa: BLE001 - as in the transport: told in the log alone
+            is_kept = await self._ingest(codec.encode(event))
+        except Exception as error:  # noqa: BLE001 - as in the transport: only logged
             _log_failed(error)
-            kept = True  # it would fail for ever
-        burst.more -= counted if kept else 0  # more may have come meanwhile
-        return kept and not burst.more
+            is_kept = True  # it would fail for ever
+        burst.more -= counted if is_kept else 0  # more may have come in the meantime
+        return is_kept and not burst.more
 
     def _remember(self, event: Event) -> Event:
         self._last = event
         return event
 
     def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """A task that nobody waits for raised; asyncio tells of it in the log."""
+        """Report a task that raised and that nothing awaits; asyncio only logs it."""
         loop.default_exception_handler(context)
         error = context.get("exception")
-        # Drivers drop futures and tasks of a connection that broke; whoever waits for it tells of that.
+        # Drivers drop futures and tasks of a broken connection; the code that waits for it reports that.
         if not isinstance(error, Exception) or not isinstance(context.get("future"), asyncio.Task):
             return
         if classify(error).category is Category.SYSTEM:

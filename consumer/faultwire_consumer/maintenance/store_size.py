@@ -1,4 +1,4 @@
-"""Shows how large the store is, and how many days it holds."""
+"""Measures how large the store is, and how many days it holds."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -30,7 +30,7 @@ class StoreSizeWatch:
         self._sleep = sleep
 
     async def run(self) -> None:
-        """Go on until cancelled; a database that is away is asked again."""
+        """Measure until cancelled; retry while the database is away."""
         while True:
             try:
                 await self.measure()

@@ -266,7 +266,7 @@ def _retention(supplies: _Supplies, holder: str) -> LeasedChore:
         clock=_now,
         sleep=asyncio.sleep,
     )
-    return LeasedChore(store, retention.LEASE, holder, keeper.keep, clock=_now)
+    return LeasedChore(store, retention.LEASE, holder, keeper.enforce, clock=_now)
 
 
 def _now() -> datetime:

@@ -9,7 +9,7 @@ import pytest
 from tests.tools.clock import FixedClock
 from tests.tools.waiting import until
 
-from faultwire_consumer.maintenance.loop_lag import LOOK_SECONDS, LoopLag
+from faultwire_consumer.maintenance.loop_lag import POLL_SECONDS, LoopLag
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.web.health import check
 from faultwire_consumer.web.state import Health
@@ -116,7 +116,7 @@ async def test_the_worst_of_the_last_looks_is_the_loops_lag(clock: FixedClock) -
     checker.add_check("loop", lambda: check.check_loop_lag(lag), timeout=30)
     running = asyncio.create_task(lag.run())
     await asyncio.sleep(0)
-    clock.advance(LOOK_SECONDS + 3)
+    clock.advance(POLL_SECONDS + 3)
 
     async def has_looked() -> bool:
         return lag.seconds > 0
