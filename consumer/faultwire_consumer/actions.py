@@ -1,4 +1,4 @@
-"""What operators do to incidents and dead letters: the one door for command line, API and page."""
+"""Operators' actions on incidents and dead letters: the one entry for command line, API and page."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -50,10 +50,10 @@ class DeadLetterConflictError(ConflictError):
 
 
 async def change_status(store: Store, incident_id: int, verb: Verb, *, actor: str, now: datetime) -> Incident:
-    """Acknowledge, resolve or reopen; asking for what is so already changes nothing.
+    """Acknowledge, resolve or reopen; asking for the present status changes nothing.
 
     Returns:
-        The incident as it stands after it.
+        The incident after the change.
 
     Raises:
         IncidentNotFoundError: it does not exist.
@@ -79,7 +79,7 @@ async def change_status(store: Store, incident_id: int, verb: Verb, *, actor: st
 
 
 async def load_incident(store: Store, incident_id: int) -> Incident:
-    """One incident.
+    """Load one incident.
 
     Raises:
         IncidentNotFoundError: it does not exist.
@@ -91,41 +91,41 @@ async def load_incident(store: Store, incident_id: int) -> Incident:
 
 
 def unknown_incident(incident_id: int | str) -> IncidentNotFoundError:
-    """What to raise where there is no incident of that id."""
+    """Build the error for an id without an incident."""
     shown = incident_name(incident_id) if isinstance(incident_id, int) else incident_id
     return IncidentNotFoundError(f"there is no incident {shown}")
 
 
 async def replay_dead_letter(
     store: Store,
-    letter_id: int,
+    dead_letter_id: int,
     ingest: Callable[[DeadLetterBody], Awaitable[ReplayOutcome]],
     *,
     actor: str,
     now: Clock,
     why: str = "",
 ) -> ReplayOutcome | None:
-    """Put a dead letter through ingest again, then mark it; None where it was replayed before.
+    """Put a dead letter through ingest again, then mark it; None if it was replayed before.
 
-    Two transactions, the events' first: a replay that dies in between, or is asked for twice at
-    once, meets its events as duplicates when it is repeated, and then marks.
+    Two transactions, the events' first: a replay that dies in between, or is requested twice at
+    once, finds its events to be duplicates when it is repeated, and then marks.
 
     Raises:
         DeadLetterNotFoundError: it does not exist.
         DeadLetterConflictError: its body was cut.
-        StoreUnavailableError: the store did not take it now; nothing was marked.
+        StoreUnavailableError: the store cannot take it now; nothing was marked.
     """
-    letter = await load_dead_letter(store, letter_id)
-    if letter.status is DeadLetterStatus.REPLAYED:
+    dead_letter = await load_dead_letter(store, dead_letter_id)
+    if dead_letter.status is DeadLetterStatus.REPLAYED:
         return None
-    check_replay(letter)
-    attempt = await ingest(letter)
+    check_replay(dead_letter)
+    attempt = await ingest(dead_letter)
     async with store.write() as tx:
-        status = await load_dead_letter_status(tx, letter_id)
+        status = await load_dead_letter_status(tx, dead_letter_id)
         if status is None or status is DeadLetterStatus.REPLAYED:
             return attempt
         change = DeadLetterChange(
-            dead_letter_id=letter_id,
+            dead_letter_id=dead_letter_id,
             at=now(),
             actor=actor,
             reason=DeadLetterChangeReason.REPLAYED
@@ -140,23 +140,23 @@ async def replay_dead_letter(
 
 
 async def discard_dead_letter(
-    store: Store, letter_id: int, *, actor: str, now: datetime, why: str = ""
+    store: Store, dead_letter_id: int, *, actor: str, now: datetime, why: str = ""
 ) -> bool:
-    """Mark a dead letter as not wanted; its body stays. Whether that is new.
+    """Mark a dead letter as not wanted; its body stays. Return True if that changes anything.
 
     Raises:
         DeadLetterNotFoundError: it does not exist.
         DeadLetterConflictError: it was replayed.
     """
     async with store.write() as tx:
-        status = await load_dead_letter_status(tx, letter_id)
+        status = await load_dead_letter_status(tx, dead_letter_id)
         if status is None:
-            raise unknown_dead_letter(letter_id)
+            raise unknown_dead_letter(dead_letter_id)
         if status is DeadLetterStatus.DISCARDED:
             return False
-        check_discard(letter_id, status)
+        check_discard(dead_letter_id, status)
         change = DeadLetterChange(
-            dead_letter_id=letter_id,
+            dead_letter_id=dead_letter_id,
             at=now,
             actor=actor,
             reason=DeadLetterChangeReason.DISCARDED,
@@ -168,40 +168,40 @@ async def discard_dead_letter(
     return True
 
 
-def check_replay(letter: DeadLetterBody) -> None:
-    """See that a dead letter can be replayed.
+def check_replay(dead_letter: DeadLetterBody) -> None:
+    """Make sure that a dead letter can be replayed.
 
     Raises:
         DeadLetterConflictError: its body was cut.
     """
-    refused = replay_refused(letter.size, len(letter.body))
+    refused = replay_refused(dead_letter.size, len(dead_letter.body))
     if refused is not None:
-        raise DeadLetterConflictError(f"dead letter {letter.id}: {refused}")
+        raise DeadLetterConflictError(f"dead letter {dead_letter.id}: {refused}")
 
 
-def check_discard(letter_id: int, status: DeadLetterStatus) -> None:
-    """See that a dead letter can be discarded.
+def check_discard(dead_letter_id: int, status: DeadLetterStatus) -> None:
+    """Make sure that a dead letter can be discarded.
 
     Raises:
         DeadLetterConflictError: it was replayed.
     """
     refused = discard_refused(status)
     if refused is not None:
-        raise DeadLetterConflictError(f"dead letter {letter_id}: {refused}")
+        raise DeadLetterConflictError(f"dead letter {dead_letter_id}: {refused}")
 
 
-async def load_dead_letter(store: Store, letter_id: int) -> DeadLetterBody:
-    """One dead letter.
+async def load_dead_letter(store: Store, dead_letter_id: int) -> DeadLetterBody:
+    """Load one dead letter.
 
     Raises:
         DeadLetterNotFoundError: it does not exist.
     """
-    letter = await get_dead_letter(store, letter_id)
-    if letter is None:
-        raise unknown_dead_letter(letter_id)
-    return letter
+    dead_letter = await get_dead_letter(store, dead_letter_id)
+    if dead_letter is None:
+        raise unknown_dead_letter(dead_letter_id)
+    return dead_letter
 
 
-def unknown_dead_letter(letter_id: int | str) -> DeadLetterNotFoundError:
-    """What to raise where there is no dead letter of that id."""
-    return DeadLetterNotFoundError(f"there is no dead letter {letter_id}")
+def unknown_dead_letter(dead_letter_id: int | str) -> DeadLetterNotFoundError:
+    """Build the error for an id without a dead letter."""
+    return DeadLetterNotFoundError(f"there is no dead letter {dead_letter_id}")

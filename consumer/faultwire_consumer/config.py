@@ -1,7 +1,7 @@
 """The worker's configuration: options, environment and a TOML file become one frozen value.
 
-What wins, first to last: an option of the command, ``FAULTWIRE_<NAME>``, ``FAULTWIRE_<NAME>_FILE``
-(for what may hold a secret), the TOML file, the names that hosting platforms set, the default.
+Precedence, first to last: an option of the command, ``FAULTWIRE_<NAME>``, ``FAULTWIRE_<NAME>_FILE``
+(for values that may be secret), the TOML file, the names that hosting platforms set, the default.
 """
 
 import difflib
@@ -37,74 +37,74 @@ FALL_BACKS: Final = {
     "broker_url": "RABBITMQ_URL",
     "http_port": "PORT",
 }
-DAYS_MOST: Final = 36_500
+DAYS_MAX: Final = 36_500
 CONFIG_PATHS: Final = (Path("faultwire.toml"), Path("/etc/faultwire/faultwire.toml"))
 
 _NOT_OURS: Final = ("CONFIG", "SERVICE", "ENVIRONMENT", "RELEASE", "SPOOL_PATH", "ENABLED", "URL", "TOKEN")
-# Kubernetes puts such variables into every pod beside a Service that is called faultwire.
+# Kubernetes puts such variables into every pod in the namespace of a Service called faultwire.
 _SERVICE_LINK: Final = re.compile(r"SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?")
 
 Given = dict[str, tuple[Any, str]]
-"""Values by field, each with where it was given."""
+"""Values by field, each with its origin."""
 
 
 class ConfigError(ConfigurationError):
-    """The configuration cannot be used; the text is one line that says what and how to mend it."""
+    """The configuration cannot be used; the text is one line that says what is wrong and how to fix it."""
 
 
 class WorkerConfig(BaseSettings):
-    """What a worker is started with. Read it with `load_config`."""
+    """Configuration of a worker. Read it with `load_config`."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)
 
     broker_url: str | None = Field(default=None, repr=False)
-    """RabbitMQ, as ``amqp://`` or ``amqps://``, all nodes of a cluster with commas between.
+    """RabbitMQ, as ``amqp://`` or ``amqps://``, all nodes of a cluster separated by commas.
 
-    Without one the HTTP intake stores by itself.
+    Without one the HTTP intake stores directly.
     """
     database_url: str = Field(default="sqlite:///faultwire.db", repr=False)
     """``sqlite:///path`` or ``postgresql://user:password@host/database``."""
     database_read_url: str | None = Field(default=None, repr=False)
     """A streaming replica of the PostgreSQL at ``database_url``, for the operators' queries."""
     http_host: str = "127.0.0.1"
-    """Where the page, the API and the intake listen."""
+    """Address on which the page, the API and the intake listen."""
     http_port: int = Field(default=8787, ge=0, le=65535)
     """0 takes any free port."""
     http_trust_network: bool = False
-    """Listen beyond this machine although nobody has to log in."""
+    """Listen beyond this machine although no login is required."""
     rules: Path | None = None
-    """The policy: who is told of what and when; without one the policy that is shipped."""
+    """The policy: who is notified of what and when; by default the one that is shipped."""
     bodies_per_incident: int = Field(default=1_000, ge=10, le=100_000)
-    """How many events of one incident are kept whole; all are counted."""
+    """Number of events of one incident that are kept whole; all are counted."""
     new_incidents_per_minute: int = Field(default=500, ge=1)
-    """Of one service and exception type; what is beyond goes to one overflow incident."""
+    """Limit for one service and exception type; further ones go to one overflow incident."""
     public_url: str | None = None
-    """Where people reach the page: notifications link there."""
-    retention_critical_days: int = Field(default=DAYS, ge=KEPT_DAYS, le=DAYS_MOST)
-    """So many days critical events are kept; their incidents, counts and history stay."""
-    retention_high_days: int = Field(default=DAYS, ge=KEPT_DAYS, le=DAYS_MOST)
-    retention_medium_days: int = Field(default=DAYS, ge=KEPT_DAYS, le=DAYS_MOST)
-    retention_low_days: int = Field(default=DAYS, ge=KEPT_DAYS, le=DAYS_MOST)
+    """Address at which people reach the page: notifications link there."""
+    retention_critical_days: int = Field(default=DAYS, ge=KEPT_DAYS, le=DAYS_MAX)
+    """Days for which critical events are kept; their incidents, counts and history stay."""
+    retention_high_days: int = Field(default=DAYS, ge=KEPT_DAYS, le=DAYS_MAX)
+    retention_medium_days: int = Field(default=DAYS, ge=KEPT_DAYS, le=DAYS_MAX)
+    retention_low_days: int = Field(default=DAYS, ge=KEPT_DAYS, le=DAYS_MAX)
     retention_bytes: ByteSize | None = Field(default=None, ge=1)
-    """Above it the oldest days go, as in ``20GB``; without one size is no reason."""
-    retention_hourly_days: int = Field(default=HOURLY_DAYS, ge=KEPT_DAYS, le=DAYS_MOST)
-    """So many days the counters behind the charts are kept."""
-    retention_ended_days: int = Field(default=ENDED_DAYS, ge=KEPT_DAYS, le=DAYS_MOST)
-    """So many days what is over is kept: notifications that are sent, dead letters that are replayed."""
+    """Size above which the oldest days go, such as ``20GB``; without it size does not matter."""
+    retention_hourly_days: int = Field(default=HOURLY_DAYS, ge=KEPT_DAYS, le=DAYS_MAX)
+    """Days for which the counters behind the charts are kept."""
+    retention_ended_days: int = Field(default=ENDED_DAYS, ge=KEPT_DAYS, le=DAYS_MAX)
+    """Days for which finished rows are kept: sent notifications, replayed dead letters."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     log_format: Literal["auto", "console", "json"] = "auto"
     """``auto``: for people on a terminal, JSON elsewhere."""
 
     @property
     def loopback_only(self) -> bool:
-        """Whether only this machine can reach the HTTP server."""
+        """True if only this machine can reach the HTTP server."""
         return _is_loopback(self.http_host)
 
     @property
     def retention(self) -> Retention:
-        """What is kept how long."""
+        """The limits of retention."""
         return Retention(
-            days={one: getattr(self, f"retention_{one}_days") for one in ErrorSeverity},
+            days={severity: getattr(self, f"retention_{severity}_days") for severity in ErrorSeverity},
             hourly_days=self.retention_hourly_days,
             ended_days=self.retention_ended_days,
             max_bytes=None if self.retention_bytes is None else int(self.retention_bytes),
@@ -155,8 +155,8 @@ class WorkerConfig(BaseSettings):
         if not (self.loopback_only or self.http_trust_network):
             raise ValueError(
                 f"http_host {self.http_host} lets everyone on the network read errors and resolve incidents, "
-                "for nobody has to log in yet: keep 127.0.0.1 behind a proxy that asks who it is, or set "
-                "http_trust_network = true (FAULTWIRE_HTTP_TRUST_NETWORK=1) where all of them may"
+                "because no login is required yet: keep 127.0.0.1 behind a proxy that authenticates, or set "
+                "http_trust_network = true (FAULTWIRE_HTTP_TRUST_NETWORK=1) if all of them may"
             )
         return self
 
@@ -177,21 +177,21 @@ class WorkerConfig(BaseSettings):
         *_: PydanticBaseSettingsSource,
         **__: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what `load_config` gives: it merges the sources itself, to know each value's origin."""
+        """Use only what `load_config` passes: it merges the sources itself, to know each value's origin."""
         return (init_settings,)
 
 
 def load_config(path: Path | None = None, *, with_broker: bool = True, **options: Any) -> WorkerConfig:
-    """Read the configuration from everywhere it may stand.
+    """Read the configuration from all its sources.
 
     Args:
         path: the TOML file; else ``FAULTWIRE_CONFIG``, else the first of `CONFIG_PATHS` that exists.
-        with_broker: False for what never asks the broker: a shell's ``FAULTWIRE_BROKER_URL`` may be
-            its services' address of a worker's intake, and is then none of our business.
-        options: values that win over all others, by field; None means not given.
+        with_broker: False for commands that never use the broker: a shell's ``FAULTWIRE_BROKER_URL`` may
+            be its services' address of a worker's intake, and then does not concern us.
+        options: values that override all others, by field; None means not given.
 
     Raises:
-        ConfigError: something is unknown, unreadable or cannot be.
+        ConfigError: something is unknown, unreadable or not valid.
     """
     _check_variables(os.environ)
     chosen = {
@@ -260,10 +260,10 @@ def _find_file(path: Path | None) -> Path | None:
 
 
 def _check_variables(environ: Mapping[str, str]) -> None:
-    """Refuse a variable of our prefix that nobody reads: it is a slip of the pen."""
+    """Reject a variable with our prefix that nothing reads: it is a typing error."""
     settings = [name.upper() for name in WorkerConfig.model_fields]
     known = {*settings, *(f"{name.upper()}_FILE" for name in SECRETS), *_NOT_OURS}
-    # The client reads any of its own from a file.
+    # The client can read any of its own variables from a file.
     known.update(f"{name}_FILE" for name in _NOT_OURS)
     for variable in sorted(environ):
         name = variable.removeprefix(PREFIX)
@@ -284,7 +284,7 @@ def _place(path: Path, text: str, key: str) -> str:
 
 
 def _describe(error: ValidationError, given: Given) -> str:
-    """The first thing that is wrong, with where it was given and never its value."""
+    """Describe the first error, with the origin of the value but never the value itself."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     text = first["msg"].removeprefix("Value error, ")
     if not first["loc"]:
@@ -304,7 +304,7 @@ def _check_scheme(url: str, schemes: tuple[str, ...], example: str) -> None:
 
 
 def _is_host(place: str) -> bool:
-    """Whether one of the hosts, of which libpq's list has several, has a port that can be, or none."""
+    """Return True if a host of the list, as libpq takes it, has a possible port or none."""
     try:
         return urlsplit(f"//{place}").port != 0
     except ValueError:

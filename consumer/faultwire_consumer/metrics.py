@@ -60,7 +60,7 @@ class Metrics:
     def _declare_replica(self, registry: CollectorRegistry) -> None:
         self.replica_behind = Gauge(
             "faultwire_replica_behind_seconds",
-            "How far the read replica is behind the primary, at the last look; NaN while there is none.",
+            "How far the read replica is behind the primary, at the last check; NaN while there is none.",
             registry=registry,
         )
         self.replica_behind.set(float("nan"))
@@ -79,7 +79,7 @@ class Metrics:
         )
         self.events_duplicate = Counter(
             "faultwire_events_duplicate_total",
-            "Events that were stored before and were acked without being counted again.",
+            "Events that were already stored and were acked without being counted again.",
             registry=registry,
         )
         self.events_dead_lettered = Counter(
@@ -110,12 +110,12 @@ class Metrics:
     def _declare_storms(self, registry: CollectorRegistry) -> None:
         self.events_overflowed = Counter(
             "faultwire_events_overflowed_total",
-            "Stored events that an overflow incident took, for too many new incidents opened at once.",
+            "Stored events that went to an overflow incident, because too many new incidents opened at once.",
             registry=registry,
         )
         self.bodies = Counter(
             "faultwire_event_bodies_total",
-            "Stored events by why their body is kept with them, or is not (too_soon and spent).",
+            "Stored events by the reason why their body is or is not kept with them (too_soon and spent).",
             ["reason"],
             registry=registry,
         )
@@ -123,19 +123,19 @@ class Metrics:
     def _declare_audit(self, registry: CollectorRegistry) -> None:
         self.producer_reports = Counter(
             "faultwire_producer_reports_total",
-            "Reports of producers about themselves, taken into the loss audit.",
+            "Reports of producers about themselves, added to the loss audit.",
             registry=registry,
         )
         self.sequence_gap_events = Gauge(
             "faultwire_sequence_gap_events",
-            "Numbered events that are missing for longer than the bound, and that no producer explains.",
+            "Numbered events missing for longer than the bound that no producer explains.",
             registry=registry,
         )
 
     def _declare_notifications(self, registry: CollectorRegistry) -> None:
         self.alert_latency_seconds = Histogram(
             "faultwire_alert_latency_seconds",
-            "Seconds from the commit of what is told to its sender's first attempt, by severity.",
+            "Seconds from the commit of a notified event to the sender's first attempt, by severity.",
             ["severity"],
             buckets=_LATENCY_SECONDS,
             registry=registry,
@@ -154,7 +154,7 @@ class Metrics:
         )
         self.notifications_given_up = Counter(
             "faultwire_notifications_given_up_total",
-            "Notifications that were not sent and are tried no more, by reason.",
+            "Notifications that were given up without being sent, by reason.",
             ["reason"],
             registry=registry,
         )
@@ -172,29 +172,31 @@ class Metrics:
     def _declare_growth(self, registry: CollectorRegistry) -> None:
         self.store_bytes = Gauge(
             "faultwire_store_bytes",
-            "What the database takes of the disk; of PostgreSQL faultwire's own schema.",
+            "Disk space that the database takes; for PostgreSQL only faultwire's own schema.",
             registry=registry,
         )
         self.store_free_bytes = Gauge(
-            "faultwire_store_free_bytes", "What of it is free already, in SQLite's file.", registry=registry
+            "faultwire_store_free_bytes",
+            "The part of it that is already free, in SQLite's file.",
+            registry=registry,
         )
         self.store_days = Gauge(
-            "faultwire_store_days", "Days of which the store has room or events.", registry=registry
+            "faultwire_store_days", "Days for which the store has partitions or events.", registry=registry
         )
         self.store_oldest_day = Gauge(
             "faultwire_store_oldest_day_timestamp_seconds",
-            "Where the oldest of those days begins.",
+            "Start of the oldest of those days.",
             registry=registry,
         )
         self.events_pruned = Counter(
             "faultwire_events_pruned_total",
-            "Rows of events that retention took, by severity and by why: age or size.",
+            "Rows of events that retention deleted, by severity and reason: age or size.",
             ["severity", "reason"],
             registry=registry,
         )
         self.rows_pruned = Counter(
             "faultwire_rows_pruned_total",
-            "Old rows of what is over that retention took, by table.",
+            "Finished rows that retention deleted, by table.",
             ["table"],
             registry=registry,
         )
@@ -209,7 +211,7 @@ class Metrics:
         )
         self.loop_lag_seconds = Gauge(
             "faultwire_loop_lag_seconds",
-            "How late the event loop was, at worst in the last ten seconds.",
+            "Worst lag of the event loop in the last ten seconds.",
             registry=registry,
         )
         self.build = Info("faultwire_build", "The version of faultwire and of Python.", registry=registry)

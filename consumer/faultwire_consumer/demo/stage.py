@@ -1,4 +1,4 @@
-"""Puts worker and shop on stage as children, tells what is to be seen, and takes them off in order."""
+"""Starts worker and shop as child processes, prints what there is to see, and stops them in order."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ class StageError(Exception):
 
 
 class Scene(Struct, frozen=True, kw_only=True):
-    """What of the worker's configuration the demonstration needs."""
+    """The part of the worker's configuration that the demonstration needs."""
 
     broker_url: str | None
     database_url: str
@@ -43,7 +43,7 @@ class Scene(Struct, frozen=True, kw_only=True):
 
 
 async def run(scene: Scene) -> int:
-    """Run until SIGINT, SIGTERM or SIGHUP, or until a child ends by itself.
+    """Run until SIGINT, SIGTERM or SIGHUP, or until a child ends on its own.
 
     Raises:
         StageError: the port is taken, or a child did not start.
@@ -64,12 +64,12 @@ async def run(scene: Scene) -> int:
         if shop is not None:
             await _end(shop, SHOP_SECONDS)
         await _end(worker, WORKER_SECONDS)
-    _print("", "Drained; nothing is left running. The stored incidents are there at the next start.")
+    _print("", "Drained; nothing is left running. The stored incidents are still there at the next start.")
     return 0
 
 
 async def _start(module: str, *arguments: str, environment: Mapping[str, str]) -> Process:
-    # A session of its own: Ctrl-C reaches this process alone, which then ends the shop first.
+    # A session of its own: Ctrl-C reaches only this process, which then ends the shop first.
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -83,7 +83,7 @@ async def _start(module: str, *arguments: str, environment: Mapping[str, str]) -
 
 
 def _worker_environment(scene: Scene, port: int) -> dict[str, str]:
-    # By environment, never by arguments: those are everybody's to read.
+    # By environment, never by arguments, which everybody can read.
     environment = {
         "FAULTWIRE_DATABASE_URL": scene.database_url,
         "FAULTWIRE_HTTP_HOST": scene.http_host,
@@ -129,7 +129,7 @@ async def _show(
         for child in children:
             if child.returncode is not None:
                 raise StageError(
-                    f"a part of the demonstration ended by itself with exit code {child.returncode}"
+                    f"a part of the demonstration ended on its own with exit code {child.returncode}"
                 )
         if len(shown) < FIRST_INCIDENTS:
             page = await _get(session, f"{address}/api/v1/incidents?limit=100") or {"incidents": []}
@@ -143,7 +143,7 @@ async def _show(
 
 
 async def _get(session: aiohttp.ClientSession, url: str) -> Any:
-    """The document, or None where there is none to be had now."""
+    """Return the document, or None if it is not available now."""
     try:
         async with session.get(url) as answer:
             return await answer.json() if answer.status == 200 else None
@@ -157,7 +157,7 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
 
 
 async def _end(child: Process, seconds: float) -> None:
-    """Ask a child to end, and make it end if it does not."""
+    """Ask a child to end, and kill it if it does not."""
     if child.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             child.terminate()
@@ -197,10 +197,10 @@ def _print(*lines: str) -> None:
 
 
 def _free_port(host: str, port: int) -> int:
-    """The port to listen on; 0 becomes one that is free.
+    """Return the port to listen on; 0 becomes a free one.
 
     Raises:
-        StageError: something listens there already.
+        StageError: something already listens there.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -215,7 +215,7 @@ def _free_port(host: str, port: int) -> int:
 
 
 def _reachable(host: str) -> str:
-    """The name by which this machine reaches a server on that host."""
+    """Return the name by which this machine reaches a server on that host."""
     if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
         return "127.0.0.1"
     return f"[{host.strip('[]')}]" if ":" in host else host

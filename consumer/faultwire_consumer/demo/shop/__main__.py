@@ -14,7 +14,7 @@ from aiohttp import web
 from faultwire import ErrorManager
 from faultwire.integrations.aiohttp import error_middleware
 from faultwire_consumer.demo.shop import orders, payments, stock
-from faultwire_consumer.demo.shop.customer import tell_customer
+from faultwire_consumer.demo.shop.customer import bind_customer
 from faultwire_consumer.demo.shop.partner import Partners, partners
 from faultwire_consumer.demo.shop.visitor import visit
 
@@ -22,7 +22,7 @@ SECONDS_BETWEEN: Final = 0.7
 
 
 async def main() -> None:
-    """Three services in one process, each with its own ErrorManager; the environment says where to."""
+    """Run three services in one process, each with its own ErrorManager, configured by the environment."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -43,7 +43,7 @@ async def _open(known: Partners) -> AsyncIterator[str]:
         shop = web.Application()
         for name, module in (("orders", orders), ("payments", payments), ("stock", stock)):
             errors = await stack.enter_async_context(ErrorManager.from_env(service=name))
-            service = web.Application(middlewares=[error_middleware(errors), tell_customer(errors)])
+            service = web.Application(middlewares=[error_middleware(errors), bind_customer(errors)])
             service.add_routes(module.routes)
             shop.add_subapp(f"/{name}", service)
             if module is orders:

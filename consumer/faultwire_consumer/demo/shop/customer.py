@@ -1,4 +1,4 @@
-"""Who is being served, and with what: every event of the request says so."""
+"""Binds the customer and the request's arguments, so that every event of the request names them."""
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -6,7 +6,7 @@ from aiohttp.typedefs import Handler, Middleware
 from faultwire import ErrorManager
 
 
-def tell_customer(errors: ErrorManager) -> Middleware:
+def bind_customer(errors: ErrorManager) -> Middleware:
     """Bind the customer and the route's arguments to the request."""
 
     @web.middleware

@@ -35,7 +35,7 @@ class RefundForbiddenError(AuthorizationError):
 
 
 def open_database() -> sqlite3.Connection:
-    """The orders' own little database, gone with the process."""
+    """Open the orders' own little database, which is gone with the process."""
     database = sqlite3.connect(":memory:")
     database.execute("CREATE TABLE orders (number INTEGER PRIMARY KEY, customer TEXT NOT NULL)")
     database.execute("INSERT INTO orders VALUES (17, 'ada')")
@@ -44,7 +44,7 @@ def open_database() -> sqlite3.Connection:
 
 @routes.get("/orders/{number}")
 async def show_order(request: web.Request) -> web.Response:
-    """One order, where there is one."""
+    """Show one order, if it exists."""
     number = int(request.match_info["number"])
     row = request.app[DATABASE].execute("SELECT customer FROM orders WHERE number = ?", (number,)).fetchone()
     if row is None:
@@ -54,7 +54,7 @@ async def show_order(request: web.Request) -> web.Response:
 
 @routes.post("/orders")
 async def place_order(request: web.Request) -> web.Response:
-    """Place an order. Numbers are given by the caller, and given twice sooner or later."""
+    """Place an order. The caller chooses the number, and sooner or later chooses one twice."""
     order = await request.json()
     check_order(order)
     request.app[DATABASE].execute("INSERT INTO orders VALUES (?, ?)", (order["number"], order["customer"]))
@@ -72,7 +72,7 @@ async def add_item(request: web.Request) -> web.Response:
 
 @routes.post("/orders/{number}/refund")
 async def refund(request: web.Request) -> web.Response:
-    """Give the money back, if the cashier says so."""
+    """Refund the money, if the cashier says so."""
     role = request.headers.get("X-Role", "customer")
     if role != "cashier":
         raise RefundForbiddenError(f"a {role} may not refund order {request.match_info['number']}")
@@ -81,14 +81,14 @@ async def refund(request: web.Request) -> web.Response:
 
 @routes.get("/orders/{number}/voucher/{name}")
 async def share_voucher(request: web.Request) -> web.Response:
-    """How many may still use a voucher; nobody thought of unknown and of used-up ones."""
+    """Share what is left of a voucher; nobody thought of unknown and of used-up ones."""
     uses = _VOUCHERS[request.match_info["name"]]
     return web.json_response({"each": 100 / uses})
 
 
 @routes.post("/checkout")
 async def check_out(_: web.Request) -> web.Response:
-    """Everything at once; whatever goes wrong, goes wrong together."""
+    """Do everything at once, so that everything fails together."""
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(_check_address("")).set_name("address")
@@ -100,7 +100,7 @@ async def check_out(_: web.Request) -> web.Response:
 
 
 def check_order(order: dict[str, Any]) -> None:
-    """Refuse what cannot be an order, field by field."""
+    """Reject an impossible order, field by field."""
     errors = []
     if not str(order.get("customer", "")).strip():
         errors.append(FieldError("customer", "must not be empty", order.get("customer")))

@@ -1,4 +1,4 @@
-"""The shop's business partners, on ports of this machine: one is closed, one hangs, one answers nonsense."""
+"""The shop's business partners, on ports of this machine: closed, hanging, or answering nonsense."""
 
 import asyncio
 import socket
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Partners:
-    """Where the partners are to be found."""
+    """Addresses of the partners."""
 
     card_gateway: str
-    """Nobody listens there."""
+    """Nothing listens there."""
     carrier: str
-    """Takes the connection and never answers."""
+    """Accepts the connection and never answers."""
     price_list: str
     """Answers with JSON that breaks off."""
     warehouse: str
@@ -23,7 +23,7 @@ class Partners:
 
 @asynccontextmanager
 async def partners() -> AsyncIterator[Partners]:
-    """Let the partners open their doors, as far as they do."""
+    """Start the partners, as far as they start at all."""
     release = asyncio.Event()
 
     async def hang(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -36,7 +36,7 @@ async def partners() -> AsyncIterator[Partners]:
     async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await _answer(reader, writer, b"[", promised=4096)
 
-    servers = [await asyncio.start_server(one, "127.0.0.1", 0) for one in (hang, break_off, hang_up)]
+    servers = [await asyncio.start_server(serve, "127.0.0.1", 0) for serve in (hang, break_off, hang_up)]
     ports = [server.sockets[0].getsockname()[1] for server in servers]
     try:
         addresses = [f"http://127.0.0.1:{port}" for port in (_closed_port(), *ports)]

@@ -23,7 +23,7 @@ class CarrierTimeoutError(ExternalError):
 
 
 class LedgerUnbalancedError(InternalError):
-    """The books do not balance: somebody must look at once."""
+    """The books do not balance: somebody must look into it at once."""
 
     code = "LEDGER_UNBALANCED"
     severity = ErrorSeverity.CRITICAL
@@ -31,14 +31,14 @@ class LedgerUnbalancedError(InternalError):
 
 @routes.post("/orders/{number}/pay")
 async def pay(request: web.Request) -> web.Response:
-    """Charge the card, at a gateway that does not answer the door."""
+    """Charge the card, at a gateway that does not answer."""
     receipt = await _charge(request.app, int(request.match_info["number"]))
     return web.json_response(receipt)
 
 
 @routes.post("/orders/{number}/ship")
 async def ship(request: web.Request) -> web.Response:
-    """Ask the carrier for a label; it lets the shop wait."""
+    """Ask the carrier for a label; it keeps the shop waiting."""
     try:
         async with asyncio.timeout(0.3), request.app[SESSION].post(request.app[PARTNERS].carrier) as answer:
             return web.json_response(await answer.json())
@@ -48,14 +48,14 @@ async def ship(request: web.Request) -> web.Response:
 
 @routes.get("/prices")
 async def prices(request: web.Request) -> web.Response:
-    """The price list, as far as it came."""
+    """Show the price list, as far as it arrived."""
     async with request.app[SESSION].get(request.app[PARTNERS].price_list) as answer:
         return web.json_response(await answer.json())
 
 
 @routes.get("/invoices/{number}")
 async def invoice(request: web.Request) -> web.Response:
-    """An invoice, whose amount somebody typed."""
+    """Write an invoice, with an amount that somebody typed."""
     total = _read_amount("12,50 EUR")
     return web.json_response({"number": request.match_info["number"], "total": str(total)})
 
@@ -63,7 +63,7 @@ async def invoice(request: web.Request) -> web.Response:
 @routes.post("/ledger/close")
 async def close_ledger(_: web.Request) -> web.Response:
     """Close the books of the day."""
-    difference = sum((Decimal(one) for one in ("19.90", "5.00", "-24.80")), Decimal(0))
+    difference = sum((Decimal(amount) for amount in ("19.90", "5.00", "-24.80")), Decimal(0))
     if difference:
         raise LedgerUnbalancedError(f"the day's books are off by {difference}")
     return web.json_response({})

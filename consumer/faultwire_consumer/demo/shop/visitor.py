@@ -1,4 +1,4 @@
-"""The shop's visitors: now and then a wish, most of which cannot be met."""
+"""The shop's visitors: now and then a request, most of which fail."""
 
 import asyncio
 import random
@@ -8,7 +8,7 @@ import aiohttp
 
 Wish = tuple[float, str, str, Any]
 
-# How often in relation to the others, then the request.
+# Relative frequency, then the request.
 WISHES: Final[tuple[Wish, ...]] = (
     (9, "POST", "/payments/orders/{n}/pay", None),
     (6, "GET", "/stock/stock/sku-{n}", None),
@@ -35,7 +35,7 @@ WISHES: Final[tuple[Wish, ...]] = (
 
 
 async def visit(address: str, *, rng: random.Random, seconds_between: float) -> None:
-    """Every wish once, so that each failure is soon to be seen; then by chance, until cancelled."""
+    """Make every request once, so that each failure shows up soon; then at random, until cancelled."""
     first = sorted(WISHES, key=lambda wish: -wish[0])
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
         for wish in first:
