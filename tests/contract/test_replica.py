@@ -187,5 +187,5 @@ async def test_another_database_is_no_replica(site: Site, postgresql: PostgreSQL
 
 
 def test_a_replica_is_postgresql() -> None:
-    with pytest.raises(DatabaseUrlError, match="not SQLite"):
+    with pytest.raises(DatabaseUrlError, match="not a SQLite file"):
         with_replica(opened("postgresql://127.0.0.1:9/x"), "sqlite:///x.db")

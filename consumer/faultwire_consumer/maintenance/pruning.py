@@ -108,7 +108,9 @@ class Pruner:
         for cut in cuts:
             shares += await make_cut(self._store, cut, report=on_deleted, sleep=self._sleep)
         floors = {severity: status.day for severity, status in standing.items()}
-        quarantined = await clear_quarantine(self._store, floors, now=now, report=on_deleted, sleep=self._sleep)
+        quarantined = await clear_quarantine(
+            self._store, floors, now=now, report=on_deleted, sleep=self._sleep
+        )
         if cuts and len(floors) == len(ErrorSeverity):
             await delete_edge_bodies(self._store, before=min(floors.values()))
         failpoint("prune.deleted")

@@ -33,10 +33,10 @@ from faultwire_consumer.maintenance.store_size import StoreSizeWatch
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.digest_maker import DigestMaker
 from faultwire_consumer.notify.dispatcher import Dispatcher
+from faultwire_consumer.notify.outbox_watch import OutboxWatch
 from faultwire_consumer.notify.policy_file import read_policy
 from faultwire_consumer.notify.sender import Sender
 from faultwire_consumer.notify.senders.build import senders_of
-from faultwire_consumer.notify.outbox_watch import OutboxWatch
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.contract.url import parse_database_url, sqlite_path
 from faultwire_consumer.store.engine import open_store, with_replica

@@ -44,7 +44,7 @@ async def record_dead_letters(
         tx: the transaction of their batch.
         new_dead_letters: in any order, possibly repeated.
         counts_attempts: False if each one has its number of attempts itself, as the broker's have:
-            drained twice, it is still the same dead new.
+            drained twice, it is still the same dead letter.
     """
     unique = {hashlib.sha256(new.body).digest(): new for new in new_dead_letters}
     if not unique:
