@@ -39,7 +39,7 @@ STOP_SECONDS: Final = 1.0
 MakeOutlet = Callable[[Losses, Account], Outlet]
 
 
-class Delivery(Struct, frozen=True):
+class Publishing(Struct, frozen=True):
     """The way out: what makes it, and the directory of the spool and of the ledgers, where there is one."""
 
     make_outlet: MakeOutlet
@@ -61,7 +61,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     processors: tuple[Processor, ...]
     scrubber: "Scrubber | None"
     collapse_storms: bool
-    delivery: Delivery | None
+    delivery: Publishing | None
     """None answers errors, and publishes nothing."""
     make_thread: "Callable[[Outlet], PublisherThread] | None"
     """For a host without an event loop."""
@@ -156,7 +156,7 @@ def delivery_of(
     transport: Callable[[], Transport] | None,
     spool_path: str | os.PathLike[str] | None,
     spool_bytes: int,
-) -> Delivery | None:
+) -> Publishing | None:
     """Choose the transport and the spool; None where nothing is to be published.
 
     Raises:
@@ -171,7 +171,7 @@ def delivery_of(
     def make(losses: Losses, account: Account) -> Outlet:
         return Outlet(make_transport, losses, make_spool=make_spool, account=account)
 
-    return Delivery(make, directory)
+    return Publishing(make, directory)
 
 
 def _spool_directory(path: str | os.PathLike[str] | None, url: str | None, service: str) -> str | None:

@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 
 from msgspec.structs import replace
 
-from faultwire.assembly import Delivery, Plan
+from faultwire.assembly import Plan, Publishing
 from faultwire.audit.account import Account
 from faultwire.audit.loss import Losses
 from faultwire.client import Client, diverting
@@ -58,7 +58,7 @@ class Captured:
             plan,
             error_filter=plan.error_filter.without_sampling(),
             collapse_storms=False,
-            delivery=Delivery(self._recorder),
+            delivery=Publishing(self._recorder),
         )
 
     def _recorder(self, losses: Losses, _: Account) -> Outlet:

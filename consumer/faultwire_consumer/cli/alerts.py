@@ -5,7 +5,7 @@ from typing import Any
 from cyclopts import App
 from rich.console import Console
 
-from faultwire_consumer.cli.client import Client
+from faultwire_consumer.cli.client import ApiClient
 from faultwire_consumer.cli.option import OUTPUT, Id, Limit, Output, Texts
 from faultwire_consumer.cli.output import print_document, print_list, print_value, styled
 
@@ -49,7 +49,7 @@ def list_(
         limit: How many.
         cursor: Go on where a list ended.
     """
-    document = Client(output).get(
+    document = ApiClient(output).get(
         *_API,
         state=state,
         receiver=receiver,
@@ -65,7 +65,7 @@ def list_(
 @app.command
 def trace(alert_id: Id, /, *, output: Output = OUTPUT) -> None:
     """Show what became of one notification: every stage with its reason, and every attempt."""
-    print_document(Client(output).get(*_API, alert_id), output, _show)
+    print_document(ApiClient(output).get(*_API, alert_id), output, _show)
 
 
 def _show(alert: dict[str, Any], console: Console) -> None:

@@ -18,7 +18,7 @@ TIMEOUT_SECONDS: Final = 30.0
 Values = Mapping[str, str | int | Sequence[str] | None]
 
 
-class Client:
+class ApiClient:
     """Asks the worker at ``FAULTWIRE_URL``."""
 
     def __init__(self, output: Output) -> None:

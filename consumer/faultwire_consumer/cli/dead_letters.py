@@ -7,7 +7,7 @@ from cyclopts import App, Parameter
 from rich.console import Console
 
 from faultwire_consumer.cli.actor import user_name
-from faultwire_consumer.cli.client import Client
+from faultwire_consumer.cli.client import ApiClient
 from faultwire_consumer.cli.failure import FAILED, USAGE, CommandError
 from faultwire_consumer.cli.option import OUTPUT, Flag, Id, Limit, Output, Texts
 from faultwire_consumer.cli.output import print_document, print_json, print_list, print_value, say, styled
@@ -37,14 +37,14 @@ def list_(
         limit: How many.
         cursor: Go on where a list ended.
     """
-    document = Client(output).get(*_API, status=status, reason=reason, limit=limit, cursor=cursor)
+    document = ApiClient(output).get(*_API, status=status, reason=reason, limit=limit, cursor=cursor)
     print_list(document, "dead_letters", _COLUMNS, output)
 
 
 @app.command
 def show(letter_id: Id, /, *, output: Output = OUTPUT) -> None:
     """Show one dead letter with its body and what was done to it."""
-    print_document(Client(output).get(*_API, letter_id), output, _show)
+    print_document(ApiClient(output).get(*_API, letter_id), output, _show)
 
 
 @app.command
@@ -97,10 +97,10 @@ def _chosen(ids: Sequence[str], *, all_: bool, reason: Sequence[str], output: Ou
         raise CommandError("name dead letters by their ids, or give --all for all that wait", USAGE)
     if reason and not all_:
         raise CommandError("--reason needs --all", USAGE)
-    return list(_waiting(Client(output), reason))[::-1] if all_ else ids
+    return list(_waiting(ApiClient(output), reason))[::-1] if all_ else ids
 
 
-def _waiting(client: Client, reason: Sequence[str]) -> Iterator[str]:
+def _waiting(client: ApiClient, reason: Sequence[str]) -> Iterator[str]:
     cursor = None
     while True:
         page = client.get(*_API, status="waiting", reason=reason, limit=_PAGE, cursor=cursor)
@@ -111,7 +111,7 @@ def _waiting(client: Client, reason: Sequence[str]) -> Iterator[str]:
 
 
 def _change(verb: str, ids: Sequence[str], asked: dict[str, Any], output: Output) -> int:
-    client, answers = Client(output), []
+    client, answers = ApiClient(output), []
     for letter_id in ids:
         answer = client.post(*_API, letter_id, verb, body=asked)
         answers.append(answer)

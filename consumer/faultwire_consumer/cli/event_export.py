@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from cyclopts import Parameter
 
-from faultwire_consumer.cli.client import Client
+from faultwire_consumer.cli.client import ApiClient
 from faultwire_consumer.cli.event_filter import EVENTS, EventFilter
 from faultwire_consumer.cli.failure import USAGE, CommandError
 from faultwire_consumer.cli.option import OUTPUT, Flag, Output, Query
@@ -18,8 +18,8 @@ from faultwire_consumer.cli.progress import progress_bars
 from faultwire_consumer.maintenance.event_export import (
     EventExport,
     ExportBrokenError,
+    ExportPage,
     ExportRefusedError,
-    Page,
     Position,
     find_position,
 )
@@ -72,12 +72,12 @@ def _beginning(query: str, wanted: EventFilter, *, is_gzip: bool) -> Position:
 
 
 def _write(position: Position, to: Path | None, output: Output, *, is_gzip: bool) -> None:
-    client = Client(output)
+    client = ApiClient(output)
 
-    def fetch(parameters: Mapping[str, Any]) -> Page:
+    def fetch(parameters: Mapping[str, Any]) -> ExportPage:
         headers, body = client.fetch(_PATH, parameters)
         left_out = int(headers.get("X-Left-Out", 0))
-        return Page(body=body, left_out=left_out, cursor=headers.get("X-Next-Cursor"))
+        return ExportPage(body=body, left_out=left_out, cursor=headers.get("X-Next-Cursor"))
 
     with progress_bars(output, unit="count") as bars:
         task = bars.add_task("events", total=None, completed=position.events)

@@ -11,7 +11,7 @@ from faultwire_consumer.cli.option import Texts
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class Filter:
+class FilterOptions:
     """What events and incidents are chosen by alike."""
 
     service: Texts = ()
@@ -34,7 +34,7 @@ class Filter:
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class EventFilter(Filter):
+class EventFilter(FilterOptions):
     """Which events."""
 
     incident: str | None = None
@@ -47,7 +47,7 @@ class EventFilter(Filter):
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class IncidentFilter(Filter):
+class IncidentFilter(FilterOptions):
     """Which incidents."""
 
     category: Texts = ()

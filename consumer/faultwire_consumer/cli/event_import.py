@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from faultwire_consumer.cli.client import Client
+from faultwire_consumer.cli.client import ApiClient
 from faultwire_consumer.cli.failure import FAILED, USAGE, CommandError
 from faultwire_consumer.cli.option import OUTPUT, Output
 from faultwire_consumer.cli.output import print_json, say
@@ -25,7 +25,7 @@ def import_(*files: Path, output: Output = OUTPUT) -> int:
         files: Also compressed by gzip; - is stdin.
     """
     _check_files(files)
-    client = Client(output)
+    client = ApiClient(output)
     client.get("livez")
     from faultwire_consumer.maintenance.event_import import EventImport  # noqa: PLC0415 - loads aiohttp
 

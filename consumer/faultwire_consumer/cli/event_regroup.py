@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 from rich.console import Console
 
-from faultwire_consumer.cli.client import Client
+from faultwire_consumer.cli.client import ApiClient
 from faultwire_consumer.cli.event_filter import EVENTS, EventFilter
 from faultwire_consumer.cli.failure import USAGE, CommandError
 from faultwire_consumer.cli.option import OUTPUT, Flag, Output, Query
@@ -45,7 +45,7 @@ def regroup(
 
 
 def _ask(given: Mapping[str, Any], output: Output) -> dict[str, Any]:
-    client = Client(output)
+    client = ApiClient(output)
     parameters: dict[str, Any] = {**given, "limit": _PAGE}
     told = dict.fromkeys(("events", "left_out", "unreadable"), 0)
     moves: list[Move] = []

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 from rich.console import Console
 
-from faultwire_consumer.cli.client import Client
+from faultwire_consumer.cli.client import ApiClient
 from faultwire_consumer.cli.event_export import export
 from faultwire_consumer.cli.event_filter import EVENTS, EventFilter
 from faultwire_consumer.cli.event_import import import_
@@ -51,14 +51,14 @@ def list_(
         limit: How many.
         cursor: Go on where a list ended.
     """
-    document = Client(output).get(*_API, **wanted.parameters(query), limit=limit, cursor=cursor)
+    document = ApiClient(output).get(*_API, **wanted.parameters(query), limit=limit, cursor=cursor)
     print_list(document, "events", _COLUMNS, output)
 
 
 @app.command
 def show(event_id: Id, /, *, output: Output = OUTPUT) -> None:
     """Show one event: facts, stack trace, context."""
-    print_document(Client(output).get(*_API, event_id), output, _show)
+    print_document(ApiClient(output).get(*_API, event_id), output, _show)
 
 
 @app.command
@@ -75,7 +75,7 @@ def why(
         event_id: An event's id.
         other_id: Another's, to compare them.
     """
-    client = Client(output)
+    client = ApiClient(output)
     groupings = [client.get(*_API, one, "grouping") for one in (event_id, other_id) if one is not None]
     if other_id is None:
         print_document(groupings[0], output, _show_grouping)

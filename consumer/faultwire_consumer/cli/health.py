@@ -5,7 +5,7 @@ from typing import Any, Literal
 from cyclopts import App
 from rich.console import Console
 
-from faultwire_consumer.cli.client import Client
+from faultwire_consumer.cli.client import ApiClient
 from faultwire_consumer.cli.failure import FAILED
 from faultwire_consumer.cli.option import OUTPUT, Output
 from faultwire_consumer.cli.output import print_document, styled
@@ -26,7 +26,7 @@ def health(*, probe: Literal["ready", "live", "startup"] = "ready", output: Outp
     path = {"ready": "readyz", "live": "livez", "startup": "startupz"}[probe]
     if output.quiet and not (output.json or output.jsonl):
         return check_ready(f"/{path}")
-    status, report = Client(output).ask("GET", (path,), {}, accepted=(503,))
+    status, report = ApiClient(output).ask("GET", (path,), {}, accepted=(503,))
     print_document(report, output, _show)
     return 0 if status == 200 else FAILED
 

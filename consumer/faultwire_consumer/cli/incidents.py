@@ -6,7 +6,7 @@ from cyclopts import App
 from rich.console import Console
 
 from faultwire_consumer.cli.actor import user_name
-from faultwire_consumer.cli.client import Client
+from faultwire_consumer.cli.client import ApiClient
 from faultwire_consumer.cli.event_filter import INCIDENTS, IncidentFilter
 from faultwire_consumer.cli.option import OUTPUT, QUERY_HELP, Id, Limit, Output, Query
 from faultwire_consumer.cli.output import print_document, print_list, print_value, say, styled
@@ -34,14 +34,14 @@ def list_(
         limit: How many.
         cursor: Go on where a list ended.
     """
-    document = Client(output).get(*_API, **wanted.parameters(query), limit=limit, cursor=cursor)
+    document = ApiClient(output).get(*_API, **wanted.parameters(query), limit=limit, cursor=cursor)
     print_list(document, "incidents", _COLUMNS, output)
 
 
 @app.command
 def show(incident_id: Id, /, *, output: Output = OUTPUT) -> None:
     """Show one incident with its history."""
-    print_document(Client(output).get(*_API, incident_id), output, _show)
+    print_document(ApiClient(output).get(*_API, incident_id), output, _show)
 
 
 @app.command(name=["acknowledge", "ack"])
@@ -63,7 +63,7 @@ def reopen(incident_id: Id, /, *, output: Output = OUTPUT) -> None:
 
 
 def _change(incident_id: str, verb: str, output: Output) -> None:
-    document = Client(output).post(*_API, incident_id, verb, body={"actor": user_name()})
+    document = ApiClient(output).post(*_API, incident_id, verb, body={"actor": user_name()})
     if output.json or output.jsonl:
         print_document(document, output, _show)
     elif not output.quiet:

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from cyclopts import App
 
-from faultwire_consumer.cli.client import Client
+from faultwire_consumer.cli.client import ApiClient
 from faultwire_consumer.cli.option import OUTPUT, Limit, Output, Values
 from faultwire_consumer.cli.output import print_list
 
@@ -39,7 +39,7 @@ def list_(
         limit: How many.
         cursor: Go on where a list ended.
     """
-    document = Client(output).get(*_API, service=service, limit=limit, cursor=cursor)
+    document = ApiClient(output).get(*_API, service=service, limit=limit, cursor=cursor)
     if not (output.json or output.jsonl):
         document = document | {"producers": [_line(one) for one in document["producers"]]}
     print_list(document, "producers", _COLUMNS, output)

@@ -6,7 +6,7 @@ from typing import Any
 from cyclopts import App
 from rich.console import Console
 
-from faultwire_consumer.cli.client import Client
+from faultwire_consumer.cli.client import ApiClient
 from faultwire_consumer.cli.failure import expected_failures
 from faultwire_consumer.cli.option import OUTPUT, Output
 from faultwire_consumer.cli.output import print_document, say, styled
@@ -31,7 +31,7 @@ def check(file: Path, /, *, output: Output = OUTPUT) -> None:
 @app.command
 def show(*, output: Output = OUTPUT) -> None:
     """Show the policy that the worker uses: its rules, and the receivers without their addresses."""
-    print_document(Client(output).get("api", "v1", "rules"), output, _show)
+    print_document(ApiClient(output).get("api", "v1", "rules"), output, _show)
 
 
 def _show(policy: dict[str, Any], console: Console) -> None:

@@ -23,7 +23,7 @@ class ExportBrokenError(Exception):
     """What is on the disk cannot be read or written; the text says what to do."""
 
 
-class Page(Struct, frozen=True, kw_only=True):
+class ExportPage(Struct, frozen=True, kw_only=True):
     """Some of the events, in the order in which they were received."""
 
     body: bytes
@@ -34,7 +34,7 @@ class Page(Struct, frozen=True, kw_only=True):
     """Where the next page begins; None at the end."""
 
 
-Fetch = Callable[[Mapping[str, Any]], Page]
+Fetch = Callable[[Mapping[str, Any]], ExportPage]
 """Asks for the page of these parameters."""
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from aiohttp import ClientError, ClientSession, ClientTimeout
 from msgspec import Struct
 
-from faultwire_consumer.maintenance.event_lines import EventLines, Line
+from faultwire_consumer.maintenance.event_lines import EventLines, ImportLine
 
 INTAKE: Final = "/ingest/v1/events?import"
 ATTEMPTS: Final = 12
@@ -92,7 +92,7 @@ class EventImport:
         Raises:
             OSError: a file cannot be read, or the worker took nothing for minutes; what was sent is counted.
         """
-        portions: asyncio.Queue[Sequence[Line] | None] = asyncio.Queue(_REQUESTS)
+        portions: asyncio.Queue[Sequence[ImportLine] | None] = asyncio.Queue(_REQUESTS)
         try:
             async with (
                 ClientSession(timeout=ClientTimeout(total=_REQUEST_SECONDS)) as session,
@@ -110,11 +110,13 @@ class EventImport:
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
 
-    async def _send_all(self, portions: asyncio.Queue[Sequence[Line] | None], session: ClientSession) -> None:
+    async def _send_all(
+        self, portions: asyncio.Queue[Sequence[ImportLine] | None], session: ClientSession
+    ) -> None:
         while (portion := await portions.get()) is not None:
             await self._send(portion, session)
 
-    async def _send(self, portion: Sequence[Line], session: ClientSession) -> None:
+    async def _send(self, portion: Sequence[ImportLine], session: ClientSession) -> None:
         """Send a portion; one that the intake does not take goes in halves, down to the line."""
         answer = await self._post(portion, session)
         if answer.status == 202:
@@ -127,7 +129,7 @@ class EventImport:
             await self._send(portion[:middle], session)
             await self._send(portion[middle:], session)
 
-    def _count(self, line: Line, result: dict[str, Any]) -> None:
+    def _count(self, line: ImportLine, result: dict[str, Any]) -> None:
         kind = _KINDS.get(result["status"])
         if kind is not None:
             setattr(self.result, kind, getattr(self.result, kind) + 1)
@@ -135,7 +137,7 @@ class EventImport:
         self.result.dead_lettered += 1
         self._complain(line.place, f"a dead letter: {result.get('reason')}: {result.get('detail')}")
 
-    async def _post(self, portion: Sequence[Line], session: ClientSession) -> _Answer:
+    async def _post(self, portion: Sequence[ImportLine], session: ClientSession) -> _Answer:
         """Post a portion until the worker takes it or says that it never will.
 
         Raises:

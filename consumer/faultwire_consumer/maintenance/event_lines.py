@@ -19,7 +19,7 @@ PORTION_EVENTS: Final = 500
 _GZIP: Final = b"\x1f\x8b"
 
 
-class Line(Struct, frozen=True):
+class ImportLine(Struct, frozen=True):
     """One line with its place, as in ``events.jsonl:7``."""
 
     place: str
@@ -53,9 +53,9 @@ class EventLines:
         """Of the files as they lie on the disk."""
         return self._done + (self._now.tell() if self._now is not None else 0)
 
-    def portions(self) -> Iterator[Sequence[Line]]:
+    def portions(self) -> Iterator[Sequence[ImportLine]]:
         """Portions of one lane each, in the order of the lines; the rest of each lane at the end."""
-        waiting: dict[Lane, list[Line]] = {lane: [] for lane in Lane}
+        waiting: dict[Lane, list[ImportLine]] = {lane: [] for lane in Lane}
         sizes = dict.fromkeys(Lane, 0)
         for line, lane in self._lines():
             is_full = len(waiting[lane]) == PORTION_EVENTS
@@ -66,7 +66,7 @@ class EventLines:
             sizes[lane] += len(line.body) + 1
         yield from filter(None, waiting.values())
 
-    def _lines(self) -> Iterator[tuple[Line, Lane]]:
+    def _lines(self) -> Iterator[tuple[ImportLine, Lane]]:
         for path in self._files:
             number = 0
             try:
@@ -89,7 +89,7 @@ class EventLines:
             finally:
                 self._now, self._done = None, self._done + path.stat().st_size
 
-    def _judge(self, place: str, body: bytes) -> tuple[Line, Lane] | None:
+    def _judge(self, place: str, body: bytes) -> tuple[ImportLine, Lane] | None:
         if not body:
             return None
         if len(body) > MESSAGE_BYTES - 2:
@@ -101,7 +101,7 @@ class EventLines:
             self._refuse(place, f"not an event: {error}")
             return None
         parsed = ErrorSeverity.parse(severity)[0] if isinstance(severity, str | int) else ErrorSeverity.MEDIUM
-        return Line(place, body), parsed.lane
+        return ImportLine(place, body), parsed.lane
 
 
 def _unpacked(raw: io.BufferedReader) -> BinaryIO:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from faultwire_consumer.cli.application import run
-from faultwire_consumer.cli.client import Client
+from faultwire_consumer.cli.client import ApiClient
 from faultwire_consumer.cli.events import difference
 from faultwire_consumer.cli.failure import CommandError
 from faultwire_consumer.cli.option import Output
@@ -178,7 +178,7 @@ def test_an_unknown_id_is_one_line_and_exit_1(capsys: pytest.CaptureFixture[str]
 
 
 def test_a_refusal_gives_its_connection_back() -> None:
-    client = Client(Output())
+    client = ApiClient(Output())
     with pytest.raises(CommandError) as caught:
         client.get("api", "v1", "incidents", "INC-9")
     refusal = caught.value.__context__

@@ -12,8 +12,8 @@ import pytest
 from faultwire_consumer.maintenance.event_export import (
     EventExport,
     ExportBrokenError,
+    ExportPage,
     ExportRefusedError,
-    Page,
     Position,
     find_position,
 )
@@ -34,13 +34,13 @@ class Pages:
         self.away_at = away_at
         self.asked: list[Mapping[str, Any]] = []
 
-    def __call__(self, parameters: Mapping[str, Any]) -> Page:
+    def __call__(self, parameters: Mapping[str, Any]) -> ExportPage:
         number = int(parameters["cursor"] or 0)
         if number == self.away_at:
             raise AwayError
         self.asked.append(parameters)
         following = number + 1
-        return Page(
+        return ExportPage(
             body=PAGES[number],
             left_out=number,
             cursor=str(following) if following < len(PAGES) else None,
@@ -73,7 +73,7 @@ def test_a_whole_file_has_its_name_and_every_page_was_told(tmp_path: Path) -> No
 def test_an_export_of_nothing_is_a_file_without_a_line(tmp_path: Path) -> None:
     nothing = EventExport(
         beginning(),
-        lambda _: Page(body=b"", left_out=0, cursor=None),
+        lambda _: ExportPage(body=b"", left_out=0, cursor=None),
         is_gzip=False,
         tell=lambda _: None,
     )

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from tests.tools.factories import wire_body
 
-from faultwire_consumer.maintenance.event_lines import PORTION_BYTES, EventLines, Line
+from faultwire_consumer.maintenance.event_lines import PORTION_BYTES, EventLines, ImportLine
 from faultwire_shared.event import MESSAGE_BYTES
 
 pytestmark = pytest.mark.may_block("reads files")
 
 
-def read(*files: Path) -> tuple[list[list[Line]], list[tuple[str, str]]]:
+def read(*files: Path) -> tuple[list[list[ImportLine]], list[tuple[str, str]]]:
     complaints: list[tuple[str, str]] = []
     lines = EventLines(files, refuse=lambda place, why: complaints.append((place, why)))
     return [list(portion) for portion in lines.portions()], complaints

@@ -20,7 +20,7 @@ FREE_BYTES: Final = 64 * 1024 * 1024
 """What SQLite must find free: its write-ahead log, and a few thousand events."""
 
 
-class Lane(Protocol):
+class CheckedLane(Protocol):
     """What is known of a lane."""
 
     @property
@@ -54,7 +54,7 @@ class DiskFullError(Exception):
 def worker_health(
     *,
     store: Check,
-    lanes: Sequence[Lane],
+    lanes: Sequence[CheckedLane],
     more: Mapping[str, Check],
     directory: Path | None,
     hints: Mapping[str, Check] | None = None,
@@ -89,7 +89,7 @@ async def _turns() -> None:
     """That this runs at all is the answer; no broker and no database is asked."""
 
 
-async def check_lane(lane: Lane) -> float:
+async def check_lane(lane: CheckedLane) -> float:
     """How late a lane is, in seconds.
 
     Raises:

@@ -13,7 +13,7 @@ CAUSED_BY: Final = "Caused by"
 _MEMBER_DEPTH: Final = 5
 
 
-class Line(Struct, frozen=True):
+class SourceLine(Struct, frozen=True):
     """A source line; the one that ran is marked."""
 
     number: int | None
@@ -27,7 +27,7 @@ class FrameView(Struct, frozen=True, kw_only=True):
     place: str
     function: str
     in_app: bool
-    source: tuple[Line, ...]
+    source: tuple[SourceLine, ...]
 
 
 class Fold(Struct, frozen=True):
@@ -84,11 +84,11 @@ def _view(frame: Frame) -> FrameView:
     )
 
 
-def _source(line: int, context: Sequence[str]) -> tuple[Line, ...]:
+def _source(line: int, context: Sequence[str]) -> tuple[SourceLine, ...]:
     """Number the source lines: the line that ran stands in their middle."""
     middle = len(context) // 2
     first = line - middle
     return tuple(
-        Line(first + offset if line and first + offset > 0 else None, text, offset == middle)
+        SourceLine(first + offset if line and first + offset > 0 else None, text, offset == middle)
         for offset, text in enumerate(context)
     )
