@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from tests.servers.postgresql import PostgreSQL
 from tests.tools.migrating import upgrade
+from tests.tools.spool_bench import leave_service
 
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store
@@ -36,3 +37,12 @@ async def store(database_url: str) -> AsyncIterator[Store]:
     store = await open_store(database_url)
     yield store
     await store.close()
+
+
+@pytest.fixture
+def spools(tmp_path: Path) -> Path:
+    """What dead processes of two services left: five events of one, one of the other."""
+    (tmp_path / "spools").mkdir(mode=0o700)
+    leave_service(tmp_path, "billing", low=3, critical=2)
+    leave_service(tmp_path, "shop", low=1)
+    return tmp_path / "spools"

@@ -18,7 +18,7 @@ from tests.tools.flooding import flood
 
 from faultwire_consumer.domain.body_budget import BODIES_PER_INCIDENT, Body
 from faultwire_consumer.domain.incident import Status, Transition, Verb, decide
-from faultwire_consumer.domain.query import Key, any_of
+from faultwire_consumer.domain.query.query import Key, any_of
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract.store import Counted, EventRow, Store

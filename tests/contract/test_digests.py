@@ -14,8 +14,8 @@ from tests.tools.recording import RecordingSender
 from faultwire_consumer.actions import change_status
 from faultwire_consumer.domain.incident import Verb
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
-from faultwire_consumer.domain.policy import Policy
-from faultwire_consumer.domain.policy_text import parse_policy
+from faultwire_consumer.domain.policy.policy import Policy
+from faultwire_consumer.domain.policy.text import parse_policy
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.read.delivery import read_delivery
 from faultwire_consumer.ingest.rules.evaluation import Evaluator

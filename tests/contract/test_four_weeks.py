@@ -22,7 +22,7 @@ from tests.tools.recording import RecordingSender
 from faultwire_consumer.actions import IncidentConflictError, change_status
 from faultwire_consumer.domain.incident import Status, Verb
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
-from faultwire_consumer.domain.policy_text import parse_policy
+from faultwire_consumer.domain.policy.text import parse_policy
 from faultwire_consumer.domain.schedule import Schedule
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.read.delivery import Delivery, read_delivery

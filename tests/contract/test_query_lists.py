@@ -14,8 +14,8 @@ from tests.contract.filling import ACTIVE, NEWEST, RARE, fill_store, key_of
 from tests.contract.test_store import new, record, row
 from tests.servers.postgresql import PostgreSQL
 
-from faultwire_consumer.domain.query import Key, any_of
-from faultwire_consumer.domain.query_text import parse_query
+from faultwire_consumer.domain.query.query import Key, any_of
+from faultwire_consumer.domain.query.text import parse_query
 from faultwire_consumer.domain.search_text import search_text
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store

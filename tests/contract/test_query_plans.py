@@ -8,7 +8,7 @@ from sqlalchemy import Select, update
 from tests.contract.filling import BUSY, NEWEST, RARE, explain, fill_store, key_of
 from tests.servers.postgresql import PostgreSQL
 
-from faultwire_consumer.domain.query_text import parse_query
+from faultwire_consumer.domain.query.text import parse_query
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store, open_to_read
 from faultwire_consumer.store.events import event_list, incidents

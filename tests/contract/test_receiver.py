@@ -18,7 +18,7 @@ from tests.tools.factories import wire_event
 from tests.tools.fakes import BreakableStore
 from tests.tools.waiting import until
 
-from faultwire_consumer.domain.policy import Policy
+from faultwire_consumer.domain.policy.policy import Policy
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.receive.amqp import AmqpReceiver
 from faultwire_consumer.ingest.receive.http import IntakeReceiver, storing_intake

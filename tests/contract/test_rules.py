@@ -14,7 +14,7 @@ from tests.tools.fakes import BreakableStore
 
 from faultwire_consumer.actions import change_status
 from faultwire_consumer.domain.incident import Verb
-from faultwire_consumer.domain.policy_text import parse_policy
+from faultwire_consumer.domain.policy.text import parse_policy
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.read.delivery import Delivery, read_delivery
 from faultwire_consumer.ingest.rules.evaluation import Evaluator

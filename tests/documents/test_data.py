@@ -11,7 +11,7 @@ from tests.documents.block import Block, all_blocks, read_blocks
 from tests.documents.reader import run_to_its_end
 from tests.servers.worker import clean_environment
 
-from faultwire_consumer.domain.policy_text import parse_policy
+from faultwire_consumer.domain.policy.text import parse_policy
 from faultwire_consumer.notify.policy_file import shipped_text
 from faultwire_shared import codec
 

@@ -22,7 +22,7 @@ from tests.tools.waiting import until
 from tests.tools.worker_process import WorkerProcess
 
 from faultwire_consumer.domain.notification import NotificationReason
-from faultwire_consumer.domain.policy_text import parse_policy
+from faultwire_consumer.domain.policy.text import parse_policy
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.dispatcher import AT_ONCE, LEASE_SECONDS, Dispatcher
 from faultwire_consumer.notify.policy_file import shipped_text

@@ -129,6 +129,18 @@ def leave_orphan(source: Path, directory: Path, *, name: str = "shop-1-00000000"
     return left
 
 
+def leave_service(place: Path, service: str, *, low: int, critical: int = 0) -> Path:
+    """Leave a dead process's file in a directory of its service, below ``place / "spools"``; its path."""
+    with spooling(place / "source" / service, service=service) as bench:
+        for severity, count in ((LOW, low), (CRITICAL, critical)):
+            for _ in range(count):
+                bench.hand(severity, wait=False)
+        bench.flush()
+        with bench.spool.turning:
+            name = f"{service}-1-00000000"
+            return leave_orphan(place / "source" / service, place / "spools" / service, name=name)
+
+
 def is_owned(lock: Path) -> bool:
     """Whether a process holds the lock."""
     descriptor = os.open(lock, os.O_RDONLY)

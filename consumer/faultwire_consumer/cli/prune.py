@@ -16,7 +16,7 @@ from faultwire_consumer.cli.option import SETTING, Flag, Output, Setting, Values
 from faultwire_consumer.cli.output import print_document, say, styled
 from faultwire_consumer.cli.progress import progress_bars
 from faultwire_consumer.cli.unit import spell_bytes
-from faultwire_consumer.domain.query_value import moment_of
+from faultwire_consumer.domain.query.value import moment_of
 from faultwire_consumer.domain.retention import latest_floor
 from faultwire_shared.event import ErrorSeverity
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
-from faultwire_consumer.domain.policy import Policy
+from faultwire_consumer.domain.policy.policy import Policy
 from faultwire_consumer.domain.rules import InDigest
 from faultwire_consumer.domain.schedule import Schedule
 from faultwire_consumer.store.contract.store import Store, StoreUnavailableError

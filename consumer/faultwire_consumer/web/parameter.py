@@ -8,9 +8,9 @@ from typing import Final, TypeVar
 
 from faultwire_consumer.domain.incident import Status
 from faultwire_consumer.domain.incident_name import parse_incident_id
-from faultwire_consumer.domain.query import Key, Query, any_of
-from faultwire_consumer.domain.query_text import QueryError, parse_query
-from faultwire_consumer.domain.query_value import moment_of
+from faultwire_consumer.domain.query.query import Key, Query, any_of
+from faultwire_consumer.domain.query.text import QueryError, parse_query
+from faultwire_consumer.domain.query.value import moment_of
 from faultwire_consumer.store.contract.paging import LIMIT_MAX
 from faultwire_shared.event import Category, ErrorSeverity
 from faultwire_shared.taxonomy import FieldError, ValidationError

@@ -6,7 +6,7 @@ from datetime import datetime
 from aiohttp import web
 from msgspec import Struct
 
-from faultwire_consumer.domain.policy import Policy
+from faultwire_consumer.domain.policy.policy import Policy
 from faultwire_consumer.ingest.replay import Replayer
 from faultwire_consumer.maintenance.self_report import SelfReport
 from faultwire_consumer.store.contract.store import Store

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from faultwire_consumer.config import WorkerConfig
 from faultwire_consumer.domain.outcome import must_return
-from faultwire_consumer.domain.policy import Policy
+from faultwire_consumer.domain.policy.policy import Policy
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.read.delivery import read_delivery
 from faultwire_consumer.ingest.receive.amqp import AmqpReceiver

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.tools.spool_bench import CRITICAL, LOW, leave_orphan, spooling
+from tests.tools.spool_bench import CRITICAL, spooling
 from tests.tools.spool_reader import spooled_ids
 
 from faultwire_consumer.cli.application import run
@@ -13,27 +13,6 @@ from faultwire_consumer.cli.application import run
 pytestmark = pytest.mark.may_block("commands are synchronous")
 
 NOBODY_LISTENS = "http://127.0.0.1:1"
-
-
-def leave(place: Path, service: str, *, low: int, critical: int = 0) -> Path:
-    """What a dead process of the service left in a directory of its own."""
-    with spooling(place / "source" / service, service=service) as bench:
-        for severity, count in ((LOW, low), (CRITICAL, critical)):
-            for _ in range(count):
-                bench.hand(severity, wait=False)
-        bench.flush()
-        with bench.spool.turning:
-            return leave_orphan(
-                place / "source" / service, place / "spools" / service, name=f"{service}-1-00000000"
-            )
-
-
-@pytest.fixture
-def spools(tmp_path: Path) -> Path:
-    (tmp_path / "spools").mkdir(mode=0o700)
-    leave(tmp_path, "billing", low=3, critical=2)
-    leave(tmp_path, "shop", low=1)
-    return tmp_path / "spools"
 
 
 def test_status_shows_each_service_with_its_files_and_events(

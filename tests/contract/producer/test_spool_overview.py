@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from tests.tools.spool_bench import CRITICAL, LOW, leave_orphan, spooling
+from tests.tools.spool_bench import CRITICAL, LOW, spooling
 from tests.tools.spool_reader import spooled_ids
 
 from faultwire.publish.drain import Drain, DrainStoppedError, drain_all
@@ -25,26 +25,6 @@ from faultwire_shared.failure import ConfigurationError
 pytestmark = pytest.mark.may_block("looks into directories")
 
 NOBODY_LISTENS = "http://127.0.0.1:1"
-
-
-def leave(place: Path, service: str, *, low: int, critical: int = 0) -> None:
-    """Leave a dead process's file, in a directory of its service."""
-    with spooling(place / "source" / service, service=service) as bench:
-        for severity, count in ((LOW, low), (CRITICAL, critical)):
-            for _ in range(count):
-                bench.hand(severity, wait=False)
-        bench.flush()
-        with bench.spool.turning:
-            name = f"{service}-1-00000000"
-            leave_orphan(place / "source" / service, place / "spools" / service, name=name)
-
-
-@pytest.fixture
-def spools(tmp_path: Path) -> Path:
-    (tmp_path / "spools").mkdir(mode=0o700)
-    leave(tmp_path, "billing", low=3, critical=2)
-    leave(tmp_path, "shop", low=1)
-    return tmp_path / "spools"
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from faultwire_consumer.domain.notification import NotificationReason
-from faultwire_consumer.domain.policy import PolicyError, ReceiverType
-from faultwire_consumer.domain.policy_text import parse_policy
+from faultwire_consumer.domain.policy.policy import PolicyError, ReceiverType
+from faultwire_consumer.domain.policy.text import parse_policy
 from faultwire_consumer.domain.rules import AtOnce, InDigest, Per, Within
 from faultwire_consumer.notify.policy_file import PolicyFileError, read_policy, shipped_text
 from faultwire_shared.event import ErrorSeverity

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faultwire_consumer.domain.incident import Status
-from faultwire_consumer.domain.query import Key, Query, Term, merge_terms, print_query
-from faultwire_consumer.domain.query_text import QUERY_CHARACTERS, QueryError, parse_query
+from faultwire_consumer.domain.query.query import Key, Query, Term, merge_terms, print_query
+from faultwire_consumer.domain.query.text import QUERY_CHARACTERS, QueryError, parse_query
 from faultwire_consumer.domain.search_text import LEAST_CHARACTERS, SEARCH_CHARACTERS, fold, search_text
 from faultwire_shared.event import Category, ErrorSeverity
 

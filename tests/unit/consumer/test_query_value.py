@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faultwire_consumer.domain.incident_name import parse_incident_id
-from faultwire_consumer.domain.query_value import moment_of
+from faultwire_consumer.domain.query.value import moment_of
 
 NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from faultwire_consumer.domain.notification import NotificationReason
-from faultwire_consumer.domain.policy import next_digest
+from faultwire_consumer.domain.policy.policy import next_digest
 from faultwire_consumer.domain.rules import PATTERNS, Facts, Rule
 from faultwire_consumer.ingest.read.candidate import Decoded
 

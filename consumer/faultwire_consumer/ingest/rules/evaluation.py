@@ -7,7 +7,7 @@ from msgspec import Struct, field
 
 from faultwire_consumer.domain.incident import Touched, Transition
 from faultwire_consumer.domain.notification import NotificationReason
-from faultwire_consumer.domain.policy import Policy
+from faultwire_consumer.domain.policy.policy import Policy
 from faultwire_consumer.domain.rules import Happened, InDigest, Rule, happened_to, verdicts_on
 from faultwire_consumer.ingest.read.candidate import Decoded
 from faultwire_consumer.ingest.rules.digest_memo import DigestMemo

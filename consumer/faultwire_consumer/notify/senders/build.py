@@ -5,7 +5,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Final
 
-from faultwire_consumer.domain.policy import Policy, Receiver, ReceiverType
+from faultwire_consumer.domain.policy.policy import Policy, Receiver, ReceiverType
 from faultwire_consumer.notify.policy_file import PolicyFileError
 from faultwire_consumer.notify.sender import Sender
 from faultwire_consumer.notify.senders.log import LogSender

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, and_, column, func, not_, or_, select, table
 
-from faultwire_consumer.domain.query import MOMENTS, Key, Query, Term, Value
+from faultwire_consumer.domain.query.query import MOMENTS, Key, Query, Term, Value
 from faultwire_consumer.domain.search_text import LEAST_CHARACTERS, fold
 from faultwire_consumer.store.schema.events import (
     QUARANTINE_DAY,

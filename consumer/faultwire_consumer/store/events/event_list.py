@@ -25,7 +25,7 @@ from sqlalchemy import (
     true,
 )
 
-from faultwire_consumer.domain.query import Key, Query
+from faultwire_consumer.domain.query.query import Key, Query
 from faultwire_consumer.store.contract.paging import ListCursor, Page, cut, decode_cursor, older_than
 from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Store

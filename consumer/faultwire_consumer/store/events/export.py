@@ -7,7 +7,7 @@ from typing import Any, Final
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 
-from faultwire_consumer.domain.query import Query
+from faultwire_consumer.domain.query.query import Query
 from faultwire_consumer.store.contract.paging import ListCursor, decode_cursor, encode_cursor
 from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Store

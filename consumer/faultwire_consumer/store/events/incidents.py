@@ -8,7 +8,7 @@ from sqlalchemy import Row, Select, func, select
 
 from faultwire_consumer.domain.dead_letter import DeadLetterStatus
 from faultwire_consumer.domain.incident import Status
-from faultwire_consumer.domain.query import Query
+from faultwire_consumer.domain.query.query import Query
 from faultwire_consumer.store.contract.paging import ListCursor, Page, cut, decode_cursor, older_than
 from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Store

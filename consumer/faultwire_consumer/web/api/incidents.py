@@ -7,7 +7,7 @@ from aiohttp import web
 
 from faultwire_consumer.actions import change_status, load_incident
 from faultwire_consumer.domain.incident import Verb
-from faultwire_consumer.domain.query import Key, Query, any_of
+from faultwire_consumer.domain.query.query import Key, Query, any_of
 from faultwire_consumer.store.events import event as event_queries
 from faultwire_consumer.store.events import incidents
 from faultwire_consumer.store.events.event_list import list_events as list_page

@@ -6,9 +6,9 @@ from typing import Any
 from msgspec import Struct
 
 from faultwire_consumer.domain.incident_name import incident_name
-from faultwire_consumer.domain.policy import Policy, Receiver
-from faultwire_consumer.domain.policy_table import spell_duration
-from faultwire_consumer.domain.policy_text import WEEKDAYS
+from faultwire_consumer.domain.policy.policy import Policy, Receiver
+from faultwire_consumer.domain.policy.table import spell_duration
+from faultwire_consumer.domain.policy.text import WEEKDAYS
 from faultwire_consumer.domain.rules import PATTERNS, AtOnce, Conditions, Rule, Within
 from faultwire_consumer.store.outbox.queries import GroupedIncident, SendAttempt, StageRow, StoredNotification
 

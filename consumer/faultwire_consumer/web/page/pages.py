@@ -15,7 +15,7 @@ from faultwire_consumer.actions import (
 from faultwire_consumer.domain.dead_letter import DeadLetterStatus
 from faultwire_consumer.domain.incident import Status, Verb
 from faultwire_consumer.domain.incident_name import incident_name
-from faultwire_consumer.domain.query import Key, any_of
+from faultwire_consumer.domain.query.query import Key, any_of
 from faultwire_consumer.store.contract.paging import Page
 from faultwire_consumer.store.dead_letters import queries as letter_queries
 from faultwire_consumer.store.events import event as event_queries

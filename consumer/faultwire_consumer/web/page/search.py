@@ -5,8 +5,8 @@ from typing import Final
 from msgspec import Struct
 
 from faultwire_consumer.domain.incident import Status
-from faultwire_consumer.domain.query import Key, Query, any_of, print_query
-from faultwire_consumer.domain.query_text import QueryError, parse_query
+from faultwire_consumer.domain.query.query import Key, Query, any_of, print_query
+from faultwire_consumer.domain.query.text import QueryError, parse_query
 from faultwire_consumer.web.parameter import Parameters
 from faultwire_shared.event import ErrorSeverity
 

@@ -8,8 +8,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from faultwire_consumer.domain.query import MOMENTS, Key, Query, Term, Value, merge_terms
-from faultwire_consumer.domain.query_value import BadValueError, read_values
+from faultwire_consumer.domain.query.query import MOMENTS, Key, Query, Term, Value, merge_terms
+from faultwire_consumer.domain.query.value import BadValueError, read_values
 from faultwire_consumer.domain.search_text import LEAST_CHARACTERS, fold
 
 QUERY_CHARACTERS: Final = 1000

@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
-from faultwire_consumer.domain.policy import PolicyError
+from faultwire_consumer.domain.policy.policy import PolicyError
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)

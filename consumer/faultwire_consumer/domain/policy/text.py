@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from faultwire_consumer.domain.notification import NotificationReason
-from faultwire_consumer.domain.policy import Policy, PolicyError, Receiver, ReceiverType, Secret
-from faultwire_consumer.domain.policy_table import Table
+from faultwire_consumer.domain.policy.policy import Policy, PolicyError, Receiver, ReceiverType, Secret
+from faultwire_consumer.domain.policy.table import Table
 from faultwire_consumer.domain.rules import (
     GROWTH,
     PATTERNS,

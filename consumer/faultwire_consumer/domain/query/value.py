@@ -8,7 +8,7 @@ from typing import Final
 
 from faultwire_consumer.domain.incident import Status
 from faultwire_consumer.domain.incident_name import parse_incident_id
-from faultwire_consumer.domain.query import MOMENTS, Key, Value
+from faultwire_consumer.domain.query.query import MOMENTS, Key, Value
 from faultwire_shared.event import Category, ErrorSeverity
 
 VALUE_CHARACTERS: Final = 200

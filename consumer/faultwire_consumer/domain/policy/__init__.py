@@ -1,0 +1,1 @@
+"""The policy: rules and receivers, read from TOML."""

@@ -1,0 +1,1 @@
+"""The operators' query language: its terms, their text, their values."""
