@@ -4,11 +4,10 @@ Precedence, first to last: an option of the command, ``FAULTWIRE_<NAME>``, ``FAU
 (for values that may be secret), the TOML file, the names that hosting platforms set, the default.
 """
 
-import difflib
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -24,6 +23,7 @@ from pydantic_settings import (
 )
 
 from faultwire_consumer.domain.retention import DAYS, ENDED_DAYS, HOURLY_DAYS, KEPT_DAYS, Retention
+from faultwire_consumer.domain.suggestion import suggest
 from faultwire_shared.broker_url import split_addresses
 from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.failure import ConfigurationError
@@ -249,7 +249,7 @@ def _from_toml(path: Path | None) -> Given:
         raise ConfigError(f"{path}: not TOML: {str(error)[:200]}") from None
     for key in values:
         if key not in WorkerConfig.model_fields:
-            hint = _nearest(key, WorkerConfig.model_fields)
+            hint = f"; {suggest(key, WorkerConfig.model_fields)}"
             raise ConfigError(f"{_place(path, text, key)}: unknown key {key!r}{hint}")
     return {key: (value, f"{_place(path, text, key)} {key}") for key, value in values.items()}
 
@@ -269,12 +269,7 @@ def _check_variables(environ: Mapping[str, str]) -> None:
         name = variable.removeprefix(PREFIX)
         if name == variable or name in known or _SERVICE_LINK.fullmatch(name) or name.startswith("TEST_"):
             continue
-        raise ConfigError(f"unknown variable {variable}{_nearest(name, known, prefix=PREFIX)}")
-
-
-def _nearest(name: str, known: Iterable[str], *, prefix: str = "") -> str:
-    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
-    return f"; did you mean {prefix}{near[0]}?" if near else f"; known are {', '.join(sorted(known))}"
+        raise ConfigError(f"unknown variable {variable}; {suggest(name, known, prefix=PREFIX)}")
 
 
 def _place(path: Path, text: str, key: str) -> str:

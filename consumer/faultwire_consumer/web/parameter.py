@@ -1,6 +1,5 @@
 """Query parameters as typed filters; everything that is wrong with them is told at once."""
 
-import difflib
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -11,6 +10,7 @@ from faultwire_consumer.domain.incident_name import parse_incident_id
 from faultwire_consumer.domain.query.query import Key, Query, any_of
 from faultwire_consumer.domain.query.text import QueryError, parse_query
 from faultwire_consumer.domain.query.value import moment_of
+from faultwire_consumer.domain.suggestion import suggest
 from faultwire_consumer.store.contract.paging import LIMIT_MAX
 from faultwire_shared.event import Category, ErrorSeverity
 from faultwire_shared.taxonomy import FieldError, ValidationError
@@ -117,9 +117,7 @@ class Parameters:
             ValidationError: with every field and why.
         """
         for name in sorted(set(self._query) - self._known):
-            near = difflib.get_close_matches(name, sorted(self._known), n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(self._known))}"
-            self._refuse(name[:_TEXT_CHARACTERS], f"unknown; {hint}", None)
+            self._refuse(name[:_TEXT_CHARACTERS], f"unknown; {suggest(name, self._known)}", None)
         if self._errors:
             raise ValidationError(errors=self._errors, details=self._place)
 

@@ -13,9 +13,9 @@ from types import CodeType, TracebackType
 from typing import Final
 
 from faultwire_shared.event import FRAMES, NAME_CHARACTERS, Frame
+from faultwire_shared.memo import Memo
 from faultwire_shared.snapshot import clean_text
 
-CACHED_FRAMES: Final = 4096
 OUTER_FRAMES: Final = 25
 """Of a deeper traceback so many outermost calls stay; the rest of what is kept is at the crash."""
 _SOURCE_CHARACTERS: Final = 200
@@ -42,7 +42,7 @@ class FrameReader:
         }
         # By identity, as a code object's hash reads all of its bytes; the object itself is kept beside
         # the frame, so its identity cannot come back as another's.
-        self._cache: dict[tuple[int, int], tuple[CodeType, Frame]] = {}
+        self._cache: Memo[tuple[int, int], tuple[CodeType, Frame]] = Memo()
 
     def read(self, traceback: TracebackType | None) -> tuple[list[Frame], bool]:
         """The frames, at most ``FRAMES`` with both ends kept, and whether any were left out."""
@@ -66,8 +66,6 @@ class FrameReader:
         key = (id(code), traceback.tb_lineno)
         known = self._cache.get(key)
         if known is None:
-            if len(self._cache) >= CACHED_FRAMES:
-                self._cache.clear()
             known = self._cache[key] = code, self._read_frame(traceback)
         return known[1]
 

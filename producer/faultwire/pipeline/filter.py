@@ -2,12 +2,10 @@
 
 import random
 from collections.abc import Callable, Iterable
-from typing import Final
 
 from faultwire.audit.loss import LossReason
+from faultwire_shared.memo import Memo
 from faultwire_shared.snapshot import ancestors_of, module_of, name_of, qualname_of
-
-_KNOWN_MAXIMUM: Final = 4096
 
 
 class Filter:
@@ -34,7 +32,7 @@ class Filter:
         self._ignored = frozenset(map(_checked, ignore_errors))
         self._sample_rate = _share(sample_rate)
         self._draw = draw
-        self._known: dict[type[object], bool] = {}
+        self._known: Memo[type[object], bool] = Memo()
 
     def without_sampling(self) -> "Filter":
         """The same kinds ignored, and all of the rest taken."""
@@ -51,8 +49,6 @@ class Filter:
     def _is_ignored(self, kind: type[object]) -> bool:
         known = self._known.get(kind)
         if known is None:
-            if len(self._known) >= _KNOWN_MAXIMUM:
-                self._known.clear()
             known = self._known[kind] = any(
                 not self._ignored.isdisjoint((one, name_of(one), f"{module_of(one)}.{qualname_of(one)}"))
                 for one in ancestors_of(kind)

@@ -2,12 +2,13 @@
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
 from faultwire_consumer.domain.policy.policy import PolicyError
+from faultwire_consumer.domain.suggestion import suggest
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
@@ -67,7 +68,7 @@ class Table:
         for key in self._values:
             if key not in self._taken:
                 known = sorted(set(self._taken))
-                raise self.error(key, f"unknown key {key!r}{nearest(key, known)}")
+                raise self.error(key, f"unknown key {key!r}; {suggest(key, known)}")
 
     def read(self, key: str, convert: Callable[[Any], T], default: T) -> T:
         """Take a value through a converter, whose ValueError says what would be right.
@@ -186,13 +187,6 @@ class Table:
         if not isinstance(values, dict):
             raise self.error(key, f"{key} is a table, as in [{'.'.join((*self._path, key))}]")
         return Table(values, self._text, (*self._path, key))
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Suggest the known name that was probably meant, else list the known ones."""
-    words = sorted(known)
-    near = difflib.get_close_matches(name, words, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]}?" if near else f"; known are {', '.join(words)}"
 
 
 def spell_duration(length: timedelta) -> str:

@@ -1,6 +1,5 @@
 """Translation of database URLs as people write them into those of the drivers used here."""
 
-import difflib
 import re
 from pathlib import Path
 from typing import Final
@@ -9,6 +8,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from faultwire_consumer.domain.suggestion import suggest
 from faultwire_shared.failure import ConfigurationError
 from faultwire_shared.redact import redact_url
 
@@ -85,8 +85,7 @@ def _asyncpg_query(url: URL, hosts: list[tuple[str, int]], target: str) -> dict[
         query.setdefault("target_session_attrs", target)
     wanted = query.get("target_session_attrs")
     if wanted is not None and wanted not in _TARGETS:
-        near = difflib.get_close_matches(str(wanted), _TARGETS, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(_TARGETS)}"
+        hint = suggest(str(wanted), _TARGETS)
         raise DatabaseUrlError(f"target_session_attrs cannot be {str(wanted)[:40]!r}; {hint}")
     return query
 
