@@ -19,7 +19,7 @@ PRODUCERS: Final = 4
 EVENTS: Final = 10_000
 KILLS: Final = 5
 
-pytestmark = [pytest.mark.timeout(400), pytest.mark.may_block("asks SQLite and files for what was stored")]
+pytestmark = [pytest.mark.timeout(900), pytest.mark.may_block("asks SQLite and files for what was stored")]
 
 
 @pytest.mark.parametrize("kind", ["postgresql", "sqlite"])

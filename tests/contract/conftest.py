@@ -9,6 +9,7 @@ from tests.tools.migrating import upgrade
 from tests.tools.spool_bench import leave_service
 
 from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.contract.timeouts import Timeouts
 from faultwire_consumer.store.engine import open_store
 
 
@@ -31,10 +32,16 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-async def store(database_url: str) -> AsyncIterator[Store]:
+def timeouts() -> Timeouts:
+    """How long the store waits for the database: a module may be more patient."""
+    return Timeouts()
+
+
+@pytest.fixture
+async def store(database_url: str, timeouts: Timeouts) -> AsyncIterator[Store]:
     """A store with a current schema."""
     await upgrade(database_url)
-    store = await open_store(database_url)
+    store = await open_store(database_url, timeouts=timeouts)
     yield store
     await store.close()
 

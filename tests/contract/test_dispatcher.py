@@ -24,7 +24,8 @@ from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.dispatcher import Dispatcher
 from faultwire_consumer.notify.policy_file import shipped_text
 from faultwire_consumer.notify.sender import Permanent, SendReason, Transient
-from faultwire_consumer.store.contract.store import Store, StoreBusyError
+from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.contract.timeouts import Timeouts
 from faultwire_consumer.store.schema.notify import outbox, outbox_attempts, outbox_stages
 from faultwire_shared.codec import BATCH_TYPE
 
@@ -75,6 +76,12 @@ class Bench:
 
     async def states(self) -> list[tuple[str, str | None]]:
         return [(row.state, row.state_reason) for row in await self.rows()]
+
+
+@pytest.fixture
+def timeouts() -> Timeouts:
+    """Dispatchers side by side wait for each other: a busy machine's for longer than a worker's would."""
+    return Timeouts(lock=60, statement=60, answer=90)
 
 
 @pytest.fixture
@@ -233,23 +240,12 @@ async def test_a_summary_that_failed_is_sent_again_with_the_same_key_and_the_sam
     assert {line.title for line in one.incidents} == {line.title for line in two.incidents} == {"a", "b"}
 
 
-async def _turn_as_it_does_when_it_runs(dispatcher: Dispatcher) -> None:
-    """Turn again where the others held the receiver's lock for longer than a statement waits."""
-    async with asyncio.timeout(60):
-        while True:
-            try:
-                await dispatcher.run_once()
-                return
-            except StoreBusyError:
-                continue
-
-
 async def test_dispatchers_side_by_side_send_each_notification_once(bench: Bench) -> None:
     for number in range(20):
         await bench.occur(f"kind {number}", severity="high")
         await bench.occur(f"loud {number}")
     bench.clock.advance(240)
-    await asyncio.gather(*(_turn_as_it_does_when_it_runs(bench.another()) for _ in range(4)))
+    await asyncio.gather(*(bench.another().run_once() for _ in range(4)))
     assert len(bench.sender.keys) == len(set(bench.sender.keys)) == 12
     told = [line.title for one in bench.sender.received for line in one.incidents]
     assert len(told) == len(set(told)) == 40

@@ -13,7 +13,7 @@ from typing import Final
 
 from msgspec import Struct, field
 from tests.tools.store_reader import StoreReader
-from tests.tools.waiting import until
+from tests.tools.waiting import until, until_reached
 
 from faultwire_shared import amqp
 from faultwire_shared.amqp import broker_call
@@ -135,9 +135,14 @@ async def read_kept(
 async def wait_until_stored(
     ledger: Iterable[Entry], *, database_url: str, broker_url: str | None = None, seconds: float = 240
 ) -> None:
-    """Wait until every accepted event is stored and the broker's queues are empty."""
+    """Wait until every accepted event is stored and the broker's queues are empty.
+
+    What a killed worker held is taken again one message at a time, minutes on a busy machine: the bound is
+    for each step, and for the last look, at every id.
+    """
     reader = StoreReader(database_url)
     wanted = {entry.event_id for entry in ledger if entry.state in ACCEPTED}
+    await until_reached(len(wanted), reader.stored, "every event is stored", seconds=seconds)
 
     async def are_stored() -> bool:
         if not wanted <= set(await reader.event_ids()):

@@ -13,13 +13,15 @@ async def take_all(url: str, lane: Lane, *, messages: int) -> list[AbstractIncom
     """Take so many messages from the lane's queue, in order."""
     connection = await amqp.connect(url, "test reader")
     taken: list[AbstractIncomingMessage] = []
-    async with asyncio.timeout(20):
-        channel = await connection.channel()
-        queue = await channel.get_queue(queue_of(lane), ensure=False)
-        while len(taken) < messages:
-            message = await queue.get(fail=False)
-            if message is not None:
-                await message.ack()
-                taken.append(message)
-    await amqp.close(connection)
+    try:
+        async with asyncio.timeout(90):
+            channel = await connection.channel()
+            queue = await channel.get_queue(queue_of(lane), ensure=False)
+            while len(taken) < messages:
+                message = await queue.get(fail=False)
+                if message is not None:
+                    await message.ack()
+                    taken.append(message)
+    finally:
+        await amqp.close(connection)
     return taken

@@ -20,7 +20,7 @@ from tests.tools.waiting import until
 from faultwire_shared import codec
 from faultwire_shared.event import Event, Lane
 
-pytestmark = pytest.mark.may_block("starts a worker and sends it tasks")
+pytestmark = [pytest.mark.timeout(400), pytest.mark.may_block("starts a worker and sends it tasks")]
 
 WORKER = (sys.executable, "-m", "celery", "-A", "tests.contract.producer.celery_host", "worker")
 OPTIONS = ("--pool=prefork", "--concurrency=2", "--without-gossip", "--without-mingle", "--loglevel=WARNING")
@@ -59,10 +59,9 @@ async def working(environment: Mapping[str, str]) -> AsyncIterator[asyncio.subpr
 
 async def events_of(broker: RabbitMQ, events: int) -> list[Event]:
     found: list[Event] = []
-    async with asyncio.timeout(90):
-        while len(found) < events:
-            for message in await take_all(broker.url, Lane.HIGH, messages=1):
-                found += [codec.decode(raw) for raw in codec.split(message.body, message.type)]
+    while len(found) < events:
+        for message in await take_all(broker.url, Lane.HIGH, messages=1):
+            found += [codec.decode(raw) for raw in codec.split(message.body, message.type)]
     return found
 
 

@@ -52,7 +52,7 @@ def test_of_several_hosts_only_one_that_can_be_written_to_will_do_unless_said_ot
         ("postgresql://u:hunter2@one:0,two/app", "'one:0' among the hosts"),
         ("postgresql://u:hunter2@one:x/app", "is not a URL"),
         ("postgresql://u:hunter2@one,two/app?target_session_attrs=readwrite", "did you mean read-write"),
-        ("postgresql://u:hunter2@one/app?target_session_attrs=7", "known are any, primary"),
+        ("postgresql://u:hunter2@one/app?target_session_attrs=7", "known are any, prefer-standby, primary"),
     ],
 )
 def test_hosts_that_cannot_be_are_told_without_the_password(text: str, why: str) -> None:
