@@ -1,4 +1,4 @@
-"""Who asks for a change: the history keeps the name."""
+"""The name of the person who asks for a change: the history keeps it."""
 
 import getpass
 
@@ -6,7 +6,7 @@ from faultwire_consumer.cli.output import cell
 
 
 def user_name() -> str:
-    """The name of whoever runs the command."""
+    """The name of the user who runs the command."""
     try:
         return cell(getpass.getuser())[:100] or "cli"
     except (OSError, KeyError):  # an unnamed user id, as in many containers

@@ -1,4 +1,4 @@
-"""Where commands find a worker, and where they publish to; it loads nothing but the standard library."""
+"""The addresses of a worker and of the place to publish to; loads only the standard library."""
 
 import os
 from typing import Final
@@ -33,6 +33,6 @@ def _is_http(url: str) -> bool:
 
 
 def publish_url(given: str | None) -> str:
-    """Where a command publishes to: what was given, else what the environment names, else this machine."""
+    """The address to publish to: the given one, else the one in the environment, else this machine."""
     names = ("FAULTWIRE_BROKER_URL", "FAULTWIRE_URL")
     return given or next((os.environ[name] for name in names if os.environ.get(name)), DEFAULT_URL)

@@ -64,7 +64,7 @@ def list_(
 
 @app.command
 def trace(alert_id: Id, /, *, output: Output = OUTPUT) -> None:
-    """Show what became of one notification: every stage with its reason, and every attempt."""
+    """Show what happened to one notification: every stage with its reason, and every attempt."""
     print_document(ApiClient(output).get(*_API, alert_id), output, _show)
 
 

@@ -20,13 +20,13 @@ app = App(
     result_action="return_int_as_exit_code_else_zero",
 )
 _NOUNS: Final = {
-    "demo": "Run a worker beside a small shop that really fails.",
+    "demo": "Run a worker and a small shop that really fails.",
     "worker": "Run a worker: receivers, store, API and page.",
     "send": "Send one event from a shell.",
     "incidents": "Find, acknowledge and resolve incidents.",
     "events": "Find events, and see why they are grouped as they are.",
     "alerts": "See who was told of what, and why somebody was not.",
-    "rules": "See who is told of what and when; check a policy before a worker uses it.",
+    "rules": "See who is notified of what and when; check a policy before a worker uses it.",
     "dead-letters": "See what arrived and could not be stored; replay or discard it.",
     "producers": "See who numbers its events, what is missing of them, and what was lost.",
     "health": "Ask whether the worker is ready.",
@@ -56,7 +56,7 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader went away, as `head` does. Python would complain once more while it ends.
+        # The reader went away, as `head` does. Python would complain again as it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     return code

@@ -24,7 +24,7 @@ class ApiClient:
     def __init__(self, output: Output) -> None:
         self._root = worker_url()
         self._output = output
-        # A proxy of the environment is for the world outside, not for a worker beside us.
+        # A proxy of the environment is for the world outside, not for a worker next to us.
         self._opener: OpenerDirector = build_opener(ProxyHandler({}))
 
     @property

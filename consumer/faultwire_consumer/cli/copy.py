@@ -26,7 +26,7 @@ def copy(
     """Copy a database into an empty one, of the same kind or the other, and check that both hold the same.
 
     Stop the workers of both first. A copy that was cut short goes on where it was: run it again. The source
-    is only read. A password need not stand in the address: PGPASSWORD and ~/.pgpass are read too.
+    is only read. A password need not be in the address: PGPASSWORD and ~/.pgpass are read too.
 
     Args:
         from_: sqlite:///path or postgresql://user:password@host/database; else the configured database.
@@ -47,7 +47,7 @@ def copy(
 
 
 class _Reporter:
-    """A bar for each table that has rows; where there are no bars, a line for each that is done."""
+    """A bar for each table that has rows; without bars, a line for each that is done."""
 
     def __init__(self, bars: Progress, output: Output) -> None:
         self._bars = bars

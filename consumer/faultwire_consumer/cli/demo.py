@@ -1,4 +1,4 @@
-"""``faultwire demo``: a worker, and beside it a small shop whose handlers really fail."""
+"""``faultwire demo``: a worker, and next to it a small shop whose handlers really fail."""
 
 import asyncio
 

@@ -12,7 +12,7 @@ from faultwire_consumer.cli.option import Texts
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class FilterOptions:
-    """What events and incidents are chosen by alike."""
+    """Options that choose events and incidents alike."""
 
     service: Texts = ()
     """Of this service; may be repeated, as the other filters may."""
@@ -28,14 +28,14 @@ class FilterOptions:
     """Occurred before, written as for --since."""
 
     def parameters(self, query: str) -> Mapping[str, str | Sequence[str] | None]:
-        """The filters as the API takes them beside a query."""
+        """The filters as the API takes them along with a query."""
         return asdict(self) | {"query": query or None}
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class EventFilter(FilterOptions):
-    """Which events."""
+    """Options that choose events."""
 
     incident: str | None = None
     """Of this incident, as in INC-12."""
@@ -48,7 +48,7 @@ class EventFilter(FilterOptions):
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class IncidentFilter(FilterOptions):
-    """Which incidents."""
+    """Options that choose incidents."""
 
     category: Texts = ()
     """validation, authentication, business, external or system."""
@@ -57,7 +57,7 @@ class IncidentFilter(FilterOptions):
     status: Texts = ()
     """open, acknowledged or resolved."""
     search: str | None = None
-    """Contained in what the query's free text is searched in."""
+    """Contained in the texts that a query's free text searches."""
 
 
 EVENTS = EventFilter()

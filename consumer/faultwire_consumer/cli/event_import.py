@@ -19,7 +19,7 @@ def import_(*files: Path, output: Output = OUTPUT) -> int:
     """Store the events of files with one JSON document a line, as `events export` writes them.
 
     An event that is stored already counts as a duplicate and changes nothing: what was interrupted is run
-    again. Exit code 1 where a line was no event, or became a dead letter.
+    again. Exit code 1 if a line was not an event, or became a dead letter.
 
     Args:
         files: Also compressed by gzip; - is stdin.

@@ -27,9 +27,9 @@ def regroup(
     wanted: EventFilter = EVENTS,
     output: Output = OUTPUT,
 ) -> None:
-    """Say which incidents would split or merge if stored events were grouped anew by this release.
+    """Say which incidents would split or merge if this release grouped stored events again.
 
-    It only reads: so far there is one version of the algorithm, and no other to bring events over from.
+    It only reads: the algorithm has had only one version so far, so there are no events to bring over.
 
     Args:
         query: What to find, as in 'severity:high service:api "timed out" since:24h'.

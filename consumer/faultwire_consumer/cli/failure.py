@@ -1,4 +1,4 @@
-"""How a command ends: the exit codes, and expected failures as one line on stderr."""
+"""The end of a command: its exit codes, and expected failures as one line on stderr."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -36,7 +36,7 @@ Limit = Annotated[int, Parameter(validator=Number(gte=1, lte=1000))]
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class Output:
-    """How an answer is printed."""
+    """Options for printing an answer."""
 
     json: Annotated[bool, Switch] = False
     """Print one JSON document, in the API's shape."""
@@ -45,15 +45,15 @@ class Output:
     no_color: Annotated[bool, Switch] = False
     """Print without colours (NO_COLOR does the same)."""
     verbose: Annotated[bool, Parameter(name=["--verbose", "-v"], negative="", show_default=False)] = False
-    """Say on stderr what is asked of the worker."""
+    """Print the requests to the worker on stderr."""
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", show_default=False)] = False
-    """Say nothing on stderr but failures."""
+    """Print only failures on stderr."""
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """Where the configuration comes from, and what wins over it."""
+    """Options for the configuration's file, and for what overrides it."""
 
     config: Path | None = None
     """The TOML file."""

@@ -39,12 +39,12 @@ Row = Mapping[str, Any]
 
 
 def say(text: str) -> None:
-    """Talk to whoever started the command."""
+    """Talk to the person who started the command."""
     sys.stderr.write(f"{printable(text)}\n")
 
 
 def underline(text: str, start: int, length: int) -> tuple[str, str]:
-    """A text in one line, and a line of carets under some of its characters, also where these are wide."""
+    """A text on one line, and a line of carets under some of its characters, even if these are wide."""
     before, wrong = printable(text[:start]), printable(text[start : start + length])
     line = f"  {before}{wrong}{printable(text[start + length :])}"
     return line, f"  {' ' * cell_len(before)}{'^' * max(1, cell_len(wrong))}"
@@ -100,7 +100,7 @@ def styled(text: str, style: str | None = None) -> Text:
 
 
 def print_value(console: Console, name: str, value: Any, *, width: int = 14) -> None:
-    """A name with its value in one line; nothing where there is none."""
+    """A name with its value on one line; nothing if there is no value."""
     if value not in (None, "", [], {}):
         console.print(styled(f"{name:{width}}", "dim"), styled(str(value)), soft_wrap=True)
 

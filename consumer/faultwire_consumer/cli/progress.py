@@ -19,7 +19,7 @@ from faultwire_consumer.cli.option import Output
 
 @contextmanager
 def progress_bars(output: Output, *, unit: str = "") -> Iterator[Progress]:
-    """Bars that go away at the end; nothing is shown where stderr is no terminal.
+    """Bars that go away at the end; nothing is shown if stderr is not a terminal.
 
     Args:
         output: says whether to be quiet or without colours.

@@ -1,4 +1,4 @@
-"""``faultwire db prune``: what retention would take, by hand and now."""
+"""``faultwire db prune``: delete what retention would, by hand and now."""
 
 import asyncio
 import sys
@@ -42,8 +42,8 @@ def prune(
         before: Of days before this one, as in 2026-10-01.
         older_than: Of days longer ago, as in 30d.
         severity: Of this severity alone; may be repeated.
-        dry_run: Say what would go, and change nothing; a worker may run meanwhile.
-        vacuum: Write a SQLite file anew at the end, so that it can shrink by itself from now on.
+        dry_run: Say what would go, and change nothing; a worker may keep running.
+        vacuum: Rewrite a SQLite file at the end, so that it can shrink by itself from now on.
         yes: Do not ask.
         json: Print one JSON document.
     """

@@ -1,6 +1,6 @@
 """``faultwire health -q``: the answer by exit code, for a container's health check.
 
-It runs every few seconds, so it loads nothing but the standard library: a tenth of the other commands' time.
+It runs every few seconds, so it loads only the standard library: a tenth of the other commands' time.
 """
 
 import json

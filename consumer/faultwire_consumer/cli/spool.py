@@ -1,4 +1,4 @@
-"""``faultwire spool``: status, drain. The disk of this machine, and no worker is asked."""
+"""``faultwire spool``: status, drain. They use this machine's disk and ask no worker."""
 
 import asyncio
 import os

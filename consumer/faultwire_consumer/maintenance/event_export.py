@@ -20,7 +20,7 @@ class ExportRefusedError(Exception):
 
 
 class ExportBrokenError(Exception):
-    """What is on the disk cannot be read or written; the text says what to do."""
+    """Something on the disk cannot be read or written; the text says what to do."""
 
 
 class ExportPage(Struct, frozen=True, kw_only=True):
@@ -31,7 +31,7 @@ class ExportPage(Struct, frozen=True, kw_only=True):
     left_out: int
     """Those in between whose bodies were not kept."""
     cursor: str | None
-    """Where the next page begins; None at the end."""
+    """The place where the next page begins; None at the end."""
 
 
 Fetch = Callable[[Mapping[str, Any]], ExportPage]
@@ -39,12 +39,12 @@ Fetch = Callable[[Mapping[str, Any]], ExportPage]
 
 
 class Position(Struct, kw_only=True):
-    """How far an export has got: what stands in its file before ``offset`` is whole."""
+    """The progress of an export: its file is whole up to ``offset``."""
 
     asked: dict[str, Any]
     """The filters, as they were given."""
     parameters: dict[str, Any]
-    """The same as the API is asked, with durations counted from the export's beginning."""
+    """The same as the API gets them, with durations counted from the export's beginning."""
     offset: int = 0
     cursor: str | None = None
     is_complete: bool = False
@@ -123,12 +123,12 @@ def part_of(to: Path) -> Path:
 
 
 def note_of(to: Path) -> Path:
-    """Where the position is written down meanwhile."""
+    """The file that holds the position until the export is whole."""
     return Path(f"{to}.part.json")
 
 
 def find_position(to: Path, beginning: Position, *, resume: bool) -> Position:
-    """Where an export into a file begins: at the beginning, or where an earlier one was cut short.
+    """Return where an export into a file starts: at the beginning, or where an earlier one was cut short.
 
     Raises:
         ExportRefusedError: the file is there, its directory is not, or the earlier one asked otherwise.
@@ -148,7 +148,7 @@ def find_position(to: Path, beginning: Position, *, resume: bool) -> Position:
     except FileNotFoundError:
         return beginning
     except msgspec.MsgspecError:
-        raise ExportBrokenError(f"{note} cannot be read; remove it and {part}, and begin anew") from None
+        raise ExportBrokenError(f"{note} cannot be read; remove it and {part}, and start again") from None
     if position.asked != beginning.asked:
         raise ExportRefusedError(f"{part} was begun with other filters: {json.dumps(position.asked)}")
     return position

@@ -22,7 +22,7 @@ _KINDS: Final = {"stored": "stored", "duplicate": "duplicates", "accepted": "acc
 
 
 class Imported(Struct):
-    """What became of the lines."""
+    """Counts of the lines, by what became of them."""
 
     stored: int = 0
     duplicates: int = 0
@@ -101,7 +101,7 @@ class EventImport:
                 for _ in range(_REQUESTS):
                     tasks.create_task(self._send_all(portions, session))
                 source = self._lines.portions()
-                # In a thread: stdin may let us wait, and answers come meanwhile.
+                # In a thread: stdin may keep us waiting while answers come in.
                 while (portion := await asyncio.to_thread(next, source, None)) is not None:
                     await portions.put(portion)
                     tell()

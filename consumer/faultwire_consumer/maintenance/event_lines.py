@@ -34,14 +34,14 @@ _event: Final = msgspec.json.Decoder(_Event)
 
 
 class EventLines:
-    """Reads files line by line; what is no event at all is told and passed."""
+    """Reads files line by line; a line that is not an event is reported and skipped."""
 
     def __init__(self, files: Sequence[Path], *, refuse: Callable[[str, str], None]) -> None:
         """Read these files.
 
         Args:
             files: ``-`` is stdin; compressed ones are known by their first bytes.
-            refuse: is told a place and what is wrong there.
+            refuse: gets a place and what is wrong there.
         """
         self._files = files
         self._refuse = refuse

@@ -1,4 +1,4 @@
-"""Prunes a database for somebody who asks: what would go is told first, and goes when they agree."""
+"""Prunes a database on request: it first says what would go, and deletes it once confirmed."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
@@ -29,25 +29,25 @@ class PruneBlockedError(UnavailableError):
 
 
 class NoFileError(Exception):
-    """A database that is not a SQLite file was to be written anew."""
+    """A database that is not a SQLite file was to be rewritten."""
 
 
 class PruneRequest(Struct, frozen=True, kw_only=True):
-    """What is to go, and how."""
+    """The choice of what to delete, and how."""
 
     database_url: str
     retention: Retention
-    """Decides where no day is named."""
+    """Decides if no day is named."""
     before: date | None = None
     severities: Sequence[ErrorSeverity] = tuple(ErrorSeverity)
-    """Of which the days before go."""
+    """The severities whose days before that one go."""
     dry_run: bool = False
     vacuum: bool = False
-    """Write a SQLite file anew at the end, so that it shrinks by itself from then on."""
+    """Rewrite a SQLite file at the end, so that it shrinks by itself from then on."""
 
 
 class DayShare(Struct, frozen=True, kw_only=True):
-    """What goes of one day and severity."""
+    """The rows and bytes to delete of one day and severity."""
 
     day: str
     severity: ErrorSeverity
@@ -56,7 +56,7 @@ class DayShare(Struct, frozen=True, kw_only=True):
 
 
 class PruneReport(Struct, frozen=True, kw_only=True):
-    """What would go, or went."""
+    """The rows and bytes that would go, or that went."""
 
     dry_run: bool
     kept_from: Mapping[ErrorSeverity, date]
@@ -70,7 +70,7 @@ class PruneReport(Struct, frozen=True, kw_only=True):
 
 Confirm = Callable[[PruneReport], bool]
 ShowProgress = Callable[[int], AbstractContextManager[ReportDeleted]]
-"""Is told how many rows will go; what it opens is told of those that are gone, and closed at the end."""
+"""Gets the number of rows that will go; what it opens gets those that are gone, and is closed at the end."""
 
 
 async def prune_by_hand(
@@ -81,7 +81,7 @@ async def prune_by_hand(
     May be cut short anywhere and done again.
 
     Raises:
-        NoFileError: there is no SQLite file to write anew.
+        NoFileError: there is no SQLite file to rewrite.
         PruneBlockedError: a worker owns the file, or somebody else prunes.
         StoreUnavailableError: the database does not answer now.
         MigrationError: its schema is not this release's.

@@ -1,6 +1,6 @@
 """Raises the floors and deletes what is below them: by a worker's chore, or by hand. One at a time.
 
-It may be cut short anywhere and done again: the floor is raised first, what is below it is found anew,
+It may be cut short anywhere and done again: the floor is raised first, what is below it is found again,
 and how far the store is cleared is recorded last.
 """
 
@@ -86,7 +86,7 @@ class Pruner:
 
         Raises:
             LeaseTakenError: somebody else prunes now.
-            LeaseLostError: the database was away for so long that somebody else prunes now.
+            LeaseLostError: the database was away so long that somebody else prunes now.
             StoreUnavailableError: something is in the way; go on later.
         """
         lease = await acquire_lease(self._store, LEASE, self._holder, now=self._clock())
