@@ -1,8 +1,8 @@
-"""Which of two media types an ``Accept`` header prefers (RFC 9110, section 12.5.1)."""
+"""The choice between two media types by an ``Accept`` header (RFC 9110, section 12.5.1)."""
 
 
 def prefers(special: str, usual: str, accept: str | None) -> bool:
-    """Whether ``special`` is asked for by name, and at least as much as ``usual``.
+    """Return whether ``special`` is asked for by name, and at least as much as ``usual``.
 
     A wildcard asks for nothing in particular and gets the usual type; a header that cannot be
     read counts as absent.

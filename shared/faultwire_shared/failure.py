@@ -1,6 +1,6 @@
 """The two kinds of expected failures: what somebody has to set right, and what may be better later.
 
-Whoever starts something (a command, a service) tells either as one line, and needs to know no more of it.
+The code that starts something (a command, a service) prints either as one line, and needs to know no more.
 """
 
 

@@ -1,4 +1,4 @@
-"""How a database stands, for whoever looks after it: its schema, its size, and the days that it keeps."""
+"""The state of a database, for its operators: its schema, its size, and the days that it keeps."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -15,10 +15,10 @@ from faultwire_shared.event import ErrorSeverity
 
 
 class SchemaStatus(Struct, frozen=True, kw_only=True):
-    """How far the schema is."""
+    """The schema's version, and the one that is needed."""
 
     current: str | None
-    """None where there is none yet."""
+    """None if there is none yet."""
     head: str
     """The version that this release needs."""
     up_to_date: bool
@@ -26,7 +26,7 @@ class SchemaStatus(Struct, frozen=True, kw_only=True):
 
 
 class ContentStatus(Struct, frozen=True, kw_only=True):
-    """What is stored, and what it takes of the disk."""
+    """The stored days, and the disk space that they take."""
 
     bytes: int
     free_bytes: int
@@ -47,7 +47,7 @@ class DatabaseStatus(Struct, frozen=True, kw_only=True):
 
 
 async def read_status(database_url: str) -> DatabaseStatus:
-    """Read how a database stands; a worker may use it meanwhile.
+    """Read the state of a database; a worker may use it at the same time.
 
     Raises:
         DatabaseUrlError: the text names no database.

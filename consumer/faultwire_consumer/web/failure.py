@@ -27,7 +27,7 @@ _log = get_logger("faultwire.web")
 
 
 class Failure(Struct, frozen=True, kw_only=True):
-    """A failed request as its caller is told."""
+    """A failed request as its caller sees it."""
 
     id: str
     status: int
@@ -61,7 +61,7 @@ class Failure(Struct, frozen=True, kw_only=True):
 
 
 def failure_of(error: Exception, *, request: web.Request, now: datetime) -> Failure:
-    """What the caller is told of an error; what is the worker's own fault is an event of its own."""
+    """The answer to an error; one that is the worker's own fault also becomes an event."""
     if isinstance(error, web.HTTPException):
         return _of_http(error, now)
     meaning = classify(error)

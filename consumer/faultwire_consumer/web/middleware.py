@@ -1,4 +1,4 @@
-"""What stands before every handler: who may ask, by which name, and what each answer carries."""
+"""Middleware around every handler: who may ask, by which name, and what each answer carries."""
 
 import re
 import secrets
@@ -98,7 +98,7 @@ async def own_writes_first(request: web.Request, handler: Handler) -> web.Stream
 
 
 def is_loopback_name(host: str) -> bool:
-    """Whether a Host header names this machine."""
+    """Return whether a Host header names this machine."""
     try:
         name = urlsplit(f"//{host}").hostname or ""
     except ValueError:

@@ -1,4 +1,4 @@
-"""Query parameters as typed filters; everything that is wrong with them is told at once."""
+"""Query parameters as typed filters; everything that is wrong with them is reported at once."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -76,7 +76,7 @@ class Parameters:
         return (self._query.get(name) or [""])[-1]
 
     def query(self, name: str) -> Query:
-        """A query in the operators' language; where it is wrong is told beside why."""
+        """A query in the operators' language; an error names the place and the reason."""
         try:
             return parse_query(self.raw_text(name))
         except QueryError as error:
@@ -85,7 +85,7 @@ class Parameters:
             return Query()
 
     def limit(self) -> int:
-        """How many rows, 1 to 1000."""
+        """The number of rows, 1 to 1000."""
         value = self.text("limit")
         if value is None:
             return LIMIT
@@ -95,7 +95,7 @@ class Parameters:
         return LIMIT
 
     def cursor(self) -> str | None:
-        """Where the page before ended."""
+        """The place where the page before ended."""
         self._known.add("cursor")
         value = (self._query.get("cursor") or [""])[-1]
         if len(value) > _CURSOR_CHARACTERS:
@@ -126,7 +126,7 @@ class Parameters:
 
 
 def incident_query(parameters: Parameters) -> Query:
-    """What a list of incidents is asked for: the query and every filter hold together."""
+    """The query for a list of incidents: the given query and every filter must hold."""
     category = any_of(Key.CATEGORY, parameters.choices("category", Category))
     code = any_of(Key.CODE, parameters.texts("code"))
     status = any_of(Key.STATUS, parameters.choices("status", Status))
@@ -135,7 +135,7 @@ def incident_query(parameters: Parameters) -> Query:
 
 
 def event_query(parameters: Parameters) -> Query:
-    """What a list of events is asked for, the same."""
+    """The query for a list of events, put together likewise."""
     incident = any_of(Key.INCIDENT, filter(None, [parameters.incident("incident")]))
     return _shared_query(parameters) + incident
 

@@ -45,7 +45,7 @@ def incident_id_of(request: web.Request) -> int:
     """The incident's number in the path.
 
     Raises:
-        IncidentNotFoundError: what stands there is no incident's id.
+        IncidentNotFoundError: the text there is not an incident's id.
     """
     text = request.match_info["id"]
     number = parse_incident_id(text)
@@ -55,13 +55,13 @@ def incident_id_of(request: web.Request) -> int:
 
 
 def unknown_event(event_id: str) -> EventNotFoundError:
-    """What to raise where there is no event of that id."""
+    """The error to raise if there is no event with that id."""
     return EventNotFoundError(f"there is no event {event_id[:100]}")
 
 
 @contextmanager
 def cursor_errors() -> Iterator[None]:
-    """Tell a bad cursor as what it is: a field of the request that cannot be accepted."""
+    """Report a bad cursor as what it is: a field of the request that cannot be accepted."""
     try:
         yield
     except BadCursorError as error:
@@ -124,7 +124,7 @@ class Listing(Protocol):
 
     @property
     def next_cursor(self) -> str | None:
-        """Where the next one begins; None at the end."""
+        """The place where the next one begins; None at the end."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What every handler may reach, by typed keys of the application."""
+"""The objects that every handler may use, by typed keys of the application."""
 
 from collections.abc import Callable
 from datetime import datetime

@@ -47,7 +47,7 @@ async def run_until(stop: asyncio.Event, worker: Worker, *, drain_seconds: float
 
 
 async def release(worker: Worker) -> None:
-    """Let every connection go, each whatever happens to the others.
+    """Close every connection, even if closing another one fails.
 
     Raises:
         ExceptionGroup: of what some of them raised.
@@ -74,7 +74,7 @@ def _connections_of(worker: Worker) -> Iterator[Callable[[], Awaitable[None]]]:
 
 
 def chores_of(worker: Worker) -> Mapping[str, Part]:
-    """The parts beside receivers and lanes, by the names that logs and the worker's own events show."""
+    """The parts besides receivers and lanes, by the names that logs and the worker's own events show."""
     chores = {
         "gap watch": worker.gap_watch,
         "loop lag": worker.loop_lag,

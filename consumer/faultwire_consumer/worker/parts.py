@@ -58,7 +58,7 @@ class ReportingPart(Part, Protocol):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Publish what was only counted so far, and stop."""
+        """Publish what has only been counted, and stop."""
         ...
 
 

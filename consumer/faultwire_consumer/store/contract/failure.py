@@ -41,7 +41,7 @@ _PRIMARY_CODE: Final = 0xFF
 
 
 def first_line(error: BaseException) -> str:
-    """Return an error's text in one line."""
+    """Return an error's text on one line."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     inner = cause.__cause__ if getattr(cause, "sqlstate", None) is None and cause.__cause__ else cause
     return str(inner).partition("\n")[0][:300] or type(inner).__name__
@@ -80,7 +80,7 @@ def breaks_trust(error: BaseException) -> bool:
     """True if the pool's other connections must be reopened before they are used again.
 
     That includes an error without a word from the server: the connection broke, or no answer came in
-    time. A pool whose connections are all in use is no reason.
+    time. A pool whose connections are all in use is not a reason.
     """
     if isinstance(error, PoolTimeoutError):
         return False

@@ -19,7 +19,7 @@ class Timeouts(Struct, frozen=True, kw_only=True):
     def session(self) -> dict[str, str]:
         """Return PostgreSQL's settings for a session.
 
-        READ COMMITTED, whatever the database's default is: above it ``ON CONFLICT`` fails with
+        READ COMMITTED, no matter what the database's default is: above it ``ON CONFLICT`` fails with
         40001 wherever two workers meet.
         """
         return {

@@ -1,4 +1,4 @@
-"""The interface of either database of a copy, whatever its kind."""
+"""The interface of either database of a copy, of either kind."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Protocol

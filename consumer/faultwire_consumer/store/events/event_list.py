@@ -203,7 +203,7 @@ async def _list_by_incident(store: Store, request: PageRequest) -> list[EventSum
     seen: set[bytes] = set()
     size = request.limit
     while True:
-        # From the top again, since an incident that was seen meanwhile has moved up there.
+        # From the top again, since an incident seen in the meantime has moved up there.
         groups = await store.read(candidates(store.name, request, size))
         fresh = [row.fingerprint for row in groups if row.fingerprint not in seen]
         for start in range(0, len(fresh), _CHUNK):

@@ -74,7 +74,7 @@ async def list_incidents(
     """List incidents that match, the last seen first.
 
     The time when an incident was last seen only grows, so between two pages an incident may move up
-    to the first one, but none comes twice, and only one that was seen meanwhile can be passed over.
+    to the first one, but none comes twice, and only one seen in the meantime can be passed over.
 
     Raises:
         BadCursorError: the cursor does not belong to this list.

@@ -152,7 +152,7 @@ class SqliteStore:
                 raise translate_sqlite(error) from error
 
     async def _begin_whole(self) -> Connection:
-        """Begin a transaction; if the task is cancelled meanwhile, close what the thread still opens."""
+        """Begin a transaction; if the task is cancelled during that, close what the thread still opens."""
         begun = asyncio.ensure_future(self.in_thread(self._begin))
         try:
             return await asyncio.shield(begun)

@@ -28,7 +28,7 @@ class EventPage(Struct):
 
 async def read_event_page(request: web.Request) -> EventPage:
     """The events that a request asks for, bounded by its limit and by bytes."""
-    # A duration means the same for every page, if the first one's time is told with the others.
+    # A duration means the same for every page if the others carry the first one's time.
     now = read_parameters(request).moment("as_of") or request.app[CLOCK]()
     parameters = Parameters({name: request.query.getall(name) for name in request.query}, now=now)
     parameters.moment("as_of")

@@ -17,7 +17,7 @@ routes = web.RouteTableDef()
 
 @routes.get(f"{API_PREFIX}/events/export")
 async def export_events(request: web.Request) -> web.Response:
-    """Events as they came, one a line, the first received first; where to go on stands in a header."""
+    """Events as they came, one a line, the first received first; a header says where to go on."""
     page = await read_event_page(request)
     headers = {LEFT_OUT: str(page.left_out)}
     if page.next_cursor is not None:

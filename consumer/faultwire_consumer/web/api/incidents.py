@@ -116,7 +116,7 @@ async def show_event(request: web.Request) -> web.Response:
 
 @routes.get(f"{API_PREFIX}/events/{{id}}/grouping")
 async def show_grouping(request: web.Request) -> web.Response:
-    """Why an event is in its incident."""
+    """The reason why an event is in its incident."""
     event_id = request.match_info["id"]
     grouping = await event_queries.get_grouping(request.app[STORE], event_id)
     if grouping is None:

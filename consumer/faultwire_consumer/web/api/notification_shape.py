@@ -33,7 +33,7 @@ class AlertShape(Struct, frozen=True, kw_only=True):
 
 
 class ToldShape(Struct, frozen=True, kw_only=True):
-    """An incident that a summary or digest tells of."""
+    """An incident in a summary or digest."""
 
     incident_id: str
     reason: str
@@ -42,7 +42,7 @@ class ToldShape(Struct, frozen=True, kw_only=True):
 
 
 class AlertDetail(AlertShape, frozen=True, kw_only=True):
-    """One notification with all that became of it."""
+    """One notification with everything that happened to it."""
 
     event_id: str | None
     detail: str

@@ -1,4 +1,4 @@
-"""Notifications and rules under ``/api/v1``: lists, one with all that became of it, the policy in use."""
+"""Notifications and rules under ``/api/v1``: lists, one with all that happened to it, the policy in use."""
 
 import asyncio
 from typing import Final
@@ -53,7 +53,7 @@ async def list_(request: web.Request) -> web.Response:
 
 @routes.get(f"{_PATH}/{{id}}")
 async def show(request: web.Request) -> web.Response:
-    """One notification: what every stage decided, every attempt, and whom else it tells of."""
+    """One notification: what every stage decided, every attempt, and the other incidents it covers."""
     text, store = request.match_info["id"], request.app[STORE]
     number = parse_incident_id(text) if text.isdigit() else None
     alert = None if number is None else await get_notification(store, number)

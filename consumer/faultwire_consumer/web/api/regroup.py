@@ -1,4 +1,4 @@
-"""How this release would group events that are stored, page by page; nothing is changed."""
+"""Stored events as this release would group them, page by page; nothing is changed."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ routes = web.RouteTableDef()
 
 
 class RegroupPage(Struct, frozen=True, kw_only=True):
-    """What would become of some events."""
+    """A page of events that were grouped again, with those that would move."""
 
     version: int
     """Of the algorithm that was asked."""

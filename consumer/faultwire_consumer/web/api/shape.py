@@ -74,7 +74,7 @@ class EventList(Struct, frozen=True, kw_only=True):
 
 
 class GroupingShape(Struct, frozen=True, kw_only=True):
-    """Why an event is in its incident."""
+    """The reason why an event is in its incident."""
 
     event_id: str
     incident_id: str
@@ -97,7 +97,7 @@ class DeadLetterShape(Struct, frozen=True, kw_only=True):
 
 
 class DeadLetterDetail(DeadLetterShape, frozen=True, kw_only=True):
-    """One dead letter with the body as text; bytes that are no UTF-8 show as escapes."""
+    """One dead letter with the body as text; bytes that are not UTF-8 show as escapes."""
 
     last_seen_at: datetime
     message_type: str | None
@@ -107,7 +107,7 @@ class DeadLetterDetail(DeadLetterShape, frozen=True, kw_only=True):
 
 
 class LetterAnswer(Struct, frozen=True, kw_only=True):
-    """What came of a replay or discard."""
+    """The outcome of a replay or discard."""
 
     id: int
     status: str
@@ -228,7 +228,7 @@ def _wire_document(event: StoredEvent) -> dict[str, Any]:
     try:
         return msgspec.json.decode(doc, type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        # What stands in a field that no version knows was never read, and may be unreadable.
+        # The content of a field that no version knows was never read, and may be unreadable.
         return msgspec.to_builtins(codec.decode(doc), builtin_types=(datetime,), str_keys=True)  # type: ignore[no-any-return]
 
 

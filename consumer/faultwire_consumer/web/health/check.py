@@ -1,4 +1,4 @@
-"""What is asked of a worker: is it alive, is it ready, has it come up."""
+"""The checks of a worker: is it alive, is it ready, has it come up."""
 
 import inspect
 import shutil
@@ -21,7 +21,7 @@ FREE_BYTES: Final = 64 * 1024 * 1024
 
 
 class CheckedLane(Protocol):
-    """What is known of a lane."""
+    """The state of a lane."""
 
     @property
     def lane(self) -> str:
@@ -30,12 +30,12 @@ class CheckedLane(Protocol):
 
     @property
     def why_idle(self) -> str:
-        """Why nothing can come in, and what mends it; empty while something can."""
+        """The reason why nothing can come in, and the remedy; empty while something can."""
         ...
 
     @property
     def lag_seconds(self) -> float:
-        """Since when its oldest batch waits to be settled."""
+        """Seconds that its oldest batch has waited to be settled."""
         ...
 
 
@@ -86,11 +86,11 @@ def worker_health(
 
 
 async def _turns() -> None:
-    """That this runs at all is the answer; no broker and no database is asked."""
+    """Pass: that this runs at all is the answer, and neither broker nor database is asked."""
 
 
 async def check_lane(lane: CheckedLane) -> float:
-    """How late a lane is, in seconds.
+    """Return how late a lane is, in seconds.
 
     Raises:
         NotReceivingError: nothing can come in.
@@ -102,16 +102,16 @@ async def check_lane(lane: CheckedLane) -> float:
 
 
 class Outbox(Protocol):
-    """What is known of the outbox."""
+    """The state of the outbox."""
 
     overdue_seconds: float
-    """How long the oldest notification that is due has waited, at the last look."""
+    """Seconds that the oldest notification that is due had waited, at the last look."""
 
 
 async def check_outbox(outbox: Outbox) -> float:
-    """For how many seconds the oldest notification that is due has waited.
+    """Return how many seconds the oldest notification that is due has waited.
 
-    What is put off after a failed attempt is not due: a receiver that is away makes no worker unready.
+    One that is put off after a failed attempt is not due: a receiver that is away makes no worker unready.
 
     Raises:
         LaggingError: no dispatcher takes it.
@@ -120,7 +120,7 @@ async def check_outbox(outbox: Outbox) -> float:
 
 
 async def check_loop_lag(lag: LoopLag) -> float:
-    """How late the event loop was lately, in seconds.
+    """Return how late the event loop recently was, in seconds.
 
     Raises:
         LaggingError: too late to answer in time.

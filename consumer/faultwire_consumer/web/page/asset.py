@@ -55,7 +55,7 @@ def show_moment(moment: datetime) -> str:
 
 
 def show_age(moment: datetime, now: datetime) -> str:
-    """How long ago, in the one unit that matters."""
+    """The time since a moment, in the one unit that matters."""
     seconds = max(0, int((now - moment).total_seconds()))
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:

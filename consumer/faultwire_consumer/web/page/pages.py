@@ -140,7 +140,7 @@ async def show_event(request: web.Request) -> web.Response:
 
 @routes.get("/dead-letters")
 async def show_dead_letters(request: web.Request) -> web.Response:
-    """What could not be stored, and why."""
+    """The bodies that could not be stored, and why."""
     parameters = read_parameters(request)
     status = parameters.text("status") or DeadLetterStatus.WAITING.value
     wanted, cursor = dead_letter_filter(parameters), parameters.cursor()
@@ -176,7 +176,7 @@ async def show_dead_letter(request: web.Request) -> web.Response:
 
 @routes.post("/dead-letters/{id}/{verb:replay|discard}")
 async def change_dead_letter(request: web.Request) -> web.Response:
-    """Do what a button says, then show the dead letter again, whose history says what came of it."""
+    """Do what a button says, then show the dead letter again; its history gives the outcome."""
     letter, store, clock = await dead_letter_of(request), request.app[STORE], request.app[CLOCK]
     if request.match_info["verb"] == "replay":
         await replay_dead_letter(store, letter.id, request.app[REPLAYER].replay, actor=ACTOR, now=clock)
@@ -193,7 +193,7 @@ def render_failure(failure: Failure, *, now: Any) -> web.Response:
 
 
 async def _shell(request: web.Request) -> dict[str, Any]:
-    """What every page shows around its content."""
+    """The values that every page shows around its content."""
     return {"totals": await incidents.count_totals(request.app[STORE]), "now": request.app[CLOCK]()}
 
 

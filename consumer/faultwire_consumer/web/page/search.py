@@ -1,4 +1,4 @@
-"""What the page's search form asks for: the box with a query, and the choices beside it."""
+"""The page's search form: the box with a query, and the choices beside it."""
 
 from typing import Final
 
@@ -18,7 +18,7 @@ class Search(Struct, frozen=True, kw_only=True):
     """The form as it was sent."""
 
     text: str
-    """What stands in the box, kept as it was written where it is wrong."""
+    """The content of the box, kept as it was written if it is wrong."""
     problem: QueryError | None
     query: Query
     view: str
@@ -27,12 +27,12 @@ class Search(Struct, frozen=True, kw_only=True):
 
     @property
     def is_filtered(self) -> bool:
-        """Whether something is asked beside the view."""
+        """True if the form asks for more than the view."""
         return bool(self.text or self.services or self.severities)
 
     @property
     def before(self) -> str:
-        """What stands before the mistake."""
+        """The text before the mistake."""
         return self.text[: self.problem.column - 1] if self.problem is not None else ""
 
     @property
@@ -42,7 +42,7 @@ class Search(Struct, frozen=True, kw_only=True):
 
 
 def read_search(parameters: Parameters) -> Search:
-    """Read the form; a query that is wrong is told on the page, other parameters by `finish`."""
+    """Read the form; the page explains a wrong query, `finish` any other wrong parameter."""
     text = parameters.raw_text("query")
     old = any_of(Key.TEXT, filter(None, [parameters.text("search")]))
     problem, query = None, old

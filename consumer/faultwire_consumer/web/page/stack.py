@@ -85,7 +85,7 @@ def _view(frame: Frame) -> FrameView:
 
 
 def _source(line: int, context: Sequence[str]) -> tuple[SourceLine, ...]:
-    """Number the source lines: the line that ran stands in their middle."""
+    """Number the source lines: the line that ran is in the middle."""
     middle = len(context) // 2
     first = line - middle
     return tuple(

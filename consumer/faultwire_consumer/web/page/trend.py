@@ -1,4 +1,4 @@
-"""How often in each of the last hours, as the bars of a small chart that a screen reader can read too."""
+"""Counts for each of the last hours, as the bars of a small chart that a screen reader can read too."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
