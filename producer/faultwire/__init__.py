@@ -72,7 +72,7 @@ _LAZY: Final = {
     "create_robust_session": "faultwire_shared.resilience.retry_http",
     "retry_db_operation": "faultwire_shared.resilience.retry_db",
 }
-"""What brings aiohttp, asyncio or structlog along, which `import faultwire` does without (PEP 562)."""
+"""Names that bring aiohttp, asyncio or structlog along, which `import faultwire` does without (PEP 562)."""
 
 
 def __getattr__(name: str) -> Any:

@@ -47,7 +47,7 @@ class Publishing(Struct, frozen=True):
 
     @property
     def has_spool(self) -> bool:
-        """Whether what is not published goes to disk."""
+        """True if what is not published goes to disk."""
         return self.directory is not None
 
 
@@ -85,7 +85,7 @@ class Parts(Struct, frozen=True, kw_only=True):
             self.thread.leak()
 
     def stop(self) -> None:
-        """End what runs for a plan that is over; whatever it still has goes nowhere."""
+        """End what runs for a plan that is over; anything it still has goes nowhere."""
         if self.thread is not None:
             self.thread.stop(STOP_SECONDS)
 

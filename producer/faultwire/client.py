@@ -1,4 +1,4 @@
-"""What the managers share: they take errors and answer them, and never wait."""
+"""The common base of the managers: they take errors and answer them, and never wait."""
 
 import logging
 import os
@@ -26,7 +26,7 @@ from faultwire_shared.clock import Clock, utc_now
 from faultwire_shared.event import ErrorSeverity
 
 Durability = Literal["buffered", "spooled", "confirmed"]
-"""What ``handle_error`` waits for: the event in memory, on disk (or confirmed), or the broker's confirm."""
+"""End of ``handle_error``'s wait: the event in memory, on disk (or confirmed), or a broker's confirm."""
 
 CONFIRM_SECONDS: Final = 5.0
 SHUTDOWN_SECONDS: Final = 2.0
@@ -87,7 +87,7 @@ class Client(Binder):
             ignore_errors: classes, or names of classes, whose exceptions are answered and make no event.
             sample_rate: the share of errors that makes events, 0 to 1; what is left out is counted as such.
             collapse_storms: a burst of the same error becomes a few events that carry an exact count.
-            max_breadcrumbs: so many of the last ones travel with an event.
+            max_breadcrumbs: the number of latest breadcrumbs that travel with an event.
             in_app_include: modules that count as the service's own, wherever they are installed.
             in_app_exclude: modules that do not.
             spool_path: a directory for what the broker does not take at once; by default
@@ -99,16 +99,16 @@ class Client(Binder):
             confirm_timeout: seconds that ``durability="confirmed"`` waits.
             shutdown_timeout: seconds that closing may take altogether.
             scrub: take secrets out of events, after the processors, and out of the log line.
-            scrub_deny: names of fields, headers and arguments that hold secrets here, beside the usual ones.
-            scrub_allow: names that hold none, whatever the usual lists say.
+            scrub_deny: names of fields, headers and arguments that hold secrets here, besides the usual ones.
+            scrub_allow: names that hold none, even if the usual lists name them.
             send_default_pii: let people's addresses on the network pass.
             clock: the time in UTC.
             transport: makes a transport of your own in place of the URL's.
 
         Raises:
             ValueError: the service has no name, the URL cannot be used (the text holds no password), or the
-                sample rate is no share.
-            TypeError: ``ignore_errors`` holds what is no class of exceptions.
+                sample rate is not between 0 and 1.
+            TypeError: ``ignore_errors`` holds something that is neither a class of exceptions nor a name.
         """
         super().__init__(clock, max_breadcrumbs)
         self._confirm_timeout = confirm_timeout
@@ -221,7 +221,7 @@ class Client(Binder):
         return Guard(self, severity, context, reraise=reraise, extra=extra)
 
     def stats(self) -> Stats:
-        """What has been done so far."""
+        """Figures of what has been done so far."""
         return self._parts.pipeline.stats()
 
     def flush_on_sigterm(self) -> None:

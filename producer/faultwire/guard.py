@@ -1,4 +1,4 @@
-"""Hands over whatever is raised in a block or a function, and lets it go on or swallows it."""
+"""Hands over any error raised in a block or a function, and lets it go on or swallows it."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ Severity = ErrorSeverity | str | int | None
 
 
 class Takes(Protocol):
-    """Whoever the errors are handed to."""
+    """The receiver of the errors."""
 
     def handle_once(
         self,
@@ -34,8 +34,8 @@ class Takes(Protocol):
 class Guard(AbstractContextManager["Guard"], AbstractAsyncContextManager["Guard"]):
     """A context manager, sync and async, and a decorator of functions, sync and async.
 
-    ``response`` is the answer to the last error, None as long as there was none. Cancellation,
-    ``KeyboardInterrupt``, ``SystemExit`` and the like pass: they are no errors.
+    ``response`` is the answer to the last error, None until there is one. Cancellation,
+    ``KeyboardInterrupt``, ``SystemExit`` and the like pass: they are not errors.
     """
 
     def __init__(

@@ -50,7 +50,7 @@ class ErrorManager(Client):
         return response
 
     async def flush(self, timeout: float) -> bool:  # noqa: ASYNC109 - running out is an answer here, not an error
-        """Wait until nothing is in memory, at most ``timeout`` seconds; whether it came to that.
+        """Wait until nothing is in memory, at most ``timeout`` seconds; True if that was reached.
 
         What is on disk is waited for too, unless the broker is known to be away.
         """

@@ -1,4 +1,4 @@
-"""What a manager is told by the environment, and which address it can use."""
+"""Options that a manager reads from the environment, and the address that it can use."""
 
 import logging
 from collections.abc import Mapping

@@ -12,6 +12,6 @@ from faultwire.testing import Captured, capture_events
 
 @pytest.fixture
 def captured_events() -> Iterator[Captured]:
-    """What any manager of the process is handed during the test."""
+    """Errors that any manager of the process is handed during the test."""
     with capture_events() as captured:
         yield captured

@@ -60,7 +60,7 @@ class SyncErrorManager(Client):
             self._parts.thread.start()
 
     def flush(self, timeout: float) -> bool:
-        """Wait until nothing is in memory, at most ``timeout`` seconds; whether it came to that.
+        """Wait until nothing is in memory, at most ``timeout`` seconds; True if that was reached.
 
         What is on disk is waited for too, unless the broker is known to be away.
         """

@@ -19,7 +19,7 @@ __all__ = ["Captured", "capture_events"]
 
 
 class Captured:
-    """What was handed over so far, as it would have travelled."""
+    """Events that were handed over so far, as they would have travelled."""
 
     def __init__(self, recorders: ExitStack) -> None:
         self._events: list[Event] = []

@@ -1,4 +1,4 @@
-"""What one producer has to answer for: the numbers it gave, those it lost, and what the dead left behind."""
+"""One producer's account: the numbers it gave, those it lost, and what the dead left behind."""
 
 import os
 import threading
@@ -49,7 +49,7 @@ class Account:
             return self._last
 
     def report(self) -> ProducerReport:
-        """What is to be said of this producer now."""
+        """The current report on this producer."""
         ranges = self._losses.ranges()
         return build_report(
             self.who,
@@ -60,7 +60,7 @@ class Account:
         )
 
     def reports_of_dead(self) -> list[ProducerReport]:
-        """What is to be said for those that cannot any more: by their ledgers, and of what was lost here."""
+        """Reports for producers that can no longer speak: from their ledgers, and of what was lost here."""
         ranges = self._losses.ranges()
         ranges.pop(self.who.producer_id, None)
         waiting = self.depth()

@@ -1,4 +1,4 @@
-"""How far a producer has counted, kept in a file's page cache: SIGKILL cannot take it back.
+"""The last number that a producer has given, kept in a file's page cache: SIGKILL cannot take it back.
 
 One small file for each process in the spool's directory, mapped into memory. A number is written there when
 it is given, by one store of eight bytes: no system call, no disk. The kernel keeps the page when the process
@@ -30,7 +30,7 @@ _HEAD: Final = slice(16, 24)  # the report's length and CRC
 _REPORT: Final = 24
 _NAME: Final = re.compile(r"^(?P<service>.+)-\d+-[0-9a-f]{8}\.ledger$")
 _MAPPABLE: Final = ("ext2", "ext3", "ext4", "xfs", "tmpfs", "overlay")
-"""Where room that was reserved is there: a store into a file without room would end the process (SIGBUS)."""
+"""File systems that keep reserved space: a store into a file without space would end the process (SIGBUS)."""
 _MOUNTS: Final = "/proc/self/mountinfo"
 
 
@@ -46,7 +46,7 @@ class Ledger:
         """Its one element is the last number that was given."""
 
     def write(self, report: ProducerReport) -> None:
-        """Put the report beside the number; one that does not fit goes without its losses."""
+        """Put the report next to the number; one that does not fit goes without its losses."""
         body = encode_report(report)
         if len(body) > LEDGER_BYTES - _REPORT:
             body = encode_report(replace(report, lost=[]))

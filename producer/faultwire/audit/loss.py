@@ -1,4 +1,4 @@
-"""What the client dropped and why: counted every time with its numbers, logged once per burst."""
+"""Events that the client dropped, and why: counted every time with their numbers, logged once per burst."""
 
 import logging
 import time
@@ -14,7 +14,7 @@ from faultwire_shared.producer_report import LostRange
 LOG_SECONDS: Final = 10.0
 """Between two log lines about the same reason."""
 PRODUCERS: Final = 200
-"""Whose numbers are kept: our own, and those of dead processes whose spools were adopted."""
+"""Producers whose numbers are kept: our own, and the dead processes whose spools were adopted."""
 
 Number = tuple[str, int]
 """A producer's id, and which of its events."""
@@ -23,7 +23,7 @@ logger = logging.getLogger("faultwire")
 
 
 class LossReason(StrEnum):
-    """Why an event did not arrive."""
+    """The reason why an event did not arrive."""
 
     BUFFER_FULL = "buffer_full"
     CLOSED = "manager_closed"
@@ -48,7 +48,7 @@ class Losses:
         self._unnumbered: Counter[str] = Counter()
 
     def count(self, reason: LossReason, events: int = 1, *, numbers: Iterable[Number | None] = ()) -> None:
-        """Count so many events as lost; the first of a burst is logged at once, the rest every 10 s.
+        """Count this many events as lost; the first of a burst is logged at once, the rest every 10 s.
 
         ``numbers`` are those of them that are known.
         """
@@ -56,7 +56,7 @@ class Losses:
         self.tell(reason)
 
     def add(self, reason: LossReason, events: int = 1, *, numbers: Iterable[Number | None] = ()) -> None:
-        """Count without a word: for whoever is in the critical section."""
+        """Count without logging: for callers inside the critical section."""
         if events > 0:
             with SECTION.lock:
                 self._note(reason, events, numbers)
@@ -89,12 +89,12 @@ class Losses:
             return {producer_id: numbers.ranges() for producer_id, numbers in self._numbers.items()}
 
     def unnumbered(self) -> Mapping[str, int]:
-        """How many events were lost of which no number is known, by reason."""
+        """The count of lost events whose numbers are unknown, by reason."""
         with SECTION.lock:
             return self._unnumbered.copy()
 
     def by_reason(self) -> dict[str, int]:
-        """How many events were lost, by reason."""
+        """The count of lost events, by reason."""
         with SECTION.lock:
             return {reason.value: count for reason, count in self._counts.items()}
 

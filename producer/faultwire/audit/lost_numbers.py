@@ -45,7 +45,7 @@ class LostNumbers:
             self._compact()
 
     def ranges(self) -> list[LostRange]:
-        """What is known, in ``RANGES`` ranges at most."""
+        """The known losses, in ``RANGES`` ranges at most."""
         self._compact()
         return [
             LostRange(reason=run.reason, count=run.count, first=run.first, last=run.last)
@@ -60,9 +60,9 @@ class LostNumbers:
             self._join(set(nearest[:excess]))
 
     def _distance(self, index: int) -> tuple[bool, int]:
-        """How ill a run goes together with the next one."""
-        one, other = self._runs[index], self._runs[index + 1]
-        return one.reason != other.reason, other.first - one.last
+        """The cost of joining a run with the next one."""
+        run, following = self._runs[index], self._runs[index + 1]
+        return run.reason != following.reason, following.first - run.last
 
     def _join(self, with_next: set[int]) -> None:
         joined: list[_Run] = []

@@ -1,4 +1,4 @@
-"""What a producer says of itself to the worker's loss audit, and when there is something to say. Pure."""
+"""A producer's report on itself to the worker's loss audit, and when it is due. Pure."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -17,7 +17,7 @@ LOSS_SECONDS: Final = 5.0
 
 
 class Identity(Struct, frozen=True, kw_only=True):
-    """Who numbers events here, since when."""
+    """The producer that numbers events here, and since when."""
 
     producer_id: str
     service: str
@@ -71,7 +71,7 @@ def build_report(
 
 def with_losses(report: ProducerReport, lost: list[LostRange], *, spool_depth: int) -> ProducerReport:
     """A dead producer's report, with what its heir lost of it since."""
-    last = max((one.last for one in lost), default=0)
+    last = max((span.last for span in lost), default=0)
     return replace(
         report,
         last_sequence=max(report.last_sequence, last),
@@ -81,11 +81,11 @@ def with_losses(report: ProducerReport, lost: list[LostRange], *, spool_depth: i
 
 
 def is_due(report: ProducerReport, said: Said | None, now: float, *, since: float) -> bool:
-    """Whether the report says something that the last confirmed one did not, and it is time.
+    """True if the report says something that the last confirmed one did not, and it is time.
 
     ``since`` is when this producer began to look, for the time before its first report.
 
-    While events wait with the producer it goes on saying so.
+    While events wait with the producer, it keeps reporting them.
     """
     if not report.last_sequence and not report.lost:
         return False
@@ -97,14 +97,14 @@ def is_due(report: ProducerReport, said: Said | None, now: float, *, since: floa
 
 
 def is_settled(report: ProducerReport, said: Said | None) -> bool:
-    """Whether nothing is left to say.
+    """True if nothing is left to say.
 
     A range that counts fewer events than it has numbers is said twice: the worker can only use it once the
     other numbers in it have arrived.
     """
     if said is None or said.report != report or report.spool_depth:
         return False
-    return said.times >= (2 if any(_is_loose(one) for one in report.lost) else 1)
+    return said.times >= (2 if any(_is_loose(span) for span in report.lost) else 1)
 
 
 def _is_loose(lost: LostRange) -> bool:

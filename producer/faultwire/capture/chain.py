@@ -70,7 +70,7 @@ class Chain:
 
 
 def is_exception(value: object) -> TypeGuard[BaseException]:
-    """Whether it is one, without asking a hostile object for its ``__class__`` as isinstance does."""
+    """True for an exception, without asking a hostile object for its ``__class__`` as isinstance does."""
     return issubclass(type(value), BaseException)
 
 

@@ -27,7 +27,7 @@ _NOTHING: Final = Surroundings()
 
 
 class Origin(Struct, frozen=True, kw_only=True):
-    """What all events of one manager share."""
+    """Fields that all events of one manager share."""
 
     service: str
     environment: str
@@ -38,7 +38,7 @@ class Origin(Struct, frozen=True, kw_only=True):
 def capture(
     handled: Handled, *, event_id: str, origin: Origin, frames: FrameReader, scope: Scope = EMPTY
 ) -> Event:
-    """The event of an error; never raises, whatever it is handed."""
+    """The event of an error; never raises, no matter what it is handed."""
     try:
         return event_from(handled, event_id=event_id, origin=origin, frames=frames, scope=scope)
     except Exception:  # noqa: BLE001 - whatever a hostile error does, the host gets its answer
@@ -51,7 +51,7 @@ def event_from(
     """The event of an error that a service hands over; a text in place of an exception is taken too.
 
     Args:
-        handled: the error, and what the caller said beside it.
+        handled: the error, and what the caller said about it.
         event_id: as minted by ``new_event_id`` for the day of the error.
         origin: who says so.
         frames: reads its tracebacks.
@@ -94,7 +94,7 @@ def event_from(
 
 
 def least_event(handled: Handled, *, event_id: str, origin: Origin) -> Event:
-    """What can be said of an error whose capture failed: its type, when and where."""
+    """The event of an error whose capture failed: its type, time and place."""
     name = clean_text(name_of(type(handled.error)), NAME_CHARACTERS)
     return Event(
         id=event_id,

@@ -17,7 +17,7 @@ from faultwire_shared.memo import Memo
 from faultwire_shared.snapshot import clean_text
 
 OUTER_FRAMES: Final = 25
-"""Of a deeper traceback so many outermost calls stay; the rest of what is kept is at the crash."""
+"""Outermost calls that are kept of a deeper traceback; the rest of what is kept is at the crash."""
 _SOURCE_CHARACTERS: Final = 200
 _PATH_CHARACTERS: Final = 400
 
@@ -40,7 +40,7 @@ class FrameReader:
             **dict.fromkeys(map(str, in_app_exclude), False),
             **dict.fromkeys(map(str, in_app_include), True),
         }
-        # By identity, as a code object's hash reads all of its bytes; the object itself is kept beside
+        # By identity, as a code object's hash reads all of its bytes; the object itself is kept next to
         # the frame, so its identity cannot come back as another's.
         self._cache: Memo[tuple[int, int], tuple[CodeType, Frame]] = Memo()
 

@@ -1,4 +1,4 @@
-"""An error as a service handed it over: when, what it means, how severe, and what was said beside it."""
+"""An error as a service handed it over: when, what it means, how severe, and what was said about it."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -16,7 +16,7 @@ Details = Mapping[str, object]
 
 
 class ExtraFields(TypedDict, total=False):
-    """What a caller may say beside an error, by keyword; anything is taken and cut to bounds.
+    """Details that a caller may add to an error, by keyword; anything is taken and cut to bounds.
 
     Keys:
         tags: names and short values to filter by.
@@ -65,7 +65,7 @@ class Handled(Struct, frozen=True):
 
 
 def judge(error: object, *, at: datetime, severity: object = None, extras: Extras = NO_EXTRAS) -> Handled:
-    """Judge an error: never raises, whatever it is handed.
+    """Judge an error: never raises, no matter what it is handed.
 
     Args:
         error: an exception, raised or not; a text in place of one is taken too.
@@ -85,7 +85,7 @@ def judge(error: object, *, at: datetime, severity: object = None, extras: Extra
 
 
 def meaning_of(error: object) -> Classification:
-    """What an error means, whatever its class declares."""
+    """The meaning of an error, even if its class declares nonsense."""
     try:
         meaning = classify(error) if is_exception(error) else DEFAULTS[Category.SYSTEM]
         if type(meaning.code) is str and meaning.code.isascii() and len(meaning.code) <= NAME_CHARACTERS:

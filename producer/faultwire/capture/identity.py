@@ -1,4 +1,4 @@
-"""What tells two faults at one line apart: an exception's errno, HTTP status, SQLSTATE and the like."""
+"""Details that tell faults at one line apart: an exception's errno, HTTP status, SQLSTATE and the like."""
 
 import errno
 from typing import Any, Final
@@ -7,7 +7,7 @@ from faultwire_shared.event import Scalar
 from faultwire_shared.snapshot import clean_text, module_of
 
 MARK: Final = "__faultwire_error_id__"
-"""What is hung on an exception that was handed over: the id of its event."""
+"""Attribute of an exception that was handed over: the id of its event."""
 _CHARACTERS: Final = 100
 _NUMBER_MAXIMUM: Final = 1_000_000
 

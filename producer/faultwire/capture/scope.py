@@ -1,4 +1,4 @@
-"""What is true for all errors of the running request, job or task: tags, user, request, breadcrumbs, trace.
+"""Context of all errors of the running request, job or task: tags, user, request, breadcrumbs, trace.
 
 It travels with contextvars: what a task changes is its own, and what it began with is its parent's.
 """
@@ -27,7 +27,7 @@ logger = logging.getLogger("faultwire")
 
 
 class Surroundings(Struct, frozen=True, kw_only=True):
-    """What a host knows of the work that is being done; asked for only when an error is captured."""
+    """A host's knowledge of the work that is being done; asked for only when an error is captured."""
 
     transaction: object = None
     request: object = None
@@ -46,7 +46,7 @@ class Scope(Struct, frozen=True, kw_only=True):
     ask_host: Callable[[], Surroundings] | None = None
 
     def surroundings(self) -> Surroundings:
-        """What was bound, and for the rest what the host says; a host that raises says nothing."""
+        """Bound values, and for the rest what the host says; a host that raises says nothing."""
         found = self._host_says()
         return Surroundings(
             transaction=found.transaction if self.transaction is None else self.transaction,
@@ -116,7 +116,7 @@ def resume(known: Scope) -> Bound:
 
 
 class Binder:
-    """What is bound holds in this context, and in the tasks that it starts, for every manager of the process.
+    """Verbs that bind values in this context and the tasks that it starts, for every manager of the process.
 
     Each verb but ``add_breadcrumb`` returns what ``with`` takes back at the end of its block.
     """

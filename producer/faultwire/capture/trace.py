@@ -1,4 +1,4 @@
-"""Which trace an error belongs to: OpenTelemetry's own where it is loaded, else what a request brought."""
+"""The trace that an error belongs to: OpenTelemetry's own where it is loaded, else what a request brought."""
 
 import re
 import sys

@@ -18,7 +18,7 @@ _WRITERS: Final = (
     "aiohttp.web_ws",
     "aiohttp._websocket.writer",
 )
-"""Where aiohttp raises what tells that the client has left."""
+"""Modules in which aiohttp raises the errors that mean that the client has left."""
 
 
 def error_middleware(errors: Takes) -> Middleware:
@@ -60,7 +60,7 @@ def _answer(request: web.Request, response: ErrorResponse) -> web.Response:
 
 
 def _has_left(request: web.Request, error: Exception) -> bool:
-    """Whether it is the client's connection that broke, and not one of the handler's own."""
+    """True if the client's connection broke, and not one of the handler's own."""
     transport = request.transport
     if not isinstance(error, ConnectionError) or (transport is not None and not transport.is_closing()):
         return False

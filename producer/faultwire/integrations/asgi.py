@@ -96,7 +96,7 @@ class ErrorMiddleware:
 
 
 class _Sending:
-    """What has begun on this connection: the kind of the last message that begins or ends something."""
+    """The state of this connection: the kind of the last message that begins or ends something."""
 
     __slots__ = ("_send", "begun")
 
@@ -149,7 +149,7 @@ def _path(scope: Scope) -> str:
 
 
 async def _answer(scope: Scope, sending: _Sending, response: ErrorResponse) -> bool:
-    """Answer as far as that is possible by now; whether it was."""
+    """Answer if that is still possible; False if it was not."""
     if scope["type"] == "http" and not sending.begun:
         await _respond(scope, sending, response, prefix="http.response")
     elif sending.begun == "websocket.accept":

@@ -19,7 +19,7 @@ END_SECONDS: Final = 2.0
 
 
 class TaskErrors:
-    """What ``install`` has connected. As a context manager it is taken back with the block."""
+    """Signals that ``install`` has connected; as a context manager, disconnected at the end of the block."""
 
     def __init__(self, app: Any, errors: SyncErrorManager, *, send_arguments: bool) -> None:
         self._app = app

@@ -36,7 +36,7 @@ class ErrorMiddleware:
     ``SyncErrorManager``, under ASGI too: Django reports errors from threads.
 
     ``Http404``, ``PermissionDenied`` and ``SuspiciousOperation`` pass. A ``handler500`` of the project
-    answers in place of the standard response, and so does its ``500.html`` to whoever asks for HTML; with
+    answers in place of the standard response, and so does its ``500.html`` to callers that ask for HTML; with
     ``DEBUG``, Django's own page does. ``request.faultwire_response`` is then what would have been said.
 
     Raises:
@@ -126,7 +126,7 @@ def _take(sender: object, request: Request = None, **more: object) -> None:
 
 
 def _has_page(request: Request) -> bool:
-    """Whether the project, or Django while one develops, has something better to say than the standard."""
+    """True if the project, or Django during development, has a better page than the standard response."""
     if settings.DEBUG:
         return True
     if get_resolver(getattr(request, "urlconf", None)).resolve_error_handler(500) is not server_error:

@@ -20,8 +20,8 @@ def install(app: Flask, errors: Takes) -> None:
     """Answer errors with the standard response, and make one event of each.
 
     An error handler of yours wins over the ones set here, and what it answers is yours alone; but an
-    ``abort(500)`` and above is an event, whoever answers it. Where Flask lets errors go on (``testing``,
-    ``debug``, ``PROPAGATE_EXCEPTIONS``), they do, and are events all the same.
+    ``abort(500)`` and above is an event, no matter who answers it. Where Flask lets errors go on
+    (``testing``, ``debug``, ``PROPAGATE_EXCEPTIONS``), they do, and are events all the same.
 
     Without an event loop, ``errors`` is a ``SyncErrorManager``.
     """
@@ -69,7 +69,7 @@ class _FlaskAnswers:
         return _rendered(host.take(self._errors, error.original_exception))
 
     def propagates(self) -> bool:
-        """Whether errors go on, as Flask itself decides it."""
+        """True if errors propagate, by Flask's own rules."""
         said = self._app.config["PROPAGATE_EXCEPTIONS"]
         return bool(self._app.testing or self._app.debug if said is None else said)
 

@@ -1,6 +1,6 @@
 """The errors that nobody catches: of the process, its threads, its destructors and asyncio's tasks.
 
-Every hook calls the one that stood before it, whatever becomes of ours: what was printed or logged still is.
+Every hook calls the one that stood before it, even if ours fails: what was printed or logged still is.
 """
 
 import _thread
@@ -24,7 +24,7 @@ OWN_THREADS: Final = "faultwire "
 
 
 class Hooks:
-    """What ``install`` has put into place. As a context manager it is taken back with the block."""
+    """Hooks that ``install`` has put in place; as a context manager, removed at the end of the block."""
 
     def __init__(self, errors: Takes) -> None:
         self._errors = errors
@@ -105,7 +105,7 @@ def install(
 ) -> Hooks:
     """Report what nobody catches; call it once, early.
 
-    ``KeyboardInterrupt`` and ``SystemExit`` are no errors and pass. An error that somebody handed over
+    ``KeyboardInterrupt`` and ``SystemExit`` are not errors and pass. An error that somebody handed over
     already makes no second event. What ends the process is critical, and on disk or with the broker before it
     is over, unless the manager was closed by then: make it where it outlives what may fail.
 
@@ -179,10 +179,10 @@ class _LoopHook:
 
 
 class _Unraised:
-    """What destructors raised. It comes in the midst of anything, our own locked sections among them.
+    """Errors that destructors raised. They come in the midst of anything, even our own locked sections.
 
-    So nothing is called then but what the interpreter does in one piece: a queue takes it, and a thread that
-    needs no lock to be started hands it over.
+    So nothing is called then but what the interpreter does in one piece: a queue takes them, and a thread
+    that needs no lock to be started hands them over.
     """
 
     def __init__(self, errors: Takes) -> None:
@@ -226,7 +226,7 @@ def _name_of(value: object) -> str:
 
 
 def _named(found: dict[str, Any]) -> dict[str, object]:
-    """Which task or callback it was; asyncio's own repr tells where a task was made."""
+    """The task or callback it was; asyncio's own repr tells where a task was made."""
     return {name: repr(found[name]) for name in ("task", "future", "handle") if found.get(name) is not None}
 
 

@@ -1,4 +1,4 @@
-"""What all hosts share: the scope of one request, what may be told of it, and the standard answer."""
+"""The part that hosts share: the scope of one request, what may be told of it, and the standard answer."""
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -17,9 +17,9 @@ from faultwire_shared.taxonomy import CategorizedError
 Request = TypeVar("Request")
 
 SECRET_HEADERS: Final = frozenset(("authorization", "proxy-authorization", "cookie", "set-cookie"))
-"""Credentials, whatever the scrubber is told."""
+"""Credentials, no matter what the scrubber is told."""
 ADDRESS_HEADERS: Final = frozenset(("forwarded", "x-forwarded-for", "x-real-ip"))
-"""What proxies say of the client's address."""
+"""Headers in which proxies give the client's address."""
 
 _QUERY_CHARACTERS: Final = 8_192
 _GONE: Final = frozenset(
@@ -44,7 +44,7 @@ class Ask(Generic[Request]):
         self._read = read
 
     def __call__(self) -> Surroundings:
-        """What the host knows by now; the route among it, once there is one."""
+        """The host's knowledge by now, including the route once there is one."""
         return self._read(self.request)
 
 
@@ -102,7 +102,7 @@ def lone(error: BaseException) -> BaseException:
 
 
 def is_gone(error: BaseException) -> bool:
-    """Whether a server or framework says by this that the client has left, which is nobody's error."""
+    """True if a server or framework says by this that the client has left, which is nobody's error."""
     return any(f"{kind.__module__}.{kind.__qualname__}" in _GONE for kind in type(lone(error)).__mro__)
 
 

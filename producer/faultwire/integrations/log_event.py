@@ -17,7 +17,7 @@ OWN_LOGGERS: Final = ("faultwire", "faultwire_shared", "faultwire_consumer", "ai
 OWN_CLIENTS: Final = ("aiohttp.client", "aiohttp.internal")
 OWN_THREADS: Final = "faultwire "
 ERROR_ID: Final = "error_id"
-"""What a line carries that has an event already."""
+"""Field of a line that has an event already."""
 
 
 class LogLine(Struct, frozen=True, kw_only=True):
@@ -31,11 +31,11 @@ class LogLine(Struct, frozen=True, kw_only=True):
     error: BaseException | None = None
     fields: Mapping[str, Any] = {}
     source: str | None = None
-    """Where it was logged."""
+    """The place where it was logged."""
 
 
 def is_own(logger: str, thread: str | None = None) -> bool:
-    """Whether a line comes from ourselves, or is logged while this thread hands over an error."""
+    """True if a line comes from ourselves, or is logged while this thread hands over an error."""
     if handover.is_under_way() or (thread is not None and thread.startswith(OWN_THREADS)):
         return True
     return logger.partition(".")[0] in OWN_LOGGERS or logger in OWN_CLIENTS

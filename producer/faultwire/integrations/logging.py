@@ -29,7 +29,7 @@ class ErrorHandler(logging.Handler):
     A record with ``exc_info`` becomes an event of its exception; one that was handed over elsewhere too stays
     one event. Without, the text is the event, grouped by the message before its arguments were put in.
     The level is the severity, ``extra`` goes into the context, and the logger's name is a tag. The client's
-    own lines, and whatever is logged while an error is handed over, are left alone.
+    own lines, and anything logged while an error is handed over, are left alone.
 
     Args:
         errors: a ``SyncErrorManager`` or an ``ErrorManager``.

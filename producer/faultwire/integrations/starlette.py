@@ -26,7 +26,7 @@ Handler = Callable[[Any, Any], Any]
 def install(app: Starlette, errors: Takes) -> None:
     """Answer errors with the standard response, and make one event of each.
 
-    Whatever the order, all of the application's middlewares are covered. As without faultwire, an
+    In any order, all of the application's middlewares are covered. As without faultwire, an
     unhandled error goes on to the server once it is answered, and ``debug=True`` answers by Starlette's
     own page. An exception handler of yours wins over the ones set here; what it answers with 500 and above
     is an event all the same, and what it answers below is yours alone.
@@ -91,7 +91,7 @@ class _StarletteAnswers:
     async def refuse(self, connection: HTTPConnection, error: Any) -> Response:
         """A 400 that names each field of FastAPI's ``RequestValidationError``."""
         # Not chained: its text holds the input, passwords included.
-        refused = ValidationError(errors=[_field(one) for one in error.errors()])
+        refused = ValidationError(errors=[_field(entry) for entry in error.errors()])
         route = route_of(connection.scope)
         groups = ["{{ default }}", *([route] if route else [])]
         return _rendered(connection, self._errors.handle_once(refused, fingerprint=groups))

@@ -34,7 +34,7 @@ class ErrorProcessor:
     """Adds ``error_id`` to what is logged from one level on, and makes breadcrumbs of what is below.
 
     A line with ``exc_info`` becomes an event of its exception, one that is known already stays one event;
-    without, its text is the event, and so is its template, as structlog's values stand beside it.
+    without, its text is the event, and so is its template, as structlog keeps the values apart from it.
 
     Args:
         errors: a ``SyncErrorManager`` or an ``ErrorManager``.

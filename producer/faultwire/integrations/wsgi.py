@@ -76,7 +76,7 @@ class ErrorMiddleware:
 
 
 class _Start:
-    """Whether the application has started a response."""
+    """Wrapper of ``start_response`` that remembers whether the application has started a response."""
 
     __slots__ = ("_environ", "_start_response", "called")
 
@@ -98,7 +98,7 @@ class _Start:
 
 
 class _Body:
-    """A body that is made while it is sent, in the request's scope, whoever asks for the next part."""
+    """A body that is made while it is sent, in the request's scope, no matter who asks for the next part."""
 
     def __init__(
         self,
@@ -145,7 +145,7 @@ class _Body:
 
 
 def _is_file(body: object, environ: WSGIEnvironment) -> bool:
-    """Whether the server may send it without Python's help, which a wrapper would prevent."""
+    """True if the server may send it without Python's help, which a wrapper would prevent."""
     wrapper = environ.get("wsgi.file_wrapper")
     return isinstance(wrapper, type) and isinstance(body, wrapper)
 

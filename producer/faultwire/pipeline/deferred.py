@@ -28,7 +28,7 @@ class Deferred:
             try:
                 # Not by `threading`, whose start waits for the thread.
                 _thread.start_new_thread(self.hand_over, ())
-            except RuntimeError:  # the system gives none; whoever flushes or closes hands it over
+            except RuntimeError:  # the system gives none; the next flush or close hands it over
                 self._is_summoned = False
 
     def hand_over(self) -> None:

@@ -89,7 +89,7 @@ class Emitter:
         ticket.settle(refused(reason.value))
 
     def stats(self, handled: int, *, collapsed: int, waiting: int) -> Stats:
-        """What has been done so far with what was handled, of which some wait before the buffer."""
+        """Figures of what became of the handled errors, of which some wait before the buffer."""
         figures = Figures() if self._outlet is None else self._outlet.buffer.figures()
         return Stats(
             handled=handled,

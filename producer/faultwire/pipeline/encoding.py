@@ -1,4 +1,4 @@
-"""An event's JSON, within its bounds, whatever a processor has put into it."""
+"""An event's JSON, within its bounds, no matter what a processor has put into it."""
 
 from collections.abc import Callable
 from typing import Any, Final

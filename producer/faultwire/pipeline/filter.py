@@ -1,4 +1,4 @@
-"""Which errors become no event, by the service's own wish: those of some kinds, and a share of the rest."""
+"""Errors that become no event, by the service's own wish: those of some kinds, and a share of the rest."""
 
 import random
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ class Filter:
         draw: a number from 0 up to 1.
 
     Raises:
-        ValueError: ``sample_rate`` is no share.
+        ValueError: ``sample_rate`` is not between 0 and 1.
         TypeError: something in ``ignore_errors`` is neither a class of exceptions nor a name.
     """
 
@@ -39,7 +39,7 @@ class Filter:
         return Filter(self._ignored)
 
     def refuses(self, error: object) -> LossReason | None:
-        """Why the error becomes no event; None when it does."""
+        """The reason why the error becomes no event; None when it does."""
         if self._ignored and self._is_ignored(type(error)):
             return LossReason.IGNORED
         if self._sample_rate < 1.0 and self._draw() >= self._sample_rate:
@@ -50,8 +50,8 @@ class Filter:
         known = self._known.get(kind)
         if known is None:
             known = self._known[kind] = any(
-                not self._ignored.isdisjoint((one, name_of(one), f"{module_of(one)}.{qualname_of(one)}"))
-                for one in ancestors_of(kind)
+                not self._ignored.isdisjoint((base, name_of(base), f"{module_of(base)}.{qualname_of(base)}"))
+                for base in ancestors_of(kind)
             )
         return known
 

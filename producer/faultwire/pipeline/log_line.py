@@ -29,12 +29,12 @@ def log_handled(event: Event, error: object, scrubber: "Scrubber | None" = None)
         return
     try:
         _log(level, event, error, scrubber)
-    except Exception:  # noqa: BLE001 - a handler of the host raises; there is no log left to say so in
+    except Exception:  # noqa: BLE001 - a handler of the host raises; no log is left to say so in
         return
 
 
 def _is_heard() -> bool:
-    """Whether a handler would do anything: making a record that nobody sees is a third of a call's cost."""
+    """True if a handler would do anything: making a record that nobody sees is a third of a call's cost."""
     current: logging.Logger | None = logger
     while current is not None:
         for handler in current.handlers:
@@ -64,7 +64,7 @@ def _log(level: int, event: Event, error: object, scrubber: "Scrubber | None") -
 
 
 def _ends(error: BaseException) -> bool:
-    """Whether a host's handler can format it: ``traceback`` reads all notes, however many there are."""
+    """True if a host's handler can format it: ``traceback`` reads all notes, however many there are."""
     try:
         return _is_bounded(error)
     except Exception:  # noqa: BLE001 - a hostile error raises wherever it is looked at; its line needs no trace

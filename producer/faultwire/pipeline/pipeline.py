@@ -82,12 +82,12 @@ class ErrorPipeline:
         self._closer.hand_over()
 
     def stop(self) -> None:
-        """Hand over everything, and let whatever comes later through."""
+        """Hand over everything, and let anything that comes later through."""
         self._collapse = False
         self.hand_over()
 
     def stats(self) -> Stats:
-        """What has been done so far with what was handled."""
+        """Figures of what became of the handled errors."""
         waiting = len(self._deferred) + self._storm.windows
         return self._emitter.stats(self._handled, collapsed=self._storm.collapsed, waiting=waiting)
 

@@ -18,7 +18,7 @@ _told: set[str] = set()
 def run(chain: Iterable[Processor], event: Event) -> tuple[Event | None, int]:
     """Pass the event along the chain.
 
-    A processor that raises, or returns what is no event, is left out for this event.
+    A processor that raises, or returns something other than an event, is left out for this event.
 
     Returns:
         The event, or None when a processor dropped it; and how many processors failed.

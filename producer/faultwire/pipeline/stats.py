@@ -1,4 +1,4 @@
-"""What a manager has done so far, as figures that add up."""
+"""A manager's work so far, as figures that add up."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class Stats(Struct, frozen=True, kw_only=True):
-    """What one manager has done, with a broker URL.
+    """Figures of one manager with a broker URL.
 
     ``handled + adopted = confirmed + spooled + everything lost + buffered + collapsed``
     """

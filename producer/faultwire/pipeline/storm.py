@@ -1,7 +1,8 @@
 """A burst of the same error becomes one event with an exact count; the first ones go whole.
 
-A key may send so many events at once, and one a second after that. What comes faster joins a window: the
-event of its first call, which goes out with the count of all when the window closes. Nothing here publishes.
+A key may send ``WHOLE_AT_ONCE`` events at once, and one a second after that. What comes faster joins a
+window: the event of its first call, which goes out with the count of all when the window closes. Nothing
+here publishes.
 """
 
 from collections.abc import Callable
@@ -27,7 +28,7 @@ WINDOWS: Final = 64
 
 
 class EventRole(StrEnum):
-    """What becomes of an error that joins no window."""
+    """The role of an error that joins no window."""
 
     WHOLE = "whole"
     """It is an event of its own."""
@@ -73,7 +74,7 @@ class StormState:
         self.window: StormWindow | None = None
 
     def spends(self, now: float) -> bool:
-        """Whether one more goes whole."""
+        """Spend the allowance for one whole event; False if it is used up."""
         self.allowance = min(WHOLE_AT_ONCE, self.allowance + (now - self.seen_at) * WHOLE_A_SECOND)
         self.seen_at = now
         if self.allowance < 1.0:
@@ -93,7 +94,7 @@ class Storm:
 
     @property
     def windows(self) -> int:
-        """How many are open."""
+        """The number of open windows."""
         return len(self._open)
 
     def admit(
@@ -136,7 +137,7 @@ class Storm:
             return windows
 
     def next_close(self) -> float | None:
-        """When the next window ends."""
+        """The time when the next window ends."""
         with SECTION.lock:
             return min((window.closes_at for window in self._open.values()), default=None)
 

@@ -1,4 +1,4 @@
-"""When two errors are the same, as far as a client can tell cheaply: never coarser than an incident.
+"""The key by which a client cheaply tells that two errors are the same: never coarser than an incident.
 
 What the worker's fingerprint tells apart (types, calls, identity details, code, category, explicit parts),
 this tells apart too, so that a count never goes to another incident. It may tell more apart: that costs a
@@ -24,7 +24,7 @@ _CALLS: Final = 10 * FRAMES
 
 
 def storm_key(handled: Handled) -> StormKey | None:
-    """What errors of one burst have in common; None where the error is too odd to say."""
+    """The key that errors of one burst have in common; None where the error is too odd to say."""
     try:
         meaning = handled.meaning
         said = meaning.code, meaning.category, handled.severity, _explicit(handled.extras.fingerprint)

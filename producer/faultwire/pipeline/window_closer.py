@@ -35,7 +35,7 @@ class WindowCloser:
     def see_to_it(self) -> None:
         """See that a window that has just opened is closed in time."""
         if self._thread is None and not self._start_thread():
-            # Without `_sending`: an error waits for nobody, and whoever closes may be logging.
+            # Without `_sending`: an error waits for nobody, and a thread that closes may be logging.
             self._send(None)
             return
         with suppress(RuntimeError):  # the thread has not yet heard of the one before

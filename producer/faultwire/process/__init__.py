@@ -1,1 +1,1 @@
-"""What a host process does to its client: threads, signals, forks and the end."""
+"""Events of the host process that the client has to survive: threads, signals, forks and the end."""

@@ -23,14 +23,14 @@ class CriticalSection:
         self.lock = threading.RLock()
 
     def is_ours(self) -> bool:
-        """Whether the calling thread is inside, and what calls is an interruption."""
+        """True if the calling thread is inside, so that the call comes from an interruption."""
         # What `threading.Condition` asks of a lock too: a mark of our own would come a step after the lock.
         owned: bool = self.lock._is_owned()  # type: ignore[attr-defined]  # noqa: SLF001 - see above
         return owned
 
     def forget(self) -> None:
-        """Start anew in a forked child: whoever is inside stayed with the parent."""
-        # Not acquired before a fork, as logging's locks are: whoever holds one of them may wait for this.
+        """Start anew in a forked child: a thread that was inside stayed with the parent."""
+        # Not acquired before a fork, as logging's locks are: a thread that holds one may wait for this.
         self.lock = threading.RLock()
 
 

@@ -2,7 +2,7 @@
 
 The interpreter's end (also by an exception or ``sys.exit``) and a child's of multiprocessing run Python.
 SIGTERM's default action runs none, so a handler takes its place that writes and then dies by SIGTERM all the
-same. Whatever handler the host sets, before or after, wins. ``os._exit``, SIGKILL and ``exec`` run nothing.
+same. Any handler that the host sets, before or after, wins. ``os._exit``, SIGKILL and ``exec`` run nothing.
 """
 
 import _thread
@@ -28,27 +28,27 @@ DISK_SECONDS: Final = 0.3
 
 
 class ClosingSpool(Protocol):
-    """Whatever has a thread of its own that writes what is in memory to disk."""
+    """A spool with a thread of its own that writes what is in memory to disk."""
 
     def flush(self, done: Callable[[], None]) -> None:
         """Begin to write all of it; ``done`` is called at the end, also when it failed."""
         ...
 
     def close(self, seconds: float) -> None:
-        """Write all of it and close, in at most so many seconds."""
+        """Write all of it and close, in at most ``seconds``."""
         ...
 
 
 class ClosingPublisher(Protocol):
-    """Whatever has a thread of its own that can still publish while the interpreter ends."""
+    """A publisher with a thread of its own that can still publish while the interpreter ends."""
 
     def depart(self, seconds: float) -> "Future[None] | None":
-        """Begin to flush and close, in so many seconds; None where there is nothing to wait for."""
+        """Begin to flush and close, within ``seconds``; None where there is nothing to wait for."""
         ...
 
 
 class Holder(Protocol):
-    """Whatever still holds errors that are in no spool."""
+    """An object that still holds errors that are in no spool."""
 
     def hand_over(self) -> None:
         """Let go of all that is held."""

@@ -1,4 +1,4 @@
-"""Whether this thread hands over an error just now: what is logged meanwhile is about that, and no news."""
+"""Mark of a thread that is handing over an error: what is logged meanwhile is about that, and not news."""
 
 import threading
 from typing import Final
@@ -12,5 +12,5 @@ HANDOVER: Final = _Handover()
 
 
 def is_under_way() -> bool:
-    """Whether it is."""
+    """True while this thread hands over an error."""
     return HANDOVER.depth > 0

@@ -18,7 +18,7 @@ from faultwire.process.critical_section import SECTION
 from faultwire.process.own_thread import OwnThread
 
 IMPORT_SECONDS: Final = 10.0
-"""A fork waits so long for what the thread imports."""
+"""The longest that a fork waits for what the thread imports."""
 _END_SECONDS: Final = 0.5
 
 T = TypeVar("T")
@@ -34,14 +34,14 @@ class OwnLoop(asyncio.SelectorEventLoop):
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
     ) -> asyncio.Future[T]:
-        """As every loop's."""
+        """Run it in the executor, or here once no executor takes anything."""
         try:
             return super().run_in_executor(executor, func, *args)
         except RuntimeError:
             done: asyncio.Future[T] = self.create_future()
             try:
                 done.set_result(func(*args))
-            except Exception as error:  # noqa: BLE001 - whoever awaits it is told, as an executor would
+            except Exception as error:  # noqa: BLE001 - its awaiter is told, as by an executor
                 done.set_exception(error)
             return done
 
@@ -56,12 +56,12 @@ class LoopThread:
 
     @property
     def is_running(self) -> bool:
-        """Whether there is a thread; one that a fork left behind is none."""
+        """True while there is a thread; one that a fork left behind does not count."""
         return self._thread is not None
 
     @property
     def is_current(self) -> bool:
-        """Whether this is that thread, which must not wait for itself."""
+        """True on that thread, which must not wait for itself."""
         return self._thread is not None and self._thread.is_current
 
     def start(self) -> bool:
@@ -100,7 +100,7 @@ class LoopThread:
                 coroutine.close()
 
     def stop(self, seconds: float) -> None:
-        """End the loop and wait for its thread, so long at most."""
+        """End the loop and wait for its thread, for at most ``seconds``."""
         thread, loop = self._thread, self._loop
         if thread is None or loop is None:
             return

@@ -1,4 +1,4 @@
-"""A daemon thread of the client's own: its start may fail, and whoever joins it waits for its start too."""
+"""A daemon thread of the client's own: its start may fail, and a join waits for its start too."""
 
 import threading
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from contextlib import suppress
 
 
 class OwnThread:
-    """Runs once. It is started outside the critical section, by whoever claimed the place for it in there.
+    """A thread that runs once, started outside the critical section by the one that claimed its place there.
 
     A start waits until the thread runs, and a thread that has just begun may be collecting garbage: a
     destructor that hands over an error would wait for the section.
@@ -18,7 +18,7 @@ class OwnThread:
 
     @property
     def is_current(self) -> bool:
-        """Whether this is that thread, which must not wait for itself."""
+        """True on that thread, which must not wait for itself."""
         return self._thread.ident == threading.get_ident()
 
     def start(self) -> bool:
@@ -32,7 +32,7 @@ class OwnThread:
         return True
 
     def join(self, seconds: float) -> None:
-        """Wait until it has ended, so long at most for its start, and as long for its end."""
+        """Wait until it has ended: at most ``seconds`` for its start, and as long for its end."""
         if self._was_started.wait(seconds):
             with suppress(RuntimeError):  # it was never given
                 self._thread.join(seconds)

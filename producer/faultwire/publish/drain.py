@@ -26,7 +26,7 @@ RETRY_AFTER_MAXIMUM: Final = 30.0
 
 
 class Drain(Struct):
-    """What has become of the files so far."""
+    """The result for the files so far."""
 
     files: int = 0
     """Files that are gone, or put aside because they were damaged."""

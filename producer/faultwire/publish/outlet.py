@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from faultwire.queue.spool import Spool
 
 CLOSE_SECONDS: Final = 0.25
-"""Of the time for closing so much is kept for the connection's own farewell, and as much for the disk's."""
+"""Part of the time for closing that is kept for the connection's farewell, and as much for the disk's."""
 LAST_SECONDS: Final = 0.1
-"""So much the last steps take beyond their own time: 0.08 s were seen, broker blocked and disk full."""
+"""Time that the last steps take beyond their own: 0.08 s were seen, broker blocked and disk full."""
 DISK_SECONDS: Final = 1.0
 """For the disk, once the time for the confirm is over."""
 
@@ -81,7 +81,7 @@ class Outlet:
                 self.spool.notice()
 
     async def settle(self, ticket: Ticket, seconds: float, *, on_disk: bool) -> None:
-        """Wait for the confirm, at most so long, then for the disk; ``on_disk`` is content with either."""
+        """Wait at most ``seconds`` for the confirm, then for the disk; ``on_disk`` accepts either."""
         if not on_disk:
             await ticket.wait(seconds, _is_decided)
             if ticket.settled or self.spool is None:
@@ -127,7 +127,7 @@ class Outlet:
         self._report(self._publisher)
 
     async def flush(self, seconds: float) -> bool:
-        """Wait until nothing is buffered, at most so long; whether it came to that."""
+        """Wait until nothing is buffered, for at most ``seconds``; True if that was reached."""
         if not self.buffer.held and not self.buffer.spooled:
             return True
         self.start()
@@ -136,7 +136,7 @@ class Outlet:
         return await self._publisher.drain(seconds)
 
     async def aclose(self, seconds: float) -> None:
-        """Flush and close, in so many seconds altogether; what is left then is counted as lost."""
+        """Flush and close, within ``seconds`` altogether; what is left then is counted as lost."""
         import asyncio  # noqa: PLC0415 - see above
 
         if self._closed:

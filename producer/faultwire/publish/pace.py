@@ -1,4 +1,4 @@
-"""How much may be under way at once: a whole window on a good line, a little on one that crawls."""
+"""The amount that may be under way at once: a whole window on a good line, a little on one that crawls."""
 
 from collections.abc import Callable, Iterator
 from typing import Final

@@ -33,7 +33,7 @@ logger = logging.getLogger("faultwire")
 
 
 class _LaneState:
-    """What the publisher knows of one lane."""
+    """The publisher's knowledge of one lane."""
 
     __slots__ = ("busy_delays", "in_flight", "paused", "wake")
 
@@ -83,7 +83,7 @@ class Publisher:
         self._drain_wake.set()
 
     async def say(self, message: Outgoing) -> bool:
-        """Publish what is no event, beside the lanes; whether it was confirmed. It is never tried again."""
+        """Publish something other than an event, outside the lanes, without retries; True if confirmed."""
         if not self.connected.is_set() or self._lanes[Lane.ROUTINE].paused:
             return False
         try:
@@ -117,7 +117,7 @@ class Publisher:
             await self._transport.aclose()
 
     async def drain(self, seconds: float) -> bool:
-        """Wait until nothing is in memory, at most so long; whether it came to that.
+        """Wait until nothing is in memory, for at most ``seconds``; True if that was reached.
 
         What is on disk is waited for as well, unless the other side is known to be away.
         """
@@ -184,7 +184,7 @@ class Publisher:
                 await state.wake.wait()
 
     async def _run_drain(self, spool: Spool, group: asyncio.TaskGroup) -> None:
-        """Publish from the spool, the most severe lane first, beside what is new."""
+        """Publish from the spool, the most severe lane first, alongside what is new."""
         while True:
             self._drain_wake.clear()
             lanes = [lane for lane, state in self._lanes.items() if not state.paused]

@@ -28,7 +28,7 @@ class PublisherThread:
 
     @property
     def may_wait(self) -> bool:
-        """Whether the caller can wait for the publisher: neither its own thread nor an interruption can."""
+        """True if the caller can wait for the publisher: neither its own thread nor an interruption can."""
         return not (self._loop.is_current or SECTION.is_ours())
 
     def start(self) -> None:
@@ -41,18 +41,18 @@ class PublisherThread:
             self._loop.post(partial(load, self._outlet.start))
 
     def flush(self, seconds: float) -> bool:
-        """Wait until nothing is in memory, at most so long; whether it came to that."""
+        """Wait until nothing is in memory, for at most ``seconds``; True if that was reached."""
         flushed = self._run(lambda: self._outlet.flush(seconds), seconds)
         return not self._outlet.buffer.held if flushed is None else flushed
 
     def close(self, seconds: float) -> None:
-        """Flush and close, in so many seconds altogether."""
+        """Flush and close, within ``seconds`` altogether."""
         deadline = time.monotonic() + seconds
         self._run(lambda: self._outlet.aclose(seconds), seconds)
         self.stop(max(0.1, deadline - time.monotonic()))
 
     def stop(self, seconds: float) -> None:
-        """End the thread, in so many seconds at most."""
+        """End the thread, in at most ``seconds``."""
         self._loop.stop(seconds)
 
     def depart(self, seconds: float) -> Future[None] | None:

@@ -25,7 +25,7 @@ INHERIT_SECONDS: Final = 60.0
 """Between two looks for ledgers whose process has died."""
 
 Say = Callable[[Outgoing], Awaitable[bool]]
-"""Publishes a message that is no event; whether it was confirmed."""
+"""Publishes a message that is not an event; returns True if it was confirmed."""
 
 logger = logging.getLogger("faultwire")
 
@@ -80,7 +80,7 @@ class Reporter:
             await asyncio.to_thread(self._account.open)
 
     async def close(self, seconds: float) -> None:
-        """Say the last word, in at most so many seconds; what could not be said stays in the ledger."""
+        """Say the last word, in at most ``seconds``; what could not be said stays in the ledger."""
         try:
             async with asyncio.timeout(seconds):
                 await asyncio.to_thread(self._account.open)

@@ -1,4 +1,4 @@
-"""The spools of this machine, as whoever looks after it sees them: where they lie, and what is in them."""
+"""The spools of this machine, as its operator sees them: where they lie, and what is in them."""
 
 import os
 from collections.abc import Mapping, Sequence

@@ -1,17 +1,17 @@
-"""What the publisher asks of a transport: take one message, and return once it is confirmed."""
+"""The publisher's demand on a transport: take one message, and return once it is confirmed."""
 
 from typing import Final, Protocol
 
 from msgspec import Struct
 
 PUBLISH_SECONDS: Final = 5.0
-"""One publish and its confirm, at most, beside the time that its bytes need on the slowest line."""
+"""One publish and its confirm, at most, besides the time that its bytes need on the slowest line."""
 SLOWEST_BYTES: Final = 16 * 1024
 """A second, of a line that is slow and not dead."""
 
 
 def publish_seconds(message: "Outgoing") -> float:
-    """How long this message may take."""
+    """The time that this message may take."""
     return PUBLISH_SECONDS + len(message.body) / SLOWEST_BYTES
 
 
@@ -63,4 +63,4 @@ class Transport(Protocol):
         """Return when the open connection is found to be broken; never, where there is nothing to watch."""
 
     async def aclose(self) -> None:
-        """Close, within three seconds, whatever the state; never raises."""
+        """Close, within three seconds, in any state; never raises."""

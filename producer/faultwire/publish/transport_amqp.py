@@ -26,7 +26,7 @@ from faultwire_shared.event import MESSAGE_BYTES
 WATCH_SECONDS: Final = 1.0
 _READY_SECONDS: Final = 0.1
 RENEW_SECONDS: Final = 10.0
-"""How old a channel is at least before a refusal may be its own and it is replaced."""
+"""The least age of a channel at which a refusal may be its own and it is replaced."""
 
 
 class AmqpTransport:
@@ -51,12 +51,12 @@ class AmqpTransport:
 
     @property
     def is_open(self) -> bool:
-        """Whether there is a connection, as far as is known."""
+        """True while there is a connection, as far as is known."""
         return self._channel is not None and not self._channel.is_closed
 
     @property
     def is_blocked(self) -> bool:
-        """Whether the broker asked to publish nothing: a memory or disk alarm."""
+        """True while the broker asks to publish nothing: a memory or disk alarm."""
         return self._blocked
 
     async def open(self) -> None:

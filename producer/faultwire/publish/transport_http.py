@@ -36,7 +36,7 @@ class HttpTransport:
         )
 
     async def publish(self, message: Outgoing) -> None:
-        """Post the body; 202 says that the worker has every event, be it as a dead letter.
+        """Post the body; 202 says that the worker has every event, if only as a dead letter.
 
         Raises:
             TransportDown: no answer within the time, or no connection; the message may have arrived.

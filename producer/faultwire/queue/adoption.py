@@ -46,7 +46,7 @@ class AdoptedRow(Struct, frozen=True):
 class Adopter:
     """Reads one orphan, a chunk at a time: copy it first, say ``copied``, and ``finish`` when none is left.
 
-    Whoever dies in between leaves duplicates, never a hole. After the last chunk ``missing`` says how many
+    A death in between leaves duplicates, never a hole. After the last chunk ``missing`` says how many
     events the file had and could not give.
     """
 
@@ -123,12 +123,12 @@ class Adopter:
                 yield AdoptedRow(number, record.rank, refusals if isinstance(refusals, int) else 0, data)
 
     def _may_open(self) -> bool:
-        """Whether SQLite may be let near; where that could cost what is salvageable, a copy is kept."""
+        """True if SQLite may be let near; where that could cost what is salvageable, a copy is kept."""
         wal, torn = f"{self.path}-wal", f"{self.path}{TORN}"
         if os.path.lexists(torn):
             return False  # an adoption was interrupted: what it kept is put back
         found = look_at_wal(wal)
-        # Beside an empty database SQLite deletes the WAL unread.
+        # Next to an empty database SQLite deletes the WAL unread.
         if found is Wal.BROKEN or (size_of(wal) and not size_of(self.path)):
             return False
         if found is Wal.TORN:

@@ -13,17 +13,17 @@ from faultwire.queue.ticket import BUFFERED, CONFIRMED, SPOOLED, FinalState, Tic
 from faultwire_shared.event import BATCH_BYTES, BATCH_EVENTS, Lane
 
 TICKET_BYTES: Final = 400
-"""What an event takes of memory beside its body (measured: 270 to 350)."""
+"""Memory that an event takes besides its body (measured: 270 to 350)."""
 SHARES: Final = {Lane.CRITICAL: 1.0, Lane.HIGH: 0.8, Lane.ROUTINE: 0.6}
-"""How full each lane may make the buffer: what is left is room for what is more severe."""
+"""Share of the buffer that each lane may fill: what is left is room for what is more severe."""
 KEPT_SHARE: Final = 0.3
 """Up to here what is on disk stays in memory as well, so that it need not be read again to be published."""
 SWEEP_EVENTS: Final = 500
-"""What one look at a lane gives to the spool, so that nobody waits long for the lock."""
+"""Events that one look at a lane gives to the spool, so that nobody waits long for the lock."""
 
 
 class Figures(Struct, frozen=True, kw_only=True):
-    """What became of the events, all at one moment."""
+    """Counts of what became of the events, all at one moment."""
 
     confirmed: int = 0
     spooled: int = 0
@@ -33,7 +33,7 @@ class Figures(Struct, frozen=True, kw_only=True):
 
 
 class BufferLimit(Struct, frozen=True):
-    """What all lanes together may hold in memory, waiting and unconfirmed, bodies and all.
+    """The memory that all lanes together may hold, waiting and unconfirmed, bodies and all.
 
     The client's promise to its host is to grow by less than 32 MiB; messages under way are copied once
     or twice, and SQLite and the transport want a little too.
@@ -46,7 +46,7 @@ LIMIT: Final = BufferLimit()
 
 
 class Moved(Struct, frozen=True):
-    """What became of events that were written to disk."""
+    """The fate of events that were written to disk."""
 
     kept: list[Ticket]
     """Memory has them too: the publisher has them under way, or will."""
@@ -122,11 +122,11 @@ class Buffer:
         return fits
 
     def waits(self, lane: Lane) -> bool:
-        """Whether anything of the lane waits to be published."""
+        """True if anything of the lane waits to be published."""
         return bool(self._lanes[lane].waiting)
 
     def fills_batch(self, lane: Lane, events: int = BATCH_EVENTS) -> bool:
-        """Whether what waits makes a whole batch message of so many events."""
+        """True if what waits makes a whole batch message of ``events`` events."""
         queue = self._lanes[lane]
         return len(queue.waiting) >= events or queue.waiting_bytes >= BATCH_BYTES
 
@@ -187,7 +187,7 @@ class Buffer:
     def unsettled(
         self, before: float, *, taken_before: float | None = None, most: int | None = SWEEP_EVENTS
     ) -> list[Ticket]:
-        """What was put before that moment and is neither confirmed nor spooled, the critical lane first.
+        """Events put before that moment and neither confirmed nor spooled, the critical lane first.
 
         ``taken_before`` is another moment for what is under way; ``most`` bounds what is given of each
         lane, None gives all.

@@ -30,7 +30,7 @@ _SUFFIXES: Final = ("", "-wal", "-shm", "-journal", TORN, TORN + _PART)
 
 
 def state_path(environ: Mapping[str, str]) -> str:
-    """Where the user's spools lie, a directory for each service."""
+    """The path of the user's spools, a directory for each service."""
     state = environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
     return os.path.join(state, "faultwire", "spool")
 
@@ -41,7 +41,7 @@ def default_spool_path(environ: Mapping[str, str], service: str) -> str:
 
 
 class Lock:
-    """An flock beside a spool's file: whoever holds it owns the file, and its death lets go."""
+    """An flock next to a spool's file: the process that holds it owns the file, and its death lets go."""
 
     def __init__(self, path: str, descriptor: int) -> None:
         self.path = path
@@ -59,7 +59,7 @@ class Lock:
             os.pwrite(self.descriptor, text.encode().ljust(120), 0)
 
     def noted(self) -> dict[int, int]:
-        """What was written down last."""
+        """The note that was written last."""
         return _parse(os.pread(self.descriptor, 200, 0))
 
     def release(self, *, remove: bool) -> None:
@@ -144,7 +144,7 @@ class SpoolDirectory:
         return found
 
     def quarantined(self) -> Counter[str]:
-        """How many damaged files are kept, by service."""
+        """The number of damaged files that are kept, by service."""
         names = (name.partition(_QUARANTINE) for name in self._names() if not name.endswith(_SUFFIXES[1:]))
         matches = (_NAME.match(name) for name, marked, _ in names if marked)
         return Counter(matched["service"] for matched in matches if matched)

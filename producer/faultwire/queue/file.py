@@ -14,9 +14,9 @@ from faultwire_shared.event import BATCH_BYTES, BATCH_EVENTS
 PAGE_BYTES: Final = 8192
 WAL_PAGES: Final = 200
 WAL_BYTES: Final = 2 * WAL_PAGES * PAGE_BYTES
-"""What the WAL may take: a checkpoint begins at half of it, and one transaction is bounded by the rest."""
+"""The WAL's bound: a checkpoint begins at half of it, and one transaction is bounded by the rest."""
 REFUSALS: Final = 5
-"""A row that was refused so often is set aside: it stays on disk and is not tried again."""
+"""A row that was refused this often is set aside: it stays on disk and is not tried again."""
 _CORRUPT: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS events (
@@ -42,19 +42,19 @@ _INDEX: Final = "CREATE INDEX IF NOT EXISTS by_rank ON events (rank, row) WHERE 
 
 
 class SpoolLimit(Struct, frozen=True):
-    """What the spool may hold; ``bytes`` is the database and twice its WAL together."""
+    """Limits of what the spool may hold; ``bytes`` is the database and twice its WAL together."""
 
     rows: int = 100_000
     bytes: int = 256 * 1024 * 1024
 
     @property
     def wal_bytes(self) -> int:
-        """What a WAL may take of it."""
+        """The part of it that a WAL may take."""
         return min(WAL_BYTES, self.bytes // 4)
 
     @property
     def pages(self) -> int:
-        """What is left for the database, in pages."""
+        """The rest that is left for the database, in pages."""
         return max(8, (self.bytes - 2 * self.wal_bytes) // PAGE_BYTES)
 
 
@@ -68,7 +68,7 @@ class Row(Struct, frozen=True):
 
 
 def is_corrupt(error: BaseException) -> bool:
-    """Whether SQLite says that the file is damaged."""
+    """True if SQLite says that the file is damaged."""
     code = getattr(error, "sqlite_errorcode", None)
     return isinstance(error, sqlite3.DatabaseError) and code is not None and code & 0xFF in _CORRUPT
 
@@ -119,7 +119,7 @@ class SpoolFile:
 
     @property
     def rows(self) -> int:
-        """How many events it holds."""
+        """The number of events it holds."""
         return self.by_rank.total()
 
     @contextmanager
@@ -177,7 +177,7 @@ class SpoolFile:
         return deleted
 
     def has_room(self, records: Sequence[tuple[int, bytes]]) -> bool:
-        """Whether the rows fit the budget as they are."""
+        """True if the rows fit the budget as they are."""
         cost = self.cost + sum(cost_of(len(record)) for _, record in records)
         return self.rows + len(records) <= self.limit.rows and cost <= (self.limit.pages - 4) * PAGE_BYTES
 
@@ -225,7 +225,7 @@ class SpoolFile:
         return int(self.connection.execute("SELECT count(*) FROM events WHERE refusals < 5").fetchone()[0])
 
     def is_sound(self) -> bool:
-        """Whether SQLite finds no damage."""
+        """True if SQLite finds no damage."""
         return self.connection.execute("PRAGMA quick_check(1)").fetchall() == [("ok",)]
 
     def close(self) -> None:

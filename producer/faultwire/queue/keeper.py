@@ -1,4 +1,4 @@
-"""What the spool's thread does with its file: write, evict, give out, delete, adopt."""
+"""The work of the spool's thread on its file: write, evict, give out, delete, adopt."""
 
 import contextlib
 import logging
@@ -23,9 +23,9 @@ from faultwire_shared.event import ErrorSeverity, Lane
 from faultwire_shared.failpoint import failpoint
 
 AGE_SECONDS: Final = 0.015
-"""What is not confirmed by then goes to disk as well: the promised window is 50 ms."""
+"""An event not confirmed by then goes to disk as well: the promised window is 50 ms."""
 UNDER_WAY_SECONDS: Final = 0.025
-"""The same for what is being published: its confirm is worth a little patience."""
+"""The same for an event being published: its confirm is worth a little patience."""
 DELETE_SECONDS: Final = 0.1
 """Between two deletions of what was confirmed, while there is room: what waits to be written goes first."""
 CROWDED_SECONDS: Final = 1.0
@@ -76,12 +76,12 @@ class SpoolKeeper:
 
     @property
     def is_open(self) -> bool:
-        """Whether there is a file."""
+        """True while there is a file."""
         return self._file is not None
 
     @property
     def offers(self) -> bool:
-        """Whether something could be taken that is not under way."""
+        """True if something could be taken that is not under way."""
         return self.waiting > len(self._claimed)
 
     def work(self, hasty: list[Ticket], *, everything: bool) -> None:
@@ -185,7 +185,7 @@ class SpoolKeeper:
         return evicted
 
     def _lose(self, file: SpoolFile, rows: Mapping[int, Number | None], reason: LossReason) -> None:
-        """Count rows that are gone, and tell whoever still asks for them."""
+        """Count rows that are gone, and tell those who still ask for them."""
         if not rows:
             return
         self._buffer.lose_spooled(reason, events=len(rows), numbers=rows.values())
@@ -332,5 +332,5 @@ class SpoolKeeper:
 
 
 def drained(queue: "deque[T]") -> "list[T]":
-    """What lies in a queue now, taken out; others may put more in meanwhile."""
+    """Take out all that is in a queue now; others may put more in meanwhile."""
     return [queue.popleft() for _ in range(len(queue))]

@@ -17,7 +17,7 @@ RECORD_BYTES_MAXIMUM: Final = 1024 * 1024
 
 
 class Record(Struct, frozen=True):
-    """What must be known of an event to publish it."""
+    """The facts about an event that are needed to publish it."""
 
     event_id: str
     rank: int
@@ -42,7 +42,7 @@ def pack(event_id: str, rank: int, routing_key: str, body: bytes) -> bytes:
 
 
 def length_of(head: bytes) -> int:
-    """How long the record is that begins so; 0 where none does."""
+    """The length of the record that begins so; 0 where none does."""
     if len(head) < HEAD_BYTES or head[:4] != MAGIC:
         return 0
     length: int = _HEAD.unpack_from(head)[2]

@@ -34,7 +34,7 @@ class Recovery:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.at = 0.0
-        """When there is something to do next, by the clock."""
+        """The next time that there is something to do, by the clock."""
         self._directory = directory
         self._service = service
         self._buffer = buffer

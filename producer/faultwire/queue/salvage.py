@@ -91,7 +91,7 @@ def salvage(path: str, seen: set[str], known: int) -> Iterator[Found]:
 
 
 class Wal(StrEnum):
-    """What a look at a WAL says."""
+    """The result of a look at a WAL."""
 
     WHOLE = "whole"
     TORN = "torn"
@@ -101,7 +101,7 @@ class Wal(StrEnum):
 
 
 def look_at_wal(path: str) -> Wal:
-    """Whether SQLite may be let near it."""
+    """Look at a WAL to tell if SQLite may be let near it."""
     wal = Source(path)
     try:
         if wal.size < _WAL_HEAD:

@@ -1,8 +1,8 @@
 """The durable queue on disk: one thread that writes what the broker does not take soon enough.
 
 The thread looks into the buffer every few milliseconds while anything is in it. What is neither confirmed
-nor spooled by then goes to disk in one transaction, whoever else waits for it; what is confirmed later is
-deleted. The caller's path is not longer for it, and a blocked event loop does not stop it.
+nor spooled by then goes to disk in one transaction, no matter who else waits for it; what is confirmed later
+is deleted. The caller's path is not longer for it, and a blocked event loop does not stop it.
 """
 
 import asyncio
@@ -128,7 +128,7 @@ class Spool:
             time.sleep(GIVE_WAY_SECONDS)
 
     def ask(self, ticket: Ticket) -> None:
-        """Write this event now, whatever its age."""
+        """Write this event now, regardless of its age."""
         self._asked.append(ticket)
         self._idle = False
         self.start()
@@ -193,7 +193,7 @@ class Spool:
         self._wakes.put(None)
 
     def close(self, seconds: float) -> None:
-        """Flush, close the file and end the thread, in at most so many seconds; blocks."""
+        """Flush, close the file and end the thread, in at most ``seconds``; blocks."""
         with SECTION.lock:
             self._ending = True
         self._wakes.put(None)
@@ -232,7 +232,7 @@ class Spool:
                 return
 
     def _sleep(self, seconds: float) -> None:
-        """Until somebody has news, so long at most."""
+        """Wait until somebody has news, for at most ``seconds``."""
         with suppress(Empty):
             self._wakes.get(timeout=seconds)
         for _ in range(self._wakes.qsize()):
@@ -295,7 +295,7 @@ class Spool:
 _leaked: list[SpoolKeeper] = []
 """The parents', in a forked child."""
 _running: set[Spool] = set()
-"""Whose thread runs: while it does the file may be open, whoever still knows the spool."""
+"""Spools whose thread runs: while it does the file may be open, even if nobody else knows the spool."""
 _held: list[threading.Lock] = []
 
 

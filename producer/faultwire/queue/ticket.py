@@ -18,14 +18,14 @@ State = Literal["confirmed", "spooled", "refused", "buffered"]
 
 
 class FinalState(Struct, frozen=True):
-    """Where an event ended; ``refused`` comes with its reason, and ``buffered`` is not final."""
+    """The place where an event ended; ``refused`` comes with its reason, and ``buffered`` is not final."""
 
     state: State
     reason: str | None = None
 
     @property
     def accepted(self) -> bool:
-        """Whether the broker, the worker or the disk has it."""
+        """True if the broker, the worker or the disk has it."""
         return self.state in ("confirmed", "spooled")
 
 
@@ -86,21 +86,21 @@ class Ticket:
 
     @property
     def settled(self) -> bool:
-        """Whether the state is final; what is spooled may still be confirmed."""
+        """True once the state is final; what is spooled may still be confirmed."""
         return self.state is not BUFFERED
 
     @property
     def decided(self) -> bool:
-        """Whether the other side has spoken."""
+        """True once the other side has spoken."""
         return self.state is not BUFFERED and self.state is not SPOOLED
 
     @property
     def answered(self) -> bool:
-        """Whether it is settled, or the spool said that it cannot take it now."""
+        """True once it is settled, or the spool said that it cannot take it now."""
         return self.turned_away or self.settled
 
     def settle(self, state: FinalState) -> None:
-        """Give the event its final state and wake whoever waits for it."""
+        """Give the event its final state and wake those who wait for it."""
         self.become(state)
         self.wake()
 
@@ -164,7 +164,7 @@ class Ticket:
         return self.state
 
     def wake(self) -> None:
-        """Have whoever waits look at the state."""
+        """Have those who wait look at the state."""
         waiters, self._waiters = self._waiters, []
         for wake in waiters:
             wake()

@@ -1,1 +1,1 @@
-"""What the caller of a failing service is told."""
+"""The answer that the caller of a failing service is given."""

@@ -1,4 +1,4 @@
-"""Which exceptions were handed over just now: an error that passes several hands is one event.
+"""The exceptions handed over just now: an error that passes several hands is one event.
 
 The exception carries the id of its event, as text: anything else might keep it from being pickled. What that
 id stands for is remembered here, for a while: an exception object that is raised anew later is a new error.

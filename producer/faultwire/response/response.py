@@ -1,4 +1,4 @@
-"""What a caller of a failing service is told: the standard body, RFC 9457, and how far the event has got."""
+"""The answer to a caller of a failing service: the standard body, RFC 9457, and how far the event has got."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -20,7 +20,7 @@ SENTENCES: Final[Mapping[ErrorSeverity, str]] = {
     ErrorSeverity.HIGH: "Something went wrong on our side and we have been told; please try again soon.",
     ErrorSeverity.CRITICAL: "This does not work at present; we are on it. Please try again later.",
 }
-"""What is said where nothing better may be: one sentence for each severity."""
+"""Messages for where nothing better may be said: one sentence for each severity."""
 
 _KEYS: Final = ("error_id", "message", "severity", "timestamp")
 
@@ -82,12 +82,12 @@ class ErrorResponse(Mapping[str, str]):
 
     @property
     def timestamp(self) -> str:
-        """When the error occurred: RFC 3339 in UTC with milliseconds, ``2026-11-23T10:00:00.123Z``."""
+        """The time of the error: RFC 3339 in UTC with milliseconds, ``2026-11-23T10:00:00.123Z``."""
         return timestamp_of(self.occurred_at)
 
     @property
     def state(self) -> FinalState:
-        """How far the event has got by now; ``buffered`` is not final."""
+        """The event's state by now; ``buffered`` is not final."""
         return self._ticket.state
 
     async def delivered(self, timeout: float | None = None) -> FinalState:  # noqa: ASYNC109 - running out is an answer here, not an error
@@ -95,7 +95,7 @@ class ErrorResponse(Mapping[str, str]):
         return await self._ticket.wait(timeout)
 
     def wait_delivered(self, timeout: float | None = None) -> FinalState:
-        """``delivered`` where there is no event loop: blocks this thread for so many seconds at most."""
+        """``delivered`` where there is no event loop: blocks this thread for at most ``timeout`` seconds."""
         return self._ticket.wait_blocking(timeout)
 
     def body(self) -> dict[str, Any]:
