@@ -50,7 +50,10 @@ async def leave_spool(service: str, home: Path) -> list[str]:
         return any((each["service"], each["high"]) == (service, EVENTS) for each in spools)
 
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", SERVICE, service, str(EVENTS), stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        *("-c", SERVICE, service, str(EVENTS)),
+        stdout=asyncio.subprocess.PIPE,
+        env=os.environ | {"XDG_STATE_HOME": str(home / "state")},
     )
     assert process.stdout is not None
     async with asyncio.timeout(60):
