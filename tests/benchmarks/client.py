@@ -93,18 +93,18 @@ async def window_bursts(url: str, spool_path: str) -> Result:
 async def _window(url: str, spool_path: str, *, bursts: int, events: int, each: float) -> Result:
     """From the buffer to confirmed or spooled, by the moment at which the state changes."""
     call, took, noise = deep_call(), list[float](), list[float]()
-    settle = Ticket.settle
+    become = Ticket.become
 
-    def settle_timed(ticket: Ticket, state: FinalState) -> None:
+    def become_timed(ticket: Ticket, state: FinalState) -> None:
         if not ticket.settled:
             took.append(time.monotonic() - ticket.buffered_at)
-        settle(ticket, state)
+        become(ticket, state)
 
     async with ErrorManager(
         collapse_storms=False, service="shop", broker_url=url, spool_path=spool_path
     ) as errors:
         await errors.handle_error(ValueError("warm"), durability="spooled")
-        Ticket.settle = settle_timed  # type: ignore[method-assign, assignment]  # the only place that sees both threads
+        Ticket.become = become_timed  # type: ignore[method-assign, assignment]  # the only place that sees both threads
         due = time.perf_counter()
         for burst in range(bursts):
             for number in range(events):
