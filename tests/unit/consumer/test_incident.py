@@ -2,17 +2,16 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import product
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.tools.incident import NOON, touched
 
 from faultwire_consumer.domain.incident import (
     WORKER,
     NotPossible,
     Status,
-    Touched,
     Transition,
     TransitionReason,
     Verb,
@@ -21,24 +20,7 @@ from faultwire_consumer.domain.incident import (
 )
 from faultwire_shared.event import ErrorSeverity
 
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-
-
-def touched(**fields: Any) -> Touched:
-    values: dict[str, Any] = {
-        "incident_id": 7,
-        "status": Status.OPEN,
-        "episode": 1,
-        "first_sight": False,
-        "severity_before": ErrorSeverity.HIGH,
-        "severity": ErrorSeverity.HIGH,
-        "count_before": 5,
-        "count": 6,
-        "resolved_at": None,
-        "newest_at": NOW,
-        "newest_event_id": "error_20261123_abcdefgh",
-    }
-    return Touched(**(values | fields))
+NOW = NOON
 
 
 def test_the_first_sight_opens_and_names_its_event() -> None:

@@ -1,11 +1,11 @@
 """What rules tell of, as pure decisions."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from tests.tools.incident import NOON, touched
 
-from faultwire_consumer.domain.incident import Status, Touched, judge
+from faultwire_consumer.domain.incident import Status, judge
 from faultwire_consumer.domain.notification import NotificationReason
 from faultwire_consumer.domain.rules import (
     GROWTH,
@@ -21,24 +21,7 @@ from faultwire_consumer.domain.rules import (
 )
 from faultwire_shared.event import ErrorSeverity
 
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-
-
-def touched(**fields: Any) -> Touched:
-    values: dict[str, Any] = {
-        "incident_id": 7,
-        "status": Status.OPEN,
-        "episode": 1,
-        "first_sight": False,
-        "severity_before": ErrorSeverity.HIGH,
-        "severity": ErrorSeverity.HIGH,
-        "count_before": 5,
-        "count": 6,
-        "resolved_at": None,
-        "newest_at": NOW,
-        "newest_event_id": "error_20261123_abcdefgh",
-    }
-    return Touched(**(values | fields))
+NOW = NOON
 
 
 def facts(**fields: Any) -> Facts:
