@@ -205,11 +205,6 @@ class SpoolFile:
             taken.append(row)
         return taken
 
-    def every(self, after: int, count: int) -> list[tuple[int, int, int, bytes]]:
-        """Rows with their refusals, by number: what an adopter copies."""
-        select = "SELECT row, rank, refusals, record FROM events WHERE row > ? ORDER BY row LIMIT ?"
-        return self.connection.execute(select, (after, count)).fetchall()
-
     def count_refusal(self, rows: Iterable[int]) -> None:
         """Note that a row was refused once more."""
         update = "UPDATE events SET refusals = refusals + 1 WHERE row = ?"
@@ -223,10 +218,6 @@ class SpoolFile:
     def waiting(self) -> int:
         """Rows that may be published: those that were not set aside."""
         return int(self.connection.execute("SELECT count(*) FROM events WHERE refusals < 5").fetchone()[0])
-
-    def is_sound(self) -> bool:
-        """True if SQLite finds no damage."""
-        return self.connection.execute("PRAGMA quick_check(1)").fetchall() == [("ok",)]
 
     def close(self) -> None:
         """Checkpoint and close."""
