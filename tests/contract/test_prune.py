@@ -28,6 +28,7 @@ from faultwire_consumer.maintenance.manual_pruning import (
 from faultwire_consumer.store.engine import open_store
 from faultwire_consumer.store.upkeep.leases import acquire_lease
 from faultwire_consumer.store.upkeep.retention import ReportDeleted
+from faultwire_consumer.store.upkeep.retention_looks import read_last_look, write_last_look
 from faultwire_shared.event import ErrorSeverity
 
 NOW = partial(datetime.now, UTC)
@@ -196,6 +197,20 @@ async def test_what_goes_is_counted_as_it_goes(url: str) -> None:
     assert (report.rows, expected, sum(gone)) == (4, [4], 4)
     assert isinstance(report.bytes_after, int)
     assert list(report.kept_from) == [ErrorSeverity.LOW]
+
+
+async def test_what_retention_asked_for_goes_by_hand_and_retention_goes_on(url: str) -> None:
+    store = await open_store(url)
+    await write_last_look(store, (NOW() - timedelta(days=60)).date())
+    await store.close()
+
+    await prune_by_hand(
+        request(url), confirm=lambda _: True, show_progress=lambda _: nullcontext(lambda _: None), clock=NOW
+    )
+    assert await days_in(url) == [[2, 2, 2, 2]] * 2
+    store = await open_store(url)
+    assert await read_last_look(store) == NOW().date()
+    await store.close()
 
 
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)

@@ -18,13 +18,14 @@ from faultwire_consumer.domain.outcome import DeadLettered, Duplicate, Outcome, 
 from faultwire_consumer.domain.retention import Floors, Retention
 from faultwire_consumer.ingest.retention_boundary import RetentionBoundary
 from faultwire_consumer.maintenance.pruning import LEASE, Pruner, survey
-from faultwire_consumer.maintenance.retention import RetentionKeeper, floors_wanted
+from faultwire_consumer.maintenance.retention import RetentionHeldError, RetentionKeeper, Tell, floors_wanted
 from faultwire_consumer.maintenance.store_size import StoreSizeWatch
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
 from faultwire_consumer.store.engine import open_store
 from faultwire_consumer.store.postgresql.partition import list_partitions
 from faultwire_consumer.store.schema.events import edge_bodies, events, incidents
+from faultwire_consumer.store.schema.upkeep import retention_floors
 from faultwire_consumer.store.upkeep.leases import Lease, LeaseTakenError, acquire_lease
 from faultwire_consumer.store.upkeep.retention_floors import hold_floors, read_floors
 from faultwire_consumer.store.upkeep.space import measure_store, rewrite_file
@@ -53,9 +54,19 @@ def all_of(clock: FixedClock, days: int) -> Floors:
 
 
 def keeper_of(
-    store: Store, clock: FixedClock, metrics: Metrics | None = None, **fields: Any
+    store: Store,
+    clock: FixedClock,
+    metrics: Metrics | None = None,
+    *,
+    tell: Tell = lambda _: None,
+    database_clock: FixedClock | None = None,
+    **fields: Any,
 ) -> RetentionKeeper:
     days = {one: fields.pop(one.value, 10) for one in SEVERITIES}
+
+    async def read_day(_: Store) -> date | None:
+        return None if database_clock is None else database_clock().date()
+
     return RetentionKeeper(
         store,
         Retention(days=days, **fields),
@@ -63,6 +74,8 @@ def keeper_of(
         metrics=metrics or Metrics(),
         clock=clock,
         sleep=no_sleep,
+        tell=tell,
+        read_day=read_day,
     )
 
 
@@ -97,9 +110,10 @@ async def test_by_age_each_severity_keeps_its_own_days_and_totals_stay(
     clock.advance(timedelta(days=1))
     await keeper_of(store, clock, low=3, medium=6).enforce()
     assert "11-15" in await kept(store)
-    clock.advance(timedelta(days=30))
-    await keeper_of(store, clock).enforce()
-    assert await kept(store) == {}
+    for _ in range(4):
+        clock.advance(timedelta(days=7))
+        await keeper_of(store, clock).enforce()
+    assert await kept(store) == {}, "also where nothing newer comes"
     assert await totals(store) == (16, 16)
 
 
@@ -131,25 +145,124 @@ async def test_a_store_in_which_nothing_is_old_takes_in_what_comes_very_late(
 
 
 async def test_the_quarantine_goes_by_when_its_events_came(store: Store, clock: FixedClock) -> None:
-    await fill(store, clock, days=[0])
     pipeline, now = pipeline_of(store, clock), clock()
     old, ahead = event_of(now - timedelta(days=90)), event_of(now + timedelta(days=15))
+
+    async def pass_days(days: int) -> list[int] | None:
+        """By a look a day, with an event of each; return what is left in the quarantine."""
+        for _ in range(days):
+            clock.advance(timedelta(days=1))
+            await ingest(pipeline, [event_of(clock())])
+            await keeper_of(store, clock).enforce()
+        return (await kept(store)).get("quarantine")
+
     await ingest(pipeline, [old, ahead])
-    assert (await kept(store))["quarantine"] == [0, 0, 2, 0]
-    clock.advance(timedelta(days=9))
-    await keeper_of(store, clock).enforce()
-    assert (await kept(store))["quarantine"] == [0, 0, 2, 0]
-    clock.advance(timedelta(days=2))
-    await keeper_of(store, clock).enforce()
-    assert (await kept(store))["quarantine"] == [0, 0, 1, 0], "the other's day is not below its floor"
+    assert await pass_days(9) == [0, 0, 2, 0]
+    assert await pass_days(2) == [0, 0, 1, 0], "the other's day is not below its floor"
     again = await ingest(pipeline_of(store, clock), [old, ahead])
     assert reasons_of(again) == ["past_retention", "Duplicate"]
-    clock.advance(timedelta(days=15))
-    await keeper_of(store, clock).enforce()
-    assert "quarantine" not in await kept(store)
+    assert await pass_days(15) is None
     again = await ingest(pipeline_of(store, clock), [old, ahead])
     assert reasons_of(again) == ["past_retention"] * 2
-    assert await totals(store) == (6, 6)
+    assert await totals(store) == (28, 28)
+
+
+async def test_a_clock_that_is_ahead_deletes_nothing_and_an_operator_is_asked(
+    store: Store, clock: FixedClock
+) -> None:
+    await fill(store, clock, days=[0, 1, 2, 3, 9])
+    before, told = await kept(store), list[Exception]()
+    await keeper_of(store, clock).enforce()
+    clock.advance(timedelta(days=200))
+    for _ in range(2):
+        with capture_logs() as logs:
+            await keeper_of(store, clock, tell=told.append, hourly_days=100).enforce()
+        assert [one["days"] for one in logs if one["event"] == "retention.held"] == [5]
+    assert [type(one) for one in told] == [RetentionHeldError] * 2
+    clock.advance(timedelta(days=-200))
+    await keeper_of(store, clock, tell=told.append).enforce()
+    assert await kept(store) == before
+    assert await totals(store) == (20, 20), "the counters behind the charts stay too"
+    (late,) = await ingest(pipeline_of(store, clock), [event_of(clock() - timedelta(days=8))])
+    assert isinstance(late, Stored)
+    assert len(told) == 2, "the right clock goes on by itself"
+    clock.advance(timedelta(days=1))
+    await keeper_of(store, clock, tell=told.append).enforce()
+    assert len(await kept(store)) == len(before) + 1
+
+
+async def test_a_database_from_before_the_first_look_is_not_emptied_by_it(
+    store: Store, clock: FixedClock
+) -> None:
+    await fill(store, clock, days=[0])
+    before = await kept(store)
+    clock.advance(timedelta(days=200))
+    await keeper_of(store, clock).enforce()
+    assert await kept(store) == before
+
+
+async def test_a_clock_some_days_ahead_leaves_the_newest_days_alone(store: Store, clock: FixedClock) -> None:
+    await fill(store, clock, days=[0, 1, 2, 3])
+    await keeper_of(store, clock, low=2).enforce()
+    clock.advance(timedelta(days=6))
+    await keeper_of(store, clock, low=2, max_bytes=1).enforce()
+    assert list(await kept(store)) == ["11-21", "11-22", "11-23"]
+
+
+async def test_the_slower_of_two_clocks_deletes(store: Store, clock: FixedClock) -> None:
+    await fill(store, clock, days=[0, 4, 9])
+    ahead = FixedClock(clock() + timedelta(days=7))
+    await keeper_of(store, clock).enforce()
+    await keeper_of(store, ahead, database_clock=clock).enforce()
+    await keeper_of(store, clock, database_clock=ahead).enforce()
+    assert list(await kept(store)) == ["11-14", "11-19", "11-23"]
+
+
+async def test_a_floor_ahead_deletes_and_refuses_nothing_and_is_lowered_once(
+    store: Store, clock: FixedClock
+) -> None:
+    await fill(store, clock, days=[0, 1, 6, 20])
+    async with store.write() as tx:
+        ahead = {"day": clock().date() + timedelta(days=110), "raised_at": clock()}
+        await tx.execute(
+            retention_floors.insert(), [ahead | {"severity": severity.rank} for severity in SEVERITIES]
+        )
+    pipeline = pipeline_of(store, clock)
+    (late,) = await ingest(pipeline, [event_of(clock() - timedelta(days=6))])
+    assert isinstance(late, Stored)
+    lowered = []
+    for _ in range(2):
+        with capture_logs() as logs:
+            await keeper_of(store, clock).enforce()
+        lowered += [one["were"] for one in logs if one["event"] == "retention.floors_lowered"]
+    assert lowered == [dict.fromkeys((str(one) for one in SEVERITIES), "2027-03-13")]
+    assert await read_floors(store) == all_of(clock, 10)
+    assert list(await kept(store)) == ["11-17", "11-22", "11-23"]
+    late_ones = [event_of(clock() - timedelta(days=days)) for days in (6, 11)]
+    assert reasons_of(await ingest(pipeline, late_ones)) == ["Stored", "past_retention"]
+
+
+async def test_floors_ahead_of_a_store_without_old_events_are_removed(
+    store: Store, clock: FixedClock
+) -> None:
+    await fill(store, clock, days=[0, 1])
+    async with store.write() as tx:
+        floor = {"severity": 4, "day": clock().date(), "raised_at": clock()}
+        await tx.execute(retention_floors.insert(), floor)
+    await pruner_of(store, clock).prune({})
+    assert await read_floors(store) == {}
+    assert len(await kept(store)) == 2
+
+
+async def test_a_look_by_a_clock_that_was_ahead_holds_nobody_up_later(
+    store: Store, clock: FixedClock
+) -> None:
+    ahead, told = FixedClock(clock() + timedelta(days=200)), list[Exception]()
+    await keeper_of(store, ahead).enforce()
+    await keeper_of(store, clock).enforce()
+    await fill(store, clock, days=[0, 20])
+    await keeper_of(store, clock, tell=told.append).enforce()
+    assert (list(await kept(store)), told) == (["11-23"], [])
 
 
 async def test_by_size_the_oldest_days_go_until_the_store_is_below_its_bound(

@@ -1,9 +1,10 @@
 """Keeps out events of days that are no longer kept: there is no way to tell whether they were counted."""
 
 from collections.abc import Sequence
+from datetime import date
 
 from faultwire_consumer.domain.outcome import StoreReason
-from faultwire_consumer.domain.retention import Floors, first_safe, is_past
+from faultwire_consumer.domain.retention import Floors, first_safe, floors_ahead, is_past
 from faultwire_consumer.ingest.read.candidate import Candidate, Decoded, Rejected, unreadable
 from faultwire_consumer.store.contract.store import EventRow, Store, StoreBusyError, Transaction
 from faultwire_consumer.store.upkeep.retention_floors import hold_floors, read_floors
@@ -23,14 +24,21 @@ class RetentionBoundary:
         """Return the candidates, with a dead letter in place of each event below its floor.
 
         Raises:
-            StoreUnavailableError: the floors were never read, and the database does not answer now.
+            StoreUnavailableError: the floors have to be read, and the database does not answer now.
         """
-        safe = first_safe(self._clock().date())
-        if not any(isinstance(event, Decoded) and event.row.occurred_day < safe for event in candidates):
+        today = self._clock().date()
+        late = [
+            event.row
+            for event in candidates
+            if isinstance(event, Decoded) and event.row.occurred_day < first_safe(today)
+        ]
+        if not late:
             return candidates
-        if self._floors is None:
-            self._floors = await read_floors(self._store)
-        floors = self._floors
+        known = self._floors
+        if known is None or any(_is_below(_believed(known, today), row) for row in late):
+            # Asked again before an event is refused: a floor that lay ahead may have been lowered.
+            known = self._floors = await read_floors(self._store)
+        floors = _believed(known, today)
         return [
             _dead_letter_of(candidate, floors)
             if isinstance(candidate, Decoded) and _is_below(floors, candidate.row)
@@ -44,13 +52,20 @@ class RetentionBoundary:
         Raises:
             StoreBusyError: a floor was raised in the meantime; sieve and try again.
         """
-        safe = first_safe(self._clock().date())
-        late = [row for row in rows if row.occurred_day < safe]
+        today = self._clock().date()
+        late = [row for row in rows if row.occurred_day < first_safe(today)]
         if not late:
             return
         self._floors = await hold_floors(tx)
-        if any(_is_below(self._floors, row) for row in late):
+        floors = _believed(self._floors, today)
+        if any(_is_below(floors, row) for row in late):
             raise StoreBusyError("a day of some of the events is being dropped")
+
+
+def _believed(floors: Floors, today: date) -> Floors:
+    """Leave out floors that lie ahead: a clock was wrong, and events of all days would be refused for it."""
+    ahead = floors_ahead(floors, today=today)
+    return {severity: day for severity, day in floors.items() if severity not in ahead} if ahead else floors
 
 
 def _is_below(floors: Floors, row: EventRow) -> bool:

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
-from faultwire_consumer.domain.retention import Floors, Retention
+from faultwire_consumer.domain.retention import Clocks, Floors, Retention, clocks_of, latest_floor
 from faultwire_consumer.maintenance.pruning import Pruner, survey
 from faultwire_consumer.maintenance.retention import floors_wanted
 from faultwire_consumer.store.contract.store import Store, StoreTakenError
@@ -16,6 +16,7 @@ from faultwire_consumer.store.engine import open_store, open_to_read
 from faultwire_consumer.store.schema.events import QUARANTINE_DAY
 from faultwire_consumer.store.upkeep.leases import LeaseLostError, LeaseTakenError, new_holder
 from faultwire_consumer.store.upkeep.retention import ReportDeleted, Share
+from faultwire_consumer.store.upkeep.retention_looks import read_database_day, write_last_look
 from faultwire_consumer.store.upkeep.space import measure_store, rewrite_file
 from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.failure import UnavailableError
@@ -90,7 +91,8 @@ async def prune_by_hand(
         if request.vacuum and store.name != "sqlite":
             raise NoFileError(store.name)
         now = clock()
-        wanted = await _floors(store, request, today=now.date())
+        clocks = await _clocks(store, now.date())
+        wanted = await _floors(store, request, today=clocks.earliest)
         shares = await survey(store, wanted, now=now)
         report = _report(request, wanted, shares, size=(await measure_store(store)).bytes)
         if request.dry_run:
@@ -98,7 +100,10 @@ async def prune_by_hand(
         if shares and not confirm(report):
             return None
         if shares or wanted:
-            await _take(store, wanted, rows=report.rows, show_progress=show_progress, clock=clock)
+            with show_progress(report.rows) as on_deleted:
+                await _take(store, wanted, clocks, on_deleted=on_deleted, clock=clock)
+        if request.before is None:  # what retention itself would take was shown and confirmed
+            await write_last_look(store, clocks.earliest)
         if request.vacuum:
             await rewrite_file(store)
         return replace(report, bytes_after=(await measure_store(store)).bytes)
@@ -118,18 +123,23 @@ async def _opened(request: PruneRequest) -> AsyncIterator[Store]:
         await store.close()
 
 
+async def _clocks(store: Store, today: date) -> Clocks:
+    database = await read_database_day(store)
+    return clocks_of([today] if database is None else [today, database])
+
+
 async def _floors(store: Store, request: PruneRequest, *, today: date) -> Floors:
     if request.before is not None:
-        return dict.fromkeys(request.severities, request.before)
+        return dict.fromkeys(request.severities, min(request.before, latest_floor(today)))
     return await floors_wanted(store, request.retention, today=today)
 
 
 async def _take(
-    store: Store, wanted: Floors, *, rows: int, show_progress: ShowProgress, clock: Callable[[], datetime]
+    store: Store, wanted: Floors, clocks: Clocks, *, on_deleted: ReportDeleted, clock: Callable[[], datetime]
 ) -> None:
+    pruner = Pruner(store, new_holder(), clock=clock)
     try:
-        with show_progress(rows) as on_deleted:
-            await Pruner(store, new_holder(), clock=clock).prune(wanted, on_deleted=on_deleted)
+        await pruner.prune(wanted, clocks=clocks, on_deleted=on_deleted)
     except (LeaseTakenError, LeaseLostError) as error:
         raise PruneBlockedError(f"{error}; run this again in a minute") from None
 

@@ -1,15 +1,21 @@
 """Keeps the database small: deletes what is too old, and the oldest days if it is too large."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
+from msgspec import Struct
+
 from faultwire_consumer.domain.retention import (
+    Clocks,
     Floors,
     PruneReason,
     Retention,
+    clocks_of,
     floor_by_size,
     floors_by_age,
+    judge_passing,
+    next_look,
     raise_to,
 )
 from faultwire_consumer.maintenance.pruning import Pruner
@@ -17,27 +23,61 @@ from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.upkeep.delete_finished import delete_finished
 from faultwire_consumer.store.upkeep.retention import Share, Sleep, oldest_in_quarantine, sum_up
+from faultwire_consumer.store.upkeep.retention_looks import (
+    newest_day,
+    read_database_day,
+    read_last_look,
+    write_last_look,
+)
 from faultwire_consumer.store.upkeep.space import list_days, measure_store, weigh_days
 from faultwire_shared.clock import Clock
-from faultwire_shared.event import ErrorSeverity
+from faultwire_shared.event import Category, ErrorSeverity
 from faultwire_shared.logging.logs import get_logger
+from faultwire_shared.taxonomy import register_exception
 
 LEASE: Final = "retention"
+
+ReadDay = Callable[[Store], Awaitable[date | None]]
+Tell = Callable[[Exception], object]
+"""A callback that gets what an operator has to be told."""
 
 log = get_logger(__name__)
 
 
-async def floors_due(store: Store, retention: Retention, *, today: date) -> Floors:
+class RetentionHeldError(Exception):
+    """A clock's word would take too much at once: an operator has to confirm it."""
+
+
+register_exception(RetentionHeldError, Category.SYSTEM, code="RETENTION_HELD")
+
+
+class _Look(Struct, frozen=True, kw_only=True):
+    """One look at the store: by which day it goes, and what the clocks say."""
+
+    day: date
+    clocks: Clocks
+    newest: date | None
+
+
+async def floors_due(
+    store: Store, retention: Retention, *, today: date, newest: date | None = None
+) -> Floors:
     """Return the floors by age, only for severities of which something may be below.
 
     A store that holds nothing that old keeps no floor, so that very late events are accepted.
+
+    Args:
+        store: the store.
+        retention: its limits.
+        today: the day to go by.
+        newest: the day of the newest event, which stays with the two before it; None if all may go.
 
     Raises:
         StoreUnavailableError: the database does not answer now.
     """
     came = await oldest_in_quarantine(store)
     oldest = min([*await list_days(store), *([came.date()] if came is not None else [])], default=today)
-    wanted = floors_by_age(retention.days, today=today)
+    wanted = floors_by_age(retention.days, today=today, newest=newest)
     return {severity: floor for severity, floor in wanted.items() if oldest < floor}
 
 
@@ -57,7 +97,18 @@ async def floors_wanted(store: Store, retention: Retention, *, today: date) -> F
 
 
 class RetentionKeeper:
-    """Prunes by age, then by size; once a day it also deletes finished rows of other tables."""
+    """Prunes by age, then by size; once a day it also deletes finished rows of other tables.
+
+    Args:
+        store: the store to keep small.
+        retention: its limits.
+        pruner: deletes.
+        metrics: counts what was deleted.
+        clock: gives the worker's time.
+        sleep: waits between batches.
+        tell: called with what an operator has to be told, at each look.
+        read_day: reads the day by the database's own clock, if it has one.
+    """
 
     def __init__(
         self,
@@ -68,6 +119,8 @@ class RetentionKeeper:
         metrics: Metrics,
         clock: Clock,
         sleep: Sleep,
+        tell: Tell = lambda _: None,
+        read_day: ReadDay = read_database_day,
     ) -> None:
         self._store = store
         self._retention = retention
@@ -75,37 +128,77 @@ class RetentionKeeper:
         self._metrics = metrics
         self._clock = clock
         self._sleep = sleep
+        self._tell = tell
+        self._read_day = read_day
         self._ended_on: date | None = None
 
     async def enforce(self) -> None:
-        """Delete everything beyond the limits.
+        """Delete everything beyond the limits, as far as the clocks are to be believed.
 
         Raises:
             LeaseTakenError: somebody prunes by hand.
             LeaseLostError: another worker prunes now.
             StoreUnavailableError: something is in the way; what is deleted by then stays deleted.
         """
-        today = self._clock().date()
-        wanted = await floors_due(self._store, self._retention, today=today)
-        self._report(await self._pruner.prune(wanted), PruneReason.AGE)
+        look = await self._look()
+        wanted = await floors_due(self._store, self._retention, today=look.day, newest=look.newest)
+        self._report(await self._pruner.prune(wanted, clocks=look.clocks), PruneReason.AGE)
         if self._retention.max_bytes is not None:
-            await self._prune_to(self._retention.max_bytes, today)
-        if self._ended_on != today:
-            await self._delete_ended(today)
-            self._ended_on = today
+            await self._prune_to(self._retention.max_bytes, look)
+        if self._ended_on != look.day:
+            await self._delete_ended(look.day)
+            self._ended_on = look.day
 
-    async def _prune_to(self, max_bytes: int, today: date) -> None:
+    async def _look(self) -> _Look:
+        """Decide which day to go by, and remember it for the next look."""
+        said = [self._clock().date(), await self._read_day(self._store)]
+        clocks = clocks_of(day for day in said if day is not None)
+        newest, last = await newest_day(self._store), await read_last_look(self._store)
+        if last is not None and last > clocks.latest:
+            last = None  # a clock was ahead at that look
+        stored = await list_days(self._store)
+        passing = judge_passing(
+            stored, self._retention.days, today=clocks.earliest, last_look=last, newest=newest
+        )
+        if passing.asked:
+            self._ask(passing.asked, stored=len(stored), last=passing.day, today=clocks.earliest)
+        if (day := next_look(last, passing.day, clocks)) != last:
+            await write_last_look(self._store, day)
+        return _Look(day=passing.day, clocks=clocks, newest=newest)
+
+    def _ask(self, due: Sequence[date], *, stored: int, last: date, today: date) -> None:
+        log.error(
+            "retention.held",
+            days=len(due),
+            of=stored,
+            first_day=str(due[0]),
+            last_day=str(due[-1]),
+            last_look=str(last),
+            today=str(today),
+        )
+        self._tell(
+            RetentionHeldError(
+                "more days have passed at once than a clock is believed, so nothing more is deleted by age: "
+                "set it right if it is wrong, else let `faultwire db prune` delete what it shows"
+            )
+        )
+
+    async def _prune_to(self, max_bytes: int, look: _Look) -> None:
         """Delete the oldest days until the store is below its bound; each round deletes at least one."""
+        before: date | None = None
         while True:
             size = await measure_store(self._store)
             excess = size.bytes - size.free_bytes - max_bytes
             if excess <= 0:
                 return
-            floor = floor_by_size(await weigh_days(self._store), excess=excess, today=today)
-            if floor is None:
+            days = await weigh_days(self._store)
+            floor = floor_by_size(days, excess=excess, today=look.day, newest=look.newest)
+            if floor is None or floor == before:
                 log.warning("retention.bound_missed", bytes=size.bytes, bound=max_bytes)
                 return
-            self._report(await self._pruner.prune(dict.fromkeys(ErrorSeverity, floor)), PruneReason.SIZE)
+            before = floor
+            wanted = dict.fromkeys(ErrorSeverity, floor)
+            self._report(await self._pruner.prune(wanted, clocks=look.clocks), PruneReason.SIZE)
 
     async def _delete_ended(self, today: date) -> None:
         midnight = datetime.combine(today, time(), UTC)

@@ -47,7 +47,7 @@ from faultwire_consumer.worker.application import create_app
 from faultwire_consumer.worker.parts import Worker
 from faultwire_consumer.worker.server import HttpServer
 from faultwire_shared.codec import EVENT_TYPE
-from faultwire_shared.event import Lane
+from faultwire_shared.event import ErrorSeverity, Lane
 from faultwire_shared.health import Check
 from faultwire_shared.redact import redact_url
 
@@ -128,7 +128,7 @@ def _put_together(supplies: _Supplies) -> Worker:
         gap_watch=_gap_watch(supplies, pipeline, watched.lanes),
         loop_lag=watched.lag,
         partitions=_partitions(store, holder),
-        retention=_retention(supplies, holder),
+        retention=_retention(supplies, holder, report),
         store_size=StoreSizeWatch(store, metrics=metrics),
         upkeep=watched.upkeep,
         replica_watch=watched.replica,
@@ -256,7 +256,7 @@ def _partitions(store: Store, holder: str) -> LeasedChore:
     return LeasedChore(store, partitions.LEASE, holder, maker.make, clock=_now)
 
 
-def _retention(supplies: _Supplies, holder: str) -> LeasedChore:
+def _retention(supplies: _Supplies, holder: str, report: SelfReport) -> LeasedChore:
     store = supplies.store
     keeper = retention.RetentionKeeper(
         store,
@@ -265,6 +265,7 @@ def _retention(supplies: _Supplies, holder: str) -> LeasedChore:
         metrics=supplies.metrics,
         clock=_now,
         sleep=asyncio.sleep,
+        tell=partial(report.report, part="retention", severity=ErrorSeverity.HIGH),
     )
     return LeasedChore(store, retention.LEASE, holder, keeper.enforce, clock=_now)
 

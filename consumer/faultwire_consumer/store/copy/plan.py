@@ -27,7 +27,7 @@ COPIED: Final = frozenset(
         events.sequence_gaps, events.sightings,
         notify.digest_lines, notify.outbox, notify.outbox_attempts, notify.outbox_stages, notify.pending,
         notify.windows,
-        upkeep.leases, upkeep.retention_floors,
+        upkeep.leases, upkeep.retention_floors, upkeep.retention_looks,
     )
 )  # fmt: skip
 """All tables that are copied."""

@@ -1,4 +1,4 @@
-"""The tables of maintenance: the chores' leases, and the days from which events are kept."""
+"""The tables of maintenance: the chores' leases, the days from which events are kept, retention's looks."""
 
 from sqlalchemy import BigInteger, Column, Date, SmallInteger, Table, Text
 
@@ -22,4 +22,14 @@ retention_floors = Table(
     Column("cleared_to", Date, comment="what is older than this is really gone"),
     Column("raised_at", UtcDateTime, nullable=False),
     comment="an event of an older day may have been counted, and is not taken in again",
+)
+
+retention_looks = Table(
+    "retention_looks",
+    metadata,
+    Column("name", Text, primary_key=True, comment="of the chore; there is one"),
+    Column(
+        "day", Date, nullable=False, comment="by which it went last: the clocks agreed on it, or an operator"
+    ),
+    comment="a clock that is far ahead of the last look deletes nothing by itself",
 )

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Final
 
-from sqlalchemy import and_, bindparam, select, text, update
+from sqlalchemy import and_, bindparam, delete, select, text, update
 
-from faultwire_consumer.domain.retention import Floors, FloorStatus
+from faultwire_consumer.domain.retention import Floors, FloorStatus, floors_ahead
 from faultwire_consumer.store.contract.dialect import INSERT
 from faultwire_consumer.store.contract.store import Store, Transaction
 from faultwire_consumer.store.schema.upkeep import retention_floors
@@ -77,6 +77,43 @@ async def raise_floors(store: Store, wanted: Floors, *, lease: Lease, now: datet
                     where=_TABLE.day < insertion.excluded.day,
                 )
             )
+
+
+async def lower_floors(
+    store: Store, wanted: Floors, *, today: date, lease: Lease, now: datetime
+) -> dict[ErrorSeverity, date]:
+    """Lower floors that lie ahead of all clocks to the wanted days, or remove them; return what they were.
+
+    What such a floor took while a clock was ahead is gone. An event of those days that comes again is
+    taken in and counted again, which is the lesser evil: otherwise all of them would be dead letters.
+
+    Args:
+        store: the store.
+        wanted: the floors by the right day; a severity that has none needs none.
+        today: by the clock that is furthest ahead.
+        lease: of the pruning.
+        now: the time.
+
+    Raises:
+        LeaseLostError: another worker prunes by now.
+        StoreUnavailableError: the database cannot be used now, or batches of late events are in the way.
+    """
+    if not floors_ahead(await read_floors(store), today=today):
+        return {}
+    async with store.write() as tx:
+        if tx.dialect == "postgresql":
+            await tx.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+        await check_lease(tx, lease, now=now)
+        rows = await tx.execute(select(_TABLE.severity, _TABLE.day))
+        ahead = floors_ahead({ErrorSeverity.from_rank(row.severity): row.day for row in rows}, today=today)
+        for severity in ahead:
+            its = _TABLE.severity == severity.rank
+            if severity in wanted:
+                lowered = {"day": wanted[severity], "cleared_to": None, "raised_at": now}
+                await tx.execute(update(retention_floors).where(its).values(lowered))
+            else:
+                await tx.execute(delete(retention_floors).where(its))
+    return dict(ahead)
 
 
 async def mark_cleared(store: Store, floors: Mapping[ErrorSeverity, FloorStatus]) -> None:
