@@ -16,7 +16,7 @@ from faultwire_consumer.ingest.read.delivery import read_delivery
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store
-from faultwire_consumer.store.schema.events import dead_letters
+from faultwire_consumer.store.schema.events import dead_letters, events
 from faultwire_shared.codec import BATCH_TYPE
 
 PASSING: Final = ("40001", "40P01", "55P03", "53300", "57P01", "57P02", "08003", "08006", "25P03")
@@ -50,8 +50,8 @@ async def ingest(store: Store, marked: int = 1) -> list[Outcome]:
     async def do_not_wait(_: float) -> None:
         return
 
-    events = [wire_event() for _ in range(10)] + [wire_event(release="marked") for _ in range(marked)]
-    body = json.dumps(events).encode()
+    sent = [wire_event() for _ in range(10)] + [wire_event(release="marked") for _ in range(marked)]
+    body = json.dumps(sent).encode()
     pipeline = Pipeline(store, metrics=Metrics(), sleep=do_not_wait)
     (outcomes,) = await pipeline.ingest([read_delivery(body, BATCH_TYPE, origin="test", handle=None)])
     return outcomes
@@ -91,3 +91,17 @@ async def test_a_batch_whose_statement_is_cancelled_goes_in_halves(
 ) -> None:
     raise_in(postgresql, "57014", times=3)
     assert {type(one) for one in await ingest(store, marked=20)} == {Stored}
+
+
+async def test_a_day_whose_partition_is_gone_gets_one_and_its_events_are_stored(
+    store: Store, postgresql: PostgreSQL
+) -> None:
+    await ingest(store)
+    (row,) = await store.read(select(events.c.occurred_day).distinct())
+    table = f"faultwire.events_{row.occurred_day:%Y%m%d}"
+    for gone in (f"ALTER TABLE faultwire.events DETACH PARTITION {table}", f"DROP TABLE {table}"):
+        postgresql.execute(gone)
+        assert {type(one) for one in await ingest(store)} == {Stored}, gone
+        kept = await store.read(select(events.c.event_id))
+        assert len(kept) == (11 if gone.startswith("DROP") else 22), "what was only detached is back"
+    assert not await store.read(select(dead_letters))

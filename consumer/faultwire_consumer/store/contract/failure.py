@@ -34,6 +34,9 @@ _SLOW: Final = "57014"
 # taken over (57P), its connections broke or are refused (08), or it became a standby (25006).
 _DISTRUSTED: Final = ("08", "57P", "25006")
 
+# A violated check; where the error names a table and no constraint, no partition takes the row.
+_CHECK: Final = "23514"
+
 # SQLite's errors for what is wrong with the rows and not with the database.
 _SQLITE_REJECTED: Final = (sqlite3.IntegrityError, sqlite3.DataError, OverflowError, UnicodeError)
 _SQLITE_BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -69,11 +72,27 @@ def translate(error: BaseException, *, is_broken: bool = False) -> StoreUnavaila
         kind = StoreBusyError if is_broken else StoreUnavailableError
         return kind(first_line(error))
     message = f"{first_line(error)} (SQLSTATE {state})"
+    if lacks_partition(error):
+        return StoreBusyError(message)
     if state[:2] in _REJECTED_CLASSES:
         return RowsRejectedError(message)
     if state == _SLOW:
         return StoreSlowError(message)
     return StoreBusyError(message) if state in _BUSY + _BROKEN else StoreUnavailableError(message)
+
+
+def lacks_partition(error: BaseException) -> bool:
+    """True if a day's partition is missing: the row is good, and fits once the partition is made.
+
+    Told by the error's fields, since its text is in the server's language.
+    """
+    inner = error.orig if isinstance(error, DBAPIError) else error
+    cause = getattr(inner, "__cause__", None) or inner
+    return (
+        sqlstate_of(error) == _CHECK
+        and getattr(cause, "table_name", None) is not None
+        and getattr(cause, "constraint_name", None) is None
+    )
 
 
 def breaks_trust(error: BaseException) -> bool:

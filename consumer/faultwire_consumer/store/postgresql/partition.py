@@ -24,6 +24,7 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_inher
 WHERE n.nspname = 'faultwire' AND c.relkind = 'r' AND c.relname ~ '^events_[0-9]{8}$' ORDER BY c.relname
 """
 )
+_IS_ATTACHED: Final = "SELECT 1 FROM pg_inherits WHERE inhrelid = to_regclass($1)"
 
 
 class Partition(Struct, frozen=True, kw_only=True):
@@ -46,7 +47,7 @@ def partition_day(day: date, *, today: date) -> date:
 
 
 async def make_partition(connection: Any, day: date) -> None:
-    """Create a day's partition if it does not exist.
+    """Create a day's partition if it does not exist, or attach its table if somebody detached that.
 
     It is created separately and then attached: ``CREATE TABLE … PARTITION OF`` would lock out every
     reader.
@@ -59,10 +60,10 @@ async def make_partition(connection: Any, day: date) -> None:
     bounds = f"FOR VALUES FROM ('{day}') TO ('{day + timedelta(days=1)}')"
     async with connection.transaction():
         await connection.execute(f"SELECT pg_advisory_xact_lock({_PARTITION_LOCK})")
-        if await connection.fetchval(f"SELECT to_regclass('faultwire.{name}')"):
+        if await connection.fetchval(_IS_ATTACHED, f"faultwire.{name}"):
             return
         await connection.execute(
-            f"CREATE TABLE faultwire.{name} "
+            f"CREATE TABLE IF NOT EXISTS faultwire.{name} "
             "(LIKE faultwire.events INCLUDING DEFAULTS INCLUDING CONSTRAINTS"
             " INCLUDING STORAGE INCLUDING COMPRESSION)"
         )

@@ -11,7 +11,7 @@ from sqlalchemy import URL, Executable, Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from faultwire_consumer.domain.body_budget import Body
-from faultwire_consumer.store.contract.failure import breaks_trust, translate
+from faultwire_consumer.store.contract.failure import breaks_trust, lacks_partition, translate
 from faultwire_consumer.store.contract.store import BODIES_MAX, Counted, EventRow, NewFingerprint, Place
 from faultwire_consumer.store.contract.timeouts import Timeouts
 from faultwire_consumer.store.events.bodies import edge_bodies_to_mend
@@ -153,6 +153,9 @@ class PostgresqlStore:
             if breaks_trust(error):
                 self._pool.distrust()
             is_broken = driver is not None and driver.is_closed()
+            if lacks_partition(error):
+                # Dropped, detached, or not in the dump: `prepare_days` makes it before the next try.
+                self._partitions = {QUARANTINE_DAY}
             raise translate(error, is_broken=is_broken) from error
 
     async def ping(self) -> None:
