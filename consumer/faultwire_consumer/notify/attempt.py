@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from faultwire_consumer.domain.sending import NotificationState, RetryAt, StageReason, after_failure
@@ -12,13 +12,16 @@ from faultwire_consumer.notify.notification import Notification
 from faultwire_consumer.notify.rendering import notification_of
 from faultwire_consumer.notify.sender import Outcome, Permanent, Sender, SendReason, Sent, Transient
 from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
-from faultwire_consumer.store.outbox.content import load_content
+from faultwire_consumer.store.outbox.claim import renew_claim
+from faultwire_consumer.store.outbox.content import Content, load_content
 from faultwire_consumer.store.outbox.mark import Mark, mark
 from faultwire_shared.clock import Clock
 from faultwire_shared.failpoint import failpoint
 from faultwire_shared.logging.logs import get_logger
 
 MARK_AGAIN_SECONDS: Final = 1.0
+READ_AGAIN_SECONDS: Final = 0.5
+"""The wait before the content is read again: a broken connection is replaced at once."""
 
 log = get_logger(__name__)
 
@@ -47,9 +50,12 @@ class Attempter:
         """Send a claimed notification, and mark it with the outcome.
 
         Raises:
-            StoreUnavailableError: its content cannot be read now; the lease expires on its own.
+            StoreUnavailableError: its content could not be read for as long as a lease; that has expired.
         """
-        content = await load_content(self._store, claimed.outbox_id)
+        content = await self._load(claimed)
+        if content is None:
+            log.warning("notification.lease_lost", idempotency_key=claimed.notifications[0].idempotency_key)
+            return
         notification = notification_of(content, public_url=self._public_url)
         self._observe_latency(claimed)
         failpoint("dispatcher.sending")
@@ -59,6 +65,32 @@ class Attempter:
         held = await self._mark(result)
         failpoint("dispatcher.marked")
         self._report(result, sender.name, content.idempotency_key, held=held)
+
+    async def _load(self, claimed: Claimed) -> Content | None:
+        """Read the content, again for as long as the lease lasts: until it ends nobody else may send.
+
+        Returns None if another dispatcher has the notification by then.
+        """
+        tries_left = int(self._lease_seconds / READ_AGAIN_SECONDS)
+        again = False
+        while True:
+            try:
+                if again and not await self._renew(claimed):
+                    return None
+                return await load_content(self._store, claimed.outbox_id)
+            except StoreUnavailableError as error:
+                if not tries_left:
+                    raise
+                if not again:
+                    log.warning("store.lost", lane="dispatcher", why=str(error))
+                again, tries_left = True, tries_left - 1
+            await asyncio.sleep(READ_AGAIN_SECONDS)
+
+    async def _renew(self, claimed: Claimed) -> bool:
+        """Make the lease a whole one again, since part of it went by before anything was sent."""
+        until = self._clock() + timedelta(seconds=self._lease_seconds)
+        async with self._store.write() as tx:
+            return await renew_claim(tx, claimed.outbox_id, claimed.token, until=until)
 
     async def _send(self, sender: Sender, notification: Notification) -> Outcome:
         """Send within half a lease: a dispatcher that takes over then meets no attempt still running."""

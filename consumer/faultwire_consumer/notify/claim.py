@@ -1,20 +1,23 @@
 """One claim: an address's due notifications pass the stages, and what is sent is leased, in one commit."""
 
+import asyncio
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import Final
 
 from msgspec import Struct
 
 from faultwire_consumer.domain.sending import NotificationState, StageDecision, StageReason
 from faultwire_consumer.notify.stages import MINUTE, STAGES, Decided, Group, decide
-from faultwire_consumer.store.contract.store import Store, Transaction
+from faultwire_consumer.store.contract.store import Store, StoreUnavailableError, Transaction
 from faultwire_consumer.store.outbox.claim import (
     Address,
     Due,
     RecentlySent,
     StageEntry,
     group_into,
+    holds_any,
     lease,
     load_due,
     load_recent,
@@ -24,6 +27,9 @@ from faultwire_consumer.store.outbox.claim import (
     stop,
 )
 from faultwire_shared.failpoint import failpoint
+
+AGAIN_SECONDS: Final = 1.0
+"""The wait between two questions whether a commit without an answer took place."""
 
 
 class Claimed(Struct, frozen=True, kw_only=True):
@@ -59,20 +65,38 @@ async def claim(
         make_token: makes the fencing token of each.
 
     Raises:
-        StoreUnavailableError: the database does not answer now; nothing was claimed.
+        StoreUnavailableError: the database does not answer now; nothing was claimed, as far as is known.
     """
-    async with store.write() as tx:
-        await lock_address(tx, address)
-        waiting = await load_due(tx, address, now=now)
-        recent = await _recent(tx, address, now)
-        decided = decide(waiting, recent, urgent=address.urgent, now=now)
-        del decided.groups[maximum:]
-        await _write(tx, decided, now)
-        until = now + timedelta(seconds=lease_seconds)
-        leased = [(group, make_token()) for group in decided.groups]
-        await lease(tx, [(group.first, token) for group, token in leased], now=now, until=until)
+    decided, leased = Decided(), list[tuple[Group, str]]()
+    try:
+        async with store.write() as tx:
+            await lock_address(tx, address)
+            waiting = await load_due(tx, address, now=now)
+            recent = await _recent(tx, address, now)
+            decided = decide(waiting, recent, urgent=address.urgent, now=now)
+            del decided.groups[maximum:]
+            await _write(tx, decided, now)
+            until = now + timedelta(seconds=lease_seconds)
+            leased = [(group, make_token()) for group in decided.groups]
+            await lease(tx, [(group.first, token) for group, token in leased], now=now, until=until)
+    except StoreUnavailableError:
+        tokens = [token for _, token in leased]
+        if not tokens or not await _were_committed(store, tokens, seconds=lease_seconds / 4):
+            raise
     failpoint("dispatcher.claimed")
     return [_claimed(group, token, now) for group, token in leased], decided
+
+
+async def _were_committed(store: Store, tokens: Sequence[str], *, seconds: float) -> bool:
+    """Find out whether a commit took place whose answer was lost: nobody else would know its leases."""
+    for tries_left in range(int(seconds / AGAIN_SECONDS), -1, -1):
+        try:
+            return await holds_any(store, tokens)
+        except StoreUnavailableError:
+            if not tries_left:
+                return False
+            await asyncio.sleep(AGAIN_SECONDS)
+    raise AssertionError("the last try returns")
 
 
 async def _recent(tx: Transaction, address: Address, now: datetime) -> RecentlySent:

@@ -204,6 +204,23 @@ async def lease(
     await tx.execute(insert(outbox_attempts), attempts)
 
 
+async def renew_claim(tx: Transaction, outbox_id: int, token: str, *, until: datetime) -> bool:
+    """Extend the lease of a notification; return False if another dispatcher has it by now."""
+    held = await tx.execute(
+        update(outbox)
+        .where(outbox.c.id == outbox_id, outbox.c.lease_token == token)
+        .values(lease_until=until)
+        .returning(outbox.c.id)
+    )
+    return bool(held)
+
+
+async def holds_any(store: Store, tokens: Sequence[str]) -> bool:
+    """Return True if a lease with one of these tokens was committed."""
+    rows = await store.read(select(outbox.c.id).where(_WAITING, outbox.c.lease_token.in_(tokens)).limit(1))
+    return bool(rows)
+
+
 async def record_stages(tx: Transaction, entries: Sequence[StageEntry]) -> None:
     """Record what the stages decided."""
     if entries:
