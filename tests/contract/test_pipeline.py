@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -259,6 +259,28 @@ async def test_what_occurred_before_the_resolve_and_arrives_late_only_counts(
     (incident,) = await store.read(select(incidents))
     assert (incident.status, incident.episode) == ("resolved", 1)
     assert await count_of(store) == 2
+
+
+async def test_an_event_of_several_errors_is_judged_by_its_last(store: Store, clock: FixedClock) -> None:
+    pipeline, first_at = pipeline_on(store, clock), clock()
+    await only(pipeline, single(wire_body(now=clock())))
+    clock.advance(60)
+    await resolve(store, clock)
+
+    async def tell(last_at: datetime, now: datetime = first_at) -> Any:
+        several = wire_event(now=now, count=500, first_at=now.isoformat(), last_at=last_at.isoformat())
+        await only(pipeline, batch(several))
+        (incident,) = await store.read(select(incidents))
+        return incident.status, incident.episode, incident.last_seen_at
+
+    before, after = clock() - timedelta(seconds=30), clock() + timedelta(seconds=30)
+    clock.advance(60)
+    assert await tell(before) == ("resolved", 1, before)
+    assert await tell(after) == ("open", 2, after)
+    assert await tell(clock() + timedelta(hours=3)) == ("open", 2, clock()), "clamped like every time"
+    assert await tell(first_at, now=after) == ("open", 2, clock()), "a window that ends before it begins"
+    assert await count_of(store) == 2001
+    await assert_counts_agree(store)
 
 
 async def test_a_clock_that_is_ahead_is_clamped_and_the_body_keeps_what_it_said(

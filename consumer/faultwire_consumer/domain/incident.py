@@ -52,7 +52,7 @@ class Touched(Struct, frozen=True, kw_only=True):
     count: int
     resolved_at: datetime | None
     newest_at: datetime
-    """Time of the batch's newest event; duplicates are not part of the batch."""
+    """Time of the batch's last error, also within an event that stands for several; without duplicates."""
     newest_event_id: str
 
 

@@ -190,7 +190,7 @@ class Pipeline:
         self._metrics.events_stored.inc(len(rows) - len(counted.duplicates))
         self._metrics.events_duplicate.inc(len(counted.duplicates))
         for row in rows:
-            self._metrics.event_age_seconds.observe((committed_at - row.occurred_at).total_seconds())
+            self._metrics.event_age_seconds.observe((committed_at - row.ended_at).total_seconds())
         for dead_letter in (rejected.dead_letter for rejected in unreadable):
             self._metrics.events_dead_lettered.labels(reason=dead_letter.reason).inc()
             log.warning(

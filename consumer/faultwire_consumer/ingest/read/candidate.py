@@ -181,10 +181,18 @@ def _readable(
         producer_id=None if event.producer_id is None else storable(event.producer_id),
         sequence=event.sequence,
         doc=body,
+        last_at=_last_at(event, received_at),
     )
     code = storable(event.code) or DEFAULTS[event.category].code
     raised = event.exceptions[0].type if event.exceptions else ""
     return Decoded(row, grouped, event.category.value, code, raised, event.tags, event.host, delivery)
+
+
+def _last_at(event: NarrowEvent, received_at: datetime) -> datetime | None:
+    try:
+        return None if event.last_at is None else _clamped(event.last_at, received_at)
+    except Undecodable:
+        return None  # the body keeps it, and when the first occurred is known
 
 
 def _clamped(occurred_at: datetime, received_at: datetime) -> datetime:

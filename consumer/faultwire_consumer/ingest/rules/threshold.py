@@ -43,7 +43,7 @@ async def count_thresholds(
         (rule, event)
         for rule in rules
         for event in _subjects(rule, events, opened)
-        if not is_late(event.row.occurred_at, now=now) and rule.where.match(event.facts())
+        if not is_late(event.row.ended_at, now=now) and rule.where.match(event.facts())
     ]
     if not matching:
         return []
@@ -81,7 +81,7 @@ def _gather(
         text = scope_of(threshold.per, event.facts(), incident_id)
         scope = WindowScope(rule.name, text, int(threshold.length.total_seconds()))
         addition = counted.setdefault(scope, _Counted(rule, Added(threshold.number, {}), event))
-        bucket = bucket_of(event.row.occurred_at, threshold.length)
+        bucket = bucket_of(event.row.ended_at, threshold.length)
         more = 1 if threshold.counts_incidents else event.row.count
         addition.added.buckets[bucket] = addition.added.buckets.get(bucket, 0) + more
         addition.example = event

@@ -64,6 +64,13 @@ class EventRow(Struct, frozen=True, kw_only=True):
     doc: bytes
     body: Body = Body.KEPT
     """The place where ``doc`` is to be kept."""
+    last_at: datetime | None = None
+    """Of an event that stands for several errors, the time of the last."""
+
+    @property
+    def ended_at(self) -> datetime:
+        """Return the time of the last error that the event stands for; its incident is judged by it."""
+        return self.occurred_at if self.last_at is None else max(self.occurred_at, self.last_at)
 
 
 class NewFingerprint(Struct, frozen=True, kw_only=True):

@@ -49,12 +49,13 @@ WITH src AS (
   ORDER BY occurred_day, event_id
   ON CONFLICT DO NOTHING
   RETURNING event_id, fingerprint, environment, occurred_at, count, severity, release,
-      doc IS NOT NULL AS has_body
+      doc IS NOT NULL AS has_body,
+      greatest(occurred_at, ($18::timestamptz[])[array_position($17::text[], event_id)]) AS ended_at
 ), grp AS (
   SELECT fingerprint, environment, date_trunc('hour', occurred_at, 'UTC') AS hour, sum(count)::bigint AS n,
-      min(occurred_at) AS first_at, max(occurred_at) AS last_at, max(severity) AS severity,
-      (array_agg(event_id ORDER BY occurred_at DESC, event_id))[1] AS newest_event_id,
-      (array_agg(release ORDER BY occurred_at DESC) FILTER (WHERE release IS NOT NULL))[1] AS release,
+      min(occurred_at) AS first_at, max(ended_at) AS last_at, max(severity) AS severity,
+      (array_agg(event_id ORDER BY ended_at DESC, event_id))[1] AS newest_event_id,
+      (array_agg(release ORDER BY ended_at DESC) FILTER (WHERE release IS NOT NULL))[1] AS release,
       count(*) FILTER (WHERE has_body)::int AS bodies,
       max(occurred_at) FILTER (WHERE has_body) AS body_at
   FROM ins GROUP BY 1, 2, 3
@@ -117,6 +118,9 @@ SELECT 'totals', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
 A column means one thing in every kind that fills it, and is NULL in the others: `touched` is an
 incident to decide on, `bodies` one whose number of bodies is news, `duplicate` an event that was
 stored before, and `totals` the numbers of events that were inserted and that were counted.
+
+The last two arrays name the few events that stand for several errors: in a column of all events, their
+times would need a join with what was inserted, whose plan is a guess.
 """
 
 CUT: Final = """
@@ -205,6 +209,12 @@ def columns_of(rows: Sequence[EventRow]) -> tuple[list[Any], ...]:
         [None if row.body is Body.NONE else row.doc for row in ordered],
         [row.body if row.body in EDGES else None for row in ordered],
     )
+
+
+def ended_columns(rows: Sequence[EventRow]) -> tuple[list[Any], ...]:
+    """Return the events whose last error is later than their first, and when, as the statement's arrays."""
+    later = [row for row in rows if row.last_at is not None and row.last_at > row.occurred_at]
+    return [row.event_id for row in later], [row.last_at for row in later]
 
 
 def counted_from(answer: Sequence[Any]) -> Counted:

@@ -55,7 +55,8 @@ class PostgresqlTransaction:
         """Insert and count a batch in one statement; others follow only if it kept too many bodies."""
         earlier = await self._stored_under_own_day(rows)
         fresh = [row for row in rows if row.event_id not in earlier]
-        answer = await self._driver.fetch(sql.RECORD, *sql.columns_of(fresh), growth, bodies_max)
+        columns = (*sql.columns_of(fresh), growth, bodies_max, *sql.ended_columns(fresh))
+        answer = await self._driver.fetch(sql.RECORD, *columns)
         counted = sql.counted_from(answer)
         cut: set[str] = set()
         for surplus in sql.surpluses_in(answer, bodies_max):
@@ -105,7 +106,7 @@ class PostgresqlStore:
         async with self._connection() as (_, driver), _transaction(driver):
             await driver.execute(sql.LOCK)
             for _ in range(PLANNED_ANEW + 1):
-                await driver.fetch(sql.RECORD, *sql.columns_of(()), (), BODIES_MAX)
+                await driver.fetch(sql.RECORD, *sql.columns_of(()), (), BODIES_MAX, (), ())
                 await driver.execute(sql.REGISTER, *sql.register_columns((), ()))
 
     @asynccontextmanager
@@ -152,10 +153,10 @@ class PostgresqlStore:
         except DRIVER_ERRORS as error:
             if breaks_trust(error):
                 self._pool.distrust()
-            is_broken = driver is not None and driver.is_closed()
             if lacks_partition(error):
                 # Dropped, detached, or not in the dump: `prepare_days` makes it before the next try.
                 self._partitions = {QUARANTINE_DAY}
+            is_broken = driver is not None and driver.is_closed()
             raise translate(error, is_broken=is_broken) from error
 
     async def ping(self) -> None:

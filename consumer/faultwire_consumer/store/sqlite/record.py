@@ -135,7 +135,14 @@ def record(
         hour = (row.fingerprint, row.environment, at - at % _HOUR)
         hours[hour] = hours.get(hour, 0) + row.count
         added = _Sum(
-            row.count, at, at, row.severity.rank, row.event_id, row.release, has_body, at if has_body else 0
+            row.count,
+            at,
+            at if row.last_at is None else to_micros(row.ended_at),
+            row.severity.rank,
+            row.event_id,
+            row.release,
+            has_body,
+            at if has_body else 0,
         )
         if (total := sums.setdefault(row.fingerprint, added)) is not added:
             total.add(added)
