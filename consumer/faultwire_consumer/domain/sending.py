@@ -8,6 +8,8 @@ from msgspec import Struct
 
 BACKOFF_FIRST_SECONDS: Final = 1.0
 BACKOFF_SECONDS_MAX: Final = 900.0
+ASKED_SECONDS_MAX: Final = 3600.0
+"""The longest wait that a receiver can ask for: one that asks for a day is tried again within the day."""
 GIVE_UP_AFTER: Final = timedelta(hours=24)
 """Time after its first attempt at which a notification is given up."""
 
@@ -74,7 +76,7 @@ def after_failure(
     """Decide when to try again after a failure; a reason if there is no further attempt.
 
     The wait doubles from 1 s to 15 min, half of it random, and is never shorter than the receiver
-    asked for.
+    asked for, up to an hour.
 
     Args:
         attempts: number of attempts made.
@@ -84,6 +86,6 @@ def after_failure(
         chance: from 0 to 1, drawn anew for each, so that what failed together is spread out.
     """
     bound = min(BACKOFF_SECONDS_MAX, BACKOFF_FIRST_SECONDS * 2.0 ** min(attempts - 1, 20))
-    wait = max(bound * (1 + chance) / 2, after_seconds or 0.0)
-    due_at = now + timedelta(seconds=min(wait, GIVE_UP_AFTER.total_seconds()))
+    wait = max(bound * (1 + chance) / 2, min(after_seconds or 0.0, ASKED_SECONDS_MAX))
+    due_at = now + timedelta(seconds=wait)
     return StageReason.EXPIRED if due_at > first_at + GIVE_UP_AFTER else RetryAt(due_at)

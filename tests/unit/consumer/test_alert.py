@@ -26,6 +26,10 @@ def test_the_receiver_s_own_wish_is_the_least_wait_and_never_a_shorter_one() -> 
     assert wait_after(11, after_seconds=5) == 900
 
 
+def test_a_receiver_that_asks_for_a_day_is_tried_again_within_the_hour() -> None:
+    assert wait_after(1, after_seconds=86_400) == wait_after(1, after_seconds=1e9) == 3600
+
+
 @given(
     st.integers(1, 10_000),
     st.floats(0, 200_000),

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from faultwire_consumer.domain.sending import ASKED_SECONDS_MAX
 from faultwire_consumer.notify.sender import Outcome, Permanent, SendReason, Sent, Transient
 from faultwire_consumer.notify.senders.address import may_connect
-from faultwire_consumer.notify.senders.answer import AFTER_SECONDS_MAX, judge
+from faultwire_consumer.notify.senders.answer import judge
 from faultwire_consumer.notify.senders.signature import parse_secret, sign
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -143,11 +144,11 @@ def test_what_will_never_be_taken_is_permanent(status: int, reason: SendReason) 
         ("120", 120.0),
         (" 7 ", 7.0),
         ("0", 0.0),
-        ("9" * 400, AFTER_SECONDS_MAX),
+        ("9" * 400, ASKED_SECONDS_MAX),
         ("Mon, 23 Nov 2026 12:00:30 GMT", 30.0),
         ("Mon, 23 Nov 2026 12:00:30 -0000", 30.0),
         ("Mon, 23 Nov 2026 11:00:00 GMT", 0.0),
-        ("Fri, 31 Dec 9999 23:59:59 GMT", AFTER_SECONDS_MAX),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", ASKED_SECONDS_MAX),
         ("soon", None),
         ("-5", None),
         ("1.5", None),

@@ -6,11 +6,10 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
+from faultwire_consumer.domain.sending import ASKED_SECONDS_MAX
 from faultwire_consumer.notify.plain_text import one_line
 from faultwire_consumer.notify.sender import Outcome, Permanent, SendReason, Sent, Transient
 
-AFTER_SECONDS_MAX: Final = 86_400.0
-"""A receiver that asks for a longer wait gets a day: a notification from last week helps nobody."""
 _ORIGIN_CHARACTERS: Final = 100
 
 
@@ -58,11 +57,11 @@ def _seconds(retry_after: str | None, now: datetime) -> float | None:
         return None
     text = retry_after.strip()
     if text.isascii() and text.isdigit():
-        return min(float(text[:12]), AFTER_SECONDS_MAX)
+        return min(float(text[:12]), ASKED_SECONDS_MAX)
     try:
         at = parsedate_to_datetime(text)
     except (ValueError, TypeError, OverflowError):
         return None
     # "-0000" says that the zone is not known; RFC 9110 writes every date in GMT.
     wait = (at if at.tzinfo else at.replace(tzinfo=UTC)) - now
-    return min(max(wait.total_seconds(), 0.0), AFTER_SECONDS_MAX)
+    return min(max(wait.total_seconds(), 0.0), ASKED_SECONDS_MAX)
