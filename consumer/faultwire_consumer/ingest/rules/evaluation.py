@@ -4,13 +4,15 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from faultwire_consumer.domain.incident import Touched, Transition
 from faultwire_consumer.domain.notification import NotificationReason
 from faultwire_consumer.domain.policy.policy import Policy
-from faultwire_consumer.domain.rules import Happened, InDigest, Rule, happened_to, verdicts_on
+from faultwire_consumer.domain.rules import InDigest, Rule, happened_to, verdicts_on
 from faultwire_consumer.ingest.read.candidate import Decoded
 from faultwire_consumer.ingest.rules.digest_memo import DigestMemo
+from faultwire_consumer.ingest.rules.environments import Arrival, EnvironmentWatch
 from faultwire_consumer.ingest.rules.notification import incident_notifications
 from faultwire_consumer.ingest.rules.threshold import count_thresholds
 from faultwire_consumer.store.contract.store import Counted, Transaction
@@ -31,6 +33,8 @@ class BatchNotifications(Struct):
     pending: list[NewPending] = field(default_factory=list)
     settled: list[Hashable] = field(default_factory=list)
     first_due: datetime | None = None
+    arrived: list[bytes] = field(default_factory=list)
+    """Where incidents were seen, for the watch of environments."""
 
 
 class Evaluator:
@@ -47,6 +51,7 @@ class Evaluator:
         self._on_incidents = tuple(rule for rule in policy.rules if rule.on)
         self._with_threshold = tuple(rule for rule in policy.rules if rule.threshold is not None)
         self._memo = DigestMemo(policy.digests)
+        self._environments = EnvironmentWatch(self._on_incidents)
         self._wake = wake
 
     async def count(
@@ -64,7 +69,10 @@ class Evaluator:
         self, tx: Transaction, batch: BatchNotifications, transitions: Iterable[Transition]
     ) -> None:
         """Evaluate the rules for the incidents, and write all notifications and pending rows."""
-        self._judge(batch, {transition.incident_id: transition for transition in transitions})
+        by_incident = {transition.incident_id: transition for transition in transitions}
+        self._judge(batch, by_incident)
+        if self._environments.rules and batch.events:
+            await self._judge_environments(tx, batch, by_incident)
         if self._memo.rules:
             self._continue(batch)
         if batch.pending:
@@ -77,6 +85,7 @@ class Evaluator:
     def confirm(self, batch: BatchNotifications) -> None:
         """Remember what a committed batch need not write again, and wake the dispatcher."""
         self._memo.settle(batch.settled, first_due=batch.first_due, now=batch.now)
+        self._environments.settle(batch.arrived)
         if batch.notifications:
             self._wake()
 
@@ -88,25 +97,36 @@ class Evaluator:
             if happened:
                 first_at = first_at or _first_of(batch.events)
                 episode = touched.episode if transition is None else transition.episode
-                self._decide(batch, touched, happened, episode, first_at)
+                newest = batch.newest[touched.newest_event_id]
+                news = Arrival(replace(touched, episode=episode), newest, happened)
+                self._decide(batch, news, self._on_incidents, first_at)
+
+    async def _judge_environments(
+        self, tx: Transaction, batch: BatchNotifications, transitions: Mapping[int, Transition]
+    ) -> None:
+        arrivals = await self._environments.arrivals(
+            tx, batch.events, batch.touched, transitions, batch.arrived
+        )
+        first_at = _first_of(batch.events) if arrivals else {}
+        for arrival in arrivals:
+            self._decide(batch, arrival, self._environments.rules, first_at)
 
     def _decide(
         self,
         batch: BatchNotifications,
-        touched: Touched,
-        happened: Sequence[Happened],
-        episode: int,
+        news: Arrival,
+        rules: Sequence[Rule],
         first_at: Mapping[bytes, datetime],
     ) -> None:
-        newest = batch.newest[touched.newest_event_id]
-        for verdict in verdicts_on(self._on_incidents, happened, newest.facts(touched.severity)):
+        touched, newest = news.touched, news.event
+        for verdict in verdicts_on(rules, news.happened, newest.facts(touched.severity)):
             if isinstance(verdict.rule.sending, InDigest):
                 due_at = self._memo.due_at(batch.now)[verdict.rule.name]
                 batch.pending.append(_pending(verdict.rule, newest, verdict.happened.reason, due_at))
                 continue
             first = first_at[newest.row.fingerprint]
             batch.notifications += incident_notifications(
-                verdict, touched, episode=episode, first_at=first, now=batch.now
+                verdict, touched, episode=touched.episode, first_at=first, now=batch.now
             )
 
     def _continue(self, batch: BatchNotifications) -> None:

@@ -134,8 +134,8 @@ class Transaction(Protocol):
         """Insert the events, and count exactly those that were not there before.
 
         No two rows may have the same id. Incidents are returned where a decision may be due: first
-        sight, a status that is not open, a severity that rose, or a count that passed one of
-        ``growth``, which is ascending.
+        sight, a status that is not open, an episode behind the first, a severity that rose, or a
+        count that passed one of ``growth``, which is ascending.
 
         Bodies go where the rows say, but an incident's events never have more than ``bodies_max``,
         however many workers keep bodies at once.

@@ -97,7 +97,7 @@ SELECT 'touched' AS kind, id AS incident_id, newest_event_id, status, episode, r
     severity_before, count, count_before, last_at AS newest_at,
     NULL::int AS bodies, NULL::int AS bodies_added, NULL::text AS duplicate_event_id,
     NULL::bigint AS inserted, NULL::bigint AS counted
-FROM touched WHERE count_before = 0 OR status <> 'open' OR severity > severity_before
+FROM touched WHERE count_before = 0 OR status <> 'open' OR episode > 1 OR severity > severity_before
     OR width_bucket(count, $15::bigint[]) > width_bucket(count_before, $15::bigint[])
 UNION ALL
 SELECT 'bodies', id, newest_event_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,

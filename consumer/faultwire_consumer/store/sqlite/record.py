@@ -235,6 +235,7 @@ def _may_decide(touched: Touched, growth: Sequence[int]) -> bool:
     return (
         touched.first_sight
         or touched.status is not Status.OPEN
+        or touched.episode > 1
         or touched.severity.rank > touched.severity_before.rank
         or bisect_right(growth, touched.count) > bisect_right(growth, touched.count_before)
     )
