@@ -1,5 +1,6 @@
 """Makes fingerprints known to the store before their events are stored, and limits new incidents."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
@@ -53,8 +54,9 @@ class Registration:
         self._store = store
         self._budget = budget
         self._per_minute = per_minute
-        self._places: set[Place] = set()
-        self._bursts: dict[Kind, IncidentBurst] = {}
+        # By their hashes: the texts are other people's, and 200,000 long ones would be 200 MiB.
+        self._places: set[bytes] = set()
+        self._bursts: dict[bytes, IncidentBurst] = {}
 
     async def register(self, fresh: dict[str, Decoded], *, now: datetime) -> Registered:
         """Make a batch's fingerprints known; after a restart the store is asked once for each."""
@@ -84,7 +86,7 @@ class Registration:
         self._places.clear()
 
     def _unseen(self, candidates: Iterable[Decoded]) -> set[Place]:
-        return {event.place for event in candidates} - self._places
+        return {place for place in {event.place for event in candidates} if _hash(place) not in self._places}
 
     async def _store_all(
         self,
@@ -99,7 +101,7 @@ class Registration:
         self._budget.learn({key: BudgetSpent() for key in new} | dict(spent), now=now)
         if len(self._places) > PLACES_MAX:
             self._places.clear()
-        self._places.update(places)
+        self._places.update(map(_hash, places))
 
     def _judge(
         self, new: Mapping[bytes, Decoded], now: datetime
@@ -108,7 +110,7 @@ class Registration:
         for key, event in new.items():
             wanted.setdefault((event.row.service, event.type), []).append(key)
         admissions = {
-            kind: admit(self._bursts.get(kind), len(keys), limit=self._per_minute, now=now)
+            kind: admit(self._bursts.get(_key(*kind)), len(keys), limit=self._per_minute, now=now)
             for kind, keys in wanted.items()
         }
         return admissions, frozenset(
@@ -117,14 +119,24 @@ class Registration:
 
     def _confirm(self, admissions: Mapping[Kind, IncidentAdmission]) -> None:
         for (service, kind), admission in admissions.items():
-            self._bursts.pop((service, kind), None)
-            self._bursts[service, kind] = admission.burst
+            self._bursts.pop(_key(service, kind), None)
+            self._bursts[_key(service, kind)] = admission.burst
             if admission.begins:
                 log.warning(
                     "incident.overflowed", service=service, type=kind, incidents_a_minute=self._per_minute
                 )
         while len(self._bursts) > BURSTS_MAX:
             del self._bursts[next(iter(self._bursts))]
+
+
+def _hash(place: Place) -> bytes:
+    return _key(place.environment, place.release, place.fingerprint)
+
+
+def _key(one: str, other: str, more: bytes = b"") -> bytes:
+    """Return a key of 16 bytes for two texts of any length."""
+    text = f"{len(one)}\n{one}{other}".encode()
+    return hashlib.blake2b(text, digest_size=16, key=more).digest()
 
 
 def _first_of_each(candidates: Iterable[Decoded]) -> dict[bytes, Decoded]:

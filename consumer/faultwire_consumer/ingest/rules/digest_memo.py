@@ -1,13 +1,17 @@
 """Remembers which incidents are pending for the next digests, so that further events cost nothing."""
 
-from collections.abc import Hashable, Iterable, Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
+
+import msgspec
 
 from faultwire_consumer.domain.notification import NotificationReason
 from faultwire_consumer.domain.policy.policy import next_digest
 from faultwire_consumer.domain.rules import PATTERNS, Facts, Rule
 from faultwire_consumer.ingest.read.candidate import Decoded
+from faultwire_shared.event import Scalar
 
 MARGIN: Final = timedelta(minutes=5)
 """Nothing is remembered this long before a digest: workers' clocks differ, and a digest that is made
@@ -21,7 +25,7 @@ class DigestMemo:
     def __init__(self, rules: Sequence[Rule]) -> None:
         self.rules = tuple(rule for rule in rules if NotificationReason.CONTINUED in rule.on)
         self._all = rules
-        self._settled: set[Hashable] = set()
+        self._settled: set[bytes] = set()
         self._due: dict[str, datetime] = {}
         self.first_due: datetime | None = None
         """Due time of the next digest of any rule."""
@@ -37,16 +41,16 @@ class DigestMemo:
             self._settled.clear()
         return self._due
 
-    def unsettled(self, events: Iterable[Decoded]) -> dict[Hashable, Decoded]:
+    def unsettled(self, events: Iterable[Decoded]) -> dict[bytes, Decoded]:
         """Return one event of each kind that is not known to be pending or to match no rule."""
-        found: dict[Hashable, Decoded] = {}
+        found: dict[bytes, Decoded] = {}
         for event in events:
             key = self._key(event)
             if key not in self._settled:
                 found.setdefault(key, event)
         return found
 
-    def settle(self, keys: Iterable[Hashable], *, first_due: datetime | None, now: datetime) -> None:
+    def settle(self, keys: Iterable[bytes], *, first_due: datetime | None, now: datetime) -> None:
         """Remember kinds of events whose pending rows are committed.
 
         Args:
@@ -60,12 +64,15 @@ class DigestMemo:
             self._settled.clear()
         self._settled.update(keys)
 
-    def _key(self, event: Decoded) -> Hashable:
+    def _key(self, event: Decoded) -> bytes:
+        """Return a short key: what rules test are texts of other people's, of any length."""
         row = event.row
+        key = row.fingerprint + row.severity.rank.to_bytes()
         if not self._tested:
-            return row.fingerprint, row.severity
+            return key
         facts = event.facts()
-        return row.fingerprint, row.severity, *(_value_of(facts, name) for name in self._tested)
+        tested = msgspec.json.encode([_value_of(facts, name) for name in self._tested])
+        return hashlib.blake2b(key + tested, digest_size=16).digest()
 
 
 def _tested_by(rules: Iterable[Rule]) -> tuple[str, ...]:
@@ -77,5 +84,5 @@ def _tested_by(rules: Iterable[Rule]) -> tuple[str, ...]:
     return tuple(sorted(tested))
 
 
-def _value_of(facts: Facts, name: str) -> Hashable:
+def _value_of(facts: Facts, name: str) -> Scalar:
     return facts.tags.get(name[1:]) if name.startswith("#") else getattr(facts, name)

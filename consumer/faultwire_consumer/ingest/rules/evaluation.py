@@ -1,6 +1,6 @@
 """Evaluates the rules for a batch: notifications for the outbox, and incidents for the next digests."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct, field
@@ -31,7 +31,7 @@ class BatchNotifications(Struct):
     """Events by id, among them each touched incident's newest."""
     notifications: list[NewNotification] = field(default_factory=list)
     pending: list[NewPending] = field(default_factory=list)
-    settled: list[Hashable] = field(default_factory=list)
+    settled: list[bytes] = field(default_factory=list)
     first_due: datetime | None = None
     arrived: list[bytes] = field(default_factory=list)
     """Where incidents were seen, for the watch of environments."""
