@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
+from structlog.testing import capture_logs
 from tests.tools.clock import FixedClock
 from tests.tools.factories import wire_event
 from tests.tools.recording import RecordingSender
@@ -26,6 +27,7 @@ from faultwire_consumer.notify.policy_file import shipped_text
 from faultwire_consumer.notify.sender import Permanent, SendReason, Transient
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.contract.timeouts import Timeouts
+from faultwire_consumer.store.schema.events import incidents
 from faultwire_consumer.store.schema.notify import outbox, outbox_attempts, outbox_stages
 from faultwire_shared.codec import BATCH_TYPE
 
@@ -226,6 +228,41 @@ async def test_what_is_refused_or_not_taken_for_a_day_is_given_up_visibly(bench:
     assert bench.metrics.registry.get_sample_value(
         "faultwire_notifications_given_up_total", {"reason": "expired"}
     ) == pytest.approx(1)
+
+
+async def test_a_notification_that_the_worker_cannot_read_is_given_up_alone(bench: Bench) -> None:
+    await bench.occur("a")
+    await bench.occur("b")
+    async with bench.store.write() as tx:
+        await tx.execute(update(incidents).where(incidents.c.id == 1).values(severity=9))
+    assert await bench.turn() == ["critical:INC-2:1:new:log"]
+    assert (await bench.states())[:2] == [("given_up", "unreadable"), ("sent", None)]
+    (attempt, _) = await bench.store.read(select(outbox_attempts).order_by(outbox_attempts.c.outbox_id))
+    assert (attempt.outcome, attempt.reason) == ("permanent", "not_sendable")
+    assert bench.metrics.registry.get_sample_value(
+        "faultwire_notifications_given_up_total", {"reason": "unreadable"}
+    ) == pytest.approx(1)
+
+
+async def test_a_dispatcher_that_fails_goes_on_with_what_comes_next(bench: Bench) -> None:
+    await bench.occur("a")
+    async with bench.store.write() as tx:
+        await tx.execute(update(outbox).values(kind="of a later release"))
+    running = asyncio.create_task(bench.dispatcher.run())
+    with capture_logs() as logs:
+
+        async def has_failed() -> bool:
+            return any(line["event"] == "dispatcher.failed" for line in logs)
+
+        await until(has_failed, "the loop failed")
+    async with bench.store.write() as tx:
+        await tx.execute(update(outbox).values(kind=NotificationKind.INCIDENT.value))
+
+    async def is_told() -> bool:
+        return bench.sender.keys == ["critical:INC-1:1:new:log"]
+
+    await until(is_told, "the notification is sent")
+    running.cancel()
 
 
 async def test_a_summary_that_failed_is_sent_again_with_the_same_key_and_the_same_incidents(

@@ -127,7 +127,6 @@ async def test_one_bad_event_in_a_batch_is_a_dead_letter_and_its_neighbours_are_
         (wire_body(id="error_20261399_abcdefgh"), "bad_event_id", "$.id"),
         (wire_body(occurred_at="yesterday"), "invalid_event", "$.occurred_at"),
         (wire_body(occurred_at="2026-11-23T10:00:00"), "invalid_event", "$.occurred_at"),
-        (wire_body(occurred_at="0001-01-01T00:00:00+14:00"), "invalid_event", "$.occurred_at"),
         (wire_body(count=0), "invalid_event", "$.count"),
         (wire_body(service="s" * 300), "invalid_event", "$.service"),
         (wire_body(message=""), "invalid_event", "$.message"),
@@ -291,6 +290,30 @@ async def test_a_clock_that_is_ahead_is_clamped_and_the_body_keeps_what_it_said(
     (stored,) = await store.read(select(events))
     assert stored.occurred_at == clock()
     assert json.loads(stored.doc)["occurred_at"] == ahead
+
+
+@pytest.mark.parametrize(
+    "never_set",
+    [
+        "0001-01-01T00:00:00Z",
+        "0001-01-01T00:00:00+14:00",
+        "0001-01-01T00:30:00Z",
+        "1970-01-01T00:00:00Z",
+        "9999-12-31T23:59:59.999999Z",
+        "9999-12-31T23:59:59-14:00",
+    ],
+)
+async def test_a_time_that_was_never_set_is_that_of_arrival_and_the_body_keeps_what_it_said(
+    store: Store, clock: FixedClock, never_set: str
+) -> None:
+    body = wire_body(now=clock(), occurred_at=never_set, first_at=never_set, last_at=never_set)
+    (outcome,) = await only(pipeline_on(store, clock), single(body))
+    assert isinstance(outcome, Stored)
+    (stored,) = await store.read(select(events))
+    assert stored.occurred_at == clock()
+    assert json.loads(stored.doc)["occurred_at"] == never_set
+    (incident,) = await store.read(select(incidents))
+    assert (incident.first_seen_at, incident.last_seen_at) == (clock(), clock())
 
 
 async def test_an_unknown_severity_is_medium_and_never_a_dead_letter(store: Store, clock: FixedClock) -> None:

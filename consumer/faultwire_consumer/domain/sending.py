@@ -57,6 +57,8 @@ class StageReason(StrEnum):
     """The receiver will never accept it."""
     EXPIRED = "expired"
     """The receiver did not accept it for a whole day."""
+    UNREADABLE = "unreadable"
+    """The worker cannot read or write what it tells."""
 
 
 class RetryAt(Struct, frozen=True):

@@ -5,6 +5,8 @@ import random
 from datetime import datetime, timedelta
 from typing import Final
 
+from msgspec import structs
+
 from faultwire_consumer.domain.sending import NotificationState, RetryAt, StageReason, after_failure
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.claim import Claimed
@@ -91,6 +93,21 @@ class Attempter:
         until = self._clock() + timedelta(seconds=self._lease_seconds)
         async with self._store.write() as tx:
             return await renew_claim(tx, claimed.outbox_id, claimed.token, until=until)
+
+    async def give_up(self, claimed: Claimed, sender: Sender, error: Exception) -> None:
+        """Give up a notification that the worker itself fails on, so that it is in the way of no other.
+
+        Raises:
+            StoreUnavailableError: nothing was written; its lease expires, and it fails again.
+        """
+        failed = Permanent(SendReason.NOT_SENDABLE, f"the worker failed: {type(error).__name__}")
+        result = structs.replace(
+            self._mark_of(claimed, failed),
+            state=NotificationState.GIVEN_UP,
+            state_reason=StageReason.UNREADABLE,
+        )
+        held = await self._mark(result)
+        self._report(result, sender.name, claimed.notifications[0].idempotency_key, held=held)
 
     async def _send(self, sender: Sender, notification: Notification) -> Outcome:
         """Send within half a lease: a dispatcher that takes over then meets no attempt still running."""

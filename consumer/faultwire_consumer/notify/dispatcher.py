@@ -171,7 +171,7 @@ class Dispatcher:
             await self._surviving(serve)
 
     async def _surviving(self, loop: Callable[[], Awaitable[None]]) -> None:
-        """Restart a loop after a wait whenever the database was away; the wait grows while it stays away."""
+        """Restart a loop after a wait, which grows while its trouble goes on: the database's, or a row's."""
         delays, now = full_jitter_delays(0.5, 10.0), asyncio.get_running_loop().time
         while True:
             started = now()
@@ -179,9 +179,11 @@ class Dispatcher:
                 await loop()
             except StoreUnavailableError as error:
                 log.warning("store.lost", lane="dispatcher", why=str(error))
-                if now() - started > CALM_SECONDS:
-                    delays = full_jitter_delays(0.5, 10.0)
-                await asyncio.sleep(next(delays))
+            except Exception:
+                log.exception("dispatcher.failed")
+            if now() - started > CALM_SECONDS:
+                delays = full_jitter_delays(0.5, 10.0)
+            await asyncio.sleep(next(delays))
 
     async def _claim(self, address: Address, maximum: int) -> list[Claimed]:
         if not maximum or self._draining:
@@ -200,3 +202,15 @@ class Dispatcher:
         except StoreUnavailableError as error:
             # Its lease expires on its own, and it is sent again under the same key.
             log.warning("store.lost", lane="dispatcher", why=str(error))
+        except Exception as error:
+            log.exception("notification.unreadable", notification=claimed.outbox_id)
+            await self._give_up(address, claimed, error)
+
+    async def _give_up(self, address: Address, claimed: Claimed, error: Exception) -> None:
+        """Give up one notification; whatever comes of that, it must not end its neighbours."""
+        try:
+            await self._attempter.give_up(claimed, self._senders[address.receiver], error)
+        except StoreUnavailableError as away:
+            log.warning("store.lost", lane="dispatcher", why=str(away))
+        except Exception:
+            log.exception("dispatcher.failed")

@@ -20,21 +20,26 @@ from typing import Final
 
 from faultwire_consumer.worker.parts import Part, ReceivingPart, Releasable, ReportingPart, Worker
 from faultwire_shared.logging.logs import get_logger
+from faultwire_shared.retry import full_jitter_delays
 
 DRAIN_SECONDS: Final = 6.0
 """With three seconds to cancel, to close and for the intake's connection, two for requests, two for what the
 worker reports of itself and one for the probe's connection, a worker is gone within 20 s of SIGTERM, also
 before a frozen broker."""
+CHORE_SECONDS: Final = (1.0, 60.0)
+"""Wait until a chore that an error ended begins again, from the first bound to the last."""
+CALM_SECONDS: Final = 300.0
+"""After a chore has run this long, an error is new and not the same as before."""
 
 log = get_logger("faultwire.worker")
 
 
 async def run_until(stop: asyncio.Event, worker: Worker, *, drain_seconds: float = DRAIN_SECONDS) -> None:
-    """Run every part until ``stop`` is set or a part ends, then drain.
+    """Run every part until ``stop`` is set or a part ends, then drain. A chore that fails begins again.
 
     Raises:
         OSError: the HTTP address cannot be listened on.
-        ExceptionGroup: of what a part died of.
+        ExceptionGroup: of what a receiver or a lane died of.
     """
     async with worker.report:
         try:
@@ -98,6 +103,21 @@ async def watched(work: Awaitable[None], *, part: str, report: ReportingPart) ->
         raise
 
 
+async def begun_again(chore: Part, *, name: str, report: ReportingPart) -> None:
+    """Run a chore, and again after a wait when an error ends it: one row must not end a worker."""
+    delays, now = full_jitter_delays(*CHORE_SECONDS), asyncio.get_running_loop().time
+    while True:
+        began = now()
+        try:
+            return await chore.run()
+        except Exception as error:
+            log.exception("chore.failed", chore=name)
+            report.report(error, part=name)
+        if now() - began > CALM_SECONDS:
+            delays = full_jitter_delays(*CHORE_SECONDS)
+        await asyncio.sleep(next(delays))
+
+
 async def _run_parts(stop: asyncio.Event, worker: Worker, drain_seconds: float) -> None:
     async with asyncio.TaskGroup() as group:
 
@@ -106,7 +126,10 @@ async def _run_parts(stop: asyncio.Event, worker: Worker, drain_seconds: float) 
 
         receivers = [start(f"receiver {one.lane}", one) for one in worker.receivers]
         lanes = [start(f"lane {one.lane}", one) for one in worker.lanes]
-        chores = [start(name, part) for name, part in chores_of(worker).items()]
+        chores = [
+            group.create_task(begun_again(part, name=name, report=worker.report), name=name)
+            for name, part in chores_of(worker).items()
+        ]
         await _wait_for_end(stop, [*receivers, *lanes, *chores])
         log.info("worker.draining")
         await asyncio.gather(

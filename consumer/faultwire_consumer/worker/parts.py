@@ -47,6 +47,10 @@ class SendingPart(Part, Protocol):
 class ReportingPart(Part, Protocol):
     """Takes the worker's own errors between its entry and its exit."""
 
+    def report(self, error: BaseException, *, part: str) -> object:
+        """Publish what the worker goes on after, or count it."""
+        ...
+
     async def report_fatal(self, error: BaseException, *, part: str) -> None:
         """Publish what ends the worker."""
         ...

@@ -83,6 +83,17 @@ async def test_a_producer_that_reported_nothing_is_listed_by_its_events(site: Si
     assert (producer["started_at"], producer["last_report_at"], producer["lost"]) == (None, None, {})
 
 
+async def test_a_report_whose_times_were_never_set_leaves_the_list_readable(site: Site) -> None:
+    for number, never_set in enumerate(
+        ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59Z"]
+    ):
+        await send_report(site, f"p{number}", 1, started_at=never_set)
+    status, document = await site.get(PATH)
+    assert status == 200, document
+    arrived = f"{site.clock():%Y-%m-%dT%H:%M:%S}Z"
+    assert [one["started_at"] for one in document["producers"]] == [arrived] * 3
+
+
 async def test_the_list_is_paged_from_the_last_seen_and_narrowed_by_service(site: Site) -> None:
     for number in range(5):
         await site.send(producer_id=f"p{number}", sequence=1, service=("billing", "orders")[number % 2])

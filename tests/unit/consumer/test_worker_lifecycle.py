@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import pytest
 from msgspec import structs
+from structlog.testing import capture_logs
 from tests.unit.consumer.worker_fakes import Life, Part, SkippingLoop
 
 from faultwire_consumer.worker.lifecycle import DRAIN_SECONDS, chores_of, release
@@ -100,8 +101,6 @@ def test_a_lane_that_does_not_end_is_cancelled_after_the_time_to_drain_and_not_b
     ("choose", "name"),
     [
         (lambda life: life.receiver, "receiver critical"),
-        (lambda life: life.upkeep, "upkeep"),
-        (lambda life: life.dispatcher, "dispatcher"),
     ],
 )
 async def test_a_part_that_dies_is_reported_and_ends_the_rest_at_once(
@@ -121,7 +120,7 @@ async def test_a_part_that_dies_is_reported_and_ends_the_rest_at_once(
     assert_in_order(
         life.diary,
         f"self report is told that {name} died of RuntimeError('gone')",
-        "lane is cancelled",
+        "upkeep is cancelled",
         "server ends",
         "self report publishes the rest",
     )
@@ -135,7 +134,7 @@ async def test_a_part_that_dies_during_the_drain_ends_it() -> None:
     await settle_down()
     life.stop.set()
     await settle_down()
-    life.upkeep.die(RuntimeError("gone"))
+    life.receiver.die(RuntimeError("gone"))
     with pytest.raises(ExceptionGroup):
         await running
     assert_in_order(life.diary, "receiver stops", "lane is cancelled", "server ends")
@@ -161,11 +160,33 @@ async def test_nothing_runs_where_the_address_cannot_be_listened_on() -> None:
     assert life.diary == ["self report begins", "server ends", "self report publishes the rest"]
 
 
+def test_a_chore_that_fails_is_reported_and_begun_again_and_ends_nothing() -> None:
+    async def fail() -> tuple[Life, float]:
+        life, now = Life(), asyncio.get_running_loop().time
+        running = life.begin()
+        await settle_down()
+        began = now()
+        life.upkeep.die(RuntimeError("a row"))
+        await asyncio.sleep(600)
+        life.upkeep.error = None
+        life.stop.set()
+        await running
+        return life, now() - began
+
+    with capture_logs() as logs:
+        life, _ = run_in_skipped_time(fail)
+    assert {line["chore"] for line in logs if line["event"] == "chore.failed"} == {"upkeep"}
+    told = life.diary.count("self report is told that upkeep goes on after RuntimeError('a row')")
+    assert 9 < told < 600, "the wait grows to a minute at most"
+    assert life.diary.count("upkeep runs") == told
+    assert_in_order(life.diary, "lane ends", "server ends", "self report publishes the rest")
+
+
 async def test_a_wait_for_the_signal_is_not_left_behind_by_a_part_that_dies() -> None:
     life = Life()
     running = life.begin()
     await settle_down()
-    life.upkeep.die(RuntimeError("gone"))
+    life.receiver.die(RuntimeError("gone"))
     with pytest.raises(ExceptionGroup):
         await running
     await settle_down()

@@ -87,6 +87,9 @@ class Dispatcher(Part):
 class Report(Part):
     """Takes the worker's own errors."""
 
+    def report(self, error: BaseException, *, part: str) -> None:
+        self.note(f"is told that {part} goes on after {error!r}")
+
     async def report_fatal(self, error: BaseException, *, part: str) -> None:
         self.note(f"is told that {part} died of {error!r}")
 

@@ -1,7 +1,6 @@
 """One event of a delivery on its way into the store: a row with its group, or a dead letter."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 import msgspec
 from msgspec import Struct
@@ -14,19 +13,17 @@ from faultwire_consumer.ingest.read.delivery import Delivery
 from faultwire_consumer.ingest.read.grouping import Grouped, Grouper, values_in
 from faultwire_consumer.ingest.read.narrow import NarrowEvent, decode_narrow, event_id_in
 from faultwire_consumer.ingest.read.scrubbing import BodyScrubber
+from faultwire_consumer.ingest.read.wire_time import storable_time, was_never_set
 from faultwire_consumer.store.contract.store import EventRow, NewFingerprint, Place
 from faultwire_consumer.store.dead_letters.record import NewDeadLetter
 from faultwire_consumer.store.postgresql.partition import partition_day
-from faultwire_shared.codec import PRODUCER_TYPE, Undecodable, UndecodableReason, decode_report
+from faultwire_shared.codec import PRODUCER_TYPE, Undecodable, decode_report
 from faultwire_shared.event import ErrorSeverity, Scalar
 from faultwire_shared.event_id import day_of
 from faultwire_shared.failpoint import failpoint
 from faultwire_shared.producer_report import ProducerReport
 from faultwire_shared.taxonomy import DEFAULTS
 from faultwire_shared.text import storable
-
-CLOCK_AHEAD: Final = timedelta(minutes=5)
-"""Limit on how far a producer's clock may be ahead; later times are clamped (the body keeps the original)."""
 
 
 class Decoded(Struct, frozen=True):
@@ -171,7 +168,7 @@ def _readable(
         occurred_day=partition_day(day_of(event.id), today=received_at.date()),
         event_id=event.id,
         fingerprint=grouped.fingerprint.key,
-        occurred_at=_clamped(event.occurred_at, received_at),
+        occurred_at=storable_time(event.occurred_at, received_at=received_at),
         received_at=received_at,
         severity=severity,
         service=storable(event.service),
@@ -189,16 +186,6 @@ def _readable(
 
 
 def _last_at(event: NarrowEvent, received_at: datetime) -> datetime | None:
-    try:
-        return None if event.last_at is None else _clamped(event.last_at, received_at)
-    except Undecodable:
-        return None  # the body keeps it, and when the first occurred is known
-
-
-def _clamped(occurred_at: datetime, received_at: datetime) -> datetime:
-    try:
-        moment = occurred_at.astimezone(UTC)
-    except OverflowError:
-        detail = "outside the calendar in UTC"
-        raise Undecodable(UndecodableReason.INVALID, detail, "$.occurred_at") from None
-    return received_at if moment > received_at + CLOCK_AHEAD else moment
+    if event.last_at is None or was_never_set(event.last_at):
+        return None
+    return storable_time(event.last_at, received_at=received_at)

@@ -35,6 +35,8 @@ DAYS_BACK: Final = 35
 DAYS_AHEAD: Final = 2
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST: Final = datetime.min.replace(tzinfo=UTC)
+_LAST: Final = datetime.max.replace(tzinfo=UTC)
 
 
 def to_micros(moment: datetime) -> int:
@@ -43,8 +45,11 @@ def to_micros(moment: datetime) -> int:
 
 
 def from_micros(micros: int) -> datetime:
-    """Return the aware UTC time of stored microseconds."""
-    return _EPOCH + timedelta(microseconds=micros)
+    """Return the aware UTC time of stored microseconds; the calendar's end for what lies beyond it."""
+    try:
+        return _EPOCH + timedelta(microseconds=micros)
+    except OverflowError:
+        return _FIRST if micros < 0 else _LAST
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -66,7 +71,12 @@ class UtcDateTime(TypeDecorator[datetime]):
         """Return a time from the database as an aware one."""
         if value is None:
             return None
-        return from_micros(value) if dialect.name == "sqlite" else value.astimezone(UTC)
+        if dialect.name == "sqlite":
+            return from_micros(value)
+        if value.tzinfo is None:
+            # PostgreSQL's infinity, which asyncpg gives as an end of the calendar, and takes back as one.
+            return value.replace(tzinfo=UTC)  # type: ignore[no-any-return]
+        return value.astimezone(UTC)  # type: ignore[no-any-return]
 
 
 # SQLite assigns ids by itself only in a column that is exactly INTEGER.
@@ -86,7 +96,7 @@ events = Table(
     Column("occurred_day", Date, primary_key=True, comment="from the id, or the quarantine's"),
     Column("event_id", Text, primary_key=True),
     Column("fingerprint", LargeBinary, nullable=False),
-    Column("occurred_at", UtcDateTime, nullable=False, comment="clamped to received_at if ahead of it"),
+    Column("occurred_at", UtcDateTime, nullable=False, comment="received_at where it cannot be true"),
     Column("received_at", UtcDateTime, nullable=False),
     Column("severity", SmallInteger, nullable=False, comment="1 low to 4 critical"),
     Column("service", Text, nullable=False),
