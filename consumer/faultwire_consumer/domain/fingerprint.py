@@ -24,6 +24,10 @@ from faultwire_shared.taxonomy import DEFAULTS
 VERSION: Final = 1
 KEY_BYTES: Final = 16
 FRAMES: Final = 30
+PARTS: Final = 200
+"""Parts that are kept to be read; one more says how many others there are."""
+PART_CHARACTERS: Final = 500
+"""Length of a part that is kept to be read; a longer one ends with its digest."""
 
 _DEFAULT: Final = re.compile(r"\{\{\s*default\s*\}\}")
 _GENERATED: Final = re.compile(r"\.?<(?:listcomp|setcomp|dictcomp|genexpr)>")
@@ -75,7 +79,7 @@ class Fingerprint(Struct, frozen=True):
 
 
 def compute(grouping: GroupingMaterial) -> Fingerprint:
-    """Compute the fingerprint of an event; an explicit one wins, ``{{ default }}`` inserts the default."""
+    """Compute the fingerprint of an event; an explicit one wins, ``{{ default }}`` inserts the default once."""
     return fingerprint_of(_parts(grouping))
 
 
@@ -83,15 +87,31 @@ def fingerprint_of(ordered: Iterable[str]) -> Fingerprint:
     """Build the fingerprint with these reasons."""
     parts = tuple(ordered)
     digest = hashlib.sha256("\n".join(part.replace("\n", " ") for part in parts).encode(errors="replace"))
-    return Fingerprint(digest.digest()[:KEY_BYTES], digest.digest(), parts)
+    return Fingerprint(digest.digest()[:KEY_BYTES], digest.digest(), _readable(parts))
+
+
+def _readable(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """Bound what is stored of the reasons: the digest stands for all of them, whatever their number and length."""
+    kept = tuple(part if len(part) <= PART_CHARACTERS else _shortened(part) for part in parts[:PARTS])
+    return kept if len(parts) <= PARTS else (*kept, f"and {len(parts) - PARTS} more")
+
+
+def _shortened(part: str) -> str:
+    end = f"… sha256 {hashlib.sha256(part.encode(errors='replace')).hexdigest()}"
+    return part[: PART_CHARACTERS - len(end)] + end
 
 
 def _parts(grouping: GroupingMaterial) -> list[str]:
     parts = [f"service {grouping.service}"]
     if not grouping.explicit:
         return parts + _default_parts(grouping)
+    has_default = False
     for text in grouping.explicit:
-        parts += _default_parts(grouping) if _DEFAULT.fullmatch(text.strip()) else [f"explicit {text}"]
+        if not _DEFAULT.fullmatch(text.strip()):
+            parts.append(f"explicit {text}")
+        elif not has_default:  # again and again, one body would become gigabytes
+            has_default = True
+            parts += _default_parts(grouping)
     return parts
 
 
