@@ -22,6 +22,8 @@ PASSING_DAYS: Final = 7
 """Days that may pass between two looks for a clock to be believed at its word, as over a holiday."""
 QUIET_DAYS: Final = 14
 """A newest event that is older says nothing of today's date: the store is just quiet."""
+DEAD_LETTERS_SHARE: Final = 4
+"""The part of a bounded store that dead letters may take, one of so many: one publisher can fill them."""
 SHARE: Final = 10
 """After a longer time, the part of the kept days that may go in one look: one of so many."""
 

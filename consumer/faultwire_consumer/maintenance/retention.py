@@ -7,6 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from faultwire_consumer.domain.retention import (
+    DEAD_LETTERS_SHARE,
     Clocks,
     Floors,
     PruneReason,
@@ -21,6 +22,7 @@ from faultwire_consumer.domain.retention import (
 from faultwire_consumer.maintenance.pruning import Pruner
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.upkeep.dead_letter_bytes import bound_dead_letters
 from faultwire_consumer.store.upkeep.delete_finished import delete_finished
 from faultwire_consumer.store.upkeep.retention import Share, Sleep, oldest_in_quarantine, sum_up
 from faultwire_consumer.store.upkeep.retention_looks import (
@@ -144,6 +146,7 @@ class RetentionKeeper:
         wanted = await floors_due(self._store, self._retention, today=look.day, newest=look.newest)
         self._report(await self._pruner.prune(wanted, clocks=look.clocks), PruneReason.AGE)
         if self._retention.max_bytes is not None:
+            await self._drop_dead_letters(self._retention.max_bytes // DEAD_LETTERS_SHARE)
             await self._prune_to(self._retention.max_bytes, look)
         if self._ended_on != look.day:
             await self._delete_ended(look.day)
@@ -199,6 +202,20 @@ class RetentionKeeper:
             before = floor
             wanted = dict.fromkeys(ErrorSeverity, floor)
             self._report(await self._pruner.prune(wanted, clocks=look.clocks), PruneReason.SIZE)
+
+    async def _drop_dead_letters(self, max_bytes: int) -> None:
+        dropped = await bound_dead_letters(self._store, max_bytes, sleep=self._sleep)
+        if not dropped.bytes:
+            return
+        self._metrics.rows_pruned.labels(table="dead_letters").inc(dropped.settled + dropped.waiting)
+        log.warning(
+            "retention.dead_letters_dropped",
+            bound=max_bytes,
+            bytes=dropped.bytes,
+            waiting=dropped.waiting,
+            settled=dropped.settled,
+            bodies_of_settled=dropped.bodies,
+        )
 
     async def _delete_ended(self, today: date) -> None:
         midnight = datetime.combine(today, time(), UTC)

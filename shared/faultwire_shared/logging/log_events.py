@@ -16,6 +16,7 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "chore.postponed": "A chore that one worker does for all could not be done now; it is tried again.",
     "retention.pruned": "Events were deleted by age or size; the line says how many, and of which days.",
     "retention.bound_missed": "The database is above its bound, and holds no day old enough to be deleted.",
+    "retention.dead_letters_dropped": "Dead letters took too much of a bounded database; some went.",
     "retention.held": "A clock says that too many days passed at once; nothing goes until confirmed.",
     "retention.floors_lowered": "Days that a clock had closed while it was ahead take events in again.",
     "replica.left": "The read replica is away or too far behind; queries go to the primary until it is back.",

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import Text, case, insert, literal, select, update
+from sqlalchemy import Text, case, func, insert, literal, select, update
 
 from faultwire_consumer.domain.dead_letter import DeadLetterChangeReason, DeadLetterStatus
 from faultwire_consumer.domain.incident import WORKER
@@ -59,6 +59,8 @@ async def record_dead_letters(
         set_={
             "attempts": table.attempts + 1 if counts_attempts else most_attempts,
             "last_seen_at": new.last_seen_at,
+            # The body of a settled one may have gone; what comes again and waits has to have it.
+            "body": case((func.length(table.body) == 0, new.body), else_=table.body),
             "status": case(
                 (table.status == DeadLetterStatus.DISCARDED.value, DeadLetterStatus.WAITING.value),
                 else_=table.status,

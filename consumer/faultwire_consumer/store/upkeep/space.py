@@ -115,6 +115,20 @@ async def give_space_back(
     await store.run_alone("PRAGMA wal_checkpoint(PASSIVE)", seconds=_VACUUM_SECONDS)
 
 
+async def vacuum_dead_letters(
+    store: Store, *, live_bytes: int, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+) -> None:
+    """Give the space of dropped dead letters back to the disk.
+
+    Raises:
+        StoreUnavailableError: something is in the way; try again later.
+    """
+    if store.name == "postgresql":
+        await _vacuum_table(store, "dead_letters", live_bytes)
+    else:
+        await give_space_back(store, (), sleep=sleep)
+
+
 async def rewrite_file(store: Store) -> None:
     """Rewrite a SQLite file without its free pages, and so that it can shrink by itself from now on.
 
@@ -134,9 +148,13 @@ async def _vacuum_day(store: Store, day: date) -> None:
             func.coalesce(func.sum(func.pg_column_size(events.c.doc)), 0).label("bytes"),
         ).where(events.c.occurred_day == day)
     )
-    size = await _number(store, text(f"SELECT pg_total_relation_size('faultwire.{name}')"))
     live_bytes = live[0].rows * ROW_BYTES + live[0].bytes
-    option = " (FULL)" if size > live_bytes * MOSTLY_DEAD and day != QUARANTINE_DAY else ""
+    await _vacuum_table(store, name, live_bytes, may_rewrite=day != QUARANTINE_DAY)
+
+
+async def _vacuum_table(store: Store, name: str, live_bytes: int, *, may_rewrite: bool = True) -> None:
+    size = await _number(store, text(f"SELECT pg_total_relation_size('faultwire.{name}')"))
+    option = " (FULL)" if may_rewrite and size > live_bytes * MOSTLY_DEAD else ""
     await store.run_alone(f"VACUUM{option} faultwire.{name}", seconds=_VACUUM_SECONDS)
 
 
