@@ -1,7 +1,8 @@
 """Every metric of the worker, declared once with a sentence; ``GET /metrics`` shows them."""
 
 import platform
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.gc_collector import GCCollector
@@ -126,11 +127,22 @@ class Metrics:
             "Reports of producers about themselves, added to the loss audit.",
             registry=registry,
         )
+        self.audit_ignored = Counter(
+            "faultwire_audit_ignored_total",
+            "Numbers and reports that are no part of the loss audit.",
+            ["reason"],
+            registry=registry,
+        )
         self.sequence_gap_events = Gauge(
             "faultwire_sequence_gap_events",
             "Numbered events missing for longer than the bound that no producer explains.",
             registry=registry,
         )
+
+    def count_ignored(self, ignored: Mapping[Any, int]) -> None:
+        """Count what is no part of the loss audit, by reason."""
+        for reason, number in ignored.items():
+            self.audit_ignored.labels(reason=reason).inc(number)
 
     def _declare_notifications(self, registry: CollectorRegistry) -> None:
         self.alert_latency_seconds = Histogram(

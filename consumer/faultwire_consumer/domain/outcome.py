@@ -14,6 +14,8 @@ class StoreReason(StrEnum):
 
     REJECTED_BY_STORE = "rejected_by_store"
     PAST_RETENTION = "past_retention"
+    ID_TAKEN = "id_taken"
+    """Another event, of another service or producer, was stored under its id before."""
 
 
 class BrokerReason(StrEnum):

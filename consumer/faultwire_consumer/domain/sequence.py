@@ -3,9 +3,13 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
+
+JUMP_MAX: Final = 1_000_000
+"""The most numbers that can be missing in a row: one that lies further ahead is no count of events."""
 
 
 class GapState(StrEnum):
@@ -66,9 +70,14 @@ def ranges_of(sequences: Iterable[int]) -> list[tuple[int, int]]:
 
 
 def receive(tally: SequenceTally, ranges: Sequence[tuple[int, int]], *, now: datetime) -> SequenceTally:
-    """Record the numbers that arrived: they fill gaps, and those beyond the highest may open one."""
+    """Record the numbers that arrived: they fill gaps, and those beyond the highest may open one.
+
+    Numbers that jump by more than `JUMP_MAX` are not followed: by one of them a producer's audit would end.
+    """
     last, gaps = tally.last_sequence, list(tally.gaps)
     for first, end in ranges:
+        if first > last + 1 + JUMP_MAX:
+            break
         if first > last + 1:
             gaps.append(Gap(first=last + 1, last=first - 1, opened_at=now))
         last = max(last, end)
@@ -76,8 +85,11 @@ def receive(tally: SequenceTally, ranges: Sequence[tuple[int, int]], *, now: dat
 
 
 def reach(tally: SequenceTally, last_sequence: int, *, now: datetime) -> SequenceTally:
-    """Record the last number that the producer has used: any that did not arrive by it are missing."""
-    if last_sequence <= tally.last_sequence:
+    """Record the last number that the producer has used: any that did not arrive by it are missing.
+
+    One that jumps by more than `JUMP_MAX` is not followed.
+    """
+    if not tally.last_sequence < last_sequence <= tally.last_sequence + JUMP_MAX:
         return tally
     gap = Gap(first=tally.last_sequence + 1, last=last_sequence, opened_at=now)
     return replace(tally, last_sequence=last_sequence, gaps=(*tally.gaps, gap))

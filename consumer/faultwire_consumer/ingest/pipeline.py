@@ -13,7 +13,7 @@ from faultwire_consumer.domain.body_budget import BODIES_PER_INCIDENT, Body
 from faultwire_consumer.domain.incident import Transition, judge
 from faultwire_consumer.domain.incident_limit import NEW_INCIDENTS_PER_MINUTE
 from faultwire_consumer.domain.incident_name import incident_name
-from faultwire_consumer.domain.outcome import Duplicate, Noted, Outcome, Stored
+from faultwire_consumer.domain.outcome import Duplicate, Noted, Outcome, Stored, StoreReason
 from faultwire_consumer.ingest.bisect import BisectingStore
 from faultwire_consumer.ingest.body_budget import BodyBudget
 from faultwire_consumer.ingest.read.audit import heard_in
@@ -31,6 +31,7 @@ from faultwire_consumer.ingest.read.scrubbing import BodyScrubber
 from faultwire_consumer.ingest.registration import Registration
 from faultwire_consumer.ingest.retention_boundary import RetentionBoundary
 from faultwire_consumer.ingest.rules.evaluation import BatchNotifications, Evaluator
+from faultwire_consumer.ingest.taken_id import reject_taken
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.audit.producers import record_heard
 from faultwire_consumer.store.contract.store import (
@@ -146,7 +147,9 @@ class Pipeline:
                 counted = await tx.record_events(rows, growth, bodies_max=self._budget.bodies_most)
             failpoint("worker.events_recorded")
             notifications = await self._count_windows(tx, batch, counted)
-            await record_heard(tx, heard_in(candidates), now=self._clock())
+            candidates = await reject_taken(tx, candidates, batch.fresh, counted.duplicates)
+            batch.unreadable = [one for one in candidates if isinstance(one, Rejected)]
+            ignored = await record_heard(tx, heard_in(candidates), now=self._clock())
             transitions = self._judge(counted)
             await apply_transitions(tx, transitions)
             await keep_bodies(tx, _bodies_of(transitions, rows, counted))
@@ -164,6 +167,7 @@ class Pipeline:
             self._metrics.bodies.labels(reason=reason).inc(events)
         self._metrics.events_overflowed.inc(len(registered.overflowed - counted.duplicates))
         self._report(rows, counted, batch.unreadable, transitions)
+        self._metrics.count_ignored(ignored)
         self._metrics.producer_reports.inc(sum(isinstance(each, ReceivedReport) for each in candidates))
         return _outcomes(candidates, counted.duplicates)
 
@@ -188,7 +192,8 @@ class Pipeline:
     ) -> None:
         committed_at = self._clock()
         self._metrics.events_stored.inc(len(rows) - len(counted.duplicates))
-        self._metrics.events_duplicate.inc(len(counted.duplicates))
+        taken = sum(one.dead_letter.reason == StoreReason.ID_TAKEN for one in unreadable)
+        self._metrics.events_duplicate.inc(max(0, len(counted.duplicates) - taken))
         for row in rows:
             self._metrics.event_age_seconds.observe((committed_at - row.ended_at).total_seconds())
         for dead_letter in (rejected.dead_letter for rejected in unreadable):

@@ -16,6 +16,7 @@ from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.audit.gaps import (
     DueGap,
     count_missing,
+    list_crowded,
     list_due_gaps,
     list_gap_incidents,
     record_gap_event,
@@ -30,6 +31,8 @@ from faultwire_shared.logging.logs import get_logger
 OPEN_SECONDS: Final = 30.0
 """Time for which a number may be missing before it is reported: other lanes and retries may be slower."""
 POLL_SECONDS: Final = 5.0
+CROWD: Final = 10
+"""Producers of a service that never reported themselves; the gaps of more than these are one incident."""
 SERVICE: Final = "faultwire"
 CODE: Final = "SEQUENCE_GAP"
 BACKLOG_PATIENCE: Final = timedelta(minutes=10)
@@ -78,8 +81,13 @@ class GapWatch:
             StoreUnavailableError: the database does not answer now.
         """
         now = self._clock()
-        for gap in await list_due_gaps(self._store, opened_before=self._opened_before(now), now=now):
-            event = gap_event(gap, now)
+        bound = self._opened_before(now)
+        due = await list_due_gaps(self._store, opened_before=bound, now=now)
+        crowded = frozenset[str]()
+        if not all(gap.has_reported for gap in due):
+            crowded = await list_crowded(self._store, opened_before=bound, more_than=CROWD)
+        for gap in due:
+            event = gap_event(gap, now, in_crowd=not gap.has_reported and gap.service in crowded)
             if await self._ingest(codec.encode(event)):
                 await record_gap_event(self._store, gap, event.id, now=now)
                 log.warning("sequence.gap_told", producer=gap.producer_id, first=gap.first, last=gap.last)
@@ -97,10 +105,19 @@ class GapWatch:
         return min(bound, max(self._drained_at() or now - BACKLOG_PATIENCE, now - BACKLOG_PATIENCE))
 
 
-def gap_event(gap: DueGap, now: datetime) -> Event:
-    """Build the event that reports a gap; there is one incident of them for each producer."""
+def gap_event(gap: DueGap, now: datetime, *, in_crowd: bool = False) -> Event:
+    """Build the event that reports a gap.
+
+    There is one incident of them for each producer, and one for a crowd of a service's producers that
+    never reported themselves: whoever may publish may invent thousands.
+    """
     count = gap.last - gap.first + 1
     which = f"event {gap.first}" if count == 1 else f"events {gap.first} to {gap.last}"
+    message = f"{which} of producer {gap.producer_id} ({gap.service}) did not arrive"
+    fingerprint = [CODE, gap.producer_id]
+    if in_crowd:
+        message = f"numbered events of many producers of {gap.service} did not arrive"
+        fingerprint = [CODE, "many producers", gap.service]
     return Event(
         id=gap_event_id(gap),
         schema_version=SCHEMA_VERSION,
@@ -109,7 +126,7 @@ def gap_event(gap: DueGap, now: datetime) -> Event:
         category=Category.SYSTEM,
         code=CODE,
         service=SERVICE,
-        message=f"{which} of producer {gap.producer_id} ({gap.service}) did not arrive",
+        message=message,
         context={
             "producer_id": gap.producer_id,
             "service": gap.service,
@@ -119,7 +136,7 @@ def gap_event(gap: DueGap, now: datetime) -> Event:
             "missing": count,
             "missing_since": gap.opened_at.isoformat(),
         },
-        fingerprint=[CODE, gap.producer_id],
+        fingerprint=fingerprint,
         scrubbed=True,
         sdk=Sdk(name="faultwire-worker", version=__version__),
     )

@@ -10,6 +10,7 @@ from faultwire_consumer.ingest.read.candidate import candidates_of
 from faultwire_consumer.ingest.read.delivery import read_delivery
 from faultwire_consumer.ingest.read.grouping import Grouper
 from faultwire_consumer.ingest.read.scrubbing import BodyScrubber
+from faultwire_consumer.store.audit.producers import Speaker
 from faultwire_shared.codec import BATCH_TYPE
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -21,5 +22,5 @@ def test_a_producer_whose_name_holds_nul_is_one_whether_its_events_can_be_read_o
     delivery = read_delivery(json.dumps([read, broken]).encode(), BATCH_TYPE, origin="http", handle=None)
     candidates = candidates_of(delivery, grouper=Grouper(), scrubber=BodyScrubber(), received_at=NOON)
     (producer,) = heard_in(candidates).items()
-    name, heard = producer
-    assert (name, heard.service, sorted(heard.sequences)) == ("p\ufffd1", "shop\ufffd", [1, 2])
+    speaker, heard = producer
+    assert (speaker, sorted(heard.sequences)) == (Speaker("p\ufffd1", "shop\ufffd"), [1, 2])

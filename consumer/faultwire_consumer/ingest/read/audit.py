@@ -9,17 +9,17 @@ from faultwire_consumer.ingest.read.candidate import Candidate, Decoded, Receive
 from faultwire_consumer.ingest.read.delivery import IMPORT
 from faultwire_consumer.ingest.read.narrow import number_in
 from faultwire_consumer.ingest.read.wire_time import storable_time
-from faultwire_consumer.store.audit.producers import Heard
+from faultwire_consumer.store.audit.producers import Heard, Speaker
 from faultwire_shared.codec import Undecodable, split
 from faultwire_shared.text import storable
 
 
-def heard_in(candidates: Iterable[Candidate]) -> dict[str, Heard]:
+def heard_in(candidates: Iterable[Candidate]) -> dict[Speaker, Heard]:
     """Sort a batch by producer. Duplicates and dead letters arrived too: they are not missing.
 
     An import may be only a part of what was numbered, so its numbers say nothing.
     """
-    heard: dict[str, Heard] = {}
+    heard: dict[Speaker, Heard] = {}
     for candidate in candidates:
         if _origin_of(candidate) == IMPORT:
             continue
@@ -28,10 +28,12 @@ def heard_in(candidates: Iterable[Candidate]) -> dict[str, Heard]:
         elif isinstance(candidate, Decoded):
             row = candidate.row
             if row.producer_id and row.sequence is not None:
-                heard.setdefault(row.producer_id, Heard(service=row.service)).sequences.append(row.sequence)
+                heard.setdefault(Speaker(row.producer_id, row.service), Heard()).sequences.append(
+                    row.sequence
+                )
         elif (numbered := number_in(candidate.dead_letter.body)) is not None:
             producer_id, service, sequence = numbered
-            heard.setdefault(producer_id, Heard(service=service)).sequences.append(sequence)
+            heard.setdefault(Speaker(producer_id, service), Heard()).sequences.append(sequence)
     return heard
 
 
@@ -39,14 +41,14 @@ def _origin_of(candidate: Candidate) -> str:
     return candidate.dead_letter.origin if isinstance(candidate, Rejected) else candidate.delivery.origin
 
 
-def heard_of_dead(bodies: Iterable[bytes]) -> dict[str, Heard]:
+def heard_of_dead(bodies: Iterable[bytes]) -> dict[Speaker, Heard]:
     """Collect the numbers in the broker's dead letters by producer: they stay here until a replay."""
-    heard: dict[str, Heard] = {}
+    heard: dict[Speaker, Heard] = {}
     for body in bodies:
         for raw in _members(body):
             if (numbered := number_in(raw)) is not None:
                 producer_id, service, sequence = numbered
-                heard.setdefault(producer_id, Heard(service=service)).dead.append(sequence)
+                heard.setdefault(Speaker(producer_id, service), Heard()).dead.append(sequence)
     return heard
 
 
@@ -57,9 +59,10 @@ def _members(body: bytes) -> list[Raw]:
         return []
 
 
-def _add_report(heard: dict[str, Heard], candidate: ReceivedReport) -> None:
+def _add_report(heard: dict[Speaker, Heard], candidate: ReceivedReport) -> None:
     report = candidate.report
-    producer = heard.setdefault(storable(report.producer_id), Heard(service=storable(report.service)))
+    speaker = Speaker(storable(report.producer_id), storable(report.service))
+    producer = heard.setdefault(speaker, Heard())
     producer.host = storable(report.host)
     producer.reported_at = candidate.received_at
     producer.started_at = storable_time(report.started_at, received_at=candidate.received_at)

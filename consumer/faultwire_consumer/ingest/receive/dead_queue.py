@@ -118,8 +118,9 @@ class DeadQueue:
     async def _record(self, dead_letters: Sequence[NewDeadLetter]) -> list[Outcome]:
         bodies = [dead_letter.body for dead_letter in dead_letters]
         async with self._store.write() as tx:
-            await record_heard(tx, heard_of_dead(bodies), now=self._clock())
+            ignored = await record_heard(tx, heard_of_dead(bodies), now=self._clock())
             await record_dead_letters(tx, dead_letters, counts_attempts=False)
+        self._metrics.count_ignored(ignored)
         return [self._report(dead_letter) for dead_letter in dead_letters]
 
     def _report(self, dead_letter: NewDeadLetter) -> DeadLettered:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec import Struct
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, case, func, or_, select, update
 
 from faultwire_consumer.domain.incident import WORKER, NotPossible, Status, Verb, decide
 from faultwire_consumer.domain.sequence import GapState
@@ -13,7 +13,13 @@ from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Store, Transaction
 from faultwire_consumer.store.events.event import get_event
 from faultwire_consumer.store.events.transition import apply_transitions, load_incident_state
-from faultwire_consumer.store.schema.events import producers, sequence_gaps
+from faultwire_consumer.store.schema.events import (
+    QUARANTINE_DAY,
+    events,
+    fingerprints,
+    producers,
+    sequence_gaps,
+)
 
 SPOOL_PATIENCE: Final = timedelta(minutes=5)
 """The time after a report of a non-empty spool in which missing events may still be there."""
@@ -29,6 +35,8 @@ class DueGap(Struct, frozen=True, kw_only=True):
     first: int
     last: int
     opened_at: datetime
+    has_reported: bool
+    """The producer has reported itself once, as our client's do."""
 
 
 async def list_due_gaps(store: Store, *, opened_before: datetime, now: datetime) -> Sequence[DueGap]:
@@ -36,7 +44,15 @@ async def list_due_gaps(store: Store, *, opened_before: datetime, now: datetime)
     gap, producer = sequence_gaps.c, producers.c
     no_spool = or_(producer.spool_depth == 0, producer.last_report_at <= now - SPOOL_PATIENCE)
     rows = await store.read(
-        select(gap.producer_id, producer.service, producer.host, gap.first, gap.last, gap.opened_at)
+        select(
+            gap.producer_id,
+            producer.service,
+            producer.host,
+            gap.first,
+            gap.last,
+            gap.opened_at,
+            producer.last_report_at.is_not(None).label("has_reported"),
+        )
         .join_from(sequence_gaps, producers, gap.producer_id == producer.producer_id)
         .where(
             gap.state == GapState.OPEN.value,
@@ -48,6 +64,26 @@ async def list_due_gaps(store: Store, *, opened_before: datetime, now: datetime)
         .limit(_BATCH)
     )
     return [DueGap(**values_of(row)) for row in rows]
+
+
+async def list_crowded(store: Store, *, opened_before: datetime, more_than: int) -> frozenset[str]:
+    """List services of which more than so many producers that never reported have open gaps.
+
+    Our client's producers report themselves. Of others, anybody can invent as many as there are ids.
+    """
+    gap, producer = sequence_gaps.c, producers.c
+    rows = await store.read(
+        select(producer.service)
+        .join_from(sequence_gaps, producers, gap.producer_id == producer.producer_id)
+        .where(
+            gap.state == GapState.OPEN.value,
+            gap.opened_at <= opened_before,
+            producer.last_report_at.is_(None),
+        )
+        .group_by(producer.service)
+        .having(func.count(gap.producer_id.distinct()) > more_than)
+    )
+    return frozenset(row.service for row in rows)
 
 
 async def record_gap_event(store: Store, gap: DueGap, event_id: str, *, now: datetime) -> None:
@@ -81,20 +117,23 @@ async def record_gap_event(store: Store, gap: DueGap, event_id: str, *, now: dat
 
 
 async def list_gap_incidents(store: Store) -> Sequence[tuple[str, int]]:
-    """List each producer with reported gaps, with the incident of the report."""
+    """List each producer whose reported gaps are all closed, with the incident of the report."""
     gap = sequence_gaps.c
+    is_open = case((gap.state == GapState.OPEN.value, 1), else_=0)
     rows = await store.read(
         select(gap.producer_id, func.max(gap.event_id).label("event_id"))
         .where(gap.event_id.is_not(None))
         .group_by(gap.producer_id)
+        .having(func.sum(is_open) == 0)
         .order_by(gap.producer_id)
+        .limit(_BATCH)
     )
     reported = [(row.producer_id, await get_event(store, row.event_id)) for row in rows]
     return [(producer_id, event.incident_id) for producer_id, event in reported if event is not None]
 
 
 async def resolve_if_closed(store: Store, producer_id: str, incident_id: int, *, now: datetime) -> bool:
-    """Resolve a producer's incident if none of the gaps that the incident reports is still open."""
+    """Resolve an incident of a producer's gaps if none that it reports is still open, of any producer."""
     async with store.write() as tx:
         incident = await load_incident_state(tx, incident_id)  # an incident's lock comes before a producer's
         await _lock_producer(tx, producer_id)
@@ -104,7 +143,7 @@ async def resolve_if_closed(store: Store, producer_id: str, incident_id: int, *,
         if not states or any(row.state == GapState.OPEN.value for row in states):
             return False
         await tx.execute(update(sequence_gaps).where(reported).values(event_id=None))
-        if incident is None or incident.status is Status.RESOLVED:
+        if incident is None or incident.status is Status.RESOLVED or await _reports_others(tx, incident_id):
             return False
         decision = decide(
             Verb.RESOLVE,
@@ -120,11 +159,36 @@ async def resolve_if_closed(store: Store, producer_id: str, incident_id: int, *,
     return True
 
 
+async def _reports_others(tx: Transaction, incident_id: int) -> bool:
+    """Return True if the incident still reports open gaps, as one of many producers may."""
+    gap = sequence_gaps.c
+    still_open = and_(gap.state == GapState.OPEN.value, gap.event_id.is_not(None))
+    # The day is in the id; with it, PostgreSQL opens those partitions alone.
+    days = await tx.execute(select(func.substr(gap.event_id, 7, 8).label("day")).where(still_open).distinct())
+    if not days:
+        return False
+    of_incident = select(fingerprints.c.fingerprint).where(fingerprints.c.incident_id == incident_id)
+    rows = await tx.execute(
+        select(events.c.event_id)
+        .where(
+            events.c.occurred_day.in_(
+                [QUARANTINE_DAY, *(datetime.strptime(row.day, "%Y%m%d").date() for row in days)]  # noqa: DTZ007 - a day has no zone
+            ),
+            events.c.event_id.in_(select(gap.event_id).where(still_open)),
+            events.c.fingerprint.in_(of_incident),
+        )
+        .limit(1)
+    )
+    return bool(rows)
+
+
 async def count_missing(store: Store, *, opened_before: datetime) -> int:
     """Count events that have been missing for longer than the bound, and that no producer explains."""
     gap = sequence_gaps.c
+    # SQLite's sum of integers has an end, which numbers that were made up reach; its total has none.
+    add_up = func.total if store.name == "sqlite" else func.sum
     rows = await store.read(
-        select(func.coalesce(func.sum(gap.last - gap.first + 1), 0).label("events")).where(
+        select(func.coalesce(add_up(gap.last - gap.first + 1), 0).label("events")).where(
             gap.state == GapState.OPEN.value, gap.opened_at <= opened_before
         )
     )

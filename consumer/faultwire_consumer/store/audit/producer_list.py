@@ -79,8 +79,9 @@ async def list_producers(
 async def _count_gaps(store: Store, ids: Sequence[str]) -> tuple[Counter[str], Counter[str]]:
     """Count each producer's numbers that are missing, and those that are among the dead letters."""
     gap = sequence_gaps.c
+    add_up = func.total if store.name == "sqlite" else func.sum  # as in `count_missing`
     rows = await store.read(
-        select(gap.producer_id, gap.state, gap.reason, func.sum(gap.last - gap.first + 1).label("numbers"))
+        select(gap.producer_id, gap.state, gap.reason, add_up(gap.last - gap.first + 1).label("numbers"))
         .where(gap.producer_id.in_(ids), gap.state != GapState.FILLED.value)
         .group_by(gap.producer_id, gap.state, gap.reason)
     )

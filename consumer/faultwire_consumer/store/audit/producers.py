@@ -3,11 +3,12 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct, field
-from sqlalchemy import Row, bindparam, delete, insert, select, text, update
+from sqlalchemy import Row, bindparam, case, delete, insert, select, text, update
 
 from faultwire_consumer.domain.sequence import (
     Gap,
@@ -28,6 +29,8 @@ GAPS_MAX: Final = 300
 REASONS_MAX: Final = 20
 """Per report, kept by name."""
 OTHERS: Final = "other"
+UNFOLLOWED_MAX: Final = 2**62
+"""Where the count of what is not followed ends: older versions followed any number."""
 DEAD_LETTERED: Final = "dead_lettered"
 """The reason for a missing number whose event is a dead letter; a replay brings it back."""
 _GAP: Final = tuple(sequence_gaps.c[name] for name in Gap.__struct_fields__)
@@ -38,14 +41,19 @@ _ADVANCE: Final = (
     .values(
         last_sequence=bindparam("new_last_sequence"),
         gaps=bindparam("new_gaps"),
-        unfollowed=producers.c.unfollowed + bindparam("new_unfollowed"),
+        unfollowed=case(
+            (producers.c.unfollowed < UNFOLLOWED_MAX, producers.c.unfollowed + bindparam("new_unfollowed")),
+            else_=producers.c.unfollowed,
+        ),
     )
 )
 
+# Of a producer that belongs to another service nothing is locked, written or returned.
 _LOCK: Final = """
-ON CONFLICT (producer_id) DO UPDATE SET last_seen_at = excluded.last_seen_at,
+ON CONFLICT (producer_id) DO UPDATE SET last_seen_at = excluded.last_seen_at, service = excluded.service,
     last_sequence = CASE WHEN p.gaps = 0 AND p.last_sequence = {first} - 1 THEN {last}
         ELSE p.last_sequence END
+WHERE p.service IN ('', excluded.service)
 RETURNING producer_id, last_sequence, gaps
 """
 _LOCK_POSTGRESQL: Final = text(
@@ -70,10 +78,25 @@ _LOCK_SQLITE: Final = text(
 )
 
 
+class Speaker(Struct, frozen=True, order=True):
+    """A producer's id, and the service that speaks by it: the first one that did owns it."""
+
+    producer_id: str
+    service: str
+
+
+class AuditIgnored(StrEnum):
+    """The reason why numbers or a report are no part of the audit."""
+
+    OTHER_SERVICE = "other_service"
+    """The producer's id belongs to the service that used it first."""
+    JUMP = "jump"
+    """The number lies too far ahead to be a count."""
+
+
 class Heard(Struct, kw_only=True):
     """The news of one producer in a batch: numbers that arrived, and its own report."""
 
-    service: str
     sequences: list[int] = field(default_factory=list)
     host: str | None = None
     reported_at: datetime | None = None
@@ -85,23 +108,57 @@ class Heard(Struct, kw_only=True):
     started_at: datetime | None = None
 
 
-async def record_heard(tx: Transaction, heard: Mapping[str, Heard], *, now: datetime) -> None:
+async def record_heard(
+    tx: Transaction, heard: Mapping[Speaker, Heard], *, now: datetime
+) -> Counter[AuditIgnored]:
     """Bring the producers of a batch up to date: numbers that arrived fill gaps or open them.
 
     The producers' rows are locked in the order of their ids, so workers take turns and the
-    arithmetic is exact. If nothing is missing, it is one statement for any number of events.
+    arithmetic is exact. If nothing is missing, it is one statement for any number of events. What
+    another service says of a producer is ignored, or any could hide its gaps or make up some.
+
+    Returns:
+        How many numbers and reports were ignored.
     """
-    if not heard:
-        return
-    ids = sorted(heard)
-    tallies = await _lock(tx, {producer_id: heard[producer_id] for producer_id in ids}, now)
+    ignored: Counter[AuditIgnored] = Counter()
+    for turn in _turns(heard):
+        owned = await _record(tx, turn, ignored, now)
+        for speaker, news in turn.items():
+            if speaker.producer_id not in owned:
+                ignored[AuditIgnored.OTHER_SERVICE] += len(news.sequences) + (news.reported_at is not None)
+    return +ignored
+
+
+def _turns(heard: Mapping[Speaker, Heard]) -> list[dict[Speaker, Heard]]:
+    """Part services that speak by one id, which is rare: a statement can have each id once."""
+    turns: list[dict[Speaker, Heard]] = []
+    spoken: Counter[str] = Counter()
+    for speaker, news in heard.items():
+        number = spoken[speaker.producer_id]
+        spoken[speaker.producer_id] += 1
+        if number == len(turns):
+            turns.append({})
+        turns[number][speaker] = news
+    return [dict(sorted(turn.items())) for turn in turns]
+
+
+async def _record(
+    tx: Transaction, turn: Mapping[Speaker, Heard], ignored: Counter[AuditIgnored], now: datetime
+) -> frozenset[str]:
+    """Record what each producer's own service says, and return the ids of those producers."""
+    heard = {speaker.producer_id: news for speaker, news in turn.items()}
+    owned, tallies = await _lock(tx, turn, heard, now)
     changes = {}
     for producer_id, before in tallies.items():
-        after = advance(before, heard[producer_id], now=now)
+        news = heard[producer_id]
+        after = advance(before, news, now=now)
         if after != before:
             changes[producer_id] = (before, after)
+        said = (*news.sequences, news.last_sequence)
+        ignored[AuditIgnored.JUMP] += sum(number > after.last_sequence for number in said)
     await _write(tx, changes, now)
-    await _note_reports(tx, heard)
+    await _note_reports(tx, {one: news for one, news in heard.items() if one in owned})
+    return owned
 
 
 def advance(tally: SequenceTally, heard: Heard, *, now: datetime) -> SequenceTally:
@@ -117,33 +174,42 @@ def advance(tally: SequenceTally, heard: Heard, *, now: datetime) -> SequenceTal
     return bound(tally, GAPS_MAX)
 
 
-async def _lock(tx: Transaction, heard: Mapping[str, Heard], now: datetime) -> dict[str, SequenceTally]:
+async def _lock(
+    tx: Transaction, turn: Mapping[Speaker, Heard], heard: Mapping[str, Heard], now: datetime
+) -> tuple[frozenset[str], dict[str, SequenceTally]]:
     """Lock the producers in the order of their ids, and advance those whose numbers simply continue.
 
-    Producers that need nothing more are left out of the answer.
+    Returns the ids of all that were locked, and the tallies of those that need more than that.
     """
-    rows = [_run_of(producer_id, news) for producer_id, news in heard.items()]
+    rows = [_run_of(speaker, news) for speaker, news in turn.items()]
     if tx.dialect == "postgresql":
         columns = {name: [row[name] for row in rows] for name in rows[0]}
         answer = list(await tx.execute(_LOCK_POSTGRESQL, columns | {"at": now}))
     else:
         at = to_micros(now)
-        answer = [(await tx.execute(_LOCK_SQLITE, row | {"at": at}))[0] for row in rows]
+        answer = [locked for row in rows for locked in await tx.execute(_LOCK_SQLITE, row | {"at": at})]
     unsettled = [row for row in answer if not _is_settled(row, heard[row.producer_id])]
     # A separate statement after the locks: the previous one may have waited, with an older view.
     with_gaps = [row.producer_id for row in unsettled if row.gaps]
     gaps = await load_gaps(tx, with_gaps) if with_gaps else {}
-    return {
+    tallies = {
         row.producer_id: SequenceTally(row.last_sequence, gaps.get(row.producer_id, ())) for row in unsettled
     }
+    return frozenset(row.producer_id for row in answer), tallies
 
 
-def _run_of(producer_id: str, heard: Heard) -> dict[str, Any]:
+def _run_of(speaker: Speaker, heard: Heard) -> dict[str, Any]:
     """Return the numbers if they are one run, else a run that continues nothing."""
     ranges = ranges_of(heard.sequences)
     first, last = ranges[0] if len(ranges) == 1 else (0, 0)
     fresh = last if first == 1 else 0
-    return {"id": producer_id, "service": heard.service, "first": first, "last": last, "fresh": fresh}
+    return {
+        "id": speaker.producer_id,
+        "service": speaker.service,
+        "first": first,
+        "last": last,
+        "fresh": fresh,
+    }
 
 
 def _is_settled(row: Row[Any], heard: Heard) -> bool:

@@ -1,0 +1,187 @@
+"""One publisher among many takes nobody's ids and ends nobody's audit."""
+
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import insert, select
+from tests.tools.clock import FixedClock
+from tests.tools.factories import wire_event
+
+from faultwire_consumer.domain.outcome import DeadLettered, Outcome, must_return
+from faultwire_consumer.domain.sequence import JUMP_MAX, GapState
+from faultwire_consumer.ingest.pipeline import Pipeline
+from faultwire_consumer.ingest.read.delivery import read_delivery
+from faultwire_consumer.maintenance.gaps import CROWD, OPEN_SECONDS, GapWatch
+from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.store.audit.gaps import count_missing
+from faultwire_consumer.store.audit.producer_list import list_producers
+from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.schema.events import dead_letters, incidents, sequence_gaps
+from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE, PRODUCER_TYPE
+
+
+class Bench:
+    """A worker's pipeline and its loss audit, by one clock."""
+
+    def __init__(self, store: Store, clock: FixedClock) -> None:
+        self.store, self.clock, self.metrics = store, clock, Metrics()
+        self._pipeline = Pipeline(store, metrics=self.metrics, clock=clock)
+        self.watch = GapWatch(store, self._own, metrics=self.metrics, clock=clock)
+
+    async def _own(self, body: bytes) -> bool:
+        (outcomes,) = await self._pipeline.ingest(
+            [read_delivery(body, EVENT_TYPE, origin="test", handle=None)]
+        )
+        return not must_return(outcomes)
+
+    async def put(self, *found: dict[str, Any]) -> list[Outcome]:
+        body = json.dumps(found).encode()
+        (outcomes,) = await self._pipeline.ingest(
+            [read_delivery(body, BATCH_TYPE, origin="test", handle=None)]
+        )
+        return outcomes
+
+    async def report(self, producer: str, last: int, service: str = "bank", **fields: Any) -> None:
+        document = {
+            "producer_id": producer,
+            "service": service,
+            "host": "web-1",
+            "started_at": self.clock().isoformat(),
+            "last_sequence": last,
+        }
+        body = json.dumps(document | fields).encode()
+        await self._pipeline.ingest([read_delivery(body, PRODUCER_TYPE, origin="test", handle=None)])
+
+    def event(self, **fields: Any) -> dict[str, Any]:
+        return wire_event(now=self.clock(), **({"service": "bank"} | fields))
+
+    async def gaps(self) -> list[tuple[str, int, int]]:
+        table = sequence_gaps.c
+        rows = await self.store.read(
+            select(table.producer_id, table.first, table.last)
+            .where(table.state == GapState.OPEN.value)
+            .order_by(table.producer_id, table.first)
+        )
+        return [tuple(row) for row in rows]
+
+    async def told(self) -> list[tuple[str, str]]:
+        self.clock.advance(OPEN_SECONDS + 1)
+        await self.watch.run_once()
+        rows = await self.store.read(
+            select(incidents.c.title, incidents.c.status).where(incidents.c.service == "faultwire")
+        )
+        return [(row.title, row.status) for row in rows]
+
+    def ignored(self, reason: str) -> float | None:
+        return self.metrics.registry.get_sample_value("faultwire_audit_ignored_total", {"reason": reason})
+
+
+def names_of(outcomes: Sequence[Outcome]) -> list[str]:
+    return [one.reason if isinstance(one, DeadLettered) else type(one).__name__ for one in outcomes]
+
+
+async def test_an_id_that_another_took_first_makes_a_dead_letter_and_no_duplicate(
+    store: Store, clock: FixedClock
+) -> None:
+    bench = Bench(store, clock)
+    real = bench.event(producer_id="p", sequence=1)
+    forged = bench.event(id=real["id"], service="evil")
+    assert names_of(await bench.put(forged)) == ["Stored"]
+    assert names_of(await bench.put(real, forged, bench.event())) == ["id_taken", "Duplicate", "Stored"]
+    (letter,) = await store.read(select(dead_letters))
+    assert (letter.event_id, json.loads(letter.body)["service"]) == (real["id"], "bank")
+    assert "service 'evil'" in letter.detail
+    value = bench.metrics.registry.get_sample_value
+    assert value("faultwire_events_dead_lettered_total", {"reason": "id_taken"}) == 1
+    assert value("faultwire_events_duplicate_total") == 0, "in the batch, the real one stood for it"
+
+
+async def test_the_same_event_again_stays_a_duplicate(store: Store, clock: FixedClock) -> None:
+    bench = Bench(store, clock)
+    known = [bench.event(producer_id="p", sequence=number) for number in (1, 2)]
+    old = bench.event(id=wire_event(now=clock() - timedelta(days=50))["id"])
+    await bench.put(*known, old)
+    assert names_of(await bench.put(*known, old)) == ["Duplicate"] * 3
+    other = known[0] | {"sequence": 7}
+    assert names_of(await bench.put(known[1], other, other)) == ["Duplicate", "id_taken", "id_taken"]
+    twice = bench.event()
+    assert names_of(await bench.put(twice, twice, twice | {"service": "evil"})) == [
+        "Stored",
+        "Duplicate",
+        "id_taken",
+    ]
+
+
+async def test_another_service_neither_fills_nor_opens_nor_explains_a_producer_s_gaps(
+    store: Store, clock: FixedClock
+) -> None:
+    bench = Bench(store, clock)
+    await bench.put(*(bench.event(producer_id="p", sequence=number) for number in (1, 2, 5)))
+    evil = {"service": "evil", "producer_id": "p"}
+    await bench.put(bench.event(**evil, sequence=3), bench.event(**evil, sequence=90))
+    lost = [{"reason": "shutdown", "count": 2, "from": 3, "to": 4}]
+    await bench.report("p", 700, service="evil", lost=lost, spool_depth=1)
+    assert await bench.gaps() == [("p", 3, 4)]
+    (producer,) = (await list_producers(store, limit=9)).rows
+    assert (producer.service, producer.last_sequence, producer.spool_depth) == ("bank", 5, 0)
+    assert bench.ignored("other_service") == 3
+    await bench.put(
+        bench.event(producer_id="p", sequence=3),
+        bench.event(**evil, sequence=4),
+        bench.event(producer_id="p", sequence=6),
+    )
+    assert await bench.gaps() == [("p", 4, 4)]
+
+
+async def test_of_two_services_in_one_batch_the_first_owns_the_producer(
+    store: Store, clock: FixedClock
+) -> None:
+    bench = Bench(store, clock)
+    await bench.put(
+        bench.event(producer_id="p", sequence=1), bench.event(service="evil", producer_id="p", sequence=9)
+    )
+    assert (await bench.gaps(), bench.ignored("other_service")) == ([], 1)
+
+
+async def test_a_number_that_jumps_ends_no_audit(store: Store, clock: FixedClock) -> None:
+    bench = Bench(store, clock)
+    await bench.put(*(bench.event(producer_id="p", sequence=number) for number in (1, 2**63 - 1)))
+    await bench.report("p", 2**62)
+    assert bench.ignored("jump") == 2
+    await bench.put(*(bench.event(producer_id="p", sequence=number) for number in (2, 4)))
+    assert await bench.gaps() == [("p", 3, 3)]
+    await bench.put(bench.event(producer_id="p", sequence=5 + JUMP_MAX))
+    assert await bench.gaps() == [("p", 3, 3), ("p", 5, 4 + JUMP_MAX)]
+
+
+async def test_numbers_that_an_earlier_version_followed_can_be_added_up(
+    store: Store, clock: FixedClock
+) -> None:
+    bench = Bench(store, clock)
+    for producer in "ab":
+        await bench.put(bench.event(producer_id=producer, sequence=1))
+        gap = {"producer_id": producer, "first": 2, "last": 2**63 - 2, "opened_at": clock(), "state": "open"}
+        async with store.write() as tx:
+            await tx.execute(insert(sequence_gaps).values(gap))
+    assert await count_missing(store, opened_before=clock()) >= 2**63
+    assert [one.missing for one in (await list_producers(store, limit=9)).rows] == [2**63 - 3] * 2 or (
+        store.name == "sqlite"
+    )
+
+
+async def test_the_gaps_of_many_producers_that_never_report_are_one_incident(
+    store: Store, clock: FixedClock
+) -> None:
+    bench = Bench(store, clock)
+    await bench.report("known", 2)
+    crowd = [f"p{number}" for number in range(CROWD + 5)]
+    await bench.put(*(bench.event(producer_id=one, sequence=2) for one in crowd))
+    many = "numbered events of many producers of bank did not arrive"
+    told = [("events 1 to 2 of producer known (bank) did not arrive", "open"), (many, "open")]
+    assert sorted(await bench.told()) == told
+    await bench.put(*(bench.event(producer_id=one, sequence=1) for one in crowd[1:]))
+    assert sorted(await bench.told()) == told, "one of them still misses an event"
+    await bench.put(bench.event(producer_id=crowd[0], sequence=1))
+    assert sorted(await bench.told()) == [told[0], (many, "resolved")]
