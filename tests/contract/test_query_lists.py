@@ -16,7 +16,7 @@ from tests.servers.postgresql import PostgreSQL
 
 from faultwire_consumer.domain.query.query import Key, any_of
 from faultwire_consumer.domain.query.text import parse_query
-from faultwire_consumer.domain.search_text import search_text
+from faultwire_consumer.domain.search_text import fold, fold_as_before, search_text
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store
 from faultwire_consumer.store.events.condition import contains_text
@@ -52,8 +52,9 @@ def test_free_text_is_found_exactly_where_python_finds_it(
             piece = data.draw(st.sampled_from([sought, *stored])).replace("\x00", "")
             start = data.draw(st.integers(0, len(piece)))
             for text in {sought.replace("\x00", ""), piece[start:]} - {""}:
-                expected = sorted(one for one in kept if text.casefold() in one)
-                others = sorted(one for one in kept if text.casefold() not in one)
+                forms = {fold(text), fold_as_before(text)}
+                expected = sorted(one for one in kept if any(form in one for form in forms))
+                others = sorted(one for one in kept if all(form not in one for form in forms))
                 for store in stores:
                     found = runner.run(_found(store, kept, text))
                     assert found == (expected, others), (store.name, text)
@@ -61,6 +62,18 @@ def test_free_text_is_found_exactly_where_python_finds_it(
         check()
         for store in stores:
             runner.run(store.close())
+
+
+async def test_other_forms_of_a_word_and_rows_of_earlier_versions_are_found(store: Store) -> None:
+    old, new = (
+        "löffel".casefold(),
+        search_text(["cannot open Lo\u0308ffel.pdf", "決済エラー", "İstanbul"], {}),
+    )
+    for text in ("löffel", "LO\u0308FFEL", "\uff4cöffel"):
+        assert await _found(store, [old, new], text) == ([new, old], []), text
+    assert await _found(store, ["lo\u0308ffel", "loffel"], "Lo\u0308ffel") == (["lo\u0308ffel"], ["loffel"])
+    for text in ("istanbul", "İSTANBUL", "決済", "\uff97\uff70"):
+        assert await _found(store, [old, new], text) == ([new], [old]), text
 
 
 async def _open_both(*urls: str) -> list[Store]:

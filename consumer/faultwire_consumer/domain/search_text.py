@@ -1,5 +1,7 @@
 """The searchable text of an incident: one text, folded in Python so that both databases answer alike."""
 
+import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -8,13 +10,40 @@ from faultwire_shared.text import storable
 
 SEARCH_CHARACTERS: Final = 4096
 """Maximum length of an incident's text. A trigram index grows with it, and text beyond it adds little."""
-LEAST_CHARACTERS: Final = 3
+TRIGRAM: Final = 3
+"""The characters that the databases' indexes look up together."""
+LEAST_CHARACTERS: Final = TRIGRAM
 """Minimum length of a text to search for: with fewer, no trigram can be looked up."""
+LEAST_IDEOGRAPHS: Final = 2
+"""The same for texts in Chinese, Japanese and Korean, whose words are that short; no index helps then."""
+
+_IDEOGRAPHS: Final = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\U00020000-\U0003ffff]")
+_DOTTED_I: Final = "i\u0307"
+"""What `İ` is without case; nobody types its dot."""
 
 
 def fold(text: str) -> str:
-    """Remove case from the text, by Unicode's full case folding (``ß`` is ``ss``)."""
+    """Remove case and other forms of the same characters, so that what looks alike is found.
+
+    By Unicode's full case folding (``ß`` is ``ss``) between two compatibility normalisations: composed
+    and decomposed letters, full-width and other forms are one.
+    """
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return folded.replace(_DOTTED_I, "i")
+
+
+def fold_as_before(text: str) -> str:
+    """Return the form in which incidents of earlier versions were stored."""
     return text.casefold()
+
+
+def is_long_enough(text: str) -> bool:
+    """Return True if a text has enough characters to search for."""
+    for form in (fold(text), fold_as_before(text)):
+        least = LEAST_IDEOGRAPHS if _IDEOGRAPHS.search(form) else LEAST_CHARACTERS
+        if len(form) < least:
+            return False
+    return True
 
 
 def search_text(texts: Iterable[str], tags: Mapping[str, Scalar]) -> str:

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from faultwire_consumer.domain.incident import Status
 from faultwire_consumer.domain.query.query import Key, Query, Term, merge_terms, print_query
 from faultwire_consumer.domain.query.text import QUERY_CHARACTERS, QueryError, parse_query
-from faultwire_consumer.domain.search_text import LEAST_CHARACTERS, SEARCH_CHARACTERS, fold, search_text
+from faultwire_consumer.domain.search_text import SEARCH_CHARACTERS, fold, is_long_enough, search_text
 from faultwire_shared.event import Category, ErrorSeverity
 
 HIGH, CRITICAL = ErrorSeverity.HIGH, ErrorSeverity.CRITICAL
 
 characters = st.characters(exclude_categories=["Cc", "Cs"])
 texts = st.text(characters, min_size=1, max_size=20)
-searched = texts.filter(lambda text: len(fold(text)) >= LEAST_CHARACTERS)
+searched = texts.filter(is_long_enough)
 moments = st.one_of(
     st.integers(0, 36500 * 86400).map(lambda seconds: timedelta(seconds=seconds)),
     st.datetimes(timezones=st.just(UTC)),
@@ -159,3 +159,17 @@ def test_a_searched_text_is_folded_cut_and_a_line_each() -> None:
         "strasse\nb\ufffdb\nregion:eu\nn:1\nok:true\nno:null"
     )
     assert len(search_text(["ß" * 5000], {})) == SEARCH_CHARACTERS
+
+
+def test_what_looks_alike_is_one_text() -> None:
+    assert fold("Lo\u0308ffel") == fold("LÖFFEL") == "löffel"
+    assert fold("İstanbul") == fold("ISTANBUL") == "istanbul"
+    assert fold("\uff25\uff32\uff32\uff2f\uff32\u3000\uff14\uff12") == "error 42"
+    assert fold("Löffel") != fold("Loffel")
+
+
+def test_a_word_of_two_ideographs_is_long_enough() -> None:
+    assert parsed("決済") == [("text", ("決済",), False)]
+    assert not is_long_enough("決")
+    assert not is_long_enough("ab")
+    assert not is_long_enough("ae\u0301"), "two letters, however they are written"

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from faultwire_consumer.domain.query.query import MOMENTS, Key, Query, Term, Value, merge_terms
 from faultwire_consumer.domain.query.value import BadValueError, read_values
-from faultwire_consumer.domain.search_text import LEAST_CHARACTERS, fold
+from faultwire_consumer.domain.search_text import LEAST_CHARACTERS, is_long_enough
 
 QUERY_CHARACTERS: Final = 1000
 TERMS: Final = 50
@@ -137,7 +137,7 @@ class _Reader:
 
     def _search(self, negated: bool) -> Term:
         piece = self._piece(stops="")
-        if len(fold(piece.text)) < LEAST_CHARACTERS:
+        if not is_long_enough(piece.text):
             message = f"a text that is searched for has at least {LEAST_CHARACTERS} characters"
             raise QueryError(self._text, piece.start, piece.end, message)
         return Term(Key.TEXT, (piece.text,), negated)

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, and_, column, func, not_, or_, select, table
 
 from faultwire_consumer.domain.query.query import MOMENTS, Key, Query, Term, Value
-from faultwire_consumer.domain.search_text import LEAST_CHARACTERS, fold
+from faultwire_consumer.domain.search_text import TRIGRAM, fold, fold_as_before
 from faultwire_consumer.store.schema.events import (
     QUARANTINE_DAY,
     events,
@@ -148,26 +148,34 @@ def _of_incident(term: Term, database: str) -> list[ColumnElement[bool]]:
 
 
 def contains_text(text: str, *, database: str, negated: bool = False) -> ColumnElement[bool]:
-    """Match incidents whose text contains another, ignoring case: exactly what Python's ``in`` says."""
-    folded = fold(text)
+    """Match incidents whose text contains another, ignoring case: exactly what Python's ``in`` says.
+
+    What was stored before texts were normalised is found as it was then.
+    """
+    forms = dict.fromkeys((fold(text), fold_as_before(text)))
     if database == "postgresql":
-        pattern = folded.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        like = incidents.c.search_text.like(f"%{pattern}%", escape="\\")
-        return not_(like) if negated else like
-    contains: ColumnElement[bool] = func.instr(incidents.c.search_text, folded) > 0
+        found = or_(*map(_like, forms))
+        return not_(found) if negated else found
+    contains = or_(*(func.instr(incidents.c.search_text, form) > 0 for form in forms))
     if negated:
         return not_(contains)
-    if len(folded) < LEAST_CHARACTERS:
+    if min(map(len, forms)) < TRIGRAM:
         return contains
-    matches = select(_search.c.rowid).where(_search.c.incidents_search.op("MATCH")(_trigrams(folded)))
+    candidates = " OR ".join(f"({_trigrams(form)})" for form in forms)
+    matches = select(_search.c.rowid).where(_search.c.incidents_search.op("MATCH")(candidates))
     return and_(incidents.c.id.in_(matches), contains)
+
+
+def _like(form: str) -> ColumnElement[bool]:
+    pattern = form.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return incidents.c.search_text.like(f"%{pattern}%", escape="\\")
 
 
 def _trigrams(folded: str) -> str:
     """Return FTS5's query for rows that may contain the text: every third of its trigrams, and the last."""
-    last = len(folded) - LEAST_CHARACTERS
-    places = sorted({*range(0, last, LEAST_CHARACTERS), last})[-_TRIGRAMS:]
-    trigrams = dict.fromkeys(folded[place : place + LEAST_CHARACTERS] for place in places)
+    last = len(folded) - TRIGRAM
+    places = sorted({*range(0, last, TRIGRAM), last})[-_TRIGRAMS:]
+    trigrams = dict.fromkeys(folded[place : place + TRIGRAM] for place in places)
     quoted = (trigram.replace('"', '""') for trigram in trigrams)
     return " AND ".join(f'"{trigram}"' for trigram in quoted)
 
