@@ -20,7 +20,9 @@ def events() -> list[dict[str, Any]]:
         wire_event(
             message=f"order {number} refused",
             severity=("low", "high", "critical")[number % 3],
-            exceptions=[raised("ValueError", qualname=f"charge{number % 24}", value=f"order {number}")],
+            exceptions=[
+                raised("ValueError", qualname=f"charge_{chr(97 + number % 24)}", value=f"order {number}")
+            ],
             scrubbed=True,
             producer_id="p-1",
             sequence=number + 1,

@@ -77,7 +77,7 @@ def row(number: int = 1, *, at: datetime = NOW, **fields: Any) -> EventRow:
     return EventRow(**(values | fields))
 
 
-def new(number: int = 1) -> NewFingerprint:
+def new(number: int = 1, *, joins: bytes | None = None) -> NewFingerprint:
     return NewFingerprint(
         fingerprint=fingerprint_of(number),
         version=1,
@@ -91,6 +91,7 @@ def new(number: int = 1) -> NewFingerprint:
         code="GATEWAY_DOWN",
         occurred_at=NOW,
         search_text=f"error {number}",
+        joins=joins,
     )
 
 

@@ -29,7 +29,7 @@ def regroup(
 ) -> None:
     """Say which incidents would split or merge if this release grouped stored events again.
 
-    It only reads: the algorithm has had only one version so far, so there are no events to bring over.
+    It only reads: what is stored stays in its incident, where what comes in finds it.
 
     Args:
         query: What to find, as in 'severity:high service:api "timed out" since:24h'.
@@ -37,8 +37,8 @@ def regroup(
     """
     if not dry_run:
         raise CommandError(
-            "regroup changes nothing yet, for there is only one version of the algorithm; give --dry-run "
-            "to see what it would make of what is stored",
+            "regroup changes nothing: what is stored stays in its incident; give --dry-run "
+            "to see what this release would make of it",
             USAGE,
         )
     print_document(_ask(wanted.lasting_parameters(query), output), output, _show)

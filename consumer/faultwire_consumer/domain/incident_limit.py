@@ -10,7 +10,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from faultwire_consumer.domain.fingerprint import Fingerprint, fingerprint_of
+from faultwire_consumer.domain.fingerprint import VERSION
+from faultwire_consumer.domain.grouping.material import Fingerprint, fingerprint_of
 
 NEW_INCIDENTS_PER_MINUTE: Final = 500
 OVERFLOW_CODE: Final = "INCIDENT_OVERFLOW"
@@ -58,7 +59,7 @@ def admit(burst: IncidentBurst | None, wanted: int, *, limit: int, now: datetime
 
 def overflow_of(service: str, kind: str) -> Fingerprint:
     """Build the fingerprint of the overflow incident; its parts give the reason."""
-    return fingerprint_of([f"service {service}", "overflow of new incidents", f"type {kind}"])
+    return fingerprint_of([f"service {service}", "overflow of new incidents", f"type {kind}"], VERSION)
 
 
 def overflow_title(kind: str) -> str:

@@ -14,7 +14,7 @@ class Move(Struct, frozen=True, kw_only=True):
     incident_id: str
     new_fingerprint: str
     new_incident_id: str | None
-    """The incident that the new fingerprint already belongs to."""
+    """The incident that the new fingerprint belongs to, or would join as its events come in."""
     title: str
     events: int
     count: int
@@ -26,6 +26,11 @@ class Move(Struct, frozen=True, kw_only=True):
     def stays(self) -> bool:
         """True if nothing changes for these events."""
         return self.fingerprint == self.new_fingerprint
+
+    @property
+    def destination(self) -> str:
+        """The incident that would have these events; a new one is named by its fingerprint."""
+        return self.new_incident_id or self.new_fingerprint
 
 
 class GroupChange(Struct, frozen=True):
@@ -39,11 +44,11 @@ class Regrouping(Struct, frozen=True):
     """The changes that operators would see."""
 
     splits: tuple[GroupChange, ...]
-    """Events of one fingerprint that would have more than one."""
+    """Events of one fingerprint that would go to more than one incident."""
     merges: tuple[GroupChange, ...]
     """Events of several incidents that would have one fingerprint."""
     renamed: int
-    """Number of fingerprints whose events would all get one new fingerprint of their own."""
+    """Number of fingerprints whose events would get others, and stay in one incident."""
     unchanged: int
     """Number of fingerprints that stay."""
 
@@ -70,16 +75,20 @@ def judge(moves: Sequence[Move]) -> Regrouping:
         before[move.fingerprint].append(move)
         after[move.new_fingerprint].append(move)
     merging = {key for key, group in after.items() if len(_incidents_of(group)) > 1}
-    splits = [_change(group) for group in before.values() if len(group) > 1]
+    splits = [_change(group) for group in before.values() if _is_split(group)]
     merges = [_change(after[key]) for key in after if key in merging]
-    alone = [group[0] for group in before.values() if len(group) == 1]
-    still = [move for move in alone if move.new_fingerprint not in merging]
+    whole = [group for group in before.values() if not _is_split(group)]
+    still = [group for group in whole if not any(move.new_fingerprint in merging for move in group)]
     return Regrouping(
         splits=tuple(splits),
         merges=tuple(merges),
-        renamed=sum(not move.stays for move in still),
-        unchanged=sum(move.stays for move in still),
+        renamed=sum(not all(move.stays for move in group) for group in still),
+        unchanged=sum(all(move.stays for move in group) for group in still),
     )
+
+
+def _is_split(group: Sequence[Move]) -> bool:
+    return len({move.destination for move in group}) > 1
 
 
 def _incidents_of(group: Iterable[Move]) -> list[str]:

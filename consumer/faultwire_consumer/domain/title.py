@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from faultwire_consumer.domain.fingerprint import GroupingMaterial, identifying_frames
+from faultwire_consumer.domain.fingerprint import identifying_frames
+from faultwire_consumer.domain.grouping.material import GroupingMaterial
 from faultwire_shared.text import storable
 
 TITLE_CHARACTERS: Final = 200

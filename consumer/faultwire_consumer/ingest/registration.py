@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from faultwire_consumer.domain.body_budget import BudgetSpent
+from faultwire_consumer.domain.fingerprint import VERSION
 from faultwire_consumer.domain.incident_limit import (
     NEW_INCIDENTS_PER_MINUTE,
     OVERFLOW_CODE,
@@ -20,7 +21,7 @@ from faultwire_consumer.domain.incident_limit import (
 )
 from faultwire_consumer.ingest.body_budget import BodyBudget
 from faultwire_consumer.ingest.read.candidate import Decoded
-from faultwire_consumer.ingest.read.grouping import Grouped
+from faultwire_consumer.ingest.read.grouping import Grouped, earlier_key
 from faultwire_consumer.store.contract.store import Place, Store
 from faultwire_consumer.store.events.bodies import read_budgets
 from faultwire_shared.logging.logs import get_logger
@@ -40,6 +41,13 @@ class Registered(Struct, frozen=True):
 
     fresh: dict[str, Decoded]
     overflowed: frozenset[str] = frozenset()
+
+
+class Joined(Struct, frozen=True):
+    """An incident that has the earlier key of a new fingerprint, and takes it over."""
+
+    by: bytes
+    spent: BudgetSpent
 
 
 class Registration:
@@ -63,11 +71,14 @@ class Registration:
         firsts = _first_of_each(fresh.values())
         unknown = self._budget.unknown_in(firsts, now=now)
         if not unknown:
-            await self._store_all({}, {}, self._unseen(fresh.values()), now=now)
+            await self._store_all({}, {}, {}, self._unseen(fresh.values()), now=now)
             return Registered(fresh)
         spent = await read_budgets(self._store, unknown)
         new = {key: event for key, event in firsts.items() if key in unknown and key not in spent}
-        admissions, diverted = self._judge(new, now)
+        joined = await self._find_earlier(new)
+        admissions, diverted = self._judge(
+            {key: event for key, event in new.items() if key not in joined}, now
+        )
         registered = Registered(fresh)
         if diverted:
             registered = _overflow(fresh, diverted)
@@ -76,7 +87,7 @@ class Registration:
             spent |= known
             new = {key: event for key, event in new.items() if key not in diverted}
             new |= {key: event for key, event in overflows.items() if key not in known}
-        await self._store_all(new, spent, self._unseen(registered.fresh.values()), now=now)
+        await self._store_all(new, joined, spent, self._unseen(registered.fresh.values()), now=now)
         self._confirm(admissions)
         return registered
 
@@ -88,17 +99,34 @@ class Registration:
     def _unseen(self, candidates: Iterable[Decoded]) -> set[Place]:
         return {place for place in {event.place for event in candidates} if _hash(place) not in self._places}
 
+    async def _find_earlier(self, new: Mapping[bytes, Decoded]) -> dict[bytes, Joined]:
+        """Find the incidents that the version before opened for what now has another fingerprint.
+
+        Only a first sight asks: what is known by its new fingerprint costs nothing more.
+        """
+        keys = {key: by for key, event in new.items() if (by := earlier_key(event.row.doc)) is not None}
+        known = await read_budgets(self._store, set(keys.values()), below_version=VERSION)
+        return {key: Joined(by, known[by].copy()) for key, by in keys.items() if by in known}
+
     async def _store_all(
         self,
         new: Mapping[bytes, Decoded],
+        joined: Mapping[bytes, Joined],
         spent: Mapping[bytes, BudgetSpent],
         places: set[Place],
         *,
         now: datetime,
     ) -> None:
         if new or places:
-            await self._store.register([event.new_fingerprint() for event in new.values()], sorted(places))
-        self._budget.learn({key: BudgetSpent() for key in new} | dict(spent), now=now)
+            await self._store.register(
+                [
+                    event.new_fingerprint(joined[key].by if key in joined else None)
+                    for key, event in new.items()
+                ],
+                sorted(places),
+            )
+        opened = {key: joined[key].spent if key in joined else BudgetSpent() for key in new}
+        self._budget.learn(opened | dict(spent), now=now)
         if len(self._places) > PLACES_MAX:
             self._places.clear()
         self._places.update(map(_hash, places))

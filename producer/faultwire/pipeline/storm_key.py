@@ -12,9 +12,10 @@ from typing import Final
 from faultwire.capture.chain import CHAIN, EXCEPTIONS, causes_of, is_exception, is_group, text_of
 from faultwire.capture.handled import Handled
 from faultwire.capture.identity import identity_of
-from faultwire_shared.detail import detail_in_text
-from faultwire_shared.event import FRAMES
-from faultwire_shared.snapshot import clean_text
+from faultwire_shared.detail import detail_in_text, kind_of
+from faultwire_shared.event import FRAMES, NAME_CHARACTERS
+from faultwire_shared.snapshot import clean_text, module_of, qualname_of
+from faultwire_shared.template import has_words
 
 StormKey = tuple[object, ...]
 
@@ -31,7 +32,10 @@ def storm_key(handled: Handled) -> StormKey | None:
         if is_exception(handled.error):
             return (*said, *_chain(handled.error, [EXCEPTIONS]))
         template = handled.extras.template
-        return (*said, clean_text(handled.error if template is None else template))
+        text = clean_text(handled.error if template is None else template)
+        if template is not None and not has_words(text):
+            text = clean_text(handled.error)
+        return (*said, _logger(handled.extras.tags), text)
     except Exception:  # noqa: BLE001 - a hostile error has no key, and becomes an event of its own
         return None
 
@@ -53,6 +57,10 @@ def _add_codes(error: BaseException, found: list[CodeType], left: list[int]) -> 
         if is_group(each):
             for member in each.exceptions[:EXCEPTIONS]:
                 _add_codes(member, found, left)
+
+
+def _logger(tags: object) -> object:
+    return tags.get("logger") if isinstance(tags, dict) else None
 
 
 def _explicit(parts: object) -> object:
@@ -85,9 +93,15 @@ def _one(error: BaseException) -> list[object]:
         parts += attributes.items()
     if not steps:
         parts.append(text_of(error))
-    elif not attributes:
-        parts.append(detail_in_text(text_of(error)))
+    else:
+        parts.append(detail_in_text(text_of(error), _kind_of(type(error))))
     return parts
+
+
+def _kind_of(kind: type) -> str:
+    return kind_of(
+        clean_text(module_of(kind), NAME_CHARACTERS), clean_text(qualname_of(kind), NAME_CHARACTERS)
+    )
 
 
 def _steps(traceback: TracebackType | None) -> list[TracebackType]:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from tests.tools.factories import wire_body
 
-from faultwire_consumer.domain.fingerprint import PART_CHARACTERS, PARTS
+from faultwire_consumer.domain.grouping.material import PART_CHARACTERS, PARTS
 from faultwire_consumer.ingest.read.grouping import Grouped, Grouper
 from faultwire_consumer.ingest.read.narrow import decode_narrow
 

@@ -96,7 +96,11 @@ def handled_errors(draw: st.DrawFn) -> Handled:
     error = draw(
         st.sampled_from([*(caught(function, text) for function in RAISES), ValueError(text), text, None])
     )
-    extras = Extras(fingerprint=draw(st.sampled_from([None, "x", ["{{ default }}", "y"], ("x",)])))
+    extras = Extras(
+        fingerprint=draw(st.sampled_from([None, "x", ["{{ default }}", "y"], ("x",)])),
+        template=draw(st.sampled_from([None, "%s", "order %s"])),
+        tags=draw(st.sampled_from([None, {"logger": "a"}, {"logger": "b"}])),
+    )
     return judge(error, at=NOW, severity=draw(st.sampled_from([None, "critical"])), extras=extras)
 
 

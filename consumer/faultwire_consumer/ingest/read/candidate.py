@@ -5,7 +5,6 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
-from faultwire_consumer.domain.fingerprint import VERSION
 from faultwire_consumer.domain.outcome import DeadLettered, DeadLetterReason, StoreReason
 from faultwire_consumer.domain.rules import Facts
 from faultwire_consumer.domain.search_text import search_text
@@ -57,12 +56,16 @@ class Decoded(Struct, frozen=True):
         """Return where the fingerprint was seen."""
         return Place(self.row.fingerprint, self.row.environment, self.row.release or "")
 
-    def new_fingerprint(self) -> NewFingerprint:
-        """Build what the store must know about a fingerprint that it has not seen."""
+    def new_fingerprint(self, joins: bytes | None = None) -> NewFingerprint:
+        """Build what the store must know about a fingerprint that it has not seen.
+
+        Args:
+            joins: a known fingerprint, whose incident the new one belongs to as well.
+        """
         fingerprint = self.grouped.fingerprint
         return NewFingerprint(
             fingerprint=fingerprint.key,
-            version=VERSION,
+            version=fingerprint.version,
             digest=fingerprint.digest,
             parts_json=msgspec.json.encode(fingerprint.parts).decode(),
             service=self.row.service,
@@ -73,6 +76,7 @@ class Decoded(Struct, frozen=True):
             code=self.code,
             occurred_at=self.row.occurred_at,
             search_text=search_text(self._texts(), self.tags),
+            joins=joins,
         )
 
     def _texts(self) -> list[str]:

@@ -10,18 +10,18 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
-from faultwire_consumer.domain.fingerprint import (
+from faultwire_consumer.domain.fingerprint import compute, earlier
+from faultwire_consumer.domain.grouping.material import (
     Fingerprint,
     GroupingException,
     GroupingFrame,
     GroupingMaterial,
-    compute,
 )
 from faultwire_consumer.domain.title import culprit_of, title_of
 from faultwire_consumer.ingest.read.byte_memo import ByteMemo
-from faultwire_consumer.ingest.read.narrow import NarrowEvent, NarrowException
+from faultwire_consumer.ingest.read.narrow import NarrowEvent, NarrowException, decode_narrow
 from faultwire_shared.codec import Undecodable, read
-from faultwire_shared.detail import detail_in_text
+from faultwire_shared.detail import detail_in_text, kind_of
 from faultwire_shared.event import ExceptionInfo, Frame
 
 CACHE_BYTES: Final = 16 * 1024 * 1024
@@ -84,7 +84,7 @@ def _key(event: NarrowEvent) -> tuple[Any, ...] | None:
         if len(frames) <= 2 and len(members) <= 2:
             return None
         parts += [exception.type, exception.module, frames, bytes(exception.attributes), members]
-        parts.append(detail_in_text(exception.value))
+        parts.append(detail_in_text(exception.value, kind_of(exception.module, exception.type)))
     if not event.exceptions:
         return None
     return tuple(parts)
@@ -94,17 +94,34 @@ def _size(key: tuple[Any, ...], _: Grouped) -> int:
     return 500 + sum(len(part) for part in key if part is not None)
 
 
+def earlier_key(body: bytes) -> bytes | None:
+    """Return the key that an event's body had by the version before; None where that is no guide."""
+    fingerprint = earlier(material_of(decode_narrow(body)))
+    return fingerprint.key if fingerprint else None
+
+
 def _group(event: NarrowEvent) -> Grouped:
-    grouping = GroupingMaterial(
+    grouping = material_of(event)
+    return Grouped(compute(grouping), title_of(grouping), culprit_of(grouping))
+
+
+def material_of(event: NarrowEvent) -> GroupingMaterial:
+    """Decode what an event's incident depends on.
+
+    Raises:
+        Undecodable: frames, attributes or members do not have the wire's types.
+    """
+    logger = event.tags.get("logger")
+    return GroupingMaterial(
         service=event.service,
         category=event.category,
         code=event.code,
         message=event.message,
         template=event.template,
+        logger=logger if isinstance(logger, str) else "",
         explicit=event.fingerprint,
         exceptions=[_exception(exception, index) for index, exception in enumerate(event.exceptions)],
     )
-    return Grouped(compute(grouping), title_of(grouping), culprit_of(grouping))
 
 
 def _exception(exception: NarrowException, index: int) -> GroupingException:

@@ -89,6 +89,8 @@ class NewFingerprint(Struct, frozen=True, kw_only=True):
     occurred_at: datetime
     search_text: str
     """The text that the incident is searched by; see `faultwire_consumer.domain.search_text`."""
+    joins: bytes | None = None
+    """A fingerprint whose incident this one belongs to; where it is not registered, an incident is opened."""
 
 
 class Place(Struct, frozen=True, order=True):
@@ -176,7 +178,7 @@ class Store(Protocol):
         ...
 
     async def register(self, fingerprints: Sequence[NewFingerprint], places: Sequence[Place]) -> None:
-        """Register fingerprints, each with an incident of count 0, in a commit of its own.
+        """Register fingerprints, each with an incident that it opens or joins, in a commit of its own.
 
         Idempotent, also between workers: the second one finds the first one's incident.
 

@@ -54,15 +54,25 @@ def edge_bodies_in(rows: Iterable[EventRow]) -> list[tuple[Body, EventRow]]:
     return sorted(found, key=lambda edge_body: (edge_body[1].fingerprint, edge_body[0]))
 
 
-async def read_budgets(store: Store, keys: Collection[bytes]) -> dict[bytes, BudgetSpent]:
+async def read_budgets(
+    store: Store, keys: Collection[bytes], *, below_version: int | None = None
+) -> dict[bytes, BudgetSpent]:
     """Read what was spent of the budgets of those fingerprints that are registered.
+
+    Args:
+        store: where they are registered.
+        keys: the fingerprints.
+        below_version: only those of an algorithm before this one.
 
     Raises:
         StoreUnavailableError: the database cannot be used now.
     """
     if not keys:
         return {}
-    rows = await store.read(_BUDGETS.where(fingerprints.c.fingerprint.in_(sorted(keys))))
+    statement = _BUDGETS.where(fingerprints.c.fingerprint.in_(sorted(keys)))
+    if below_version is not None:
+        statement = statement.where(fingerprints.c.version < below_version)
+    rows = await store.read(statement)
     return {
         # While nothing is counted, the incident's times mean nothing.
         row.fingerprint: BudgetSpent(row.bodies, row.first_seen_at, row.last_seen_at, row.body_kept_at)

@@ -88,11 +88,14 @@ def _after(position: ListCursor) -> Sequence[ColumnElement[bool]]:
     )
 
 
-async def find_incidents(store: Store, keys: Collection[bytes]) -> dict[bytes, int]:
-    """Return the incidents of those fingerprints that are registered."""
-    rows = await store.read(
-        select(fingerprints.c.fingerprint, fingerprints.c.incident_id).where(
-            fingerprints.c.fingerprint.in_(sorted(keys))
-        )
+async def find_incidents(
+    store: Store, keys: Collection[bytes], *, below_version: int | None = None
+) -> dict[bytes, int]:
+    """Return the incidents of those fingerprints that are registered, if need be by an earlier version."""
+    statement = select(fingerprints.c.fingerprint, fingerprints.c.incident_id).where(
+        fingerprints.c.fingerprint.in_(sorted(keys))
     )
+    if below_version is not None:
+        statement = statement.where(fingerprints.c.version < below_version)
+    rows = await store.read(statement)
     return {row.fingerprint: row.incident_id for row in rows}

@@ -150,11 +150,13 @@ FROM unnest($1::bytea[], $2::text[], $3::date[], $4::text[], $5::timestamptz[], 
 
 REGISTER: Final = """
 WITH src AS (
-  SELECT s.*, nextval('faultwire.incidents_id_seq') AS incident_id
+  SELECT s.*, j.incident_id IS NOT NULL AS is_joining,
+      coalesce(j.incident_id, nextval('faultwire.incidents_id_seq')) AS incident_id
   FROM unnest($1::bytea[], $2::smallint[], $3::bytea[], $4::text[], $5::text[], $6::text[], $7::text[],
-      $8::smallint[], $9::text[], $10::text[], $11::timestamptz[], $12::text[])
+      $8::smallint[], $9::text[], $10::text[], $11::timestamptz[], $12::text[], $13::bytea[])
     AS s(fingerprint, version, digest, parts, service, title, culprit,
-      severity, category, code, at, search_text)
+      severity, category, code, at, search_text, joins)
+  LEFT JOIN faultwire.fingerprints j ON j.fingerprint = s.joins
   WHERE NOT EXISTS (SELECT 1 FROM faultwire.fingerprints f WHERE f.fingerprint = s.fingerprint)
 ), known AS (
   INSERT INTO faultwire.fingerprints (fingerprint, version, digest, service, incident_id, parts, created_at)
@@ -162,14 +164,14 @@ WITH src AS (
   ON CONFLICT DO NOTHING RETURNING incident_id
 ), seen AS (
   INSERT INTO faultwire.sightings (fingerprint, environment, release, created_at)
-  SELECT f, e, r, now() FROM unnest($13::bytea[], $14::text[], $15::text[]) AS s(f, e, r)
+  SELECT f, e, r, now() FROM unnest($14::bytea[], $15::text[], $16::text[]) AS s(f, e, r)
   WHERE (SELECT count(*) FROM known) >= 0 ORDER BY 1, 2, 3
   ON CONFLICT DO NOTHING
 )
 INSERT INTO faultwire.incidents (id, service, title, culprit, severity, category, code, status, episode,
     count, first_seen_at, last_seen_at, search_text)
 SELECT incident_id, service, title, culprit, severity, category, code, 'open', 1, 0, at, at, search_text
-FROM src JOIN known USING (incident_id) ORDER BY incident_id
+FROM src JOIN known USING (incident_id) WHERE NOT is_joining ORDER BY incident_id
 """
 """Registers fingerprints, their incidents, and the environments and releases in which they were seen.
 
@@ -313,6 +315,7 @@ def register_columns(
         [new.code for new in fingerprints],
         [new.occurred_at for new in fingerprints],
         [new.search_text for new in fingerprints],
+        [new.joins for new in fingerprints],
         [place.fingerprint for place in places],
         [place.environment for place in places],
         [place.release for place in places],

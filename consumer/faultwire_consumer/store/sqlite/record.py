@@ -289,6 +289,16 @@ def register(
 
 
 def _register_one(cursor: sqlite3.Cursor, new: NewFingerprint) -> None:
+    joined = None if new.joins is None else cursor.execute(_BEFORE, (new.joins,)).fetchone()
+    incident_id = _open_incident(cursor, new) if joined is None else joined[0]
+    at = to_micros(new.occurred_at)
+    cursor.execute(
+        _REGISTER_FINGERPRINT,
+        (new.fingerprint, new.version, new.digest, new.service, incident_id, new.parts_json, at),
+    )
+
+
+def _open_incident(cursor: sqlite3.Cursor, new: NewFingerprint) -> int | None:
     at = to_micros(new.occurred_at)
     cursor.execute(
         _REGISTER,
@@ -304,7 +314,4 @@ def _register_one(cursor: sqlite3.Cursor, new: NewFingerprint) -> None:
             new.search_text,
         ),
     )
-    cursor.execute(
-        _REGISTER_FINGERPRINT,
-        (new.fingerprint, new.version, new.digest, new.service, cursor.lastrowid, new.parts_json, at),
-    )
+    return cursor.lastrowid

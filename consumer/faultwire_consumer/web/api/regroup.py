@@ -8,8 +8,9 @@ from msgspec import Struct
 from faultwire_consumer.domain.fingerprint import VERSION
 from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.domain.regrouping import Move, add_up
-from faultwire_consumer.ingest.read.grouping import Grouped, Grouper
+from faultwire_consumer.ingest.read.grouping import Grouped, Grouper, earlier_key
 from faultwire_consumer.ingest.read.narrow import decode_narrow
+from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.events.export import ExportedEvent, find_incidents
 from faultwire_consumer.web.api.event_page import read_event_page
 from faultwire_consumer.web.request import API_PREFIX, json_answer
@@ -38,7 +39,9 @@ async def regroup_events(request: web.Request) -> web.Response:
     """Events by the fingerprint that they have and the one that they would have."""
     page = await read_event_page(request)
     grouped = group_anew(page.events)
-    known = await find_incidents(request.app[STORE], {one.fingerprint.key for _, one in grouped})
+    store = request.app[STORE]
+    known = await find_incidents(store, {one.fingerprint.key for _, one in grouped})
+    known |= await _find_earlier(store, [pair for pair in grouped if pair[1].fingerprint.key not in known])
     moves = add_up(_move(event, one, known.get(one.fingerprint.key)) for event, one in grouped)
     return json_answer(
         RegroupPage(
@@ -50,6 +53,16 @@ async def regroup_events(request: web.Request) -> web.Response:
             next_cursor=page.next_cursor,
         )
     )
+
+
+async def _find_earlier(store: Store, unknown: Sequence[tuple[ExportedEvent, Grouped]]) -> dict[bytes, int]:
+    """Find the incidents that new fingerprints will join: those that the version before opened for them."""
+    keys: dict[bytes, bytes] = {}
+    for event, one in unknown:
+        if (by := earlier_key(event.doc or b"")) is not None:
+            keys.setdefault(one.fingerprint.key, by)
+    incidents = await find_incidents(store, set(keys.values()), below_version=VERSION)
+    return {key: incidents[by] for key, by in keys.items() if by in incidents}
 
 
 def group_anew(events: Sequence[ExportedEvent]) -> list[tuple[ExportedEvent, Grouped]]:

@@ -1,6 +1,6 @@
-"""The normal form of a message: what remains without its ids, amounts, names and addresses.
+"""The normal form of a message by version 1: what remains without its ids, amounts, names and addresses.
 
-The form is part of the fingerprint's version 1 and never changes with it: digits are folded
+It never changes: digits are folded
 *before* anything is matched, so that a cache keyed by the folded text can never give a different
 answer from the definition.
 """

@@ -1,0 +1,108 @@
+"""The calls that identify a fault: the way to the crash through the service's own code, without its rounds.
+
+What a call repeats is one call: recursion 5 deep and 50 deep takes the same way, as a retry does that
+raises what it caught. Below the service's own code a library is named only where no source line says
+what was called, and then by its package and the function's own name.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Final
+
+from faultwire_consumer.domain.grouping.call import call_of, is_reflection, library_call_of
+from faultwire_consumer.domain.grouping.material import GroupingException, GroupingFrame
+
+FRAMES: Final = 30
+_SOURCES: Final = 3
+"""Innermost calls whose source lines count: two calls of one helper in one function are two faults, but an
+edited line far above the crash is not a new one."""
+_SOURCE_CHARACTERS: Final = 120
+_LINE_CHARACTERS: Final = 1000
+"""Longer lines are of a bundle, and change with each release."""
+
+_ENDLESS: Final = ("RecursionError", "StackOverflowError", "SystemStackError")
+_COMMENT: Final = re.compile(r"\s(?:#|//)\s.*$")
+_QUOTES: Final = str.maketrans({'"': "'", "`": "'", " ": None, "\t": None})
+
+
+def stack_parts(exception: GroupingException, kind: str) -> list[str]:
+    """Describe the calls that led to an exception.
+
+    Args:
+        exception: whose frames are looked at.
+        kind: the type of the root cause; where calls went round without end, there is no crash to be told by.
+    """
+    own = [frame for frame in exception.frames if frame.in_app and not is_reflection(frame)]
+    if not own:
+        return [f"frame {call}" for call in _library_calls(exception.frames)]
+    if kind in _ENDLESS and (rounds := _rounds(own)):
+        return [f"frame {call}" for call in rounds]
+    path = _path(own)
+    first_with_source = len(path) - _SOURCES
+    parts = [
+        f"frame {_with_source(call, frame) if index >= first_with_source else call}"
+        for index, (call, frame) in enumerate(path)
+    ][-FRAMES:]
+    return parts if source_of(own[-1]) else [*parts, *_entry_parts(exception.frames)]
+
+
+def crash_part(exception: GroupingException) -> str:
+    """Describe where the service's own code raised an exception or let it through; empty where it did not."""
+    own = [frame for frame in exception.frames if frame.in_app and not is_reflection(frame)]
+    return _with_source(call_of(own[-1]), own[-1]) if own else ""
+
+
+def source_of(frame: GroupingFrame) -> str:
+    """Return a call's source line, however it is formatted; empty where it is not known."""
+    if not frame.context:
+        return ""
+    line = frame.context[len(frame.context) // 2].strip()
+    if len(line) > _LINE_CHARACTERS:
+        return ""
+    return _COMMENT.sub("", line).translate(_QUOTES)[:_SOURCE_CHARACTERS].rstrip(",;")
+
+
+def _with_source(call: str, frame: GroupingFrame) -> str:
+    source = source_of(frame)
+    return f"{call} | {source}" if source else call
+
+
+def _path(frames: Sequence[GroupingFrame]) -> list[tuple[str, GroupingFrame]]:
+    """Walk to the crash; where the way comes back to a call, the round that led there is forgotten."""
+    path: dict[str, GroupingFrame] = {}
+    for frame in frames:
+        call = call_of(frame)
+        if call in path:
+            while next(reversed(path)) != call:
+                path.popitem()
+        path[call] = frame
+    return list(path.items())
+
+
+def _rounds(frames: Sequence[GroupingFrame]) -> list[str]:
+    """Name what leads into an endless recursion and what goes round in it, wherever it was cut off."""
+    times = Counter(map(call_of, frames))
+    found: dict[str, None] = {}
+    is_inside = False
+    for call in map(call_of, frames):
+        is_inside = is_inside or times[call] > 1
+        if not is_inside or times[call] > 1:
+            found[call] = None
+    return list(found)[-FRAMES:] if is_inside else []
+
+
+def _entry_parts(frames: Sequence[GroupingFrame]) -> list[str]:
+    last = max(index for index, frame in enumerate(frames) if frame.in_app)
+    return [f"library {library_call_of(frame)}" for frame in frames[last + 1 : last + 2]]
+
+
+def _library_calls(frames: Sequence[GroupingFrame]) -> list[str]:
+    """Name where the way enters each package, and where it leaves it or ends."""
+    calls = [library_call_of(frame) for frame in frames if not is_reflection(frame)]
+    found: dict[str, None] = {}
+    for _, group in groupby(calls, key=lambda call: call.partition(":")[0]):
+        run = list(group)
+        found[run[0]] = found[run[-1]] = None
+    return list(found)[-FRAMES:]

@@ -1,0 +1,143 @@
+"""Fingerprint version 2: decides which incident an event belongs to, with the reasons.
+
+Parts, in order: service, category, declared code, then one of: the root cause with its details and
+calls, and the outer types; a group's members; the template; the normal form of the message. Nothing
+here may change without a new version, or stored incidents would split.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from faultwire_consumer.domain.grouping.call import clean_name, type_of
+from faultwire_consumer.domain.grouping.material import (
+    Fingerprint,
+    GroupingException,
+    GroupingMaterial,
+    bounded,
+    fingerprint_of,
+    shortened,
+)
+from faultwire_consumer.domain.grouping.normal_text import normalise
+from faultwire_consumer.domain.grouping.stack import crash_part, stack_parts
+from faultwire_shared.detail import details_of, kind_of
+from faultwire_shared.taxonomy import DEFAULTS
+from faultwire_shared.template import has_words
+
+VERSION: Final = 2
+EXPLICIT_PARTS: Final = 50
+MEMBERS: Final = 50
+CHAIN: Final = 50
+
+_DEFAULT: Final = re.compile(r"\{\{\s*default\s*\}\}")
+_CANCELLED: Final = ("CancelledError", "Cancelled")
+
+
+def compute(grouping: GroupingMaterial) -> Fingerprint:
+    """Compute an event's fingerprint; an explicit one wins, ``{{ default }}`` inserts the default once."""
+    parts = [f"service {grouping.service}"]
+    if grouping.explicit:
+        parts += _explicit_parts(grouping)
+    else:
+        parts += _default_parts(grouping)
+    return fingerprint_of(map(shortened, parts), VERSION)
+
+
+def _explicit_parts(grouping: GroupingMaterial) -> list[str]:
+    parts: list[str] = []
+    has_default = False
+    for text in grouping.explicit[:EXPLICIT_PARTS]:
+        if not _DEFAULT.fullmatch(text.strip()):
+            parts.append(f"explicit {text}")
+        elif not has_default:
+            has_default = True
+            parts += _default_parts(grouping)
+    rest = [text for text in grouping.explicit[EXPLICIT_PARTS:] if not _DEFAULT.fullmatch(text.strip())]
+    return parts + bounded(rest, 0) if rest else parts
+
+
+def _default_parts(grouping: GroupingMaterial) -> list[str]:
+    parts = [f"category {grouping.category}"]
+    if grouping.code and grouping.code != DEFAULTS[grouping.category].code:
+        parts.append(f"code {grouping.code}")
+    if grouping.exceptions:
+        return parts + _chain_parts(grouping.exceptions)
+    if grouping.logger:
+        parts.append(f"logger {clean_name(grouping.logger[:200])}")
+    if grouping.template and has_words(grouping.template):
+        return [*parts, f"template {normalise(grouping.template)}"]
+    return [*parts, f"message {normalise(grouping.message or grouping.template or '')}"]
+
+
+def _chain_parts(chain: Sequence[GroupingException]) -> list[str]:
+    chain = _without_waits(chain[:CHAIN])
+    root, where = chain[-1], identifying(chain)
+    parts = [f"type {type_of(root.module, root.type)}", *_details(root, root.value)]
+    if root.members:
+        parts += _member_parts(root)
+    frames = stack_parts(where, root.type)
+    parts += frames
+    if not frames and not root.members:
+        parts.append(f"message {normalise(root.value)}")
+    return parts + _outer_parts(chain, where)
+
+
+def _without_waits(chain: Sequence[GroupingException]) -> Sequence[GroupingException]:
+    """Leave out what was cancelled at the root: a timeout ends a wait wherever it happens to stand."""
+    last = len(chain)
+    while last > 1 and chain[last - 1].type in _CANCELLED:
+        last -= 1
+    return chain[:last]
+
+
+def identifying(chain: Sequence[GroupingException]) -> GroupingException:
+    """Return the root cause; if a library raised it, the innermost exception with the service's own frames.
+
+    A refused connection is raised and caught inside the library that connects: its own frames
+    would make one incident of every call site, and a new one of every release of the library.
+    """
+    for exception in reversed(_without_waits(chain)):
+        if any(frame.in_app for frame in exception.frames):
+            return exception
+    return _without_waits(chain)[-1]
+
+
+def _outer_parts(chain: Sequence[GroupingException], where: GroupingException) -> list[str]:
+    """Describe what the root cause was wrapped into, each kind once: a chain may grow with each attempt.
+
+    What a library wrapped inside itself is left out, as its releases do it in other ways.
+    """
+    root = chain[-1]
+    seen = {type_of(root.module, root.type)}
+    parts: list[str] = []
+    for index in range(len(chain) - 2, -1, -1):
+        exception = chain[index]
+        kind, crash = type_of(exception.module, exception.type), crash_part(exception)
+        if kind in seen or exception.type in _CANCELLED or (index and not crash):
+            continue
+        seen.add(kind)
+        parts += [f"outer type {kind}", *_details(exception, "")]
+        if crash and exception is not where:
+            parts.append(f"outer frame {crash}")
+    return parts
+
+
+def _details(exception: GroupingException, text: str) -> list[str]:
+    found = details_of(exception.attributes, text, kind_of(exception.module, exception.type))
+    return [f"detail {detail}" for detail in found]
+
+
+def _member_parts(group: GroupingException) -> list[str]:
+    members = {" / ".join(_chain_parts(chain)) for chain in _leaves(group)}
+    return bounded([f"member {member}" for member in sorted(members)], MEMBERS)
+
+
+def _leaves(group: GroupingException) -> Iterator[Sequence[GroupingException]]:
+    """Yield the chains of a group's members; a group among them is its members, however deep they stand."""
+    left = list(group.members)
+    while left:
+        chain = left.pop()
+        if chain and chain[-1].members:
+            left += chain[-1].members
+        elif chain:
+            yield chain
