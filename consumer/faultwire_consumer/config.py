@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -19,10 +20,10 @@ from pydantic_settings import (
     EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 from faultwire_consumer.domain.retention import DAYS, ENDED_DAYS, HOURLY_DAYS, KEPT_DAYS, Retention
+from faultwire_consumer.domain.service_links import service_links
 from faultwire_consumer.domain.suggestion import suggest
 from faultwire_shared.broker_url import split_addresses
 from faultwire_shared.event import ErrorSeverity
@@ -40,9 +41,9 @@ FALL_BACKS: Final = {
 DAYS_MAX: Final = 36_500
 CONFIG_PATHS: Final = (Path("faultwire.toml"), Path("/etc/faultwire/faultwire.toml"))
 
+# Editors of Windows put a mark in front of UTF-8.
+_ENCODING: Final = "utf-8-sig"
 _NOT_OURS: Final = ("CONFIG", "SERVICE", "ENVIRONMENT", "RELEASE", "SPOOL_PATH", "ENABLED", "URL", "TOKEN")
-# Kubernetes puts such variables into every pod in the namespace of a Service called faultwire.
-_SERVICE_LINK: Final = re.compile(r"SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?")
 
 Given = dict[str, tuple[Any, str]]
 """Values by field, each with its origin."""
@@ -115,6 +116,8 @@ class WorkerConfig(BaseSettings):
     def _check_broker_url(cls, value: str | None) -> str | None:
         for address in split_addresses(value) if value is not None else ():
             _check_scheme(address, ("amqp", "amqps"), "amqp://user:password@host:5672/")
+            if "#" in address:
+                raise ValueError(f"{redact_url(address)} has a # in it; write it as %23")
         return value
 
     @field_validator("database_url")
@@ -209,10 +212,11 @@ def load_config(path: Path | None = None, *, with_broker: bool = True, **options
 
 
 def _from_variables() -> Given:
+    links = service_links(os.environ, prefix=PREFIX)
     return {
         name: (value, PREFIX + name.upper())
         for name, value in EnvSettingsSource(WorkerConfig)().items()
-        if name in WorkerConfig.model_fields
+        if name in WorkerConfig.model_fields and PREFIX + name.upper() not in links
     }
 
 
@@ -223,7 +227,7 @@ def _from_secret_files() -> Given:
         path = os.environ.get(variable)
         if path:
             try:
-                given[name] = (Path(path).read_text(encoding="utf-8").strip(), variable)
+                given[name] = (Path(path).read_text(encoding=_ENCODING).strip(), variable)
             except (OSError, UnicodeDecodeError) as error:
                 raise ConfigError(f"{variable}: cannot read {path}: {_reason(error)}") from None
     return given
@@ -241,12 +245,14 @@ def _from_toml(path: Path | None) -> Given:
     if path is None:
         return {}
     try:
-        text = path.read_text(encoding="utf-8")
-        values = TomlConfigSettingsSource(WorkerConfig, path)()
+        text = path.read_text(encoding=_ENCODING)
+        values = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path}: {_reason(error)}") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not TOML: {str(error)[:200]}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: its values are nested too deeply") from None
     for key in values:
         if key not in WorkerConfig.model_fields:
             hint = f"; {suggest(key, WorkerConfig.model_fields)}"
@@ -256,18 +262,36 @@ def _from_toml(path: Path | None) -> Given:
 
 def _find_file(path: Path | None) -> Path | None:
     named = path or (Path(os.environ["FAULTWIRE_CONFIG"]) if os.environ.get("FAULTWIRE_CONFIG") else None)
-    return named or next((candidate for candidate in CONFIG_PATHS if candidate.is_file()), None)
+    return named or next((candidate for candidate in CONFIG_PATHS if _is_file(candidate)), None)
+
+
+def _is_file(path: Path) -> bool:
+    """Return True if there is such a file; one that may not be looked for might say something.
+
+    Raises:
+        ConfigError: this user may not enter its folder.
+    """
+    try:
+        return S_ISREG(path.stat().st_mode)
+    except PermissionError:
+        raise ConfigError(
+            f"cannot look for {path}: this user may not enter {path.parent}; allow it "
+            f"(chmod 755 {path.parent}), or name another file by --config or FAULTWIRE_CONFIG"
+        ) from None
+    except OSError:
+        return False
 
 
 def _check_variables(environ: Mapping[str, str]) -> None:
     """Reject a variable with our prefix that nothing reads: it is a typing error."""
+    links = service_links(environ, prefix=PREFIX)
     settings = [name.upper() for name in WorkerConfig.model_fields]
     known = {*settings, *(f"{name.upper()}_FILE" for name in SECRETS), *_NOT_OURS}
     # The client can read any of its own variables from a file.
     known.update(f"{name}_FILE" for name in _NOT_OURS)
     for variable in sorted(environ):
         name = variable.removeprefix(PREFIX)
-        if name == variable or name in known or _SERVICE_LINK.fullmatch(name) or name.startswith("TEST_"):
+        if name == variable or name in known or variable in links or name.startswith("TEST_"):
             continue
         raise ConfigError(f"unknown variable {variable}; {suggest(name, known, prefix=PREFIX)}")
 
@@ -295,7 +319,9 @@ def _check_scheme(url: str, schemes: tuple[str, ...], example: str) -> None:
         raise ValueError(f"{redact_url(url)} is not an address of a known kind; write {example}")
     places = re.split("[/?]", rest, maxsplit=1)[0].rpartition("@")[2]
     if not all(_is_host(place) for place in places.split(",")):
-        raise ValueError(f"{redact_url(url)} has no port between 1 and 65535")
+        raise ValueError(
+            f"{redact_url(url)} has no port between 1 and 65535; a password's / is written %2F, its ? %3F"
+        )
 
 
 def _is_host(place: str) -> bool:

@@ -26,7 +26,7 @@ def read_policy(path: Path | None = None) -> Policy:
         PolicyFileError: it cannot be read or used.
     """
     try:
-        text = shipped_text() if path is None else path.read_text(encoding="utf-8")
+        text = shipped_text() if path is None else path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise PolicyFileError(f"{path}: it is not UTF-8") from None
     except OSError as error:

@@ -117,6 +117,44 @@ def test_what_others_set_is_none_of_ours(monkeypatch: pytest.MonkeyPatch, name: 
     assert load_config().http_port == 8787
 
 
+@pytest.mark.parametrize("service", ["", "_WORKER", "_RABBITMQ", "_HTTP", "_UI_DEV", "_SERVICE"])
+def test_a_service_s_links_in_a_pod_are_none_of_ours(monkeypatch: pytest.MonkeyPatch, service: str) -> None:
+    for name, value in {
+        "SERVICE_HOST": "10.0.0.9",
+        "SERVICE_PORT": "5672",
+        "SERVICE_PORT_AMQP": "5672",
+        "PORT": "tcp://10.0.0.9:5672",
+        "PORT_5672_TCP": "tcp://10.0.0.9:5672",
+        "PORT_5672_TCP_PROTO": "tcp",
+        "PORT_5672_TCP_PORT": "5672",
+        "PORT_5672_TCP_ADDR": "10.0.0.9",
+    }.items():
+        monkeypatch.setenv(f"FAULTWIRE{service}_{name}", value)
+    assert load_config().http_port == 8787
+    monkeypatch.setenv("FAULTWIRE_HTTP_PORT", "9000")
+    assert load_config().http_port == 9000
+
+
+@pytest.mark.parametrize(
+    ("variables", "suggested"),
+    [
+        (["FAULTWIRE_HTP_PORT"], "FAULTWIRE_HTTP_PORT"),
+        (["FAULTWIRE_PORT"], "FAULTWIRE_"),
+        (["FAULTWIRE_WORKER_PORT"], "FAULTWIRE_"),
+        (["FAULTWIRE_WORKER_SERVICE_HOST", "FAULTWIRE_WORKER_SERVICE_PORT", "FAULTWIRE_WORKER_PRT"], ""),
+        (["FAULTWIRE_WORKER_SERVICE_HOST"], "FAULTWIRE_"),
+    ],
+)
+def test_a_slip_that_looks_like_a_link_is_told(
+    monkeypatch: pytest.MonkeyPatch, variables: list[str], suggested: str
+) -> None:
+    for name in variables:
+        monkeypatch.setenv(name, "8787")
+    text = refusal()
+    assert text.startswith(f"unknown variable {variables[-1]}")
+    assert suggested in text
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "told"),
     [
@@ -134,6 +172,12 @@ def test_what_others_set_is_none_of_ours(monkeypatch: pytest.MonkeyPatch, name: 
         ("BROKER_URL", "amqp://u:secret@mq/,http://u:secret@w/", "http://u:***@w/ is not an address"),
         ("BROKER_URL", "amqp://ada:secret@mq:port/", "has no port between 1 and 65535"),
         ("DATABASE_URL", "postgresql://u:secret@one:1,two:port/x", "has no port between 1 and 65535"),
+        (
+            "BROKER_URL",
+            "amqp://ada:se/cret@mq/",
+            "amqp://ada:***@mq/ has no port between 1 and 65535; a pass",
+        ),
+        ("BROKER_URL", "amqp://ada:se#cret@mq/", "amqp://ada:***@mq/ has a # in it; write it as %23"),
         ("HTTP_PORT", "70000", "FAULTWIRE_HTTP_PORT: input should be less than or equal to 65535"),
         ("LOG_LEVEL", "loud", "FAULTWIRE_LOG_LEVEL: input should be"),
         ("DATABASE_URL_FILE", "/nowhere", "cannot read /nowhere: No such file"),
@@ -152,6 +196,35 @@ def test_a_value_that_cannot_be_is_told_without_secrets(
 def test_broken_toml_is_told_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "faultwire.toml").write_text("http_port = \n")
     assert "line 1" in refusal()
+
+
+def test_a_mark_in_front_of_utf_8_is_no_part_of_what_a_file_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "faultwire.toml").write_text("\ufeffhttp_port = 2\n", encoding="utf-8")
+    (tmp_path / "url").write_text("\ufeffpostgresql://db/app\r\n", encoding="utf-8")
+    monkeypatch.setenv("FAULTWIRE_DATABASE_URL_FILE", str(tmp_path / "url"))
+    config = load_config()
+    assert (config.http_port, config.database_url) == (2, "postgresql://db/app")
+
+
+def test_toml_that_is_nested_beyond_reading_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "faultwire.toml").write_text(f"rules = {'[' * 50_000}\n")
+    assert refusal().startswith("faultwire.toml: ")
+
+
+def test_a_folder_that_may_not_be_entered_is_told_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Forbidden(type(Path())):  # type: ignore[misc]  # its base is this platform's
+        def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
+            raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(
+        "faultwire_consumer.config.CONFIG_PATHS", (Forbidden("/etc/faultwire/faultwire.toml"),)
+    )
+    assert refusal() == (
+        "cannot look for /etc/faultwire/faultwire.toml: this user may not enter /etc/faultwire; allow it "
+        "(chmod 755 /etc/faultwire), or name another file by --config or FAULTWIRE_CONFIG"
+    )
 
 
 def test_beyond_loopback_only_by_saying_so() -> None:

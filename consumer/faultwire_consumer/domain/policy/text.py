@@ -88,6 +88,8 @@ def _load(text: str) -> dict[str, Any]:
         at = _AT_LINE.search(str(error))
         line = int(at.group(1)) if at else text.count("\n") + 1
         raise PolicyError(line, f"not TOML: {_AT_LINE.sub('', str(error))[:200]}") from None
+    except RecursionError:
+        raise PolicyError(1, "its values are nested too deeply") from None
 
 
 def _growth(root: Table) -> tuple[int, ...]:

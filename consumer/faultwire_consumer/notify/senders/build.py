@@ -43,7 +43,7 @@ def _secrets_of(receiver: Receiver) -> Sequence[str]:
     if receiver.secret_file is None:
         return [secret.text for secret in receiver.secret]
     try:
-        text = Path(receiver.secret_file).read_text(encoding="utf-8")
+        text = Path(receiver.secret_file).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise PolicyFileError(
