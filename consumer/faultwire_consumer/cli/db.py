@@ -1,4 +1,4 @@
-"""``faultwire db``: upgrade, status, prune, copy."""
+"""``faultwire db``: upgrade, status, backup, prune, copy."""
 
 import asyncio
 from functools import partial
@@ -9,6 +9,7 @@ from cyclopts import App
 from rich.console import Console
 
 from faultwire_consumer.cli.copy import copy
+from faultwire_consumer.cli.backup import backup
 from faultwire_consumer.cli.failure import FAILED, expected_failures
 from faultwire_consumer.cli.option import SETTING, Flag, Output, Setting
 from faultwire_consumer.cli.output import print_document, say, styled
@@ -17,6 +18,7 @@ from faultwire_consumer.cli.unit import spell_bytes
 
 app = App(name="db")
 app.command(copy)
+app.command(backup)
 app.command(prune)
 
 

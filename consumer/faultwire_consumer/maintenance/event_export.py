@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -92,7 +93,8 @@ class EventExport:
             raise ExportBrokenError(f"{to} cannot be written: {error.strerror or error}{stays}") from None
 
     def _write_part(self, part: Path, note: Path) -> None:
-        with part.open("ab") as file:
+        # Errors hold what users sent: only its owner reads it.
+        with open(part, "ab", opener=partial(os.open, mode=0o600)) as file:
             file.truncate(self.position.offset)
             try:
                 for body in self._bodies():

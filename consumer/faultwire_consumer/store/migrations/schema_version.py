@@ -15,8 +15,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from faultwire_consumer.store.contract.failure import first_line, unavailable
 from faultwire_consumer.store.contract.store import StoreUnavailableError
 from faultwire_consumer.store.contract.timeouts import Timeouts
-from faultwire_consumer.store.contract.url import parse_database_url
+from faultwire_consumer.store.contract.url import parse_database_url, show_url, sqlite_path
 from faultwire_consumer.store.schema.events import SCHEMA
+from faultwire_consumer.store.sqlite.file_lock import make_private_file
 from faultwire_consumer.store.sqlite.pragma import prepare_connection
 
 T = TypeVar("T")
@@ -91,3 +92,4 @@ def _on_sqlite(url: URL, work: Callable[[Connection], T]) -> T:
             return work(connection)
     finally:
         engine.dispose()
+    make_private_file(sqlite_path(url))

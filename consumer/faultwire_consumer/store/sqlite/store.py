@@ -12,7 +12,9 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from datetime import date
+from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
+from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, Executable, Row, create_engine, text, update
 from sqlalchemy.exc import DBAPIError
@@ -35,7 +37,7 @@ from faultwire_consumer.store.contract.url import sqlite_path
 from faultwire_consumer.store.schema.events import SCHEMA, from_micros
 from faultwire_consumer.store.schema.upkeep import leases
 from faultwire_consumer.store.sqlite import record
-from faultwire_consumer.store.sqlite.file_lock import lock_file
+from faultwire_consumer.store.sqlite.file_lock import lock_file, make_private_file
 from faultwire_consumer.store.sqlite.pragma import prepare_connection
 
 P = ParamSpec("P")
@@ -91,13 +93,15 @@ class SqliteStore:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="faultwire-sqlite")
         self._writing = asyncio.Lock()
         self._lock: int | None = None
+        self._file: tuple[int, int] | None = None
+        """The file that was opened, by its numbers on its disk."""
         self._engine: Engine = create_engine(url, poolclass=StaticPool).execution_options(
             schema_translate_map=_NO_SCHEMA
         )
         prepare_connection(self._engine, busy_seconds=timeouts.lock)
         readers = url.set(
             drivername="sqlite+aiosqlite",
-            database=f"file:{url.database}",
+            database=f"file:{quote(url.database or '')}",
             query={"mode": "ro", "uri": "true"},
         )
         self._readers: AsyncEngine = create_async_engine(
@@ -126,6 +130,9 @@ class SqliteStore:
             )
 
     def _upgrade(self, upgrade: Callable[[Connection], None]) -> None:
+        path = sqlite_path(self._url)
+        make_private_file(path)
+        self._file = _numbers_of(path)
         with self._engine.begin() as connection:
             upgrade(connection)
             # Every holder has ended, since the file is this process's now.
@@ -160,7 +167,24 @@ class SqliteStore:
             await asyncio.shield(self.in_thread(self._end, await begun, commit=False))
             raise
 
+    def _check_file(self) -> None:
+        """See that the file is the one that was opened: what is written into one without a name is gone.
+
+        Raises:
+            OSError: it was removed, or another one stands in its place.
+        """
+        if self._file is None:
+            return
+        path = sqlite_path(self._url)
+        try:
+            is_same = _numbers_of(path) == self._file
+        except FileNotFoundError:
+            is_same = False
+        if not is_same:
+            raise OSError(f"{path} was removed or replaced while it was in use; start the worker again")
+
     def _begin(self) -> Connection:
+        self._check_file()
         connection = self._engine.connect()
         try:
             connection.begin()
@@ -213,7 +237,11 @@ class SqliteStore:
             driver_of(connection).execute(statement).fetchall()
 
     async def ping(self) -> None:
-        """Run one trivial query by a reader."""
+        """Run one trivial query by a reader, and see that the file is still there."""
+        try:
+            await asyncio.to_thread(self._check_file)  # not by the writer's thread, which may be at work
+        except OSError as error:
+            raise translate_sqlite(error) from error
         await self.read(text("SELECT 1"))
 
     async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -229,3 +257,8 @@ class SqliteStore:
             os.close(self._lock)
             self._lock = None
         self._thread.shutdown(wait=False)
+
+
+def _numbers_of(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
