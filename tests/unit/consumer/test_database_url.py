@@ -6,6 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from faultwire_consumer.store.contract.store import StoreRefusedError
 from faultwire_consumer.store.contract.url import DatabaseUrlError, parse_database_url, show_url
 from faultwire_consumer.store.postgresql.host import HostChooser
 
@@ -31,7 +32,7 @@ def test_several_hosts_are_read_as_libpq_writes_them() -> None:
     assert (url.username, url.password, url.host, url.database) == ("ada", "p,", None, "app")
     assert url.query["host"] == "one,two,::1"
     assert url.query["port"] == "5433,5432,7"
-    assert url.query["ssl"] == "require"
+    assert url.query["sslmode"] == "require"
     assert show_url(url) == "postgresql://ada:***@one:5433,two:5432,[::1]:7/app"
 
 
@@ -62,6 +63,77 @@ def test_hosts_that_cannot_be_are_told_without_the_password(text: str, why: str)
     assert "hunter2" not in str(told.value)
 
 
+TAKEN: list[tuple[str, dict[str, str]]] = [
+    ("sslmode=verify-full&sslrootcert=/ca.pem", {"sslmode": "verify-full", "sslrootcert": "/ca.pem"}),
+    ("sslcert=/c.pem&sslkey=/k.pem&sslcrl=", {"sslcert": "/c.pem", "sslkey": "/k.pem"}),
+    ("ssl=true", {"sslmode": "require"}),
+    ("ssl=disable", {"sslmode": "disable"}),
+    ("ssl=true&sslmode=verify-ca", {"sslmode": "verify-ca"}),
+    ("sslmode=require&channel_binding=prefer", {"sslmode": "require"}),
+    ("connect_timeout=10&application_name=errors", {"connect_timeout": "10", "application_name": "errors"}),
+    ("fallback_application_name=errors", {"application_name": "errors"}),
+    ("options=-cwork_mem%3D8MB", {"options": "-cwork_mem=8MB"}),
+    ("keepalives=1&keepalives_idle=30&tcp_user_timeout=9&gssencmode=disable&client_encoding=UTF8", {}),
+    ("pgbouncer=true&statement_cache_size=0&schema=faultwire", {}),
+    ("target_session_attrs=primary", {"target_session_attrs": "primary"}),
+]
+
+
+@pytest.mark.parametrize(("written", "taken"), TAKEN)
+def test_the_words_of_libpq_and_of_those_who_host_it_are_understood(
+    written: str, taken: dict[str, str]
+) -> None:
+    url = parse_database_url(f"postgresql://u:hunter2@one/app?{written}")
+    assert dict(url.query) == taken
+    assert show_url(url) == "postgresql://u:***@one/app"
+
+
+def test_what_stands_in_front_may_be_said_behind_and_wins() -> None:
+    url = parse_database_url(
+        "postgresql:///?host=/run/postgresql&user=ada&password=hunter2&dbname=app&port=7"
+    )
+    assert (url.host, url.port, url.username, url.password) == ("/run/postgresql", 7, "ada", "hunter2")
+    assert (url.database, dict(url.query)) == ("app", {})
+    several = parse_database_url("postgresql://ada@x/app?host=one,two&port=5433")
+    assert (several.query["host"], several.query["port"]) == ("one,two", "5433,5433")
+    assert parse_database_url("postgresql://%2Frun%2Fpg/app").host == "/run/pg"
+    assert parse_database_url("postgresql://db/app?hostaddr=10.0.0.9").host == "10.0.0.9"
+
+
+@pytest.mark.parametrize("query", ["", "?sslmode=require", "?application_name=me@home"])
+def test_an_at_sign_that_nobody_escaped_belongs_to_the_password(query: str) -> None:
+    url = parse_database_url(f"postgresql://app:Summer@Night7@one:5433/x{query}")
+    assert (url.username, url.password, url.host, url.port) == ("app", "Summer@Night7", "one", 5433)
+    assert show_url(url) == "postgresql://app:***@one:5433/x"
+    several = parse_database_url(f"postgresql://app:Summer@Night7@one,two/x{query}")
+    assert (several.password, several.query["host"]) == ("Summer@Night7", "one,two")
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        ("channel_binding=require", "channel_binding cannot be 'require': faultwire's driver has no channel"),
+        ("gssencmode=require", "gssencmode cannot be 'require': faultwire's driver encrypts by TLS alone"),
+        ("client_encoding=latin1", "client_encoding cannot be 'latin1': faultwire speaks UTF-8"),
+        ("schema=errors", "schema cannot be 'errors': faultwire keeps to a schema of its own"),
+        ("sslmode=verify", "sslmode cannot be 'verify'; did you mean verify-"),
+        ("sslmod=require", "'sslmod' is no word that faultwire knows there; did you mean sslmode?"),
+        ("connection_limit=5", "'connection_limit' is no word that faultwire knows there; "),
+        ("connect_timeout=soon", "connect_timeout cannot be 'soon'; write whole seconds"),
+        ("sslmode=require&sslmode=disable", "sslmode stands there more than once"),
+        ("host=one,two,three&port=1,2", "port cannot be '1,2' for 3 hosts"),
+        ("port=0", "port cannot be '0' for 1 hosts"),
+        ("hostaddr=10.0.0.9&sslmode=verify-full", "hostaddr cannot stand beside sslmode=verify-full"),
+    ],
+)
+def test_a_word_that_cannot_be_kept_is_named_without_the_password(written: str, why: str) -> None:
+    with pytest.raises(DatabaseUrlError) as told:
+        parse_database_url(f"postgresql://u:hunter2@one/app?{written}")
+    text = str(told.value)
+    assert text.startswith(f"postgresql://u:***@one/app?***: {why}")
+    assert "\n" not in text
+
+
 async def test_the_first_host_that_takes_a_connection_gets_it_each_with_the_whole_time() -> None:
     servers = Servers(one=TimeoutError())
     chooser = HostChooser(servers.connect)
@@ -88,6 +160,12 @@ async def test_where_no_host_will_do_each_says_why() -> None:
         await chooser(**HOSTS)
     text = str(told.value)
     assert text == ("no host will do: one:1: refused; two:2: it is not what target_session_attrs asks for")
+
+
+async def test_where_a_host_refuses_the_login_waiting_for_the_others_mends_nothing() -> None:
+    servers = Servers(one=ConnectionRefusedError(), two=asyncpg.InvalidPasswordError("wrong password"))
+    with pytest.raises(StoreRefusedError, match="two:2: wrong password"):
+        await HostChooser(servers.connect)(**HOSTS)
 
 
 async def test_one_host_is_left_to_the_driver() -> None:

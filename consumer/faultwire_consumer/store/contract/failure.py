@@ -13,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from faultwire_consumer.store.contract.store import (
     RowsRejectedError,
     StoreBusyError,
+    StoreRefusedError,
     StoreSlowError,
     StoreUnavailableError,
 )
@@ -36,6 +37,8 @@ _DISTRUSTED: Final = ("08", "57P", "25006")
 
 # A violated check; where the error names a table and no constraint, no partition takes the row.
 _CHECK: Final = "23514"
+# Of a login: wrong password or an unknown role (28), no such database, no right to connect to it.
+_REFUSED: Final = ("28", "3D000", "42501")
 
 # SQLite's errors for what is wrong with the rows and not with the database.
 _SQLITE_REJECTED: Final = (sqlite3.IntegrityError, sqlite3.DataError, OverflowError, UnicodeError)
@@ -119,4 +122,10 @@ def translate_sqlite(error: BaseException) -> StoreUnavailableError | RowsReject
 
 def unavailable(error: BaseException, url: URL) -> StoreUnavailableError:
     """Return the error for a database that cannot be opened: its address without the password, and why."""
-    return StoreUnavailableError(f"{show_url(url)}: {first_line(error)}")
+    kind = StoreRefusedError if refuses_login(error) else StoreUnavailableError
+    return kind(f"{show_url(url)}: {first_line(error)}")
+
+
+def refuses_login(error: BaseException) -> bool:
+    """Return True if a connection was refused for a reason that no waiting mends."""
+    return (sqlstate_of(error) or "").startswith(_REFUSED)

@@ -18,6 +18,10 @@ class StoreUnavailableError(UnavailableError):
     """The database cannot be used now; nothing was written, and trying again may help."""
 
 
+class StoreRefusedError(StoreUnavailableError):
+    """The database lets nobody in by this address, or has no such name: until somebody changes that."""
+
+
 class StoreTakenError(StoreUnavailableError):
     """The SQLite file belongs to another worker that is running."""
 

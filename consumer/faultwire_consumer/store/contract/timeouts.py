@@ -23,7 +23,6 @@ class Timeouts(Struct, frozen=True, kw_only=True):
         40001 wherever two workers meet.
         """
         return {
-            "application_name": "faultwire",
             "default_transaction_isolation": "read committed",
             "lock_timeout": _milliseconds(self.lock),
             "statement_timeout": _milliseconds(self.statement),

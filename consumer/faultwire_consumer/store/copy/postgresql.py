@@ -33,8 +33,8 @@ from faultwire_consumer.store.copy.progress import (
     read_progress,
 )
 from faultwire_consumer.store.copy.side import Chunk
-from faultwire_consumer.store.postgresql.host import HostChooser
 from faultwire_consumer.store.postgresql.partition import make_partition
+from faultwire_consumer.store.postgresql.session import NAME, SessionOpener
 from faultwire_consumer.store.schema.events import QUARANTINE_DAY, SCHEMA, events
 
 _CONNECT_SECONDS: Final = 10
@@ -43,7 +43,7 @@ SELECT pg_postmaster_start_time(), oid FROM pg_database WHERE datname = current_
 """
 _WORKERS: Final = """
 SELECT count(*) FROM pg_stat_activity
-WHERE datname = current_database() AND application_name = 'faultwire' AND pid <> pg_backend_pid()
+WHERE datname = current_database() AND application_name = :name AND pid <> pg_backend_pid()
 """
 
 
@@ -52,13 +52,14 @@ class PostgresqlSide:
 
     def __init__(self, url: URL) -> None:
         self.where = show_url(url)
+        self._worker = str(url.query.get("application_name", NAME))
         # Not a worker's name, by which `find_worker` recognises workers.
         settings = {"application_name": "faultwire db copy"}
         self._engine: AsyncEngine = create_async_engine(
-            url,
+            url.difference_update_query(["application_name"]),
             poolclass=NullPool,
             connect_args={
-                "async_creator_fn": HostChooser(),
+                "async_creator_fn": SessionOpener(),
                 "timeout": _CONNECT_SECONDS,
                 "server_settings": settings,
             },
@@ -83,7 +84,7 @@ class PostgresqlSide:
     async def find_worker(self) -> bool:
         """Return True if a worker has a session in the database."""
         async with self._engine.connect() as connection:
-            return bool((await connection.execute(text(_WORKERS))).scalar_one())
+            return bool((await connection.execute(text(_WORKERS), {"name": self._worker})).scalar_one())
 
     async def summaries(self) -> Mapping[str, TableSummary]:
         """Return the summary of every table."""

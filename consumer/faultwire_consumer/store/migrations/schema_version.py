@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from faultwire_consumer.store.contract.failure import first_line, unavailable
-from faultwire_consumer.store.contract.store import StoreUnavailableError
+from faultwire_consumer.store.contract.store import MigrationError, StoreRefusedError, StoreUnavailableError
 from faultwire_consumer.store.contract.timeouts import Timeouts
 from faultwire_consumer.store.contract.url import parse_database_url, show_url, sqlite_path
 from faultwire_consumer.store.schema.events import SCHEMA
@@ -24,6 +24,10 @@ T = TypeVar("T")
 
 TABLE: Final = "schema_version"
 REVISION_DIGITS: Final = 4
+_COMMAND: Final = "faultwire command"
+"""The name of such a session at the server; not a worker's."""
+# SQL_ASCII keeps every byte as it came.
+_ENCODINGS: Final = ("UTF8", "SQL_ASCII")
 
 
 def head() -> str:
@@ -69,9 +73,13 @@ async def on_connection(database_url: str, work: Callable[[Connection], T]) -> T
         if url.drivername == "sqlite":
             return await asyncio.to_thread(_on_sqlite, url, work)
         # With the extra `consumer` alone there is no driver for PostgreSQL, and none is needed.
-        from faultwire_consumer.store.postgresql.host import HostChooser  # noqa: PLC0415 - see above
+        from faultwire_consumer.store.postgresql.session import SessionOpener  # noqa: PLC0415 - see above
 
-        arguments = {"async_creator_fn": HostChooser(), "timeout": Timeouts().connect}
+        arguments = {
+            "async_creator_fn": SessionOpener(),
+            "timeout": Timeouts().connect,
+            "server_settings": {"application_name": _COMMAND},
+        }
         engine = create_async_engine(url, connect_args=arguments)
         try:
             async with engine.begin() as connection:
@@ -93,3 +101,5 @@ def _on_sqlite(url: URL, work: Callable[[Connection], T]) -> T:
     finally:
         engine.dispose()
     make_private_file(sqlite_path(url))
+    except StoreRefusedError as error:
+        raise StoreRefusedError(f"{show_url(url)}: {error}") from None

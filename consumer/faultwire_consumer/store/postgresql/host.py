@@ -9,6 +9,9 @@ from typing import Any, Final
 
 import asyncpg
 
+from faultwire_consumer.store.contract.failure import refuses_login
+from faultwire_consumer.store.contract.store import StoreRefusedError
+
 CONNECT_SECONDS: Final = 60.0
 """asyncpg's own timeout, unless another one is given."""
 
@@ -27,7 +30,7 @@ Connect = Callable[..., Any]
 class HostChooser:
     """Opener of connections that tries the last host that worked first.
 
-    SQLAlchemy calls it instead of ``asyncpg.connect``, with the URL's arguments.
+    Called in place of ``asyncpg.connect``, with its arguments.
     """
 
     def __init__(self, connect: Connect = asyncpg.connect) -> None:
@@ -45,20 +48,23 @@ class HostChooser:
         """Open a connection to the first host that accepts it.
 
         Raises:
+            StoreRefusedError: none of several hosts does, and one of them refuses the login.
             ConnectionError: none of several hosts does; the text says why for each.
         """
         if isinstance(host, str) or isinstance(port, int) or host is None or port is None:
             return await self._connect(host=host, port=port, timeout=timeout, **rest)
-        failures = []
+        failures, is_refused = [], False
         for place in self._in_order(list(zip(host, port, strict=True))):
             try:
                 connection = await self._connect(host=place[0], port=place[1], timeout=timeout, **rest)
             except _REFUSALS as error:
                 failures.append(f"{place[0]}:{place[1]}: {_why(error)}")
+                is_refused = is_refused or refuses_login(error)
             else:
                 self._last = place
                 return connection
-        raise ConnectionError(f"no host will do: {'; '.join(failures)}")
+        kind = StoreRefusedError if is_refused else ConnectionError
+        raise kind(f"no host will do: {'; '.join(failures)}")
 
     def _in_order(self, places: list[tuple[str, int]]) -> list[tuple[str, int]]:
         return sorted(places, key=lambda place: place != self._last)

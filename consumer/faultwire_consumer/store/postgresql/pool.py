@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from faultwire_consumer.store.contract.timeouts import Timeouts
-from faultwire_consumer.store.postgresql.host import HostChooser
+from faultwire_consumer.store.postgresql.session import SessionOpener
 
 CONNECTIONS: Final = 12
 DRIVER_ERRORS: Final = (
@@ -45,7 +45,7 @@ class Pool:
             pool_use_lifo=True,
             pool_timeout=timeouts.answer,
             connect_args={
-                "async_creator_fn": HostChooser(),
+                "async_creator_fn": SessionOpener(),
                 "timeout": timeouts.connect,
                 "command_timeout": timeouts.answer,
                 "server_settings": timeouts.session(),

@@ -87,6 +87,7 @@ class PostgresqlStore:
 
     def __init__(self, url: URL, timeouts: Timeouts) -> None:
         self._pool = Pool(url, timeouts)
+        self._statement_timeout = timeouts.session()["statement_timeout"]
         self._partitions: set[date] = {QUARANTINE_DAY}
 
     async def warm(self) -> None:
@@ -140,7 +141,8 @@ class PostgresqlStore:
                 await driver.execute(statement, timeout=seconds + _END_SECONDS)
             finally:
                 if not driver.is_closed():
-                    await driver.execute("RESET statement_timeout")
+                    # Not RESET: behind a pooler that would be the server's own.
+                    await driver.execute(f"SET statement_timeout = '{self._statement_timeout}'")
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[tuple[AsyncConnection, Any]]:
