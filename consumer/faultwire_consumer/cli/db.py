@@ -2,14 +2,15 @@
 
 import asyncio
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from cyclopts import App
+from cyclopts import App, Parameter
+from cyclopts.validators import Number
 from rich.console import Console
 
-from faultwire_consumer.cli.copy import copy
 from faultwire_consumer.cli.backup import backup
+from faultwire_consumer.cli.copy import copy
 from faultwire_consumer.cli.failure import FAILED, expected_failures
 from faultwire_consumer.cli.option import SETTING, Flag, Output, Setting
 from faultwire_consumer.cli.output import print_document, say, styled
@@ -17,19 +18,31 @@ from faultwire_consumer.cli.prune import prune
 from faultwire_consumer.cli.unit import spell_bytes
 
 app = App(name="db")
-app.command(copy)
 app.command(backup)
+app.command(copy)
 app.command(prune)
 
 
 @app.command
-def upgrade(*, setting: Setting = SETTING) -> None:
-    """Bring the database's schema up to date."""
+def upgrade(
+    *,
+    wait: Annotated[float, Parameter(validator=Number(gte=0))] = 300.0,
+    setting: Setting = SETTING,
+) -> None:
+    """Bring the database's schema up to date.
+
+    Args:
+        wait: Seconds for which PostgreSQL's other users may hold a table that has to be changed; the
+            upgrade says who does, and nobody waits behind it.
+    """
     with expected_failures():
         url = setting.load(with_broker=False).database_url
-        from faultwire_consumer.store.migrations.migrate import bring_up_to_date  # noqa: PLC0415 - Alembic
+        from faultwire_consumer.store.migrations.migrate import (  # noqa: PLC0415 - Alembic
+            Patience,
+            bring_up_to_date,
+        )
 
-        before, head = asyncio.run(bring_up_to_date(url))
+        before, head = asyncio.run(bring_up_to_date(url, Patience(wait, say)))
     if not setting.quiet:
         say(
             f"the schema is {head}"
@@ -51,15 +64,16 @@ def status(*, json: Flag = False, setting: Setting = SETTING) -> int:
 
         read = asyncio.run(read_status(url))
     document = msgspec.to_builtins(read.schema) | msgspec.to_builtins(read.content or {})
-    print_document(document, Output(json=json), partial(_show, search_mend=read.search_mend))
+    show = partial(_show, schema_mend=read.schema_mend, search_mend=read.search_mend)
+    print_document(document, Output(json=json), show)
     return 0 if read.schema.up_to_date else FAILED
 
 
-def _show(document: dict[str, Any], console: Console, *, search_mend: str) -> None:
+def _show(document: dict[str, Any], console: Console, *, schema_mend: str, search_mend: str) -> None:
     if not document["up_to_date"]:
         current = document["current"] or "none"
         console.print(styled(f"the schema is {current}, this release needs {document['head']}"))
-        say("run `faultwire db upgrade`")
+        say(schema_mend)
         return
     console.print(styled(f"up to date: {document['current']}"))
     if not document["search_indexed"]:

@@ -45,7 +45,7 @@ async def open_to_read(database_url: str, *, timeouts: Timeouts | None = None) -
     url = parse_database_url(database_url)
     current, needed = await schema_version.status(database_url)
     if current != needed:
-        raise MigrationError(_say_upgrade(current, needed))
+        raise MigrationError(schema_version.mend_of(current, needed))
     if url.drivername == "sqlite":
         return SqliteStore(url, timeouts or Timeouts())
     # With the extra `consumer` alone there is no driver for PostgreSQL, and none is needed.
@@ -66,14 +66,6 @@ def with_replica(primary: Store, read_url: str) -> ReplicatedStore:
     if url.drivername == "sqlite":
         raise DatabaseUrlError("a read replica is a PostgreSQL standby, not a SQLite file")
     return ReplicatedStore(primary, PostgresqlStore(url, Timeouts()))
-
-
-def _say_upgrade(current: str | None, needed: str) -> str:
-    if current is None:
-        return "the database has no faultwire schema yet; run `faultwire db upgrade`"
-    if current > needed:
-        return schema_version.newer_than_release(current)
-    return f"the database's schema is {current}, this release needs {needed}; run `faultwire db upgrade`"
 
 
 def _upgrade_if_needed(connection: Connection) -> None:

@@ -38,12 +38,14 @@ class ContentStatus(Struct, frozen=True, kw_only=True):
 
 
 class DatabaseStatus(Struct, frozen=True, kw_only=True):
-    """Both, and what to do about a search without an index."""
+    """Both, and what to do about a search without an index, or another schema."""
 
     schema: SchemaStatus
     content: ContentStatus | None = None
     """None where the schema is not this release's: it cannot be read then."""
     search_mend: str = MEND
+    schema_mend: str = ""
+    """The cure where the schema is not this release's."""
 
 
 async def read_status(database_url: str) -> DatabaseStatus:
@@ -52,6 +54,7 @@ async def read_status(database_url: str) -> DatabaseStatus:
     Raises:
         DatabaseUrlError: the text names no database.
         StoreUnavailableError: it does not answer, or lets nobody in.
+        MigrationError: it cannot hold every character.
     """
     current, head = await schema_version.status(database_url)
     up_to_date = current == head
@@ -62,7 +65,7 @@ async def read_status(database_url: str) -> DatabaseStatus:
         search_indexed=up_to_date and await has_search_index(database_url),
     )
     if not up_to_date:
-        return DatabaseStatus(schema=schema)
+        return DatabaseStatus(schema=schema, schema_mend=schema_version.mend_of(current, head))
     store = await open_to_read(database_url)
     try:
         return DatabaseStatus(schema=schema, content=await _measure(store))

@@ -1,14 +1,26 @@
-"""Upgrades of a database's schema, by Alembic."""
+"""Upgrades of a database's schema, by Alembic.
 
+Nobody may have to wait behind an upgrade: what it locks it asks for during two seconds, in which all who
+come after it queue, then lets everybody pass, and tries again.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
 from importlib.resources import as_file, files
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from msgspec import Struct
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
-from faultwire_consumer.store.contract.store import MigrationError
+from faultwire_consumer.store.contract.failure import sqlstate_of
+from faultwire_consumer.store.contract.store import MigrationError, StoreBusyError
 from faultwire_consumer.store.migrations.schema_version import (
+    check_encoding,
     current_of,
     newer_than_release,
     on_connection,
@@ -17,8 +29,36 @@ from faultwire_consumer.store.migrations.schema_version import (
 from faultwire_consumer.store.migrations.search_index import ensure_search_index
 from faultwire_consumer.store.schema.events import SCHEMA
 
+LOCK_SECONDS: Final = 2
+WAIT_SECONDS: Final = 300.0
+PAUSE_SECONDS: Final = 5.0
+
 # Any number that nobody else uses will do: one upgrade at a time.
-_UPGRADE_LOCK = 7_140_923_365
+_UPGRADE_LOCK: Final = 7_140_923_365
+_LOCK_NOT_AVAILABLE: Final = "55P03"
+_QUERY_CHARACTERS: Final = 80
+# The oldest of those who hold a table of ours: who came later may merely wait behind it.
+_HOLDER: Final = text(f"""
+SELECT a.pid, a.application_name, a.query, extract(epoch FROM clock_timestamp() - a.xact_start) AS seconds
+FROM pg_locks l
+JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
+JOIN pg_class c ON c.oid = l.relation
+JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = '{SCHEMA}'
+JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE l.granted AND l.pid <> pg_backend_pid() AND a.xact_start IS NOT NULL
+ORDER BY a.xact_start LIMIT 1
+""")  # noqa: S608 - our own name
+
+
+class TableInUseError(Exception):
+    """Somebody holds a table for longer than the upgrade may keep others waiting behind it."""
+
+
+class Patience(Struct, frozen=True):
+    """The time for which an upgrade lets others go first, and who is told of each."""
+
+    seconds: float = WAIT_SECONDS
+    tell: Callable[[str], None] = lambda _: None
 
 
 def _alembic(connection: Connection | None = None) -> Config:
@@ -34,22 +74,43 @@ def upgrade_connection(connection: Connection) -> None:
     """Run the missing migrations, on a connection whose transactions Alembic may manage."""
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})"))
+        connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
         connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
     command.upgrade(_alembic(connection), "head")
     ensure_search_index(connection)
 
 
-async def upgrade(database_url: str) -> None:
+async def upgrade(database_url: str, patience: Patience | None = None) -> None:
     """Bring the schema up to date; one upgrade at a time, the others wait.
 
     Raises:
+        StoreBusyError: somebody held a table for all the time that patience has.
         StoreUnavailableError: the database does not answer, or refuses the login.
         MigrationError: the database is newer than this release, or refuses the change.
     """
-    await on_connection(database_url, upgrade_checked)
+    patience = patience or Patience()
+    ends_at = time.monotonic() + patience.seconds
+    while True:
+        try:
+            return await on_connection(database_url, upgrade_checked)
+        except TableInUseError:
+            holder = await on_connection(database_url, _name_holder)
+        if time.monotonic() + PAUSE_SECONDS > ends_at:
+            raise StoreBusyError(f"the upgrade waited for {patience.seconds:g} s in vain: {holder}")
+        patience.tell(f"{holder}; the upgrade waits, and lets others pass")
+        await asyncio.sleep(PAUSE_SECONDS)
 
 
-async def bring_up_to_date(database_url: str) -> tuple[str | None, str]:
+def _name_holder(connection: Connection) -> str:
+    holder = connection.execute(_HOLDER).first()
+    if holder is None:
+        return "somebody held a table a moment ago"
+    query = " ".join(holder.query.split())[:_QUERY_CHARACTERS]
+    name = holder.application_name or "without a name"
+    return f"process {holder.pid} ({name}) has held a table for {holder.seconds:.0f} s: {query}"
+
+
+async def bring_up_to_date(database_url: str, patience: Patience | None = None) -> tuple[str | None, str]:
     """Upgrade, and say from which version (None: there was no schema) to which.
 
     A schema that is current gets what the server did not allow before: the index of the search.
@@ -59,7 +120,7 @@ async def bring_up_to_date(database_url: str) -> tuple[str | None, str]:
         MigrationError: the database is newer than this release, or refuses the change.
     """
     before, needed = await status(database_url)
-    await upgrade(database_url)
+    await upgrade(database_url, patience)
     return before, needed
 
 
@@ -67,10 +128,17 @@ def upgrade_checked(connection: Connection) -> None:
     """Run the missing migrations, unless the database is newer than this release.
 
     Raises:
-        MigrationError: the database is newer than this release.
+        MigrationError: the database is newer than this release, or cannot hold every character.
+        TableInUseError: somebody holds a table.
     """
+    check_encoding(connection)
     current = current_of(connection)
     known = {script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions()}
     if current is not None and current not in known:
         raise MigrationError(newer_than_release(current))
-    upgrade_connection(connection)
+    try:
+        upgrade_connection(connection)
+    except DBAPIError as error:
+        if sqlstate_of(error) == _LOCK_NOT_AVAILABLE:
+            raise TableInUseError from None
+        raise

@@ -47,6 +47,31 @@ def current_of(connection: Connection) -> str | None:
     return version
 
 
+def check_encoding(connection: Connection) -> None:
+    """See that the database can hold any character.
+
+    Raises:
+        MigrationError: it was made for some of them.
+    """
+    if connection.dialect.name == "sqlite":
+        return
+    encoding = connection.scalar(text("SHOW server_encoding"))
+    if encoding not in _ENCODINGS:
+        raise MigrationError(
+            f"the database's encoding is {encoding}, and errors hold any character: make it anew by "
+            "createdb --encoding=UTF8 --template=template0"
+        )
+
+
+def mend_of(current: str | None, needed: str) -> str:
+    """Return the message for a database whose schema is not this release's; it says what to do."""
+    if current is None:
+        return "the database has no faultwire schema yet; run `faultwire db upgrade`"
+    if current > needed:
+        return newer_than_release(current)
+    return f"the database's schema is {current}, this release needs {needed}; run `faultwire db upgrade`"
+
+
 def newer_than_release(current: str) -> str:
     """Return the message for a database that is newer than this release."""
     return f"the database's schema {current} is newer than this release's {head()}; install a newer faultwire"
@@ -57,8 +82,14 @@ async def status(database_url: str) -> tuple[str | None, str]:
 
     Raises:
         StoreUnavailableError: the database does not answer, or refuses the login.
+        MigrationError: the database cannot hold every character.
     """
-    current = await on_connection(database_url, current_of)
+
+    def read(connection: Connection) -> str | None:
+        check_encoding(connection)
+        return current_of(connection)
+
+    current = await on_connection(database_url, read)
     return current, await asyncio.to_thread(head)
 
 
@@ -86,6 +117,8 @@ async def on_connection(database_url: str, work: Callable[[Connection], T]) -> T
                 return await connection.run_sync(work)
         finally:
             await engine.dispose()
+    except StoreRefusedError as error:
+        raise StoreRefusedError(f"{show_url(url)}: {error}") from None
     except (OSError, DBAPIError, TimeoutError) as error:
         raise unavailable(error, url) from None
     except SQLAlchemyError as error:
@@ -93,6 +126,7 @@ async def on_connection(database_url: str, work: Callable[[Connection], T]) -> T
 
 
 def _on_sqlite(url: URL, work: Callable[[Connection], T]) -> T:
+    make_private_file(sqlite_path(url))
     engine = create_engine(url)
     prepare_connection(engine)
     try:
@@ -100,6 +134,3 @@ def _on_sqlite(url: URL, work: Callable[[Connection], T]) -> T:
             return work(connection)
     finally:
         engine.dispose()
-    make_private_file(sqlite_path(url))
-    except StoreRefusedError as error:
-        raise StoreRefusedError(f"{show_url(url)}: {error}") from None
