@@ -138,7 +138,7 @@ async def http_door(
         report=report,
         clock=lambda: datetime.now(UTC),
         pipeline=Pipeline(store, metrics=metrics),
-        policy=Policy(receivers=(), rules=()),
+        policy=lambda: Policy(receivers=(), rules=()),
         loopback_only=True,
     )
     runner = web.AppRunner(app)

@@ -104,7 +104,7 @@ async def intake_side(home: Path) -> AsyncIterator[FarSide]:
         report=unreported(),
         clock=lambda: datetime.now(UTC),
         pipeline=pipeline,
-        policy=await asyncio.to_thread(read_policy),
+        policy=read_policy,
         loopback_only=True,
     )
     runner = web.AppRunner(app, access_log=None)

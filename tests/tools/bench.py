@@ -212,7 +212,7 @@ async def running_intake(database_url: str) -> AsyncIterator[Bench]:
         report=unreported(),
         clock=lambda: datetime.now(UTC),
         pipeline=Pipeline(store, metrics=metrics),
-        policy=await asyncio.to_thread(read_policy),
+        policy=read_policy,
         loopback_only=True,
     )
     runner = web.AppRunner(app, access_log=None)

@@ -1,12 +1,18 @@
 """The command line: ``faultwire <noun> <verb>``, a client of the API wherever it can be one."""
 
+import os
+import signal
 import sys
+from typing import Final
 
 from faultwire_shared import __version__
+
+_ENDED_BY_SIGTERM: Final = 128 + signal.SIGTERM
 
 
 def main() -> None:
     """Run the command that the arguments name, and exit as it says."""
+    _be_ended_by_signals()
     if sys.argv[1:] == ["--version"]:
         sys.stdout.write(f"{__version__}\n")
         return
@@ -25,6 +31,18 @@ def main() -> None:
         )
         sys.exit(1)
     sys.exit(run(sys.argv[1:]))
+
+
+def _be_ended_by_signals() -> None:
+    """Give process 1, as a container's only one is, what all others have: SIGTERM ends it.
+
+    A worker's own handlers take over when its loop runs; until then a stop would be lost, and a hangup
+    would end it.
+    """
+    if os.getpid() == 1:
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(_ENDED_BY_SIGTERM))
+    if sys.argv[1:2] == ["worker"]:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from typing import Annotated
 
@@ -20,18 +21,19 @@ def worker(
     http_port: Annotated[int | None, Parameter()] = None,
     setting: Setting = SETTING,
 ) -> None:
-    """Run a worker until SIGTERM or Ctrl-C, then drain and end.
+    """Run a worker until SIGTERM or Ctrl-C, then drain and end. SIGHUP has it read its rules again.
 
     Args:
         http_host: Where the page, the API and the intake listen.
         http_port: On which port; 0 takes any free one.
     """
     with expected_failures():
-        config = setting.load(http_host=http_host, http_port=http_port)
+        load = partial(setting.load, http_host=http_host, http_port=http_port)
+        config = load()
         from faultwire_consumer.worker.start import run  # noqa: PLC0415 - loads the whole worker
 
         with asyncio.Runner(loop_factory=_find_loop_factory()) as runner:
-            runner.run(run(config))
+            runner.run(run(config, load))
 
 
 def _find_loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

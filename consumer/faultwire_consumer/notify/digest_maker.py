@@ -41,10 +41,12 @@ class DigestMaker:
         self._store = store
         self._clock = clock
         self._wake = wake
-        self._schedules: dict[str, Schedule] = {
-            rule.name: rule.sending.schedule for rule in policy.rules if isinstance(rule.sending, InDigest)
-        }
+        self._schedules = _schedules_of(policy)
         self._made: set[str] = set()
+
+    def use(self, policy: Policy) -> None:
+        """Make digests at the hours of another policy."""
+        self._schedules = _schedules_of(policy)
 
     async def run(self) -> None:
         """Make due digests every few seconds until cancelled; retry while the database is away."""
@@ -91,3 +93,7 @@ class DigestMaker:
         if schedule is None:
             return due.first_due - _DAY, due.last_due
         return schedule.last_until(due.first_due - _INSTANT), max(due.last_due, schedule.last_until(now))
+
+
+def _schedules_of(policy: Policy) -> dict[str, Schedule]:
+    return {rule.name: rule.sending.schedule for rule in policy.rules if isinstance(rule.sending, InDigest)}

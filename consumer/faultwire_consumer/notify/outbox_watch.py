@@ -2,10 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, Protocol
 
 from faultwire_consumer.metrics import Metrics
-from faultwire_consumer.notify.dispatcher import Dispatcher
 from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
 from faultwire_consumer.store.outbox.queries import measure_outbox
 from faultwire_consumer.store.outbox.windows import prune_windows
@@ -19,13 +18,21 @@ PRUNE_EVERY: Final = 720
 log = get_logger(__name__)
 
 
+class OrphanKeeper(Protocol):
+    """A part that knows the policy's receivers."""
+
+    async def give_up_orphans(self) -> int:
+        """Give up notifications for receivers that the policy does not know; return their number."""
+        ...
+
+
 class OutboxWatch:
     """Measures every few seconds, gives up orphans every minute, deletes old windows every hour."""
 
     def __init__(
         self,
         store: Store,
-        dispatcher: Dispatcher,
+        dispatcher: OrphanKeeper,
         *,
         metrics: Metrics,
         clock: Clock,

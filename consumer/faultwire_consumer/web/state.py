@@ -30,6 +30,7 @@ STORE = web.AppKey("store", Store)
 CLOCK: web.AppKey[Clock] = web.AppKey("clock")
 HEALTH = web.AppKey("health", Health)
 REPORT = web.AppKey("report", SelfReport)
-POLICY = web.AppKey("policy", Policy)
+POLICY: web.AppKey[Callable[[], Policy]] = web.AppKey("policy")
+"""Gives the policy in use, which may be another one at the next request."""
 REPLAYER = web.AppKey("replayer", Replayer)
 REQUEST_ID = web.RequestKey("request_id", str)

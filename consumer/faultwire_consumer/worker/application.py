@@ -1,6 +1,7 @@
 """The HTTP application: every route of the worker behind the same guards."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from aiohttp import web
@@ -42,7 +43,7 @@ def create_app(
     report: SelfReport,
     clock: Clock,
     pipeline: Pipeline,
-    policy: Policy,
+    policy: Callable[[], Policy],
     loopback_only: bool,
     has_replica: bool = False,
 ) -> web.Application:
@@ -52,7 +53,7 @@ def create_app(
         report: takes what fails inside the worker.
         intake: answers ``POST /ingest/v1/events``; bodies beyond a message's size never reach it.
         pipeline: what replayed dead letters go through.
-        policy: the one in use, to be shown.
+        policy: gives the one in use, to be shown.
         loopback_only: answer only to this machine's own names, for only it can listen.
         has_replica: the store's queries go to one, so who acts has to be remembered.
     """

@@ -33,6 +33,7 @@ from faultwire_consumer.maintenance.store_size import StoreSizeWatch
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.digest_maker import DigestMaker
 from faultwire_consumer.notify.dispatcher import Dispatcher
+from faultwire_consumer.notify.dispatching import Dispatching
 from faultwire_consumer.notify.outbox_watch import OutboxWatch
 from faultwire_consumer.notify.policy_file import read_policy
 from faultwire_consumer.notify.sender import Sender
@@ -45,6 +46,7 @@ from faultwire_consumer.web.health.check import check_loop_lag, check_outbox, wo
 from faultwire_consumer.web.state import Health
 from faultwire_consumer.worker.application import create_app
 from faultwire_consumer.worker.parts import Worker
+from faultwire_consumer.worker.reload import Asking, Reload
 from faultwire_consumer.worker.server import HttpServer
 from faultwire_shared.codec import EVENT_TYPE
 from faultwire_shared.event import ErrorSeverity, Lane
@@ -52,13 +54,39 @@ from faultwire_shared.health import Check
 from faultwire_shared.redact import redact_url
 
 
+class _Notices:
+    """The policy in use, and the parts that live by it: each can be given another one."""
+
+    def __init__(
+        self,
+        store: Store,
+        policy: Policy,
+        senders: Mapping[str, Sender],
+        config: WorkerConfig,
+        metrics: Metrics,
+    ) -> None:
+        def dispatcher(senders: Mapping[str, Sender]) -> Dispatcher:
+            return Dispatcher(store, senders, metrics=metrics, clock=_now, public_url=config.public_url)
+
+        self.policy = policy
+        self.dispatching = Dispatching(senders, dispatcher)
+        self.evaluator = Evaluator(policy, wake=self.dispatching.wake)
+        self.digest_maker = DigestMaker(store, policy, clock=_now, wake=self.dispatching.wake)
+
+    def use(self, policy: Policy, senders: Mapping[str, Sender]) -> None:
+        """Put another policy in the place of this one, everywhere at once."""
+        self.policy = policy
+        self.evaluator.use(policy)
+        self.digest_maker.use(policy)
+        self.dispatching.use(senders)
+
+
 class _Supplies(Struct, frozen=True, kw_only=True):
     """Material of nearly every part."""
 
     config: WorkerConfig
     metrics: Metrics
-    policy: Policy
-    senders: Mapping[str, Sender]
+    notices: _Notices
     store: Store
 
 
@@ -80,8 +108,12 @@ class _Watched(Struct, frozen=True, kw_only=True):
     replica: ReplicaWatch | None
 
 
-async def assemble(config: WorkerConfig) -> Worker:
+async def assemble(config: WorkerConfig, asking: Asking | None = None) -> Worker:
     """Read the policy, open the database, and put every part together.
+
+    Args:
+        config: says of what.
+        asking: says when the policy is to be read again; None for never.
 
     Raises:
         PolicyFileError: the policy or one of its secrets cannot be used.
@@ -94,26 +126,24 @@ async def assemble(config: WorkerConfig) -> Worker:
     senders = await asyncio.to_thread(senders_of, policy, clock=_now)
     store = await open_store(config.database_url)
     try:
-        return _put_together(
-            _Supplies(config=config, metrics=Metrics(), policy=policy, senders=senders, store=store)
-        )
+        metrics = Metrics()
+        notices = _Notices(store, policy, senders, config, metrics)
+        supplies = _Supplies(config=config, metrics=metrics, notices=notices, store=store)
+        return _put_together(supplies, asking)
     except BaseException:
         await store.close()  # without a worker nobody else can
         raise
 
 
-def _put_together(supplies: _Supplies) -> Worker:
-    config, store, metrics = supplies.config, supplies.store, supplies.metrics
-    dispatcher = Dispatcher(
-        store, supplies.senders, metrics=metrics, clock=_now, public_url=config.public_url
-    )
-    pipeline = _pipeline(supplies, dispatcher)
+def _put_together(supplies: _Supplies, asking: Asking | None) -> Worker:
+    config, store, metrics, notices = supplies.config, supplies.store, supplies.metrics, supplies.notices
+    pipeline = _pipeline(supplies)
     report = SelfReport(_ingesting(pipeline))
     inlet = _inlet(config.broker_url, metrics)
     watched = _Watched(
         lanes=_lanes(inlet.receivers, pipeline, supplies),
         lag=LoopLag(metrics=metrics),
-        upkeep=OutboxWatch(store, dispatcher, metrics=metrics, clock=_now),
+        upkeep=OutboxWatch(store, notices.dispatching, metrics=metrics, clock=_now),
         ping=BrokerPing(config.broker_url) if config.broker_url is not None else None,
         replica=_replica_watch(supplies),
     )
@@ -121,10 +151,10 @@ def _put_together(supplies: _Supplies) -> Worker:
     return Worker(
         receivers=inlet.receivers,
         lanes=watched.lanes,
-        dispatcher=dispatcher,
+        dispatcher=notices.dispatching,
         server=_server(supplies, watched, inlet.intake, report, pipeline),
         report=report,
-        digest_maker=DigestMaker(store, supplies.policy, clock=_now, wake=dispatcher.wake),
+        digest_maker=notices.digest_maker,
         gap_watch=_gap_watch(supplies, pipeline, watched.lanes),
         loop_lag=watched.lag,
         partitions=_partitions(store, holder),
@@ -132,20 +162,21 @@ def _put_together(supplies: _Supplies) -> Worker:
         store_size=StoreSizeWatch(store, metrics=metrics),
         upkeep=watched.upkeep,
         replica_watch=watched.replica,
+        reload=Reload(config, asking, use=notices.use, clock=_now) if asking is not None else None,
         store=store,
         replica=watched.replica.store if watched.replica is not None else None,
-        senders=list(supplies.senders.values()),
+        senders=[notices.dispatching],
         broker_ping=watched.ping,
         broker_door=inlet.door,
         database=redact_url(config.database_url),
     )
 
 
-def _pipeline(supplies: _Supplies, dispatcher: Dispatcher) -> Pipeline:
+def _pipeline(supplies: _Supplies) -> Pipeline:
     return Pipeline(
         supplies.store,
         metrics=supplies.metrics,
-        evaluator=Evaluator(supplies.policy, wake=dispatcher.wake),
+        evaluator=supplies.notices.evaluator,
         bodies_per_incident=supplies.config.bodies_per_incident,
         new_incidents_per_minute=supplies.config.new_incidents_per_minute,
     )
@@ -210,7 +241,7 @@ def _server(
         report=report,
         clock=_now,
         pipeline=pipeline,
-        policy=supplies.policy,
+        policy=lambda: supplies.notices.policy,
         loopback_only=config.loopback_only,
         has_replica=replica is not None,
     )

@@ -91,7 +91,11 @@ def chores_of(worker: Worker) -> Mapping[str, Part]:
         "retention": worker.retention,
         "store size": worker.store_size,
     }
-    return chores if worker.replica_watch is None else chores | {"replica watch": worker.replica_watch}
+    if worker.replica_watch is not None:
+        chores["replica watch"] = worker.replica_watch
+    if worker.reload is not None:
+        chores["reload"] = worker.reload
+    return chores
 
 
 async def watched(work: Awaitable[None], *, part: str, report: ReportingPart) -> None:

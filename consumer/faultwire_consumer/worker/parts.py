@@ -116,6 +116,8 @@ class Worker(Struct, frozen=True, kw_only=True):
     upkeep: Part
     replica_watch: Part | None
     """None where no read replica is configured."""
+    reload: Part | None = None
+    """None where nothing asks for it."""
 
     store: Database
     replica: Database | None

@@ -7,9 +7,14 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "worker.started": "The worker takes events; the line says from where and into which store.",
     "worker.draining": "The worker was asked to end: it accepts nothing more and settles what it has.",
     "worker.drained": "Every event that was accepted is settled; the worker ends.",
+    "worker.reloaded": "The rules and the log's level were read again, as SIGHUP asks; the line says which "
+    "other settings were changed and want a restart.",
+    "worker.not_reloaded": "What SIGHUP asked to be read cannot be used; the line says why, and everything "
+    "stays as it was.",
     "broker.connected": "A lane's connection to the broker is established and its queue is being consumed.",
     "broker.lost": "A lane cannot consume its queue, for the reason given; it tries again, and logs it again "
     "after five minutes.",
+    "store.awaited": "The database does not answer at the start; the worker waits for it and is not ready.",
     "store.lost": "The store did not accept a batch; its messages went back and the lanes wait for it.",
     "store.found": "The store answers again and the lanes go on.",
     "chore.failed": "A chore failed in the worker; it begins again after a wait, and the error is an event.",

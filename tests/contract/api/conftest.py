@@ -134,7 +134,7 @@ async def site(store: Store, clock: FixedClock) -> AsyncIterator[Site]:
         report=report,
         clock=clock,
         pipeline=pipeline,
-        policy=policy,
+        policy=lambda: policy,
         loopback_only=True,
     )
     async with report, TestClient(TestServer(app)) as client:

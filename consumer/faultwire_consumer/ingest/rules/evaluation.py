@@ -20,9 +20,21 @@ from faultwire_consumer.store.outbox.enqueue import NewNotification, enqueue
 from faultwire_consumer.store.outbox.pending import NewPending, add_pending
 
 
+class _Rules(Struct, frozen=True):
+    """A policy's rules, sorted by what asks for them, and what is remembered of the digests to come."""
+
+    on_incidents: tuple[Rule, ...]
+    with_threshold: tuple[Rule, ...]
+    growth: tuple[int, ...]
+    memo: DigestMemo
+    environments: EnvironmentWatch
+
+
 class BatchNotifications(Struct):
     """The notifications of a batch, gathered in its transaction and confirmed after the commit."""
 
+    rules: _Rules
+    """The rules of its beginning, to its end: another policy may come into use meanwhile."""
     now: datetime
     events: list[Decoded]
     """Events that were stored for the first time."""
@@ -47,22 +59,28 @@ class Evaluator:
             policy: its rules are evaluated.
             wake: called after a commit that has something to send.
         """
-        self.growth = policy.grows
-        self._on_incidents = tuple(rule for rule in policy.rules if rule.on)
-        self._with_threshold = tuple(rule for rule in policy.rules if rule.threshold is not None)
-        self._memo = DigestMemo(policy.digests)
-        self._environments = EnvironmentWatch(self._on_incidents)
+        self._rules = _sorted_rules(policy)
         self._wake = wake
+
+    @property
+    def growth(self) -> tuple[int, ...]:
+        """The counts that are reported as growth of an incident."""
+        return self._rules.growth
+
+    def use(self, policy: Policy) -> None:
+        """Evaluate another policy's rules, for the batches that begin from now on."""
+        self._rules = _sorted_rules(policy)
 
     async def count(
         self, tx: Transaction, fresh: Mapping[str, Decoded], counted: Counted, *, now: datetime
     ) -> BatchNotifications:
         """Count in windows: a step of its own, because their rows come early in the lock order."""
         events = [event for event_id, event in fresh.items() if event_id not in counted.duplicates]
-        batch = BatchNotifications(now, events, counted.touched, fresh)
-        if self._with_threshold:
+        batch = BatchNotifications(self._rules, now, events, counted.touched, fresh)
+        rules = batch.rules.with_threshold
+        if rules:
             opened = [fresh[touched.newest_event_id] for touched in counted.touched if touched.first_sight]
-            batch.notifications += await count_thresholds(tx, self._with_threshold, events, opened, now=now)
+            batch.notifications += await count_thresholds(tx, rules, events, opened, now=now)
         return batch
 
     async def evaluate(
@@ -70,11 +88,11 @@ class Evaluator:
     ) -> None:
         """Evaluate the rules for the incidents, and write all notifications and pending rows."""
         by_incident = {transition.incident_id: transition for transition in transitions}
-        self._judge(batch, by_incident)
-        if self._environments.rules and batch.events:
-            await self._judge_environments(tx, batch, by_incident)
-        if self._memo.rules:
-            self._continue(batch)
+        _judge(batch, by_incident)
+        if batch.rules.environments.rules and batch.events:
+            await _judge_environments(tx, batch, by_incident)
+        if batch.rules.memo.rules:
+            _continue(batch)
         if batch.pending:
             added: dict[bytes, int] = {}
             for event in batch.events:
@@ -84,63 +102,76 @@ class Evaluator:
 
     def confirm(self, batch: BatchNotifications) -> None:
         """Remember what a committed batch need not write again, and wake the dispatcher."""
-        self._memo.settle(batch.settled, first_due=batch.first_due, now=batch.now)
-        self._environments.settle(batch.arrived)
+        batch.rules.memo.settle(batch.settled, first_due=batch.first_due, now=batch.now)
+        batch.rules.environments.settle(batch.arrived)
         if batch.notifications:
             self._wake()
 
-    def _judge(self, batch: BatchNotifications, transitions: Mapping[int, Transition]) -> None:
-        first_at: dict[bytes, datetime] = {}
-        for touched in batch.touched:
-            transition = transitions.get(touched.incident_id)
-            happened = happened_to(touched, transition, self.growth)
-            if happened:
-                first_at = first_at or _first_of(batch.events)
-                episode = touched.episode if transition is None else transition.episode
-                newest = batch.newest[touched.newest_event_id]
-                news = Arrival(replace(touched, episode=episode), newest, happened)
-                self._decide(batch, news, self._on_incidents, first_at)
 
-    async def _judge_environments(
-        self, tx: Transaction, batch: BatchNotifications, transitions: Mapping[int, Transition]
-    ) -> None:
-        arrivals = await self._environments.arrivals(
-            tx, batch.events, batch.touched, transitions, batch.arrived
+def _sorted_rules(policy: Policy) -> _Rules:
+    on_incidents = tuple(rule for rule in policy.rules if rule.on)
+    return _Rules(
+        on_incidents=on_incidents,
+        with_threshold=tuple(rule for rule in policy.rules if rule.threshold is not None),
+        growth=policy.grows,
+        memo=DigestMemo(policy.digests),
+        environments=EnvironmentWatch(on_incidents),
+    )
+
+
+def _judge(batch: BatchNotifications, transitions: Mapping[int, Transition]) -> None:
+    first_at: dict[bytes, datetime] = {}
+    for touched in batch.touched:
+        transition = transitions.get(touched.incident_id)
+        happened = happened_to(touched, transition, batch.rules.growth)
+        if happened:
+            first_at = first_at or _first_of(batch.events)
+            episode = touched.episode if transition is None else transition.episode
+            newest = batch.newest[touched.newest_event_id]
+            news = Arrival(replace(touched, episode=episode), newest, happened)
+            _decide(batch, news, batch.rules.on_incidents, first_at)
+
+
+async def _judge_environments(
+    tx: Transaction, batch: BatchNotifications, transitions: Mapping[int, Transition]
+) -> None:
+    watch = batch.rules.environments
+    arrivals = await watch.arrivals(tx, batch.events, batch.touched, transitions, batch.arrived)
+    first_at = _first_of(batch.events) if arrivals else {}
+    for arrival in arrivals:
+        _decide(batch, arrival, watch.rules, first_at)
+
+
+def _decide(
+    batch: BatchNotifications,
+    news: Arrival,
+    rules: Sequence[Rule],
+    first_at: Mapping[bytes, datetime],
+) -> None:
+    touched, newest = news.touched, news.event
+    for verdict in verdicts_on(rules, news.happened, newest.facts(touched.severity)):
+        if isinstance(verdict.rule.sending, InDigest):
+            due_at = batch.rules.memo.due_at(batch.now)[verdict.rule.name]
+            batch.pending.append(_pending(verdict.rule, newest, verdict.happened.reason, due_at))
+            continue
+        first = first_at[newest.row.fingerprint]
+        batch.notifications += incident_notifications(
+            verdict, touched, episode=touched.episode, first_at=first, now=batch.now
         )
-        first_at = _first_of(batch.events) if arrivals else {}
-        for arrival in arrivals:
-            self._decide(batch, arrival, self._environments.rules, first_at)
 
-    def _decide(
-        self,
-        batch: BatchNotifications,
-        news: Arrival,
-        rules: Sequence[Rule],
-        first_at: Mapping[bytes, datetime],
-    ) -> None:
-        touched, newest = news.touched, news.event
-        for verdict in verdicts_on(rules, news.happened, newest.facts(touched.severity)):
-            if isinstance(verdict.rule.sending, InDigest):
-                due_at = self._memo.due_at(batch.now)[verdict.rule.name]
-                batch.pending.append(_pending(verdict.rule, newest, verdict.happened.reason, due_at))
-                continue
-            first = first_at[newest.row.fingerprint]
-            batch.notifications += incident_notifications(
-                verdict, touched, episode=touched.episode, first_at=first, now=batch.now
-            )
 
-    def _continue(self, batch: BatchNotifications) -> None:
-        due_at = self._memo.due_at(batch.now)
-        unsettled = self._memo.unsettled(batch.events)
-        batch.first_due = self._memo.first_due
-        batch.settled.extend(unsettled)
-        for event in unsettled.values():
-            facts = event.facts()
-            batch.pending += [
-                _pending(rule, event, NotificationReason.CONTINUED, due_at[rule.name])
-                for rule in self._memo.rules
-                if rule.where.match(facts)
-            ]
+def _continue(batch: BatchNotifications) -> None:
+    due_at = batch.rules.memo.due_at(batch.now)
+    unsettled = batch.rules.memo.unsettled(batch.events)
+    batch.first_due = batch.rules.memo.first_due
+    batch.settled.extend(unsettled)
+    for event in unsettled.values():
+        facts = event.facts()
+        batch.pending += [
+            _pending(rule, event, NotificationReason.CONTINUED, due_at[rule.name])
+            for rule in batch.rules.memo.rules
+            if rule.where.match(facts)
+        ]
 
 
 def _pending(rule: Rule, event: Decoded, reason: NotificationReason, due_at: datetime) -> NewPending:

@@ -68,7 +68,7 @@ async def show(request: web.Request) -> web.Response:
 @routes.get(f"{API_PREFIX}/rules")
 async def show_rules(request: web.Request) -> web.Response:
     """The policy in use."""
-    return json_answer(shape.policy_shape(request.app[POLICY]))
+    return json_answer(shape.policy_shape(request.app[POLICY]()))
 
 
 def alert_filter(parameters: Parameters) -> NotificationFilter:
