@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from typing import Final
 
 from cyclopts import App, CycloptsError
@@ -41,6 +42,7 @@ for _noun, _help in _NOUNS.items():
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command; its exit code."""
+    _write_any_character()
     try:
         code: int = app(list(arguments), print_error=False, exit_on_error=False)
         sys.stdout.flush()
@@ -56,7 +58,22 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader went away, as `head` does. Python would complain again as it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()  # the reader went away, as `head` does
+        return FAILED
+    except OSError as error:
+        say(f"faultwire: {error.strerror or error}")
+        _write_no_more()
         return FAILED
     return code
+
+
+def _write_any_character() -> None:
+    """Have what a terminal or a file cannot show, as in Latin-1, written as an escape and not fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _write_no_more() -> None:
+    """Throw away what waits to be written: Python would try, and complain again, as it exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

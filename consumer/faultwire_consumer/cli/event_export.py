@@ -67,7 +67,7 @@ def export(
 
 
 def _beginning(query: str, wanted: EventFilter, *, is_gzip: bool) -> Position:
-    asked = json.loads(msgspec.json.encode(wanted)) | {"query": query, "gzip": is_gzip}
+    asked = json.loads(msgspec.json.encode(wanted)) | {"query": wanted.whole_query(query), "gzip": is_gzip}
     return Position(asked=asked, parameters=dict(wanted.lasting_parameters(query)))
 
 

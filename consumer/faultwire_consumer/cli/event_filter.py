@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -26,10 +27,16 @@ class FilterOptions:
     """Occurred since: 2h, 7d, 2026-11-23 or 2026-11-23T10:00:00Z."""
     until: str | None = None
     """Occurred before, written as for --since."""
+    query: Annotated[str, Parameter(allow_leading_hyphen=True, show_default=False)] = ""
+    """The same as QUERY; of both, all terms must hold."""
+
+    def whole_query(self, query: str) -> str:
+        """The query of both ways to write it."""
+        return " ".join(part for part in (query, self.query) if part)
 
     def parameters(self, query: str) -> Mapping[str, str | Sequence[str] | None]:
         """The filters as the API takes them along with a query."""
-        return asdict(self) | {"query": query or None}
+        return asdict(self) | {"query": self.whole_query(query) or None}
 
 
 @Parameter(name="*")

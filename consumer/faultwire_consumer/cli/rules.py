@@ -11,6 +11,7 @@ from faultwire_consumer.cli.failure import expected_failures
 from faultwire_consumer.cli.option import OUTPUT, Output
 from faultwire_consumer.cli.output import print_document, say, styled
 from faultwire_consumer.notify.policy_file import read_policy
+from faultwire_shared.clock import utc_now
 
 app = App(name="rules")
 
@@ -24,6 +25,9 @@ def check(file: Path, /, *, output: Output = OUTPUT) -> None:
     """
     with expected_failures():
         policy = read_policy(file)
+        from faultwire_consumer.notify.senders.build import senders_of  # noqa: PLC0415 - loads aiohttp
+
+        senders_of(policy, clock=utc_now)  # reads and checks their secrets, as a worker does at its start
     if not output.quiet:
         say(f"{file} is fine: {len(policy.rules)} rules, {len(policy.receivers)} receivers")
 

@@ -23,7 +23,7 @@ app = App(name="send")
 @app.default
 def send(
     *,
-    message: Annotated[str, Parameter(name=["--message", "-m"])],
+    message: Annotated[str, Parameter(name=["--message", "-m"], allow_leading_hyphen=True)],
     service: str | None = None,
     severity: str | None = None,
     category: Category = Category.SYSTEM,
