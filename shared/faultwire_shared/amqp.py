@@ -19,7 +19,12 @@ from aio_pika.exceptions import (
     ChannelNotFoundEntity,
     ProbableAuthenticationError,
 )
-from aiormq.exceptions import ChannelAccessRefused, ChannelPreconditionFailed, ConnectionNotAllowed
+from aiormq.exceptions import (
+    ChannelAccessRefused,
+    ChannelPreconditionFailed,
+    ConnectionNotAllowed,
+    InvalidFrameError,
+)
 
 from faultwire_shared.broker_url import split_addresses
 from faultwire_shared.failure import ConfigurationError, UnavailableError
@@ -90,6 +95,9 @@ def _translated(error: BaseException, what: str, seconds: float | None) -> Broke
             kind, text = BrokerRefusedError, "wrong user name or password"
         case ChannelAccessRefused() | ConnectionNotAllowed():
             kind, text = BrokerRefusedError, _first_line(error)
+        case InvalidFrameError() if farewell := _farewell_in(error):
+            passes = any(word in farewell for word in _PASSING)
+            kind, text = BrokerUnreachableError if passes else BrokerRefusedError, farewell
         case ChannelNotFoundEntity():
             kind, text = TopologyError, f"{_first_line(error)}; run `faultwire topology apply`"
         case ChannelPreconditionFailed():
@@ -100,6 +108,23 @@ def _translated(error: BaseException, what: str, seconds: float | None) -> Broke
         case _:
             return None
     return kind(f"{what}: {text}")
+
+
+_PASSING: Final = (" is down", " limit ")
+
+
+def _farewell_in(error: BaseException) -> str:
+    """Return the broker's words where it closed the connection instead of opening the virtual host.
+
+    aiormq has them at hand, and puts nothing but the frame's address in memory into its error.
+    """
+    step = error.__traceback__
+    while step is not None:
+        said = getattr(step.tb_frame.f_locals.get("frame"), "reply_text", None)
+        if isinstance(said, str) and said:
+            return said
+        step = step.tb_next
+    return ""
 
 
 def _first_line(error: BaseException) -> str:

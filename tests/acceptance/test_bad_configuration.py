@@ -69,6 +69,15 @@ async def test_a_wrong_password_at_the_broker_is_called_so(tmp_path: Path, rabbi
     assert "password" in line
 
 
+async def test_a_virtual_host_that_is_not_there_is_told_in_the_broker_s_words(
+    tmp_path: Path, rabbitmq: RabbitMQ
+) -> None:
+    url = f"{rabbitmq.url.rpartition('/')[0]}/nowhere"
+    code, line = await refusal(tmp_path, FAULTWIRE_BROKER_URL=url)
+    assert code == 78
+    assert "vhost nowhere not found" in line
+
+
 async def test_a_missing_exchange_that_may_not_be_declared_names_the_command(
     tmp_path: Path, rabbitmq: RabbitMQ
 ) -> None:
