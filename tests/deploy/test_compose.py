@@ -19,6 +19,7 @@ from tests.servers.rabbitmq import Node
 
 from faultwire import ErrorManager
 from faultwire_consumer.config import load_config
+from faultwire_shared.event import MESSAGE_BYTES
 
 COMPOSE: Final = read_compose()
 SERVICES: Final[dict[str, dict[str, Any]]] = COMPOSE["services"]
@@ -65,6 +66,20 @@ def test_our_containers_have_no_right_and_write_nothing(name: str) -> None:
     assert service["security_opt"] == ["no-new-privileges:true"]
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_container_gains_rights_or_fills_the_disk_with_its_log(name: str) -> None:
+    service = SERVICES[name]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["pids_limit"] <= 1000
+    assert service["logging"]["options"] == {"max-size": "10m", "max-file": "3"}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_process_is_not_the_first_of_its_container(name: str) -> None:
+    assert SERVICES[name]["init"] is True
+
+
 def test_there_are_two_workers_that_differ_by_their_port_alone() -> None:
     first, second = (dict(SERVICES[name]) for name in ("worker-1", "worker-2"))
     assert first.pop("ports") != second.pop("ports")
@@ -87,6 +102,12 @@ def test_every_variable_is_one_that_a_worker_reads(
     monkeypatch.chdir(tmp_path)
     config = load_config()
     assert config.log_format in ("auto", "json")
+
+
+def test_the_broker_refuses_what_no_event_needs_and_takes_the_largest_message() -> None:
+    text = (DEPLOY / "rabbitmq/rabbitmq.conf").read_text()
+    (size,) = re.findall(r"^max_message_size = (\d+)$", text, re.MULTILINE)
+    assert MESSAGE_BYTES < int(size) <= 2 * MESSAGE_BYTES
 
 
 def test_secrets_are_made_once_for_their_owner_alone(tmp_path: Path) -> None:
