@@ -229,6 +229,9 @@ def _allow(watch: BlockBuster) -> None:
     # Source lines are read once per file and then come from its cache.
     for name in ("io.BufferedReader.read", "io.TextIOWrapper.read"):
         watch.functions[name].can_block_in("linecache.py", {"updatecache"})
+    # What lies beside a module says whether it is a library's, once per folder of packages.
+    for function in watch.functions.values():
+        function.can_block_in("capture/installed.py", {"place_at", "_read"})
     # A first import of a library that is loaded lazily, once per process.
     for function in watch.functions.values():
         function.can_block_in("<frozen importlib._bootstrap>", {"_find_and_load"})

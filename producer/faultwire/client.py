@@ -2,12 +2,14 @@
 
 import logging
 import os
+import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, Unpack
 
 from faultwire.assembly import Assembled, Plan, delivery_of, origin_of, scrubber_of
+from faultwire.capture.code_owner import CodeOwner, maker_of
 from faultwire.capture.frame import FrameReader
 from faultwire.capture.handled import ExtraFields, Extras, judge
 from faultwire.capture.scope import BREADCRUMBS, Binder
@@ -88,7 +90,7 @@ class Client(Binder):
             sample_rate: the share of errors that makes events, 0 to 1; what is left out is counted as such.
             collapse_storms: a burst of the same error becomes a few events that carry an exact count.
             max_breadcrumbs: the number of latest breadcrumbs that travel with an event.
-            in_app_include: modules that count as the service's own, wherever they are installed.
+            in_app_include: modules that count as the service's own, whatever tells them apart says.
             in_app_exclude: modules that do not.
             spool_path: a directory for what the broker does not take at once; by default
                 ``faultwire/spool/<service>`` in the user's state directory, none with an empty text.
@@ -120,7 +122,7 @@ class Client(Binder):
             origin=origin,
             started_at=clock(),
             error_filter=Filter(ignore_errors, sample_rate),
-            frames=FrameReader(in_app_include, in_app_exclude),
+            frames=FrameReader(in_app_include, in_app_exclude, CodeOwner(maker_of(sys._getframe(1)))),  # noqa: SLF001 - inspect's is the same, or None
             processors=(*processors, before_send) if before_send else tuple(processors),
             scrubber=scrubber if scrub else None,
             collapse_storms=collapse_storms,

@@ -5,13 +5,12 @@ and ``linecache.checkcache`` cost a stat per frame, which is most of what loggin
 """
 
 import linecache
-import os
-import sys
 from collections import deque
 from collections.abc import Iterable
 from types import CodeType, TracebackType
 from typing import Final
 
+from faultwire.capture.code_owner import CodeOwner, shown_path
 from faultwire_shared.event import FRAMES, NAME_CHARACTERS, Frame
 from faultwire_shared.memo import Memo
 from faultwire_shared.snapshot import clean_text
@@ -21,9 +20,6 @@ OUTER_FRAMES: Final = 25
 _SOURCE_CHARACTERS: Final = 200
 _PATH_CHARACTERS: Final = 400
 
-_LIBRARY: Final = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120 - pathlib adds 10 ms to the import
-_INSTALLED: Final = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
-
 
 class FrameReader:
     """Reads tracebacks, and remembers each line that it has read.
@@ -31,9 +27,16 @@ class FrameReader:
     Args:
         in_app_include: modules (with what is below them) that count as the service's own wherever they lie.
         in_app_exclude: modules that do not, though they lie among its own; the longer name wins.
+        owner: judges the rest.
     """
 
-    def __init__(self, in_app_include: Iterable[str] = (), in_app_exclude: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        in_app_include: Iterable[str] = (),
+        in_app_exclude: Iterable[str] = (),
+        owner: CodeOwner | None = None,
+    ) -> None:
+        self._owner = owner or CodeOwner()
         self._rules = {
             # The client's own middlewares and guards, wherever it is installed from.
             **dict.fromkeys(("faultwire", "faultwire_shared"), False),
@@ -74,7 +77,7 @@ class FrameReader:
         names = traceback.tb_frame.f_globals
         module = clean_text(names.get("__name__") or "", NAME_CHARACTERS)
         return Frame(
-            file=clean_text(_shown_path(code.co_filename, module), _PATH_CHARACTERS),
+            file=clean_text(shown_path(code.co_filename, module), _PATH_CHARACTERS),
             module=module,
             qualname=clean_text(code.co_qualname, NAME_CHARACTERS),
             line=traceback.tb_lineno or 0,
@@ -88,7 +91,7 @@ class FrameReader:
             if name in self._rules:
                 return self._rules[name]
             name = name.rpartition(".")[0]
-        return _lies_in_app(path)
+        return self._owner.is_own(path, module)
 
 
 def _source_line(traceback: TracebackType) -> list[str]:
@@ -99,21 +102,3 @@ def _source_line(traceback: TracebackType) -> list[str]:
         return []
     text = clean_text(line.strip(), _SOURCE_CHARACTERS)
     return [text] if text else []
-
-
-def _lies_in_app(path: str) -> bool:
-    if path.startswith("<frozen "):
-        return False
-    return not path.startswith(_LIBRARY) and not any(part in path for part in _INSTALLED)
-
-
-def _shown_path(path: str, module: str) -> str:
-    """The path below the root of its package: ``billing/pay.py``, the same on every machine."""
-    dotted = module.replace(".", os.sep)
-    for tail in (f"{dotted}.py", f"{dotted}{os.sep}__init__.py", f"{dotted}{os.sep}__main__.py"):
-        if path.endswith(os.sep + tail):
-            return tail
-    roots = [root for root in sys.path if root and path.startswith(root.rstrip(os.sep) + os.sep)]
-    if roots:
-        return path[len(max(roots, key=len).rstrip(os.sep)) + 1 :]
-    return path
