@@ -10,12 +10,16 @@ from faultwire_shared.memo import Memo
 
 
 class Classification(msgspec.Struct, frozen=True, kw_only=True):
-    """Meaning of an exception: its category, its stable code, its default HTTP status and severity."""
+    """Meaning of an exception: its category, its stable code, its default HTTP status and severity.
+
+    ``frank`` means that its own words and details are written for the caller.
+    """
 
     category: Category
     code: str
     status: int
     severity: ErrorSeverity
+    frank: bool = False
 
 
 class CategorizedError(Exception):
@@ -139,6 +143,9 @@ class InternalError(CategorizedError):
     """This service itself failed. The caller gets a generic sentence, never internals."""
 
 
+FRANK: Final = (Category.VALIDATION, Category.BUSINESS)
+"""The categories of ours whose words a caller may read; the others hold internals."""
+
 _REGISTRY: dict[str, Classification] = {}
 _known: Memo[type[BaseException], Classification] = Memo()
 
@@ -158,13 +165,21 @@ def register_exception(
     code: str | None = None,
     status: int | None = None,
     severity: ErrorSeverity | None = None,
+    frank: bool = False,
 ) -> None:
     """Define the meaning of an exception that is not ours; subclasses follow unless registered too.
+
+    A class says nothing of whose input it is about: what a library raises for the fields of a form, it raises
+    for an upstream's answer as well, with the values in its text. So a caller does not read that text.
 
     Args:
         exception: the class, or its qualified name (``"asyncpg.exceptions._base.PostgresError"``),
             which spares an import.
         category: decides status, severity and code if they are not given.
+        code: for programs, never changed once published.
+        status: of the answer by HTTP.
+        severity: of the event.
+        frank: the caller is shown the exception's own text: it is written for callers, wherever it is raised.
     """
     default = DEFAULTS[category]
     name = exception if isinstance(exception, str) else _qualified(exception)
@@ -173,6 +188,7 @@ def register_exception(
         code=code or default.code,
         status=status or default.status,
         severity=severity or default.severity,
+        frank=frank,
     )
     _known.clear()
 
@@ -181,7 +197,11 @@ def classify(error: BaseException) -> Classification:
     """Classify an exception: by its own class attributes, else by the registry, else as system."""
     if isinstance(error, CategorizedError):
         return Classification(
-            category=error.category, code=error.code, status=error.status, severity=error.severity
+            category=error.category,
+            code=error.code,
+            status=error.status,
+            severity=error.severity,
+            frank=error.category in FRANK,
         )
     known = _known.get(type(error))
     if known is None:
@@ -201,12 +221,6 @@ def _qualified(exception: type[Any]) -> str:
     return f"{exception.__module__}.{exception.__qualname__}"
 
 
-for _name in (
-    "pydantic_core._pydantic_core.ValidationError",
-    "msgspec.ValidationError",
-    "marshmallow.exceptions.ValidationError",
-):
-    register_exception(_name, Category.VALIDATION)
 for _name in (
     "builtins.ConnectionError",
     "builtins.TimeoutError",
@@ -230,8 +244,29 @@ for _name in (
     "psycopg2.OperationalError",
     "sqlalchemy.exc.OperationalError",
     "sqlalchemy.exc.InterfaceError",
+    "django.db.utils.OperationalError",
+    "django.db.utils.InterfaceError",
+    "pymysql.err.OperationalError",
+    "MySQLdb.OperationalError",
+    "MySQLdb._exceptions.OperationalError",
+    "asyncmy.errors.OperationalError",
+    "mysql.connector.errors.OperationalError",
 ):
     register_exception(_name, Category.EXTERNAL, code=DatabaseConnectionError.code)
+# Below those of the other side's, and mistakes of this one: nobody was asked, or asked in a way that no
+# second try mends.
+for _name in (
+    "aiohttp.client_exceptions.InvalidURL",
+    "httpx.LocalProtocolError",
+    "httpx.UnsupportedProtocol",
+    "requests.exceptions.InvalidHeader",
+    "requests.exceptions.InvalidJSONError",
+    "requests.exceptions.InvalidSchema",
+    "requests.exceptions.InvalidURL",
+    "requests.exceptions.MissingSchema",
+    "requests.exceptions.URLRequired",
+):
+    register_exception(_name, Category.SYSTEM)
 register_exception(
     "builtins.MemoryError", Category.SYSTEM, code="OUT_OF_MEMORY", severity=ErrorSeverity.CRITICAL
 )

@@ -17,7 +17,6 @@ from faultwire_shared.http_status import code_of, title_of
 from faultwire_shared.logging.logs import get_logger
 from faultwire_shared.taxonomy import CategorizedError, classify
 
-_OWN_WORDS: Final = (Category.VALIDATION, Category.BUSINESS)
 _GENERIC: Final = {
     Category.AUTHENTICATION: "You may not do this.",
     Category.EXTERNAL: "Something that the worker depends on does not answer now. Please try again soon.",
@@ -71,7 +70,7 @@ def failure_of(error: Exception, *, request: web.Request, now: datetime) -> Fail
         id=new_event_id(now),
         status=meaning.status,
         code=meaning.code,
-        message=str(error) if meaning.category in _OWN_WORDS else _GENERIC[meaning.category],
+        message=str(error) if meaning.frank else _GENERIC[meaning.category],
         severity=meaning.severity,
         at=now,
         details=error.details if isinstance(error, CategorizedError) else {},

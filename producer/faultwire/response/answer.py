@@ -12,8 +12,6 @@ from faultwire_shared.event import STRING_CHARACTERS, Category
 from faultwire_shared.snapshot import Snapshot, clean_text
 from faultwire_shared.taxonomy import DEFAULTS, AuthenticationError, Classification, ExternalError
 
-_FRANK: Final = (Category.VALIDATION, Category.BUSINESS)
-"""The categories whose own words and details a caller may read; the others hold internals."""
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
@@ -29,7 +27,7 @@ def respond(
         text: the error's own text, where it is at hand.
     """
     try:
-        frank = handled.meaning.category in _FRANK
+        frank = handled.meaning.frank
         message = clean_text(user_message) if user_message else ""
         if frank and not message:
             message = _own_text(handled.error) if text is None else text
@@ -81,7 +79,12 @@ def _headers(error: object, meaning: Classification) -> Mapping[str, str]:
         seconds = getattr(error, "retry_after_seconds", ExternalError.retry_after_seconds)
         return {"Retry-After": str(max(0, int(seconds)))}
     if meaning.status == 401:
-        challenge = clean_text(getattr(error, "challenge", AuthenticationError.challenge), 200)
+        challenge = clean_text(_challenge_of(error), 200)
         # A line break here would let the rest of the text become headers of its own.
         return {"WWW-Authenticate": "".join(c for c in challenge if c.isprintable())}
     return _NOTHING
+
+
+def _challenge_of(error: object) -> object:
+    # Of ours alone: a client of an upstream keeps under this name what that one has asked of us.
+    return error.challenge if isinstance(error, AuthenticationError) else AuthenticationError.challenge

@@ -32,6 +32,22 @@ _DRIVERS: Final[Mapping[str, str]] = {
     "asyncpg.exceptions._base.InterfaceError": "connection is closed",
 }
 """Errors that carry no SQLSTATE when the connection is gone, and the words that identify them."""
+_MYSQL: Final = ("pymysql", "MySQLdb", "asyncmy", "mysql", "mariadb")
+"""Drivers that carry MySQL's numbers, as ``errno`` or as the first argument."""
+_MYSQL_CONTENTION: Final = (1205, 1213)  # a lock's time ran out, and a deadlock
+_MYSQL_CODES: Final = frozenset(
+    (
+        *_MYSQL_CONTENTION,
+        *(0, 2002, 2003, 2006, 2013, 2055),  # the client's: a closed connection, none to be had, or one lost
+        *(1040, 1053, 1927, 4031),  # the server's: too many connections, its end, and what it has ended
+    )
+)
+"""MySQL's references, "Client Error Message Reference" and "Server Error Message Reference"."""
+_WRAPPERS: Final = frozenset(
+    ("DatabaseError", "OperationalError", "InterfaceError", "InternalError", "ProgrammingError")
+)
+"""Names of PEP 249, under which Django and others raise what is a driver's, and keep that as the cause."""
+_WRAPPED_DEEP: Final = 5
 _UNREACHABLE: Final = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN)
 
 
@@ -45,14 +61,18 @@ def is_chosen(error: Exception, choice: ErrorChoice) -> bool:
 def is_transient(error: BaseException) -> bool:
     """Return True if a database error is transient: the connection is gone, or another transaction was first.
 
-    Known are our own ``DatabaseConnectionError``, SQLSTATE on any error that carries one (asyncpg, psycopg,
-    SQLAlchemy's wrappers), SQLite's "database is locked", and the operating system's connection errors.
+    Known are our own ``DatabaseConnectionError``, SQLSTATE on any error that carries one (asyncpg, psycopg),
+    MySQL's numbers, SQLite's "database is locked", the operating system's connection errors, and all of these
+    in the wrappers of SQLAlchemy and Django.
     """
     if isinstance(error, DatabaseConnectionError):
         return True
-    wrapped = getattr(error, "orig", None)  # SQLAlchemy's
-    if isinstance(wrapped, BaseException):
-        return bool(getattr(error, "connection_invalidated", False)) or is_transient(wrapped)
+    if getattr(error, "connection_invalidated", False) is True:  # SQLAlchemy's
+        return True
+    error = _drivers_own(error)
+    number = _mysql_number(error)
+    if number is not None:
+        return number in _MYSQL_CODES
     state = _sqlstate(error)
     if state is not None:
         return state.startswith("08") or state in _SQLSTATES
@@ -80,10 +100,44 @@ def is_outage(error: BaseException) -> bool:
 
 
 def _is_contention(error: BaseException) -> bool:
-    wrapped = getattr(error, "orig", None)
-    if isinstance(wrapped, BaseException):
-        return _is_contention(wrapped)
-    return _sqlstate(error) in _CONTENTION or _is_locked(error)
+    error = _drivers_own(error)
+    number = _mysql_number(error)
+    return _sqlstate(error) in _CONTENTION or number in _MYSQL_CONTENTION or _is_locked(error)
+
+
+def _drivers_own(error: BaseException) -> BaseException:
+    """The driver's error, where this one stands for it."""
+    for _ in range(_WRAPPED_DEEP):
+        inner = _wrapped(error)
+        if inner is None:
+            break
+        error = inner
+    return error
+
+
+def _wrapped(error: BaseException) -> BaseException | None:
+    inner = getattr(error, "orig", None)  # SQLAlchemy's
+    if isinstance(inner, BaseException):
+        return inner
+    cause = error.__cause__
+    if cause is None or type(error).__name__ not in _WRAPPERS:
+        return None
+    if _says_more(error):  # it is the driver's own
+        return None
+    return cause if type(cause).__name__ in _WRAPPERS or _says_more(cause) else None
+
+
+def _says_more(error: BaseException) -> bool:
+    return _sqlstate(error) is not None or _mysql_number(error) is not None
+
+
+def _mysql_number(error: BaseException) -> int | None:
+    if not any(kind.__module__.partition(".")[0] in _MYSQL for kind in type(error).__mro__):
+        return None
+    number = getattr(error, "errno", None)
+    if number is None and error.args:
+        number = error.args[0]
+    return number if isinstance(number, int) else None
 
 
 def _sqlstate(error: BaseException) -> str | None:

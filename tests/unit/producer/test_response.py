@@ -1,10 +1,13 @@
 """What a caller is told, by category."""
 
 import asyncio
+import re
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
+import pydantic
 import pytest
 from tests.tools.accept import ACCEPTS
 from tests.tools.clock import FixedClock
@@ -13,6 +16,7 @@ from faultwire import (
     AuthenticationError,
     AuthorizationError,
     BusinessError,
+    Category,
     ConflictError,
     ErrorManager,
     ErrorResponse,
@@ -22,8 +26,10 @@ from faultwire import (
     InternalError,
     NotFoundError,
     ValidationError,
+    register_exception,
 )
 from faultwire.response.response import SENTENCES
+from faultwire_shared.taxonomy import DEFAULTS
 
 
 def answer(error: object, **arguments: Any) -> ErrorResponse:
@@ -80,6 +86,60 @@ def test_validation_and_business_speak_for_themselves(error: Exception) -> None:
 def test_the_other_categories_never_show_their_text(error: Exception) -> None:
     response = answer(error)
     assert b"s3cret" not in response.negotiate(None)[1] + response.negotiate("application/problem+json")[1]
+
+
+class Account(pydantic.BaseModel):
+    balance: int
+
+
+class Row(msgspec.Struct):
+    balance: int
+
+
+def read_upstream(read: Callable[[Any], object]) -> Exception:
+    try:
+        read({"balance": "limit 90000 EUR, case 4711"})
+    except Exception as error:  # noqa: BLE001 - it is what the test is about
+        return error
+    raise AssertionError
+
+
+@pytest.mark.parametrize("read", [Account.model_validate, lambda given: msgspec.convert(given, Row)])
+def test_data_that_a_library_refuses_is_our_failure_and_shown_to_nobody(
+    read: Callable[[Any], object],
+) -> None:
+    response = answer(read_upstream(read))
+    assert (response.status, response.code, response.severity) == (500, "INTERNAL_ERROR", "high")
+    assert b"4711" not in response.negotiate(None)[1] + response.negotiate("application/problem+json")[1]
+
+
+class FormError(Exception):
+    """A library's, of somebody's input."""
+
+    details: ClassVar = {"row": "4711"}
+    challenge = 'Basic realm="upstream"'
+
+
+@pytest.mark.parametrize("category", [Category.VALIDATION, Category.BUSINESS, Category.AUTHENTICATION])
+def test_what_a_service_registers_has_its_status_and_not_its_words(
+    category: Category, registered: None
+) -> None:
+    register_exception(FormError, category)
+    response = answer(FormError("case 4711"))
+    assert response.status == DEFAULTS[category].status
+    shown = f"{response.negotiate(None)[1].decode()} {dict(response.headers)}"
+    assert not {"4711", "upstream"} & set(re.findall(r"\w+", shown))
+
+
+def test_what_is_registered_as_written_for_callers_speaks_for_itself(registered: None) -> None:
+    register_exception(FormError, Category.BUSINESS, frank=True)
+    assert answer(FormError("sold out")).message == "sold out"
+
+
+@pytest.fixture
+def registered() -> Iterator[None]:
+    yield
+    register_exception(FormError, Category.SYSTEM)
 
 
 def test_the_user_message_wins() -> None:
