@@ -7,6 +7,7 @@ from functools import wraps
 from types import TracebackType
 from typing import Any, ParamSpec, Protocol, TypeVar, Unpack
 
+from faultwire.capture.ending import is_error
 from faultwire.capture.handled import ExtraFields
 from faultwire.response.response import ErrorResponse
 from faultwire_shared.event import ErrorSeverity
@@ -35,7 +36,8 @@ class Guard(AbstractContextManager["Guard"], AbstractAsyncContextManager["Guard"
     """A context manager, sync and async, and a decorator of functions, sync and async.
 
     ``response`` is the answer to the last error, None until there is one. Cancellation,
-    ``KeyboardInterrupt``, ``SystemExit`` and the like pass: they are not errors.
+    ``KeyboardInterrupt``, ``SystemExit`` and the like pass: they are not errors. What ends more than the
+    block, as a library's deadline that is no ``Exception``, is handed over and goes on, ``reraise`` or not.
     """
 
     def __init__(
@@ -57,10 +59,10 @@ class Guard(AbstractContextManager["Guard"], AbstractAsyncContextManager["Guard"
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        if not isinstance(error, Exception):
+        if error is None or not is_error(error):
             return False
         self.response = self._errors.handle_once(error, self._severity, self._context, **self._extra)
-        return not self._reraise
+        return not self._reraise and isinstance(error, Exception)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -292,6 +292,24 @@ def by_an_error_in_a_destructor_at_the_end() -> None:
         Leaky()
 
 
+def by_what_ends_children_of_multiprocessing() -> None:
+    """They catch it in the interpreter's place, and print it."""
+    install(errors)
+    forking, spawning = multiprocessing.get_context("fork"), multiprocessing.get_context("spawn")
+    for child in (forking.Process(target=end_badly), spawning.Process(target=end_badly)):
+        child.start()
+        child.join()
+        assert child.exitcode == 1
+
+
+def end_badly() -> None:
+    raise RuntimeError("the child is broken")
+
+
+if __name__ == "__mp_main__":  # a spawned one has no hooks but its own
+    install(errors)
+
+
 WAYS: Final[Mapping[str, tuple[Callable[[], None], int, int]]] = {
     way.__name__: (way, code, events)
     for way, code, events in (
@@ -314,6 +332,12 @@ WAYS: Final[Mapping[str, tuple[Callable[[], None], int, int]]] = {
 
 HOOKED: Final[Mapping[str, tuple[Callable[[], None], int, str, int]]] = {
     "by_an_error_that_nobody_catches": (by_an_error_that_nobody_catches, 1, "critical", 1),
+    "by_what_ends_children_of_multiprocessing": (
+        by_what_ends_children_of_multiprocessing,
+        0,
+        "critical",
+        2,
+    ),
     "by_an_error_in_a_destructor_at_the_end": (by_an_error_in_a_destructor_at_the_end, 0, "high", EVENTS),
 }
 """Each way with its exit code, and its events' severity and number."""

@@ -74,7 +74,7 @@ def is_exception(value: object) -> TypeGuard[BaseException]:
     return issubclass(type(value), BaseException)
 
 
-def is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseException]]:
+def is_group(error: object) -> TypeGuard[BaseExceptionGroup[BaseException]]:
     """The same for a group."""
     return issubclass(type(error), BaseExceptionGroup)
 

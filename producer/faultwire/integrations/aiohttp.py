@@ -43,13 +43,18 @@ def error_middleware(errors: Takes) -> Middleware:
                 if error.status >= 500:
                     errors.handle_once(error)
                 raise
-            except Exception as error:
-                if _has_left(request, error):
+            except BaseException as error:
+                if not host.is_failure(error) or _has_left(request, error):
                     raise
                 response = host.take(errors, error)
                 if request.writer.output_size:
                     raise
-                return _answer(request, response)
+                answer = _answer(request, response)
+                if isinstance(error, Exception):
+                    return answer
+                await answer.prepare(request)
+                await answer.write_eof()
+                raise
 
     return middleware
 
@@ -59,7 +64,7 @@ def _answer(request: web.Request, response: ErrorResponse) -> web.Response:
     return web.Response(body=answer.body, status=answer.status, headers=answer.headers)
 
 
-def _has_left(request: web.Request, error: Exception) -> bool:
+def _has_left(request: web.Request, error: BaseException) -> bool:
     """True if the client's connection broke, and not one of the handler's own."""
     transport = request.transport
     if not isinstance(error, ConnectionError) or (transport is not None and not transport.is_closing()):

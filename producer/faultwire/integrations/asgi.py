@@ -32,9 +32,10 @@ class ErrorMiddleware:
     """Answers errors with the standard response, and makes one event of each.
 
     Put it outside of everything else: ``app = ErrorMiddleware(app, errors)``. What it has answered goes no
-    further. A response that has begun is not answered again: the error goes on, and the server breaks the
-    connection off. A WebSocket is closed with 1011 and the event's id as the reason; before it is accepted
-    it is answered by HTTP, where the server can. An error that ends startup or shutdown is a critical event.
+    further, unless it is no ``Exception``: what ends more than a request does. A response that has begun is
+    not answered again: the error goes on, and the server breaks the connection off. A WebSocket is closed
+    with 1011 and the event's id as the reason; before it is accepted it is answered by HTTP, where the server
+    can. An error that ends startup or shutdown is a critical event.
     """
 
     def __init__(self, app: Application, errors: Takes) -> None:
@@ -53,11 +54,11 @@ class ErrorMiddleware:
         with host.begin(scope, self._surroundings):
             try:
                 await self._app(scope, receive, sending)
-            except Exception as error:
-                if host.is_gone(error):
+            except BaseException as error:
+                if not host.is_failure(error):
                     raise
                 response = host.take(self._errors, error)
-                if not await _answer(scope, sending, response):
+                if not await _answer(scope, sending, response) or not isinstance(error, Exception):
                     raise
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,9 +72,9 @@ class ErrorMiddleware:
 
         try:
             await self._app(scope, listen, send)
-        except Exception as error:
+        except BaseException as error:
             # One that does not even ask says only that it knows no lifespan, as the specification wants it.
-            if asked:
+            if asked and host.is_failure(error):
                 critical = ErrorSeverity.CRITICAL
                 self._errors.handle_once(host.lone(error), critical, handled=False, transaction="lifespan")
             raise

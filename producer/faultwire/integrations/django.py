@@ -59,11 +59,24 @@ class ErrorMiddleware:
         if self._is_async:
             return self._serve(request)
         with host.begin(request, _surroundings):
-            return self._answer(request, self._get_response(request))
+            try:
+                return self._answer(request, self._get_response(request))
+            except BaseException as error:
+                self._take_end(error)
+                raise
 
     async def _serve(self, request: Request) -> Response:
         with host.begin(request, _surroundings):
-            return self._answer(request, await self._get_response(request))
+            try:
+                return self._answer(request, await self._get_response(request))
+            except BaseException as error:
+                self._take_end(error)
+                raise
+
+    def _take_end(self, error: BaseException) -> None:
+        """Take what Django lets through, as it is no ``Exception``: it ends more than the request."""
+        if host.is_failure(error):
+            host.take(self._errors, error)
 
     def process_exception(self, request: Request, exception: Exception) -> Response | None:
         """Answer what a view raises to be answered; the rest is left to Django and comes back below."""
@@ -88,8 +101,8 @@ class ErrorMiddleware:
                     part = next(parts)
                 except StopIteration:
                     return
-                except Exception as error:
-                    host.take(self._errors, error)
+                except BaseException as error:
+                    self._take_end(error)
                     raise
                 kept = scope.current()
             yield part
@@ -101,8 +114,8 @@ class ErrorMiddleware:
                     part = await anext(parts)
                 except StopAsyncIteration:
                     return
-                except Exception as error:
-                    host.take(self._errors, error)
+                except BaseException as error:
+                    self._take_end(error)
                     raise
                 kept = scope.current()
             yield part

@@ -27,6 +27,7 @@ def install(app: Flask, errors: Takes) -> None:
     """
     answers = _FlaskAnswers(app, errors)
     got_request_exception.connect(answers.note, app, weak=False)
+    app.teardown_request(answers.note_end)
     own = app.error_handler_spec[None]
     if not own[500]:
         app.register_error_handler(500, answers.answer_failure)
@@ -54,6 +55,11 @@ class _FlaskAnswers:
     def note(self, sender: Flask, exception: Exception, **more: object) -> None:
         """Take what nothing in the application handled, before Flask lets it go on or answers it."""
         host.take(self._errors, exception)
+
+    def note_end(self, error: BaseException | None) -> None:
+        """Take what ends more than the request while its route is known; further out it is answered."""
+        if error is not None and not isinstance(error, Exception) and host.is_failure(error):
+            host.take(self._errors, error)
 
     def answer(self, error: CategorizedError) -> Response:
         """The standard response."""

@@ -1,4 +1,4 @@
-"""The errors that nobody catches: of the process, its threads, its destructors and asyncio's tasks.
+"""The errors that nobody catches: of the process, its children and threads, its destructors and tasks.
 
 Every hook calls the one that stood before it, even if ours fails: what was printed or logged still is.
 """
@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from contextvars import Context, copy_context
 from queue import Empty, SimpleQueue
 from types import ModuleType, TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
+from faultwire.capture.ending import is_error
 from faultwire.guard import Takes
 from faultwire.process.exit import register_holder
 from faultwire_shared.event import ErrorSeverity
@@ -30,10 +31,12 @@ class Hooks:
         self._errors = errors
         self._hooks: list[_Hook] = []
         self._loops: list[_LoopHook] = []
+        self._children: list[_ChildHook] = []
 
     def watch_process(self) -> None:
-        """Report what ends the process."""
+        """Report what ends the process, and what ends a child that multiprocessing has started."""
         self._hooks.append(_Hook(sys, "excepthook", self._take_last))
+        self._children.append(_ChildHook(self._take_of_child))
 
     def watch_threads(self) -> None:
         """Report what ends a thread."""
@@ -60,6 +63,8 @@ class Hooks:
 
     def uninstall(self) -> None:
         """Take everything back; a hook that somebody chained to since stays, and does nothing of its own."""
+        while self._children:
+            self._children.pop().remove()
         while self._loops:
             self._loops.pop().remove()
         while self._hooks:
@@ -74,19 +79,24 @@ class Hooks:
         self.uninstall()
 
     def _take_last(self, _: object, error: BaseException | None, __: object) -> None:
-        if error is not None and not isinstance(error, NOT_ERRORS):
+        if error is not None and not _is_asked_for(error):
             self._errors.handle_once(error, ErrorSeverity.CRITICAL, handled=False)
+
+    def _take_of_child(self, error: BaseException, name: str) -> None:
+        if not _is_asked_for(error):
+            context = {"process": name}
+            self._errors.handle_once(error, ErrorSeverity.CRITICAL, context, handled=False)
 
     def _take_of_thread(self, arguments: Any) -> None:
         error, thread = arguments.exc_value, arguments.thread
         name = "" if thread is None else thread.name
         # A thread of ours that failed would report to itself.
-        if error is not None and not isinstance(error, NOT_ERRORS) and not name.startswith(OWN_THREADS):
+        if error is not None and not _is_asked_for(error) and not name.startswith(OWN_THREADS):
             self._errors.handle_once(error, context={"thread": name}, handled=False)
 
     def _take_of_loop(self, found: dict[str, Any]) -> None:
         error, message = found.get("exception"), found.get("message")
-        if isinstance(error, NOT_ERRORS):
+        if error is not None and _is_asked_for(error):
             return
         context = {"asyncio": message, **_named(found)}
         if error is not None:
@@ -111,7 +121,8 @@ def install(
 
     Args:
         errors: a ``SyncErrorManager`` or an ``ErrorManager``.
-        process: ``sys.excepthook``.
+        process: ``sys.excepthook``, and the children of multiprocessing; one that is spawned, and not forked,
+            needs its own call, in a module that it imports.
         threads: ``threading.excepthook``.
         unraisable: ``sys.unraisablehook``.
         loop: the event loop to watch; by default the running one, where one runs. ``watch_loop`` adds others.
@@ -178,6 +189,42 @@ class _LoopHook:
             self._loop.set_exception_handler(self._former)
 
 
+class _ChildHook:
+    """The work of each child of multiprocessing, which prints what ends it and asks no hook.
+
+    In the step that every child begins with, forked or spawned; there is no other place for both.
+    """
+
+    def __init__(self, take: Callable[[BaseException, str], None]) -> None:
+        from multiprocessing.process import BaseProcess  # noqa: PLC0415 - 10 ms, and few hosts have hooks
+
+        self._take: Callable[[BaseException, str], None] | None = take
+        self._processes = cast("Any", BaseProcess)
+        self._former: Callable[..., int] = self._processes._bootstrap  # noqa: SLF001 - see above
+
+        def bootstrap(process: Any, *arguments: Any, **options: Any) -> int:
+            process.run = self._watched(process, process.run)
+            return self._former(process, *arguments, **options)
+
+        self._own = self._processes._bootstrap = bootstrap  # noqa: SLF001 - see above
+
+    def _watched(self, process: Any, run: Callable[[], object]) -> Callable[[], None]:
+        def watched() -> None:
+            try:
+                run()
+            except BaseException as error:
+                if self._take is not None:
+                    self._take(error, process.name)
+                raise
+
+        return watched
+
+    def remove(self) -> None:
+        self._take = None
+        if self._processes._bootstrap is self._own:  # noqa: SLF001 - see above
+            self._processes._bootstrap = self._former  # noqa: SLF001 - see above
+
+
 class _Unraised:
     """Errors that destructors raised. They come in the midst of anything, even our own locked sections.
 
@@ -216,6 +263,14 @@ class _Unraised:
                 yield self._queue.get_nowait()
             except Empty:
                 return
+
+
+def _is_asked_for(error: BaseException) -> bool:
+    """True for an end that somebody asked for, and for a group that is left of one."""
+    if isinstance(error, BaseExceptionGroup):
+        return not is_error(error)
+    # A cancellation that reaches this place ends what nobody meant to end.
+    return isinstance(error, NOT_ERRORS)
 
 
 def _name_of(value: object) -> str:

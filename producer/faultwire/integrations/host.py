@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 from msgspec import Struct
 
 from faultwire.capture import scope
+from faultwire.capture.ending import ends_request_badly
 from faultwire.capture.scope import Surroundings
 from faultwire.guard import Takes
 from faultwire.response.response import ErrorResponse
@@ -99,6 +100,14 @@ def lone(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error
+
+
+def is_failure(error: BaseException) -> bool:
+    """True for what ends a request and should not have; a client that leaves and a cancellation are not that.
+
+    What is no ``Exception`` is handed over, answered and let go on: it ends more than the request.
+    """
+    return ends_request_badly(error) and not is_gone(error)
 
 
 def is_gone(error: BaseException) -> bool:

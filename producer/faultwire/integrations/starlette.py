@@ -69,7 +69,7 @@ class _Innermost:
         """As Starlette calls a middleware."""
         try:
             await self._app(scope, receive, send)
-        except Exception as error:
+        except BaseException as error:
             host.keep_scope(error)
             raise
 

@@ -41,7 +41,9 @@ class ErrorMiddleware:
         with host.begin(environ, self._surroundings):
             try:
                 body = self._app(environ, start)
-            except Exception as error:
+            except BaseException as error:
+                if not host.is_failure(error):
+                    raise
                 answered = self.answer(error, environ, start)
                 if answered is None:
                     raise
@@ -51,14 +53,23 @@ class ErrorMiddleware:
             return _Body(body, self, environ, start)
 
     def answer(self, error: BaseException, environ: WSGIEnvironment, start: "_Start") -> list[bytes] | None:
-        """Hand the error over, and start the standard response; None where it has to go on."""
+        """Hand the error over, and start the standard response; None where it has to go on.
+
+        What is no ``Exception`` goes on once it is answered, in the way that PEP 3333 has for who returns
+        no body.
+        """
         response = host.take(self.errors, error)
         if self._propagates():
             return None
         answer = host.answer_of(response, environ.get("HTTP_ACCEPT"))
         headers = {**answer.headers, "Content-Length": str(len(answer.body))}
-        start.anew(f"{answer.status} {title_of(answer.status)}", list(headers.items()))
-        return [] if environ.get("REQUEST_METHOD") == "HEAD" else [answer.body]
+        write = start.anew(f"{answer.status} {title_of(answer.status)}", list(headers.items()))
+        body = b"" if environ.get("REQUEST_METHOD") == "HEAD" else answer.body
+        if isinstance(error, Exception):
+            return [body] if body else []
+        if callable(write):  # a server's may be; a test's need not
+            write(body)
+        return None
 
     def _surroundings(self, environ: WSGIEnvironment) -> Surroundings:
         return Surroundings(
@@ -92,9 +103,9 @@ class _Start:
         self._environ[_ROUTE] = _rule(self._environ)  # Flask forgets its request before the body is sent
         return self._start_response(status, headers, exc_info)
 
-    def anew(self, status: str, headers: list[tuple[str, str]]) -> None:
+    def anew(self, status: str, headers: list[tuple[str, str]]) -> Callable[[bytes], object] | None:
         """Start another response in its place; the server raises the error where headers have been sent."""
-        self._start_response(status, headers, sys.exc_info() if self.called else None)
+        return self._start_response(status, headers, sys.exc_info() if self.called else None)
 
 
 class _Body:
@@ -123,7 +134,9 @@ class _Body:
                 return next(self._parts)
             except StopIteration:
                 raise
-            except Exception as error:
+            except BaseException as error:
+                if not host.is_failure(error):
+                    raise
                 answered = self._middleware.answer(error, self._environ, self._start)
                 if answered is None:
                     raise
@@ -139,8 +152,9 @@ class _Body:
         with scope.resume(self._scope):
             try:
                 self._close()
-            except Exception as error:
-                host.take(self._middleware.errors, error)
+            except BaseException as error:
+                if host.is_failure(error):
+                    host.take(self._middleware.errors, error)
                 raise
 
 

@@ -4,6 +4,8 @@ import random
 from collections.abc import Callable, Iterable
 
 from faultwire.audit.loss import LossReason
+from faultwire.capture.chain import is_group
+from faultwire.capture.ending import all_in
 from faultwire_shared.memo import Memo
 from faultwire_shared.snapshot import ancestors_of, module_of, name_of, qualname_of
 
@@ -12,7 +14,8 @@ class Filter:
     """Judges errors before they are captured; what it refuses is answered and counted all the same.
 
     Args:
-        ignore_errors: classes (their subclasses follow), or names of classes, qualified or bare.
+        ignore_errors: classes (their subclasses follow), or names of classes, qualified or bare. A group is
+            ignored if all of its members are.
         sample_rate: the share of the others that becomes events, 0 to 1.
         draw: a number from 0 up to 1.
 
@@ -40,13 +43,18 @@ class Filter:
 
     def refuses(self, error: object) -> LossReason | None:
         """The reason why the error becomes no event; None when it does."""
-        if self._ignored and self._is_ignored(type(error)):
+        if self._ignored and self._is_ignored(error):
             return LossReason.IGNORED
         if self._sample_rate < 1.0 and self._draw() >= self._sample_rate:
             return LossReason.NOT_SAMPLED
         return None
 
-    def _is_ignored(self, kind: type[object]) -> bool:
+    def _is_ignored(self, error: object) -> bool:
+        if self._is_ignored_kind(type(error)):
+            return True
+        return is_group(error) and all_in(error, lambda member: self._is_ignored_kind(type(member)))
+
+    def _is_ignored_kind(self, kind: type[object]) -> bool:
         known = self._known.get(kind)
         if known is None:
             known = self._known[kind] = any(

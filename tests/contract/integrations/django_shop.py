@@ -109,7 +109,17 @@ def fine(request: Request) -> Response:
     return HttpResponse("fine")
 
 
+def end(request: Request) -> Response:
+    raise SystemExit(1)
+
+
+async def end_async(request: Request) -> Response:
+    raise SystemExit(1)
+
+
 urlpatterns = [
+    path("end", end),
+    path("async/end", end_async),
     path("orders/<int:order>/pay", pay),
     path("async/orders/<int:order>/pay", pay_async),
     re_path(r"^old/(?P<order>\d+)$", pay),

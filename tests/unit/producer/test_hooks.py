@@ -5,6 +5,7 @@ import gc
 import sys
 import threading
 from collections.abc import Iterator
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import pytest
@@ -153,6 +154,25 @@ def test_uninstalled_everything_is_as_it_was_and_a_later_hook_stays(
     sys.excepthook(type(error), error, error.__traceback__)
     assert captured.events == []
     assert len(later.calls) == len(former.calls) == 1
+
+
+def test_a_group_is_no_error_where_all_of_its_members_are_ends_that_somebody_asked_for(
+    hooks: Hooks, captured: Captured, former: Former
+) -> None:
+    for members in ([KeyboardInterrupt(), asyncio.CancelledError()], [SystemExit(0)]):
+        error = raised(BaseExceptionGroup("a nursery", members))
+        sys.excepthook(type(error), error, error.__traceback__)
+    assert captured.events == []
+    error = raised(BaseExceptionGroup("a nursery", [KeyboardInterrupt(), ValueError("x")]))
+    sys.excepthook(type(error), error, error.__traceback__)
+    assert captured.event.severity == "critical"
+
+
+def test_the_first_step_of_multiprocessings_children_is_put_back(former: Former) -> None:
+    before = vars(BaseProcess)["_bootstrap"]
+    with install(SyncErrorManager(service="shop")):
+        assert vars(BaseProcess)["_bootstrap"] is not before
+    assert vars(BaseProcess)["_bootstrap"] is before
 
 
 def test_each_hook_can_be_left_out(former: Former) -> None:
