@@ -175,10 +175,15 @@ class Client(Binder):
         """``handle_error_nowait`` for the outer layers, which an error may reach that an inner one handled.
 
         The very exception that was handed over within the last ten seconds gets the response that it got
-        then, and makes no second event.
+        then, and makes no second event. Not so where it made none, as a processor dropped it or no room was
+        left; and where another request has met the same exception object, that is another error.
         """
         known = self._parts.recent.find(error)
         return known or self._handle(error, severity, user_message, Extras(context=context, **extra))[0]
+
+    def has_given(self, error_id: object) -> bool:
+        """True if this manager has just given this id to an error."""
+        return self._parts.recent.has(error_id)
 
     def capture_message(
         self,

@@ -7,7 +7,7 @@ from faultwire_shared.event import Scalar
 from faultwire_shared.snapshot import clean_text, module_of
 
 MARK: Final = "__faultwire_error_id__"
-"""Attribute of an exception that was handed over: the id of its event."""
+"""Attribute of an exception that was handed over: to whom, and as which event."""
 _CHARACTERS: Final = 100
 _NUMBER_MAXIMUM: Final = 1_000_000
 

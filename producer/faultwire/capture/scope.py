@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from datetime import datetime
+from itertools import count
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -21,7 +22,13 @@ from faultwire_shared.snapshot import Snapshot, clean_text
 BREADCRUMBS: Final = 50
 _MESSAGE_CHARACTERS: Final = 500
 
+_DEEP: Final = 8
+"""Pieces of work within each other that are told apart."""
+
 Breadcrumb = dict[str, Any]
+
+Work = tuple[int, ...]
+"""The requests or jobs that are under way here, the innermost last, each by a number of its own."""
 
 logger = logging.getLogger("faultwire")
 
@@ -44,6 +51,7 @@ class Scope(Struct, frozen=True, kw_only=True):
     transaction: object = None
     breadcrumbs: tuple[Breadcrumb, ...] = ()
     ask_host: Callable[[], Surroundings] | None = None
+    work: Work = ()
 
     def surroundings(self) -> Surroundings:
         """Bound values, and for the rest what the host says; a host that raises says nothing."""
@@ -68,6 +76,7 @@ class Scope(Struct, frozen=True, kw_only=True):
 
 _NOTHING: Final = Surroundings()
 EMPTY: Final = Scope()
+_numbers: Final = count(1)
 _current: ContextVar[Scope] = ContextVar("faultwire_scope", default=EMPTY)
 
 
@@ -107,7 +116,8 @@ def change(**fields: Any) -> Bound:
 
 def begin(ask_host: Callable[[], Surroundings] | None = None) -> Bound:
     """A scope with nothing in it: a request or job begins, and knows nothing of the last one."""
-    return Bound(_current.set(Scope(ask_host=ask_host)))
+    work = (*_current.get().work[: _DEEP - 1], next(_numbers))
+    return Bound(_current.set(Scope(ask_host=ask_host, work=work)))
 
 
 def resume(known: Scope) -> Bound:

@@ -59,6 +59,7 @@ class ErrorMiddleware:
         if self._is_async:
             return self._serve(request)
         with host.begin(request, _surroundings):
+            request.faultwire_scope = scope.current()
             try:
                 return self._answer(request, self._get_response(request))
             except BaseException as error:
@@ -67,6 +68,7 @@ class ErrorMiddleware:
 
     async def _serve(self, request: Request) -> Response:
         with host.begin(request, _surroundings):
+            request.faultwire_scope = scope.current()
             try:
                 return self._answer(request, await self._get_response(request))
             except BaseException as error:
@@ -134,7 +136,7 @@ def _take(sender: object, request: Request = None, **more: object) -> None:
     error = sys.exc_info()[1]
     if error is None or request is None or host.is_gone(error):
         return
-    with host.begin(request, _surroundings):
+    with host.begin(request, _surroundings, getattr(request, "faultwire_scope", None)):
         request.faultwire_response = host.take(_errors(), error)
 
 

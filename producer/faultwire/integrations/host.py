@@ -57,15 +57,18 @@ class Answer(Struct, frozen=True):
     body: bytes
 
 
-def begin(request: Request, read: Callable[[Request], Surroundings]) -> AbstractContextManager[Any]:
+def begin(
+    request: Request, read: Callable[[Request], Surroundings], kept: scope.Scope | None = None
+) -> AbstractContextManager[Any]:
     """A scope for the request, until ``with`` ends; one that stands for this very request goes on.
 
-    The latter is an application within another one, both of which hand over their errors.
+    The latter is an application within another one, both of which hand over their errors. ``kept`` is the
+    request's scope as it was, for a host that hands over an error once that has ended.
     """
     known = scope.current().ask_host
     if isinstance(known, Ask) and known.request is request:
         return nullcontext()
-    return scope.begin(Ask(request, read))
+    return scope.begin(Ask(request, read)) if kept is None else scope.resume(kept)
 
 
 def take(errors: Takes, error: BaseException) -> ErrorResponse:
