@@ -1,6 +1,5 @@
 """Celery: one event for each task that fails, by Celery's own signals."""
 
-import sys
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
@@ -8,10 +7,10 @@ from typing import Any, Final, Self
 from weakref import WeakKeyDictionary
 
 from celery import signals
-from celery.utils.serialization import UnpickleableExceptionWrapper
 
 from faultwire.capture import scope
 from faultwire.capture.scope import Bound, Surroundings
+from faultwire.integrations.log_event import original_of
 from faultwire.sync import SyncErrorManager
 
 END_SECONDS: Final = 2.0
@@ -80,7 +79,7 @@ class TaskErrors:
         """In the pool's process, or in the worker's own where the pool's was lost or ran out of time."""
         if not self._is_ours(sender):
             return
-        error = _original_of(exception)
+        error = original_of(exception)
         if sender.throws and isinstance(error, sender.throws):
             return
         context = {"task_id": task_id, "retries": getattr(sender.request, "retries", None)}
@@ -120,11 +119,3 @@ def install(app: Any, errors: SyncErrorManager, *, send_arguments: bool = False)
 
 
 _installed: "WeakKeyDictionary[Any, TaskErrors]" = WeakKeyDictionary()
-
-
-def _original_of(exception: BaseException) -> BaseException:
-    """The exception itself, where Celery shows one in its stead that can be pickled."""
-    raised = sys.exc_info()[1]
-    if isinstance(exception, UnpickleableExceptionWrapper) and raised is not None:
-        return raised
-    return exception

@@ -7,11 +7,12 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
+from faultwire.capture.chain import is_exception
 from faultwire.client import Client
 from faultwire.integrations.log_event import (
-    ERROR_ID,
     LogLine,
     exception_in,
+    has_event,
     is_own,
     leave_breadcrumb,
     make_event,
@@ -26,10 +27,11 @@ _RECORD: Final = {
 class ErrorHandler(logging.Handler):
     """Makes events of what is logged from one level on, and breadcrumbs of what is below.
 
-    A record with ``exc_info`` becomes an event of its exception; one that was handed over elsewhere too stays
-    one event. Without, the text is the event, grouped by the message before its arguments were put in.
-    The level is the severity, ``extra`` goes into the context, and the logger's name is a tag. The client's
-    own lines, and anything logged while an error is handed over, are left alone.
+    A record with ``exc_info``, or with an exception in place of its message, becomes an event of that
+    exception; one that was handed over elsewhere too stays one event. Without, the text is the event, grouped
+    by the message before its arguments were put in. The level is the severity, ``extra`` goes into the
+    context, and the logger's name is a tag. The client's own lines, and anything logged while an error is
+    handed over, are left alone.
 
     Args:
         errors: a ``SyncErrorManager`` or an ``ErrorManager``.
@@ -57,7 +59,7 @@ class ErrorHandler(logging.Handler):
             if is_own(record.name, record.threadName):
                 return
             line = _line_of(record)
-            if ERROR_ID in line.fields:  # structlog's processor was here
+            if has_event(self._errors, line.fields):  # structlog's processor was here, or the service itself
                 return
             if record.levelno >= self._event_level:
                 make_event(self._errors, line)
@@ -69,11 +71,13 @@ class ErrorHandler(logging.Handler):
 
 def _line_of(record: logging.LogRecord) -> LogLine:
     fields = {name: value for name, value in record.__dict__.items() if name not in _RECORD}
-    message, template, exc_info = _text_of(record), None, record.exc_info
+    message, template = _text_of(record), None
+    exc_info: object = record.exc_info
     given: Any = record.msg
     if isinstance(given, Mapping) and "event" in given:  # structlog's own, on its way to a formatter
         fields |= {name: value for name, value in given.items() if name not in ("event", "exc_info")}
-        message, exc_info = str(given["event"]), exc_info or given.get("exc_info")
+        exc_info, given = exc_info or given.get("exc_info"), given["event"]
+        message = "" if is_exception(given) else str(given)
     elif record.args and isinstance(given, str):
         template = given
     return LogLine(
@@ -81,7 +85,7 @@ def _line_of(record: logging.LogRecord) -> LogLine:
         level=record.levelno,
         message=message,
         template=template,
-        error=exception_in(exc_info),
+        error=exception_in(exc_info, given),
         fields=fields,
         source=f"{record.pathname}:{record.lineno} {record.funcName}",
     )
@@ -89,6 +93,7 @@ def _line_of(record: logging.LogRecord) -> LogLine:
 
 def _text_of(record: logging.LogRecord) -> str:
     try:
-        return record.getMessage()
+        # Of an exception, the event reads the text itself, with all the care that takes.
+        return "" if is_exception(record.msg) else record.getMessage()
     except Exception:  # noqa: BLE001 - arguments that do not fit are a mistake of the host's, and no reason to lose its error
         return str(record.msg)

@@ -1,14 +1,18 @@
 """Celery's tasks, run in this process: which of their errors become events, and what those say."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from celery import Celery
+from celery import Celery, signals
+from celery.app.trace import ExceptionInfo, build_tracer
+from celery.exceptions import WorkerLostError
 
 from faultwire import BusinessError, SyncErrorManager
 from faultwire.integrations.celery import install
+from faultwire.integrations.logging import ErrorHandler
 from faultwire.testing import Captured, capture_events
 
 errors = SyncErrorManager(service="shop")
@@ -115,6 +119,32 @@ def test_a_retry_is_no_event_and_the_last_failure_is_one(captured: Captured) -> 
 def test_an_exception_that_cannot_be_pickled_keeps_its_type(captured: Captured) -> None:
     unpickleable.apply()
     assert captured.event.exceptions[0].type == "UnpickleableError"
+
+
+@pytest.mark.parametrize("task", [fail, unpickleable])
+def test_what_celery_logs_of_it_too_is_the_same_event(task: Any, captured: Captured) -> None:
+    handler = ErrorHandler(errors)
+    logger = logging.getLogger("celery.app.trace")
+    logger.addHandler(handler)
+    try:
+        request = {"id": "t-1", "hostname": "x", "delivery_info": {}, "args": ["17"], "kwargs": {}}
+        arguments = ("17",) if task is fail else ()
+        build_tracer(task.name, task, app=app)("t-1", arguments, {}, request)
+    finally:
+        logger.removeHandler(handler)
+    assert captured.event.transaction == task.name
+
+
+def test_a_lost_process_of_the_pool_is_one_event(captured: Captured) -> None:
+    handler = ErrorHandler(errors)
+    try:
+        raise WorkerLostError("Worker exited prematurely: signal 9.")  # noqa: TRY301 - as Celery does
+    except WorkerLostError as caught:
+        error, failed = caught, ExceptionInfo()
+    signals.task_failure.send(sender=fail, task_id="t-1", exception=error)
+    record = logging.LogRecord("celery", logging.ERROR, "", 0, "lost", (), failed.exc_info)
+    handler.handle(record)
+    assert captured.event.exceptions[0].type == "WorkerLostError"
 
 
 def test_each_task_begins_with_an_empty_scope(captured: Captured) -> None:

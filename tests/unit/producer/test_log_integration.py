@@ -91,6 +91,41 @@ def test_an_exception_that_was_handed_over_already_stays_one_event(
     assert captured.event.message == "x"
 
 
+def test_an_exception_in_place_of_the_message_is_an_event_of_it(
+    log: logging.Logger, captured: Captured, lines: LogCapture
+) -> None:
+    for write in (log.error, structlog.get_logger().error):
+        for kind in (TimeoutError, BrokenPipeError):
+            try:
+                raise kind
+            except OSError as error:
+                write(error)
+    assert [event.exceptions[0].type for event in captured.events] == 2 * ["TimeoutError", "BrokenPipeError"]
+    assert all(event.exceptions[0].frames for event in captured.events)
+    assert "log" not in captured.events[0].context
+    log.info(TimeoutError())
+    log.error("the last")
+    assert captured.events[-1].breadcrumbs[-1]["message"] == "TimeoutError"
+
+
+def test_a_field_of_the_services_own_silences_nothing(
+    log: logging.Logger, captured: Captured, lines: LogCapture
+) -> None:
+    log.error("import failed", extra={"error_id": "E-17"})
+    structlog.get_logger().error("import failed", error_id="E-18")
+    assert [event.context["error_id"] for event in captured.events] == ["E-17", "E-18"]
+    (line,) = lines.entries
+    assert (line["error_id"], line["faultwire_error_id"]) == ("E-18", captured.events[1].id)
+
+
+def test_a_line_that_tells_the_id_of_an_event_makes_no_second_one(
+    log: logging.Logger, captured: Captured, errors: SyncErrorManager
+) -> None:
+    response = errors.handle_error(ValueError("x"))
+    log.error("order refused", extra={"error_id": response.error_id})
+    assert captured.event.message == "x"
+
+
 def test_what_is_below_becomes_breadcrumbs_of_the_next_event(log: logging.Logger, captured: Captured) -> None:
     log.debug("not even that")
     log.info("packing order %d", 17)
@@ -232,6 +267,9 @@ def test_a_line_of_structlog_that_reaches_logging_is_one_event(
     bound: Any = structlog.wrap_logger(log, processors=processors, wrapper_class=structlog.stdlib.BoundLogger)
     bound.error("order refused", order=17)
     assert captured.event.context == {"order": 17}
+    captured.clear()
+    bound.error("order refused", error_id="E-17")
+    assert captured.event.context == {"error_id": "E-17"}
     captured.clear()
     bare: Any = structlog.wrap_logger(
         log, processors=processors[1:], wrapper_class=structlog.stdlib.BoundLogger
