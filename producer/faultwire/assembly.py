@@ -120,6 +120,11 @@ class Assembled:
         self.plan = plan
         self.parts = make_parts(plan)
 
+    def begin_again(self) -> None:
+        """Have other parts where these are closed, and take nothing any more."""
+        if self.parts.outlet is not None and self.parts.outlet.is_closed:
+            self.parts = make_parts(self.plan)
+
     def renew(self) -> None:
         """In a forked child: leave the parent's parts alone, and have others."""
         self.parts.leak()

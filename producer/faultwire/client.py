@@ -249,6 +249,11 @@ class Client(Binder):
             self._parts = self._assembled[-1].parts
             assembled.parts.stop()
 
+    def _begin_again(self) -> None:
+        """Be a producer of its own again where this one was closed, with numbers and figures of its own."""
+        self._assembled[-1].begin_again()
+        self._parts = self._assembled[-1].parts
+
     def _register(self) -> None:
         _managers.add(self)
         self.flush_on_sigterm()

@@ -14,8 +14,8 @@ class ErrorManager(Client):
     """Takes exceptions, answers with what may be shown, and publishes an event for each.
 
     ``async with ErrorManager(service="billing", broker_url="amqp://…") as errors:`` connects in the
-    background and flushes at the end. Nothing here raises into the host once it is constructed. Without an
-    event loop of the host's own, ``SyncErrorManager`` is the same.
+    background and flushes at the end; it may be entered again. Nothing here raises into the host once it is
+    constructed. Without an event loop of the host's own, ``SyncErrorManager`` is the same.
     """
 
     async def handle_error(
@@ -69,6 +69,7 @@ class ErrorManager(Client):
             await parts.outlet.aclose(self._shutdown_timeout)
 
     async def __aenter__(self) -> Self:
+        self._begin_again()
         if self._parts.outlet is not None:
             self._parts.outlet.start()
         return self

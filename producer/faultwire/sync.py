@@ -17,7 +17,7 @@ class SyncErrorManager(Client):
     ``errors = SyncErrorManager(service="billing", broker_url="amqp://…")`` at a module's top is enough. A
     daemon thread publishes; the first event starts it, in each process anew: a manager may be made before a
     fork. What the process has not published at its end goes to disk, in two seconds at most. As a context
-    manager it connects at once, and closes at the block's end.
+    manager it connects at once, and closes at the block's end; it may be entered again.
     """
 
     _make_thread = PublisherThread
@@ -79,6 +79,7 @@ class SyncErrorManager(Client):
             parts.thread.close(self._shutdown_timeout)
 
     def __enter__(self) -> Self:
+        self._begin_again()
         self.start()
         return self
 

@@ -196,6 +196,11 @@ class Outlet:
         _leaked.append((self._publisher, self._task, self._reporting, self._loop))
 
     @property
+    def is_closed(self) -> bool:
+        """True once it takes nothing any more."""
+        return self._closed
+
+    @property
     def _is_running(self) -> bool:
         # A task in a loop that was closed without a word is never done.
         return self._task is not None and not self._task.done() and not self._task.get_loop().is_closed()

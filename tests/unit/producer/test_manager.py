@@ -157,6 +157,25 @@ async def test_a_closed_manager_still_answers(harness: Harness) -> None:
     assert (response.status, response.state.reason) == (500, "manager_closed")
 
 
+@pytest.mark.parametrize("times", [3])
+def test_a_manager_that_is_entered_again_opens_again(harness: Harness, times: int) -> None:
+    errors = harness.manager()
+
+    async def invoke(number: int) -> str:
+        async with errors:
+            response = await errors.handle_error(ValueError(str(number)), durability="confirmed")
+        return response.state.state
+
+    assert [asyncio.run(invoke(number)) for number in range(times)] == times * ["confirmed"]
+    assert harness.messages == ["0", "1", "2"]
+    events = harness.transport.events
+    assert len({event.producer_id for event in events}) == times, (
+        "each run is a producer with its own numbers"
+    )
+    assert {event.sequence for event in events} == {1}
+    assert errors.handle_error_nowait(ValueError("late")).state.reason == "manager_closed"
+
+
 def test_without_a_loop_the_answer_comes_and_the_event_waits(harness: Harness) -> None:
     errors = harness.manager()
     errors.handle_error_nowait(ValueError("x"))
