@@ -1,16 +1,17 @@
 """Hands over any error raised in a block or a function, and lets it go on or swallows it."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from functools import wraps
 from types import TracebackType
-from typing import Any, ParamSpec, Protocol, TypeVar, Unpack
+from typing import Any, ParamSpec, Protocol, TypeVar, Unpack, cast
 
 from faultwire.capture.ending import is_error
 from faultwire.capture.handled import ExtraFields
 from faultwire.response.response import ErrorResponse
 from faultwire_shared.event import ErrorSeverity
+from faultwire_shared.resilience.function import is_future, is_to_be_awaited
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -72,9 +73,13 @@ class Guard(AbstractContextManager["Guard"], AbstractAsyncContextManager["Guard"
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         """Guard every call; where the exception is swallowed, the call returns None.
 
+        A plain function may return an awaitable; what a task of its raises is handed over, and not swallowed.
+
         Raises:
             TypeError: the function is a generator, whose errors are raised where it is iterated.
         """
+        if isinstance(function, staticmethod | classmethod):
+            return cast("Callable[P, R]", type(function)(self(function.__func__)))
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise TypeError(f"guard() cannot decorate the generator {function.__qualname__}; use it inside")
         if inspect.iscoroutinefunction(function):
@@ -83,7 +88,7 @@ class Guard(AbstractContextManager["Guard"], AbstractAsyncContextManager["Guard"
         @wraps(function)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
             with self:
-                return function(*args, **kwargs)
+                return self._watched(function(*args, **kwargs))
 
         return guarded
 
@@ -94,3 +99,21 @@ class Guard(AbstractContextManager["Guard"], AbstractAsyncContextManager["Guard"
                 return await function(*args, **kwargs)
 
         return guarded
+
+    def _watched(self, result: Any) -> Any:
+        """The result of a plain function; of one that is to be awaited, the errors are ours too."""
+        if not is_to_be_awaited(result):
+            return result
+        if is_future(result):
+            result.add_done_callback(self._take_of)
+            return result
+        return self._finish(result)
+
+    async def _finish(self, awaitable: Awaitable[Any]) -> Any:
+        async with self:
+            return await awaitable
+
+    def _take_of(self, future: Any) -> None:
+        error = None if future.cancelled() else future.exception()
+        if error is not None:
+            self.__exit__(type(error), error, None)

@@ -6,7 +6,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from functools import wraps
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, cast
@@ -21,7 +21,7 @@ from faultwire_shared.resilience.circuit import (
     Permit,
     Refusal,
 )
-from faultwire_shared.resilience.function import finished, refuse_generator
+from faultwire_shared.resilience.function import is_future, is_to_be_awaited, refuse_generator
 from faultwire_shared.resilience.outage import ErrorChoice, is_chosen, is_outage
 from faultwire_shared.taxonomy import ExternalError
 
@@ -105,15 +105,18 @@ class CircuitBreaker:
             return self._circuit.counts()
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        """Decorate a function; raises `TypeError` for a generator."""
+        """Decorate a function, also one that returns an awaitable; raises `TypeError` for a generator."""
+        if isinstance(function, staticmethod | classmethod):
+            return cast("Callable[P, R]", type(function)(self(function.__func__)))
         refuse_generator(function)
         if inspect.iscoroutinefunction(function):
             return cast("Callable[P, R]", self._guard_async(function))
 
         @wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            with Passage(self):
-                return finished(function(*args, **kwargs), function)
+            with Passage(self) as passage:
+                result = function(*args, **kwargs)
+                return cast("R", passage.settle_after(result)) if is_to_be_awaited(result) else result
 
         return call
 
@@ -226,6 +229,34 @@ class Passage:
     def fail(self) -> None:
         """Count this call as failed, regardless of how it ends."""
         self._failed = True
+
+    def forget(self) -> None:
+        """Give the permit back: this was no call yet."""
+        if self._breaker is not None and self._permit is not None:
+            self._breaker.settle(self._permit, Outcome.UNDECIDED)
+            self._permit = None
+
+    def settle_after(self, awaitable: Any) -> Any:
+        """Have the call end with the awaitable and not with the block; return what is to be awaited."""
+        later = Passage(self._breaker)
+        later._permit, self._permit = self._permit, None
+        if is_future(awaitable):
+            awaitable.add_done_callback(later._end_with)
+            return awaitable
+        return later._end_after(awaitable)
+
+    async def _end_after(self, awaitable: Awaitable[R]) -> R:
+        try:
+            result = await awaitable
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
+            raise
+        self.__exit__(None, None, None)
+        return result
+
+    def _end_with(self, future: "asyncio.Future[Any]") -> None:
+        error = asyncio.CancelledError() if future.cancelled() else future.exception()
+        self.__exit__(None if error is None else type(error), error, None)
 
     def __enter__(self) -> Self:
         if self._breaker is not None:

@@ -2,9 +2,6 @@
 
 import inspect
 from collections.abc import Callable
-from typing import TypeVar
-
-R = TypeVar("R")
 
 
 def name_of(function: Callable[..., object]) -> str:
@@ -18,13 +15,15 @@ def refuse_generator(function: Callable[..., object]) -> None:
         raise TypeError(f"{name_of(function)} is a generator: decorate what it calls instead")
 
 
-def finished(result: R, function: Callable[..., R]) -> R:
-    """Return the result of a plain function, unless it is a coroutine, whose errors come later, uncaught.
+def is_to_be_awaited(result: object) -> bool:
+    """Return True for a coroutine, and for anything else whose outcome only shows when it is awaited.
 
-    Raises:
-        TypeError: it is a coroutine.
+    What is a context manager or an iterator besides has its work done by those.
     """
-    if inspect.iscoroutine(result):
-        result.close()
-        raise TypeError(f"{name_of(function)} returns a coroutine: make it `async def` to have it awaited")
-    return result
+    kind = type(result)
+    return hasattr(kind, "__await__") and not hasattr(kind, "__aenter__") and not hasattr(kind, "__aiter__")
+
+
+def is_future(result: object) -> bool:
+    """Return True for what goes on by itself, no matter who awaits it, as a task does."""
+    return hasattr(type(result), "add_done_callback")

@@ -6,7 +6,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
 from msgspec import Struct
@@ -14,7 +14,7 @@ from msgspec import Struct
 from faultwire_shared.resilience.attempt import Attempts, ErrorSink, give_up
 from faultwire_shared.resilience.circuit import CircuitState
 from faultwire_shared.resilience.circuit_breaker import CircuitBreaker, CircuitOpenError, Passage
-from faultwire_shared.resilience.function import finished, name_of, refuse_generator
+from faultwire_shared.resilience.function import is_to_be_awaited, name_of, refuse_generator
 from faultwire_shared.resilience.outage import ErrorChoice, is_chosen, is_transient
 from faultwire_shared.retry import doubling_delays
 
@@ -103,7 +103,8 @@ def retry_db_operation(
     """Repeat a function, ``async`` or plain, whose database is away for a moment.
 
     The whole function is repeated, so it must contain the whole transaction. A plain function waits in
-    its thread, an ``async`` one in the event loop; a cancelled one is not repeated.
+    its thread, an ``async`` one in the event loop, and so does a plain one that returns an awaitable; a
+    cancelled one is not repeated.
 
     Args:
         max_retries: total number of attempts, including the first.
@@ -139,6 +140,8 @@ def retry_db_operation(
     )
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        if isinstance(function, staticmethod | classmethod):
+            return cast("Callable[P, R]", type(function)(decorate(function.__func__)))
         refuse_generator(function)
         if inspect.iscoroutinefunction(function):
             return cast("Callable[P, R]", _repeat_async(function, policy))
@@ -162,8 +165,13 @@ def _repeat_plain(function: Callable[P, R], policy: _Policy) -> Callable[P, R]:
         repetition = _Repetition(policy, name_of(function))
         while True:
             try:
-                with Passage(policy.breaker):
-                    return finished(function(*args, **kwargs), function)
+                with Passage(policy.breaker) as passage:
+                    result = function(*args, **kwargs)
+                    if not is_to_be_awaited(result):
+                        return result
+                    passage.forget()  # the awaiting is the call
+                    again = partial(function, *args, **kwargs)
+                    return cast("R", _go_on(_beginning_with(result, again), policy, repetition))
             except Exception as error:
                 wait = repetition.wait_after(error)
                 if wait is None:
@@ -173,20 +181,29 @@ def _repeat_plain(function: Callable[P, R], policy: _Policy) -> Callable[P, R]:
     return repeat
 
 
-def _repeat_async(function: Callable[P, Any], policy: _Policy) -> Callable[P, Any]:
-    sleep = policy.sleep or asyncio.sleep
+def _beginning_with(first: Any, again: Callable[[], Any]) -> Callable[[], Any]:
+    """A function that returns this result first, and calls the other for each further one."""
+    waiting = [first]
+    return lambda: waiting.pop() if waiting else again()
 
+
+def _repeat_async(function: Callable[P, Any], policy: _Policy) -> Callable[P, Any]:
     @wraps(function)
     async def repeat(*args: P.args, **kwargs: P.kwargs) -> Any:
         repetition = _Repetition(policy, name_of(function))
-        while True:
-            try:
-                with Passage(policy.breaker):
-                    return await function(*args, **kwargs)
-            except Exception as error:
-                wait = repetition.wait_after(error)
-                if wait is None:
-                    raise
-            await sleep(wait)
+        return await _go_on(partial(function, *args, **kwargs), policy, repetition)
 
     return repeat
+
+
+async def _go_on(call: Callable[[], Any], policy: _Policy, repetition: _Repetition) -> Any:
+    sleep = policy.sleep or asyncio.sleep
+    while True:
+        try:
+            with Passage(policy.breaker):
+                return await call()
+        except Exception as error:
+            wait = repetition.wait_after(error)
+            if wait is None:
+                raise
+        await sleep(wait)

@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import functools
 import inspect
 import pickle
 from collections.abc import AsyncIterator, Iterator
@@ -9,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from asgiref.sync import sync_to_async
 from tests.tools.clock import FixedClock
 from tests.unit.producer.harness import Harness
 
@@ -100,6 +102,10 @@ async def test_a_message_without_an_exception_is_an_event(harness: Harness) -> N
         "medium",
     )
     assert event.exceptions == []
+
+
+def fail_plainly() -> None:
+    raise ValueError("lost")
 
 
 # -- one error, several hands --
@@ -194,6 +200,72 @@ async def test_a_guard_decorates_functions_of_both_kinds(harness: Harness) -> No
         assert plain.__doc__ == "Divides."
         assert inspect.iscoroutinefunction(coroutine)
     assert len(harness.transport.events) == 2
+
+
+class Job:
+    async def __call__(self) -> None:
+        raise ValueError("lost")
+
+
+class Shelf:
+    @staticmethod
+    async def look() -> None:
+        raise ValueError("lost")
+
+
+class Ticking:
+    """Awaitable, and a context manager besides, as what aiohttp's client returns."""
+
+    def __await__(self) -> Iterator[None]:
+        yield
+
+    async def __aenter__(self) -> "Ticking":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda: Job()(),  # noqa: PLW0108 - it is one of the ways
+        Job(),
+        Shelf.look,
+        staticmethod(Shelf.look),
+        functools.partial(Job()),
+        sync_to_async(fail_plainly),
+    ],
+    ids=["lambda", "object", "method", "staticmethod", "partial", "sync_to_async"],
+)
+async def test_a_guard_takes_whatever_returns_an_awaitable(function: Any, harness: Harness) -> None:
+    async with harness.manager() as errors:
+        with pytest.raises(ValueError, match="lost"):
+            await errors.guard()(function)()
+        assert await errors.guard(reraise=False)(function)() is None
+    assert len(harness.transport.events) == 2
+
+
+async def test_a_guard_leaves_a_task_and_a_context_manager_what_they_are(harness: Harness) -> None:
+    async with harness.manager() as errors:
+        task = errors.guard()(lambda: asyncio.ensure_future(Job()()))()
+        await asyncio.wait((task,))
+        ticking = Ticking()
+        assert errors.guard()(lambda: ticking)() is ticking
+        await asyncio.sleep(0)
+    assert harness.messages == ["lost"]
+
+
+async def test_a_guard_around_a_static_method_leaves_it_one(harness: Harness) -> None:
+    errors = harness.manager()
+
+    class Desk:
+        @errors.guard()
+        @staticmethod
+        def double(number: int) -> int:
+            return 2 * number
+
+    assert (Desk.double(2), Desk().double(2)) == (4, 4)
 
 
 async def test_a_guard_lets_cancellation_and_the_ends_of_programs_pass(harness: Harness) -> None:

@@ -5,9 +5,9 @@ import gc
 import pickle
 import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from typing import assert_type
+from typing import Any, assert_type
 
 import pytest
 from tests.tools.clock import FixedClock
@@ -348,17 +348,29 @@ def test_what_it_could_not_guard_is_refused(breaker: CircuitBreaker) -> None:
     def rows() -> Iterator[int]:
         yield 1
 
-    async def ask() -> None:
-        """Would fail later, where nothing counts it."""
-
-    def wrapped() -> Coroutine[None, None, None]:
-        return ask()
-
     with pytest.raises(TypeError, match="generator"):
         breaker(rows)
-    call: Callable[[], object] = breaker(wrapped)
-    with pytest.raises(TypeError, match="async def"):
+
+
+@pytest.mark.parametrize("start", [lambda ask: ask(), lambda ask: asyncio.ensure_future(ask())])
+async def test_a_plain_function_that_returns_an_awaitable_ends_with_it(
+    start: Callable[[Any], Any], breaker: CircuitBreaker, half_open: CircuitBreaker
+) -> None:
+    answers = [fail, lambda: None]
+
+    async def ask() -> None:
+        answers.pop()()
+
+    call: Callable[[], Any] = breaker(lambda: start(ask))
+    waiting = call()
+    with pytest.raises(CircuitOpenError):  # the one trial is still under way
         call()
+    await waiting
+    assert breaker.state is CircuitState.CLOSED
+    with pytest.raises(ConnectionResetError):
+        await call()
+    await asyncio.sleep(0)
+    assert breaker.counts().failures_in_a_row == 1
 
 
 @pytest.mark.parametrize(

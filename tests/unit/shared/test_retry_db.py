@@ -5,8 +5,8 @@ import errno
 import random
 import socket
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from typing import assert_type
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, assert_type
 
 import pytest
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -128,16 +128,25 @@ def test_a_generator_is_refused_as_nobody_can_repeat_it() -> None:
             retry_db_operation()(function)
 
 
-def test_a_plain_function_that_returns_a_coroutine_is_refused_when_called() -> None:
-    async def ask() -> None:
-        """Would fail later, where nothing repeats it."""
+@pytest.mark.parametrize("ways", ["lambda", "object", "task", "staticmethod"])
+async def test_a_plain_function_that_returns_an_awaitable_is_repeated_too(ways: str, waits: Waits) -> None:
+    database = Database(failures=2)
 
-    def wrapped() -> Coroutine[None, None, None]:
-        return ask()
+    async def ask(question: str) -> str:
+        return database.ask(question)
 
-    call: Callable[[], object] = retry_db_operation()(wrapped)
-    with pytest.raises(TypeError, match="async def"):
-        call()
+    class Asking:
+        async def __call__(self, question: str) -> str:
+            return await ask(question)
+
+    functions: dict[str, Callable[[str], Any]] = {
+        "lambda": lambda question: ask(question),  # noqa: PLW0108 - it is what the test is about
+        "object": Asking(),
+        "task": lambda question: asyncio.ensure_future(ask(question)),
+        "staticmethod": staticmethod(ask),
+    }
+    assert await retry_db_operation(sleep=waits.asynchronous)(functions[ways])("one") == "answer to one"
+    assert (database.asked, waits.seconds) == (3, [1, 2])
 
 
 def test_the_function_keeps_its_name_and_its_types() -> None:
