@@ -2,8 +2,9 @@
 
 import inspect
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+from weakref import WeakSet
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -12,6 +13,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from faultwire.guard import Takes
@@ -21,6 +23,9 @@ from faultwire.response.response import ErrorResponse
 from faultwire_shared.taxonomy import CategorizedError, FieldError, ValidationError
 
 Handler = Callable[[Any, Any], Any]
+
+_WRAPPED_DEEP: Final = 10
+"""Middlewares around a mounted application that are looked through."""
 
 
 def install(app: Starlette, errors: Takes) -> None:
@@ -34,11 +39,15 @@ def install(app: Starlette, errors: Takes) -> None:
     FastAPI's ``RequestValidationError`` becomes a 400 that names each field, unless you have a handler
     for it. Its event tells the fields and never the values.
 
+    The same is done to applications that are mounted in this one, which have handlers of their own, once the
+    first request comes; not to one that serves already, or on which you have called this.
+
     Raises:
         RuntimeError: the application has begun to serve.
     """
     if app.middleware_stack is not None:
         raise RuntimeError("install faultwire before the application serves its first request")
+    _installed.add(app)
     handlers: dict[Any, Handler] = app.exception_handlers
     answers = _StarletteAnswers(errors)
     if 500 not in handlers:
@@ -52,11 +61,30 @@ def install(app: Starlette, errors: Takes) -> None:
         for key, handler in handlers.items():
             if key not in (500, Exception):
                 handlers[key] = answers.watch(handler)
+        for mounted in _mounted_in(app.routes):
+            install(mounted, errors)
         app.user_middleware.append(Middleware(_Innermost))
         return ErrorMiddleware(build(), errors)
 
     # Its own outermost layer answers what nothing else did; only here is a place outside of that one.
     app.build_middleware_stack = build_watched  # type: ignore[method-assign]
+
+
+_installed: "WeakSet[Starlette]" = WeakSet()
+
+
+def _mounted_in(routes: Iterable[BaseRoute]) -> Iterator[Starlette]:
+    """The applications below these routes that could answer better and cannot by themselves."""
+    for route in routes:
+        inner = getattr(route, "app", None)
+        for _ in range(_WRAPPED_DEEP):  # in middlewares, which call so what they wrap
+            if isinstance(inner, Starlette | Router) or inner is None:
+                break
+            inner = getattr(inner, "app", None)
+        if isinstance(inner, Router):
+            yield from _mounted_in(inner.routes)
+        elif isinstance(inner, Starlette) and inner.middleware_stack is None and inner not in _installed:
+            yield inner
 
 
 class _Innermost:

@@ -219,6 +219,30 @@ async def test_a_mounted_application_s_route_is_told_in_full(shop: Recorded) -> 
     assert (event.id, event.transaction) == (body["error"]["id"], "/shops/{shop}/orders/{order}")
 
 
+@pytest.mark.parametrize("kind", [Starlette, FastAPI])
+async def test_an_application_that_is_mounted_answers_as_the_one_around_it(
+    kind: type[Starlette], shop: Recorded
+) -> None:
+    async def missing(request: Request) -> Response:
+        raise NotFoundError("no order 7")
+
+    inner, innermost = kind(), kind()
+    for each in (inner, innermost):
+        each.add_route("/missing", missing)
+        each.add_route("/fail", fail)
+    inner.mount("/deeper", Passing(innermost))
+    app = kind()
+    app.mount("/v1", inner)
+    async with serving(shop, app) as url:
+        for place in ("v1", "v1/deeper"):
+            response, body = await get(f"{url}/{place}/missing")
+            assert (response.status, body["error"]["message"]) == (404, "no order 7")
+            response, body = await get(f"{url}/{place}/fail")
+            assert (response.status, body["error"]["code"]) == (500, "INTERNAL_ERROR")
+    found = [(event.code, event.severity, event.handled) for event in await shop.events()]
+    assert found == 2 * [("RESOURCE_NOT_FOUND", "medium", True), ("INTERNAL_ERROR", "high", False)]
+
+
 async def test_a_mount_of_something_unknown_is_the_route(shop: Recorded) -> None:
     async with serving(shop, Starlette(routes=[Mount("/files", fail_as_asgi)])) as url:
         await get(f"{url}/files/17")
