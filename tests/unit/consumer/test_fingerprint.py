@@ -307,6 +307,21 @@ def test_two_errors_of_one_cause_in_one_function_are_two_incidents() -> None:
     assert keys(refused("raise Refused('negative')"), refused("raise Refused('empty')")) == 2
 
 
+def test_what_was_asked_for_on_the_way_is_no_cause() -> None:
+    look, load = frame("get", source="return cache[key]"), frame("get", source="return load(key)")
+    crash = raised(frame("main"), load, frame("load", source="raise Broken"), type="Broken")
+    found = [group(crash), group(crash, raised(look, type="KeyError"))]
+    assert keys(*found) == 1
+    wrapped = raised(frame("main"), frame("get", source="raise Missing"), type="Missing")
+    assert keys(group(wrapped), group(wrapped, raised(look, type="KeyError"))) == 2
+
+
+def test_a_detail_of_an_outer_exception_tells_apart() -> None:
+    texts = ("HTTP 401", "HTTP 503")
+    found = [group(raised(frame("f"), type="Failed", value=text), raised(frame("f"))) for text in texts]
+    assert keys(*found) == 2
+
+
 def test_where_a_timeout_ended_a_wait_does_not_matter() -> None:
     def late(awaited: str, wrapper: str) -> Fingerprint:
         waits = raised(
@@ -386,6 +401,22 @@ def test_what_a_person_numbered_is_told_apart() -> None:
     assert keys(*(group(raised(frame("f"), type=f"Http{status}")) for status in (404, 503))) == 2
     assert keys(*(group(raised(frame("f"), type=f"Phase{number}Error")) for number in (1, 2))) == 2
     assert keys(*(group(raised(frame("f"), type=f"Model_{number}_Missing")) for number in (1999, 4711))) == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "file"),
+    [
+        ("org.springframework.aop.Proxy", "Proxy.java"),
+        ("", "/srv/shop/node_modules/express/lib/router.js"),
+        ("", "/usr/local/bundle/gems/rack-3.1.0/lib/rack.rb"),
+        ("", "node:internal/process/task_queues"),
+    ],
+)
+def test_a_library_is_known_where_its_publisher_does_not_say_so(module: str, file: str) -> None:
+    main, pay = frame("main"), frame("pay")
+    inside = [frame(name, module=module, file=file) for name in ("next", "moved_in_the_next_release")]
+    assert keys(*(group(raised(main, each, pay)) for each in inside), group(raised(main, pay))) == 1
+    assert keys(*(group(raised(each)) for each in inside)) == 2
 
 
 def test_a_call_by_reflection_may_stand_between_or_not() -> None:

@@ -22,6 +22,15 @@ _PROXY: Final = re.compile(
 )
 _LAMBDA: Final = re.compile(r"\$\$Lambda[\w$/]*")
 _REFLECTION: Final = ("sun.reflect.", "jdk.internal.reflect.", "java.lang.reflect.", "java.lang.invoke.")
+_LIBRARY_MODULES: Final = (
+    *("java.", "javax.", "jakarta.", "jdk.", "sun.", "com.sun.", "kotlin.", "kotlinx.", "scala."),
+    *("org.springframework.", "org.apache.", "org.hibernate.", "io.netty.", "System.", "Microsoft."),
+)
+_LIBRARY_FILES: Final = re.compile(
+    r"(?:^|/)(?:node_modules|site-packages|dist-packages|pkg/mod|\.cargo/registry|gems/[\w-]+-\d[\w.]*"
+    r"|vendor/(?:bundle|[\w-]+\.[a-z]{2,3}|[\w-]+/[\w-]+/src))/"
+    r"|^(?:node:|<frozen |<internal:|/usr/(?:local/)?lib/(?:python|ruby|jvm|go)|/usr/local/go/)"
+)
 
 # A token of small letters and digits that is no word with a number behind it is a hash or an id.
 _VARIABLE: Final = re.compile(
@@ -65,6 +74,11 @@ def library_call_of(frame: GroupingFrame) -> str:
     return f"{package.partition('.')[0]}:{name.rpartition('.')[2]}"
 
 
+def is_of_library(frame: GroupingFrame) -> bool:
+    """True for a call of what is installed, where a publisher did not say so."""
+    return frame.module.startswith(_LIBRARY_MODULES) or _LIBRARY_FILES.search(frame.file[:400]) is not None
+
+
 def is_reflection(frame: GroupingFrame) -> bool:
     """True for a call that stands between two others at times, and at times does not."""
     return frame.module.startswith(_REFLECTION)
@@ -99,7 +113,7 @@ def clean_type(name: str) -> str:
 @lru_cache(_NAMES)
 def clean_module(module: str) -> str:
     """Name the module of a type by its public packages."""
-    first, *inner = clean_name(module).split(".")
+    first, *inner = clean_type(module).split(".")
     return ".".join([first, *(one for one in inner if not one.startswith("_") and not _ERRORS.search(one))])
 
 

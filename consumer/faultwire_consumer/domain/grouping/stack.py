@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Final
 
-from faultwire_consumer.domain.grouping.call import call_of, is_reflection, library_call_of
+from faultwire_consumer.domain.grouping.call import call_of, is_of_library, is_reflection, library_call_of
 from faultwire_consumer.domain.grouping.material import GroupingException, GroupingFrame
 
 FRAMES: Final = 30
@@ -34,7 +34,7 @@ def stack_parts(exception: GroupingException, kind: str) -> list[str]:
         exception: whose frames are looked at.
         kind: the type of the root cause; where calls went round without end, there is no crash to be told by.
     """
-    own = [frame for frame in exception.frames if frame.in_app and not is_reflection(frame)]
+    own = own_frames(exception)
     if not own:
         return [f"frame {call}" for call in _library_calls(exception.frames)]
     if kind in _ENDLESS and (rounds := _rounds(own)):
@@ -45,12 +45,18 @@ def stack_parts(exception: GroupingException, kind: str) -> list[str]:
         f"frame {_with_source(call, frame) if index >= first_with_source else call}"
         for index, (call, frame) in enumerate(path)
     ][-FRAMES:]
-    return parts if source_of(own[-1]) else [*parts, *_entry_parts(exception.frames)]
+    return parts if source_of(own[-1]) else [*parts, *_entry_parts(exception.frames, own[-1])]
+
+
+def own_frames(exception: GroupingException) -> list[GroupingFrame]:
+    """Return the frames of the service's own code; a publisher that says of none whose it is, means all."""
+    claimed = [frame for frame in exception.frames if frame.in_app]
+    return [frame for frame in claimed if not is_of_library(frame)] or claimed
 
 
 def crash_part(exception: GroupingException) -> str:
     """Describe where the service's own code raised an exception or let it through; empty where it did not."""
-    own = [frame for frame in exception.frames if frame.in_app and not is_reflection(frame)]
+    own = own_frames(exception)
     return _with_source(call_of(own[-1]), own[-1]) if own else ""
 
 
@@ -93,9 +99,10 @@ def _rounds(frames: Sequence[GroupingFrame]) -> list[str]:
     return list(found)[-FRAMES:] if is_inside else []
 
 
-def _entry_parts(frames: Sequence[GroupingFrame]) -> list[str]:
-    last = max(index for index, frame in enumerate(frames) if frame.in_app)
-    return [f"library {library_call_of(frame)}" for frame in frames[last + 1 : last + 2]]
+def _entry_parts(frames: Sequence[GroupingFrame], last: GroupingFrame) -> list[str]:
+    """Name the call from the service's last own frame into a library, if there is one."""
+    entry = next((index for index in range(len(frames), 0, -1) if frames[index - 1] is last), len(frames))
+    return [f"library {library_call_of(frame)}" for frame in frames[entry : entry + 1]]
 
 
 def _library_calls(frames: Sequence[GroupingFrame]) -> list[str]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from faultwire_consumer.domain.grouping.call import clean_name, type_of
+from faultwire_consumer.domain.grouping.call import call_of, clean_name, type_of
 from faultwire_consumer.domain.grouping.material import (
     Fingerprint,
     GroupingException,
@@ -19,7 +19,7 @@ from faultwire_consumer.domain.grouping.material import (
     shortened,
 )
 from faultwire_consumer.domain.grouping.normal_text import normalise
-from faultwire_consumer.domain.grouping.stack import crash_part, stack_parts
+from faultwire_consumer.domain.grouping.stack import crash_part, own_frames, stack_parts
 from faultwire_shared.detail import details_of, kind_of
 from faultwire_shared.taxonomy import DEFAULTS
 from faultwire_shared.template import has_words
@@ -31,6 +31,19 @@ CHAIN: Final = 50
 
 _DEFAULT: Final = re.compile(r"\{\{\s*default\s*\}\}")
 _CANCELLED: Final = ("CancelledError", "Cancelled")
+_ASKED: Final = (
+    *(
+        "KeyError",
+        "IndexError",
+        "LookupError",
+        "AttributeError",
+        "StopIteration",
+        "StopAsyncIteration",
+        "Empty",
+    ),
+    *("ImportError", "ModuleNotFoundError", "RuntimeError"),
+)
+"""Types by which Python code asks whether something is there."""
 
 
 def compute(grouping: GroupingMaterial) -> Fingerprint:
@@ -70,9 +83,9 @@ def _default_parts(grouping: GroupingMaterial) -> list[str]:
 
 
 def _chain_parts(chain: Sequence[GroupingException]) -> list[str]:
-    chain = _without_waits(chain[:CHAIN])
+    chain = _essential(chain)
     root, where = chain[-1], identifying(chain)
-    parts = [f"type {type_of(root.module, root.type)}", *_details(root, root.value)]
+    parts = [f"type {type_of(root.module, root.type)}", *_details(root)]
     if root.members:
         parts += _member_parts(root)
     frames = stack_parts(where, root.type)
@@ -82,24 +95,40 @@ def _chain_parts(chain: Sequence[GroupingException]) -> list[str]:
     return parts + _outer_parts(chain, where)
 
 
-def _without_waits(chain: Sequence[GroupingException]) -> Sequence[GroupingException]:
-    """Leave out what was cancelled at the root: a timeout ends a wait wherever it happens to stand."""
-    last = len(chain)
-    while last > 1 and chain[last - 1].type in _CANCELLED:
+def _essential(chain: Sequence[GroupingException]) -> Sequence[GroupingException]:
+    """Leave out at the root what is no cause.
+
+    A timeout ends a wait wherever it happens to stand. And who looks into a cache, catches that nothing is
+    there and goes another way has an error of that way, raised further down than where that was caught.
+    """
+    chain = chain if len(chain) <= CHAIN else [chain[0], *chain[1 - CHAIN :]]
+    last = len(chain) - 1
+    while last and (chain[last].type in _CANCELLED or _is_detour(chain[last], chain[last - 1])):
         last -= 1
-    return chain[:last]
+    return chain[: last + 1]
+
+
+def _is_detour(inner: GroupingException, outer: GroupingException) -> bool:
+    if inner.type not in _ASKED or not inner.frames or not outer.frames:
+        return False
+    caught = call_of(
+        inner.frames[0]
+    )  # a traceback begins where it was caught; other languages' at the thread
+    path = [call_of(frame) for frame in outer.frames]
+    return caught in path[1:-1] and path[-1] != caught
 
 
 def identifying(chain: Sequence[GroupingException]) -> GroupingException:
-    """Return the root cause; if a library raised it, the innermost exception with the service's own frames.
+    """Return the root cause, or if a library raised it, the innermost exception with own frames.
 
     A refused connection is raised and caught inside the library that connects: its own frames
     would make one incident of every call site, and a new one of every release of the library.
     """
-    for exception in reversed(_without_waits(chain)):
-        if any(frame.in_app for frame in exception.frames):
+    chain = _essential(chain)
+    for exception in reversed(chain):
+        if own_frames(exception):
             return exception
-    return _without_waits(chain)[-1]
+    return chain[-1]
 
 
 def _outer_parts(chain: Sequence[GroupingException], where: GroupingException) -> list[str]:
@@ -116,14 +145,15 @@ def _outer_parts(chain: Sequence[GroupingException], where: GroupingException) -
         if kind in seen or exception.type in _CANCELLED or (index and not crash):
             continue
         seen.add(kind)
-        parts += [f"outer type {kind}", *_details(exception, "")]
+        parts += [f"outer type {kind}", *_details(exception)]
         if crash and exception is not where:
             parts.append(f"outer frame {crash}")
     return parts
 
 
-def _details(exception: GroupingException, text: str) -> list[str]:
-    found = details_of(exception.attributes, text, kind_of(exception.module, exception.type))
+def _details(exception: GroupingException) -> list[str]:
+    kind = kind_of(exception.module, exception.type)
+    found = details_of(exception.attributes, exception.value, kind)
     return [f"detail {detail}" for detail in found]
 
 
