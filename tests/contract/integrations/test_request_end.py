@@ -188,10 +188,11 @@ def test_django_tells_of_it(sync_shop: SyncRecorded, monkeypatch: pytest.MonkeyP
     assert (event.transaction, event.handled) == ("/end", False)
 
 
+@pytest.mark.may_block("its manager is for code without a loop")
 async def test_django_tells_of_it_under_asgi(
     sync_shop: SyncRecorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(django_shop, "errors", sync_shop.errors)
-    with pytest.raises(SystemExit):
+    with pytest.raises(django_shop.Deadline):
         await ASGIHandler().get_response_async(AsyncRequestFactory().get("/async/end"))
     assert sync_shop.event().transaction == "/async/end"
