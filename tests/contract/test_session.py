@@ -1,14 +1,18 @@
 """Sessions of PostgreSQL as an address asks for them: their name, their settings, their certificates."""
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from tests.servers.postgresql import PostgreSQL
+from tests.servers.postgresql import ACCOUNT, PostgreSQL, PrivatePostgreSQL
+from tests.servers.process import run, temporary_home
+from tests.tools.waiting import until
 
-from faultwire_consumer.store.contract.store import Store, StoreRefusedError
+from faultwire_consumer.store.contract.store import Store, StoreRefusedError, StoreUnavailableError
 from faultwire_consumer.store.engine import open_store
-from faultwire_consumer.store.migrations.schema_version import status
+from faultwire_consumer.store.migrations.schema_version import head, status
 
 pytestmark = pytest.mark.may_block("reads certificates")
 
@@ -49,6 +53,42 @@ async def test_every_session_of_a_worker_bears_its_name(current_postgresql: Post
         assert names == "faultwire"
     finally:
         await store.close()
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="wants openssl")
+async def test_of_all_servers_only_one_that_the_named_authority_vouches_for_is_spoken_to(
+    private_postgresql: PrivatePostgreSQL,
+) -> None:
+    with temporary_home("certificates") as home:
+        for name in ("ours", "theirs"):
+            _make_certificate(home / name)
+        for setting, file in (("ssl_cert_file", "ours.crt"), ("ssl_key_file", "ours.key")):
+            private_postgresql.execute(f"ALTER SYSTEM SET {setting} = '{home / file}'")
+        private_postgresql.execute("ALTER SYSTEM SET ssl = on")
+        private_postgresql.execute("SELECT pg_reload_conf()")
+        url = f"{private_postgresql.url}?sslmode=verify-full&sslrootcert="
+
+        async def is_encrypted() -> bool:
+            try:
+                return await status(f"{url}{home / 'ours.crt'}") == (None, head())
+            except StoreUnavailableError:  # it has not read its settings again yet
+                return False
+
+        await until(is_encrypted, "the server is spoken to")
+        for authority in (home / "theirs.crt", "system"):
+            with pytest.raises(StoreUnavailableError, match="CERTIFICATE_VERIFY_FAILED"):
+                await status(f"{url}{authority}")
+
+
+def _make_certificate(path: Path) -> None:
+    """One that vouches for itself, as this machine, and its key, which only the server may read."""
+    key = path.with_suffix(".key")
+    subject = ["-subj", "/CN=faultwire", "-addext", "subjectAltName=IP:127.0.0.1"]
+    made = ["-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out", str(path.with_suffix(".crt"))]
+    run(["openssl", "req", "-x509", "-days", "2", *subject, *made])
+    if os.geteuid() == 0:
+        for each in (path.parent, key):
+            shutil.chown(each, ACCOUNT, ACCOUNT)
 
 
 async def test_a_certificate_that_cannot_be_read_is_named_by_its_word(

@@ -84,4 +84,8 @@ async def test_a_database_that_cannot_hold_every_character_is_refused(postgresql
 async def test_a_schema_that_is_newer_than_the_release_is_called_so(postgresql: PostgreSQL) -> None:
     await migrate.upgrade(postgresql.url)
     postgresql.execute("UPDATE faultwire.schema_version SET version_num = '9999'")
-    assert "newer than this release" in (await read_status(postgresql.url)).schema_mend
+    assert (await read_status(postgresql.url)).schema_mend == "install a newer faultwire"
+    with pytest.raises(
+        MigrationError, match=r"9999 is newer than this release's .*; install a newer faultwire"
+    ):
+        await migrate.upgrade(postgresql.url)

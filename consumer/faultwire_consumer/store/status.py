@@ -65,7 +65,7 @@ async def read_status(database_url: str) -> DatabaseStatus:
         search_indexed=up_to_date and await has_search_index(database_url),
     )
     if not up_to_date:
-        return DatabaseStatus(schema=schema, schema_mend=schema_version.mend_of(current, head))
+        return DatabaseStatus(schema=schema, schema_mend=schema_version.cure_of(current, head))
     store = await open_to_read(database_url)
     try:
         return DatabaseStatus(schema=schema, content=await _measure(store))

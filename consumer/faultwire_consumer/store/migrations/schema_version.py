@@ -26,6 +26,8 @@ TABLE: Final = "schema_version"
 REVISION_DIGITS: Final = 4
 _COMMAND: Final = "faultwire command"
 """The name of such a session at the server; not a worker's."""
+_UPGRADE: Final = "run `faultwire db upgrade`"
+_NEWER: Final = "install a newer faultwire"
 # SQL_ASCII keeps every byte as it came.
 _ENCODINGS: Final = ("UTF8", "SQL_ASCII")
 
@@ -66,15 +68,20 @@ def check_encoding(connection: Connection) -> None:
 def mend_of(current: str | None, needed: str) -> str:
     """Return the message for a database whose schema is not this release's; it says what to do."""
     if current is None:
-        return "the database has no faultwire schema yet; run `faultwire db upgrade`"
+        return f"the database has no faultwire schema yet; {_UPGRADE}"
     if current > needed:
         return newer_than_release(current)
-    return f"the database's schema is {current}, this release needs {needed}; run `faultwire db upgrade`"
+    return f"the database's schema is {current}, this release needs {needed}; {_UPGRADE}"
+
+
+def cure_of(current: str | None, needed: str) -> str:
+    """Return what to do about a database whose schema is not this release's."""
+    return _NEWER if current is not None and current > needed else _UPGRADE
 
 
 def newer_than_release(current: str) -> str:
     """Return the message for a database that is newer than this release."""
-    return f"the database's schema {current} is newer than this release's {head()}; install a newer faultwire"
+    return f"the database's schema {current} is newer than this release's {head()}; {_NEWER}"
 
 
 async def status(database_url: str) -> tuple[str | None, str]:
