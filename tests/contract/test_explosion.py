@@ -10,11 +10,12 @@ from tests.tools.clock import FixedClock
 from tests.tools.factories import raised, wire_event
 from tests.tools.usage import resident_mib
 
-from faultwire_consumer.domain.incident_limit import OVERFLOW_CODE
+from faultwire_consumer.domain.incident_limit import NEW_SERVICES_PER_MINUTE, OVERFLOW_CODE
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.events.event import get_grouping
+from faultwire_consumer.store.events.incidents import list_places, list_services
 from faultwire_consumer.store.schema.events import incidents
 
 PER_MINUTE = 20
@@ -73,6 +74,42 @@ async def test_beyond_its_number_a_minute_one_incident_takes_the_rest_and_counts
     assert "KeyError" in overflow.title
     assert metrics.registry.get_sample_value("faultwire_events_overflowed_total") == 150 - PER_MINUTE
     assert [line["event"] for line in lines].count("incident.overflowed") == 1
+
+
+async def test_of_services_never_heard_of_only_so_many_a_minute_get_incidents(
+    store: Store, clock: FixedClock
+) -> None:
+    pipeline = pipeline_on(store, clock)
+    await only(pipeline, batch(wire_event(now=clock(), service="known")))
+    names = [f"invented {number}" for number in range(NEW_SERVICES_PER_MINUTE + 50)]
+    with capture_logs() as lines:
+        for start in range(0, len(names), 125):
+            part = names[start : start + 125]
+            await only(pipeline, batch(*(wire_event(now=clock(), service=one) for one in part)))
+    (overflow,) = await store.read(
+        select(incidents, incidents.c.count.label("n")).where(incidents.c.code == OVERFLOW_CODE)
+    )
+    assert (overflow.service, overflow.n) == ("faultwire", 51)
+    assert [line["event"] for line in lines].count("service.overflowed") == 1
+    await only(pipeline, batch(differing(clock, 1, service="known"), differing(clock, 2, service=names[-1])))
+    assert await incidents_in(store) == NEW_SERVICES_PER_MINUTE + 2, "known ones are never diverted"
+    clock.advance(3600)
+    await only(pipeline_on(store, clock), batch(differing(clock, 3, service=names[-1])))
+    assert await incidents_in(store) == NEW_SERVICES_PER_MINUTE + 3
+    services = await list_services(store)
+    assert (len(services.names), services.more) == (200, 2)
+    assert names[-1] in services.names, "those that were seen last"
+    await assert_counts_agree(store)
+
+
+async def test_an_incident_s_places_are_listed_up_to_a_number(store: Store, clock: FixedClock) -> None:
+    sent = [
+        wire_event(now=clock(), environment=f"e{number}", release=f"r{number % 150}") for number in range(210)
+    ]
+    await only(pipeline_on(store, clock), batch(*sent))
+    places = await list_places(store, 1)
+    assert (len(places.environments.names), places.environments.more) == (200, 10)
+    assert (len(places.releases.names), places.releases.more) == (150, 0)
 
 
 async def test_an_overflowed_event_says_why_it_is_where_it_is(store: Store, clock: FixedClock) -> None:

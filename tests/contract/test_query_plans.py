@@ -70,7 +70,7 @@ async def test_every_list_is_read_by_an_index(filled: Store) -> None:
             statement = event_list.walk(filled.name, request)
         await check(filled, text, index, statement)
     await check(filled, "totals", "ix_incidents_status_last_seen_hour", incidents.select_totals())
-    await check(filled, "services", "ix_incidents_service_last_seen_hour", incidents.select_services())
+    await check(filled, "services", "ix_incidents_service_last_seen_hour", incidents.select_services(201))
     trend = incidents.select_hours(RARE, since=NEWEST)
     await check(filled, "trend", "hourly_pkey|sqlite_autoindex_hourly", trend)
 

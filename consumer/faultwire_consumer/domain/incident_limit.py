@@ -2,7 +2,9 @@
 
 A service whose errors differ each time (an explicit fingerprint with an id in it, generated code,
 an attacker) would open an incident for each event. Beyond a number per minute for one service and
-exception type, one overflow incident takes the rest; a known fingerprint is never diverted.
+exception type, one overflow incident takes the rest; a known fingerprint is never diverted. The
+same holds for services that were never heard of: beyond a number per minute one incident takes their
+events.
 """
 
 from datetime import datetime, timedelta
@@ -14,6 +16,9 @@ from faultwire_consumer.domain.fingerprint import VERSION
 from faultwire_consumer.domain.grouping.material import Fingerprint, fingerprint_of
 
 NEW_INCIDENTS_PER_MINUTE: Final = 500
+NEW_SERVICES_PER_MINUTE: Final = 200
+"""The limit above is of one service; who may publish may name any number of services."""
+OWN_SERVICE: Final = "faultwire"
 OVERFLOW_CODE: Final = "INCIDENT_OVERFLOW"
 """The code of every overflow incident, by which lists and filters find it."""
 
@@ -60,6 +65,14 @@ def admit(burst: IncidentBurst | None, wanted: int, *, limit: int, now: datetime
 def overflow_of(service: str, kind: str) -> Fingerprint:
     """Build the fingerprint of the overflow incident; its parts give the reason."""
     return fingerprint_of([f"service {service}", "overflow of new incidents", f"type {kind}"], VERSION)
+
+
+def overflow_of_services() -> Fingerprint:
+    """Build the fingerprint of the incident that takes the events of too many new services."""
+    return fingerprint_of([f"service {OWN_SERVICE}", "overflow of new services"], VERSION)
+
+
+SERVICES_TITLE: Final = "Too many new services at once"
 
 
 def overflow_title(kind: str) -> str:

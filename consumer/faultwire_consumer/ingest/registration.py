@@ -12,11 +12,15 @@ from faultwire_consumer.domain.body_budget import BudgetSpent
 from faultwire_consumer.domain.fingerprint import VERSION
 from faultwire_consumer.domain.incident_limit import (
     NEW_INCIDENTS_PER_MINUTE,
+    NEW_SERVICES_PER_MINUTE,
     OVERFLOW_CODE,
+    OWN_SERVICE,
+    SERVICES_TITLE,
     IncidentAdmission,
     IncidentBurst,
     admit,
     overflow_of,
+    overflow_of_services,
     overflow_title,
 )
 from faultwire_consumer.ingest.body_budget import BodyBudget
@@ -24,9 +28,11 @@ from faultwire_consumer.ingest.read.candidate import Decoded
 from faultwire_consumer.ingest.read.grouping import Grouped, earlier_key
 from faultwire_consumer.store.contract.store import Place, Store
 from faultwire_consumer.store.events.bodies import read_budgets
+from faultwire_consumer.store.events.incidents import read_services
 from faultwire_shared.logging.logs import get_logger
 
 PLACES_MAX: Final = 200_000
+SERVICES_MAX: Final = 200_000
 BURSTS_MAX: Final = 10_000
 """Services and types whose new incidents are counted; the one counted longest ago is forgotten."""
 
@@ -50,6 +56,14 @@ class Joined(Struct, frozen=True):
     spent: BudgetSpent
 
 
+class _Services(Struct, frozen=True):
+    """The services of a batch's new incidents: those that the store knows from now on, and those beyond."""
+
+    known: frozenset[str] = frozenset()
+    diverted: frozenset[str] = frozenset()
+    admission: IncidentAdmission | None = None
+
+
 class Registration:
     """Asks the store for what this process does not know, and registers what the store does not know either.
 
@@ -64,7 +78,9 @@ class Registration:
         self._per_minute = per_minute
         # By their hashes: the texts are other people's, and 200,000 long ones would be 200 MiB.
         self._places: set[bytes] = set()
+        self._services: set[bytes] = set()
         self._bursts: dict[bytes, IncidentBurst] = {}
+        self._service_burst: IncidentBurst | None = None
 
     async def register(self, fresh: dict[str, Decoded], *, now: datetime) -> Registered:
         """Make a batch's fingerprints known; after a restart the store is asked once for each."""
@@ -76,12 +92,16 @@ class Registration:
         spent = await read_budgets(self._store, unknown)
         new = {key: event for key, event in firsts.items() if key in unknown and key not in spent}
         joined = await self._find_earlier(new)
+        opening = {key: event for key, event in new.items() if key not in joined}
+        services = await self._admit_services(opening, now)
+        unnamed = frozenset(key for key, event in opening.items() if event.row.service in services.diverted)
         admissions, diverted = self._judge(
-            {key: event for key, event in new.items() if key not in joined}, now
+            {key: event for key, event in opening.items() if key not in unnamed}, now
         )
+        diverted |= unnamed
         registered = Registered(fresh)
         if diverted:
-            registered = _overflow(fresh, diverted)
+            registered = _overflow(fresh, diverted, unnamed)
             overflows = _first_of_each(registered.fresh[event_id] for event_id in registered.overflowed)
             known = await read_budgets(self._store, self._budget.unknown_in(overflows, now=now))
             spent |= known
@@ -89,12 +109,14 @@ class Registration:
             new |= {key: event for key, event in overflows.items() if key not in known}
         await self._store_all(new, joined, spent, self._unseen(registered.fresh.values()), now=now)
         self._confirm(admissions)
+        self._confirm_services(services)
         return registered
 
     def forget(self) -> None:
         """Ask the store again for everything."""
         self._budget.forget()
         self._places.clear()
+        self._services.clear()
 
     def _unseen(self, candidates: Iterable[Decoded]) -> set[Place]:
         return {place for place in {event.place for event in candidates} if _hash(place) not in self._places}
@@ -130,6 +152,28 @@ class Registration:
         if len(self._places) > PLACES_MAX:
             self._places.clear()
         self._places.update(map(_hash, places))
+
+    async def _admit_services(self, new: Mapping[bytes, Decoded], now: datetime) -> _Services:
+        """Let services that the store never heard of have incidents while the minute has room."""
+        unknown = {event.row.service: None for event in new.values()}  # in the order in which they came
+        unknown = {one: None for one in unknown if _key(one, "") not in self._services}
+        if not unknown:
+            return _Services()
+        known = await read_services(self._store, list(unknown))
+        fresh = [one for one in unknown if one not in known]
+        admission = admit(self._service_burst, len(fresh), limit=NEW_SERVICES_PER_MINUTE, now=now)
+        opened, diverted = fresh[: admission.opened], frozenset(fresh[admission.opened :])
+        return _Services(frozenset((*known, *opened)), diverted, admission)
+
+    def _confirm_services(self, services: _Services) -> None:
+        if len(self._services) > SERVICES_MAX:
+            self._services.clear()
+        self._services.update(_key(one, "") for one in services.known)
+        if services.admission is None:
+            return
+        self._service_burst = services.admission.burst
+        if services.admission.begins:
+            log.warning("service.overflowed", services_a_minute=NEW_SERVICES_PER_MINUTE)
 
     def _judge(
         self, new: Mapping[bytes, Decoded], now: datetime
@@ -175,9 +219,13 @@ def _first_of_each(candidates: Iterable[Decoded]) -> dict[bytes, Decoded]:
     return firsts
 
 
-def _overflow(fresh: Mapping[str, Decoded], diverted: frozenset[bytes]) -> Registered:
+def _overflow(
+    fresh: Mapping[str, Decoded], diverted: frozenset[bytes], unnamed: frozenset[bytes]
+) -> Registered:
     overflowed = {
-        event_id: _diverted(event) for event_id, event in fresh.items() if event.row.fingerprint in diverted
+        event_id: _unnamed(event) if event.row.fingerprint in unnamed else _diverted(event)
+        for event_id, event in fresh.items()
+        if event.row.fingerprint in diverted
     }
     return Registered({**fresh, **overflowed}, frozenset(overflowed))
 
@@ -187,3 +235,11 @@ def _diverted(event: Decoded) -> Decoded:
     grouped = Grouped(fingerprint, overflow_title(event.type), "")
     row = replace(event.row, fingerprint=fingerprint.key)
     return replace(event, row=row, grouped=grouped, code=OVERFLOW_CODE)
+
+
+def _unnamed(event: Decoded) -> Decoded:
+    """Divert an event of a service beyond those that may be new; the event itself keeps its name."""
+    fingerprint = overflow_of_services()
+    grouped = Grouped(fingerprint, SERVICES_TITLE, "")
+    row = replace(event.row, fingerprint=fingerprint.key)
+    return replace(event, row=row, grouped=grouped, code=OVERFLOW_CODE, opens_as=OWN_SERVICE)

@@ -30,6 +30,7 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "delivery.dead_lettered": "An event could not be stored and is in the dead letters with its reason.",
     "incident.opened": "An event of a kind never seen before opened an incident.",
     "incident.overflowed": "Too many new incidents of one service and type; one incident takes the rest.",
+    "service.overflowed": "Too many services were named for the first time; one incident takes the rest.",
     "incident.regressed": "An event occurred after its incident was resolved and opened a new episode.",
     "sequence.gap_told": "Numbered events of a producer did not arrive in time; an incident reports it.",
     "sequence.gap_closed": "The missing events came late or are explained; their incident is resolved.",

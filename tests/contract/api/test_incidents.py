@@ -125,6 +125,7 @@ async def test_one_incident_comes_with_its_history_and_places(site: Site) -> Non
         assert await site.get(f"/api/v1/incidents/{path}") == (200, incident)
     assert incident["environments"] == ["production", "staging"]
     assert incident["releases"] == ["1.0"]
+    assert (incident["more_environments"], incident["more_releases"]) == (0, 0)
     (opened,) = incident["history"]
     assert opened["reason"] == "opened"
     assert opened["before"] is None

@@ -37,6 +37,8 @@ class Decoded(Struct, frozen=True):
     host: str | None
     """The machine that the event names."""
     delivery: Delivery
+    opens_as: str | None = None
+    """The service of an incident that it opens, where that is not its own."""
 
     def facts(self, severity: ErrorSeverity | None = None) -> Facts:
         """Return the event's facts for rules, or with a ``severity`` given its incident's."""
@@ -68,7 +70,7 @@ class Decoded(Struct, frozen=True):
             version=fingerprint.version,
             digest=fingerprint.digest,
             parts_json=msgspec.json.encode(fingerprint.parts).decode(),
-            service=self.row.service,
+            service=self.opens_as or self.row.service,
             title=self.grouped.title,
             culprit=storable(self.grouped.culprit),
             severity=self.row.severity,

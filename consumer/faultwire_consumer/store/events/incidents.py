@@ -1,10 +1,11 @@
 """Incidents as operators read them: lists by filter, one whole incident, and the page's totals."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Column, Row, Select, func, literal, select
 
 from faultwire_consumer.domain.dead_letter import DeadLetterStatus
 from faultwire_consumer.domain.incident import Status
@@ -23,7 +24,13 @@ from faultwire_consumer.store.schema.events import (
 )
 from faultwire_shared.event import ErrorSeverity
 
+NAMES_MAX: Final = 200
+"""Services, environments and releases that are listed: who may publish may name any number of them."""
 _LISTING: Final = "incidents"
+_INCIDENTS_READ: Final = 5_000
+"""Among these, the last seen, the last services are looked for."""
+_SERVICES_COUNTED: Final = 10_000
+"""Where counting services ends: each is a step in an index."""
 
 
 class Incident(Struct, frozen=True, kw_only=True):
@@ -54,6 +61,20 @@ class HistoryEntry(Struct, frozen=True, kw_only=True):
     event_id: str | None
     before: str | None
     after: str
+
+
+class Names(Struct, frozen=True):
+    """Names as operators see them, sorted, and how many more there are."""
+
+    names: tuple[str, ...]
+    more: int = 0
+
+
+class Places(Struct, frozen=True, kw_only=True):
+    """Environments and releases in which an incident was seen."""
+
+    environments: Names
+    releases: Names
 
 
 class Totals(Struct, frozen=True, kw_only=True):
@@ -116,17 +137,28 @@ async def list_history(store: Store, incident_id: int) -> tuple[HistoryEntry, ..
     return tuple(HistoryEntry(**values_of(row)) for row in rows)
 
 
-async def list_places(store: Store, incident_id: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the environments and the releases in which an incident was ever seen, sorted by name."""
-    rows = await store.read(
-        select(sightings.c.environment, sightings.c.release)
-        .distinct()
-        .join(fingerprints, fingerprints.c.fingerprint == sightings.c.fingerprint)
-        .where(fingerprints.c.incident_id == incident_id)
+async def list_places(store: Store, incident_id: int) -> Places:
+    """Return the environments and the releases in which an incident was seen, those that came last."""
+    return Places(
+        environments=await _names_of(store, incident_id, sightings.c.environment),
+        releases=await _names_of(store, incident_id, sightings.c.release),
     )
-    environments = sorted({row.environment for row in rows})
-    releases = sorted({row.release for row in rows if row.release})
-    return tuple(environments), tuple(releases)
+
+
+async def _names_of(store: Store, incident_id: int, column: Column[str]) -> Names:
+    seen = (
+        select(column.label("name"), func.max(sightings.c.created_at).label("at"))
+        .join(fingerprints, fingerprints.c.fingerprint == sightings.c.fingerprint)
+        .where(fingerprints.c.incident_id == incident_id, column != "")
+        .group_by(column)
+        .subquery()
+    )
+    newest = select(seen.c.name).order_by(seen.c.at.desc(), seen.c.name).limit(NAMES_MAX + 1)
+    names = [row.name for row in await store.read(newest)]
+    if len(names) <= NAMES_MAX:
+        return Names(tuple(sorted(names)))
+    rows = await store.read(select(func.count().label("total")).select_from(seen))
+    return Names(tuple(sorted(names[:NAMES_MAX])), rows[0].total - NAMES_MAX)
 
 
 async def count_by_hour(store: Store, incident_id: int, *, since: datetime) -> dict[datetime, int]:
@@ -168,23 +200,57 @@ def select_totals() -> Select[tuple[str, int]]:
     )
 
 
-async def list_services(store: Store) -> tuple[str, ...]:
-    """List every service that has an incident, by name."""
-    return tuple(row.service for row in await store.read(select_services()))
+async def list_services(store: Store) -> Names:
+    """List the services that have an incident, by name; of very many those that were seen last."""
+    names = [row.service for row in await store.read(select_services(NAMES_MAX + 1))]
+    if len(names) <= NAMES_MAX:
+        return Names(tuple(names))
+    newest = [row.service for row in await store.read(_select_newest_services())]
+    counted = await store.read(
+        select(func.count().label("total")).select_from(select_services(_SERVICES_COUNTED).subquery())
+    )
+    return Names(tuple(sorted(newest)), counted[0].total - len(newest))
 
 
-def select_services() -> Select[tuple[str]]:
-    """Select the services, with one step in the index for each, however many incidents it has."""
+async def read_services(store: Store, services: Collection[str]) -> frozenset[str]:
+    """Return those services that have an incident, also one that was not counted yet."""
+    table = incidents.c
+    rows = await store.read(select(table.service).where(table.service.in_(sorted(services))).distinct())
+    return frozenset(row.service for row in rows)
+
+
+def select_services(maximum: int) -> Select[tuple[str]]:
+    """Select the first services by name, with one step in the index for each, whatever incidents it has."""
     visible = incidents.c.last_seen_hour > NEVER_COUNTED
-    found = select(func.min(incidents.c.service).label("service")).where(visible).cte("found", recursive=True)
+    first = select(func.min(incidents.c.service).label("service"), literal(1).label("number"))
+    found = first.where(visible).cte("found", recursive=True)
     following = (
         select(func.min(incidents.c.service))
         .where(incidents.c.service > found.c.service, visible)
         .correlate(found)
         .scalar_subquery()
     )
-    found = found.union_all(select(following).where(found.c.service.is_not(None)))
+    found = found.union_all(
+        select(following, found.c.number + 1).where(found.c.service.is_not(None), found.c.number < maximum)
+    )
     return select(found.c.service).where(found.c.service.is_not(None)).order_by(found.c.service)
+
+
+def _select_newest_services() -> Select[tuple[str]]:
+    newest = (
+        select(incidents.c.service, incidents.c.last_seen_hour)
+        .where(incidents.c.last_seen_hour > NEVER_COUNTED)
+        .order_by(incidents.c.last_seen_hour.desc())
+        .limit(_INCIDENTS_READ)
+        .subquery()
+    )
+    last_seen = func.max(newest.c.last_seen_hour)
+    return (
+        select(newest.c.service)
+        .group_by(newest.c.service)
+        .order_by(last_seen.desc(), newest.c.service)
+        .limit(NAMES_MAX)
+    )
 
 
 def _incident(row: Row[Any]) -> Incident:

@@ -135,11 +135,10 @@ async def _events(request: web.Request, query: Query, limit: int, cursor: str | 
 async def _incident_response(request: web.Request, incident_id: int) -> web.Response:
     store = request.app[STORE]
     incident = await load_incident(store, incident_id)
-    history, (environments, releases) = await asyncio.gather(
+    history, places = await asyncio.gather(
         incidents.list_history(store, incident_id), incidents.list_places(store, incident_id)
     )
-    detail = shape.incident_detail(incident, environments=environments, releases=releases, history=history)
-    return json_answer(detail)
+    return json_answer(shape.incident_detail(incident, places=places, history=history))
 
 
 async def _read_actor(request: web.Request) -> str:

@@ -12,7 +12,7 @@ from faultwire_consumer.store.audit.producer_list import Producer
 from faultwire_consumer.store.dead_letters.queries import DeadLetter, DeadLetterBody, DeadLetterHistoryEntry
 from faultwire_consumer.store.events.event import EventGrouping, ReadableEvents, StoredEvent
 from faultwire_consumer.store.events.event_list import EventSummary
-from faultwire_consumer.store.events.incidents import HistoryEntry, Incident
+from faultwire_consumer.store.events.incidents import HistoryEntry, Incident, Places
 from faultwire_shared import codec
 
 
@@ -39,7 +39,9 @@ class IncidentDetail(IncidentShape, frozen=True, kw_only=True):
     resolved_at: datetime | None
     last_release: str | None
     environments: tuple[str, ...]
+    more_environments: int
     releases: tuple[str, ...]
+    more_releases: int
     history: tuple[HistoryEntry, ...]
 
 
@@ -163,19 +165,17 @@ def incident_shape(incident: Incident) -> IncidentShape:
 
 
 def incident_detail(
-    incident: Incident,
-    *,
-    environments: tuple[str, ...],
-    releases: tuple[str, ...],
-    history: tuple[HistoryEntry, ...],
+    incident: Incident, *, places: Places, history: tuple[HistoryEntry, ...]
 ) -> IncidentDetail:
     """One incident whole."""
     return IncidentDetail(
         **_fields(incident, IncidentShape),
         resolved_at=incident.resolved_at,
         last_release=incident.last_release,
-        environments=environments,
-        releases=releases,
+        environments=places.environments.names,
+        more_environments=places.environments.more,
+        releases=places.releases.names,
+        more_releases=places.releases.more,
         history=history,
     )
 
