@@ -73,6 +73,8 @@ class WorkerConfig(BaseSettings):
     """0 takes any free port."""
     http_trust_network: bool = False
     """Listen beyond this machine although no login is required."""
+    http_connections: int = Field(default=512, ge=16, le=65_536)
+    """Clients that may be connected at once; half of the process's descriptors at most."""
     rules: Path | None = None
     """The policy: who is notified of what and when; by default the one that is shipped."""
     bodies_per_incident: int = Field(default=1_000, ge=10, le=100_000)

@@ -43,6 +43,7 @@ class Metrics:
         self._declare_audit(self.registry)
         self._declare_notifications(self.registry)
         self._declare_growth(self.registry)
+        self._declare_http(self.registry)
         self._declare_process(self.registry)
 
     def _declare_broker(self, registry: CollectorRegistry) -> None:
@@ -213,14 +214,25 @@ class Metrics:
             registry=registry,
         )
 
-    def _declare_process(self, registry: CollectorRegistry) -> None:
+    def _declare_http(self, registry: CollectorRegistry) -> None:
         self.request_seconds = Histogram(
             "faultwire_http_request_seconds",
-            "Seconds to answer an HTTP request, by route and status.",
+            "Seconds to answer an HTTP request, by route and status (499: the client hung up).",
             ["route", "status"],
             buckets=_REQUEST_SECONDS,
             registry=registry,
         )
+        self.http_connections = Gauge(
+            "faultwire_http_connections", "Connections of HTTP clients that are open.", registry=registry
+        )
+        self.http_connections_ended = Counter(
+            "faultwire_http_connections_ended_total",
+            "Connections that the worker ended or turned away, by reason: silent, slow, unread or crowded.",
+            ["reason"],
+            registry=registry,
+        )
+
+    def _declare_process(self, registry: CollectorRegistry) -> None:
         self.loop_lag_seconds = Gauge(
             "faultwire_loop_lag_seconds",
             "Worst lag of the event loop in the last ten seconds.",

@@ -8,6 +8,7 @@ from typing import Any, Final
 from aiohttp import web
 from msgspec import Struct
 
+from faultwire_consumer.serving.refusal import AnnouncedError
 from faultwire_consumer.web.request import route_of
 from faultwire_consumer.web.state import REPORT
 from faultwire_shared.error_body import error_fields, negotiate_body, problem_body, standard_body
@@ -15,13 +16,14 @@ from faultwire_shared.event import Category, ErrorSeverity
 from faultwire_shared.event_id import new_event_id
 from faultwire_shared.http_status import code_of, title_of
 from faultwire_shared.logging.logs import get_logger
-from faultwire_shared.taxonomy import CategorizedError, classify
+from faultwire_shared.taxonomy import DEFAULTS, CategorizedError, classify
 
 _GENERIC: Final = {
     Category.AUTHENTICATION: "You may not do this.",
     Category.EXTERNAL: "Something that the worker depends on does not answer now. Please try again soon.",
     Category.SYSTEM: "The worker failed at this request. The reason is kept under this id.",
 }
+_FAULTS: Final = (Category.EXTERNAL, Category.SYSTEM)
 _log = get_logger("faultwire.web")
 
 
@@ -60,42 +62,67 @@ class Failure(Struct, frozen=True, kw_only=True):
 
 
 def failure_of(error: Exception, *, request: web.Request, now: datetime) -> Failure:
-    """The answer to an error; one that is the worker's own fault also becomes an event."""
+    """The answer to an error; one that is the worker's own fault also becomes an event.
+
+    Only errors of our own classes are answered in their words: what a library says of a value
+    does not say that the value was the caller's.
+    """
     if isinstance(error, web.HTTPException):
         return _of_http(error, now)
-    meaning = classify(error)
-    if meaning.status >= 500:
+    if isinstance(error, AnnouncedError):
+        return _of_state(error, now)
+    if not isinstance(error, CategorizedError) or error.status >= 500:
         return _of_fault(error, request=request, now=now)
     return Failure(
         id=new_event_id(now),
-        status=meaning.status,
-        code=meaning.code,
-        message=str(error) if meaning.frank else _GENERIC[meaning.category],
-        severity=meaning.severity,
+        status=error.status,
+        code=error.code,
+        message=str(error) if classify(error).frank else _GENERIC[error.category],
+        severity=error.severity,
         at=now,
-        details=error.details if isinstance(error, CategorizedError) else {},
+        details=error.details,
         headers={},
+    )
+
+
+def _of_state(error: AnnouncedError, now: datetime) -> Failure:
+    """The answer while the worker takes nothing, which is no event for each who asks."""
+    return Failure(
+        id=new_event_id(now),
+        status=error.status,
+        code=error.code,
+        message=_GENERIC[error.category],
+        severity=error.severity,
+        at=now,
+        details={},
+        headers={"Retry-After": str(error.retry_after_seconds)},
     )
 
 
 def _of_fault(error: Exception, *, request: web.Request, now: datetime) -> Failure:
     """The client's answer, whose id leads to the event; in a burst, to the first of its kind."""
+    meaning, severity = classify(error), None
+    if meaning.category not in _FAULTS:
+        meaning = DEFAULTS[Category.SYSTEM]
+        severity = meaning.severity
+    message = _GENERIC[meaning.category]
     answer = request.app[REPORT].report(
         error,
         part=f"{request.method} {route_of(request)}",
-        user_message=_GENERIC[classify(error).category],
+        severity=severity,
+        user_message=message,
         request={"method": request.method, "url": request.path},
     )
     _log.error("request.failed", error_id=answer.error_id, method=request.method, path=request.path)
     return Failure(
         id=answer.error_id,
-        status=answer.status,
-        code=answer.code,
-        message=answer.message,
+        status=meaning.status,
+        code=meaning.code,
+        message=message,
         severity=answer.severity,
         at=now,
-        details=answer.details,
-        headers=answer.headers,
+        details={},
+        headers=answer.headers if answer.status == meaning.status else {},
     )
 
 

@@ -11,6 +11,10 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.serving.body import encoding_of
+from faultwire_consumer.serving.connection import HttpConnection
+from faultwire_consumer.serving.protection import protect
+from faultwire_consumer.serving.refusal import UnsupportedMediaTypeError
 from faultwire_consumer.store.replica.freshness import STALE_SECONDS
 from faultwire_consumer.store.replica.store import reading_primary
 from faultwire_consumer.web.request import route_of
@@ -21,38 +25,35 @@ INTAKE_PATH: Final = "/ingest/v1/events"
 _SAFE: Final = ("GET", "HEAD", "OPTIONS")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 
-SECURITY_HEADERS: Final = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
-        "frame-ancestors 'none'; base-uri 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
-
 
 def observe(metrics: Metrics) -> Middleware:
-    """Number the request, time it, and put what protects a reader on its answer."""
+    """Number the request and time it; its connection is not idle meanwhile."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         given = request.headers.get("X-Request-ID", "")
         request[REQUEST_ID] = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         started = time.perf_counter()
-        response = await handler(request)
+        connection = request.protocol
+        if isinstance(connection, HttpConnection):
+            connection.begin_request()
+        try:
+            response = await handler(request)
+        finally:
+            if isinstance(connection, HttpConnection):
+                connection.end_request()
         metrics.request_seconds.labels(route_of(request), str(response.status)).observe(
             time.perf_counter() - started
         )
-        response.headers[hdrs.SERVER] = "faultwire"
         response.headers["X-Request-ID"] = request[REQUEST_ID]
-        for name, value in SECURITY_HEADERS.items():
-            response.headers.setdefault(name, value)
-        response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
         return response
 
     return middleware
+
+
+async def protect_reader(_: web.Request, response: web.StreamResponse) -> None:
+    """Put what protects a reader on an answer, also on one that aiohttp made."""
+    protect(response)
 
 
 @web.middleware
@@ -79,6 +80,14 @@ async def same_origin_only(request: web.Request, handler: Handler) -> web.Stream
     if request.path == INTAKE_PATH:
         raise web.HTTPUnsupportedMediaType(text="From another site's page the intake takes only JSON.")
     raise web.HTTPForbidden(text="This request came from another site's page.")
+
+
+@web.middleware
+async def unencoded_only(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Take a compressed body at the intake alone."""
+    if hdrs.CONTENT_ENCODING in request.headers and request.path != INTAKE_PATH and encoding_of(request):
+        raise UnsupportedMediaTypeError("send the body uncompressed")
+    return await handler(request)
 
 
 @web.middleware

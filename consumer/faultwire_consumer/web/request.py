@@ -10,6 +10,7 @@ from aiohttp import web
 from faultwire_consumer.actions import load_dead_letter, unknown_dead_letter, unknown_incident
 from faultwire_consumer.domain.dead_letter import DeadLetterStatus
 from faultwire_consumer.domain.incident_name import parse_incident_id
+from faultwire_consumer.serving.body import read_whole_body
 from faultwire_consumer.store.contract.paging import BadCursorError
 from faultwire_consumer.store.dead_letters.queries import DeadLetterBody, DeadLetterFilter
 from faultwire_consumer.web.parameter import Parameters
@@ -94,12 +95,15 @@ async def read_change(request: web.Request, kind: type[T]) -> T:
     """The body of a request for a change, which may be missing.
 
     Raises:
-        ValidationError: it is none.
+        ValidationError: it is none, or no body that is taken here.
+        ClientGoneError, WorkerBusyError: as `read_whole_body` does.
     """
     try:
-        return msgspec.json.decode(await request.read() or b"{}", type=kind)
+        return msgspec.json.decode(await read_whole_body(request) or b"{}", type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ValidationError(errors=[FieldError("body", str(error))]) from None
+    except RecursionError:
+        raise ValidationError(errors=[FieldError("body", "nested too deeply to be read")]) from None
 
 
 def check_text(name: str, value: str, *, least: int, most: int) -> str:

@@ -14,6 +14,8 @@ from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.replay import Replayer
 from faultwire_consumer.maintenance.self_report import SelfReport
 from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.serving.refusal import ClientGoneError
+from faultwire_consumer.serving.traffic import TRAFFIC, Traffic
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.web.api import dead_letters, export, incidents, notifications, producers, regroup
 from faultwire_consumer.web.failure import failure_of, json_response
@@ -23,15 +25,31 @@ from faultwire_consumer.web.middleware import (
     loopback_names_only,
     observe,
     own_writes_first,
+    protect_reader,
     same_origin_only,
+    unencoded_only,
 )
 from faultwire_consumer.web.page import asset, pages
-from faultwire_consumer.web.state import CLOCK, HEALTH, POLICY, REPLAYER, REPORT, STORE, Clock, Health
+from faultwire_consumer.web.state import (
+    CLOCK,
+    HEALTH,
+    POLICY,
+    REPLAYER,
+    REPORT,
+    STORE,
+    Clock,
+    Health,
+)
 from faultwire_shared.accept import prefers
 from faultwire_shared.error_body import JSON_TYPE, PROBLEM_TYPE
 from faultwire_shared.event import MESSAGE_BYTES
+from faultwire_shared.logging.logs import get_logger
 
+CLIENT_GONE: Final = 499
+"""Not of a standard, but what logs and metrics know it by; nobody is left to read it."""
 _FOR_PROGRAMS: Final = ("/api/", "/ingest/", "/livez", "/readyz", "/startupz", "/metrics")
+
+log = get_logger("faultwire.http")
 
 
 def create_app(
@@ -45,6 +63,7 @@ def create_app(
     pipeline: Pipeline,
     policy: Callable[[], Policy],
     loopback_only: bool,
+    traffic: Traffic | None = None,
     has_replica: bool = False,
 ) -> web.Application:
     """Put the routes together.
@@ -55,14 +74,17 @@ def create_app(
         pipeline: what replayed dead letters go through.
         policy: gives the one in use, to be shown.
         loopback_only: answer only to this machine's own names, for only it can listen.
+        traffic: bounds of what is under way; those of its own by default.
         has_replica: the store's queries go to one, so who acts has to be remembered.
     """
-    guards: list[Middleware] = [observe(metrics), _answer_failures, same_origin_only]
+    guards: list[Middleware] = [observe(metrics), _answer_failures, same_origin_only, unencoded_only]
     if loopback_only:
         guards.insert(2, loopback_names_only)
     if has_replica:
         guards.insert(1, own_writes_first)
     app = web.Application(middlewares=guards, client_max_size=MESSAGE_BYTES)
+    app.on_response_prepare.append(protect_reader)
+    app[TRAFFIC] = traffic or Traffic(metrics)
     app[STORE], app[HEALTH], app[CLOCK] = store, health, clock
     app[REPORT], app[POLICY], app[REPLAYER] = report, policy, Replayer(pipeline)
     for routes in (
@@ -104,6 +126,9 @@ async def _answer_failures(request: web.Request, handler: Handler) -> web.Stream
         if error.status < 400:
             return web.Response(status=error.status, headers=error.headers)
         return _answer(error, request)
+    except ClientGoneError:
+        log.debug("request.abandoned", method=request.method, path=request.path)
+        return web.Response(status=CLIENT_GONE, reason="Client Closed Request")
     except Exception as error:  # noqa: BLE001 - one failed request must not end the server; it is logged
         return _answer(error, request)
 
@@ -111,9 +136,11 @@ async def _answer_failures(request: web.Request, handler: Handler) -> web.Stream
 def _answer(error: Exception, request: web.Request) -> web.Response:
     now = request.app[CLOCK]()
     failure = failure_of(error, request=request, now=now)
-    if _wants_page(request):
-        return pages.render_failure(failure, now=now)
-    return json_response(failure, request)
+    wants_page = _wants_page(request)
+    response = pages.render_failure(failure, now=now) if wants_page else json_response(failure, request)
+    if not request.content.is_eof():  # of a body that was refused, no more than a moment's is read
+        response.force_close()
+    return response
 
 
 def _wants_page(request: web.Request) -> bool:

@@ -38,6 +38,7 @@ from faultwire_consumer.notify.outbox_watch import OutboxWatch
 from faultwire_consumer.notify.policy_file import read_policy
 from faultwire_consumer.notify.sender import Sender
 from faultwire_consumer.notify.senders.build import senders_of
+from faultwire_consumer.serving.traffic import Traffic, connections_within
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.contract.url import parse_database_url, sqlite_path
 from faultwire_consumer.store.engine import open_store, with_replica
@@ -233,9 +234,10 @@ def _server(
     supplies: _Supplies, watched: _Watched, intake: Intake, report: SelfReport, pipeline: Pipeline
 ) -> HttpServer:
     config, replica = supplies.config, watched.replica
+    traffic = Traffic(supplies.metrics, connections_most=connections_within(config.http_connections))
     app = create_app(
         store=replica.store if replica is not None else supplies.store,
-        health=_health(supplies, watched),
+        health=_health(supplies, watched, traffic),
         metrics=supplies.metrics,
         intake=intake,
         report=report,
@@ -243,13 +245,15 @@ def _server(
         pipeline=pipeline,
         policy=lambda: supplies.notices.policy,
         loopback_only=config.loopback_only,
+        traffic=traffic,
         has_replica=replica is not None,
     )
     return HttpServer(app, host=config.http_host, port=config.http_port)
 
 
-def _health(supplies: _Supplies, watched: _Watched) -> Health:
+def _health(supplies: _Supplies, watched: _Watched, traffic: Traffic) -> Health:
     more: dict[str, Check] = {
+        "connections": traffic.check,
         "loop": partial(check_loop_lag, watched.lag),
         "outbox": partial(check_outbox, watched.upkeep),
     }

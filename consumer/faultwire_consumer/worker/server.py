@@ -1,11 +1,16 @@
 """The worker's HTTP server on its one port."""
 
+import asyncio
 from typing import Final
 
 from aiohttp import web
 
+from faultwire_consumer.serving.connection import HttpConnection
+from faultwire_consumer.serving.traffic import TRAFFIC
+
 HTTP_SHUTDOWN_SECONDS: Final = 2.0
 """For the requests that are under way when the server ends."""
+BACKLOG: Final = 128
 
 
 class HttpServer:
@@ -13,8 +18,11 @@ class HttpServer:
 
     def __init__(self, app: web.Application, *, host: str, port: int) -> None:
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=HTTP_SHUTDOWN_SECONDS)
+        self._traffic = app[TRAFFIC]
         self._host = host
         self._port = port
+        self._listener: asyncio.Server | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> str:
         """Listen; the address of the page.
@@ -23,10 +31,19 @@ class HttpServer:
             OSError: the address cannot be listened on.
         """
         await self._runner.setup()
-        await web.TCPSite(self._runner, self._host, self._port).start()
-        host, port = self._runner.addresses[0][:2]
+        loop, server = asyncio.get_running_loop(), self._runner.server
+        assert server is not None  # noqa: S101 - for mypy: `setup` has made it
+        self._listener = await loop.create_server(
+            lambda: HttpConnection(server, self._traffic, loop=loop), self._host, self._port, backlog=BACKLOG
+        )
+        self._watching = asyncio.create_task(self._traffic.watch())
+        host, port = self._listener.sockets[0].getsockname()[:2]
         return f"http://{host}:{port}/"
 
     async def aclose(self) -> None:
         """Listen no longer, and let the requests that are under way end."""
+        if self._watching is not None:
+            self._watching.cancel()
+        if self._listener is not None:
+            self._listener.close()
         await self._runner.cleanup()

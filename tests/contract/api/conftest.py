@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from tests.tools.clock import FixedClock
 
 from faultwire_consumer.domain.outcome import must_return
+from faultwire_consumer.domain.policy.policy import Policy
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.read.delivery import read_delivery
 from faultwire_consumer.ingest.receive.settlement import IntakeHandle
@@ -20,6 +22,7 @@ from faultwire_consumer.ingest.rules.evaluation import Evaluator
 from faultwire_consumer.maintenance.self_report import SelfReport
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.policy_file import read_policy
+from faultwire_consumer.serving.body import read_whole_body
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store
 from faultwire_consumer.store.migrations import migrate
@@ -100,8 +103,18 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     await opened.close()
 
 
-@pytest.fixture
-async def site(store: Store, clock: FixedClock) -> AsyncIterator[Site]:
+@dataclass
+class Parts:
+    """An application, and what it was made of."""
+
+    app: web.Application
+    report: SelfReport
+    pipeline: Pipeline
+    failures: list[Exception]
+    metrics: Metrics
+
+
+def make_parts(store: Store, clock: FixedClock, policy: Policy, **settings: Any) -> Parts:
     metrics = Metrics()
     failures: list[Exception] = []
 
@@ -115,9 +128,10 @@ async def site(store: Store, clock: FixedClock) -> AsyncIterator[Site]:
     live = HealthChecker(cache_seconds=0)
 
     async def intake(request: web.Request) -> web.Response:
-        return web.json_response({"size": len(await request.read())}, status=202)
+        return web.json_response(
+            {"size": len(await read_whole_body(request, may_be_encoded=True))}, status=202
+        )
 
-    policy = await asyncio.to_thread(read_policy)
     pipeline = Pipeline(store, metrics=metrics, evaluator=Evaluator(policy), clock=clock)
 
     async def keep(body: bytes, message_type: str = codec.EVENT_TYPE) -> bool:
@@ -135,7 +149,20 @@ async def site(store: Store, clock: FixedClock) -> AsyncIterator[Site]:
         clock=clock,
         pipeline=pipeline,
         policy=lambda: policy,
-        loopback_only=True,
+        **{"loopback_only": True} | settings,
     )
-    async with report, TestClient(TestServer(app)) as client:
-        yield Site(client, store, pipeline, clock, failures)
+    return Parts(app, report, pipeline, failures, metrics)
+
+
+@asynccontextmanager
+async def serve(store: Store, clock: FixedClock, **settings: Any) -> AsyncIterator[Site]:
+    """Serve the application, its settings changed."""
+    parts = make_parts(store, clock, await asyncio.to_thread(read_policy), **settings)
+    async with parts.report, TestClient(TestServer(parts.app)) as client:
+        yield Site(client, store, parts.pipeline, clock, parts.failures)
+
+
+@pytest.fixture
+async def site(store: Store, clock: FixedClock) -> AsyncIterator[Site]:
+    async with serve(store, clock) as site:
+        yield site

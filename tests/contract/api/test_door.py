@@ -2,12 +2,14 @@
 
 import re
 
+import msgspec
 import pytest
 from tests.contract.api.conftest import Site
 from tests.tools.accept import ACCEPTS
 from tests.tools.waiting import until
 
 from faultwire_consumer import actions
+from faultwire_consumer.serving.refusal import WorkerBusyError
 from faultwire_consumer.store.contract.store import StoreUnavailableError
 from faultwire_shared.event import MESSAGE_BYTES
 
@@ -128,6 +130,33 @@ async def test_a_defect_is_a_500_without_internals_whose_id_leads_to_the_event(
     assert (await site.page(f"/e/{error_id}"))[0] == 200
 
 
+async def test_what_a_library_says_of_a_value_is_a_defect_and_is_not_repeated(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise msgspec.ValidationError("expected `int`, got `str` - at `$.internal_row`")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(actions, "get_incident", fail)
+        status, document = await site.get("/api/v1/incidents/INC-9")
+    assert (status, document["error"]["code"]) == (500, "INTERNAL_ERROR")
+    assert "internal_row" not in str(document)
+
+
+async def test_what_the_worker_announces_is_no_event_for_each_who_asks(
+    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def refuse(*_: object) -> None:
+        raise WorkerBusyError("internal detail")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(actions, "get_incident", refuse)
+        async with site.client.get("/api/v1/incidents/INC-9") as answer:
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
+            assert "internal detail" not in await answer.text()
+    assert [one for one in caplog.records if one.levelname in ("WARNING", "ERROR")] == []
+
+
 async def test_a_burst_of_one_defect_is_one_id(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(*_: object) -> None:
         raise RuntimeError("internal detail")
@@ -208,7 +237,7 @@ async def test_the_intake_takes_only_json_from_other_sites_and_bounds_the_body(s
         assert answer.status == 202
     async with site.client.post(path, data=b"x" * (MESSAGE_BYTES + 1)) as answer:
         assert answer.status == 413
-        assert (await answer.json())["error"]["code"] == "REQUEST_ENTITY_TOO_LARGE"
+        assert (await answer.json())["error"]["code"] == "BODY_TOO_LARGE"
     too_large, accepts = b"x" * (MESSAGE_BYTES + 1), {"Accept": "application/problem+json"}
     async with site.client.post(path, data=too_large, headers=accepts) as answer:
         assert (await answer.json())["title"] == "Request Entity Too Large"

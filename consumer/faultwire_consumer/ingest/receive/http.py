@@ -6,16 +6,15 @@ from typing import Any, Final
 
 import msgspec
 from aiohttp import web
-from aiohttp.http_exceptions import ContentEncodingError
-from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
 
 from faultwire_consumer.domain.outcome import Outcome, Retry, must_return, result_of
 from faultwire_consumer.ingest.read.delivery import IMPORT, Delivery, DeliveryQueue, read_delivery
 from faultwire_consumer.ingest.receive.settlement import IntakeHandle, give_back
 from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.serving.body import read_whole_body
+from faultwire_consumer.serving.refusal import AnnouncedError, MalformedBodyError, UnsupportedMediaTypeError
 from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE, PRODUCER_TYPE
-from faultwire_shared.event import MESSAGE_BYTES, ErrorSeverity, Lane
-from faultwire_shared.taxonomy import ExternalError, ValidationError
+from faultwire_shared.event import ErrorSeverity, Lane
 
 ORIGIN: Final = "http"
 WAITING_DELIVERIES: Final = 256
@@ -25,27 +24,7 @@ ANSWER_SECONDS: Final = 30.0
 Intake = Callable[[web.Request], Awaitable[web.Response]]
 
 
-class MalformedBodyError(ValidationError):
-    """The body is not JSON at all; nothing of it is kept, and the sender is told."""
-
-    code = "MALFORMED_BODY"
-
-
-class BodyTooLargeError(ValidationError):
-    """The body is larger than a message may be."""
-
-    code = "BODY_TOO_LARGE"
-    status = 413
-
-
-class UnsupportedMediaTypeError(ValidationError):
-    """The body is not sent as JSON, or in an unknown encoding."""
-
-    code = "UNSUPPORTED_MEDIA_TYPE"
-    status = 415
-
-
-class IntakeUnavailableError(ExternalError):
+class IntakeUnavailableError(AnnouncedError):
     """The events could not be kept now; none of the request was, and it can be sent again."""
 
     code = "INTAKE_UNAVAILABLE"
@@ -149,24 +128,13 @@ async def read_body(request: web.Request) -> tuple[bytes, str]:
 
     Raises:
         UnsupportedMediaTypeError: not JSON by its headers.
-        BodyTooLargeError: above the message limit.
         MalformedBodyError: not JSON by its content.
+        ClientGoneError, ValidationError, WorkerBusyError: as `read_whole_body` does.
     """
     media_type = request.content_type if "Content-Type" in request.headers else "application/json"
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise UnsupportedMediaTypeError(f"send events as application/json, not as {media_type}")
-    if request.headers.get("Content-Encoding", "identity").lower() not in ("identity", "gzip", "deflate"):
-        raise UnsupportedMediaTypeError("send events uncompressed, or by gzip or deflate")
-    try:
-        body = await request.read()
-    except HTTPRequestEntityTooLarge:
-        body = bytes(MESSAGE_BYTES + 1)
-    except (web.RequestPayloadError, ContentEncodingError):
-        raise MalformedBodyError("the body is cut off, or not in the encoding that it names") from None
-    if len(body) > MESSAGE_BYTES:
-        raise BodyTooLargeError(
-            f"a request carries {MESSAGE_BYTES:,} bytes at most; send fewer events at a time"
-        )
+    body = await read_whole_body(request, may_be_encoded=True)
     try:
         msgspec.json.decode(body, type=msgspec.Raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -11,11 +11,11 @@ from faultwire_consumer.ingest.receive.broker_door import BrokerDoor
 from faultwire_consumer.ingest.receive.http import (
     Intake,
     IntakeUnavailableError,
-    MalformedBodyError,
     answer_with,
     read_body,
     severity_in,
 )
+from faultwire_consumer.serving.refusal import MalformedBodyError
 from faultwire_shared.codec import PRODUCER_TYPE, Undecodable, split
 from faultwire_shared.event import Category
 from faultwire_shared.topology import report_key, routing_key
