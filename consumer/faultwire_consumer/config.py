@@ -73,6 +73,8 @@ class WorkerConfig(BaseSettings):
     """0 takes any free port."""
     http_trust_network: bool = False
     """Listen beyond this machine although no login is required."""
+    http_allowed_hosts: str = ""
+    """Names besides localhost and that of `public_url` that page and API answer to, separated by commas."""
     http_connections: int = Field(default=512, ge=16, le=65_536)
     """Clients that may be connected at once; half of the process's descriptors at most."""
     rules: Path | None = None
@@ -102,6 +104,11 @@ class WorkerConfig(BaseSettings):
     def loopback_only(self) -> bool:
         """True if only this machine can reach the HTTP server."""
         return _is_loopback(self.http_host)
+
+    @property
+    def allowed_hosts(self) -> tuple[str, ...]:
+        """The names of `http_allowed_hosts`."""
+        return tuple(host.strip() for host in self.http_allowed_hosts.split(",") if host.strip())
 
     @property
     def retention(self) -> Retention:
@@ -148,6 +155,14 @@ class WorkerConfig(BaseSettings):
     def _check_public_url(cls, value: str | None) -> str | None:
         if value is not None:
             _check_scheme(value, ("http", "https"), "https://errors.example.com")
+        return value
+
+    @field_validator("http_allowed_hosts")
+    @classmethod
+    def _check_allowed_hosts(cls, value: str) -> str:
+        for host in filter(None, map(str.strip, value.split(","))):
+            if not re.fullmatch(r"[A-Za-z0-9_.-]+", host):
+                raise ValueError(f"{host[:100]!r} is not a host's name; write errors.example.com,worker-1")
         return value
 
     @field_validator("log_level", mode="before")

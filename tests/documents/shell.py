@@ -27,6 +27,7 @@ ONLY_PARSED: Final = {
     "promtool": "the reader's own Prometheus",
     ".venv/bin/pytest": "the tests run already",
     ".ci/run": "runs the tests, which run already",
+    "tests/servers/another-debian": "makes a root of its own, which wants root",
     "tests/servers/install": "installs on the machine",
 }
 

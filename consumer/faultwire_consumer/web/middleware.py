@@ -3,9 +3,7 @@
 import re
 import secrets
 import time
-from ipaddress import ip_address
 from typing import Final
-from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
@@ -17,13 +15,21 @@ from faultwire_consumer.serving.protection import protect
 from faultwire_consumer.serving.refusal import UnsupportedMediaTypeError
 from faultwire_consumer.store.replica.freshness import STALE_SECONDS
 from faultwire_consumer.store.replica.store import reading_primary
-from faultwire_consumer.web.request import route_of
-from faultwire_consumer.web.state import REQUEST_ID
+from faultwire_consumer.web.request import API_PREFIX, route_of
+from faultwire_consumer.web.state import ORIGINS, REQUEST_ID
 
 ACTED_COOKIE: Final = "faultwire_acted"
 INTAKE_PATH: Final = "/ingest/v1/events"
 _SAFE: Final = ("GET", "HEAD", "OPTIONS")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._~-]{1,64}")
+
+PROBE_PATHS: Final = ("/livez", "/readyz", "/startupz", "/metrics")
+"""Asked by address or by a cluster's own names, and by programs: nothing there is worth a page's trick."""
+_FOREIGN: Final = ("cross-site", "same-site")
+_MISDIRECTED: Final = (
+    "This worker answers to localhost, to the name in its public_url and to those in http_allowed_hosts, "
+    "for nobody has to log in."
+)
 
 
 def observe(metrics: Metrics) -> Middleware:
@@ -57,34 +63,10 @@ async def protect_reader(_: web.Request, response: web.StreamResponse) -> None:
 
 
 @web.middleware
-async def loopback_names_only(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer only to this machine's own names: a page elsewhere may point its own name here."""
-    if not is_loopback_name(request.host):
-        raise web.HTTPMisdirectedRequest(
-            text="This worker answers only to localhost and 127.0.0.1, for nobody has to log in."
-        )
-    return await handler(request)
-
-
-@web.middleware
-async def same_origin_only(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Take changes from our own pages and from programs, never from another site's page.
-
-    The intake takes JSON from anywhere: a browser asks before it sends that to another site,
-    and is told nothing that would let it.
-    """
-    if request.method in _SAFE or not _is_cross_site(request):
-        return await handler(request)
-    if request.path == INTAKE_PATH and request.content_type == "application/json":
-        return await handler(request)
-    if request.path == INTAKE_PATH:
-        raise web.HTTPUnsupportedMediaType(text="From another site's page the intake takes only JSON.")
-    raise web.HTTPForbidden(text="This request came from another site's page.")
-
-
-@web.middleware
-async def unencoded_only(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Take a compressed body at the intake alone."""
+async def strangers_out(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let in who asks by a known name, from our own pages or by a program, in an encoding that is taken."""
+    _check_name(request)
+    _check_origin(request)
     if hdrs.CONTENT_ENCODING in request.headers and request.path != INTAKE_PATH and encoding_of(request):
         raise UnsupportedMediaTypeError("send the body uncompressed")
     return await handler(request)
@@ -106,21 +88,48 @@ async def own_writes_first(request: web.Request, handler: Handler) -> web.Stream
     return response
 
 
-def is_loopback_name(host: str) -> bool:
-    """Return whether a Host header names this machine."""
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-    except ValueError:
+def _check_name(request: web.Request) -> None:
+    """Refuse names that somebody else can have point here.
+
+    Where others than this machine may ask, probes, metrics and programs that send events may use any
+    name: a cluster's services have several. A page that sends says where it is from.
+    """
+    origins = request.app[ORIGINS]
+    if origins.answer_to(request.headers.get(hdrs.HOST)):
+        return
+    is_program = request.path == INTAKE_PATH and hdrs.ORIGIN not in request.headers
+    if not (origins.any_address and (is_program or request.path in PROBE_PATHS)):
+        raise web.HTTPMisdirectedRequest(text=_MISDIRECTED)
+
+
+def _check_origin(request: web.Request) -> None:
+    """Refuse what another site's page asks for, or wants to change.
+
+    Such a page may link to ours, but not start our queries unseen. The intake takes JSON from anywhere:
+    a browser asks before it sends that to another site, and is told nothing that would let it.
+    """
+    if request.method in _SAFE:
+        if _is_foreign_query(request):
+            raise web.HTTPForbidden(text="Another site's page may link to a page here, and nothing else.")
+    elif _is_cross_site(request):
+        if request.path != INTAKE_PATH:
+            raise web.HTTPForbidden(text="This request came from another site's page.")
+        if request.content_type != "application/json":
+            raise web.HTTPUnsupportedMediaType(text="From another site's page the intake takes only JSON.")
+
+
+def _is_foreign_query(request: web.Request) -> bool:
+    """Return whether a browser asks for another site: for data, or for a page that it does not show."""
+    if request.headers.get("Sec-Fetch-Site") not in _FOREIGN or request.path in PROBE_PATHS:
         return False
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost" or name.endswith(".localhost")
+    is_shown = request.headers.get("Sec-Fetch-Dest", "document") == "document"
+    is_link = is_shown and request.headers.get("Sec-Fetch-Mode") == "navigate"
+    return request.path.startswith(API_PREFIX) or not is_link
 
 
 def _is_cross_site(request: web.Request) -> bool:
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site not in ("same-origin", "none")
-    origin = request.headers.get("Origin")
-    return origin is not None and origin.partition("://")[2] != request.host
+    origin = request.headers.get(hdrs.ORIGIN)
+    return origin is not None and not request.app[ORIGINS].own(origin, host=request.headers.get(hdrs.HOST))

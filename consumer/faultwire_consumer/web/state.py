@@ -10,6 +10,7 @@ from faultwire_consumer.domain.policy.policy import Policy
 from faultwire_consumer.ingest.replay import Replayer
 from faultwire_consumer.maintenance.self_report import SelfReport
 from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.web.origin import Origins
 from faultwire_shared.health import HealthChecker
 
 Clock = Callable[[], datetime]
@@ -30,6 +31,7 @@ STORE = web.AppKey("store", Store)
 CLOCK: web.AppKey[Clock] = web.AppKey("clock")
 HEALTH = web.AppKey("health", Health)
 REPORT = web.AppKey("report", SelfReport)
+ORIGINS = web.AppKey("origins", Origins)
 POLICY: web.AppKey[Callable[[], Policy]] = web.AppKey("policy")
 """Gives the policy in use, which may be another one at the next request."""
 REPLAYER = web.AppKey("replayer", Replayer)

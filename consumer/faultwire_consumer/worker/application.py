@@ -1,7 +1,7 @@
 """The HTTP application: every route of the worker behind the same guards."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from aiohttp import web
@@ -22,17 +22,17 @@ from faultwire_consumer.web.failure import failure_of, json_response
 from faultwire_consumer.web.health import probe
 from faultwire_consumer.web.middleware import (
     INTAKE_PATH,
-    loopback_names_only,
     observe,
     own_writes_first,
     protect_reader,
-    same_origin_only,
-    unencoded_only,
+    strangers_out,
 )
+from faultwire_consumer.web.origin import origins_of
 from faultwire_consumer.web.page import asset, pages
 from faultwire_consumer.web.state import (
     CLOCK,
     HEALTH,
+    ORIGINS,
     POLICY,
     REPLAYER,
     REPORT,
@@ -63,6 +63,8 @@ def create_app(
     pipeline: Pipeline,
     policy: Callable[[], Policy],
     loopback_only: bool,
+    public_url: str | None = None,
+    allowed_hosts: Sequence[str] = (),
     traffic: Traffic | None = None,
     has_replica: bool = False,
 ) -> web.Application:
@@ -73,18 +75,21 @@ def create_app(
         intake: answers ``POST /ingest/v1/events``; bodies beyond a message's size never reach it.
         pipeline: what replayed dead letters go through.
         policy: gives the one in use, to be shown.
-        loopback_only: answer only to this machine's own names, for only it can listen.
+        loopback_only: only this machine can ask, so no address but its own loopback is answered to.
+        public_url: where people reach the page: its name is answered to, and its buttons are obeyed.
+        allowed_hosts: further names that are answered to.
         traffic: bounds of what is under way; those of its own by default.
         has_replica: the store's queries go to one, so who acts has to be remembered.
     """
-    guards: list[Middleware] = [observe(metrics), _answer_failures, same_origin_only, unencoded_only]
-    if loopback_only:
-        guards.insert(2, loopback_names_only)
+    guards: list[Middleware] = [observe(metrics), _answer_failures, strangers_out]
     if has_replica:
         guards.insert(1, own_writes_first)
     app = web.Application(middlewares=guards, client_max_size=MESSAGE_BYTES)
     app.on_response_prepare.append(protect_reader)
     app[TRAFFIC] = traffic or Traffic(metrics)
+    app[ORIGINS] = origins_of(
+        public_url=public_url, allowed_hosts=allowed_hosts, any_address=not loopback_only
+    )
     app[STORE], app[HEALTH], app[CLOCK] = store, health, clock
     app[REPORT], app[POLICY], app[REPLAYER] = report, policy, Replayer(pipeline)
     for routes in (

@@ -245,6 +245,8 @@ def _server(
         pipeline=pipeline,
         policy=lambda: supplies.notices.policy,
         loopback_only=config.loopback_only,
+        public_url=config.public_url,
+        allowed_hosts=config.allowed_hosts,
         traffic=traffic,
         has_replica=replica is not None,
     )

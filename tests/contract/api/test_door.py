@@ -4,13 +4,14 @@ import re
 
 import msgspec
 import pytest
-from tests.contract.api.conftest import Site
+from tests.contract.api.conftest import Site, serve
 from tests.tools.accept import ACCEPTS
+from tests.tools.clock import FixedClock
 from tests.tools.waiting import until
 
 from faultwire_consumer import actions
 from faultwire_consumer.serving.refusal import WorkerBusyError
-from faultwire_consumer.store.contract.store import StoreUnavailableError
+from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
 from faultwire_shared.event import MESSAGE_BYTES
 
 # Nothing here depends on the database.
@@ -207,6 +208,72 @@ async def test_another_name_for_this_machine_is_not_answered(site: Site, host: s
 )
 async def test_loopback_names_are_answered(site: Site, host: str) -> None:
     assert (await site.get("/api/v1/incidents", Host=host))[0] == 200
+
+
+PUBLIC = "http://errors.internal/"
+
+
+@pytest.mark.parametrize(
+    ("path", "host", "status"),
+    [
+        ("/", "evil.example", 421),
+        ("/api/v1/incidents", "evil.example:8787", 421),
+        ("/api/v1/incidents", "10.1.2.3:8787", 200),
+        ("/api/v1/incidents", "errors.internal", 200),
+        ("/api/v1/incidents", "worker-1:8787", 200),
+        ("/livez", "10.1.2.3:8787", 200),
+        ("/metrics", "faultwire.monitoring.svc", 200),
+    ],
+)
+async def test_where_all_may_ask_only_probes_answer_to_any_name(
+    store: Store, clock: FixedClock, path: str, host: str, status: int
+) -> None:
+    async with (
+        serve(store, clock, loopback_only=False, public_url=PUBLIC, allowed_hosts=["worker-1"]) as site,
+        site.client.get(path, headers={"Host": host}) as answer,
+    ):
+        assert answer.status == status
+
+
+async def test_programs_send_events_to_any_name_and_pages_do_not(store: Store, clock: FixedClock) -> None:
+    host = {"Host": "evil.example"}
+    async with serve(store, clock, loopback_only=False) as site:
+        async with site.client.post("/ingest/v1/events", json={}, headers=host) as answer:
+            assert answer.status == 202
+        page = host | {"Origin": "http://evil.example"}
+        async with site.client.post("/ingest/v1/events", json={}, headers=page) as answer:
+            assert answer.status == 421
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"), [("http://errors.internal", 200), ("http://evil.example", 403), ("null", 403)]
+)
+async def test_a_button_behind_a_proxy_is_obeyed_by_the_page_s_public_address(
+    store: Store, clock: FixedClock, origin: str, status: int
+) -> None:
+    async with serve(store, clock, public_url=PUBLIC) as site:
+        await site.send()
+        assert (await site.post("/api/v1/incidents/INC-1/resolve", Origin=origin))[0] == status
+
+
+@pytest.mark.parametrize(
+    ("path", "mode", "dest", "status"),
+    [
+        ("/", "navigate", "document", 200),
+        ("/", "navigate", "iframe", 403),
+        ("/", "no-cors", "image", 403),
+        ("/api/v1/incidents", "navigate", "document", 403),
+        ("/api/v1/incidents", "no-cors", "image", 403),
+        ("/livez", "no-cors", "image", 200),
+    ],
+)
+async def test_another_sites_page_may_link_to_ours_and_starts_no_query(
+    site: Site, path: str, mode: str, dest: str, status: int
+) -> None:
+    for where in ("cross-site", "same-site"):
+        headers = {"Sec-Fetch-Site": where, "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": dest}
+        async with site.client.get(path, headers=headers) as answer:
+            assert answer.status == status
 
 
 @pytest.mark.parametrize(

@@ -271,3 +271,10 @@ async def test_an_unknown_expectation_is_answered_as_everything_is(served: Serve
     assert text.startswith("HTTP/1.1 417 ")
     assert "nosniff" in text
     assert "aiohttp" not in text
+
+
+async def test_a_request_without_a_host_gets_no_page(served: Served) -> None:
+    for path in ("/", "/api/v1/incidents"):
+        async with served.connect() as wire:
+            wire.send(f"GET {path} HTTP/1.0\n\n")
+            assert (await wire.read()).startswith("HTTP/1.0 421 ")

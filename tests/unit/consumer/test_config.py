@@ -227,6 +227,15 @@ def test_a_folder_that_may_not_be_entered_is_told_with_its_cure(monkeypatch: pyt
     )
 
 
+def test_names_that_are_answered_to_are_a_list_of_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_config().allowed_hosts == ()
+    monkeypatch.setenv("FAULTWIRE_HTTP_ALLOWED_HOSTS", "errors.internal, worker-1,")
+    assert load_config().allowed_hosts == ("errors.internal", "worker-1")
+    for wrong in ("http://errors.internal", "errors.internal:8787", "*", "a b"):
+        monkeypatch.setenv("FAULTWIRE_HTTP_ALLOWED_HOSTS", wrong)
+        assert "FAULTWIRE_HTTP_ALLOWED_HOSTS" in refusal()
+
+
 def test_beyond_loopback_only_by_saying_so() -> None:
     assert "http_trust_network" in refusal(http_host="0.0.0.0")  # noqa: S104 - refused
     config = load_config(http_host="0.0.0.0", http_trust_network=True)  # noqa: S104 - not bound
