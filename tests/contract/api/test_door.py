@@ -329,6 +329,26 @@ async def test_probes_answer_by_their_checks(site: Site) -> None:
     assert document["checks"]["store"][0]["observedUnit"] == "s"
 
 
+async def test_reasons_are_told_on_this_machine_and_not_through_a_proxy_or_to_a_page(
+    store: Store, clock: FixedClock
+) -> None:
+    reason = "amqp://faultwire-worker@broker:5672/errors refuses"
+    async with serve(store, clock, loopback_only=False) as site:
+        site.ready.append(RuntimeError(reason))
+        for headers, is_told in (
+            ({}, True),
+            ({"X-Forwarded-For": "10.0.0.1"}, False),
+            ({"Forwarded": "for=10.0.0.1"}, False),
+            ({"Host": "evil.example"}, False),
+        ):
+            for path in ("/readyz?verbose", "/readyz", "/startupz"):
+                async with site.client.get(path, headers=headers) as answer:
+                    text = await answer.text()
+                assert answer.status == 503
+                assert ("faultwire-worker" in text) is is_told, headers
+                assert "lane" in text
+
+
 async def test_metrics_are_exposed_with_a_sentence_each(site: Site) -> None:
     await site.send()
     async with site.client.get("/metrics") as answer:

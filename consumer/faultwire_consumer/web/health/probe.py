@@ -1,16 +1,19 @@
 """``/livez``, ``/readyz`` and ``/startupz``: what an orchestrator asks, in JSON or in lines."""
 
 from collections.abc import Sequence
+from ipaddress import ip_address
 from typing import Any, Final
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
-from faultwire_consumer.web.state import HEALTH
+from faultwire_consumer.web.state import HEALTH, ORIGINS
 from faultwire_shared.accept import prefers
 from faultwire_shared.error_body import JSON_TYPE
 from faultwire_shared.health import CheckReport, HealthChecker, Report
 
+NOT_HERE: Final = "the reason is told on the worker's own machine and in its log"
+_FORWARDED: Final = ("Forwarded", "Via", "X-Forwarded-For", "X-Real-IP")
 HEALTH_JSON: Final = "application/health+json"
 _LINES: Final = {"pass": "[+]{} ok", "warn": "[!]{} degraded: {}", "fail": "[-]{} failed: {}"}
 
@@ -37,6 +40,8 @@ async def startupz(request: web.Request) -> web.Response:
 
 async def _answer(request: web.Request, checker: HealthChecker) -> web.Response:
     report = without(await checker.run_checks(), request.query.getall("exclude", []))
+    if not _is_at_home(request):
+        report = without_reasons(report)
     status = 200 if report["status"] == "healthy" else 503
     if "verbose" in request.query:
         text = in_lines(report, request.path.strip("/"))
@@ -45,6 +50,26 @@ async def _answer(request: web.Request, checker: HealthChecker) -> web.Response:
     if prefers(HEALTH_JSON, JSON_TYPE, request.headers.get("Accept")):
         body, content_type = msgspec.json.encode(in_health_json(report)), HEALTH_JSON
     return web.Response(body=body, status=status, content_type=content_type)
+
+
+def _is_at_home(request: web.Request) -> bool:
+    """Return whether somebody on this machine asks, and no page and no proxy in somebody else's name."""
+    try:
+        is_here = ip_address(request.remote or "").is_loopback
+    except ValueError:
+        return False
+    host = request.headers.get(hdrs.HOST)
+    is_passed_on = any(name in request.headers for name in _FORWARDED)
+    return is_here and not is_passed_on and request.app[ORIGINS].answer_to(host)
+
+
+def without_reasons(report: Report) -> Report:
+    """The report as strangers may read it: reasons name users, hosts and queues."""
+    checks = [
+        check if check["status"] == "pass" else CheckReport(**{**check, "error": NOT_HERE})
+        for check in report["checks"]
+    ]
+    return Report(status=report["status"], checks=checks)
 
 
 def without(report: Report, names: Sequence[str]) -> Report:
