@@ -8,7 +8,7 @@ from alembic import op
 
 from faultwire_consumer.store.schema.events import SCHEMA
 
-revision = "0012"
+revision = "0009"
 down_revision = "0008"
 
 
