@@ -14,12 +14,14 @@ from tests.tools.waiting import until
 from faultwire_consumer.domain.outcome import must_return
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.read.delivery import read_delivery
+from faultwire_consumer.maintenance.retention import RetentionHeldError
 from faultwire_consumer.maintenance.self_report import BURST_SECONDS, KINDS, SelfReport
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
 from faultwire_consumer.store.schema.events import events, incidents
 from faultwire_consumer.worker.lifecycle import watched
 from faultwire_shared.codec import EVENT_TYPE
+from faultwire_shared.event import ErrorSeverity
 
 
 class Path:
@@ -149,6 +151,20 @@ async def test_an_error_while_an_own_error_is_stored_makes_no_other(
     path.error = None
     await report.close_bursts()
     assert await stored(store) == []
+
+
+async def test_what_retention_asks_at_each_look_is_one_incident_of_faultwires_own(
+    store: Store, report: SelfReport, clock: FixedClock
+) -> None:
+    for looks in (1, 2):
+        report.report(RetentionHeldError("more days"), part="retention", severity=ErrorSeverity.HIGH)
+        await until_stored(store, looks)
+        clock.advance(3600)
+        await report.close_bursts(older_than=BURST_SECONDS)
+    ((service, code, severity, count),) = await store.read(
+        select(incidents.c.service, incidents.c.code, incidents.c.severity, incidents.c.count)
+    )
+    assert (service, code, severity, count) == ("faultwire", "RETENTION_HELD", 3, 2)
 
 
 async def test_a_part_that_dies_is_stored_as_critical_before_its_error_goes_on(
