@@ -14,7 +14,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 _TEXT_CHARACTERS: Final = 512
-_KIND_CHARACTERS: Final = 200
+_KIND_CHARACTERS: Final = 100
 _VALUE_CHARACTERS: Final = 100
 
 # Attribute names of drivers and HTTP clients -> our name for the detail.
@@ -149,7 +149,7 @@ def detail_in_text(text: str, kind: str = "") -> str | None:
     return _detail(match.lastgroup.partition("_")[0], match.group(match.lastgroup))
 
 
-@lru_cache(4096)
+@lru_cache(2048)
 def _speech_of(kind: str) -> str:
     match = _KINDS.search(kind)
     return (match.lastgroup or "") if match else ""

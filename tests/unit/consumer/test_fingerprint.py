@@ -435,6 +435,7 @@ def test_a_call_by_reflection_may_stand_between_or_not() -> None:
             'raise  ValueError( "no card" )  # sic',
         ],
         ["charge(order, card)", "charge(order, card),"],
+        ["return total // count", "return  total//count"],
     ],
 )
 def test_the_format_of_a_line_does_not_split(sources: list[str]) -> None:

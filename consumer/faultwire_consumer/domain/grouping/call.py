@@ -10,10 +10,10 @@ from typing import Final
 
 from faultwire_consumer.domain.grouping.material import GroupingFrame
 
-NAME_CHARACTERS: Final = 300
+NAME_CHARACTERS: Final = 200
 """Names are read up to here: what is remembered of strangers' names is bounded."""
 _PATH_SEGMENTS: Final = 2
-_NAMES: Final = 8192
+_NAMES: Final = 2048
 
 _INSIDE: Final = re.compile(r"\.?<(?:listcomp|setcomp|dictcomp|genexpr)>|\.<locals>|\b__create_fn__\.")
 _PROXY: Final = re.compile(
@@ -76,7 +76,7 @@ def library_call_of(frame: GroupingFrame) -> str:
 
 def is_of_library(frame: GroupingFrame) -> bool:
     """True for a call of what is installed, where a publisher did not say so."""
-    return frame.module.startswith(_LIBRARY_MODULES) or _LIBRARY_FILES.search(frame.file[:400]) is not None
+    return frame.module.startswith(_LIBRARY_MODULES) or _is_library_file(frame.file[-NAME_CHARACTERS:])
 
 
 def is_reflection(frame: GroupingFrame) -> bool:
@@ -90,6 +90,11 @@ def type_of(module: str, name: str) -> str:
     if module in _BUILT_IN or (name == "TimeoutError" and module.partition(".")[0] in _TIMEOUTS):
         return name
     return f"{clean_module(module[:NAME_CHARACTERS])}.{name}"
+
+
+@lru_cache(_NAMES)
+def _is_library_file(path: str) -> bool:
+    return _LIBRARY_FILES.search(path) is not None
 
 
 @lru_cache(_NAMES)

@@ -23,20 +23,20 @@ _LINE_CHARACTERS: Final = 1000
 """Longer lines are of a bundle, and change with each release."""
 
 _ENDLESS: Final = ("RecursionError", "StackOverflowError", "SystemStackError")
-_COMMENT: Final = re.compile(r"\s(?:#|//)\s.*$")
+_COMMENT: Final = re.compile(r"\s#\s.*$")
 _QUOTES: Final = str.maketrans({'"': "'", "`": "'", " ": None, "\t": None})
 
 
-def stack_parts(exception: GroupingException, kind: str) -> list[str]:
+def stack_parts(frames: Sequence[GroupingFrame], own: Sequence[GroupingFrame], kind: str) -> list[str]:
     """Describe the calls that led to an exception.
 
     Args:
-        exception: whose frames are looked at.
+        frames: from the outermost call to the crash.
+        own: those of the service's own code.
         kind: the type of the root cause; where calls went round without end, there is no crash to be told by.
     """
-    own = own_frames(exception)
     if not own:
-        return [f"frame {call}" for call in _library_calls(exception.frames)]
+        return [f"frame {call}" for call in _library_calls(frames)]
     if kind in _ENDLESS and (rounds := _rounds(own)):
         return [f"frame {call}" for call in rounds]
     path = _path(own)
@@ -45,7 +45,7 @@ def stack_parts(exception: GroupingException, kind: str) -> list[str]:
         f"frame {_with_source(call, frame) if index >= first_with_source else call}"
         for index, (call, frame) in enumerate(path)
     ][-FRAMES:]
-    return parts if source_of(own[-1]) else [*parts, *_entry_parts(exception.frames, own[-1])]
+    return parts if source_of(own[-1]) else [*parts, *_entry_parts(frames, own[-1])]
 
 
 def own_frames(exception: GroupingException) -> list[GroupingFrame]:
@@ -54,10 +54,9 @@ def own_frames(exception: GroupingException) -> list[GroupingFrame]:
     return [frame for frame in claimed if not is_of_library(frame)] or claimed
 
 
-def crash_part(exception: GroupingException) -> str:
-    """Describe where the service's own code raised an exception or let it through; empty where it did not."""
-    own = own_frames(exception)
-    return _with_source(call_of(own[-1]), own[-1]) if own else ""
+def crash_part(own: Sequence[GroupingFrame]) -> str:
+    """Describe where the service's own code raised an exception or let it through."""
+    return _with_source(call_of(own[-1]), own[-1])
 
 
 def source_of(frame: GroupingFrame) -> str:

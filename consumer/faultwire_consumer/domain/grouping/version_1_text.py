@@ -41,7 +41,7 @@ def normalise(text: str) -> str:
     return _normalise_folded(text[:TEXT_CHARACTERS].translate(_FOLD))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def _normalise_folded(folded: str) -> str:
     return _VARIABLE.sub(_placeholder, folded).strip()
 

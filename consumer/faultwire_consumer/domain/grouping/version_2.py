@@ -13,6 +13,7 @@ from faultwire_consumer.domain.grouping.call import call_of, clean_name, type_of
 from faultwire_consumer.domain.grouping.material import (
     Fingerprint,
     GroupingException,
+    GroupingFrame,
     GroupingMaterial,
     bounded,
     fingerprint_of,
@@ -84,15 +85,16 @@ def _default_parts(grouping: GroupingMaterial) -> list[str]:
 
 def _chain_parts(chain: Sequence[GroupingException]) -> list[str]:
     chain = _essential(chain)
-    root, where = chain[-1], identifying(chain)
+    root, own = chain[-1], [own_frames(exception) for exception in chain]
+    where = _identifying(own)
     parts = [f"type {type_of(root.module, root.type)}", *_details(root)]
     if root.members:
         parts += _member_parts(root)
-    frames = stack_parts(where, root.type)
+    frames = stack_parts(chain[where].frames, own[where], root.type)
     parts += frames
     if not frames and not root.members:
         parts.append(f"message {normalise(root.value)}")
-    return parts + _outer_parts(chain, where)
+    return parts + _outer_parts(chain, own, where)
 
 
 def _essential(chain: Sequence[GroupingException]) -> Sequence[GroupingException]:
@@ -111,9 +113,8 @@ def _essential(chain: Sequence[GroupingException]) -> Sequence[GroupingException
 def _is_detour(inner: GroupingException, outer: GroupingException) -> bool:
     if inner.type not in _ASKED or not inner.frames or not outer.frames:
         return False
-    caught = call_of(
-        inner.frames[0]
-    )  # a traceback begins where it was caught; other languages' at the thread
+    # A traceback begins where it was caught, other languages' where the thread does.
+    caught = call_of(inner.frames[0])
     path = [call_of(frame) for frame in outer.frames]
     return caught in path[1:-1] and path[-1] != caught
 
@@ -125,13 +126,17 @@ def identifying(chain: Sequence[GroupingException]) -> GroupingException:
     would make one incident of every call site, and a new one of every release of the library.
     """
     chain = _essential(chain)
-    for exception in reversed(chain):
-        if own_frames(exception):
-            return exception
-    return chain[-1]
+    return chain[_identifying([own_frames(exception) for exception in chain])]
 
 
-def _outer_parts(chain: Sequence[GroupingException], where: GroupingException) -> list[str]:
+def _identifying(own: Sequence[Sequence[GroupingFrame]]) -> int:
+    last = len(own) - 1
+    return next((index for index in range(last, -1, -1) if own[index]), last)
+
+
+def _outer_parts(
+    chain: Sequence[GroupingException], own: Sequence[Sequence[GroupingFrame]], where: int
+) -> list[str]:
     """Describe what the root cause was wrapped into, each kind once: a chain may grow with each attempt.
 
     What a library wrapped inside itself is left out, as its releases do it in other ways.
@@ -141,13 +146,13 @@ def _outer_parts(chain: Sequence[GroupingException], where: GroupingException) -
     parts: list[str] = []
     for index in range(len(chain) - 2, -1, -1):
         exception = chain[index]
-        kind, crash = type_of(exception.module, exception.type), crash_part(exception)
-        if kind in seen or exception.type in _CANCELLED or (index and not crash):
+        kind = type_of(exception.module, exception.type)
+        if kind in seen or exception.type in _CANCELLED or (index and not own[index]):
             continue
         seen.add(kind)
         parts += [f"outer type {kind}", *_details(exception)]
-        if crash and exception is not where:
-            parts.append(f"outer frame {crash}")
+        if own[index] and index != where:
+            parts.append(f"outer frame {crash_part(own[index])}")
     return parts
 
 
