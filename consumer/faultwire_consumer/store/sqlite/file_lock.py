@@ -8,6 +8,7 @@ from typing import Final
 from urllib.parse import quote
 
 _OWNER_ALONE: Final = 0o600
+_HANDLE: Final[int] = getattr(os, "O_PATH", 0)
 
 
 class SeveralNamesError(OSError):
@@ -49,6 +50,32 @@ def make_private_file(path: Path) -> None:
     """
     with suppress(FileExistsError):
         os.close(os.open(path.resolve(), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _OWNER_ALONE))
+
+
+class OpenFile:
+    """A file as it was opened: told from one that was put in its place, where the system can hold it.
+
+    The descriptor is only a handle (``O_PATH``, on Linux): closing any other one of the file would give up
+    SQLite's locks on it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._held = os.open(path, _HANDLE | os.O_CLOEXEC) if _HANDLE else None
+
+    def is_there(self) -> bool:
+        """Return False if its name leads to nothing, or to another file."""
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return False
+        return self._held is None or os.path.samestat(os.fstat(self._held), found)
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
 
 
 def uri_of(path: str, *, mode: str) -> str:

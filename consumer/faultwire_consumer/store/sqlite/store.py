@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from datetime import date
-from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 from urllib.parse import quote
 
@@ -37,7 +36,7 @@ from faultwire_consumer.store.contract.url import sqlite_path
 from faultwire_consumer.store.schema.events import SCHEMA, from_micros
 from faultwire_consumer.store.schema.upkeep import leases
 from faultwire_consumer.store.sqlite import record
-from faultwire_consumer.store.sqlite.file_lock import lock_file, make_private_file
+from faultwire_consumer.store.sqlite.file_lock import OpenFile, lock_file, make_private_file
 from faultwire_consumer.store.sqlite.pragma import prepare_connection
 
 P = ParamSpec("P")
@@ -93,8 +92,7 @@ class SqliteStore:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="faultwire-sqlite")
         self._writing = asyncio.Lock()
         self._lock: int | None = None
-        self._file: tuple[int, int] | None = None
-        """The file that was opened, by its numbers on its disk."""
+        self._file: OpenFile | None = None
         self._engine: Engine = create_engine(url, poolclass=StaticPool).execution_options(
             schema_translate_map=_NO_SCHEMA
         )
@@ -132,11 +130,11 @@ class SqliteStore:
     def _upgrade(self, upgrade: Callable[[Connection], None]) -> None:
         path = sqlite_path(self._url)
         make_private_file(path)
-        self._file = _numbers_of(path)
         with self._engine.begin() as connection:
             upgrade(connection)
             # Every holder has ended, since the file is this process's now.
             connection.execute(update(leases).values(expires_at=_EPOCH))
+        self._file = OpenFile(path)
 
     async def warm(self) -> None:
         """Open a first reader; the writer has had its connection since the file was opened."""
@@ -173,14 +171,8 @@ class SqliteStore:
         Raises:
             OSError: it was removed, or another one stands in its place.
         """
-        if self._file is None:
-            return
-        path = sqlite_path(self._url)
-        try:
-            is_same = _numbers_of(path) == self._file
-        except FileNotFoundError:
-            is_same = False
-        if not is_same:
+        if self._file is not None and not self._file.is_there():
+            path = sqlite_path(self._url)
             raise OSError(f"{path} was removed or replaced while it was in use; start the worker again")
 
     def _begin(self) -> Connection:
@@ -253,12 +245,9 @@ class SqliteStore:
         """Close every connection and unlock the file."""
         await self._readers.dispose()
         await self.in_thread(self._engine.dispose)
+        if self._file is not None:
+            self._file.close()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
         self._thread.shutdown(wait=False)
-
-
-def _numbers_of(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_dev, found.st_ino
