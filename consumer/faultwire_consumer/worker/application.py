@@ -17,6 +17,7 @@ from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.serving.refusal import ClientGoneError
 from faultwire_consumer.serving.traffic import TRAFFIC, Traffic
 from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.limited import LimitedStore
 from faultwire_consumer.web.api import dead_letters, export, incidents, notifications, producers, regroup
 from faultwire_consumer.web.failure import failure_of, json_response
 from faultwire_consumer.web.health import probe
@@ -71,6 +72,7 @@ def create_app(
     """Put the routes together.
 
     Args:
+        store: queries of page and API take turns at it.
         report: takes what fails inside the worker.
         intake: answers ``POST /ingest/v1/events``; bodies beyond a message's size never reach it.
         pipeline: what replayed dead letters go through.
@@ -90,7 +92,7 @@ def create_app(
     app[ORIGINS] = origins_of(
         public_url=public_url, allowed_hosts=allowed_hosts, any_address=not loopback_only
     )
-    app[STORE], app[HEALTH], app[CLOCK] = store, health, clock
+    app[STORE], app[HEALTH], app[CLOCK] = LimitedStore(store), health, clock
     app[REPORT], app[POLICY], app[REPLAYER] = report, policy, Replayer(pipeline)
     for routes in (
         incidents.routes,
