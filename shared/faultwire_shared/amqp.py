@@ -12,10 +12,7 @@ from typing import Final
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import (
-    AMQPConnectionError,
-    AMQPError,
     AuthenticationError,
-    ChannelInvalidStateError,
     ChannelNotFoundEntity,
     ProbableAuthenticationError,
 )
@@ -55,6 +52,10 @@ class TopologyError(BrokerError, ConfigurationError):
 @asynccontextmanager
 async def broker_call(what: str, seconds: float | None) -> AsyncIterator[None]:
     """Put a timeout on calls to the broker (None: until the connection ends) and translate their errors.
+
+    Whatever a call raises is an error of the broker, known or not: where the other side hangs up in the wrong
+    moment, aiormq raises a bare ``Exception`` or ``StopAsyncIteration``; where it leaves out what a broker
+    says, ``KeyError``. None of that may end a supervisor, which only connects again.
 
     aiormq rejects calls that wait on a stuck connection with ``CancelledError``, which a task group
     would take for its own: it is converted if this task is not being cancelled. And a call that is
@@ -103,7 +104,9 @@ def _translated(error: BaseException, what: str, seconds: float | None) -> Broke
         case ChannelPreconditionFailed():
             text = f"{_first_line(error)}; delete it, then run `faultwire topology apply`"
             kind = TopologyError
-        case AMQPConnectionError() | ChannelInvalidStateError() | AMQPError() | OSError() | RuntimeError():
+        case BrokerError():
+            return None
+        case Exception():
             text = _first_line(error)
         case _:
             return None
@@ -128,7 +131,10 @@ def _farewell_in(error: BaseException) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    return str(error).partition("\n")[0][:200] or type(error).__name__
+    text = str(error).partition("\n")[0][:200]
+    if isinstance(error, LookupError | ValueError):  # a key says nothing without its error
+        return f"{type(error).__name__}: {text}"
+    return text or f"the connection broke ({type(error).__name__})"
 
 
 _is_ours: Final[ContextVar[bool]] = ContextVar("faultwire_connection", default=False)

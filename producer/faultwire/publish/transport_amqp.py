@@ -106,24 +106,26 @@ class AmqpTransport:
             raise Refused(f"{len(message.body):,} bytes, {MESSAGE_BYTES:,} at most")
         try:
             async with broker_call("publish", publish_seconds(message)):
-                await self._publish(self._exchange, message)
+                refusal = await self._publish(self._exchange, message)
         except BrokerError as error:
             if self._blocked:
                 raise Busy(str(error)) from None
             raise TransportDown(str(error)) from None
+        if refusal is not None:
+            raise refusal
 
-    async def _publish(self, exchange: AbstractExchange, message: Outgoing) -> None:
+    async def _publish(self, exchange: AbstractExchange, message: Outgoing) -> Busy | Refused | None:
+        """Publish; return why the message is not taken. What is raised is taken for a broken connection."""
         try:
             answer = await exchange.publish(self._envelope(message), message.routing_key, mandatory=True)
         except PublishError:
-            raise Busy("no queue takes the message; run `faultwire topology apply`") from None
+            return Busy("no queue takes the message; run `faultwire topology apply`")
         except DeliveryError:
             await self._renew_channel()
-            raise Busy("the broker's queue is full") from None
+            return Busy("the broker's queue is full")
         except (TypeError, ValueError) as error:
-            raise Refused(f"not to be carried by AMQP: {error}") from None
-        if not isinstance(answer, Basic.Ack):
-            raise Busy("the broker returned the message")
+            return Refused(f"not to be carried by AMQP: {error}")
+        return None if isinstance(answer, Basic.Ack) else Busy("the broker returned the message")
 
     def _envelope(self, message: Outgoing) -> Message:
         return Message(

@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 from aio_pika.exceptions import ChannelInvalidStateError
 
-from faultwire_shared.amqp import BrokerUnreachableError, broker_call
+from faultwire_shared.amqp import BrokerUnreachableError, TopologyError, broker_call
 
 
 async def dropped() -> None:
@@ -58,6 +58,38 @@ async def test_the_time_that_is_up_is_an_error_of_the_broker() -> None:
             await passed_on()
 
 
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (Exception(), r"the connection broke \(Exception\)"),
+        (StopAsyncIteration(), r"the connection broke \(StopAsyncIteration\)"),
+        (KeyError("capabilities"), "KeyError: 'capabilities'"),
+        (ValueError("Server doesn't support publisher_confirms"), "publisher_confirms"),
+        (ExceptionGroup("several", [OSError("reset")]), "several"),
+        (AttributeError("reader"), "reader"),
+    ],
+)
+async def test_whatever_the_library_raises_is_an_error_of_the_broker(error: Exception, says: str) -> None:
+    with pytest.raises(BrokerUnreachableError, match=f"^connect: .*{says}"):
+        async with broker_call("connect", 60):
+            raise error
+
+
+async def test_what_was_told_already_is_told_as_it_was() -> None:
+    told = TopologyError("the queue is missing")
+    with pytest.raises(TopologyError) as raised:
+        async with broker_call("connect", 60):
+            raise told
+    assert raised.value is told
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit])
+async def test_what_ends_a_process_is_no_error_of_the_broker(error: type[BaseException]) -> None:
+    with pytest.raises(error):
+        async with broker_call("connect", 60):
+            raise error
+
+
 async def test_a_call_on_the_way_out_of_a_cancelled_task_ends_as_any_other() -> None:
     begun = asyncio.Event()
     ended = []
@@ -79,9 +111,3 @@ async def test_a_call_on_the_way_out_of_a_cancelled_task_ends_as_any_other() -> 
     task.cancel()
     await asyncio.wait([task])
     assert ended == ["well", "told"]
-
-
-async def test_what_is_no_error_of_the_brokers_passes_as_it_is() -> None:
-    with pytest.raises(KeyError):
-        async with broker_call("publish", 60):
-            raise KeyError
