@@ -24,8 +24,12 @@ from faultwire.publish.outlet import Outlet
 from faultwire.publish.transport import Transport
 from faultwire.publish.transport_choice import transport_for
 from faultwire.queue.buffer import Buffer
+from faultwire.queue.ticket import FAILED, Ticket
+from faultwire.response.answer import refuse
 from faultwire.response.recent import RecentResponses
+from faultwire.response.response import ErrorResponse
 from faultwire_shared.event import NAME_CHARACTERS
+from faultwire_shared.event_id import new_event_id
 from faultwire_shared.snapshot import clean_text
 
 if TYPE_CHECKING:
@@ -75,6 +79,9 @@ class Parts(Struct, frozen=True, kw_only=True):
     thread: "PublisherThread | None"
     pipeline: ErrorPipeline
     recent: RecentResponses
+    losses: Losses
+    no_room: tuple[ErrorResponse, Ticket]
+    """The answer where the stack is so full that none can be made."""
 
     def leak(self) -> None:
         """In a forked child: neither use nor close what is the parent's. Its spool sees to itself."""
@@ -108,9 +115,18 @@ def make_parts(plan: Plan) -> Parts:
         account=account,
         outlet=outlet,
         thread=plan.make_thread(outlet) if plan.make_thread and outlet else None,
-        pipeline=ErrorPipeline(origin, plan.error_filter, plan.frames, emitter, collapse=collapse),
+        pipeline=ErrorPipeline(
+            origin, plan.error_filter, plan.frames, emitter, losses=losses, collapse=collapse
+        ),
         recent=RecentResponses(),
+        losses=losses,
+        no_room=_no_room(plan.started_at),
     )
+
+
+def _no_room(at: datetime) -> tuple[ErrorResponse, Ticket]:
+    ticket = Ticket(event_id=new_event_id(at), state=FAILED)
+    return refuse(ticket, at), ticket
 
 
 class Assembled:

@@ -22,10 +22,11 @@ from faultwire.process.exit import flush_on_sigterm
 from faultwire.process.handover import HANDOVER
 from faultwire.publish.transport import Transport
 from faultwire.queue.ticket import Ticket
-from faultwire.response.answer import respond
+from faultwire.response.answer import refuse, respond
 from faultwire.response.response import ErrorResponse
-from faultwire_shared.clock import Clock, utc_now
+from faultwire_shared.clock import Clock, read_clock, utc_now
 from faultwire_shared.event import ErrorSeverity
+from faultwire_shared.foreign.interruption import pass_interruption
 
 Durability = Literal["buffered", "spooled", "confirmed"]
 """End of ``handle_error``'s wait: the event in memory, on disk (or confirmed), or a broker's confirm."""
@@ -120,7 +121,7 @@ class Client(Binder):
         scrubber = scrubber_of(scrub_deny, scrub_allow, send_default_pii=send_default_pii)
         plan = Plan(
             origin=origin,
-            started_at=clock(),
+            started_at=read_clock(clock),
             error_filter=Filter(ignore_errors, sample_rate),
             frames=FrameReader(in_app_include, in_app_exclude, CodeOwner(maker_of(sys._getframe(1)))),  # noqa: SLF001 - inspect's is the same, or None
             processors=(*processors, before_send) if before_send else tuple(processors),
@@ -162,7 +163,11 @@ class Client(Binder):
         **extra: Unpack[ExtraFields],
     ) -> ErrorResponse:
         """``handle_error`` for code that cannot await; takes calls from any thread."""
-        return self._handle(error, severity, user_message, Extras(context=context, **extra))[0]
+        try:
+            return self._handle(error, severity, user_message, Extras(context=context, **extra))[0]
+        except RecursionError:  # without room for another call
+            self._parts.losses.stranded += 1
+            return self._parts.no_room[0]
 
     def handle_once(
         self,
@@ -178,8 +183,12 @@ class Client(Binder):
         then, and makes no second event. Not so where it made none, as a processor dropped it or no room was
         left; and where another request has met the same exception object, that is another error.
         """
-        known = self._parts.recent.find(error)
-        return known or self._handle(error, severity, user_message, Extras(context=context, **extra))[0]
+        try:
+            known = self._parts.recent.find(error)
+            return known or self._handle(error, severity, user_message, Extras(context=context, **extra))[0]
+        except RecursionError:  # as above
+            self._parts.losses.stranded += 1
+            return self._parts.no_room[0]
 
     def has_given(self, error_id: object) -> bool:
         """True if this manager has just given this id to an error."""
@@ -193,19 +202,34 @@ class Client(Binder):
         **extra: Unpack[ExtraFields],
     ) -> ErrorResponse:
         """Make an event of a text, where there is no exception; never raises."""
-        return self._handle(message, severity, None, Extras(context=context, **extra))[0]
+        try:
+            return self._handle(message, severity, None, Extras(context=context, **extra))[0]
+        except RecursionError:  # as above
+            self._parts.losses.stranded += 1
+            return self._parts.no_room[0]
 
     def _handle(
         self, error: object, severity: object, user_message: object, extras: Extras, *, at_once: bool = False
     ) -> tuple[ErrorResponse, Ticket]:
+        """Never raises, but for what interrupts it: Ctrl-C, a signal's handler that raises."""
         parts = self._parts
+        ticket = None
         HANDOVER.depth += 1
         try:
-            handled = judge(error, at=self._clock(), severity=severity, extras=extras)
-            ticket, text = parts.pipeline.admit(handled, at_once=at_once)
+            handled = judge(error, at=read_clock(self._clock), severity=severity, extras=extras)
+            ticket, text, failure = parts.pipeline.admit(handled, at_once=at_once)
+            if failure is not None:
+                pass_interruption(failure)
             response = respond(handled, ticket, user_message=user_message, text=text)
             parts.recent.remember(error, response)
             return response, ticket
+        except RecursionError:  # without room for another call, be it one of the interpreter's
+            parts.losses.stranded += ticket is None
+            return parts.no_room
+        except BaseException as failure:  # noqa: BLE001 - whatever a host hands over, it has an answer
+            parts.losses.stranded += ticket is None
+            pass_interruption(failure)
+            return parts.no_room if ticket is None else (refuse(ticket, read_clock(self._clock)), ticket)
         finally:
             HANDOVER.depth -= 1
 

@@ -30,6 +30,8 @@ class ErrorManager(Client):
     ) -> ErrorResponse:
         """Take an error and answer it; never raises, but for the cancellation of a wait for a confirm.
 
+        What interrupts the call from outside (Ctrl-C, a signal's handler that raises) goes on its way.
+
         Args:
             error: the exception.
             severity: without one, what the kind of error says; any usual spelling is understood.
@@ -42,8 +44,12 @@ class ErrorManager(Client):
                 ``template``, as ``ExtraFields`` explains them.
         """
         at_once = durability == "spooled"
-        extras = Extras(context=context, **extra)
-        response, ticket = self._handle(error, severity, user_message, extras, at_once=at_once)
+        try:
+            extras = Extras(context=context, **extra)
+            response, ticket = self._handle(error, severity, user_message, extras, at_once=at_once)
+        except RecursionError:  # without room for another call
+            self._parts.losses.stranded += 1
+            return self._parts.no_room[0]
         outlet = self._parts.outlet
         if durability != "buffered" and outlet is not None:
             await outlet.settle(ticket, self._confirm_timeout, on_disk=at_once)

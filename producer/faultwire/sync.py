@@ -34,6 +34,8 @@ class SyncErrorManager(Client):
     ) -> ErrorResponse:
         """Take an error and answer it; never raises.
 
+        What interrupts the call from outside (Ctrl-C, a signal's handler that raises) goes on its way.
+
         Args:
             error: the exception.
             severity: without one, what the kind of error says; any usual spelling is understood.
@@ -47,8 +49,12 @@ class SyncErrorManager(Client):
                 ``template``, as ``ExtraFields`` explains them.
         """
         at_once = durability == "spooled"
-        extras = Extras(context=context, **extra)
-        response, ticket = self._handle(error, severity, user_message, extras, at_once=at_once)
+        try:
+            extras = Extras(context=context, **extra)
+            response, ticket = self._handle(error, severity, user_message, extras, at_once=at_once)
+        except RecursionError:  # without room for another call
+            self._parts.losses.stranded += 1
+            return self._parts.no_room[0]
         outlet, thread = self._parts.outlet, self._parts.thread
         if durability != "buffered" and outlet is not None and thread is not None and thread.may_wait:
             outlet.settle_blocking(ticket, self._confirm_timeout, on_disk=at_once)

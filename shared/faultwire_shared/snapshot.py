@@ -4,13 +4,28 @@ It never raises and never takes long: depth, keys, characters and the number of 
 and a value that misbehaves is replaced by a word in angle brackets.
 """
 
-import enum
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, Final
 
 from faultwire_shared.event import CONTEXT_KEYS, DEPTH, NAME_CHARACTERS, STRING_CHARACTERS, Scalar
+from faultwire_shared.foreign.interruption import pass_interruption
+from faultwire_shared.foreign.known_type import (
+    Form,
+    Manner,
+    Unset,
+    enum_value,
+    field_of,
+    items_of,
+    manner_of,
+    module_of,
+    name_of,
+    pairs_of,
+    qualname_of,
+    size_of,
+)
 
 VALUES: Final = 1_000
 """Maximum number of values in one event's open fields (context, tags, user, request) together."""
@@ -20,15 +35,6 @@ TRUNCATED_PATHS: Final = 50
 
 _INT64: Final = range(-(2**63), 2**63)
 _PLAIN: Final = (int, float, bool, type(None))
-_TEXT_LIKE: Final = (str, bytes, bytearray, memoryview)
-_AS_TEXT: Final = frozenset(("datetime", "decimal", "fractions", "ipaddress", "pathlib", "uuid"))
-"""Modules whose types are clearer by ``str`` than by ``repr``; only named, as importing them takes time."""
-
-# By type's own descriptors: a metaclass may raise for each of these names.
-name_of: Final[Callable[[type], str]] = type.__dict__["__name__"].__get__
-qualname_of: Final[Callable[[type], str]] = type.__dict__["__qualname__"].__get__
-module_of: Final[Callable[[type], object]] = type.__dict__["__module__"].__get__
-ancestors_of: Final[Callable[[type], tuple[type, ...]]] = type.__dict__["__mro__"].__get__
 
 
 def clean_text(value: object, characters: int = STRING_CHARACTERS) -> str:
@@ -36,7 +42,8 @@ def clean_text(value: object, characters: int = STRING_CHARACTERS) -> str:
     try:
         # str.__str__ makes an exact str of a subclass, which msgspec would refuse.
         text = value if type(value) is str else str.__str__(str(value))
-    except Exception:  # noqa: BLE001 - a host's __str__ may raise anything, and handle_error may not
+    except BaseException as error:  # noqa: BLE001 - a host's __str__ may raise anything, and handle_error may not
+        pass_interruption(error)
         return f"<unprintable {name_of(type(value))[:NAME_CHARACTERS]}>"
     if len(text) > characters:
         text = text[:characters]
@@ -104,42 +111,75 @@ class Snapshot:
             return f"<{name_of(kind)[:NAME_CHARACTERS]}>"
         here = len(self._path)
         try:
-            return self._container(value, depth)
-        except Exception:  # noqa: BLE001 - iteration, properties and __repr__ of a host's object may raise
+            return self._read(value, manner_of(kind), depth)
+        except BaseException as error:  # noqa: BLE001 - what a host's object is made of may raise anything
+            pass_interruption(error)
             del self._path[here:]
             self._cut_here()
             return f"<unreadable {name_of(kind)[:NAME_CHARACTERS]}>"
 
-    def _container(self, value: object, depth: int) -> Any:
-        if isinstance(value, Mapping):
-            return self._mapping(value, depth)
-        if isinstance(value, Sequence | Set) and not isinstance(value, _TEXT_LIKE):
-            return self._items(value, depth)
-        names = getattr(type(value), "__dataclass_fields__", None)
-        if names is not None:
-            return self._mapping({name: getattr(value, name) for name in names}, depth)
-        plain = _simplified(value)
+    def _read(self, value: object, manner: Manner, depth: int) -> Any:
+        form = manner.form
+        if form is Form.MAPPING:
+            return self._mapping(value, manner.base, depth)
+        if form is Form.ITEMS:
+            return self._items(items_of(value, manner.base), depth)
+        if form is Form.NAMED or form is Form.FIELDS:
+            return self._named(value, manner, depth)
+        if form is Form.ENUM:
+            return self._value(enum_value(value), depth + 1)
+        if form is Form.OPAQUE:
+            self._cut_here()
+            return f"<{name_of(type(value))[:NAME_CHARACTERS]}>"
+        plain = _SIMPLE[form](value, manner.base)
         return self._text(plain) if type(plain) is str else _plain(plain)
 
-    def _mapping(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+    def _fields(self, value: object, names: Iterable[str], depth: int) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name in islice(names, CONTEXT_KEYS):
+            self._path.append(name)
+            if self._values > 0:
+                self._values -= 1
+                try:
+                    found[name] = self._value(field_of(value, name), depth + 1)
+                except Unset:
+                    self._cut_here()
+                    found[name] = "<unset>"
+            else:
+                self._cut_here()
+            self._path.pop()
+        return found
+
+    def _mapping(self, value: object, base: type, depth: int) -> dict[str, Any]:
         found: dict[str, Any] = {}
         here = len(self._path)
         try:
-            for key, item in islice(value.items(), CONTEXT_KEYS):
-                name = clean_text(key, NAME_CHARACTERS)
-                self._path.append(name)
-                if self._values > 0:
-                    self._values -= 1
-                    found[name] = self._value(item, depth + 1)
-                else:
-                    self._cut_here()
-                self._path.pop()
-            if len(value) > CONTEXT_KEYS:
+            self._add(found, pairs_of(value, base), depth)
+            if size_of(value, base) > CONTEXT_KEYS:
                 self._cut_here()
-        except Exception:  # noqa: BLE001 - a host's mapping may raise while it is read; what was read stays
+        except BaseException as error:  # noqa: BLE001 - a host's mapping may raise while it is read; what was read stays
+            pass_interruption(error)
             del self._path[here:]
             self._cut_here()
         return found
+
+    def _named(self, value: object, manner: Manner, depth: int) -> dict[str, Any]:
+        if manner.form is Form.FIELDS:
+            return self._fields(value, manner.names, depth)
+        found: dict[str, Any] = {}
+        self._add(found, zip(manner.names, items_of(value, manner.base), strict=False), depth)
+        return found
+
+    def _add(self, found: dict[str, Any], pairs: Iterable[tuple[object, object]], depth: int) -> None:
+        for key, item in islice(pairs, CONTEXT_KEYS):
+            name = clean_text(key, NAME_CHARACTERS)
+            self._path.append(name)
+            if self._values > 0:
+                self._values -= 1
+                found[name] = self._value(item, depth + 1)
+            else:
+                self._cut_here()
+            self._path.pop()
 
     def _items(self, value: Iterable[Any], depth: int) -> list[Any]:
         found: list[Any] = []
@@ -167,20 +207,37 @@ def _is_scalar(value: object) -> bool:
     return value is None or isinstance(value, str | int | float)
 
 
-def _simplified(value: object) -> object:
-    """Convert a value that contains no others to a str, int, float, bool or None."""
-    if isinstance(value, enum.Enum):
-        value = value.value
-    if isinstance(value, int):
-        return value if isinstance(value, bool) else int.__int__(value)
-    if isinstance(value, float):
-        return float.__float__(value)
-    if isinstance(value, BaseException):
-        return f"{name_of(type(value))}: {clean_text(value)}"
-    if isinstance(value, bytes | bytearray | memoryview):
-        return repr(bytes(value[:STRING_CHARACTERS]))
-    as_text = isinstance(value, str) or any(module_of(kind) in _AS_TEXT for kind in ancestors_of(type(value)))
-    return clean_text(value if as_text else repr(value), STRING_CHARACTERS + 1)
+def _error_text(value: Any, _: type) -> str:
+    return f"{name_of(type(value))}: {clean_text(value)}"
+
+
+def _bytes_text(value: Any, _: type) -> str:
+    return repr(memoryview(value)[:STRING_CHARACTERS].tobytes())
+
+
+def _class_text(value: Any, _: type) -> str:
+    module = module_of(value)
+    return f"<class '{qualname_of(value) if module == 'builtins' else f'{module}.{qualname_of(value)}'}'>"
+
+
+def _function_text(value: Any, _: type) -> str:
+    return f"<function {clean_text(value.__module__)}.{clean_text(value.__qualname__)}>"
+
+
+_SIMPLE: Final[Mapping[Form, Callable[[Any, Any], object]]] = MappingProxyType(
+    {
+        Form.TEXT: lambda value, _: clean_text(str.__str__(value), STRING_CHARACTERS + 1),
+        Form.INTEGER: lambda value, _: int.__int__(value),
+        Form.NUMBER: lambda value, _: float.__float__(value),
+        Form.SCALAR: lambda value, _: plain if type(plain := value.item()) in _PLAIN else str(plain),
+        Form.SHOWN: lambda value, base: clean_text(base.__str__(value), STRING_CHARACTERS + 1),
+        Form.BYTES: _bytes_text,
+        Form.ERROR: _error_text,
+        Form.CLASS: _class_text,
+        Form.FUNCTION: _function_text,
+    }
+)
+"""The text, number or None that stands for a value that contains no others."""
 
 
 def _plain(value: Any) -> Scalar:

@@ -2,13 +2,14 @@
 
 import logging
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Final
 
 from faultwire.audit.lost_numbers import LostNumbers
 from faultwire.process.critical_section import SECTION
+from faultwire_shared.foreign.interruption import pass_interruption
 from faultwire_shared.producer_report import LostRange
 
 LOG_SECONDS: Final = 10.0
@@ -27,6 +28,7 @@ class LossReason(StrEnum):
 
     BUFFER_FULL = "buffer_full"
     CLOSED = "manager_closed"
+    FAILED = "client_failed"
     IGNORED = "ignored"
     NOT_SAMPLED = "not_sampled"
     PROCESSOR = "dropped_by_processor"
@@ -46,6 +48,11 @@ class Losses:
         self._told: dict[LossReason, tuple[float, int]] = {}
         self._numbers: dict[str, LostNumbers] = {}
         self._unnumbered: Counter[str] = Counter()
+        self.aside: deque[Number | None] = deque()
+        """Numbers of errors whose way in was cut short: one call puts them here, where more may fail."""
+        self.stranded = 0
+        """The same where not even one call was possible; only ever added to."""
+        self._gathered = 0
 
     def count(self, reason: LossReason, events: int = 1, *, numbers: Iterable[Number | None] = ()) -> None:
         """Count this many events as lost; the first of a burst is logged at once, the rest every 10 s.
@@ -62,10 +69,21 @@ class Losses:
                 self._note(reason, events, numbers)
                 self._counts[reason] = self._counts.get(reason, 0) + events
 
+    def _gather(self) -> None:
+        """Count what was put aside: in the section."""
+        numbers = [self.aside.popleft() for _ in range(len(self.aside))]
+        stranded = self.stranded
+        events = len(numbers) + stranded - self._gathered
+        if events:
+            self._gathered = stranded
+            self._note(LossReason.FAILED, events, numbers)
+            self._counts[LossReason.FAILED] = self._counts.get(LossReason.FAILED, 0) + events
+
     def tell(self, reason: LossReason) -> None:
         """Log what was counted, unless the reason was spoken of a moment ago."""
         now = self._clock()
         with SECTION.lock:
+            self._gather()
             total = self._counts.get(reason, 0)
             told_at, told = self._told.get(reason, (now - LOG_SECONDS, 0))
             if now - told_at < LOG_SECONDS or total == told:
@@ -76,6 +94,7 @@ class Losses:
     def close(self) -> None:
         """Log what was counted and not yet spoken of."""
         with SECTION.lock:
+            self._gather()
             told = {reason: told for reason, (_, told) in self._told.items()}
             silent = {reason: total - told.get(reason, 0) for reason, total in self._counts.items()}
             self._told = {reason: (self._clock(), total) for reason, total in self._counts.items()}
@@ -86,16 +105,19 @@ class Losses:
     def ranges(self) -> dict[str, list[LostRange]]:
         """The numbers that were lost, by producer."""
         with SECTION.lock:
+            self._gather()
             return {producer_id: numbers.ranges() for producer_id, numbers in self._numbers.items()}
 
     def unnumbered(self) -> Mapping[str, int]:
         """The count of lost events whose numbers are unknown, by reason."""
         with SECTION.lock:
+            self._gather()
             return self._unnumbered.copy()
 
     def by_reason(self) -> dict[str, int]:
         """The count of lost events, by reason."""
         with SECTION.lock:
+            self._gather()
             return {reason.value: count for reason, count in self._counts.items()}
 
     def _note(self, reason: LossReason, events: int, numbers: Iterable[Number | None]) -> None:
@@ -116,6 +138,13 @@ class Losses:
 
 
 def _log(reason: LossReason, events: int) -> None:
+    try:
+        _write(reason, events)
+    except BaseException as error:  # noqa: BLE001 - a handler of the host's raises; what is counted stays counted
+        pass_interruption(error)
+
+
+def _write(reason: LossReason, events: int) -> None:
     # On request or at a processor's word is as intended; anything else is news to somebody.
     level = logging.DEBUG if reason is LossReason.PROCESSOR else logging.WARNING
     extra = {"event": "event.lost", "reason": reason.value, "events": events}

@@ -7,7 +7,9 @@ from typing import Final, TypeGuard
 from faultwire.capture.frame import FrameReader
 from faultwire.capture.identity import identity_of
 from faultwire_shared.event import NAME_CHARACTERS, STRING_CHARACTERS, ExceptionInfo
-from faultwire_shared.snapshot import Snapshot, clean_text, module_of, name_of, qualname_of
+from faultwire_shared.foreign.interruption import pass_interruption
+from faultwire_shared.foreign.known_type import module_of, name_of, qualname_of
+from faultwire_shared.snapshot import Snapshot, clean_text
 
 CHAIN: Final = 20
 """Exceptions from the one raised to its root cause, at most."""
@@ -91,7 +93,8 @@ def text_of(error: BaseException) -> str:
         return ""
     try:
         shown = _short.repr(arguments if len(arguments) > 1 else arguments[0])
-    except Exception:  # noqa: BLE001 - a host's __repr__ may raise anything
+    except BaseException as failure:  # noqa: BLE001 - a host's __repr__ may raise anything
+        pass_interruption(failure)
         return f"<unprintable {name_of(type(error))}>"
     return clean_text(shown, STRING_CHARACTERS + 1)
 

@@ -12,8 +12,8 @@ from types import FrameType, ModuleType
 from typing import Final
 
 from faultwire.capture.installed import Distribution, place_at, top_name
+from faultwire_shared.foreign.known_type import module_of
 from faultwire_shared.memo import Memo
-from faultwire_shared.snapshot import module_of
 
 CLIENT: Final = "faultwire"
 _OURS: Final = ("faultwire", "faultwire_shared")

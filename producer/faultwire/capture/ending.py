@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from faultwire_shared.snapshot import ancestors_of, module_of, qualname_of
+from faultwire_shared.foreign.known_type import ancestors_of, module_of, qualname_of
 
 MEMBERS: Final = 1_000
 """Members of a group that are looked at."""

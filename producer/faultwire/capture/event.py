@@ -18,7 +18,9 @@ from faultwire_shared.event import (
     Scalar,
     Sdk,
 )
-from faultwire_shared.snapshot import Snapshot, clean_text, name_of
+from faultwire_shared.foreign.interruption import pass_interruption
+from faultwire_shared.foreign.known_type import name_of
+from faultwire_shared.snapshot import Snapshot, clean_text
 
 SDK: Final = Sdk(name="faultwire-python", version=__version__)
 NO_TEXT: Final = "(no text)"
@@ -41,7 +43,8 @@ def capture(
     """The event of an error; never raises, no matter what it is handed."""
     try:
         return event_from(handled, event_id=event_id, origin=origin, frames=frames, scope=scope)
-    except Exception:  # noqa: BLE001 - whatever a hostile error does, the host gets its answer
+    except BaseException as error:  # noqa: BLE001 - whatever a hostile error does, the host gets its answer
+        pass_interruption(error)
         return least_event(handled, event_id=event_id, origin=origin)
 
 
@@ -127,5 +130,6 @@ def _fingerprint(parts: Any) -> list[str]:
         parts = (parts,)
     try:
         return [clean_text(part, NAME_CHARACTERS) for part, _ in zip(parts, range(_FINGERPRINT_PARTS))]  # noqa: B905 - the range is the bound
-    except Exception:  # noqa: BLE001 - a caller's iterable may raise anything
+    except BaseException as error:  # noqa: BLE001 - a caller's iterable may raise anything
+        pass_interruption(error)
         return []

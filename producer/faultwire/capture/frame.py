@@ -11,7 +11,9 @@ from types import CodeType, TracebackType
 from typing import Final
 
 from faultwire.capture.code_owner import CodeOwner, shown_path
+from faultwire.capture.place import Place, place_of
 from faultwire_shared.event import FRAMES, NAME_CHARACTERS, Frame
+from faultwire_shared.foreign.interruption import pass_interruption
 from faultwire_shared.memo import Memo
 from faultwire_shared.snapshot import clean_text
 
@@ -46,6 +48,7 @@ class FrameReader:
         # By identity, as a code object's hash reads all of its bytes; the object itself is kept next to
         # the frame, so its identity cannot come back as another's.
         self._cache: Memo[tuple[int, int], tuple[CodeType, Frame]] = Memo()
+        self._by_place: Memo[tuple[Place, int], Frame] = Memo()
 
     def read(self, traceback: TracebackType | None) -> tuple[list[Frame], bool]:
         """The frames, at most ``FRAMES`` with both ends kept, and whether any were left out."""
@@ -65,23 +68,29 @@ class FrameReader:
         return outer[:OUTER_FRAMES] + kept[-(FRAMES - OUTER_FRAMES) :], True
 
     def _frame(self, traceback: TracebackType) -> Frame:
-        code = traceback.tb_frame.f_code
-        key = (id(code), traceback.tb_lineno)
+        frame, line = traceback.tb_frame, traceback.tb_lineno or 0
+        key = (id(frame.f_code), traceback.tb_lineno)
         known = self._cache.get(key)
-        if known is None:
-            known = self._cache[key] = code, self._read_frame(traceback)
-        return known[1]
+        if known is not None:
+            return known[1]
+        place = place_of(frame)
+        found = self._by_place.get((place, line))
+        if found is None:
+            found = self._by_place[place, line] = self._read_frame(traceback, place)
+            # What is compiled anew each time would drive out all the others, and be held for nothing.
+            self._cache[key] = frame.f_code, found
+        return found
 
-    def _read_frame(self, traceback: TracebackType) -> Frame:
-        code = traceback.tb_frame.f_code
-        names = traceback.tb_frame.f_globals
-        module = clean_text(names.get("__name__") or "", NAME_CHARACTERS)
+    def _read_frame(self, traceback: TracebackType, place: Place) -> Frame:
+        path, name, module = place
+        # By the name that it was given, whether or not that names a module.
+        given = clean_text(traceback.tb_frame.f_globals.get("__name__") or "", NAME_CHARACTERS)
         return Frame(
-            file=clean_text(shown_path(code.co_filename, module), _PATH_CHARACTERS),
-            module=module,
-            qualname=clean_text(code.co_qualname, NAME_CHARACTERS),
+            file=clean_text(shown_path(path, given), _PATH_CHARACTERS),
+            module=clean_text(module, NAME_CHARACTERS),
+            qualname=clean_text(name, NAME_CHARACTERS),
             line=traceback.tb_lineno or 0,
-            in_app=self._is_in_app(code.co_filename, module),
+            in_app=self._is_in_app(path, given),
             context=_source_line(traceback),
         )
 
@@ -98,7 +107,8 @@ def _source_line(traceback: TracebackType) -> list[str]:
     frame = traceback.tb_frame
     try:
         line = linecache.getline(frame.f_code.co_filename, traceback.tb_lineno, frame.f_globals)
-    except Exception:  # noqa: BLE001 - a module's own loader is asked for its source and may raise anything
+    except BaseException as error:  # noqa: BLE001 - a module's own loader is asked for its source and may raise anything
+        pass_interruption(error)
         return []
     text = clean_text(line.strip(), _SOURCE_CHARACTERS)
     return [text] if text else []

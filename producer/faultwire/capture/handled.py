@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from faultwire.capture.chain import is_exception
 from faultwire_shared.event import NAME_CHARACTERS, Category, ErrorSeverity
+from faultwire_shared.foreign.interruption import pass_interruption
 from faultwire_shared.snapshot import clean_text
 from faultwire_shared.taxonomy import DEFAULTS, Classification, classify
 
@@ -69,15 +70,15 @@ def judge(error: object, *, at: datetime, severity: object = None, extras: Extra
 
     Args:
         error: an exception, raised or not; a text in place of one is taken too.
-        at: when it occurred, in UTC; kept in milliseconds, as it travels.
+        at: when it occurred, in UTC and milliseconds, as it travels.
         severity: any usual spelling; without one, what the kind of error says.
         extras: what the caller adds.
     """
-    at = at.replace(microsecond=at.microsecond // 1000 * 1000)
     meaning = meaning_of(error)
     try:
         level, spelling = _severity(severity, meaning)
-    except Exception:  # noqa: BLE001 - a class may declare anything as its severity, and a caller hand over anything
+    except BaseException as failure:  # noqa: BLE001 - a class may declare anything as its severity, and a caller hand over anything
+        pass_interruption(failure)
         level, spelling = meaning.severity, None
         if type(level) is not ErrorSeverity:
             level = DEFAULTS[Category.SYSTEM].severity
@@ -88,10 +89,13 @@ def meaning_of(error: object) -> Classification:
     """The meaning of an error, even if its class declares nonsense."""
     try:
         meaning = classify(error) if is_exception(error) else DEFAULTS[Category.SYSTEM]
+        if type(meaning.category) is not Category:
+            meaning = msgspec.structs.replace(meaning, category=Category(meaning.category))
         if type(meaning.code) is str and meaning.code.isascii() and len(meaning.code) <= NAME_CHARACTERS:
             return meaning
         return msgspec.structs.replace(meaning, code=clean_text(meaning.code, NAME_CHARACTERS))
-    except Exception:  # noqa: BLE001 - a subclass may declare its code as a property that raises
+    except BaseException as failure:  # noqa: BLE001 - a subclass may declare its code as a property that raises
+        pass_interruption(failure)
         return DEFAULTS[Category.SYSTEM]
 
 

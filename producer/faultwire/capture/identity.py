@@ -4,7 +4,9 @@ import errno
 from typing import Any, Final
 
 from faultwire_shared.event import Scalar
-from faultwire_shared.snapshot import clean_text, module_of
+from faultwire_shared.foreign.interruption import pass_interruption
+from faultwire_shared.foreign.known_type import module_of
+from faultwire_shared.snapshot import clean_text
 
 MARK: Final = "__faultwire_error_id__"
 """Attribute of an exception that was handed over: to whom, and as which event."""
@@ -50,7 +52,8 @@ def _read(error: BaseException, place: str) -> Scalar:
             if value is None:
                 return None
         return _scalar(value)
-    except Exception:  # noqa: BLE001 - a property of a foreign exception may raise anything
+    except BaseException as failure:  # noqa: BLE001 - a property of a foreign exception may raise anything
+        pass_interruption(failure)
         return None
 
 

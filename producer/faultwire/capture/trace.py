@@ -4,6 +4,8 @@ import re
 import sys
 from typing import Any, Final
 
+from faultwire_shared.foreign.interruption import pass_interruption
+
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(?:-.*)?")
 _NO_TRACE: Final = "0" * 32
 _NO_SPAN: Final = "0" * 16
@@ -20,7 +22,8 @@ def current_trace() -> Trace | None:
     try:
         found = api.get_current_span().get_span_context()
         return (f"{found.trace_id:032x}", f"{found.span_id:016x}") if found.is_valid else None
-    except Exception:  # noqa: BLE001 - a span of the host's own making may raise anything; the event goes without
+    except BaseException as error:  # noqa: BLE001 - a span of the host's own making may raise anything; the event goes without
+        pass_interruption(error)
         return None
 
 

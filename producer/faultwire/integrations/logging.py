@@ -17,6 +17,8 @@ from faultwire.integrations.log_event import (
     leave_breadcrumb,
     make_event,
 )
+from faultwire_shared.foreign.interruption import pass_interruption
+from faultwire_shared.snapshot import clean_text
 
 _RECORD: Final = {
     *logging.LogRecord("", 0, "", 0, "", (), None).__dict__,
@@ -38,6 +40,9 @@ class ErrorHandler(logging.Handler):
         level: from which on a record makes an event.
         breadcrumb_level: from which on it makes a breadcrumb; None makes none.
     """
+
+    makes_events = True
+    """For ``configure_logging``, which keeps a logger's lines from the handlers above, but not from this."""
 
     def __init__(
         self,
@@ -65,7 +70,8 @@ class ErrorHandler(logging.Handler):
                 make_event(self._errors, line)
             else:
                 leave_breadcrumb(self._errors, line)
-        except Exception:  # noqa: BLE001 - the record's arguments may raise anything; logging has its own way to tell
+        except BaseException as error:  # noqa: BLE001 - the record's arguments may raise anything; logging has its own way to tell
+            pass_interruption(error)
             self.handleError(record)
 
 
@@ -95,5 +101,6 @@ def _text_of(record: logging.LogRecord) -> str:
     try:
         # Of an exception, the event reads the text itself, with all the care that takes.
         return "" if is_exception(record.msg) else record.getMessage()
-    except Exception:  # noqa: BLE001 - arguments that do not fit are a mistake of the host's, and no reason to lose its error
-        return str(record.msg)
+    except BaseException as error:  # noqa: BLE001 - arguments that do not fit are a mistake of the host's, and no reason to lose its error
+        pass_interruption(error)
+        return clean_text(record.msg)

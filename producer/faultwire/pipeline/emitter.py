@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 from msgspec.structs import force_setattr
 
 from faultwire.audit.account import Account
-from faultwire.audit.loss import Losses, LossReason
+from faultwire.audit.loss import Losses, LossReason, Number
 from faultwire.pipeline import processors as chain
 from faultwire.pipeline.encoding import Unencodable, encode_bounded
 from faultwire.pipeline.processors import Processor
 from faultwire.pipeline.stats import Stats
 from faultwire.publish.outlet import Outlet
 from faultwire.queue.buffer import Figures
-from faultwire.queue.ticket import Ticket, refused
+from faultwire.queue.ticket import FAILED, Ticket, refused
 from faultwire_shared.event import Category, ErrorSeverity, Event
+from faultwire_shared.foreign.interruption import pass_interruption
 from faultwire_shared.topology import routing_key
 
 if TYPE_CHECKING:
@@ -43,8 +44,14 @@ class Emitter:
         self._keys: dict[tuple[ErrorSeverity, Category], str] = {}
 
     def emit(self, event: Event, ticket: Ticket, *, at_once: bool = False) -> None:
-        """Hand the event over; ``at_once`` to the disk as well. Never raises."""
-        kept = self.prepare(event, ticket)
+        """Hand the event over; ``at_once`` to the disk as well. Never raises, but for an interruption."""
+        ticket.is_placed = False  # by who had set it aside
+        try:
+            kept = self.prepare(event, ticket)
+        except BaseException as error:  # noqa: BLE001 - whatever cut it short, the error is counted
+            self._give_up(ticket, None)
+            pass_interruption(error)
+            return
         if kept is not None:
             self.send(kept, ticket, at_once=at_once)
 
@@ -61,38 +68,55 @@ class Emitter:
         return kept if self.scrubber is None else self.scrubber.scrub(kept)
 
     def send(self, event: Event, ticket: Ticket, *, at_once: bool = False) -> None:
-        """Number and encode a prepared event, and put its ticket into the outlet."""
+        """Number and encode a prepared event, and put its ticket into the outlet; a number is never lost."""
         outlet = self._outlet
         if outlet is None:
             return
+        ticket.is_placed = False  # by a window, which has let go of it
         number = ticket.number = self._account.who.producer_id, self._account.next_number()
+        try:
+            self._encode(event, ticket, number)
+            if not ticket.settled:
+                outlet.put(ticket, at_once=at_once)
+        except BaseException as error:  # noqa: BLE001 - whatever cut it short, its number is told
+            self._give_up(ticket, number)
+            pass_interruption(error)
+
+    def _encode(self, event: Event, ticket: Ticket, number: Number) -> None:
         force_setattr(event, "id", ticket.event_id)
         force_setattr(event, "producer_id", number[0])
         force_setattr(event, "sequence", number[1])
         try:
             ticket.body, event = encode_bounded(event)
         except Unencodable:
-            self._losses.count(LossReason.UNENCODABLE, numbers=(number,))
+            self._losses.add(LossReason.UNENCODABLE, numbers=(number,))
             ticket.settle(refused(LossReason.UNENCODABLE.value))
+            self._losses.tell(LossReason.UNENCODABLE)
             return
         ticket.lane = event.severity.lane
         ticket.rank = event.severity.rank
         ticket.routing_key = self._key(event)
-        outlet.put(ticket, at_once=at_once)
 
     def lose(self, ticket: Ticket, reason: LossReason) -> None:
         """Refuse what gets no number, and count its loss."""
         if self._outlet is None:
             ticket.settle(refused("disabled"))
             return
-        self._losses.count(reason, numbers=(None,))
+        self._losses.add(reason, numbers=(None,))
         ticket.settle(refused(reason.value))
+        self._losses.tell(reason)
+
+    def _give_up(self, ticket: Ticket, number: Number | None) -> None:
+        if not (ticket.is_placed or ticket.settled):
+            self._losses.aside.append(number)
+            ticket.state = FAILED
+            ticket.wake()
 
     def stats(self, handled: int, *, collapsed: int, waiting: int) -> Stats:
         """Figures of what became of the handled errors, of which some wait before the buffer."""
         figures = Figures() if self._outlet is None else self._outlet.buffer.figures()
         return Stats(
-            handled=handled,
+            handled=handled + self._losses.stranded,
             confirmed=figures.confirmed,
             spooled=figures.spooled,
             adopted=figures.adopted,

@@ -5,11 +5,17 @@ from typing import Any, Final
 
 import msgspec
 
+from faultwire_shared.clock import exact_utc
 from faultwire_shared.codec import encode
 from faultwire_shared.event import EVENT_BYTES, Event, ExceptionInfo
 from faultwire_shared.snapshot import Snapshot, clean_text
 
 _FEW_FRAMES: Final = 20
+_TEXTS: Final = (
+    *("severity_text", "code", "message", "template", "environment", "release", "host"),
+    *("transaction", "trace_id", "span_id"),
+)
+_TIMES: Final = ("occurred_at", "first_at", "last_at")
 
 
 class Unencodable(Exception):  # noqa: N818 - named for what it says of the event; counted, never shown
@@ -41,22 +47,27 @@ def _encode(event: Event) -> bytes:
 
 
 def _encode_cleaned(event: Event) -> bytes:
+    try:
+        return encode(_cleaned(event))
+    except Exception as error:  # noqa: BLE001 - as above
+        raise Unencodable(clean_text(error)) from None
+
+
+def _cleaned(event: Event) -> Event:
+    """The event with what is no plain value made plain: subclasses of texts, numbers and times among it."""
     snapshot = Snapshot()
-    open_fields = {
+    fields: dict[str, Any] = {
         name: snapshot.mapping(name, getattr(event, name)) for name in ("context", "user", "request")
     }
-    try:
-        return encode(
-            msgspec.structs.replace(
-                event,
-                message=clean_text(event.message),
-                tags=snapshot.scalars("tags", event.tags),
-                breadcrumbs=[],
-                **open_fields,
-            )
-        )
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise Unencodable(clean_text(error)) from None
+    fields |= {name: clean_text(text) for name in _TEXTS if (text := getattr(event, name)) is not None}
+    fields |= {name: exact_utc(at) for name in _TIMES if (at := getattr(event, name)) is not None}
+    return msgspec.structs.replace(
+        event,
+        tags=snapshot.scalars("tags", event.tags),
+        breadcrumbs=[],
+        fingerprint=[clean_text(part) for part in event.fingerprint],
+        **fields,
+    )
 
 
 def _without(*names: str) -> Callable[[Event], Event]:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from faultwire.audit.loss import LossReason
 from faultwire.capture.chain import is_group
 from faultwire.capture.ending import all_in
+from faultwire_shared.foreign.known_type import ancestors_of, module_of, name_of, qualname_of
 from faultwire_shared.memo import Memo
-from faultwire_shared.snapshot import ancestors_of, module_of, name_of, qualname_of
 
 
 class Filter:

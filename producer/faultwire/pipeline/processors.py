@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from faultwire_shared.event import Event
+from faultwire_shared.foreign.interruption import pass_interruption
 
 Processor = Callable[[Event], Event | None]
 """Takes an event and returns it, changed or not; None drops it, and the drop is counted."""
@@ -27,7 +28,8 @@ def run(chain: Iterable[Processor], event: Event) -> tuple[Event | None, int]:
     for processor in chain:
         try:
             result = processor(event)
-        except Exception as error:  # noqa: BLE001 - the host's own code may raise anything, and the event goes on
+        except BaseException as error:  # noqa: BLE001 - the host's own code may raise anything, and the event goes on
+            pass_interruption(error)
             failures += 1
             _tell(processor, error)
             continue
@@ -41,9 +43,12 @@ def run(chain: Iterable[Processor], event: Event) -> tuple[Event | None, int]:
     return event, failures
 
 
-def _tell(processor: Processor, error: Exception) -> None:
-    name = str(getattr(processor, "__qualname__", type(processor).__qualname__))
-    if name not in _told and len(_told) < _TOLD_MAXIMUM:
-        _told.add(name)
-        extra = {"event": "processor.failed", "processor": name}
-        logger.warning("processor.failed processor=%s", name, extra=extra, exc_info=error)
+def _tell(processor: Processor, error: BaseException) -> None:
+    try:
+        name = str(getattr(processor, "__qualname__", type(processor).__qualname__))
+        if name not in _told and len(_told) < _TOLD_MAXIMUM:
+            _told.add(name)
+            extra = {"event": "processor.failed", "processor": name}
+            logger.warning("processor.failed processor=%s", name, extra=extra, exc_info=error)
+    except BaseException as failure:  # noqa: BLE001 - a handler of the host's, or the processor's name, may raise
+        pass_interruption(failure)

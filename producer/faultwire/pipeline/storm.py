@@ -5,10 +5,8 @@ window: the event of its first call, which goes out with the count of all when t
 here publishes.
 """
 
-from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
-from types import CodeType
 from typing import Final
 
 from msgspec.structs import replace
@@ -51,8 +49,9 @@ class StormWindow:
 
     def join(self, at: datetime) -> Ticket:
         """Count one more."""
-        self.count += 1
+        # First what is called: where the stack is full, that fails before anything is counted.
         self.last_at = max(self.last_at, at)
+        self.count += 1
         return self.ticket
 
     def closed(self) -> Event:
@@ -65,10 +64,9 @@ class StormWindow:
 class StormState:
     """One key: how many may still go whole, and its open window."""
 
-    __slots__ = ("allowance", "codes", "seen_at", "window")
+    __slots__ = ("allowance", "seen_at", "window")
 
-    def __init__(self, codes: list[CodeType], now: float) -> None:
-        self.codes = codes
+    def __init__(self, now: float) -> None:
         self.allowance = float(WHOLE_AT_ONCE)
         self.seen_at = now
         self.window: StormWindow | None = None
@@ -97,15 +95,10 @@ class Storm:
         """The number of open windows."""
         return len(self._open)
 
-    def admit(
-        self, key: StormKey, *, at: datetime, now: float, codes: Callable[[], list[CodeType]]
-    ) -> Ticket | EventRole:
-        """The ticket of the window that the error has joined, or what becomes of it.
-
-        ``codes`` gives what the key names by its address, once for each key.
-        """
+    def admit(self, key: StormKey, *, at: datetime, now: float) -> Ticket | EventRole:
+        """The ticket of the window that the error has joined, or what becomes of it."""
         # Another thread may forget it meanwhile: then this error is the last of it.
-        burst = self._bursts.get(key) or self._remember(key, StormState(codes(), now))
+        burst = self._bursts.get(key) or self._remember(key, StormState(now))
         with SECTION.lock:
             if burst.window is not None:
                 return self._join(burst.window, at)
@@ -118,12 +111,14 @@ class Storm:
         with SECTION.lock:
             window = self._open.get(key)
             if window is not None:
+                joined = window.join(event.occurred_at)
                 self.collapsed += 1
-                return window.join(event.occurred_at)
+                return joined
             burst = self._bursts.get(key)
             window = self._open[key] = StormWindow(event, ticket, now + WINDOW_SECONDS, burst)
             if burst is not None:
                 burst.window = window
+            ticket.is_placed = True
             return ticket
 
     def close(self, before: float | None = None) -> list[StormWindow]:
@@ -144,8 +139,9 @@ class Storm:
     def _join(self, window: StormWindow, at: datetime) -> Ticket | EventRole:
         if window.count >= COUNT_MAX:  # more than an event can say
             return EventRole.WHOLE
+        ticket = window.join(at)
         self.collapsed += 1
-        return window.join(at)
+        return ticket
 
     def _remember(self, key: StormKey, burst: StormState) -> StormState:
         with SECTION.lock:

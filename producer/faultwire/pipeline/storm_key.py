@@ -6,15 +6,18 @@ message, no more.
 """
 
 from itertools import islice
-from types import CodeType, TracebackType
+from types import TracebackType
 from typing import Final
 
 from faultwire.capture.chain import CHAIN, EXCEPTIONS, causes_of, is_exception, is_group, text_of
 from faultwire.capture.handled import Handled
 from faultwire.capture.identity import identity_of
+from faultwire.capture.place import place_number
 from faultwire_shared.detail import detail_in_text, kind_of
 from faultwire_shared.event import FRAMES, NAME_CHARACTERS
-from faultwire_shared.snapshot import clean_text, module_of, qualname_of
+from faultwire_shared.foreign.interruption import pass_interruption
+from faultwire_shared.foreign.known_type import module_of, qualname_of
+from faultwire_shared.snapshot import clean_text
 from faultwire_shared.template import has_words
 
 StormKey = tuple[object, ...]
@@ -36,27 +39,9 @@ def storm_key(handled: Handled) -> StormKey | None:
         if template is not None and not has_words(text):
             text = clean_text(handled.error)
         return (*said, _logger(handled.extras.tags), text)
-    except Exception:  # noqa: BLE001 - a hostile error has no key, and becomes an event of its own
+    except BaseException as failure:  # noqa: BLE001 - a hostile error has no key, and becomes an event of its own
+        pass_interruption(failure)
         return None
-
-
-def codes_of(error: object) -> list[CodeType]:
-    """The code that a key names by its address: who keeps the key keeps these, or an address may return."""
-    found: list[CodeType] = []
-    if is_exception(error):
-        _add_codes(error, found, [EXCEPTIONS])
-    return found
-
-
-def _add_codes(error: BaseException, found: list[CodeType], left: list[int]) -> None:
-    for each in islice(causes_of(error), CHAIN):
-        left[0] -= 1
-        if left[0] < 0:
-            break
-        found += [step.tb_frame.f_code for step in _steps(each.__traceback__)]
-        if is_group(each):
-            for member in each.exceptions[:EXCEPTIONS]:
-                _add_codes(member, found, left)
 
 
 def _logger(tags: object) -> object:
@@ -87,7 +72,7 @@ def _chain(error: BaseException, left: list[int]) -> StormKey:
 def _one(error: BaseException) -> list[object]:
     parts: list[object] = [type(error)]
     steps = _steps(error.__traceback__)
-    parts += [(id(step.tb_frame.f_code), step.tb_lineno) for step in steps]
+    parts += [(place_number(step.tb_frame), step.tb_lineno) for step in steps]
     attributes = identity_of(error)
     if attributes:
         parts += attributes.items()

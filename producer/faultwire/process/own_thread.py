@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
+from faultwire.process.stack_room import need_room
+
 
 class OwnThread:
     """A thread that runs once, started outside the critical section by the one that claimed its place there.
@@ -24,6 +26,7 @@ class OwnThread:
     def start(self) -> bool:
         """Start it; False where the system gives no thread, as when the interpreter ends."""
         try:
+            need_room()  # it waits for the thread that it has started, which must not run unknown to us
             self._thread.start()
         except RuntimeError:
             return False

@@ -106,14 +106,16 @@ class Buffer:
         """Take an event; False, with the loss counted and the ticket refused, when its lane is full."""
         queue = self._lanes[ticket.lane]
         size = len(ticket.body)
+        ticket.buffered_at = time.monotonic()
         with SECTION.lock:
             fits = self._bytes + size + TICKET_BYTES <= self._room[ticket.lane]
             if fits:
+                # First what is called: where the stack is full, that fails before anything is counted.
+                queue.waiting.append(ticket)
+                ticket.is_placed = True
                 self.held += 1
                 self._bytes += size + TICKET_BYTES
                 queue.waiting_bytes += size
-                ticket.buffered_at = time.monotonic()
-                queue.waiting.append(ticket)
         if not fits:
             self._losses.count(LossReason.BUFFER_FULL, numbers=(ticket.number,))
             ticket.settle(refused(LossReason.BUFFER_FULL.value))

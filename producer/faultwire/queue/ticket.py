@@ -32,6 +32,8 @@ class FinalState(Struct, frozen=True):
 BUFFERED: Final = FinalState("buffered")
 SPOOLED: Final = FinalState("spooled")
 CONFIRMED: Final = FinalState("confirmed")
+FAILED: Final = FinalState("refused", "client_failed")
+"""Of an error whose way in was cut short: a full stack, no memory, an interruption."""
 
 
 def refused(reason: str) -> FinalState:
@@ -52,6 +54,7 @@ class Ticket:
         "body",
         "buffered_at",
         "event_id",
+        "is_placed",
         "lane",
         "number",
         "rank",
@@ -80,6 +83,8 @@ class Ticket:
         self.number = number
         self.state = state
         self.row = 0
+        self.is_placed = False
+        """Somebody has it and will settle it: the buffer, a storm's window, or what was set aside."""
         self.buffered_at = 0.0
         self.turned_away = False
         self._waiters: list[Callable[[], None]] = []

@@ -1,6 +1,7 @@
 """From a handled error to the response for the caller: what each category may say, and with which headers."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from faultwire.capture.handled import Handled
 from faultwire.queue.ticket import Ticket
 from faultwire.response.response import SENTENCES, ErrorResponse
 from faultwire_shared.event import STRING_CHARACTERS, Category
+from faultwire_shared.foreign.interruption import pass_interruption
 from faultwire_shared.snapshot import Snapshot, clean_text
 from faultwire_shared.taxonomy import DEFAULTS, AuthenticationError, Classification, ExternalError
 
@@ -33,8 +35,26 @@ def respond(
             message = _own_text(handled.error) if text is None else text
         details = _details(handled.error) if frank else _NOTHING
         return _response(handled, ticket, message, details, _headers(handled.error, handled.meaning))
-    except Exception:  # noqa: BLE001 - details may raise anything, and the generic answer needs none
+    except BaseException as failure:  # noqa: BLE001 - details may raise anything, and the generic answer needs none
+        pass_interruption(failure)
         return _response(handled, ticket, "", _NOTHING, _headers(None, handled.meaning))
+
+
+def refuse(ticket: Ticket, at: datetime) -> ErrorResponse:
+    """The answer to an error of which nothing could be read."""
+    meaning = DEFAULTS[Category.SYSTEM]
+    return ErrorResponse(
+        error_id=ticket.event_id,
+        message=SENTENCES[meaning.severity],
+        severity=meaning.severity,
+        occurred_at=at,
+        category=meaning.category,
+        code=meaning.code,
+        status=meaning.status,
+        details=_NOTHING,
+        headers=_NOTHING,
+        ticket=ticket,
+    )
 
 
 def _response(
@@ -69,7 +89,8 @@ def _status(meaning: Classification) -> int:
 
 def _details(error: object) -> Mapping[str, Any]:
     details = getattr(error, "details", None)
-    if not isinstance(details, Mapping):
+    # By its type, as isinstance would ask a lazy object for its `__class__`.
+    if not issubclass(type(details), Mapping):
         return _NOTHING
     return Snapshot().mapping("details", details)
 

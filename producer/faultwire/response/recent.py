@@ -19,6 +19,7 @@ from faultwire.capture.chain import is_exception
 from faultwire.capture.identity import MARK
 from faultwire.capture.scope import Work
 from faultwire.response.response import ErrorResponse
+from faultwire_shared.foreign.interruption import pass_interruption
 
 REMEMBERED: Final = 256
 REMEMBERED_SECONDS: Final = 10.0
@@ -68,10 +69,11 @@ class RecentResponses:
         if not is_exception(error):
             return
         work = scope.current().work
-        # A class may forbid it in any way it likes.
-        with suppress(Exception):
+        try:
             meeting = Meeting(self._manager, response.error_id, work, error.__traceback__)
             error.__dict__[MARK] = ToldMark((*_meetings_of(error)[1 - MEETINGS :], meeting))
+        except BaseException as failure:  # noqa: BLE001 - a class may forbid it in any way it likes
+            pass_interruption(failure)
 
     def find(self, error: object) -> ErrorResponse | None:
         """The response to this occurrence of the exception, where that was told just now.
@@ -81,7 +83,8 @@ class RecentResponses:
         try:
             mark = error.__dict__.get(MARK)
             found = self._find_id(mark, error)
-        except Exception:  # noqa: BLE001 - any object may be handed over
+        except BaseException as failure:  # noqa: BLE001 - any object may be handed over
+            pass_interruption(failure)
             return None
         known = self._responses.get(found) if found is not None else None
         if known is None or self._clock() - known[0] > REMEMBERED_SECONDS:

@@ -19,10 +19,28 @@ class Loud(Exception):  # noqa: N818 - it is what hostile methods raise
         raise ValueError("loud")
 
 
+class Deadline(BaseException):
+    """A library's own way to end what runs."""
+
+
 def _raise(*_: object, **__: object) -> Any:
     raise Loud
 
 
+def _exit(*_: object, **__: object) -> Any:
+    raise SystemExit(3)
+
+
+def _interrupt(*_: object, **__: object) -> Any:
+    raise KeyboardInterrupt
+
+
+def _end(*_: object, **__: object) -> Any:
+    raise Deadline
+
+
+RAISES: Final = (_raise, _raise, _exit, _interrupt, _end)
+"""What hostile methods do."""
 METHODS: Final = (
     "__repr__",
     "__str__",
@@ -65,10 +83,12 @@ KINDS: Final[tuple[type, ...]] = (object, dict, list, tuple, set, str, int, floa
 ERRORS: Final[tuple[type[Exception], ...]] = (Exception, ValueError, KeyError, OSError, ConnectionError)
 
 
-def hostile_class(kind: type, methods: frozenset[str], properties: frozenset[str]) -> type:
+def hostile_class(
+    kind: type, methods: frozenset[str], properties: frozenset[str], fail: Callable[..., Any] = _raise
+) -> type:
     """A subclass whose methods and properties raise."""
-    namespace: dict[str, Any] = dict.fromkeys(methods, _raise)
-    namespace |= {name: property(_raise) for name in properties}
+    namespace: dict[str, Any] = dict.fromkeys(methods, fail)
+    namespace |= {name: property(fail) for name in properties}
     return type("Hostile", (kind,), namespace)
 
 
@@ -175,12 +195,19 @@ class HostileHost:
 
     def _hostile(self) -> Any:
         kind = self._random.choice(KINDS)
-        return _made(hostile_class(kind, self._some(METHODS), self._some(PROPERTIES)))
+        return _made(
+            hostile_class(kind, self._some(METHODS), self._some(PROPERTIES), self._random.choice(RAISES))
+        )
 
     def _single(self) -> BaseException:
         kind = self._random.choice([NamelessError, SlottedError, FrozenError, LyingError, *ERRORS])
         if self._random.random() < 0.4:
-            kind = hostile_class(self._random.choice(ERRORS), self._some(METHODS), self._some(PROPERTIES))
+            kind = hostile_class(
+                self._random.choice(ERRORS),
+                self._some(METHODS),
+                self._some(PROPERTIES),
+                self._random.choice(RAISES),
+            )
         arguments = [self.value(2) for _ in range(self._random.randrange(4))]
         return _error(kind, arguments, {name: self.value(2) for name in self._some(ATTRIBUTES)})
 
@@ -191,7 +218,7 @@ class HostileHost:
 def _made(kind: type) -> object:
     try:
         return kind()
-    except Exception:  # noqa: BLE001 - some cannot even be made
+    except BaseException:  # noqa: BLE001 - some cannot even be made
         return kind
 
 
@@ -200,10 +227,10 @@ def _error(
 ) -> BaseException:
     try:
         error = kind(*arguments)
-    except Exception:  # noqa: BLE001 - as above
+    except BaseException:  # noqa: BLE001 - as above
         error = LyingError(*arguments)
     for name, value in attributes.items():
-        with suppress(Exception):  # frozen, slotted, or of another type than asked for
+        with suppress(BaseException):  # frozen, slotted, or of another type than asked for
             setattr(error, name, value)
     return error
 
@@ -224,7 +251,7 @@ def _fall(error: BaseException, depth: int) -> None:
 
 def _looped(error: BaseException, other: BaseException) -> BaseException:
     for one, cause in ((error, other), (other, error)):
-        with suppress(Exception):  # a property of the hostile class
+        with suppress(BaseException):  # a property of the hostile class
             one.__cause__ = cause
     return error
 

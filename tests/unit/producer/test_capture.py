@@ -6,23 +6,26 @@ import http
 import sqlite3
 import sys
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.tools.fake_transport import FakeTransport
+from tests.unit.producer.harness import Harness
 
-from faultwire import ValidationError
+from faultwire import ErrorManager, ValidationError
 from faultwire.capture.event import Origin, event_from
 from faultwire.capture.frame import FrameReader
 from faultwire.capture.handled import Extras, judge
 from faultwire.pipeline.encoding import encode_bounded
 from faultwire_shared import codec
-from faultwire_shared.event import EVENT_BYTES, Event, ExceptionInfo
+from faultwire_shared.event import EVENT_BYTES, Event, ExceptionInfo, Lane
 
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
 ORIGIN = Origin(service="shop", environment="test", release=None, host="web-1")
@@ -297,7 +300,7 @@ def test_an_exception_that_cannot_be_printed_is_captured_all_the_same() -> None:
 
 def test_a_value_that_raises_is_named_by_its_type() -> None:
     event = capture(ValueError("x"), context={"bad": Raising(), "good": 1})
-    assert event.context == {"bad": "<unreadable Raising>", "good": 1}
+    assert event.context == {"bad": "<Raising>", "good": 1}
     assert event.truncated == ["context.bad"]
 
 
@@ -393,3 +396,132 @@ def test_whatever_is_handed_over_becomes_an_event_that_reads_back(
     body, kept = encode_bounded(event)
     assert codec.decode(body) == kept
     assert codec.encode(codec.decode(body)) == body
+
+
+class Lazy:
+    """Goes to a database at whatever it is asked for, as a query set does."""
+
+    asked: list[str] = []  # noqa: RUF012 - of all of them
+
+    def __getattribute__(self, name: str) -> Any:
+        Lazy.asked.append(name)
+        return object.__getattribute__(self, name)
+
+    def __repr__(self) -> str:
+        Lazy.asked.append("repr")
+        return "[<Order 1>, …]"
+
+    def __iter__(self) -> Iterator[int]:
+        Lazy.asked.append("iter")
+        return iter([1])
+
+    def __len__(self) -> int:
+        Lazy.asked.append("len")
+        return 1
+
+
+class LazyPage(Sequence[int]):
+    """Says that it is a sequence, and counts its rows when it is asked how many it has."""
+
+    def __getitem__(self, index: Any) -> Any:
+        raise AssertionError("it was read")
+
+    def __len__(self) -> int:
+        raise AssertionError("it was counted")
+
+
+class Loud(dict[str, int]):
+    """A mapping whose own way to be read is somebody else's code."""
+
+    def items(self) -> Any:
+        raise AssertionError("its own code ran")
+
+
+@dataclass
+class Mapped:
+    number: int
+    customer: Any = field(init=False)
+
+    @property
+    def total(self) -> int:
+        raise AssertionError("a property was read")
+
+
+class Login(NamedTuple):
+    user: str
+    password: str
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (Lazy(), "<Lazy>"),
+        ([Lazy()], ["<Lazy>"]),
+        (LazyPage(), "<LazyPage>"),
+        (Loud(a=1), {"a": 1}),
+        (Mapped(7), {"number": 7, "customer": "<unset>"}),
+        (Login("ann", "x"), {"user": "ann", "password": "x"}),
+        (iter([1]), "<list_iterator>"),
+        (MappingProxyType({"a": 1}), {"a": 1}),
+        (msgspec.defstruct("Point", ["x"])(1), {"x": 1}),
+        (fail_at, "<function tests.unit.producer.test_capture.fail_at>"),
+    ],
+)
+def test_what_a_host_hands_over_is_read_without_running_its_code(value: object, shown: object) -> None:
+    Lazy.asked.clear()
+    assert capture(ValueError("x"), context={"it": value}).context == {"it": shown}
+    assert Lazy.asked == []
+
+
+class StoppedClock(datetime):
+    """A time as libraries give it that stop the clock for a test."""
+
+
+class Price(float):
+    """A number of the host's own."""
+
+
+class Count(int):
+    """The same."""
+
+
+def test_subclasses_of_plain_types_travel_as_what_they_are(harness: Harness) -> None:
+    at = StoppedClock(2026, 11, 23, 12, 0, 0, 123_456, tzinfo=timezone(timedelta(hours=1)))
+    errors = ErrorManager(service="shop", transport=lambda: harness.transport, clock=lambda: at)
+    ticket = errors.handle_error_nowait(
+        ValueError(Text("x")), context={"price": Price(1.5), "count": Count(3), "at": at}
+    )
+    assert ticket.timestamp == "2026-11-23T11:00:00.123Z"
+    (sent,) = events_in(errors)
+    assert sent.occurred_at == datetime(2026, 11, 23, 11, 0, 0, 123_000, tzinfo=UTC)
+    assert sent.context == {"price": 1.5, "count": 3, "at": "2026-11-23 12:00:00.123456+01:00"}
+
+
+def test_what_a_processor_puts_into_an_event_still_travels(harness: Harness) -> None:
+    at = StoppedClock(2026, 11, 23, 12, tzinfo=UTC)
+
+    def processor(event: Event) -> Event:
+        return msgspec.structs.replace(
+            event, occurred_at=at, transaction=Text("/pay"), context={"p": Price(1)}
+        )
+
+    errors = ErrorManager(service="shop", transport=lambda: harness.transport, processors=[processor])
+    errors.handle_error_nowait(ValueError("x"))
+    (sent,) = events_in(errors)
+    assert (sent.occurred_at, sent.transaction, sent.context) == (at, "/pay", {"p": 1.0})
+
+
+@pytest.mark.parametrize("given", [None, 17, "noon"])
+def test_a_clock_that_gives_no_time_costs_no_event(given: Any) -> None:
+    errors = ErrorManager(service="shop", transport=FakeTransport, clock=lambda: given)
+    errors.add_breadcrumb("looked")
+    errors.handle_error_nowait(ValueError("x"))
+    assert len(list(events_in(errors))) == 1
+
+
+def events_in(errors: ErrorManager) -> list[Event]:
+    """What would travel."""
+    errors._parts.pipeline.hand_over()
+    assert errors._parts.outlet is not None
+    tickets = [ticket for lane in Lane for ticket in errors._parts.outlet.buffer.take(lane)]
+    return [codec.decode(ticket.body) for ticket in tickets]

@@ -1,6 +1,9 @@
 """What is bound for a request or job stands in its events, and in nobody else's."""
 
 import asyncio
+import itertools
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -118,7 +121,7 @@ async def test_whatever_is_bound_is_taken(captured: Captured) -> None:
     captured.errors.bind(mean=Mean(), deep={"a": {"b": [1]}})
     captured.errors.add_breadcrumb(Mean(), data={"it": Mean()})  # type: ignore[arg-type]  # as a host may
     event = await captured.event()
-    assert event.tags["mean"] == "<unreadable Mean>"
+    assert event.tags["mean"] == "<Mean>"
     assert event.breadcrumbs[0]["message"] == "<unprintable Mean>"
 
 
@@ -148,3 +151,55 @@ async def test_opentelemetrys_span_wins_over_the_requests_header(captured: Captu
 )
 def test_a_traceparent_is_read_as_its_standard_says(header: str | None, trace: object) -> None:
     assert parse_traceparent(header) == trace
+
+
+def test_what_generators_bind_that_take_turns_ends_with_each_in_whatever_order() -> None:
+    errors = Captured().errors
+
+    def rows(**tags: object) -> Iterator[int]:
+        with errors.bind(**tags), errors.set_user(tags):
+            yield 1
+
+    def bound() -> tuple[dict[str, object], object]:
+        return dict(scope.current().tags), scope.current().user
+
+    for order in itertools.permutations(range(3)):
+        generators = [rows(first=1, all=1), rows(second=2, all=2), rows(third=3, all=3)]
+        for each in generators:
+            next(each)
+        standing = {0: {"first": 1}, 1: {"second": 2}, 2: {"third": 3}}
+        for index in order:
+            list(generators[index])
+            del standing[index]
+            tags, user = bound()
+            assert {name: value for name, value in tags.items() if name != "all"} == {
+                name: value for each in standing.values() for name, value in each.items()
+            }
+            newest = max(standing, default=None)
+            assert tags.get("all") == (None if newest is None else newest + 1)
+            assert (user is None) == (newest is None)
+        assert bound() == ({}, None)
+
+
+def test_what_stands_for_good_holds_nothing_that_stood_before_it() -> None:
+    errors = Captured().errors
+    with errors.bind(order=1):
+        for number in range(100):
+            errors.set_user({"id": number})
+        depth, layer = 0, scope.current().layer
+        while layer is not None:
+            depth, layer = depth + 1, layer.below
+        assert depth < 5
+    assert scope.current().user is None
+
+
+def test_a_job_of_a_pool_begins_with_nothing_bound() -> None:
+    errors = Captured().errors
+
+    def job(number: int) -> dict[str, object]:
+        with errors.begin_scope():
+            errors.bind(**{f"job_{number}": True})
+            return dict(scope.current().tags)
+
+    with ThreadPoolExecutor(1) as pool:
+        assert list(pool.map(job, range(2))) == [{"job_0": True}, {"job_1": True}]

@@ -29,7 +29,7 @@ class Weather:
     def strike(self, key: str = "bug") -> str:
         """One error; the id that its caller is told."""
         at = NOON + timedelta(seconds=self.now)
-        admitted = self.storm.admit((key,), at=at, now=self.now, codes=list)
+        admitted = self.storm.admit((key,), at=at, now=self.now)
         if isinstance(admitted, Ticket):
             return admitted.event_id
         self._number += 1

@@ -15,7 +15,7 @@ from faultwire.capture.event import Origin, event_from
 from faultwire.capture.frame import FrameReader
 from faultwire.capture.handled import Extras, Handled, judge
 from faultwire.pipeline.encoding import encode_bounded
-from faultwire.pipeline.storm_key import StormKey, codes_of, storm_key
+from faultwire.pipeline.storm_key import StormKey, storm_key
 from faultwire_consumer.ingest.read.grouping import Grouper
 from faultwire_consumer.ingest.read.narrow import decode_narrow
 
@@ -153,6 +153,33 @@ def test_an_error_that_resists_has_no_key() -> None:
     assert storm_key(judge(MeanError("x"), at=NOW)) is None
 
 
-def test_the_code_that_a_key_names_by_its_address_is_kept() -> None:
-    codes = codes_of(caught(chained, "x"))
-    assert {chained.__code__, plain.__code__} <= set(codes)
+def compiled(number: int) -> Callable[[str], None]:
+    """A function from source that is compiled anew, under a name that was made up for it."""
+    names: dict[str, Any] = {"__name__": f"rule_{number}"}
+    exec(compile("def rule(text):\n    raise ValueError(text)", "<rule>", "exec"), names)  # noqa: S102 - what it makes is the subject
+    found: Callable[[str], None] = names["rule"]
+    return found
+
+
+def test_what_is_compiled_anew_each_time_is_one_burst_and_one_incident() -> None:
+    handled = [judge(caught(compiled(number), f"order {number}"), at=NOW) for number in range(3)]
+    assert len({storm_key(each) for each in handled}) == 1
+    assert len({fingerprint(each) for each in handled}) == 1
+
+
+def test_what_is_compiled_anew_is_neither_kept_nor_drives_out_what_is_known() -> None:
+    reader = FrameReader()
+    frames = [reader.read(caught(compiled(number), "x").__traceback__)[0][-1] for number in range(3)]
+    assert len({id(frame) for frame in frames}) == 1
+    assert (frames[0].module, frames[0].qualname, frames[0].line) == ("", "rule", 2)
+    assert len(reader._cache) == 2  # the test's own call, and the first of the three
+
+
+def test_generated_code_goes_by_the_name_that_its_maker_gave_it() -> None:
+    code = compile("1 / 0", "templates/order.html", "exec").replace(co_name="block 'body'")
+
+    def render(_: str) -> None:
+        exec(code, {"__name__": "/srv/release-1/templates/order.html"})  # noqa: S102 - as above
+
+    (*_, frame), _ = FrameReader().read(caught(render, "x").__traceback__)
+    assert (frame.file, frame.module, frame.qualname) == ("templates/order.html", "", "block 'body'")
