@@ -59,6 +59,13 @@ class Metrics:
             registry=registry,
         )
 
+        self.odd_properties = Counter(
+            "faultwire_odd_properties_total",
+            "Messages whose AMQP properties could not be decoded in full, by lane; they were read without.",
+            ["lane"],
+            registry=registry,
+        )
+
     def _declare_replica(self, registry: CollectorRegistry) -> None:
         self.replica_behind = Gauge(
             "faultwire_replica_behind_seconds",

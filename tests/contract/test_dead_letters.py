@@ -1,11 +1,13 @@
 """What operators and the broker do to dead letters, on both databases."""
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from msgspec import structs
 from sqlalchemy import func, select
 from tests.tools.clock import FixedClock
 from tests.tools.factories import wire_body, wire_event
@@ -13,10 +15,10 @@ from tests.tools.fakes import BreakableStore
 
 from faultwire_consumer import actions
 from faultwire_consumer.domain.dead_letter import DeadLetterStatus, ReplayOutcome
-from faultwire_consumer.domain.outcome import DeadLettered, Retry
+from faultwire_consumer.domain.outcome import BrokerReason, DeadLettered, Retry, Stored
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.read.delivery import read_delivery
-from faultwire_consumer.ingest.receive.dead_queue import DeadDelivery, DeadQueue, death_in
+from faultwire_consumer.ingest.receive.dead_queue import DeadDelivery, DeadQueue, Death, death_in
 from faultwire_consumer.ingest.replay import Replayer
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
@@ -42,10 +44,12 @@ DEATH = {
     ]
 }
 
+LONG_DEAD = Death(reason=BrokerReason.UNKNOWN, queue="q", detail="d", attempts=2**63)
+
 
 def dead(body: bytes, headers: dict[str, Any] | None = None, kind: str | None = EVENT_TYPE) -> DeadDelivery:
     death = death_in(DEATH if headers is None else headers)
-    return DeadDelivery(body, kind, death.queue, None, death.attempts, [], None, death)
+    return DeadDelivery(body, kind, death.queue, None, death.attempts, [], None, death=death)
 
 
 def replayer(store: Store, clock: FixedClock) -> Replayer:
@@ -84,6 +88,30 @@ async def keep_broken(store: Store, clock: FixedClock, body: bytes = b"{") -> No
     await Pipeline(store, metrics=Metrics(), clock=clock).ingest(
         [read_delivery(body, EVENT_TYPE, origin="test", handle=None)]
     )
+
+
+async def test_a_dead_letter_that_the_database_refuses_is_kept_bare_and_stops_nobody(
+    store: Store, clock: FixedClock
+) -> None:
+    pipeline = Pipeline(store, metrics=Metrics(), clock=clock)
+    refused = read_delivery(b"{", EVENT_TYPE, origin="q\ud83d", handle=None, attempts=2**63)
+    sound = read_delivery(wire_body(now=clock()), EVENT_TYPE, origin="q", handle=None)
+    (dead_one,), (stored,) = await pipeline.ingest([refused, sound])
+    assert isinstance(stored, Stored)
+    assert isinstance(dead_one, DeadLettered)
+    letter = await letter_of(store)
+    assert letter.body == b'{"sha256": "%s", "bytes": 1}' % hashlib.sha256(b"{").hexdigest().encode()
+    assert (letter.reason, letter.attempts, letter.message_type) == ("malformed_json", 1, None)
+    assert letter.detail.startswith("its body is not kept: the database refuses it")
+    assert letter.origin == "q\\ud83d"
+
+
+async def test_so_is_one_of_the_brokers(store: Store, clock: FixedClock) -> None:
+    (refused,), (sound,) = await drain(store, clock, structs.replace(dead(b"{"), death=LONG_DEAD), dead(b"["))
+    assert isinstance(refused, DeadLettered)
+    assert isinstance(sound, DeadLettered)
+    letters = [await letter_of(store, one) for one in await waiting_ids(store)]
+    assert {letter.body[:10] for letter in letters} == {b'{"sha256":', b"["}
 
 
 async def test_what_the_broker_gave_up_is_kept_whole_with_its_queue(store: Store, clock: FixedClock) -> None:

@@ -302,7 +302,7 @@ async def test_an_event_among_the_brokers_dead_letters_is_explained_until_it_is_
     await pipeline.ingest([batch(numbered(clock, 1), numbered(clock, 2), numbered(clock, 5))])
     queue = DeadQueue(store, metrics=Metrics(), clock=clock)
     dead = [
-        DeadDelivery(json.dumps(body).encode(), kind, "faultwire.high", None, 1, [], None, death_in({}))
+        DeadDelivery(json.dumps(body).encode(), kind, "faultwire.high", None, 1, [], None, death=death_in({}))
         for body, kind in ((gone, BATCH_TYPE), (numbered(clock, 2), EVENT_TYPE), (numbered(clock, 6), None))
     ]
     await queue.ingest(dead)

@@ -46,9 +46,15 @@ class WatchedReceiver(AmqpReceiver):
     came_again = 0
 
     def read(
-        self, body: bytes, message_type: str | None, headers: Mapping[str, Any], handle: BrokerHandle
+        self,
+        body: bytes,
+        message_type: str | None,
+        headers: Mapping[str, Any],
+        handle: BrokerHandle,
+        *,
+        attempts: int = 1,
     ) -> Delivery:
-        delivery = super().read(body, message_type, headers, handle)
+        delivery = super().read(body, message_type, headers, handle, attempts=attempts)
         self.most_attempts = max(self.most_attempts, delivery.attempts)
         # RabbitMQ 4.3 counts what a dead node or a return gave back by this header alone.
         self.came_again += delivery.attempts > 1 or bool(headers.get("x-acquired-count"))

@@ -18,6 +18,13 @@ class StoreReason(StrEnum):
     """Another event, of another service or producer, was stored under its id before."""
 
 
+class WorkerReason(StrEnum):
+    """The worker's own reason for not reading an event."""
+
+    FAILED = "failed_in_worker"
+    """A mistake of this release; it can be replayed after an upgrade."""
+
+
 class BrokerReason(StrEnum):
     """The broker's reason for dead-lettering a message; its content may be perfectly sound."""
 
@@ -28,7 +35,7 @@ class BrokerReason(StrEnum):
     UNKNOWN = "dead_lettered_by_broker"
 
 
-DeadLetterReason = UndecodableReason | StoreReason | BrokerReason
+DeadLetterReason = UndecodableReason | StoreReason | WorkerReason | BrokerReason
 
 
 class Stored(Struct, frozen=True):

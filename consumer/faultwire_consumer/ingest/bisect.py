@@ -13,6 +13,7 @@ from faultwire_consumer.store.contract.store import (
     StoreSlowError,
     StoreUnavailableError,
 )
+from faultwire_shared.logging.logs import get_logger
 from faultwire_shared.retry import full_jitter_delays
 
 TRIES: Final = 5
@@ -24,6 +25,8 @@ _GROWTH: Final = 8
 
 T = TypeVar("T")
 
+log = get_logger(__name__)
+
 
 class _BatchState(Struct):
     """The troubles of one batch so far."""
@@ -31,10 +34,19 @@ class _BatchState(Struct):
     away: str | None = None
     """Why the store takes nothing now; the rest of the batch is then not tried."""
     slow_splits: int = 0
+    failed: bool = False
+
+    def report(self, error: Exception) -> None:
+        """Log what nobody expected, once for all halves of a batch."""
+        if not self.failed:
+            log.error("ingest.failed", exc_info=error)
+        self.failed = True
 
 
 class BisectingStore(Generic[T]):
     """Stores batches of one kind, and remembers how large a batch can be.
+
+    Nothing that an item holds stops the others, or the caller: not even an error that nobody expects.
 
     Args:
         store: stores items in one transaction; returns an outcome for each, in order.
@@ -76,6 +88,10 @@ class BisectingStore(Generic[T]):
         except StoreUnavailableError as error:
             self._note(error, len(items), this)
             return await self._put(items, this)
+        except Exception as error:  # noqa: BLE001 - logged once a batch, below
+            # A mistake of the worker's that one of the items brings out: as if the database rejected it.
+            this.report(error)
+            return await self._put_rejected(items, this, f"the worker failed: {type(error).__name__}")
 
     def _note(self, error: StoreUnavailableError, size: int, this: _BatchState) -> None:
         """Go on with fewer items at a time if that may help; else give the batch up."""

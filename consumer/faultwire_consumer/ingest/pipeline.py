@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import chain
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from faultwire_consumer.domain.body_budget import BODIES_PER_INCIDENT, Body
 from faultwire_consumer.domain.incident import Transition, judge
@@ -25,6 +25,7 @@ from faultwire_consumer.ingest.read.candidate import (
     candidates_of,
     reject,
 )
+from faultwire_consumer.ingest.read.dead_letter import bare_letter, report_dead_letters
 from faultwire_consumer.ingest.read.delivery import Delivery
 from faultwire_consumer.ingest.read.grouping import Grouper
 from faultwire_consumer.ingest.read.scrubbing import BodyScrubber
@@ -196,15 +197,7 @@ class Pipeline:
         self._metrics.events_duplicate.inc(max(0, len(counted.duplicates) - taken))
         for row in rows:
             self._metrics.event_age_seconds.observe((committed_at - row.ended_at).total_seconds())
-        for dead_letter in (rejected.dead_letter for rejected in unreadable):
-            self._metrics.events_dead_lettered.labels(reason=dead_letter.reason).inc()
-            log.warning(
-                "delivery.dead_lettered",
-                reason=dead_letter.reason,
-                detail=dead_letter.detail,
-                event_id=dead_letter.event_id,
-                origin=dead_letter.origin,
-            )
+        report_dead_letters([rejected.dead_letter for rejected in unreadable], metrics=self._metrics)
         for transition in transitions:
             name = f"incident.{transition.reason}"
             log.info(
@@ -216,7 +209,12 @@ class Pipeline:
 
 def _dead_letter_of(candidate: Candidate, why: str) -> Candidate | None:
     """Build the dead letter to be stored in place of a candidate that the database rejects."""
-    return None if isinstance(candidate, Rejected) else reject(candidate, why)
+    if not isinstance(candidate, Rejected):
+        return reject(candidate, why)
+    bare = bare_letter(candidate.dead_letter, why)
+    if bare is None:
+        return None
+    return Rejected(bare, structs.replace(candidate.outcome, detail=bare.detail, event_id=None))
 
 
 def _sort(candidates: Sequence[Candidate]) -> _Sorted:

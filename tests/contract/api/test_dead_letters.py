@@ -14,7 +14,7 @@ async def keep_good(site: Site) -> str:
     event = make_event(site.clock)
     death = death_in({"x-death": [{"reason": "delivery_limit", "queue": "faultwire.high"}]})
     body = codec.encode(event)
-    delivery = DeadDelivery(body, codec.EVENT_TYPE, death.queue, None, death.attempts, [], None, death)
+    delivery = DeadDelivery(body, codec.EVENT_TYPE, death.queue, None, death.attempts, [], None, death=death)
     await DeadQueue(site.store, metrics=Metrics(), clock=site.clock).ingest([delivery])
     return event.id
 

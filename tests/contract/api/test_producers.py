@@ -52,7 +52,7 @@ async def test_a_producer_is_listed_with_what_is_missing_and_what_it_lost(site: 
     await site.send(producer_id="p1", sequence=4)
     body = codec.encode(make_event(site.clock, producer_id="p1", sequence=3))
     death = death_in({})
-    dead = DeadDelivery(body, codec.EVENT_TYPE, death.queue, None, 1, [], None, death)
+    dead = DeadDelivery(body, codec.EVENT_TYPE, death.queue, None, 1, [], None, death=death)
     await DeadQueue(site.store, metrics=Metrics(), clock=site.clock).ingest([dead])
     lost = [
         {"reason": "buffer_full", "count": 2, "from": 5, "to": 6},

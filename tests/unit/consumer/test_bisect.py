@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from faultwire_consumer.domain.outcome import DeadLettered, Outcome, Retry, Stored, StoreReason
 from faultwire_consumer.ingest.bisect import SLOW_HALVINGS, TRIES, BisectingStore
@@ -58,6 +59,15 @@ def slow_above(most: int) -> Trouble:
 
 def events(count: int) -> list[str]:
     return [f"e{number}" for number in range(count)]
+
+
+async def test_an_item_that_brings_out_a_mistake_is_rejected_alone() -> None:
+    scene = Scene(lambda items: OverflowError("too large") if "e3" in items else None)
+    with capture_logs() as logs:
+        outcomes = await scene.bisecting.store(events(10))
+    assert [line["event"] for line in logs] == ["ingest.failed"], "once for the batch"
+    assert [type(one) for one in outcomes] == [Stored] * 3 + [DeadLettered] + [Stored] * 6
+    assert "letter of e3" in scene.kept
 
 
 @given(st.integers(1, 60), st.sets(st.integers(0, 59)))

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from structlog.testing import capture_logs
+
 from faultwire_consumer.domain.outcome import Outcome, Retry, Stored
 from faultwire_consumer.ingest.read.delivery import Delivery, DeliveryQueue, read_delivery
 from faultwire_consumer.ingest.receive.lane import IN_FLIGHT, TRIAL_SECONDS, LaneLoop
@@ -60,6 +62,7 @@ class Scene:
     def __init__(self) -> None:
         self.receiver = Queue()
         self.is_away = False
+        self.error: Exception | None = None
         self.late = asyncio.Event()
         """When the store answers for the delivery of that name."""
         self.tried: list[str] = []
@@ -73,6 +76,8 @@ class Scene:
         outcome: Outcome = Retry("away") if self.is_away else Stored(name)
         if name == "late":
             await self.late.wait()
+        if self.error is not None:
+            raise self.error
         return [[outcome]]
 
     async def sleep(self, seconds: float) -> None:
@@ -119,6 +124,24 @@ async def test_the_lane_goes_on_only_when_the_store_takes_what_it_did_not_take()
         assert await scene.put("2") == [Stored("2")]
     assert scene.tried == ["1"] * 5 + ["2"]
     assert all(TRIAL_SECONDS[0] <= one <= TRIAL_SECONDS[1] for one in scene.slept)
+
+
+async def test_a_pipeline_that_fails_is_waited_for_and_ends_no_lane() -> None:
+    scene = Scene()
+    scene.error = RuntimeError("a mistake")
+    with capture_logs():
+        await _go_on_after_a_mistake(scene)
+
+
+async def _go_on_after_a_mistake(scene: Scene) -> None:
+    async with scene.running():
+        assert await scene.put("1") == [Retry("the worker failed: RuntimeError")]
+        await scene.let_run()
+        await scene.try_again()
+        scene.error = None
+        await scene.try_again()
+        assert scene.receiver.asked == ["pause", "resume"]
+        assert await scene.put("2") == [Stored("2")]
 
 
 async def test_batches_in_flight_that_fail_together_are_one_outage() -> None:

@@ -5,9 +5,10 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
-from faultwire_consumer.domain.outcome import DeadLettered, DeadLetterReason, StoreReason
+from faultwire_consumer.domain.outcome import DeadLettered, DeadLetterReason, StoreReason, WorkerReason
 from faultwire_consumer.domain.rules import Facts
 from faultwire_consumer.domain.search_text import search_text
+from faultwire_consumer.ingest.read.dead_letter import scrubbed_letter, with_oddity
 from faultwire_consumer.ingest.read.delivery import Delivery
 from faultwire_consumer.ingest.read.grouping import Grouped, Grouper, values_in
 from faultwire_consumer.ingest.read.narrow import NarrowEvent, decode_narrow, event_id_in
@@ -20,9 +21,12 @@ from faultwire_shared.codec import PRODUCER_TYPE, Undecodable, decode_report
 from faultwire_shared.event import ErrorSeverity, Scalar
 from faultwire_shared.event_id import day_of
 from faultwire_shared.failpoint import failpoint
+from faultwire_shared.logging.logs import get_logger
 from faultwire_shared.producer_report import ProducerReport
 from faultwire_shared.taxonomy import DEFAULTS
 from faultwire_shared.text import storable
+
+log = get_logger(__name__)
 
 
 class Decoded(Struct, frozen=True):
@@ -113,35 +117,60 @@ def candidates_of(
     delivery: Delivery, *, grouper: Grouper, scrubber: BodyScrubber, received_at: datetime
 ) -> list[Candidate]:
     """Decode, scrub and group every event of a delivery; a bad one leaves its neighbours alone."""
+    reading = _Reading(delivery, grouper, scrubber, received_at)
     if delivery.fault is not None:
-        fault, body = delivery.fault, scrubber.scrub_dead_letter(delivery.body)
-        return [unreadable(delivery, body, fault.reason, f"{fault.detail} at {fault.path}", received_at)]
-    found: list[Candidate] = []
-    for raw in delivery.events:
-        body = bytes(raw)
-        failpoint("worker.decoding", body)
-        try:
-            if delivery.message_type == PRODUCER_TYPE:
-                found.append(ReceivedReport(decode_report(body), body, delivery, received_at))
-                continue
-            event = decode_narrow(body)
-            if not event.scrubbed:
-                body = scrubber.scrub_event(body)
-                event = decode_narrow(body)
-            found.append(_readable(event, body, delivery, grouper.group(event), received_at))
-        except Undecodable as error:
-            body = scrubber.scrub_dead_letter(body)
-            found.append(
-                unreadable(delivery, body, error.reason, f"{error.detail} at {error.path}", received_at)
-            )
-    return found
+        return [_undecodable(reading, delivery.body, delivery.fault)]
+    return [_candidate(reading, bytes(raw)) for raw in delivery.events]
+
+
+class _Reading(Struct, frozen=True):
+    """A delivery, and what its events are read with."""
+
+    delivery: Delivery
+    grouper: Grouper
+    scrubber: BodyScrubber
+    received_at: datetime
+
+
+def _candidate(reading: _Reading, body: bytes) -> Candidate:
+    """Read one event; whatever it brings out in the worker, it is a dead letter of its own."""
+    failpoint("worker.decoding", body)
+    try:
+        return _read(reading, body)
+    except Undecodable as error:
+        return _undecodable(reading, body, error)
+    except Exception as error:
+        log.exception("delivery.failed", origin=reading.delivery.origin)
+        detail = f"{type(error).__name__} in the worker, whose log says more, at $"
+        return _scrubbed(reading, body, WorkerReason.FAILED, detail)
+
+
+def _read(reading: _Reading, body: bytes) -> Decoded | ReceivedReport:
+    delivery = reading.delivery
+    if delivery.message_type == PRODUCER_TYPE:
+        return ReceivedReport(decode_report(body), body, delivery, reading.received_at)
+    event = decode_narrow(body)
+    if not event.scrubbed:
+        body = reading.scrubber.scrub_event(body)
+        event = decode_narrow(body)
+    return _readable(event, body, delivery, reading.grouper.group(event), reading.received_at)
+
+
+def _undecodable(reading: _Reading, body: bytes, error: Undecodable) -> Rejected:
+    return _scrubbed(reading, body, error.reason, f"{error.detail} at {error.path}")
+
+
+def _scrubbed(reading: _Reading, body: bytes, reason: DeadLetterReason, detail: str) -> Rejected:
+    rejected = unreadable(reading.delivery, body, reason, detail, reading.received_at)
+    letter = scrubbed_letter(rejected.dead_letter, reading.scrubber)
+    return Rejected(letter, DeadLettered(reason, letter.detail, letter.event_id))
 
 
 def unreadable(
     delivery: Delivery, body: bytes, reason: DeadLetterReason, detail: str, at: datetime
 ) -> Rejected:
-    """Build a dead letter with this body, and its outcome."""
-    event_id = event_id_in(body)
+    """Build a dead letter with this body, which holds no secret any more, and its outcome."""
+    event_id, detail = event_id_in(body), with_oddity(detail, delivery)
     dead_letter = NewDeadLetter(
         body=body,
         reason=reason,

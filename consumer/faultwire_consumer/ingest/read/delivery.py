@@ -25,6 +25,8 @@ class Delivery(Struct):
     attempts: int
     events: list[Raw]
     fault: Undecodable | None
+    oddity: str = ""
+    """What the AMQP library could not read of the message's properties; empty for nearly all."""
 
     @property
     def is_suspect(self) -> bool:

@@ -15,8 +15,10 @@ from pamqp.commands import Basic
 
 from faultwire_consumer.ingest.read.delivery import Delivery, DeliveryQueue, read_delivery
 from faultwire_consumer.ingest.receive.consumers import Consumers
+from faultwire_consumer.ingest.receive.frames import odd_frames_are_read, oddity_of
 from faultwire_consumer.ingest.receive.outage import Outage, OutageReason
 from faultwire_consumer.ingest.receive.prefetch import PrefetchPlan
+from faultwire_consumer.ingest.receive.redelivery import attempts_of
 from faultwire_consumer.ingest.receive.settlement import BrokerHandle, Generation, give_back
 from faultwire_consumer.metrics import Metrics
 from faultwire_shared.amqp import (
@@ -135,9 +137,13 @@ class AmqpReceiver:
                     if clock() - started > RECONNECT_SECONDS:
                         self._delays = full_jitter_delays(max_seconds=RECONNECT_SECONDS)
                 await self._wait_after(error)
+            except Exception as error:
+                log.exception("receiver.failed", lane=self.lane)
+                await self._wait_after(GenerationLostError(f"the receiver failed: {type(error).__name__}"))
 
     async def _run_generation(self) -> None:
-        connection = await connect(self._url, f"faultwire worker {self.lane}")
+        with odd_frames_are_read():
+            connection = await connect(self._url, f"faultwire worker {self.lane}")
         connection.close_callbacks.add(self._on_connection_gone)
         try:
             await ensure_topology(connection, (self.queue,))
@@ -232,20 +238,35 @@ class AmqpReceiver:
         # A message that comes too late stays unacked, and so remains the broker's.
         if not isinstance(delivered, Basic.Deliver) or generation.has_ended or self._queue.is_closed:
             return
-        properties = message.header.properties
         handle = generation.add(delivered.delivery_tag or 0)
-        delivery = self.read(message.body, properties.message_type, properties.headers or {}, handle)
+        delivery = self._read(message, handle, redelivered=bool(delivered.redelivered))
         self._queue.put(delivery)
         is_due = self._prefetch.note(len(message.body), is_suspect=delivery.is_suspect)
         if is_due and (self._adjusting is None or self._adjusting.done()):
             self._adjusting = asyncio.create_task(self._adjust_prefetch(consumers))
 
+    def _read(self, message: DeliveredMessage, handle: BrokerHandle, *, redelivered: bool) -> Delivery:
+        """Read a message, whatever its publisher wrote around it; what was odd there is noted."""
+        properties = message.header.properties
+        headers = properties.headers or {}
+        attempts = attempts_of(headers, redelivered=redelivered)
+        delivery = self.read(message.body, properties.message_type, headers, handle, attempts=attempts)
+        if oddity := oddity_of(message.header):
+            delivery.oddity = oddity
+            self._metrics.odd_properties.labels(lane=self.lane).inc()
+            log.warning("delivery.odd_properties", lane=self.lane, why=oddity)
+        return delivery
+
     def read(
-        self, body: bytes, message_type: str | None, headers: Mapping[str, Any], handle: BrokerHandle
+        self,
+        body: bytes,
+        message_type: str | None,
+        headers: Mapping[str, Any],
+        handle: BrokerHandle,
+        *,
+        attempts: int = 1,
     ) -> Delivery:
         """Read a message of this queue as a delivery."""
-        count = headers.get("x-delivery-count", 0)
-        attempts = 1 + (count if isinstance(count, int) else 0)
         return read_delivery(body, message_type, origin=self.queue, handle=handle, attempts=attempts)
 
     def _forget(self) -> None:

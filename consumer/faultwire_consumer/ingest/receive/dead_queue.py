@@ -13,8 +13,13 @@ from msgspec import Struct
 from faultwire_consumer.domain.outcome import BrokerReason, DeadLettered, Outcome
 from faultwire_consumer.ingest.bisect import BisectingStore
 from faultwire_consumer.ingest.read.audit import heard_of_dead
+from faultwire_consumer.ingest.read.dead_letter import (
+    bare_letter,
+    report_dead_letters,
+    scrubbed_letter,
+    with_oddity,
+)
 from faultwire_consumer.ingest.read.delivery import Delivery
-from faultwire_consumer.ingest.read.narrow import event_id_in
 from faultwire_consumer.ingest.read.scrubbing import BodyScrubber
 from faultwire_consumer.ingest.receive.amqp import AmqpReceiver
 from faultwire_consumer.ingest.receive.settlement import BrokerHandle
@@ -23,7 +28,6 @@ from faultwire_consumer.store.audit.producers import record_heard
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.dead_letters.record import NewDeadLetter, record_dead_letters
 from faultwire_shared.clock import Clock
-from faultwire_shared.logging.logs import get_logger
 from faultwire_shared.text import storable
 from faultwire_shared.topology import DEAD, DELIVERY_LIMIT
 
@@ -36,8 +40,6 @@ _REASONS: Final = {
     "maxlen": BrokerReason.QUEUE_FULL,
 }
 
-log = get_logger(__name__)
-
 
 class Death(Struct, frozen=True):
     """Cause, place and number of a message's deaths, by the broker's headers."""
@@ -48,7 +50,7 @@ class Death(Struct, frozen=True):
     attempts: int
 
 
-class DeadDelivery(Delivery):
+class DeadDelivery(Delivery, kw_only=True):
     """A message of the dead letters' queue."""
 
     death: Death
@@ -66,11 +68,17 @@ class DeadQueueReceiver(AmqpReceiver):
         super().__init__(DEAD_LANE, broker_url, metrics=metrics)
 
     def read(
-        self, body: bytes, message_type: str | None, headers: Mapping[str, Any], handle: BrokerHandle
+        self,
+        body: bytes,
+        message_type: str | None,
+        headers: Mapping[str, Any],
+        handle: BrokerHandle,
+        *,
+        attempts: int = 1,
     ) -> Delivery:
         """Read a message with the broker's record of its death; it is not taken apart."""
         death = death_in(headers)
-        return DeadDelivery(body, message_type, death.queue, handle, death.attempts, [], None, death)
+        return DeadDelivery(body, message_type, death.queue, handle, death.attempts, [], None, death=death)
 
 
 def death_in(headers: Mapping[str, Any]) -> Death:
@@ -103,10 +111,7 @@ class DeadQueue:
         self._metrics = metrics
         self._clock = clock
         self._scrubber = BodyScrubber()
-        # Nothing can be stored in place of a rejected dead letter.
-        self._bisecting: BisectingStore[NewDeadLetter] = BisectingStore(
-            self._record, lambda dead_letter, why: None
-        )
+        self._bisecting: BisectingStore[NewDeadLetter] = BisectingStore(self._record, bare_letter)
 
     async def ingest(self, deliveries: Sequence[Delivery]) -> list[list[Outcome]]:
         """Commit the batch as dead letters; a message that comes again changes nothing."""
@@ -121,32 +126,27 @@ class DeadQueue:
             ignored = await record_heard(tx, heard_of_dead(bodies), now=self._clock())
             await record_dead_letters(tx, dead_letters, counts_attempts=False)
         self._metrics.count_ignored(ignored)
-        return [self._report(dead_letter) for dead_letter in dead_letters]
-
-    def _report(self, dead_letter: NewDeadLetter) -> DeadLettered:
-        reason = BrokerReason(dead_letter.reason)
-        self._metrics.events_dead_lettered.labels(reason=reason).inc()
-        log.warning(
-            "delivery.dead_lettered",
-            reason=reason,
-            detail=dead_letter.detail,
-            event_id=dead_letter.event_id,
-            origin=dead_letter.origin,
-        )
-        return DeadLettered(reason, dead_letter.detail, dead_letter.event_id)
+        report_dead_letters(dead_letters, metrics=self._metrics)
+        return [
+            DeadLettered(BrokerReason(letter.reason), letter.detail, letter.event_id)
+            for letter in dead_letters
+        ]
 
 
 def _dead_letter_of(delivery: Delivery, scrubber: BodyScrubber, now: datetime) -> NewDeadLetter:
     death = _death(delivery)
-    return NewDeadLetter(
-        body=scrubber.scrub_dead_letter(delivery.body),
-        reason=death.reason,
-        detail=death.detail,
-        event_id=event_id_in(delivery.body),
-        origin=death.queue,
-        message_type=delivery.message_type,
-        attempts=death.attempts,
-        at=now,
+    return scrubbed_letter(
+        NewDeadLetter(
+            body=delivery.body,
+            reason=death.reason,
+            detail=with_oddity(death.detail, delivery),
+            event_id=None,  # found once the body is scrubbed
+            origin=death.queue,
+            message_type=delivery.message_type,
+            attempts=death.attempts,
+            at=now,
+        ),
+        scrubber,
     )
 
 

@@ -125,7 +125,7 @@ class LaneLoop:
             if batch[0].is_suspect and batch[0].attempts >= WARY_ATTEMPTS:
                 await self._sleep(self._rng.uniform(0, WARY_SECONDS))
             async with self._priority.slot(self.lane):
-                outcomes = await self._pipeline.ingest(batch)
+                outcomes = await self._ingest(batch)
             await before.wait()
             failed = [
                 delivery for delivery, results in zip(batch, outcomes, strict=True) if must_return(results)
@@ -144,6 +144,14 @@ class LaneLoop:
         if failed and self._recovery is None:
             self._recovery = recoveries.create_task(self._recover(failed[0], _why(outcomes)))
 
+    async def _ingest(self, batch: Sequence[Delivery]) -> list[list[Outcome]]:
+        """Put a batch through; where the pipeline itself fails, it is as if the store were away."""
+        try:
+            return await self._pipeline.ingest(batch)
+        except Exception as error:
+            log.exception("lane.failed", lane=self.lane)
+            return [[Retry(f"the worker failed: {type(error).__name__}")] for _ in batch]
+
     def _note_drained(self) -> None:
         if not self._taken_at and not self._receiver.waiting and self._receiver.receiving:
             self._drained_at = self._clock()
@@ -152,7 +160,7 @@ class LaneLoop:
         log.warning("store.lost", lane=self._receiver.lane, why=why)
         for delay in full_jitter_delays(*TRIAL_SECONDS):
             await self._sleep(delay)
-            (outcomes,) = await self._pipeline.ingest([trial])
+            (outcomes,) = await self._ingest([trial])
             if not must_return(outcomes):
                 break
         # A batch that failed before this and is settled after it would pause the lane once more.

@@ -30,6 +30,8 @@ class NewDeadLetter(Struct, frozen=True, kw_only=True):
     message_type: str | None
     attempts: int
     at: datetime
+    is_bare: bool = False
+    """True if it stands for one that could not be stored: its body is a hash."""
 
 
 async def record_dead_letters(
