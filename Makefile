@@ -18,10 +18,12 @@ ARGUMENTS ?=
 # The tests' servers and files lie in memory where that has room: PostgreSQL makes a database in 0.06 s there
 # and in 0.3 s on the disk, and a run makes hundreds. Processes are killed in the tests, never the machine.
 SCRATCH := $(shell test "$$(df --output=avail /dev/shm 2>/dev/null | tail -1)" -gt 8000000 2>/dev/null && echo /dev/shm)
-test e2e: export TMPDIR := $(or $(SCRATCH),$(TMPDIR),/tmp)
+test e2e fuzz: export TMPDIR := $(or $(SCRATCH),$(TMPDIR),/tmp)
 # How far make bench goes (events of its largest store and backlog), and how long make soak takes.
 export SCALE ?= 1000000
 MINUTES ?= 20
+# How many messages make fuzz draws.
+FUZZ ?= 1000000
 
 .PHONY: help
 help:  ## print this
@@ -83,6 +85,11 @@ bench: $(STAMP)  ## the ratios of the performance goals, side by side [SCALE=100
 .PHONY: report
 report: $(STAMP)  ## put the newest figures of make bench and make soak into tests/benchmarks/README.md
 	@$(BIN)/python -m tests.benchmarks.report
+
+.PHONY: fuzz
+fuzz: $(STAMP)  ## whatever may stand on the wire, a million messages into each database [FUZZ=10000000]
+	@tests/servers/install postgresql
+	@FAULTWIRE_FUZZ=$(FUZZ) $(BIN)/pytest --numprocesses=2 --capture=no tests/contract/api/test_anything.py $(ARGUMENTS)
 
 .PHONY: soak
 soak: $(STAMP)  ## a worker at half of what it can do for 20 minutes: its memory must not grow [MINUTES=20]

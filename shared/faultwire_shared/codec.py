@@ -6,7 +6,8 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from faultwire_shared.event import MESSAGE_BYTES, SCHEMA_VERSION, Event
+from faultwire_shared.event import MESSAGE_BYTES, MESSAGE_EVENTS, SCHEMA_VERSION, Event
+from faultwire_shared.json_text import BOM, JSON_DEPTH, UNREADABLE, is_deep, members_of, mend_surrogates
 from faultwire_shared.producer_report import ProducerReport
 
 T = TypeVar("T")
@@ -31,6 +32,7 @@ class UndecodableReason(StrEnum):
     BAD_ID = "bad_event_id"
     TOO_LARGE = "too_large"
     TOO_DEEP = "too_deep"
+    TOO_MANY = "too_many_events"
     SCHEMA_UNSUPPORTED = "schema_unsupported"
     TYPE_UNSUPPORTED = "type_unsupported"
 
@@ -77,6 +79,7 @@ def decode_report(body: bytes | msgspec.Raw) -> ProducerReport:
     Raises:
         Undecodable: the body is not a report.
     """
+    check_depth(bytes(body))
     report = read(_report_decoder, body)
     for index, lost in enumerate(report.lost):
         if lost.first > lost.last:
@@ -87,22 +90,62 @@ def decode_report(body: bytes | msgspec.Raw) -> ProducerReport:
 def split(body: bytes, message_type: str | None) -> list[msgspec.Raw]:
     """Take a message apart into the raw bytes of its events, unread; a producer's report is one.
 
+    Half a surrogate pair in it costs one character, and what is nested too deeply is alone in that.
     A message without a type is read by its first character, so that a publisher that sets
     no properties is understood too.
 
     Raises:
-        Undecodable: the message is too large, of an unknown type, or an array that does not parse.
+        Undecodable: the message is too large, of an unknown type, an array that does not parse, or one of
+            more events than a message may carry.
     """
     if len(body) > MESSAGE_BYTES:
         detail = f"{len(body):,} bytes, {MESSAGE_BYTES:,} at most"
         raise Undecodable(UndecodableReason.TOO_LARGE, detail)
+    body = body.removeprefix(BOM)
     if message_type == PRODUCER_TYPE:
         return [msgspec.Raw(body)]
     if message_type not in (EVENT_TYPE, BATCH_TYPE, "", None):
         raise Undecodable(UndecodableReason.TYPE_UNSUPPORTED, f"message type {message_type[:100]!r}")
     if body.lstrip()[:1] == b"[" or message_type == BATCH_TYPE:
-        return read(_splitter, body)
+        return _bounded(_members(body))
     return [msgspec.Raw(body)]
+
+
+def _bounded(members: list[msgspec.Raw]) -> list[msgspec.Raw]:
+    if len(members) > MESSAGE_EVENTS:
+        detail = f"{len(members):,} events, {MESSAGE_EVENTS:,} at most; send fewer at a time"
+        raise Undecodable(UndecodableReason.TOO_MANY, detail)
+    return members
+
+
+def _members(body: bytes) -> list[msgspec.Raw]:
+    try:
+        return read(_splitter, body)
+    except Undecodable as error:
+        if error.reason is UndecodableReason.INVALID:
+            raise
+        if (mended := mend_surrogates(body)) != body:
+            return _members(mended)
+        if not is_deep(body):
+            raise
+    try:
+        return [msgspec.Raw(member) for member in members_of(body)]
+    except ValueError:
+        raise _too_deep() from None
+
+
+def _too_deep() -> Undecodable:
+    return Undecodable(UndecodableReason.TOO_DEEP, f"nested more than {JSON_DEPTH} deep")
+
+
+def check_depth(body: bytes) -> None:
+    """Reject what is nested so deeply that not every Python reads it.
+
+    Raises:
+        Undecodable: with the reason that says so.
+    """
+    if is_deep(body):
+        raise _too_deep()
 
 
 def read(decoder: "msgspec.json.Decoder[T]", body: bytes | msgspec.Raw) -> T:
@@ -116,8 +159,8 @@ def read(decoder: "msgspec.json.Decoder[T]", body: bytes | msgspec.Raw) -> T:
             UndecodableReason.INVALID, _PATH.sub("", text), path.group(1) if path else "$"
         ) from None
     except RecursionError:
-        raise Undecodable(UndecodableReason.TOO_DEEP, "nested too deeply to be read") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _too_deep() from None
+    except UNREADABLE as error:
         raise Undecodable(UndecodableReason.MALFORMED, str(error)) from None
 
 

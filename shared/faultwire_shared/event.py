@@ -20,6 +20,8 @@ BATCH_EVENTS: Final = 50
 """Maximum number of events in a batch message as our client makes it."""
 MESSAGE_BYTES: Final = 256 * 1024
 """Maximum size of a message's body that the worker accepts, in bytes."""
+MESSAGE_EVENTS: Final = 1000
+"""Maximum number of events in a message that the worker accepts."""
 FRAMES: Final = 100
 CONTEXT_KEYS: Final = 50
 DEPTH: Final = 5

@@ -334,6 +334,24 @@ async def test_a_nul_in_any_text_is_stored_all_the_same(store: Store, clock: Fix
     assert isinstance(outcome, Stored)
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"exceptions": [raised("A\x00B")]},
+        {"fingerprint": ["a\x00b"]},
+        {"exceptions": [raised("E", qualname="a\x00b")]},
+        {"tags": {"a\x00b": "c\x00d"}},
+        {"template": "a\x00b"},
+        {"host": "a\x00b"},
+    ],
+)
+async def test_a_nul_in_what_a_title_is_made_of_is_stored_too(
+    store: Store, clock: FixedClock, fields: dict[str, Any]
+) -> None:
+    (outcome,) = await only(pipeline_on(store, clock), single(wire_body(now=clock(), **fields)))
+    assert isinstance(outcome, Stored)
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
     lambda children: (

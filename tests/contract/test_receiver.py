@@ -32,7 +32,7 @@ from faultwire_consumer.web.state import Health
 from faultwire_consumer.worker.application import create_app
 from faultwire_shared import amqp
 from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE, PRODUCER_TYPE
-from faultwire_shared.event import ErrorSeverity, Lane
+from faultwire_shared.event import MESSAGE_EVENTS, ErrorSeverity, Lane
 from faultwire_shared.health import HealthChecker
 from faultwire_shared.topology import EVENTS, queue_of
 
@@ -163,7 +163,7 @@ async def http_door(
 def _severity_in(body: bytes) -> str:
     try:
         value = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "low"
     first = value[0] if isinstance(value, list) else value
     return str(first.get("severity", "low")) if isinstance(first, dict) else "low"
@@ -201,6 +201,36 @@ async def test_a_bad_event_in_a_batch_is_a_dead_letter_and_leaves_its_neighbours
     assert await bench.send(_body(wire_event(), {"id": "broken"}, wire_event()))
     await until(lambda: equals(bench.stored, 2), "two rows")
     assert await bench.letters() == ["invalid_event"]
+
+
+async def test_half_an_emoji_costs_one_character_and_no_neighbour(bench: Bench) -> None:
+    assert await bench.send(_body(wire_event(message="cut \ud83d"), wire_event()))
+    assert await bench.send(_body(wire_event(message="\udc00 cut")))
+    await until(lambda: equals(bench.stored, 3), "three rows")
+    assert await bench.letters() == []
+    docs = [json.loads(row.doc) for row in await bench.store.read(select(events.c.doc))]
+    replaced = {"cut \N{REPLACEMENT CHARACTER}", "\N{REPLACEMENT CHARACTER} cut"}
+    assert replaced < {doc["message"] for doc in docs}
+
+
+async def test_what_is_nested_too_deeply_is_a_dead_letter_alone(bench: Bench) -> None:
+    deep = b"[" * 2_000 + b"]" * 2_000
+    assert await bench.send(b"[%s, %s, %s]" % (_body(wire_event()), deep, _body(wire_event())))
+    await until(lambda: equals(bench.stored, 2), "two rows")
+    assert await bench.letters() == ["too_deep"]
+
+
+async def test_a_byte_order_mark_is_no_part_of_a_body(bench: Bench) -> None:
+    assert await bench.send(b"\xef\xbb\xbf" + _body(wire_event(), wire_event()))
+    assert await bench.send(b"\xef\xbb\xbf" + _body(wire_event()))
+    await until(lambda: equals(bench.stored, 3), "three rows")
+
+
+async def test_a_message_of_too_many_events_is_refused_or_one_dead_letter(bench: Bench) -> None:
+    taken = await bench.send(json.dumps([1] * (MESSAGE_EVENTS + 1)).encode())
+    assert await bench.send(_body(wire_event()))
+    await until(lambda: equals(bench.stored, 1), "the next one is stored")
+    assert await bench.letters() == (["too_many_events"] if taken else [])
 
 
 async def test_numbers_and_reports_are_audited_alike(bench: Bench) -> None:

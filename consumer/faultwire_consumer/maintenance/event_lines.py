@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from faultwire_shared.event import MESSAGE_BYTES, ErrorSeverity, Lane
+from faultwire_shared.json_text import UNREADABLE
 
 PORTION_BYTES: Final = MESSAGE_BYTES * 3 // 4
 PORTION_EVENTS: Final = 500
@@ -97,7 +98,7 @@ class EventLines:
             return None
         try:
             severity = _event.decode(body).severity
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             self._refuse(place, f"not an event: {error}")
             return None
         parsed = ErrorSeverity.parse(severity)[0] if isinstance(severity, str | int) else ErrorSeverity.MEDIUM

@@ -20,6 +20,13 @@ class BodyTooLargeError(ValidationError):
     status = 413
 
 
+class TooManyEventsError(ValidationError):
+    """The body holds more events than a message may; nothing of it is kept, and the sender is told."""
+
+    code = "TOO_MANY_EVENTS"
+    status = 413
+
+
 class BodyTooSlowError(ValidationError):
     """The body did not arrive in time."""
 

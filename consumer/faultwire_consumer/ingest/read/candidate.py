@@ -17,10 +17,11 @@ from faultwire_consumer.ingest.read.wire_time import storable_time, was_never_se
 from faultwire_consumer.store.contract.store import EventRow, NewFingerprint, Place
 from faultwire_consumer.store.dead_letters.record import NewDeadLetter
 from faultwire_consumer.store.postgresql.partition import partition_day
-from faultwire_shared.codec import PRODUCER_TYPE, Undecodable, decode_report
+from faultwire_shared.codec import PRODUCER_TYPE, Undecodable, UndecodableReason, decode_report
 from faultwire_shared.event import ErrorSeverity, Scalar
 from faultwire_shared.event_id import day_of
 from faultwire_shared.failpoint import failpoint
+from faultwire_shared.json_text import mend_surrogates
 from faultwire_shared.logging.logs import get_logger
 from faultwire_shared.producer_report import ProducerReport
 from faultwire_shared.taxonomy import DEFAULTS
@@ -75,7 +76,7 @@ class Decoded(Struct, frozen=True):
             digest=fingerprint.digest,
             parts_json=msgspec.json.encode(fingerprint.parts).decode(),
             service=self.opens_as or self.row.service,
-            title=self.grouped.title,
+            title=storable(self.grouped.title),
             culprit=storable(self.grouped.culprit),
             severity=self.row.severity,
             category=self.category,
@@ -136,13 +137,23 @@ def _candidate(reading: _Reading, body: bytes) -> Candidate:
     """Read one event; whatever it brings out in the worker, it is a dead letter of its own."""
     failpoint("worker.decoding", body)
     try:
-        return _read(reading, body)
+        return _read_mended(reading, body)
     except Undecodable as error:
         return _undecodable(reading, body, error)
     except Exception as error:
         log.exception("delivery.failed", origin=reading.delivery.origin)
         detail = f"{type(error).__name__} in the worker, whose log says more, at $"
         return _scrubbed(reading, body, WorkerReason.FAILED, detail)
+
+
+def _read_mended(reading: _Reading, body: bytes) -> Decoded | ReceivedReport:
+    """Read an event; half a surrogate pair in it costs one character, and not the event."""
+    try:
+        return _read(reading, body)
+    except Undecodable as error:
+        if error.reason is UndecodableReason.MALFORMED and (mended := mend_surrogates(body)) != body:
+            return _read(reading, mended)
+        raise
 
 
 def _read(reading: _Reading, body: bytes) -> Decoded | ReceivedReport:

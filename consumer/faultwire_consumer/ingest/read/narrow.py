@@ -10,9 +10,10 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Raw, Struct, field
 
-from faultwire_shared.codec import Undecodable, UndecodableReason, check_version, read
+from faultwire_shared.codec import Undecodable, UndecodableReason, check_depth, check_version, read
 from faultwire_shared.event import COUNT_MAX, NAME_CHARACTERS, Category, Name, Scalar, Sdk, Timestamp
 from faultwire_shared.event_id import day_of
+from faultwire_shared.json_text import UNREADABLE
 from faultwire_shared.text import storable
 
 ShortText = Annotated[str, Meta(max_length=NAME_CHARACTERS)]
@@ -49,12 +50,12 @@ class NarrowEvent(Struct, frozen=True, kw_only=True):
     host: str | None = None
     handled: bool = True
     exceptions: list[NarrowException] = field(default_factory=list)
-    context: dict[str, Raw] = field(default_factory=dict)
+    context: dict[str, Any] = field(default_factory=dict)
     tags: dict[str, Scalar] = field(default_factory=dict)
-    user: dict[str, Raw] = field(default_factory=dict)
-    request: dict[str, Raw] = field(default_factory=dict)
+    user: dict[str, Any] = field(default_factory=dict)
+    request: dict[str, Any] = field(default_factory=dict)
     transaction: str | None = None
-    breadcrumbs: list[dict[str, Raw]] = field(default_factory=list)
+    breadcrumbs: list[dict[str, Any]] = field(default_factory=list)
     trace_id: str | None = None
     span_id: str | None = None
     fingerprint: list[str] = field(default_factory=list)
@@ -87,6 +88,7 @@ def decode_narrow(raw: bytes) -> NarrowEvent:
     except UnicodeDecodeError as error:
         detail = f"not UTF-8 (byte {error.start})"
         raise Undecodable(UndecodableReason.MALFORMED, detail) from None
+    check_depth(raw)
     try:
         event = read(_decoder, raw)
     except Undecodable as error:
@@ -135,7 +137,7 @@ def number_in(raw: bytes) -> tuple[str, str, int] | None:
     """Find the producer, service and number that a broken event still names."""
     try:
         found = _numbered.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
     if not found.producer_id or found.sequence is None:
         return None
@@ -146,6 +148,6 @@ def event_id_in(raw: bytes) -> str | None:
     """Find the id that a broken event still names."""
     try:
         found = _identity.decode(raw).id
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
     return storable(found[:NAME_CHARACTERS]) if isinstance(found, str) else None

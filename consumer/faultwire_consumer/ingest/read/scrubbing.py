@@ -12,6 +12,7 @@ from msgspec import Raw
 from faultwire_consumer.ingest.read.byte_memo import ByteMemo
 from faultwire_shared.codec import read
 from faultwire_shared.event import MESSAGE_BYTES
+from faultwire_shared.json_text import UNREADABLE, encode_anything
 from faultwire_shared.scrub import Scrubber
 
 CACHE_BYTES: Final = 8 * 1024 * 1024
@@ -19,7 +20,6 @@ CACHE_BYTES: Final = 8 * 1024 * 1024
 _fields: Final = msgspec.json.Decoder(dict[str, Raw])
 _chain: Final = msgspec.json.Decoder(list[dict[str, Raw]])
 _anything: Final = msgspec.json.Decoder()
-_encoder: Final = msgspec.json.Encoder()
 
 
 class BodyScrubber:
@@ -40,7 +40,7 @@ class BodyScrubber:
         document = self._scrubber.scrub_document(_read(fields))
         if exceptions is not None:
             document["exceptions"] = [self._exception(each) for each in read(_chain, exceptions)]
-        return _encoder.encode(document)
+        return encode_anything(document)
 
     def scrub_dead_letter(self, body: bytes) -> bytes:
         """Return the body of a dead letter without its secrets; the very same object if it has none.
@@ -61,7 +61,7 @@ class BodyScrubber:
         """Scrub a JSON document of events; None if it is not one."""
         try:
             found = _anything.decode(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             return None
         documents = found if isinstance(found, list) else [found]
         if not all(isinstance(each, dict) for each in documents):
@@ -69,7 +69,7 @@ class BodyScrubber:
         scrubbed = [self._marked(each) for each in documents]
         if scrubbed == documents:
             return body
-        return _encoder.encode(scrubbed if isinstance(found, list) else scrubbed[0])
+        return encode_anything(scrubbed if isinstance(found, list) else scrubbed[0])
 
     def _marked(self, document: dict[str, Any]) -> dict[str, Any]:
         """Scrub an event of a dead letter; only one that had a secret gets the mark."""
@@ -88,7 +88,7 @@ class BodyScrubber:
     def _frames(self, raw: bytes) -> Raw:
         known = self._stacks.get(raw)
         if known is None:
-            known = Raw(_encoder.encode(self._scrubber.scrub_frames(read(_anything, raw))))
+            known = Raw(encode_anything(self._scrubber.scrub_frames(read(_anything, raw))))
             self._stacks.put(raw, known)
         return known
 

@@ -12,9 +12,15 @@ from faultwire_consumer.ingest.read.delivery import IMPORT, Delivery, DeliveryQu
 from faultwire_consumer.ingest.receive.settlement import IntakeHandle, give_back
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.serving.body import read_whole_body
-from faultwire_consumer.serving.refusal import AnnouncedError, MalformedBodyError, UnsupportedMediaTypeError
-from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE, PRODUCER_TYPE
+from faultwire_consumer.serving.refusal import (
+    AnnouncedError,
+    MalformedBodyError,
+    TooManyEventsError,
+    UnsupportedMediaTypeError,
+)
+from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE, PRODUCER_TYPE, Undecodable, UndecodableReason
 from faultwire_shared.event import ErrorSeverity, Lane
+from faultwire_shared.json_text import BOM, UNREADABLE, is_deep, mend_surrogates
 
 ORIGIN: Final = "http"
 WAITING_DELIVERIES: Final = 256
@@ -115,6 +121,8 @@ def storing_intake(receivers: Sequence[IntakeReceiver]) -> Intake:
         answer: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
         origin = IMPORT if IMPORT in request.query else ORIGIN
         delivery = read_delivery(body, message_type, origin=origin, handle=IntakeHandle(answer))
+        if delivery.fault is not None:
+            refuse_too_many(delivery.fault)
         outcomes = await lanes[lane_of(delivery)].ingest(delivery)
         if must_return(outcomes):
             raise IntakeUnavailableError("the events were not kept; send them again")
@@ -134,14 +142,30 @@ async def read_body(request: web.Request) -> tuple[bytes, str]:
     media_type = request.content_type if "Content-Type" in request.headers else "application/json"
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise UnsupportedMediaTypeError(f"send events as application/json, not as {media_type}")
-    body = await read_whole_body(request, may_be_encoded=True)
+    body = _readable((await read_whole_body(request, may_be_encoded=True)).removeprefix(BOM))
+    return body, message_type_of(body)
+
+
+def _readable(body: bytes) -> bytes:
+    """Return a body that is JSON, or nested so deeply that its events have to be judged one by one."""
     try:
         msgspec.json.decode(body, type=msgspec.Raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise MalformedBodyError(f"the body is not JSON: {error}") from None
-    except RecursionError:
-        raise MalformedBodyError("the body is nested too deeply to be read") from None
-    return body, message_type_of(body)
+    except UNREADABLE as error:
+        if (mended := mend_surrogates(body)) != body:
+            return _readable(mended)
+        if not is_deep(body):
+            raise MalformedBodyError(f"the body is not JSON: {error}") from None
+    return body
+
+
+def refuse_too_many(fault: Undecodable) -> None:
+    """Refuse a body that a sender only has to send in parts.
+
+    Raises:
+        TooManyEventsError: it has too many events.
+    """
+    if fault.reason is UndecodableReason.TOO_MANY:
+        raise TooManyEventsError(fault.detail) from None
 
 
 class _Report(msgspec.Struct, frozen=True):
@@ -161,7 +185,7 @@ def message_type_of(body: bytes) -> str:
         try:
             if _report.decode(body).id is None:
                 return PRODUCER_TYPE
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             return EVENT_TYPE
     return EVENT_TYPE
 
@@ -176,7 +200,7 @@ def severity_in(raw: bytes) -> ErrorSeverity:
     """Read the severity that a raw event names; low if it cannot be read."""
     try:
         value = _severity.decode(raw).severity
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return ErrorSeverity.LOW
     return ErrorSeverity.parse(value)[0] if isinstance(value, str | int) else ErrorSeverity.LOW
 

@@ -13,11 +13,13 @@ from faultwire_consumer.ingest.receive.http import (
     IntakeUnavailableError,
     answer_with,
     read_body,
+    refuse_too_many,
     severity_in,
 )
 from faultwire_consumer.serving.refusal import MalformedBodyError
 from faultwire_shared.codec import PRODUCER_TYPE, Undecodable, split
 from faultwire_shared.event import Category
+from faultwire_shared.json_text import UNREADABLE
 from faultwire_shared.topology import report_key, routing_key
 
 APP_ID: Final = "faultwire-intake"
@@ -42,6 +44,7 @@ def publishing_intake(door: BrokerDoor) -> Intake:
         try:
             events = [bytes(raw) for raw in split(body, message_type)]
         except Undecodable as error:
+            refuse_too_many(error)
             raise MalformedBodyError(str(error)) from None
         ids = [event_id_in(event) for event in events]
         if events:
@@ -63,7 +66,7 @@ def _key_of(events: list[bytes], message_type: str) -> str:
     worst = max(events, key=lambda event: severity_in(event).rank)
     try:
         envelope = _envelope.decode(worst)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         envelope = _Envelope()
     service = envelope.service if isinstance(envelope.service, str) and envelope.service else "unknown"
     if message_type == PRODUCER_TYPE:

@@ -14,6 +14,7 @@ from faultwire_consumer.store.events.event import EventGrouping, ReadableEvents,
 from faultwire_consumer.store.events.event_list import EventSummary
 from faultwire_consumer.store.events.incidents import HistoryEntry, Incident, Places
 from faultwire_shared import codec
+from faultwire_shared.json_text import UNREADABLE, encode_anything
 
 
 class IncidentShape(Struct, frozen=True, kw_only=True):
@@ -211,25 +212,33 @@ def event_document(event: StoredEvent, kept: ReadableEvents | None) -> bytes:
 
     Where its body is not kept, its row instead, and the ids of those of its kind that can be read.
     """
-    document = _wire_document(event) if event.doc is not None else _row_document(event, kept)
+    document = _row_document(event, kept) if event.doc is None else _wire_document(event)
     document["incident_id"] = incident_name(event.incident_id)
     document["received_at"] = event.received_at
-    return msgspec.json.encode(document)
+    return encode_anything(document)
 
 
 def _row_document(event: StoredEvent, kept: ReadableEvents | None) -> dict[str, Any]:
+    return _fields_of_row(event) | {"body_kept": False, "kept_events": kept, "truncated": ["$"]}
+
+
+def _fields_of_row(event: StoredEvent) -> dict[str, Any]:
     names = ("id", "occurred_at", "severity", "service", "environment", "release", "count")
-    document = {name: getattr(event, name) for name in names}
-    return document | {"body_kept": False, "kept_events": kept, "truncated": ["$"]}
+    return {name: getattr(event, name) for name in names}
 
 
 def _wire_document(event: StoredEvent) -> dict[str, Any]:
     doc = event.doc or b""
     try:
         return msgspec.json.decode(doc, type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNREADABLE:
+        pass
+    try:
         # The content of a field that no version knows was never read, and may be unreadable.
         return msgspec.to_builtins(codec.decode(doc), builtin_types=(datetime,), str_keys=True)  # type: ignore[no-any-return]
+    except codec.Undecodable as error:
+        document = _fields_of_row(event)
+        return document | {"unreadable": str(error), "text": doc.decode("utf-8", "backslashreplace")}
 
 
 def _fields(row: Struct, shape: type[Struct]) -> dict[str, Any]:

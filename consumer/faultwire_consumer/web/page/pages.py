@@ -3,7 +3,6 @@
 import asyncio
 from typing import Any, Final
 
-import msgspec
 from aiohttp import web
 
 from faultwire_consumer.actions import (
@@ -205,7 +204,7 @@ def _read(stored: event_queries.StoredEvent) -> Event | None:
     """The event's body, where it was kept and is of a version that is known here."""
     try:
         return codec.decode(stored.doc) if stored.doc is not None else None
-    except (codec.Undecodable, msgspec.MsgspecError):
+    except codec.Undecodable:
         return None
 
 
