@@ -89,7 +89,7 @@ report: $(STAMP)  ## put the newest figures of make bench and make soak into tes
 .PHONY: fuzz
 fuzz: $(STAMP)  ## whatever may stand on the wire, a million messages into each database [FUZZ=10000000]
 	@tests/servers/install postgresql
-	@FAULTWIRE_FUZZ=$(FUZZ) $(BIN)/pytest --numprocesses=2 --capture=no tests/contract/api/test_anything.py $(ARGUMENTS)
+	@FAULTWIRE_FUZZ=$(FUZZ) $(BIN)/pytest --capture=no --timeout=0 tests/contract/api/test_anything.py $(ARGUMENTS)
 
 .PHONY: soak
 soak: $(STAMP)  ## a worker at half of what it can do for 20 minutes: its memory must not grow [MINUTES=20]

@@ -14,6 +14,7 @@ import pamqp.frame
 from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 from sqlalchemy import func, select
+from structlog.testing import capture_logs
 from tests.contract.api.anything import Anything
 from tests.contract.api.conftest import Site
 from tests.tools.raw_frames import frame
@@ -102,7 +103,8 @@ async def test_whatever_arrives_is_stored_or_a_dead_letter_and_everything_stays_
     print(f"FAULTWIRE_FUZZ={COUNT} FAULTWIRE_FUZZ_SEED={SEED}")
     wire = Wire(site, Anything(SEED, site.clock))
     for _ in range(0, COUNT, CHUNK):
-        stored = await wire.take(CHUNK)
+        with capture_logs():
+            stored = await wire.take(CHUNK)
         for event_id in wire.drawn.rng.sample(stored, min(SHOWN, len(stored))):
             await assert_shown(site, f"/api/v1/events/{event_id}")
             await assert_shown(site, f"/e/{event_id}")
