@@ -47,6 +47,8 @@ _PLAIN: Final = rf"""
     [ :=]{{1,3}}(?P<status>[1-5]\d\d)\b{_NO_AMOUNT}
   | \b[Ss]tatus[ _]?[Cc]ode[ :=]{{1,3}}(?P<status_code>[1-5]\d\d)\b{_NO_AMOUNT}
   | (?<!xit\ )\b[Ss]tatus[ :=]{{1,3}}(?P<status_word>[45]\d\d)\b{_NO_AMOUNT}
+  | (?<!xit\ )\b(?:returned|responded(?:\ with)?|answered(?:\ with)?|[Ee]rror|[Cc]ode)[ :=]{{1,3}}
+    (?P<status_told>4[0-3]\d|451|50\d|51[01]|52\d)\b{_NO_AMOUNT}(?!\ [a-z]+s\b)
   | <Response\ \[(?P<status_shown>[1-5]\d\d)\]>
   | ^(?P<status_first>[45]\d\d)(?:,\ message=|\ (?:Client|Server)\ Error)
   | \b(?:[Cc]lient|[Ss]erver)\ error\ '(?P<status_quoted>[45]\d\d)\b
@@ -82,6 +84,7 @@ class _Speech(Struct, frozen=True):
 
 _HINTS: Final = (
     *("Errno ", "Error ", "rror '", "SQLSTATE", "HTTP", "tatus", "<Response", "onstraint", "o such ", "ORA-"),
+    *("turned ", "sponded ", "swered ", "rror ", "rror:", "rror=", "ode ", "ode:", "ode="),
 )
 _SPEECHES: Final = {
     "": _Speech(re.compile(_PLAIN, re.VERBOSE), "45", _HINTS),

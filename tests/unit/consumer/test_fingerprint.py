@@ -100,6 +100,8 @@ def test_faults_that_differ_in_an_identity_detail_are_two_incidents(
     ("one", "other"),
     [
         ("HTTP 401 from the gateway", "HTTP 503 from the gateway"),
+        ("the gateway answered with 401", "the gateway answered with 503"),
+        ("upload failed, error code: 401", "upload failed, error code: 503"),
         ("[Errno 28] No space left on device: '/a'", "[Errno 36] File name too long: '/b'"),
         ("UNIQUE constraint failed: users.email", "UNIQUE constraint failed: users.name"),
     ],
@@ -211,6 +213,7 @@ def keys(*fingerprints: Fingerprint) -> int:
         ["response 512 bytes short", "response 488 bytes short"],
         ['relation "events_20261123" does not exist', 'relation "events_20261124" does not exist'],
         ["returned non-zero exit status 137.", "returned non-zero exit status 143."],
+        ["the query returned 404 rows", "the query returned 503 rows"],
     ],
 )
 def test_a_text_that_only_looks_like_a_detail_splits_nothing(texts: list[str]) -> None:
@@ -296,6 +299,23 @@ def test_an_error_that_is_raised_again_and_again_is_one_incident() -> None:
     once, again = frame("retry", source="call()"), frame("retry", source="raise last")
     crash = frame("call", source="raise ValueError")
     assert keys(*(group(raised(*[again] * times, once, crash)) for times in (0, 1, 4))) == 1
+
+
+def test_what_was_tried_again_and_failed_again_is_where_it_failed_at_first() -> None:
+    main, consume, connect = frame("main"), frame("consume", source="again()"), frame("connect")
+    first = raised(main, frame("consume", source="connect()"), connect, type="ConnectionError")
+    again = raised(main, consume, frame("consume", source="connect()"), connect, type="ConnectionError")
+    before = raised(frame("consume", source="connect()"), connect, type="ConnectionError")
+    assert keys(group(first), group(again, before), group(again, before, before)) == 1
+
+
+def test_two_call_sites_of_a_helper_that_wraps_are_two_incidents() -> None:
+    cause, helper = (
+        raised(frame("load", source="int(text)")),
+        frame("load", source="raise Refused from error"),
+    )
+    sites = (raised(frame("pay", source=source), helper, type="Refused") for source in ("load(a)", "load(b)"))
+    assert keys(*(group(site, cause) for site in sites)) == 2
 
 
 def test_two_errors_of_one_cause_in_one_function_are_two_incidents() -> None:

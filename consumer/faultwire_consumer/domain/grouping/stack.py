@@ -54,9 +54,9 @@ def own_frames(exception: GroupingException) -> list[GroupingFrame]:
     return [frame for frame in claimed if not is_of_library(frame)] or claimed
 
 
-def crash_part(own: Sequence[GroupingFrame]) -> str:
-    """Describe where the service's own code raised an exception or let it through."""
-    return _with_source(call_of(own[-1]), own[-1])
+def crash_calls(own: Sequence[GroupingFrame]) -> list[str]:
+    """Describe where the service's own code raised an exception or let it through, and who called that."""
+    return [_with_source(call, frame) for call, frame in _path(own)[-2:]]
 
 
 def source_of(frame: GroupingFrame) -> str:

@@ -20,7 +20,7 @@ from faultwire_consumer.domain.grouping.material import (
     shortened,
 )
 from faultwire_consumer.domain.grouping.normal_text import normalise
-from faultwire_consumer.domain.grouping.stack import crash_part, own_frames, stack_parts
+from faultwire_consumer.domain.grouping.stack import crash_calls, own_frames, source_of, stack_parts
 from faultwire_shared.detail import details_of, kind_of
 from faultwire_shared.taxonomy import DEFAULTS
 from faultwire_shared.template import has_words
@@ -101,7 +101,8 @@ def _essential(chain: Sequence[GroupingException]) -> Sequence[GroupingException
     """Leave out at the root what is no cause.
 
     A timeout ends a wait wherever it happens to stand. And who looks into a cache, catches that nothing is
-    there and goes another way has an error of that way, raised further down than where that was caught.
+    there and goes another way has an error of that way, raised further down than where that was caught; so
+    has who tries again and fails again.
     """
     chain = chain if len(chain) <= CHAIN else [chain[0], *chain[1 - CHAIN :]]
     last = len(chain) - 1
@@ -111,12 +112,14 @@ def _essential(chain: Sequence[GroupingException]) -> Sequence[GroupingException
 
 
 def _is_detour(inner: GroupingException, outer: GroupingException) -> bool:
-    if inner.type not in _ASKED or not inner.frames or not outer.frames:
+    is_again = inner.type == outer.type
+    if not inner.frames or not outer.frames or not (is_again or inner.type in _ASKED):
         return False
+    before, path = ([call_of(frame) for frame in each.frames] for each in (inner, outer))
+    if is_again and before == path and source_of(inner.frames[-1]) == source_of(outer.frames[-1]):
+        return True
     # A traceback begins where it was caught, other languages' where the thread does.
-    caught = call_of(inner.frames[0])
-    path = [call_of(frame) for frame in outer.frames]
-    return caught in path[1:-1] and path[-1] != caught
+    return before[0] in path[1:-1] and path[-1] != before[0]
 
 
 def identifying(chain: Sequence[GroupingException]) -> GroupingException:
@@ -152,7 +155,7 @@ def _outer_parts(
         seen.add(kind)
         parts += [f"outer type {kind}", *_details(exception)]
         if own[index] and index != where:
-            parts.append(f"outer frame {crash_part(own[index])}")
+            parts += [f"outer frame {call}" for call in crash_calls(own[index])]
     return parts
 
 
