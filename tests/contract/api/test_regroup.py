@@ -1,8 +1,11 @@
 """What this release's grouping would make of stored events, over both databases."""
 
+import pytest
 from sqlalchemy import select, update
 from tests.contract.api.conftest import Site
 
+from faultwire_consumer.domain.grouping import version_1
+from faultwire_consumer.ingest.read import grouping
 from faultwire_consumer.store.schema.events import events, fingerprints
 
 REGROUP = "/api/v1/events/regroup"
@@ -49,3 +52,15 @@ async def test_what_cannot_be_seen_is_counted(site: Site) -> None:
             await tx.execute(update(events).where(events.c.event_id == event.id).values(doc=body))
     _, page = await site.get(f"{REGROUP}?service=billing")
     assert (page["events"], page["left_out"], page["unreadable"]) == (1, 1, 1)
+
+
+async def test_what_the_version_before_grouped_goes_on_in_its_incident(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as earlier_release:
+        earlier_release.setattr(grouping, "compute", version_1.compute)
+        await site.send(kind="KeyError", scrubbed=True)
+    _, page = await site.get(REGROUP)
+    (move,) = page["moves"]
+    assert move["fingerprint"] != move["new_fingerprint"]
+    assert (page["version"], move["incident_id"], move["new_incident_id"]) == (2, "INC-1", "INC-1")

@@ -46,3 +46,8 @@ def test_several_fingerprints_of_one_incident_may_become_one_and_nothing_changes
         [move("a", "c", incident=1), move("b", "c", incident=1), move("d", "d", incident=3, known=3)]
     )
     assert (found.splits, found.merges, found.renamed, found.unchanged) == ((), (), 2, 1)
+
+
+def test_events_of_one_fingerprint_that_would_have_two_and_join_one_incident_are_no_split() -> None:
+    found = judge([move("a", "b", incident=1, known=1), move("a", "c", incident=1, known=1)])
+    assert (found.splits, found.merges, found.renamed, found.unchanged) == ((), (), 1, 0)
