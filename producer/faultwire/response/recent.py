@@ -41,16 +41,18 @@ class Meeting(Struct, frozen=True):
     trace: TracebackType | None
 
 
-class ToldMark:
-    """The occurrences of an exception; pickled, it is the id of the last one's event alone."""
+class ToldMark(str):
+    """The id of the last event of an exception, and with it all of its occurrences.
+
+    A text, as a host may show or send whatever its exceptions hold; pickled, it is nothing else.
+    """
 
     __slots__ = ("meetings",)
 
-    def __init__(self, meetings: tuple[Meeting, ...]) -> None:
-        self.meetings = meetings
+    meetings: tuple[Meeting, ...]
 
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
-        return str, (self.meetings[-1].error_id,)
+        return str, (str(self),)
 
 
 class RecentResponses:
@@ -68,10 +70,11 @@ class RecentResponses:
         self._keep(response)
         if not is_exception(error):
             return
-        work = scope.current().work
         try:
-            meeting = Meeting(self._manager, response.error_id, work, error.__traceback__)
-            error.__dict__[MARK] = ToldMark((*_meetings_of(error)[1 - MEETINGS :], meeting))
+            mark = ToldMark(response.error_id)
+            meeting = Meeting(self._manager, response.error_id, scope.current().work, error.__traceback__)
+            mark.meetings = (*_meetings_of(error)[1 - MEETINGS :], meeting)
+            error.__dict__[MARK] = mark
         except BaseException as failure:  # noqa: BLE001 - a class may forbid it in any way it likes
             pass_interruption(failure)
 

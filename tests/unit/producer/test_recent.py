@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import json
 import logging
 import pickle
 import sys
@@ -13,6 +14,7 @@ from tests.unit.producer.harness import Harness
 
 from faultwire import ErrorManager, ErrorResponse, SyncErrorManager
 from faultwire.capture import scope
+from faultwire.capture.identity import MARK
 from faultwire.integrations.logging import ErrorHandler
 from faultwire.response.recent import MEETINGS
 from faultwire.testing import Captured
@@ -176,7 +178,8 @@ def test_a_copy_is_known_by_the_id_of_its_event(of: Callable[[BaseException], Ba
     error = raised(ValueError("x"))
     response = errors.handle_once(error)
     assert errors.handle_once(of(error)) is response
-    assert sys.getsizeof(pickle.dumps(error)) < 1_000
+    assert len(pickle.dumps(error)) < 1_000
+    assert json.loads(json.dumps(vars(error))) == {MARK: response.error_id}
 
 
 async def test_the_log_and_the_request_tell_one_event_each_for_every_request(harness: Harness) -> None:
