@@ -11,10 +11,12 @@ from typing import Any, Final, Literal, NotRequired, TypedDict
 
 from msgspec import Struct
 
+from faultwire_shared.foreign.interruption import pass_interruption
 from faultwire_shared.redact import redact_secrets
+from faultwire_shared.snapshot import clean_text
 from faultwire_shared.text import printable
 
-CheckResult = Mapping[str, Any] | float | None
+CheckResult = Mapping[str, Any] | float | bool | None
 Check = Callable[[], Awaitable[CheckResult] | CheckResult]
 """A coroutine function, or a plain one, which is called in a thread. A check that raises has failed."""
 
@@ -23,6 +25,8 @@ TIMEOUT_SECONDS: Final = 0.8
 """Leaves room for the rest of an answer within the second that orchestrators wait by default."""
 _ERROR_CHARACTERS: Final = 200
 _READ_CHARACTERS: Final = 2000
+_FAILED: Final = frozenset(("fail", "failed", "error", "down", "unhealthy", "critical"))
+"""Words for the ``status`` of what is not well, of checks as they are usually written."""
 
 
 class CheckReport(TypedDict):
@@ -62,16 +66,25 @@ class _Asked(Struct):
 
     @property
     def is_running(self) -> bool:
-        return any(part is not None and not part.done() for part in (self.task, self.thread))
+        # What belongs to a loop that was closed is never done.
+        return any(
+            part is not None and not part.done() and not part.get_loop().is_closed()
+            for part in (self.task, self.thread)
+        )
+
+
+class CheckFailedError(Exception):
+    """A check said that all is not well, or ended by what no task can carry, as ``sys.exit`` does."""
 
 
 class HealthChecker:
     """Runs the checks that were added to it and remembers the answer for a second.
 
     A check returns nothing, a number or a mapping with ``response_time`` (seconds), and fails
-    by raising, by being cancelled or by taking longer than its timeout. Callers that come during a
-    run share its answer, and a check that still hangs is not started again: nothing piles up behind
-    a dependency that does not answer.
+    by raising, by being cancelled, by taking longer than its timeout, or by an answer that says so:
+    ``False``, or a mapping whose ``status`` is ``fail`` (``down``, ``error``, ``unhealthy``), with its
+    ``error`` as the text. Callers that come during a run share its answer, and a check that still hangs is
+    not started again: nothing piles up behind a dependency that does not answer.
 
     Args:
         cache_seconds: maximum age of an answer.
@@ -142,20 +155,24 @@ class HealthChecker:
             if not done:
                 task.cancel()
                 return _fail(probe, f"no answer within {probe.timeout:g} s")
-            seconds = _response_time(task.result(), self._clock() - started)
+            result = task.result()
+            _check_answer(result)
+            seconds = _response_time(result, self._clock() - started)
             return CheckReport(name=probe.name, status="pass", response_time=seconds)
         except asyncio.CancelledError:
             if not task.cancelled():
                 task.cancel()
                 raise
             return _fail(probe, "the check was cancelled")
-        except Exception as error:  # noqa: BLE001 - whatever a check raises is its answer: fail
+        except BaseException as error:  # noqa: BLE001 - whatever a check raises is its answer: fail
+            pass_interruption(error)
             return _fail(probe, self._text_of(error))
 
-    def _text_of(self, error: Exception) -> str:
+    def _text_of(self, error: BaseException) -> str:
         try:
             text = str(error).strip().partition("\n")[0]
-        except Exception:  # noqa: BLE001 - a foreign __str__ may raise anything
+        except BaseException as failure:  # noqa: BLE001 - a foreign __str__ may raise anything
+            pass_interruption(failure)
             text = ""
         redacted = self._redact(text[:_READ_CHARACTERS]) or type(error).__name__
         return printable(redacted[:_ERROR_CHARACTERS])
@@ -170,15 +187,34 @@ def _fail(probe: Probe, text: str) -> CheckReport:
 
 
 async def _ask(check: Check, asked: _Asked) -> CheckResult:
-    if inspect.iscoroutinefunction(check):
-        result: Any = check()
-    else:
-        asked.thread = _in_thread(check)
-        result = await asyncio.shield(asked.thread)
-    if inspect.isawaitable(result):
-        result = await result
+    try:
+        if inspect.iscoroutinefunction(check):
+            result: Any = check()
+        else:
+            asked.thread = _in_thread(check)
+            result = await asyncio.shield(asked.thread)
+        if inspect.isawaitable(result):
+            result = await result
+    except SystemExit as error:  # a task that ends by it ends the loop
+        raise _as_failure(error) from error
     answer: CheckResult = result
     return answer
+
+
+def _as_failure(error: BaseException) -> CheckFailedError:
+    return CheckFailedError(f"{type(error).__name__}: {clean_text(error)}".removesuffix(": "))
+
+
+def _check_answer(result: CheckResult) -> None:
+    """Read what the check itself says.
+
+    Raises:
+        CheckFailedError: that all is not well.
+    """
+    if result is False:
+        raise CheckFailedError("the check returned False")
+    if isinstance(result, Mapping) and str(result.get("status", "")).strip().lower() in _FAILED:
+        raise CheckFailedError(clean_text(result.get("error") or f"the check says {result['status']}"))
 
 
 def _in_thread(function: Callable[[], Any]) -> asyncio.Future[Any]:
@@ -195,7 +231,9 @@ def _in_thread(function: Callable[[], Any]) -> asyncio.Future[Any]:
         try:
             outcome: tuple[Callable[[Any], None], object] = future.set_result, function()
         except BaseException as error:  # noqa: BLE001 - it is raised where the check is awaited
-            outcome = future.set_exception, error
+            # No future takes the others: it would never be done.
+            is_fit = isinstance(error, Exception) and not isinstance(error, StopIteration)
+            outcome = future.set_exception, error if is_fit else _as_failure(error)
         with suppress(RuntimeError):  # the loop is closed, nothing waits
             loop.call_soon_threadsafe(settle, *outcome)
 

@@ -3,8 +3,9 @@
 import asyncio
 import gc
 import json
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from tests.tools.clock import FixedClock
@@ -250,3 +251,46 @@ async def test_what_a_check_raises_after_its_timeout_is_not_logged(caplog: pytes
     await asyncio.sleep(0.01)
     gc.collect()
     assert caplog.text == ""
+
+
+def exits() -> None:
+    sys.exit("the disk is gone")
+
+
+def ends_in_an_iterator() -> None:
+    next(iter(()))
+
+
+def is_interrupted() -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("check", "error"),
+    [
+        (ends_in_an_iterator, "StopIteration"),
+        (exits, "SystemExit: the disk is gone"),
+        (is_interrupted, "KeyboardInterrupt"),
+        (lambda: False, "the check returned False"),
+        (lambda: {"status": "fail"}, "the check says fail"),
+        (lambda: {"status": "DOWN", "error": "no route"}, "no route"),
+    ],
+)
+async def test_however_a_plain_check_fails_it_has_failed_and_is_asked_again(
+    check: Callable[[], CheckResult], error: str
+) -> None:
+    is_well = False
+    checker = HealthChecker(cache_seconds=0)
+    checker.add_check("replica", lambda: None if is_well else check(), timeout=30)
+    assert (await checker.run_checks())["checks"] == [{"name": "replica", "status": "fail", "error": error}]
+    is_well = True
+    assert (await checker.run_checks())["status"] == "healthy"
+
+
+async def test_a_coroutine_that_exits_fails_and_ends_nothing() -> None:
+    async def check() -> CheckResult:
+        sys.exit(3)
+
+    checker = HealthChecker()
+    checker.add_check("replica", check)
+    assert (await checker.run_checks())["checks"][0].get("error") == "SystemExit: 3"
