@@ -31,7 +31,9 @@ _ENDINGS: Final = (
 _WORDS: Final = frozenset(("secret", "secrets", "pwd"))
 """Names with one of these as a word are secret."""
 
-_LAST_WORDS: Final = frozenset(("cookie", "cookies", "csrf", "xsrf", "jwt", "otp", "cvv", "cvc"))
+_LAST_WORDS: Final = frozenset(
+    ("cookie", "cookies", "csrf", "xsrf", "jwt", "otp", "cvv", "cvc", "pass", "pw")
+)
 """Names with one of these as their last word are secret."""
 
 _WHOLE: Final = frozenset(

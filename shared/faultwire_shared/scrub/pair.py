@@ -176,7 +176,7 @@ class _Pass:
         if opening is not None:
             return opening.end(), _closing(text, opening["delimiter"], opening.end())
         if text[at : at + 1] in ("[", "{", "("):
-            return at, _bracket_end(text, at)
+            return at, bracket_end(text, at)
         name = match["name"].lower()
         if match["sign"] == ":" and name.endswith(_HEADERS):
             begun = match.start("name")
@@ -232,7 +232,8 @@ def _closing(text: str, delimiter: str, start: int) -> int:
     return len(text)
 
 
-def _bracket_end(text: str, start: int) -> int:
+def bracket_end(text: str, start: int) -> int:
+    """Find the end of what a bracket opens, quoted ones apart; the text's where it is cut short."""
     depth = 0
     for token in _BRACKET.finditer(text, start):
         if token[0] in "[{(":

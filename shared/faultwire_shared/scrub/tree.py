@@ -8,6 +8,7 @@ from faultwire_shared.event import STRING_CHARACTERS
 from faultwire_shared.memo import Memo
 from faultwire_shared.scrub.key import KeyRules
 from faultwire_shared.scrub.pair import LABELS, PAIR_SIGNS, VALUES, scrub_pairs
+from faultwire_shared.scrub.statement import scrub_statements
 from faultwire_shared.scrub.value import (
     CARD_MIN,
     SCRUBBED,
@@ -52,6 +53,8 @@ class Tree:
             plain = _without_cut_digits(plain)
         if is_plain(plain):
             return plain
+        if "[parameters: " in plain:
+            plain = scrub_statements(plain, self._is_denied)
         return scrub_pairs(scrub_values(plain), self._is_denied)
 
     def source(self, line: object) -> str:

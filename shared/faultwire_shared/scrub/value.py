@@ -28,7 +28,7 @@ _find_token: Final = re.compile(VALUE_SIGNS).search
 _find_digits: Final = re.compile(r"[2-6][0-9 -]{11}").search
 
 _TOKEN: Final = re.compile(
-    r"(?<![A-Za-z0-9])(?:"
+    r"(?:(?<![A-Za-z0-9])|(?<=/bot))(?:"  # so Telegram's tokens stand in the address of each call
     r"(?P<jwt>eyJ[\w-]{8,}+(?P<parts>(?:\.[\w-]*+)*+))"
     r"|(?P<basic>basic[ \t+]{1,4}+(?P<pair>[A-Za-z0-9+/_=-]{6,}+))"
     r"|(?P<bearer>bearer[ \t+:]{1,4}+(?P<token>[\w.~+/=-]{6,}+))"
@@ -50,7 +50,7 @@ _TOKEN: Final = re.compile(
     r"|ATATT3[\w=-]{16,}+|NRAK-\w{16,}+|PMAK-[\w-]{16,}+|HRKU-[\w-]{16,}+|lin_api_\w{16,}+|figd_[\w-]{16,}+"
     r"|ntn_\w{16,}+|sbp_\w{16,}+|pscale_[a-z]{2,8}_[\w.-]{16,}+|sntry[su]_[\w+/=]{16,}+|key-[0-9a-f]{24,}+"
     r"|AGE-SECRET-KEY-1[0-9A-Z]{16,}+|access_token\$\w{4,16}\$\w{8,}\$\w{8,}+"
-    r"|[0-9]{8,10}:AA[\w-]{30,}+"  # Telegram
+    r"|[0-9]{6,12}:AA[\w-]{30,}+"  # Telegram
     r"))"
     r"|hooks\.slack\.com/(?:services|workflows|triggers)/(?P<slack>[\w/-]{8,}+)"
     r"|(?:canary\.|ptb\.)?discord(?:app)?\.com/api/webhooks/(?P<discord>[\w/-]{8,}+)"

@@ -111,3 +111,36 @@ def test_a_card_is_known_by_its_check_digit_its_length_and_its_beginning() -> No
     assert not is_card("4111111111111112")
     assert not is_card("1111111111111117")
     assert not is_card("41111111111111111111")
+
+
+@pytest.mark.parametrize(
+    ("text", "scrubbed"),
+    [
+        ("RABBITMQ_DEFAULT_PASS=hunter2", "RABBITMQ_DEFAULT_PASS=[scrubbed]"),
+        ("LDAP_BIND_PW: hunter2", "LDAP_BIND_PW: [scrubbed]"),
+        ("bypass=on compass=north", "bypass=on compass=north"),
+        (
+            "POST https://api.telegram.org/bot123456789:AAabcdefghijklmnopqrstuvwxyz0123456/sendMessage",
+            "POST https://api.telegram.org/bot[scrubbed]/sendMessage",
+        ),
+        (
+            "[SQL: INSERT INTO users (mail, password) VALUES (?, ?)]\n[parameters: ('a', 'hunter2)')]\n(Back",
+            "[SQL: INSERT INTO users (mail, password) VALUES (?, ?)]\n[parameters: [scrubbed]]\n(Back",
+        ),
+        (
+            "[SQL: UPDATE users SET name=%s, password=%s] [parameters: [('a', 'hunter2'), ('b', 'hunter2')]]",
+            "[SQL: UPDATE users SET name=%s, password=[scrubbed] [parameters: [scrubbed]]",
+        ),
+        (
+            "[SQL: SELECT users.password FROM users WHERE users.id = ?] [parameters: (17,)]",
+            "[SQL: SELECT users.password FROM users WHERE users.id = ?] [parameters: (17,)]",
+        ),
+    ],
+)
+def test_names_and_places_that_announce_a_secret(text: str, scrubbed: str) -> None:
+    assert Scrubber().scrub_text(text) == scrubbed
+
+
+def test_statements_are_read_once_however_many_there_are() -> None:
+    text = "[SQL: INSERT INTO t (" + "a" * 2_000 + " [parameters: (" * 2_000
+    assert Scrubber().scrub_text(text) == text
