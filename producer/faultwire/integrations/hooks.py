@@ -4,6 +4,7 @@ Every hook calls the one that stood before it, even if ours fails: what was prin
 """
 
 import _thread
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -20,6 +21,10 @@ from faultwire_shared.event import ErrorSeverity
 if TYPE_CHECKING:
     import asyncio  # a host without a loop never needs it
 
+_NAMED: Final = re.compile(
+    r"<(?:[a-z-]{1,20} ){1,3}(?P<name>[^<> ]{1,200})(?: of [^<>]{0,200})? at 0x[0-9A-Fa-f]+>"
+)
+"""An object in the interpreter's own words."""
 NOT_ERRORS: Final = (KeyboardInterrupt, SystemExit, GeneratorExit)
 OWN_THREADS: Final = "faultwire "
 
@@ -242,10 +247,7 @@ class _Unraised:
         if error is None or isinstance(error, NOT_ERRORS):
             return
         # Not the object itself, which would come back to life; and its name, as its repr is the host's code.
-        about = {
-            "unraisable": unraisable.err_msg or "Exception ignored in",
-            "object": _name_of(unraisable.object),
-        }
+        about = _words_of(unraisable.err_msg or "Exception ignored in", unraisable.object)
         self._queue.put((copy_context(), error, about))
         try:
             _thread.start_new_thread(self.hand_over, ())
@@ -271,6 +273,15 @@ def _is_asked_for(error: BaseException) -> bool:
         return not is_error(error)
     # A cancellation that reaches this place ends what nobody meant to end.
     return isinstance(error, NOT_ERRORS)
+
+
+def _words_of(said: str, value: object) -> dict[str, object]:
+    """The interpreter's words and the place; from Python 3.14 on they hold the object and its address."""
+    found = _NAMED.search(said)
+    if found is None:
+        return {"unraisable": said, "object": _name_of(value)}
+    name = found["name"] if value is None else _name_of(value)
+    return {"unraisable": said[: found.start()].rstrip(), "object": name}
 
 
 def _name_of(value: object) -> str:

@@ -12,7 +12,7 @@ import pytest
 from tests.tools.spool_bench import until
 
 from faultwire import ErrorManager, SyncErrorManager
-from faultwire.integrations.hooks import Hooks, install
+from faultwire.integrations.hooks import Hooks, _words_of, install
 from faultwire.testing import Captured
 
 pytestmark = pytest.mark.may_block("waits for threads")
@@ -231,3 +231,22 @@ async def test_a_loop_can_be_watched_later(captured: Captured, former: Former) -
     other.close()
     with pytest.raises(RuntimeError):
         await asyncio.to_thread(hooks.watch_loop)
+
+
+@pytest.mark.parametrize(
+    ("said", "value", "about"),
+    [
+        (None, print, {"unraisable": "Exception ignored in", "object": "print"}),
+        (
+            "Exception ignored while calling deallocator <function Leaky.__del__ at 0x7f10a2>",
+            None,
+            {"unraisable": "Exception ignored while calling deallocator", "object": "Leaky.__del__"},
+        ),
+        ("Exception ignored while finalizing file <x>", None, None),
+    ],
+)
+def test_an_ignored_error_is_told_with_the_name_of_the_object_and_no_address(
+    said: str | None, value: object, about: dict[str, object] | None
+) -> None:
+    found = _words_of(said or "Exception ignored in", value)
+    assert found == (about or {"unraisable": said, "object": "NoneType"})
