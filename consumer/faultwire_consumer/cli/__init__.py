@@ -6,6 +6,7 @@ import sys
 from typing import Final
 
 from faultwire_shared import __version__
+from faultwire_shared.logging.standard_stream import open_standard_streams
 
 _ENDED_BY_SIGTERM: Final = 128 + signal.SIGTERM
 
@@ -13,6 +14,7 @@ _ENDED_BY_SIGTERM: Final = 128 + signal.SIGTERM
 def main() -> None:
     """Run the command that the arguments name, and exit as it says."""
     _be_ended_by_signals()
+    open_standard_streams()
     if sys.argv[1:] == ["--version"]:
         sys.stdout.write(f"{__version__}\n")
         return

@@ -4,14 +4,15 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final, Literal, TextIO
 
 import structlog
 from msgspec import Struct
 
+from faultwire_shared.logging.handler import ConsoleHandler, FileHandler
 from faultwire_shared.logging.pipe import LogPipe, Target
+from faultwire_shared.logging.standard_stream import open_standard_streams
 from faultwire_shared.logging.text import ConsoleFormatter, JsonFormatter, wants_color
 from faultwire_shared.scrub import Scrubber
 
@@ -79,7 +80,7 @@ def configure_logging(
         console_level: lowest level that goes to the console.
         file_level: lowest level that goes to the file.
         max_bytes: the size at which the file is rotated.
-        backups: number of rotated files that are kept.
+        backups: number of rotated files that are kept; with 0 the file begins anew at its size.
         stream: the console; stderr by default.
         scrub: take secrets out of messages, bound values and exceptions.
 
@@ -120,10 +121,10 @@ def _pipe_for(settings: _Settings, others: Mapping[str, tuple[_Settings, LogPipe
         return pipe
     scrubber = _SCRUBBER if settings.scrub else None
     console = ConsoleFormatter(color=wants_color(settings.stream, os.environ), scrubber=scrubber)
-    targets = [Target(logging.StreamHandler(settings.stream), console, settings.console_level)]
+    targets = [Target(ConsoleHandler(settings.stream), console, settings.console_level)]
     if settings.file is not None:
         settings.file.parent.mkdir(parents=True, exist_ok=True)
-        handler = RotatingFileHandler(
+        handler = FileHandler(
             settings.file, maxBytes=settings.max_bytes, backupCount=settings.backups, encoding="ascii"
         )
         targets.append(Target(handler, JsonFormatter(scrubber=scrubber), settings.file_level))
@@ -142,6 +143,8 @@ def _level(level: int | str) -> int:
 def configure_process_logging(*, level: str = "INFO", log_format: LogFormat = "auto") -> None:
     """Send every log record of this process to stderr, without secrets.
 
+    A thread writes the lines, behind a bounded queue: where nobody reads them, or a driver of logs hangs,
+    they are dropped and nothing waits; how many that were is said once they flow again.
     A line has the form that ``configure_logging`` writes: ``time [LEVEL] logger: message`` for people, and
     for machines a JSON document with ``timestamp level logger message`` and the bound values.
 
@@ -150,10 +153,10 @@ def configure_process_logging(*, level: str = "INFO", log_format: LogFormat = "a
         log_format: ``console`` for people, ``json`` for machines, ``auto`` for the former on a terminal.
     """
     _send_structlog_to_the_standard_library()
-    handler = logging.StreamHandler()
-    handler.setFormatter(_formatter(log_format, sys.stderr))
+    open_standard_streams()
+    formatter = _formatter(log_format, sys.stderr)
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    LogPipe([Target(ConsoleHandler(sys.stderr), formatter, logging.NOTSET)]).take_over(root)
     root.setLevel(level.upper())
     # Our supervisors log every lost connection once; aiormq's warnings repeat it for each channel.
     for library, threshold in _LIBRARIES.items():

@@ -17,8 +17,12 @@ from typing import Final, Self
 
 from msgspec import Struct
 
+from faultwire_shared.logging.handler import Abandonable
+
 WAITING: Final = 10_000
-"""Lines that may wait for a slow disk; further ones are dropped, counted and reported."""
+"""Lines that may wait for a slow disk or reader; further ones are dropped, counted and reported."""
+WAITING_CHARACTERS: Final = 16 * 1024 * 1024
+"""The same, in characters: a line with a trace may be long."""
 CLOSE_SECONDS: Final = 2.0
 
 _PLAIN: Final = logging.Formatter("%(message)s")
@@ -38,6 +42,7 @@ class _Written(logging.LogRecord):
     def __init__(self, level: int, lines: Sequence[tuple[logging.Handler, str]]) -> None:
         super().__init__("", level, "", 0, "", None, None)
         self.lines = lines
+        self.characters = sum(len(line) for _, line in lines)
 
 
 class _Mark(logging.LogRecord):
@@ -57,22 +62,26 @@ class _Entrance(QueueHandler):
         super().__init__(self.waiting)
         self.setLevel(min(target.level for target in targets))
         self.lost = 0
+        self.taken = 0
+        """Characters that were put into the queue; the writing thread says how many it has written."""
+        self.written: Callable[[], int] = int
         self._reported = 0
         self._targets = targets
 
-    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+    def prepare(self, record: logging.LogRecord) -> "_Written":
         lines = [
             (target.handler, target.formatter.format(record)) for target in self._targets_of(record.levelno)
         ]
         return _Written(record.levelno, lines)
 
     def enqueue(self, record: logging.LogRecord) -> None:
-        if self.waiting.qsize() >= WAITING:
+        if self.waiting.qsize() >= WAITING or self.taken - self.written() >= WAITING_CHARACTERS:
             self.lost += 1
             return
         if self._reported < self.lost:
             self.waiting.put(self._loss(self.lost - self._reported))
             self._reported = self.lost
+        self.taken += getattr(record, "characters", 0)
         self.waiting.put(record)
 
     def _loss(self, count: int) -> logging.LogRecord:
@@ -88,12 +97,37 @@ class _Entrance(QueueHandler):
 class _Exit(QueueListener):
     """The writing thread."""
 
+    characters = 0
+    """Written so far, of what the entrance had taken."""
+
     def handle(self, record: logging.LogRecord) -> None:
         if isinstance(record, _Mark):
             record.reached.set()
         elif isinstance(record, _Written):
             for handler, line in record.lines:
                 handler.handle(logging.makeLogRecord({"levelno": record.levelno, "msg": line}))
+            self.characters += record.characters
+
+
+class _Upwards(logging.Handler):
+    """Shows a record to those handlers of the loggers above that make events, and print nothing.
+
+    The lines of a logger that has a pipe go no further; its errors still become events where the handler for
+    that is on the root.
+    """
+
+    def __init__(self, above: logging.Logger | None) -> None:
+        super().__init__()
+        self._above = above
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand it on."""
+        current = self._above
+        while current is not None:
+            for handler in current.handlers:
+                if getattr(handler, "makes_events", False) and record.levelno >= handler.level:
+                    handler.handle(record)
+            current = current.parent if current.propagate else None
 
 
 class LogPipe:
@@ -106,7 +140,8 @@ class LogPipe:
         self._entrance = _Entrance(targets)
         self._exit = _Exit(self._entrance.waiting)
         self._exit.start()
-        self._before: dict[logging.Logger, tuple[int, bool]] = {}
+        self._entrance.written = lambda: self._exit.characters
+        self._before: dict[logging.Logger, tuple[int, bool, _Upwards]] = {}
         self._held: list[threading.RLock] = []
         self._closed = False
         _open.add(self)
@@ -123,17 +158,24 @@ class LogPipe:
 
     def attach(self, logger: logging.Logger, *, level: int) -> None:
         """Take over a logger's lines, from a level on, and keep them from the loggers above it."""
-        self._before[logger] = logger.level, logger.propagate
+        upwards = _Upwards(logger.parent if logger.propagate else None)
+        self._before[logger] = logger.level, logger.propagate, upwards
         logger.setLevel(level)
         logger.propagate = False
         logger.addHandler(self._entrance)
+        logger.addHandler(upwards)
+
+    def take_over(self, logger: logging.Logger) -> None:
+        """Be the one handler of a logger, for good."""
+        logger.handlers[:] = [self._entrance]
 
     def detach(self, logger: logging.Logger) -> None:
         """Restore a logger as it was; the last one closes the pipe."""
         if logger not in self._before:
             return
         logger.removeHandler(self._entrance)
-        level, logger.propagate = self._before.pop(logger)
+        level, logger.propagate, upwards = self._before.pop(logger)
+        logger.removeHandler(upwards)
         logger.setLevel(level)
         if not self._before:
             self.close()
@@ -155,6 +197,9 @@ class LogPipe:
         for logger in self.loggers:
             self.detach(logger)
         if not written:  # the disk hangs: its thread is a daemon, and nothing waits for it
+            for target in self._targets:
+                if isinstance(target.handler, Abandonable):
+                    target.handler.is_abandoned = True
             return
         self._exit.stop()
         for target in self._targets:
@@ -175,6 +220,7 @@ class LogPipe:
     def restart(self) -> None:
         """Start again in a forked child: threads are not copied, and the parent writes the waiting lines."""
         self._entrance.queue = self._entrance.waiting = SimpleQueue()
+        self._entrance.taken = 0
         self._exit = _Exit(self._entrance.waiting)
         self._exit.start()
 

@@ -10,11 +10,12 @@ import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import Any, Final
 
 import structlog
 
+from faultwire_shared.foreign.interruption import pass_interruption
+from faultwire_shared.logging.trace import ExcInfo, trace_document
 from faultwire_shared.scrub import Scrubber
 from faultwire_shared.snapshot import Snapshot, clean_text
 from faultwire_shared.text import printable
@@ -24,6 +25,7 @@ KEYS: Final = ("timestamp", "level", "logger", "message")
 """Keys of every JSON line; a bound value of such a name gets an underscore appended."""
 
 _EXCEPTION: Final = "exception"
+_EXCEPTION_TEXT: Final = "exception_text"
 _STACK: Final = "stack"
 _STANDARD: Final = frozenset(
     (*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "_logger", "_name")
@@ -36,9 +38,6 @@ _COLORS: Final = {
     logging.ERROR: "31",
     logging.CRITICAL: "1;31",
 }
-_to_dicts: Final = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-
-ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
 class ConsoleFormatter(logging.Formatter):
@@ -86,7 +85,9 @@ class JsonFormatter(logging.Formatter):
         for key, value in snapshot.mapping("bound", _extra(record) | _bound(record)).items():
             document[f"{key}_" if key in KEYS else key] = value
         if (exc_info := _exc_info(record)) is not None:
-            document[_EXCEPTION] = snapshot.mapping(_EXCEPTION, {"chain": _to_dicts(exc_info)})["chain"]
+            document[_EXCEPTION] = trace_document(exc_info)
+        elif record.exc_text:  # of a record that another process made text of
+            document[_EXCEPTION_TEXT] = clean_text(record.exc_text, MESSAGE_CHARACTERS)
         if (stack := _stack(record)) is not None:
             document[_STACK] = clean_text(stack, MESSAGE_CHARACTERS)
         if self._scrubber is not None:
@@ -100,7 +101,8 @@ def message_of(record: logging.LogRecord) -> str:
         return clean_text(record.msg.get("event", ""), MESSAGE_CHARACTERS)
     try:
         return clean_text(record.getMessage(), MESSAGE_CHARACTERS)
-    except Exception as error:  # noqa: BLE001 - an argument's __repr__ may raise anything, and the line must come
+    except BaseException as error:  # noqa: BLE001 - an argument's __repr__ may raise anything, and the line must come
+        pass_interruption(error)
         return f"{clean_text(record.msg, MESSAGE_CHARACTERS)} <arguments unprintable: {type(error).__name__}>"
 
 
@@ -134,11 +136,16 @@ def _stack(record: logging.LogRecord) -> str | None:
 
 def _trace_lines(record: logging.LogRecord, scrubber: Scrubber | None) -> Iterator[str]:
     exc_info = _exc_info(record)
-    parts = traceback.format_exception(*exc_info) if exc_info is not None else []
+    parts = traceback.format_exception(*exc_info) if exc_info is not None else _text_of_trace(record)
     if scrubber is not None:
         parts = scrubber.scrub_trace(parts)
     for line in "".join([*parts, _stack(record) or ""]).splitlines():
         yield f"    {printable(line)}"
+
+
+def _text_of_trace(record: logging.LogRecord) -> list[str]:
+    """Return the trace of a record from another process, which had made text of it."""
+    return [f"{line}\n" for line in record.exc_text.splitlines()] if isinstance(record.exc_text, str) else []
 
 
 def _timestamp(record: logging.LogRecord) -> str:

@@ -3,7 +3,9 @@
 import io
 import json
 import logging
+import os
 import re
+import shlex
 import subprocess
 import sys
 import threading
@@ -14,7 +16,9 @@ from typing import Any
 import pytest
 import structlog
 
-from faultwire import ErrorManager, configure_logging
+from faultwire import ErrorManager, SyncErrorManager, configure_logging
+from faultwire.integrations.logging import ErrorHandler
+from faultwire.testing import capture_events
 from faultwire_shared.logging import logs
 from faultwire_shared.logging import pipe as log_pipe
 from faultwire_shared.logging.pipe import LogPipe
@@ -213,6 +217,106 @@ def test_a_destructor_that_logs_while_a_line_is_put_does_not_hang(
     written = [one["message"] for one in documents(tmp_path / "logs" / "app.log")]
     assert "outer talking" in written
     assert "from inside" in written
+
+
+def test_without_backups_the_file_begins_anew_at_its_size(
+    configure: Callable[..., LogPipe], name: str, tmp_path: Path
+) -> None:
+    with configure(max_bytes=2000, backups=0) as pipe:
+        for number in range(200):
+            logging.getLogger(name).error("order %03d", number)
+        assert pipe.flush()
+    (file,) = (tmp_path / "logs").iterdir()
+    assert file.stat().st_size <= 2000
+    assert documents(file)[-1]["message"] == "order 199"
+
+
+def test_what_the_consoles_encoding_cannot_say_is_escaped(
+    configure: Callable[..., LogPipe], name: str
+) -> None:
+    written = io.BytesIO()
+    with configure(file=None, stream=io.TextIOWrapper(written, encoding="ascii", write_through=True)):
+        logging.getLogger(name).error("5 € for Ærø")
+    assert written.getvalue().decode("ascii").endswith("5 \\u20ac for \\xc6r\\xf8\n")
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_the_handler_on_the_root_that_makes_events_still_sees_the_named_loggers_errors(
+    configure: Callable[..., LogPipe], name: str, *, is_first: bool
+) -> None:
+    root, printing = logging.getLogger(), logging.StreamHandler(io.StringIO())
+    with capture_events() as captured:
+        handler = ErrorHandler(SyncErrorManager(service="shop"))
+        try:
+            if is_first:
+                root.addHandler(handler)
+            root.addHandler(printing)
+            with configure(file=None, stream=io.StringIO()):
+                root.addHandler(handler)
+                logging.getLogger(f"{name}.orders").error("stock is empty")
+        finally:
+            root.removeHandler(handler)
+            root.removeHandler(printing)
+    assert captured.event.message == "stock is empty"
+    assert "stock is empty" not in printing.stream.getvalue()
+
+
+_STUCK = """
+import logging, os, sys, time
+from faultwire_shared.logging.logs import configure_process_logging
+configure_process_logging(log_format="json")
+for number in range(20_000):
+    logging.getLogger("worker").error("line %d", number)
+os.write(1, b"done")
+"""
+
+
+def test_a_process_whose_stderr_nobody_reads_goes_on_and_ends() -> None:
+    reading, writing = os.pipe()
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-c", _STUCK], stdout=subprocess.PIPE, stderr=writing, timeout=60, check=False
+        )
+    finally:
+        os.close(reading)
+        os.close(writing)
+    assert (ended.returncode, ended.stdout) == (0, b"done")
+
+
+def test_what_is_dropped_while_nobody_reads_is_told_once_it_flows_again() -> None:
+    more = "os.read(0, 1)\nlogging.getLogger('worker').error('after')\n"
+    process = subprocess.Popen(
+        [sys.executable, "-c", _STUCK + more],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdin is not None
+    assert process.stdout.read(4) == b"done"
+    lines = [process.stderr.readline() for _ in range(5_000)]
+    process.stdin.write(b"x")
+    process.stdin.close()
+    lines += process.stderr.readlines()
+    process.stdout.close()
+    process.stderr.close()
+    assert process.wait(60) == 0
+    told = [int(n) for line in lines for n in re.findall(r"log\.lost count=(\d+)", line.decode())]
+    assert sum(told) > 0
+    assert json.loads(lines[-1])["message"] == "after"
+    assert len(lines) + sum(told) - len(told) == 20_001
+
+
+def test_a_process_whose_stderr_is_closed_starts_and_works() -> None:
+    script = (
+        "from faultwire_consumer.cli import main; import sys, os\n"
+        "try: main()\nexcept SystemExit as e: assert not e.code\n"
+        "from faultwire_shared.logging.logs import configure_process_logging, get_logger\n"
+        "configure_process_logging(log_format='auto'); get_logger('x').error('for nobody')\n"
+        "assert open(os.devnull).fileno() > 2; print('works')"
+    )
+    command = f"exec {sys.executable} -c {shlex.quote(script)} --version 2>&-"
+    ended = subprocess.run(["sh", "-c", command], stdout=subprocess.PIPE, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout.splitlines()[-1]) == (0, b"works")
 
 
 _SCRIPT = """

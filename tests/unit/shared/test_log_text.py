@@ -205,3 +205,41 @@ def test_a_trace_cannot_forge_a_line(failure: BaseException) -> None:
     assert first.endswith("shop.orders: x")
     assert any("FAKE" in line for line in others)
     assert all(line.startswith("    ") for line in others)
+
+
+def test_the_members_of_a_group_are_in_the_document() -> None:
+    group = ExceptionGroup("import failed", [ValueError("no price"), ExceptionGroup("more", [KeyError("k")])])
+    (one,) = document(bound("x", exc_info=group))["exception"]
+    assert one["exc_value"].startswith("import failed")
+    first, second = one["exceptions"]
+    assert (first[0]["exc_type"], first[0]["exc_value"]) == ("ValueError", "no price")
+    assert second[0]["exceptions"][0][0]["exc_type"] == "KeyError"
+
+
+def test_a_long_chain_keeps_what_was_raised_and_its_root() -> None:
+    error: Exception = ValueError("root")
+    for number in range(60):
+        following = LookupError(str(number))
+        following.__cause__ = error
+        error = following
+    chain = document(bound("x", exc_info=error))["exception"]
+    assert len(chain) == 20
+    assert (chain[0]["exc_value"], chain[-1]["exc_value"]) == ("59", "root")
+    assert chain[10]["left_out_before"] == 41
+
+
+def test_a_group_of_thousands_is_bounded_and_says_so() -> None:
+    (one,) = document(
+        bound("x", exc_info=ExceptionGroup("many", [ValueError(str(n)) for n in range(5_000)]))
+    )["exception"]
+    assert len(one["exceptions"]) == 49
+    assert one["left_out"] == 4_951
+
+
+def test_the_trace_of_a_record_from_another_process_is_kept() -> None:
+    told = record("x", exc_text="Traceback …\nValueError: no\x1b[31m price")
+    assert document(told)["exception_text"].endswith("price")
+    assert ConsoleFormatter(color=False).format(told).splitlines()[1:] == [
+        "    Traceback …",
+        "    ValueError: no\\x1b[31m price",
+    ]
