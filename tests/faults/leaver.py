@@ -3,7 +3,9 @@
 Usage: python -m tests.faults.leaver WAY SPOOL LEDGER
 """
 
+import _thread
 import asyncio
+import atexit
 import logging
 import multiprocessing
 import os
@@ -15,7 +17,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, NoReturn
 
-from faultwire import ErrorManager
+from faultwire import ErrorManager, SyncErrorManager
+from faultwire.process.exit import _close_all
 
 EVENTS: Final = 300
 NOBODY_LISTENS: Final = "amqp://127.0.0.1:1/"
@@ -32,7 +35,7 @@ def manage(*, flush_on_sigterm: bool = True) -> ErrorManager:
     )
 
 
-def emit(errors: ErrorManager) -> None:
+def emit(errors: ErrorManager | SyncErrorManager) -> None:
     """Hand the events over; their ids are in the ledger when this returns."""
     ids = [errors.handle_error_nowait(ValueError(str(number))).error_id for number in range(EVENTS)]
     with LEDGER.open("a") as ledger:
@@ -201,6 +204,58 @@ def in_a_child_of_multiprocessing_that_is_terminated() -> None:
     assert child.exitcode == -signal.SIGTERM
 
 
+def by_sigterm_while_a_thread_hands_over() -> None:
+    errors = ErrorManager(service="shop", broker_url=NOBODY_LISTENS, spool_path=SPOOL)
+
+    def work() -> None:
+        with LEDGER.open("a", buffering=1) as ledger:
+            for number in range(10**9):
+                ledger.write(f"{errors.handle_error_nowait(ValueError(str(number % 7))).error_id}\n")
+
+    threading.Thread(target=work, daemon=True).start()
+    while not LEDGER.exists() or LEDGER.read_text().count("\n") < EVENTS:
+        time.sleep(0.001)
+    kill()
+    wait_for_ever()
+
+
+def by_an_exit_hook_that_is_older_than_ours() -> None:
+    # As if it had been registered before the client was imported: it runs after the client's own.
+    atexit.unregister(_close_all)
+    errors = manage()
+    atexit.register(emit, errors)
+    atexit.register(_close_all)
+
+
+def by_an_exit_hook_that_is_older_than_ours_after_an_event() -> None:
+    atexit.unregister(_close_all)
+    errors = SyncErrorManager(
+        service="shop", broker_url=NOBODY_LISTENS, spool_path=SPOOL, collapse_storms=False
+    )
+    emit(errors)
+    atexit.register(emit, errors)
+    atexit.register(_close_all)
+
+
+def without_threads() -> None:
+    def refuse(*_: object) -> NoReturn:
+        raise RuntimeError("can't start new thread")
+
+    threading.Thread.start = refuse  # type: ignore[assignment]  # as at a limit of processes
+    emit(manage())
+
+
+def without_threads_by_sigterm() -> None:
+    def refuse(*_: object) -> NoReturn:
+        raise RuntimeError("can't start new thread")
+
+    threading.Thread.start = refuse  # type: ignore[assignment]  # as above
+    _thread.start_new_thread = refuse  # as above
+    emit(manage())
+    kill()
+    wait_for_ever()
+
+
 WAYS: Final[Mapping[str, tuple[Callable[[], None], int, int]]] = {
     way.__name__: (way, code, events)
     for way, code, events in (
@@ -221,11 +276,17 @@ WAYS: Final[Mapping[str, tuple[Callable[[], None], int, int]]] = {
         (in_a_child_of_multiprocessing_that_is_terminated, 0, 1),
         (without_the_handler, 0, 1),
         (by_sigterm_on_a_disk_that_hangs, -15, 0),
+        (by_an_exit_hook_that_is_older_than_ours, 0, 1),
+        (by_an_exit_hook_that_is_older_than_ours_after_an_event, 0, 2),
+        (without_threads, 0, 1),
+        (without_threads_by_sigterm, -15, 1),
     )
 }
 """Each way with the exit code that it has without us, and how many times ``EVENTS`` must be found."""
+UNDER_WAY: Final = by_sigterm_while_a_thread_hands_over
+"""A way whose number of events nobody knows before."""
 
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.CRITICAL)
-    WAYS[sys.argv[1]][0]()
+    WAYS.get(sys.argv[1], (UNDER_WAY,))[0]()

@@ -19,6 +19,7 @@ from faultwire.pipeline.storm import EventRole, Storm
 from faultwire.pipeline.storm_key import StormKey, storm_key
 from faultwire.pipeline.window_closer import WindowCloser
 from faultwire.process.critical_section import SECTION
+from faultwire.process.exit import LEAVE
 from faultwire.process.stack_room import need_room
 from faultwire.queue.ticket import FAILED, Ticket
 from faultwire_shared.clock import utc_now
@@ -70,7 +71,7 @@ class ErrorPipeline:
             key = None
             refusal = self._filter.refuses(handled.error)
             if refusal is None and not SECTION.is_ours():
-                key = storm_key(handled) if self._collapse else None
+                key = storm_key(handled) if self._collapse and not LEAVE.has_begun else None
                 admitted = EventRole.WHOLE if key is None else self._meet_storm(key, handled)
                 if isinstance(admitted, Ticket):
                     return admitted, None, None
@@ -132,6 +133,8 @@ class ErrorPipeline:
         opened = self._storm.open(key, prepared, ticket, now=self._clock())
         ticket.is_placed = True  # or joined another's, which counts it
         self._closer.see_to_it()
+        if LEAVE.has_begun:  # meanwhile: whoever closes all windows at the end may have been here already
+            self._closer.hand_over()
         return opened
 
     def _refuse(self, ticket: Ticket, reason: LossReason) -> None:

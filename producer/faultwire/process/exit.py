@@ -27,6 +27,34 @@ DISK_SECONDS: Final = 0.3
 """Of them for the disk, once the time to publish is over."""
 
 
+class Leave:
+    """The end of this process, from its first step on: what is handed over then is to be on disk at once."""
+
+    __slots__ = ("_flushing", "has_begun")
+
+    def __init__(self) -> None:
+        self.has_begun = False
+        self._flushing = 0
+
+    @property
+    def is_ours(self) -> bool:
+        """True in the thread that writes everything at the end, and need not wait for itself."""
+        return self._flushing == threading.get_ident()
+
+    def flush_here(self) -> None:
+        """Say that this thread is the one."""
+        self._flushing = threading.get_ident()
+
+    def forget(self) -> None:
+        """Start anew in a forked child."""
+        self.has_begun = False
+        self._flushing = 0
+
+
+LEAVE: Final = Leave()
+"""The process's own."""
+
+
 class ClosingSpool(Protocol):
     """A spool with a thread of its own that writes what is in memory to disk."""
 
@@ -72,7 +100,7 @@ def register_holder(holder: Holder, *, lasting: bool = False) -> None:
 
 
 def register_spool(spool: ClosingSpool) -> None:
-    """Have the spool closed when the process ends; its thread has just been started."""
+    """Have the spool closed when the process ends."""
     _spools.add(spool)
     _register_child()
 
@@ -108,12 +136,18 @@ def flush_on_sigterm() -> None:
 def _on_sigterm(_: int, __: FrameType | None) -> None:
     # The default first: a second SIGTERM, or a kill from the thread, ends the process as if we were not here.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # Other threads go on until the end, and are told that what they hand over is safe.
+    LEAVE.has_begun = True
     # Not here: the frame that was interrupted may hold the lock that a flush needs.
     # And not by threading, which takes locks of its own.
-    _thread.start_new_thread(_flush_and_die, ())
+    try:
+        _thread.start_new_thread(_flush_and_die, ())
+    except RuntimeError:  # the system gives none: what can be written without those locks is
+        _flush_and_die()
 
 
 def _flush_and_die() -> None:
+    LEAVE.flush_here()
     try:
         _flush_all()
     finally:
@@ -121,6 +155,7 @@ def _flush_and_die() -> None:
 
 
 def _end_child() -> None:
+    LEAVE.has_begun = True
     deadline = time.monotonic() + EXIT_SECONDS
     _empty_holders()
     _depart(deadline)
@@ -161,6 +196,8 @@ def _empty_holders() -> None:
 
 @atexit.register
 def _close_all() -> None:
+    # For daemon threads, and for exit hooks that were registered before this one and so run after it.
+    LEAVE.has_begun = True
     deadline = time.monotonic() + EXIT_SECONDS
     _empty_holders()
     _depart(deadline)
@@ -174,6 +211,7 @@ def _begin_in_child() -> None:
     _publishers.clear()
     _holders.clear()
     _holders.update(_lasting)
+    LEAVE.forget()
 
 
 os.register_at_fork(after_in_child=_begin_in_child)

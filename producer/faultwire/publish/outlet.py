@@ -5,10 +5,13 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import Context
 from typing import TYPE_CHECKING, Final
 
 from faultwire.audit.account import Account
 from faultwire.audit.loss import Losses, LossReason
+from faultwire.process.critical_section import SECTION
+from faultwire.process.exit import EXIT_SECONDS, LEAVE
 from faultwire.publish.pace import Delays
 from faultwire.publish.transport import Transport
 from faultwire.queue.buffer import LIMIT, Buffer, BufferLimit
@@ -62,6 +65,7 @@ class Outlet:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
         self._closed = False
+        self._departing = False
         self.on_idle: Callable[[], None] = self.start
         """Called for an event while no publisher runs; may come from any thread."""
 
@@ -70,7 +74,7 @@ class Outlet:
 
         ``at_once`` writes it to the spool without waiting for the confirm to be late.
         """
-        if self._closed:
+        if self._closed and not self._departing:
             self._losses.count(LossReason.CLOSED, numbers=(ticket.number,))
             ticket.settle(refused(LossReason.CLOSED.value))
             return
@@ -79,6 +83,9 @@ class Outlet:
                 self.spool.ask(ticket)
             else:
                 self.spool.notice()
+            # Looked at when it is in the buffer: what came before the end is written by its flush.
+            if LEAVE.has_begun and not (LEAVE.is_ours or SECTION.is_ours()):
+                self.spool.save(ticket, EXIT_SECONDS)
 
     async def settle(self, ticket: Ticket, seconds: float, *, on_disk: bool) -> None:
         """Wait at most ``seconds`` for the confirm, then for the disk; ``on_disk`` accepts either."""
@@ -123,7 +130,8 @@ class Outlet:
         )
         if self.spool is not None:
             self.spool.start()
-        self._task = loop.create_task(self._publisher.run(), name="faultwire publisher")
+        # In a context of their own: they last, and would keep what is bound to the request that came first.
+        self._task = loop.create_task(self._publisher.run(), name="faultwire publisher", context=Context())
         self._report(self._publisher)
 
     async def flush(self, seconds: float) -> bool:
@@ -159,6 +167,21 @@ class Outlet:
             self._losses.close()
             await self._close_account()
 
+    async def depart(self, seconds: float) -> None:
+        """Close as the process ends: what still comes then goes to the spool, where there is one."""
+        self._departing = self.spool is not None and not self._closed
+        await self.aclose(seconds)
+
+    def close_here(self, seconds: float) -> None:
+        """Close where there is neither a loop nor a thread: what there is goes to disk."""
+        self._closed = True
+        if self.spool is not None:
+            self.spool.close(seconds)
+        self.buffer.abandon(LossReason.SHUTDOWN)
+        self._losses.close()
+        if self._account is not None:
+            self._account.close(said=None)
+
     def _report(self, publisher: "Publisher") -> None:
         from faultwire.publish.reporter import Reporter  # noqa: PLC0415 - see above
 
@@ -166,7 +189,9 @@ class Outlet:
             if self._reporting is not None and not self._reporting.get_loop().is_closed():
                 self._reporting.get_loop().call_soon_threadsafe(self._reporting.cancel)
             self._reporter = Reporter(self._account, publisher.say)
-            self._reporting = self._loop.create_task(self._reporter.run(), name="faultwire reporter")
+            self._reporting = self._loop.create_task(
+                self._reporter.run(), name="faultwire reporter", context=Context()
+            )
 
     async def _say_goodbye(self, deadline: float) -> None:
         """Say what there is to say while the connection stands; without a spool what waits is lost by now."""
@@ -213,6 +238,8 @@ class Outlet:
 
     def _wake(self, lane: Lane) -> None:
         publisher, loop = self._publisher, self._loop
+        if self._closed:  # it goes to the spool alone
+            return
         if publisher is None or loop is None or not self._is_running:
             self.on_idle()
         elif self._thread == threading.get_ident():

@@ -48,6 +48,9 @@ class PublisherThread:
     def close(self, seconds: float) -> None:
         """Flush and close, within ``seconds`` altogether."""
         deadline = time.monotonic() + seconds
+        if not self._loop.start():
+            self._outlet.close_here(seconds)
+            return
         self._run(lambda: self._outlet.aclose(seconds), seconds)
         self.stop(max(0.1, deadline - time.monotonic()))
 
@@ -59,7 +62,7 @@ class PublisherThread:
         """Begin to close, as the process ends."""
         if not self._loop.is_running:
             return None
-        return self._loop.submit(self._outlet.aclose(seconds))
+        return self._loop.submit(self._outlet.depart(seconds))
 
     def leak(self) -> None:
         """In a forked child: the thread stayed with the parent, and so did what its loop has open."""

@@ -1,4 +1,4 @@
-"""One SQLite file of the spool: one connection, owned by one thread of one process."""
+"""One SQLite file of the spool: one connection of one process, used by one thread at a time."""
 
 import json
 import sqlite3
@@ -85,7 +85,7 @@ class SpoolFile:
         self.path = path
         self.limit = limit
         self.next_row = first_row
-        self.connection = sqlite3.connect(path, timeout=0, isolation_level=None)
+        self.connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
         try:
             self._prepare()
         except BaseException:

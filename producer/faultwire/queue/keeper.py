@@ -112,6 +112,7 @@ class SpoolKeeper:
 
     def _opened(self) -> SpoolFile:
         if self._file is None:
+            self._forget_rows()  # of a file that was closed: at the end, each late event opens another
             prepare_directory(self._directory.path)
             lock = self._directory.claim_new(self._service)
             try:
@@ -296,16 +297,19 @@ class SpoolKeeper:
             return
         # Confirms of the old rows may still come; no row of the new file must answer to their numbers.
         self._first_row = file.next_row
+        self._forget_rows()
+        self._aside = self.waiting = 0
         self._buffer.seek_spooled(self._first_row)
         with contextlib.suppress(sqlite3.Error):
             file.close()
         self.recovery.keep(lock)
+
+    def _forget_rows(self) -> None:
         self._claimed.clear()
         self.originals.clear()
         for waiting in (self.confirmed, self.refused, self.released):
             waiting.clear()
         self._cursors = dict.fromkeys(RANKS, 0)
-        self._aside = self.waiting = 0
         self._noted = Counter()
 
     def close(self) -> None:
@@ -314,6 +318,7 @@ class SpoolKeeper:
         file, lock, self._file, self._lock = self._file, self._lock, None, None
         if file is None or lock is None:
             return
+        self._first_row = file.next_row
         is_empty = not file.rows
         with contextlib.suppress(sqlite3.Error):
             file.close()

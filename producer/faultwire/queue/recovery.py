@@ -137,8 +137,9 @@ class Recovery:
         """Leave what is not finished to the next one."""
         if self._adopter is not None:
             self._adopter.close()
-        for lock in self._own:
-            lock.release(remove=False)
+            self._adopter = None
+        while self._own:
+            self._own.popleft().release(remove=False)
 
     def leak(self) -> None:
         """In a forked child: neither use nor close what is the parent's."""

@@ -7,7 +7,6 @@ is deleted. The caller's path is not longer for it, and a blocked event loop doe
 
 import asyncio
 import logging
-import os
 import sqlite3
 import threading
 import time
@@ -21,10 +20,10 @@ from faultwire.process.critical_section import SECTION
 from faultwire.process.exit import register_spool, unregister_spool
 from faultwire.process.own_thread import OwnThread
 from faultwire.process.private_directory import slug_of
-from faultwire.queue.adoption import prepare_to_leak
 from faultwire.queue.buffer import Buffer
 from faultwire.queue.directory import SpoolDirectory
 from faultwire.queue.file import SpoolLimit, is_corrupt
+from faultwire.queue.fork import LEAKED, SPOOLS
 from faultwire.queue.keeper import SpoolKeeper, drained
 from faultwire.queue.recovery import ADOPT_SECONDS
 from faultwire.queue.ticket import CONFIRMED, SPOOLED, Ticket
@@ -33,12 +32,17 @@ from faultwire_shared.event import Lane
 POLL_SECONDS: Final = 0.005
 RETRY_SECONDS: Final = 5.0
 """After a failure of the disk, until it is tried again."""
-FORK_SECONDS: Final = 1.0
 _IDLE_POLLS: Final = 100
 BEHIND_EVENTS: Final = 200
 """So many that wait for the thread are a flood, to which it may be losing the race for Python's lock."""
 BEHIND_SECONDS: Final = 0.002
 GIVE_WAY_SECONDS: Final = 0.0001
+HERE_SECONDS: Final = 0.05
+"""Between two writes of the threads that hand events over, where the system gives no thread for it."""
+BUSY_SECONDS: Final = 0.5
+"""The longest that one of them waits for another."""
+LOOK_SECONDS: Final = 0.02
+"""Between two looks at whether the thread is still there, by who waits for it at the end."""
 
 logger = logging.getLogger("faultwire")
 
@@ -77,6 +81,9 @@ class Spool:
         self._takes: deque[Callable[[], None]] = deque()
         self._flushes: deque[Callable[[], None]] = deque()
         self._ending = False
+        self._has_ended = False
+        self._said_alone = False
+        self._wrote_here_at = 0.0
         self._broken_until = 0.0
         self._said_broken = False
 
@@ -84,8 +91,6 @@ class Spool:
     def waiting(self) -> int:
         """Events on disk that may be published, be they under way or not."""
         return self._keeper.waiting
-
-    # -- for any thread --
 
     def start(self) -> None:
         """Start the thread; it opens the file, and adopts what dead processes left."""
@@ -98,22 +103,56 @@ class Spool:
             if self._thread is not None or self._ending:
                 return
             self._thread = thread
-        _running.add(self)
+        register_spool(self)
+        SPOOLS.add(self)
         if not thread.start():  # it is tried again
-            _running.discard(self)
+            SPOOLS.discard(self)
             self._thread = None
             self._idle = True
+            self._do_without_thread()
+
+    def _do_without_thread(self) -> None:
+        """Write in the thread that asks; in a flood not each time, as the rest is written with the next."""
+        if not self._said_alone:
+            self._said_alone = True
+            logger.warning(
+                "spool.without_thread: the system gives none; events are written where they are handed over",
+                extra={"event": "spool.without_thread"},
+            )
+        now = self._clock()
+        if self._asked or self._flushes or now - self._wrote_here_at > HERE_SECONDS:
+            self._write_here(BUSY_SECONDS)
+            self._wrote_here_at = self._clock()
+
+    def _write_here(self, seconds: float, *, close: bool = False) -> None:
+        """Write everything in this thread, once nobody else is at it, which is waited for so long."""
+        if not self._buffer.held and not self._keeper.is_open and not self._flushes:
             return
-        register_spool(self)
+        if not self.turning.acquire(timeout=max(0.0, seconds)):
+            return
+        try:
+            self._take_turn(ending=True)
+            if close:
+                self._keeper.close()
+        finally:
+            self.turning.release()
 
     def notice(self) -> None:
         """Say that the buffer holds something."""
         if self._idle:
-            self._idle = False
-            self.start()
-            self._wakes.put(None)
+            self._rouse()
         elif self._buffer.held > BEHIND_EVENTS:
             self._give_way()
+
+    def _rouse(self) -> None:
+        self._idle = False
+        try:
+            self.start()
+            if self._thread is not None:
+                self._wakes.put(None)
+        except BaseException:
+            self._idle = True  # or nobody would start it any more
+            raise
 
     def _give_way(self) -> None:
         """Let the thread have Python's lock for once, in a flood.
@@ -130,9 +169,18 @@ class Spool:
     def ask(self, ticket: Ticket) -> None:
         """Write this event now, regardless of its age."""
         self._asked.append(ticket)
-        self._idle = False
-        self.start()
-        self._wakes.put(None)
+        self._rouse()
+
+    def save(self, ticket: Ticket, seconds: float) -> None:
+        """See that this event is on disk, within ``seconds``: by the thread, or here once that has ended."""
+        deadline = time.monotonic() + seconds
+        self.ask(ticket)
+        while (
+            not (ticket.answered or self._thread is None or self._has_ended) and time.monotonic() < deadline
+        ):
+            ticket.wait_blocking(LOOK_SECONDS, _is_answered)
+        if not ticket.answered:
+            self._write_here(deadline - time.monotonic())
 
     def confirm(self, tickets: Iterable[Ticket]) -> None:
         """Delete what the other side has."""
@@ -199,12 +247,14 @@ class Spool:
         self._wakes.put(None)
         if self._thread is not None:
             self._thread.join(seconds)
+        else:
+            self._write_here(seconds, close=True)
         unregister_spool(self)
 
     def leak(self) -> None:
         """In a forked child: the parent's connection is neither used nor closed here."""
         self._keeper.leak()
-        _leaked.append(self._keeper)
+        LEAKED.append(self._keeper)
 
     # -- the thread --
 
@@ -212,24 +262,28 @@ class Spool:
         try:
             self._work()
         finally:
-            _running.discard(self)
+            self._has_ended = True
+            SPOOLS.discard(self)
 
     def _work(self) -> None:
         polls = 0
         while True:
             self._sleep(self._pause(polls))
             ending = self._ending
-            try:
-                with self.turning:
-                    self._turn(ending=ending)
-            except Exception:
-                # A mistake in here must not end the host's only safe place.
-                logger.warning("spool.failed", extra={"event": "spool.failed"}, exc_info=True)
-                self._broken_until = self._clock() + RETRY_SECONDS
+            with self.turning:
+                self._take_turn(ending=ending)
+                if ending:
+                    self._keeper.close()
+                    return
             polls = 0 if self._buffer.held else polls + 1
-            if ending:
-                self._keeper.close()
-                return
+
+    def _take_turn(self, *, ending: bool) -> None:
+        try:
+            self._turn(ending=ending)
+        except Exception:
+            # A mistake in here must not end the host's only safe place.
+            logger.warning("spool.failed", extra={"event": "spool.failed"}, exc_info=True)
+            self._broken_until = self._clock() + RETRY_SECONDS
 
     def _sleep(self, seconds: float) -> None:
         """Wait until somebody has news, for at most ``seconds``."""
@@ -292,32 +346,5 @@ class Spool:
             logger.info("spool.available", extra={"event": "spool.available"})
 
 
-_leaked: list[SpoolKeeper] = []
-"""The parents', in a forked child."""
-_running: set[Spool] = set()
-"""Spools whose thread runs: while it does the file may be open, even if nobody else knows the spool."""
-_held: list[threading.Lock] = []
-
-
-def _before_fork() -> None:
-    # A child would inherit SQLite's own mutexes as they are: one that a thread of the parent holds at this
-    # moment would never be free there. The bound is for a disk that hangs: a risk is better than a halt.
-    deadline = time.monotonic() + FORK_SECONDS
-    locks = [spool.turning for spool in list(_running)]
-    if locks:
-        prepare_to_leak()
-    _held.extend(lock for lock in locks if lock.acquire(timeout=max(0.0, deadline - time.monotonic())))
-
-
-def _after_fork() -> None:
-    while _held:
-        _held.pop().release()
-
-
-def _after_fork_in_child() -> None:
-    _after_fork()
-    while _running:
-        _running.pop().leak()
-
-
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)
+def _is_answered(ticket: Ticket) -> bool:
+    return ticket.answered

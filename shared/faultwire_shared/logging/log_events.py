@@ -75,6 +75,7 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "spool.available": "The spool can be written again.",
     "spool.salvaged": "A damaged spool was put aside; the line says how many events were recovered.",
     "spool.not_adopted": "A file that a dead process left cannot be read now; it is tried again later.",
+    "spool.without_thread": "The system gives no thread; events go to the spool where they are handed over.",
     "spool.failed": "The spool's thread hit an unexpected error and goes on.",
 }
 """Every log event of the worker and the client, with a sentence each."""

@@ -1,8 +1,6 @@
 """Whatever a host hands over: an answer comes back, nothing is raised, and the event keeps to its limits."""
 
-import threading
 from collections.abc import Iterator
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -12,7 +10,7 @@ from hypothesis import strategies as st
 from tests.contract.producer.hostile import HostileHost
 from tests.tools.fake_transport import FakeTransport
 
-from faultwire import ErrorManager, SyncErrorManager
+from faultwire import ErrorManager
 from faultwire_shared import codec
 from faultwire_shared.event import (
     CONTEXT_KEYS,
@@ -108,22 +106,3 @@ def test_notes_without_an_end_cost_the_line_its_trace_and_the_caller_no_time(
     assert without.exc_info is None
     assert with_trace.exc_info is not None
     assert "what was tried" in caplog.text
-
-
-def test_a_system_that_gives_no_thread_costs_no_event(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    def refuse(_: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
-    errors = SyncErrorManager(service="shop", broker_url="http://127.0.0.1:1", spool_path=tmp_path / "spool")
-    with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", refuse)
-        responses = [errors.handle_error(ValueError(str(number))) for number in range(20)]
-        assert not errors.flush(0)
-    assert {response.state.state for response in responses} == {"buffered"}
-    errors.handle_error(ValueError("one more"), durability="spooled")
-    assert {response.wait_delivered(30).state for response in responses} == {"spooled"}
-    stats = errors.stats()
-    assert (stats.handled, stats.spooled + stats.collapsed) == (21, 21)
-    errors.close()

@@ -6,10 +6,12 @@
 import logging
 import os
 import signal
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from random import Random
 from types import FrameType
 from typing import Any, Final
@@ -158,9 +160,11 @@ def check_counts(errors: ErrorManager | SyncErrorManager, handed_over: int) -> C
 def a_host_that_raises(random: Random) -> Iterator[None]:
     logger, handler = logging.getLogger("faultwire"), Raising(random)
     logger.addHandler(handler)
+    logger.propagate = False  # or pytest would make text of all of it
     try:
         yield
     finally:
+        logger.propagate = True
         logger.removeHandler(handler)
 
 
@@ -252,3 +256,21 @@ def test_ctrl_c_and_a_signals_handler_that_raises_still_end_what_runs() -> None:
         finally:
             signal.signal(signal.SIGALRM, before)
     assert check_counts(errors, 2) == {"client_failed": 2}
+
+
+def test_a_system_that_gives_no_thread_loses_nothing_and_says_so_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    errors = SyncErrorManager(service="shop", broker_url="http://127.0.0.1:1", spool_path=tmp_path / "spool")
+    responses = [errors.handle_error(ValueError(str(number))) for number in range(20)]
+    assert errors.handle_error(ValueError("now"), durability="spooled").state.state == "spooled"
+    assert {response.state.state for response in responses} == {"spooled"}
+    errors.handle_error(ValueError("at the end"))
+    errors.close()
+    stats = errors.stats()
+    assert (stats.handled, stats.spooled, stats.lost) == (22, 22, {})
+    assert caplog.text.count("spool.without_thread") == 1

@@ -1,7 +1,9 @@
 """What is bound for a request or job stands in its events, and in nobody else's."""
 
 import asyncio
+import gc
 import itertools
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -203,3 +205,22 @@ def test_a_job_of_a_pool_begins_with_nothing_bound() -> None:
 
     with ThreadPoolExecutor(1) as pool:
         assert list(pool.map(job, range(2))) == [{"job_0": True}, {"job_1": True}]
+
+
+async def test_the_publisher_keeps_nothing_of_the_request_that_came_first() -> None:
+    class Request:
+        """Somebody's."""
+
+    captured = Captured()
+
+    async def serve() -> "weakref.ref[Request]":
+        request = Request()
+        captured.errors.set_user({"request": request})
+        captured.errors.handle_error_nowait(ValueError("x"))
+        return weakref.ref(request)
+
+    request = await asyncio.create_task(serve())
+    await captured.errors.flush(60)
+    gc.collect()
+    assert request() is None
+    await captured.errors.aclose()
