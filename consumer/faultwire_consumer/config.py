@@ -8,11 +8,9 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from ipaddress import ip_address
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any, Final, Literal
-from urllib.parse import urlsplit
 
 from pydantic import ByteSize, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -22,6 +20,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from faultwire_consumer.domain.address import check_scheme, is_loopback
 from faultwire_consumer.domain.retention import DAYS, ENDED_DAYS, HOURLY_DAYS, KEPT_DAYS, Retention
 from faultwire_consumer.domain.service_links import service_links
 from faultwire_consumer.domain.suggestion import suggest
@@ -103,7 +102,7 @@ class WorkerConfig(BaseSettings):
     @property
     def loopback_only(self) -> bool:
         """True if only this machine can reach the HTTP server."""
-        return _is_loopback(self.http_host)
+        return is_loopback(self.http_host)
 
     @property
     def allowed_hosts(self) -> tuple[str, ...]:
@@ -124,7 +123,7 @@ class WorkerConfig(BaseSettings):
     @classmethod
     def _check_broker_url(cls, value: str | None) -> str | None:
         for address in split_addresses(value) if value is not None else ():
-            _check_scheme(address, ("amqp", "amqps"), "amqp://user:password@host:5672/")
+            check_scheme(address, ("amqp", "amqps"), "amqp://user:password@host:5672/")
             if "#" in address:
                 raise ValueError(f"{redact_url(address)} has a # in it; write it as %23")
         return value
@@ -133,7 +132,7 @@ class WorkerConfig(BaseSettings):
     @classmethod
     def _check_database_url(cls, value: str) -> str:
         value = re.sub(r"^postgres://", "postgresql://", value)
-        _check_scheme(
+        check_scheme(
             value,
             ("sqlite", "postgresql"),
             "sqlite:///faultwire.db or postgresql://user:password@host/database",
@@ -147,14 +146,14 @@ class WorkerConfig(BaseSettings):
     def _check_database_read_url(cls, value: str | None) -> str | None:
         if value is not None:
             value = re.sub(r"^postgres://", "postgresql://", value)
-            _check_scheme(value, ("postgresql",), "postgresql://user:password@standby/database")
+            check_scheme(value, ("postgresql",), "postgresql://user:password@standby/database")
         return value
 
     @field_validator("public_url")
     @classmethod
     def _check_public_url(cls, value: str | None) -> str | None:
         if value is not None:
-            _check_scheme(value, ("http", "https"), "https://errors.example.com")
+            check_scheme(value, ("http", "https"), "https://errors.example.com")
         return value
 
     @field_validator("http_allowed_hosts")
@@ -328,32 +327,6 @@ def _describe(error: ValidationError, given: Given) -> str:
     name = str(first["loc"][0])
     _, origin = given.get(name, (None, name))
     return f"{origin}: {text[:1].lower() + text[1:] if first['type'] != 'value_error' else text}"
-
-
-def _check_scheme(url: str, schemes: tuple[str, ...], example: str) -> None:
-    scheme, separator, rest = url.partition("://")
-    if not separator or scheme.partition("+")[0] not in schemes:
-        raise ValueError(f"{redact_url(url)} is not an address of a known kind; write {example}")
-    places = re.split("[/?]", rest, maxsplit=1)[0].rpartition("@")[2]
-    if not all(_is_host(place) for place in places.split(",")):
-        raise ValueError(
-            f"{redact_url(url)} has no port between 1 and 65535; a password's / is written %2F, its ? %3F"
-        )
-
-
-def _is_host(place: str) -> bool:
-    """Return True if a host of the list, as libpq takes it, has a possible port or none."""
-    try:
-        return urlsplit(f"//{place}").port != 0
-    except ValueError:
-        return False
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _reason(error: OSError | UnicodeDecodeError) -> str:

@@ -1,0 +1,39 @@
+"""Addresses in settings, judged before anything is opened."""
+
+import re
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from faultwire_shared.redact import redact_url
+
+
+def check_scheme(url: str, schemes: tuple[str, ...], example: str) -> None:
+    """Check an address by its kind, and its hosts by their ports.
+
+    Raises:
+        ValueError: it is not one of these kinds, or a port is none; the text says how to mend it, without secrets.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme.partition("+")[0] not in schemes:
+        raise ValueError(f"{redact_url(url)} is not an address of a known kind; write {example}")
+    places = re.split("[/?]", rest, maxsplit=1)[0].rpartition("@")[2]
+    if not all(_is_host(place) for place in places.split(",")):
+        raise ValueError(
+            f"{redact_url(url)} has no port between 1 and 65535; a password's / is written %2F, its ? %3F"
+        )
+
+
+def _is_host(place: str) -> bool:
+    """Return True if a host of the list, as libpq takes it, has a possible port or none."""
+    try:
+        return urlsplit(f"//{place}").port != 0
+    except ValueError:
+        return False
+
+
+def is_loopback(host: str) -> bool:
+    """Tell a name or address of this machine alone from others."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
