@@ -20,9 +20,9 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from faultwire_consumer.domain.address import check_scheme, is_loopback
 from faultwire_consumer.domain.retention import DAYS, ENDED_DAYS, HOURLY_DAYS, KEPT_DAYS, Retention
-from faultwire_consumer.domain.service_links import service_links
+from faultwire_consumer.domain.setting.address import check_scheme, is_loopback
+from faultwire_consumer.domain.setting.service_links import service_links
 from faultwire_consumer.domain.suggestion import suggest
 from faultwire_shared.broker_url import split_addresses
 from faultwire_shared.event import ErrorSeverity

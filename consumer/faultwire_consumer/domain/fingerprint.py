@@ -14,7 +14,7 @@ from faultwire_consumer.domain.grouping.material import (
     GroupingFrame,
     GroupingMaterial,
 )
-from faultwire_shared.template import has_words
+from faultwire_shared.identity.template import has_words
 
 VERSION: Final = version_2.VERSION
 

@@ -13,12 +13,12 @@ from faultwire.capture.chain import CHAIN, EXCEPTIONS, causes_of, is_exception, 
 from faultwire.capture.handled import Handled
 from faultwire.capture.identity import identity_of
 from faultwire.capture.place import place_number
-from faultwire_shared.detail import detail_in_text, kind_of
 from faultwire_shared.event import FRAMES, NAME_CHARACTERS
 from faultwire_shared.foreign.interruption import pass_interruption
 from faultwire_shared.foreign.known_type import module_of, qualname_of
+from faultwire_shared.identity.detail import detail_in_text, kind_of
+from faultwire_shared.identity.template import has_words
 from faultwire_shared.snapshot import clean_text
-from faultwire_shared.template import has_words
 
 StormKey = tuple[object, ...]
 

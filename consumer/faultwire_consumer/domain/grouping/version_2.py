@@ -21,9 +21,9 @@ from faultwire_consumer.domain.grouping.material import (
 )
 from faultwire_consumer.domain.grouping.normal_text import normalise
 from faultwire_consumer.domain.grouping.stack import crash_calls, own_frames, source_of, stack_parts
-from faultwire_shared.detail import details_of, kind_of
+from faultwire_shared.identity.detail import details_of, kind_of
+from faultwire_shared.identity.template import has_words
 from faultwire_shared.taxonomy import DEFAULTS
-from faultwire_shared.template import has_words
 
 VERSION: Final = 2
 EXPLICIT_PARTS: Final = 50

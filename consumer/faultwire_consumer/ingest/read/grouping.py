@@ -21,8 +21,8 @@ from faultwire_consumer.domain.title import culprit_of, title_of
 from faultwire_consumer.ingest.read.byte_memo import ByteMemo
 from faultwire_consumer.ingest.read.narrow import NarrowEvent, NarrowException, decode_narrow
 from faultwire_shared.codec import Undecodable, read
-from faultwire_shared.detail import detail_in_text, kind_of
 from faultwire_shared.event import ExceptionInfo, Frame
+from faultwire_shared.identity.detail import detail_in_text, kind_of
 
 CACHE_BYTES: Final = 16 * 1024 * 1024
 

@@ -11,7 +11,7 @@ def check_scheme(url: str, schemes: tuple[str, ...], example: str) -> None:
     """Check an address by its kind, and its hosts by their ports.
 
     Raises:
-        ValueError: it is not one of these kinds, or a port is none; the text says how to mend it, without secrets.
+        ValueError: it is not one of these kinds, or a port is none; its text holds no secret.
     """
     scheme, separator, rest = url.partition("://")
     if not separator or scheme.partition("+")[0] not in schemes:
