@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from tests.contract.producer.queue_reader import take_all
 from tests.servers.rabbitmq import RabbitMQ
+from tests.tools.fake_transport import FakeTransport
 
 from faultwire import SyncErrorManager
+from faultwire.testing import capture_events
 from faultwire_shared import codec
 from faultwire_shared.event import Event, Lane
 
@@ -69,6 +71,23 @@ def test_a_wait_that_runs_out_says_buffered() -> None:
         response = errors.handle_error(ValueError("x"))
         assert response.wait_delivered(0.01).state == "buffered"
         assert not errors.flush(0.01)
+
+
+def test_a_manager_that_is_entered_again_opens_again() -> None:
+    transport = FakeTransport()
+    errors = SyncErrorManager(service="billing", transport=lambda: transport)
+
+    def work(number: int) -> str:
+        with errors:
+            return errors.handle_error(ValueError(str(number)), durability="confirmed").state.state
+
+    assert [work(number) for number in range(3)] == 3 * ["confirmed"]
+    with capture_events(errors) as captured:
+        for number in (3, 4):
+            work(number)
+    assert [event.message for event in transport.events] == ["0", "1", "2"]
+    assert [event.message for event in captured.events] == ["3", "4"]
+    assert work(5) == "confirmed"
 
 
 def test_flush_waits_until_all_of_it_is_with_the_broker(errors: SyncErrorManager) -> None:
