@@ -149,6 +149,22 @@ async def test_a_chore_is_done_by_one_worker_at_once_and_every_hour(store: Store
     assert done == ["ada", "ada", "bob"]
 
 
+async def test_a_chore_is_done_again_when_a_clock_that_was_ahead_is_set_back(
+    store: Store, clock: FixedClock
+) -> None:
+    done: list[int] = []
+
+    async def chore() -> None:
+        done.append(1)
+
+    leased = LeasedChore(store, NAME, "ada", chore, clock=clock)
+    await leased.run_once()
+    clock.advance(-timedelta(days=200))
+    assert await leased.run_once()
+    assert not await leased.run_once()
+    assert len(done) == 2
+
+
 async def test_a_chore_goes_on_after_the_database_was_away_and_leaves_its_lease_at_the_end(
     store: Store, clock: FixedClock, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -161,10 +161,10 @@ async def test_what_retention_asks_at_each_look_is_one_incident_of_faultwires_ow
         await until_stored(store, looks)
         clock.advance(3600)
         await report.close_bursts(older_than=BURST_SECONDS)
-    found = await store.read(
+    (row,) = await store.read(
         select(incidents.c.service, incidents.c.code, incidents.c.severity, incidents.c.count)
     )
-    assert [tuple(row) for row in found] == [("faultwire", "RETENTION_HELD", 3, 2)]
+    assert tuple(row) == ("faultwire", "RETENTION_HELD", 3, 2)
 
 
 async def test_a_part_that_dies_is_stored_as_critical_before_its_error_goes_on(

@@ -83,7 +83,12 @@ class LeasedChore:
         self._lease = await acquire_lease(self._store, self._name, self._holder, now=now)
         if self._lease is None:
             return False
-        if self._lease == before and self._done_at is not None and now < self._done_at + EVERY:
+        # A clock that was ahead and is set back must not put the chore off until then.
+        if (
+            self._lease == before
+            and self._done_at is not None
+            and self._done_at <= now < self._done_at + EVERY
+        ):
             return False
         await run_holding(self._store, self._lease, self._chore(), clock=self._clock)
         self._done_at = now
