@@ -1,8 +1,9 @@
 """The addresses of a worker and of the place to publish to; loads only the standard library."""
 
 import os
+from base64 import b64encode
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from faultwire_consumer.cli.failure import CONFIGURATION, CommandError
 from faultwire_shared.redact import redact_url
@@ -30,6 +31,17 @@ def _is_http(url: str) -> bool:
     except ValueError:
         return False
     return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def log_in(url: str) -> tuple[str, dict[str, str]]:
+    """Split an address into itself without a user, and the header by which a proxy lets that user in."""
+    parts = urlsplit(url)
+    userinfo, separator, place = parts.netloc.rpartition("@")
+    if not separator:
+        return url, {}
+    user, _, password = userinfo.partition(":")
+    token = b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
+    return parts._replace(netloc=place).geturl(), {"Authorization": f"Basic {token}"}
 
 
 def publish_url(given: str | None) -> str:

@@ -8,7 +8,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode
 from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
 
-from faultwire_consumer.cli.address import worker_url
+from faultwire_consumer.cli.address import log_in, worker_url
 from faultwire_consumer.cli.failure import FAILED, USAGE, CommandError
 from faultwire_consumer.cli.option import Output
 from faultwire_consumer.cli.output import say
@@ -90,14 +90,15 @@ class ApiClient:
     ) -> Any:
         given = {name: value for name, value in parameters.items() if value not in (None, (), [])}
         query = f"?{urlencode(given, doseq=True)}" if given else ""
-        url = f"{self._root}/{'/'.join(quote(part, safe='') for part in path)}{query}"
+        root, login = log_in(self._root)
+        url = f"{root}/{'/'.join(quote(part, safe='') for part in path)}{query}"
         if self._output.verbose:
             say(f"{method} {redact_url(url.partition('?')[0])}{query}")
         request = Request(  # noqa: S310 - the scheme was checked
             url,
             method=method,
             data=json.dumps(body).encode() if body is not None else None,
-            headers={"Content-Type": "application/json", "Accept": "application/json"},
+            headers={"Content-Type": "application/json", "Accept": "application/json", **login},
         )
         return self._opener.open(request, timeout=TIMEOUT_SECONDS)
 

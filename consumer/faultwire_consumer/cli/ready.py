@@ -9,7 +9,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from faultwire_consumer.cli.address import worker_url
+from faultwire_consumer.cli.address import log_in, worker_url
 from faultwire_consumer.cli.failure import FAILED, CommandError
 from faultwire_shared.redact import redact_url
 from faultwire_shared.text import printable
@@ -33,11 +33,12 @@ def check_ready(path: str = "/readyz") -> int:
 
 
 def _ask(url: str, path: str) -> tuple[int, Any]:
-    parts = urlsplit(url)
+    root, login = log_in(url)
+    parts = urlsplit(root)
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
     connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_SECONDS)
     try:
-        connection.request("GET", parts.path + path, headers={"Accept": "application/json"})
+        connection.request("GET", parts.path + path, headers={"Accept": "application/json", **login})
         answer = connection.getresponse()
         return answer.status, json.loads(answer.read(65_536))
     finally:

@@ -1,6 +1,7 @@
 """The commands against a small server that answers as the API does."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -56,11 +57,13 @@ DETAIL = INCIDENT | {
 class Api(BaseHTTPRequestHandler):
     asked: ClassVar[list[tuple[str, str, Any]]] = []
     answers: ClassVar[dict[str, tuple[int, Any]]] = {}
+    logins: ClassVar[list[str | None]] = []
 
     def do_GET(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(length)) if length else None
         Api.asked.append((self.command, self.path, body))
+        Api.logins.append(self.headers.get("Authorization"))
         path = self.path.partition("?")[0]
         unknown = {"error": {"id": "error_x", "message": f"there is nothing at {path}", "code": "NOT_FOUND"}}
         status, document = Api.answers.get(path, (404, unknown))
@@ -82,6 +85,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Api]]:
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     Api.asked.clear()
+    Api.logins.clear()
     Api.answers.clear()
     Api.answers["/api/v1/incidents"] = 200, {"incidents": [INCIDENT], "next_cursor": "abc"}
     Api.answers["/api/v1/incidents/INC-1"] = 200, DETAIL
@@ -112,6 +116,17 @@ def test_json_is_the_apis_document(capsys: pytest.CaptureFixture[str]) -> None:
     out, err = capsys.readouterr()
     assert [json.loads(line) for line in out.splitlines()] == [INCIDENT]
     assert err == ""
+
+
+def test_a_user_in_the_address_logs_in_at_the_proxy_and_is_not_shown(
+    api: type[Api], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = os.environ["FAULTWIRE_URL"].partition("://")[2]
+    monkeypatch.setenv("FAULTWIRE_URL", f"http://ada:hunter2@{place}")
+    api.answers["/readyz"] = 200, {"status": "healthy", "checks": []}
+    assert run(["incidents", "list", "-v"]) == run(["health", "-q"]) == 0
+    assert api.logins == ["Basic YWRhOmh1bnRlcjI="] * 2
+    assert "hunter2" not in "".join(capsys.readouterr())
 
 
 def test_filters_travel(api: type[Api]) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from faultwire_consumer.cli.address import DEFAULT_URL, publish_url, worker_url
+from faultwire_consumer.cli.address import DEFAULT_URL, log_in, publish_url, worker_url
 from faultwire_consumer.cli.failure import CONFIGURATION, CommandError
 
 
@@ -28,6 +28,22 @@ def test_what_cannot_be_a_worker_is_told_without_its_password(
         worker_url()
     assert caught.value.exit_code == CONFIGURATION
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "without", "login"),
+    [
+        ("http://worker:8787/x", "http://worker:8787/x", {}),
+        (
+            "https://ada:p%40ss@errors.example/x",
+            "https://errors.example/x",
+            {"Authorization": "Basic YWRhOnBAc3M="},
+        ),
+        ("http://ada@[::1]:8787", "http://[::1]:8787", {"Authorization": "Basic YWRhOg=="}),
+    ],
+)
+def test_a_user_in_the_address_logs_in_at_the_proxy(url: str, without: str, login: dict[str, str]) -> None:
+    assert log_in(url) == (without, login)
 
 
 def test_what_is_given_wins_over_the_broker_and_the_broker_over_the_worker(
