@@ -13,6 +13,9 @@ from typing import Final
 TEXT_CHARACTERS: Final = 512
 """Text beyond this is ignored: the time taken is bounded."""
 
+_LONG_CHARACTERS: Final = 4096
+"""Length of a text whose lists are shortened before it is cut: what stands behind them counts."""
+
 _FOLD: Final = str.maketrans("123456789", "000000000")
 
 _WEEKDAY: Final = r"(?:Mon|Tues?|Wed(?:nes)?|Thu(?:rs)?|Fri|Sat(?:ur)?|Sun)(?:day)?"
@@ -72,12 +75,15 @@ _VARIABLE: Final = re.compile(
   | (?P<pod>(?<=[a-z0])-(?=[a-z]{{0,9}}0|[b-df-hj-np-tv-z]{{8}})[a-z0]{{8,10}}-[a-z0]{{5}}(?![\w-]))
   | (?P<hex>\b0x[0a-fA-F]+\b
       | {_ALONE}(?=[a-fA-F]{{0,127}}0)(?=0{{0,127}}[a-fA-F])[0a-fA-F]{{8,128}}{_CLOSED}
-      | (?<=[_-])0{{8,128}}{_CLOSED})
+      | {_ALONE}(?=[a-f]{{0,6}}0)(?=0{{0,6}}[a-f])[0a-f]{{7}}{_CLOSED}
+      | (?<=[_-])0{{8,128}}{_CLOSED} | (?<=\w@)[0a-f]{{4,16}}{_CLOSED})
   | (?P<duration>(?<![\w.])[-+]?{_AMOUNT}\ ?{_UNIT}\b(?:,?\ (?:and\ )?{_AMOUNT}\ ?{_UNIT}\b){{0,5}}
       | (?<![\w.])(?:{_AMOUNT}(?:ms|[uµμn]s|[dhms])){{2,6}}\b
       | \bP(?:0+D)?T(?:0+(?:\.0+)?[HMS]){{1,3}}\b)
   | (?P<size>(?<![\w.]){_AMOUNT}\ ?(?:[KMGTPk]i?)?(?:B|[Bb]ytes?)\b)
-  | (?P<number>(?<![\w.])[-+]?0+(?:[.,]0+)*(?:[eE][-+]?0+)?%?(?!\w))
+  | (?P<number>(?<![\w.])[-+]?0+(?:[.,]0+)*(?:[eE][-+]?0+)?%?(?!\w)|{_ALONE}0+(?:st|nd|rd|th)\b)
+  | (?P<blob>(?<![\w-])(?![a-z]{{2,10}}_)(?=[A-Za-z_-]{{0,63}}0)(?=[0a-z_-]{{0,63}}[A-Z])
+      (?=[0A-Z_-]{{0,63}}[a-z])[A-Za-z0_-]{{20,128}}(?![\w-]))
   | (?P<long>{_ALONE}(?=[A-Za-z]{{0,127}}0)[A-Za-z0]{{14,128}}{_CLOSED})
   | (?P<token>{_ALONE}(?=[A-Za-z]{{0,13}}0)(?![A-Za-z]{{1,13}}0+{_CLOSED})(?!0+[A-Za-z]{{0,3}}{_CLOSED})
       [A-Za-z0]{{6,13}}{_CLOSED})
@@ -92,20 +98,24 @@ _SHOWN: Final = {
     **{kind: f"<{kind}>" for kind in ("duration", "size", "number")},
     "space": " ",
     "digits": "0",
-    **dict.fromkeys(("uuid", "own", "pod", "hex", "long", "token", "short"), "<id>"),
+    **dict.fromkeys(("uuid", "own", "pod", "hex", "blob", "long", "token", "short"), "<id>"),
 }
 _FILE_END: Final = re.compile(r"\.[A-Za-z]{1,5}$")
 
-_ITEM: Final = r"(?:[$:%@#]?<[a-z]{2,8}>|%s|\?)"
+_ITEM: Final = r"(?:(?:[A-Za-z]{1,10}[_-]|[$:%@#])?<[a-z]{2,8}>|%s|\?)"
 _PAIR: Final = rf"{_ITEM}(?:\ ?[:=]\ ?{_ITEM})?"
 _BETWEEN: Final = r"(?:\ ?[,;|]\ ?(?:and\ )?|\ )"
 _LIST: Final = re.compile(rf"({_PAIR})(?:{_BETWEEN}{_PAIR})+", re.VERBOSE)
 _ROWS: Final = re.compile(rf"([\[({{]{_PAIR}[\])}}])(?:{_BETWEEN}[\[({{]{_PAIR}[\])}}])+", re.VERBOSE)
+_ELEMENT: Final = r"""(?:'[^'\n]{0,100}'|"[^"\n]{0,100}"|[$\w.-]{0,63}\d)"""
+_LONG_LIST: Final = re.compile(rf"({_ELEMENT})(?:,\s?{_ELEMENT})+")
+_PLURAL: Final = re.compile(r"(<number> [a-z-]{2,32})s\b")
 
 
 def normalise(text: str) -> str:
-    """Return the normal form of the first 512 characters of a text."""
-    text = text[:TEXT_CHARACTERS]
+    """Return the normal form of the first 512 characters of a text, long lists in it shortened before."""
+    if len(text) > TEXT_CHARACTERS:
+        text = _LONG_LIST.sub(r"\1", text[:_LONG_CHARACTERS])[:TEXT_CHARACTERS]
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)[:TEXT_CHARACTERS]
         text = "".join("0" if character.isdecimal() else character for character in text)
@@ -116,7 +126,7 @@ def normalise(text: str) -> str:
 def _normalise_folded(folded: str) -> str:
     form = _VARIABLE.sub(_placeholder, folded).strip()
     if "<" in form or "?" in form:
-        form = _ROWS.sub(r"\1", _LIST.sub(r"\1", form))
+        form = _PLURAL.sub(r"\1", _ROWS.sub(r"\1", _LIST.sub(r"\1", form)))
     return form
 
 
