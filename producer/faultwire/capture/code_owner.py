@@ -56,12 +56,12 @@ class CodeOwner:
         file = _file_of(path, module)
         if file is None:
             return not path.startswith("<frozen ")
-        if file.startswith(_LIBRARY) and not _lies_among_packages(file):
+        if not _is_frozen() and file.startswith(_LIBRARY) and not _lies_among_packages(file):
             return False
         place, inner = split_path(file, module)
         if not place:
             return True
-        if getattr(sys, "frozen", False) and top_name(inner) in sys.stdlib_module_names:
+        if _is_frozen() and top_name(inner) in sys.stdlib_module_names:
             return False
         distribution = place_at(place).distribution_of(inner)
         if distribution is not None:
@@ -73,7 +73,7 @@ class CodeOwner:
     def _is_own_without_metadata(self, place: str, inner: str, module: str) -> bool:
         if self._has_made(place, inner):
             return True
-        if getattr(sys, "frozen", False):  # PyInstaller takes metadata along for few
+        if _is_frozen():  # PyInstaller takes metadata along for few
             return module == "__main__" or _package_uses_client(top_name(inner))
         # Copied there by hand, unless it is the metadata that somebody took away to save space.
         return not _lies_among_packages(f"{place}{os.sep}") or _keeps_metadata()
@@ -155,6 +155,11 @@ def _loaded(name: str) -> ModuleType | None:
     return None
 
 
+def _is_frozen() -> bool:
+    """True in a program that PyInstaller or its like has made: all of it lies in one place, Python too."""
+    return bool(getattr(sys, "frozen", False))
+
+
 def _lies_among_packages(path: str) -> bool:
     return any(part in path for part in _INSTALLED)
 
@@ -195,7 +200,7 @@ def _package_uses_client(top: str) -> bool:
 
 
 def _knows_client(frame: FrameType) -> bool:
-    named = any(name.partition(".")[0] == CLIENT for name in frame.f_code.co_names)
+    named = any(name.partition(".")[0] in _OURS for name in frame.f_code.co_names)
     return named or _uses_client(frame.f_globals)
 
 
@@ -211,4 +216,4 @@ def _comes_from_client(value: object) -> bool:
     else:
         # By the type's own descriptor: an object of the host's may answer in any way.
         name = module_of(value if issubclass(kind, type) else kind)  # type: ignore[arg-type]  # it is a type
-    return isinstance(name, str) and name.partition(".")[0] == CLIENT
+    return isinstance(name, str) and name.partition(".")[0] in _OURS

@@ -8,6 +8,7 @@ import pytest
 from tests.contract.producer.installing import LOCAL, RUNS, Package, is_own, load, new_name, pack, write
 
 from faultwire import SyncErrorManager
+from faultwire.capture import code_owner
 from faultwire.capture.code_owner import CodeOwner
 from faultwire.testing import capture_events
 
@@ -155,12 +156,14 @@ def test_what_is_generated_or_compiled_belongs_to_its_module(
 def test_a_frozen_program_has_its_main_module_and_what_knows_faultwire(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    service, library = new_name("desk"), new_name("pump")
-    write(tmp_path, {f"{service}.py": MAKES, f"{library}.py": RUNS, "json.py": RUNS})
-    modules = [load(name, tmp_path, monkeypatch) for name in (service, library)]
+    service, raising, library = new_name("desk"), new_name("orders"), new_name("pump")
+    raises = f"from faultwire import BusinessError\n{RUNS}"
+    write(tmp_path, {f"{service}.py": MAKES, f"{raising}.py": raises, f"{library}.py": RUNS, "json.py": RUNS})
+    modules = [load(name, tmp_path, monkeypatch) for name in (service, raising, library)]
     assert all(map(is_own, modules))
     monkeypatch.setattr(sys, "frozen", True, raising=False)
-    assert [is_own(module) for module in modules] == [True, False]
+    monkeypatch.setattr(code_owner, "_LIBRARY", f"{tmp_path}/")  # Python lies there too
+    assert [is_own(module) for module in modules] == [True, True, False]
     assert not CodeOwner().is_own(str(tmp_path / "json.py"), "json")
     assert CodeOwner().is_own(str(tmp_path / "start.py"), "__main__")
 
