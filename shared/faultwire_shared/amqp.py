@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from functools import partial
 from typing import Final
+from urllib.parse import urlsplit
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
@@ -216,7 +217,23 @@ def _none_of(failures: Sequence[BrokerError]) -> BrokerError:
     return kind(f"none of {len(failures)} nodes: {'; '.join(str(error) for error in failures)}")
 
 
+def _check_address(url: str) -> None:
+    """See that an address can be read: where a password needs escapes, its rest would be a host or a port.
+
+    Raises:
+        BrokerRefusedError: it cannot.
+    """
+    try:
+        is_readable = "#" not in url and urlsplit(url).port != 0
+    except ValueError:
+        is_readable = False
+    if not is_readable:
+        why = "it cannot be read; in a password / is written %2F, ? is %3F and # is %23"
+        raise BrokerRefusedError(f"connect to {redact_url(url)}: {why}")
+
+
 async def _connect_to(url: str, name: str) -> AbstractConnection:
+    _check_address(url)
     async with broker_call(f"connect to {redact_url(url)}", CONNECT_SECONDS + 1):
         with _silencing_aiormq():
             return await aio_pika.connect(

@@ -33,9 +33,11 @@ def redact_secrets(text: str) -> str:
 
 
 def _redacted(match: re.Match[str]) -> str:
-    rest, question, _ = match["rest"].partition("?")
+    rest, question, query = match["rest"].partition("?")
     # A password may hold a slash that nobody escaped: everything up to the last @ is credentials.
     credentials, at, address = rest.rpartition("@")
+    if not at and "@" in query:  # or a question mark
+        credentials, address = rest, ""
     user, colon, _ = credentials.partition(":")
     hidden = ":***" if colon else ""
     return f"{match['scheme']}://{user}{hidden}{at}{address}{question and '?***'}"

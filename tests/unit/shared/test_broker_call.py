@@ -7,7 +7,13 @@ from contextlib import suppress
 import pytest
 from aio_pika.exceptions import ChannelInvalidStateError
 
-from faultwire_shared.amqp import BrokerUnreachableError, TopologyError, broker_call
+from faultwire_shared.amqp import (
+    BrokerRefusedError,
+    BrokerUnreachableError,
+    TopologyError,
+    broker_call,
+    connect,
+)
 
 
 async def dropped() -> None:
@@ -111,3 +117,11 @@ async def test_a_call_on_the_way_out_of_a_cancelled_task_ends_as_any_other() -> 
     task.cancel()
     await asyncio.wait([task])
     assert ended == ["well", "told"]
+
+
+@pytest.mark.parametrize("password", ["pa#ss", "12#34", "pa/ss", "pa?ss"])
+async def test_an_address_whose_password_wants_escapes_is_refused_without_it(password: str) -> None:
+    with pytest.raises(BrokerRefusedError, match=r"# is %23") as told:
+        await connect(f"amqp://ada:{password}@127.0.0.1:9/", "test")
+    assert str(told.value).startswith("connect to amqp://ada:***")
+    assert password not in str(told.value)
