@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from faultwire_shared.event import MESSAGE_BYTES, ErrorSeverity, Lane
-from faultwire_shared.json_text import UNREADABLE
+from faultwire_shared.json_text import BOM, UNREADABLE, mend_surrogates
 
 PORTION_BYTES: Final = MESSAGE_BYTES * 3 // 4
 PORTION_EVENTS: Final = 500
@@ -91,6 +91,7 @@ class EventLines:
                 self._now, self._done = None, self._done + path.stat().st_size
 
     def _judge(self, place: str, body: bytes) -> tuple[ImportLine, Lane] | None:
+        body = body.removeprefix(BOM)
         if not body:
             return None
         if len(body) > MESSAGE_BYTES - 2:
@@ -99,6 +100,8 @@ class EventLines:
         try:
             severity = _event.decode(body).severity
         except UNREADABLE as error:
+            if (mended := mend_surrogates(body)) != body:
+                return self._judge(place, mended)
             self._refuse(place, f"not an event: {error}")
             return None
         parsed = ErrorSeverity.parse(severity)[0] if isinstance(severity, str | int) else ErrorSeverity.MEDIUM

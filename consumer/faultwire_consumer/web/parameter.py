@@ -19,7 +19,8 @@ E = TypeVar("E", bound=StrEnum)
 
 LIMIT: Final = 50
 _TEXT_CHARACTERS: Final = 200
-_CURSOR_CHARACTERS: Final = 500
+_CURSOR_CHARACTERS: Final = 2000
+"""Room for a producer's id of 200 characters, each of which takes six in JSON."""
 _VALUES: Final = 50
 
 

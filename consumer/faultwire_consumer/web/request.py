@@ -15,6 +15,7 @@ from faultwire_consumer.store.contract.paging import BadCursorError
 from faultwire_consumer.store.dead_letters.queries import DeadLetterBody, DeadLetterFilter
 from faultwire_consumer.web.parameter import Parameters
 from faultwire_consumer.web.state import CLOCK, STORE
+from faultwire_shared.json_text import UNREADABLE
 from faultwire_shared.taxonomy import FieldError, NotFoundError, ValidationError
 
 API_PREFIX: Final = "/api/v1"
@@ -98,12 +99,13 @@ async def read_change(request: web.Request, kind: type[T]) -> T:
         ValidationError: it is none, or no body that is taken here.
         ClientGoneError, WorkerBusyError: as `read_whole_body` does.
     """
+    body = await read_whole_body(request) or b"{}"
     try:
-        return msgspec.json.decode(await read_whole_body(request) or b"{}", type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ValidationError(errors=[FieldError("body", str(error))]) from None
+        return msgspec.json.decode(body, type=kind)
     except RecursionError:
         raise ValidationError(errors=[FieldError("body", "nested too deeply to be read")]) from None
+    except UNREADABLE as error:
+        raise ValidationError(errors=[FieldError("body", str(error))]) from None
 
 
 def check_text(name: str, value: str, *, least: int, most: int) -> str:

@@ -29,7 +29,8 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "search.unindexed": "Free text is searched without an index; the line says why, and how to fix it.",
     "delivery.dead_lettered": "Events could not be stored and are in the dead letters with their reason; the "
     "line says how many of a batch, and names the first.",
-    "delivery.odd_properties": "AMQP properties of a message could not be decoded; it was read without them.",
+    "delivery.odd_properties": "AMQP properties of messages could not be decoded; they were read without. At "
+    "most one line in five minutes.",
     "delivery.failed": "The worker failed on one event, which is a dead letter; its neighbours are stored.",
     "ingest.failed": "The worker failed on a batch; it was stored in parts, without what brought that out.",
     "lane.failed": "The worker failed on a batch as a whole; it went back and the lane waits.",

@@ -116,3 +116,16 @@ async def test_what_is_no_parameter_or_no_cursor_of_it_is_refused(site: Site) ->
         assert (status, document["error"]["code"]) == (400, "VALIDATION_FAILED"), query
     _, events = await site.get("/api/v1/events?limit=1")
     assert (await site.get(f"{PATH}?cursor={events['next_cursor']}"))[0] == 400
+
+
+async def test_producers_with_odd_names_are_paged_like_all_others(site: Site) -> None:
+    names = ["\n", "\u202e" * 200, "\N{FACE WITH TEARS OF JOY}" * 200, "\x01" * 200, "plain"]
+    for name in names:
+        await site.send(producer_id=name, sequence=1)
+    found, cursor = [], ""
+    for _ in names:
+        status, document = await site.get(f"{PATH}?limit=1{cursor}")
+        assert status == 200, document
+        found += [one["id"] for one in document["producers"]]
+        cursor = f"&cursor={document['next_cursor']}"
+    assert found == names[::-1]

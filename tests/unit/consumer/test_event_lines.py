@@ -55,6 +55,13 @@ def test_what_is_no_event_is_named_by_its_line_and_the_rest_is_read(tmp_path: Pa
     assert complaints[-1][1] == "more than 262,142 bytes, which is what the intake takes"
 
 
+def test_a_byte_order_mark_and_half_an_emoji_cost_no_line(tmp_path: Path) -> None:
+    whole, half = wire_body(), wire_body(message="cut \ud83d")
+    portions, complaints = read(written(tmp_path / "a", b"\xef\xbb\xbf" + whole, half))
+    mended = half.replace(b"\\ud83d", b"\\ufffd")
+    assert ([line.body for portion in portions for line in portion], complaints) == ([whole, mended], [])
+
+
 def test_a_compressed_file_is_read_up_to_where_it_is_cut(tmp_path: Path) -> None:
     bodies = [wire_body() for _ in range(3)]
     whole = gzip.compress(bodies[0] + b"\n" + bodies[1] + b"\n") + gzip.compress(bodies[2] + b"\n")

@@ -11,7 +11,13 @@ from pamqp.commands import Basic
 from pamqp.exceptions import UnmarshalingException
 from tests.tools.raw_frames import NANOSECONDS, frame, header, long, nested, short, table
 
-from faultwire_consumer.ingest.receive.frames import TABLE_DEPTH, odd_frames_are_read, oddity_of
+from faultwire_consumer.ingest.receive.frames import (
+    TABLE_DEPTH,
+    Oddities,
+    odd_frames_are_read,
+    oddity_of,
+)
+from faultwire_consumer.ingest.receive.outage import LOG_SECONDS
 
 ODD = b"\xff\xfe"
 
@@ -104,3 +110,11 @@ def test_no_frame_whatever_it_holds_raises_what_the_library_does_not(junk: bytes
 def test_a_header_that_ends_too_early_is_no_message(odd: dict[str, bytes]) -> None:
     with odd_frames_are_read(), pytest.raises(UnmarshalingException):
         unmarshal(frame(2, 1, header(0, {"content_type": short(ODD)} | odd)))
+
+
+def test_a_service_whose_messages_are_all_odd_is_logged_now_and_then_with_their_number() -> None:
+    now = [5.0]
+    oddities = Oddities(lambda: now[0])
+    assert [oddities.note() for _ in range(4)] == [1, 0, 0, 0]
+    now[0] += LOG_SECONDS
+    assert [oddities.note() for _ in range(2)] == [4, 0]

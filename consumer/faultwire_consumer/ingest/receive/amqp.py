@@ -15,7 +15,7 @@ from pamqp.commands import Basic
 
 from faultwire_consumer.ingest.read.delivery import Delivery, DeliveryQueue, read_delivery
 from faultwire_consumer.ingest.receive.consumers import Consumers
-from faultwire_consumer.ingest.receive.frames import odd_frames_are_read, oddity_of
+from faultwire_consumer.ingest.receive.frames import Oddities, odd_frames_are_read, oddity_of
 from faultwire_consumer.ingest.receive.outage import Outage, OutageReason
 from faultwire_consumer.ingest.receive.prefetch import PrefetchPlan
 from faultwire_consumer.ingest.receive.redelivery import attempts_of
@@ -86,6 +86,7 @@ class AmqpReceiver:
         self._changing = asyncio.Lock()
         self._adjusting: asyncio.Task[None] | None = None
         self._outage = Outage()
+        self._oddities = Oddities()
         self._delays = full_jitter_delays(max_seconds=RECONNECT_SECONDS)
         self._is_wanted = True
         self._is_renewing = False
@@ -254,7 +255,8 @@ class AmqpReceiver:
         if oddity := oddity_of(message.header):
             delivery.oddity = oddity
             self._metrics.odd_properties.labels(lane=self.lane).inc()
-            log.warning("delivery.odd_properties", lane=self.lane, why=oddity)
+            if messages := self._oddities.note():
+                log.warning("delivery.odd_properties", lane=self.lane, messages=messages, why=oddity)
         return delivery
 
     def read(

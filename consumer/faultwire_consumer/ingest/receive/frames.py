@@ -11,7 +11,8 @@ That name leads here as soon as a worker connects, but only for connections that
 """
 
 import struct
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
@@ -20,6 +21,8 @@ import pamqp.frame
 from pamqp import commands, decode
 from pamqp.constants import FRAME_HEADER, FRAME_HEADER_SIZE, FRAME_METHOD
 from pamqp.header import ContentHeader
+
+from faultwire_consumer.ingest.receive.outage import LOG_SECONDS
 
 TABLE_DEPTH: Final = 16
 """The broker's own headers are three deep; what is nested deeper is left out."""
@@ -35,6 +38,24 @@ class OddHeader(ContentHeader):
 
     why = ""
     """pamqp's complaint."""
+
+
+class Oddities:
+    """Counts a lane's odd messages, and says when to log: a service sends all of its messages like that."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._logged_at: float | None = None
+        self._messages = 0
+
+    def note(self) -> int:
+        """Count a message; return how many there were since the last line, 0 while that is too recent."""
+        self._messages += 1
+        now = self._clock()
+        if self._logged_at is not None and now - self._logged_at < LOG_SECONDS:
+            return 0
+        self._logged_at, told, self._messages = now, self._messages, 0
+        return told
 
 
 @contextmanager

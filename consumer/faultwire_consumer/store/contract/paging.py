@@ -69,7 +69,8 @@ def decode_cursor(listing: str, cursor: str, key_type: type[int | str]) -> ListC
 
 
 def _storable(key: int | str) -> bool:
-    return key.isprintable() if isinstance(key, str) else 0 <= key <= KEY_MAX
+    # A producer names itself, unprintably too; only a NUL is in no list.
+    return "\x00" not in key if isinstance(key, str) else 0 <= key <= KEY_MAX
 
 
 def older_than(

@@ -45,9 +45,17 @@ def to_micros(moment: datetime) -> int:
 
 
 def from_micros(micros: int) -> datetime:
-    """Return the aware UTC time of stored microseconds; the calendar's end for what lies beyond it."""
+    """Return the aware UTC time of stored microseconds.
+
+    Raises:
+        OverflowError: they lie beyond the calendar.
+    """
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+def _within_calendar(micros: int) -> datetime:
     try:
-        return _EPOCH + timedelta(microseconds=micros)
+        return from_micros(micros)
     except OverflowError:
         return _FIRST if micros < 0 else _LAST
 
@@ -72,7 +80,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         if dialect.name == "sqlite":
-            return from_micros(value)
+            return _within_calendar(value)
         if value.tzinfo is None:
             # PostgreSQL's infinity, which asyncpg gives as an end of the calendar, and takes back as one.
             return value.replace(tzinfo=UTC)  # type: ignore[no-any-return]
