@@ -58,11 +58,14 @@ _PLAIN: Final = rf"""
   | \bno\ such\ column:\ "?(?P<column_sqlite>[\w.]{{1,100}})
   | \bno\ such\ table:\ "?(?P<table_sqlite>[\w.]{{1,100}})
   | \b(?P<oracle>ORA-\d{{5}})\b
+  | \bStatusCode\.(?P<grpc>[A-Z_]{{2,30}})\b
+  | \[(?:SSL|X509):\ ?(?P<ssl>[A-Z_0-9]{{4,60}})\]
 """
 _HTTP: Final = rf"""
   | ^\(?(?P<status_leading>[1-5]\d\d)\b(?=[,:;)]|\ [A-Za-z]|$){_NO_AMOUNT}
   | \btoo\ many\ (?P<status_many>[1-5]\d\d)\ error\ responses
   | \((?P<status_bracketed>[45]\d\d)\)
+  | \bAn\ error\ occurred\ \((?P<code>[A-Za-z.]{{3,60}})\)
 """
 _SQL: Final = r"""
   | \bconstraint\ "(?P<constraint_named>[^"\s]{1,100})"
@@ -84,11 +87,14 @@ class _Speech(Struct, frozen=True):
 
 _HINTS: Final = (
     *("Errno ", "Error ", "rror '", "SQLSTATE", "HTTP", "tatus", "<Response", "onstraint", "o such ", "ORA-"),
+    *("[SSL", "[X509"),
     *("turned ", "sponded ", "swered ", "rror ", "rror:", "rror=", "ode ", "ode:", "ode="),
 )
 _SPEECHES: Final = {
     "": _Speech(re.compile(_PLAIN, re.VERBOSE), "45", _HINTS),
-    "http": _Speech(re.compile(_PLAIN + _HTTP, re.VERBOSE), "12345(", (*_HINTS, "too many", "(4", "(5")),
+    "http": _Speech(
+        re.compile(_PLAIN + _HTTP, re.VERBOSE), "12345(", (*_HINTS, "too many", "(4", "(5", "occurred (")
+    ),
     "sql": _Speech(re.compile(_PLAIN + _SQL, re.VERBOSE), "45(", (*_HINTS, "olumn ", "elation ")),
 }
 
@@ -100,7 +106,7 @@ _KINDS: Final = re.compile(
       | (?:SQL|Sql|Integrity|Operational|Programming|Database|Violation|StatementInvalid
         |Undefined(?:Table|Column))\w*$)
   | (?P<http>^(?:urllib3?|requests|httpx|httpcore|aiohttp|http\.client|starlette|fastapi|werkzeug|botocore
-        |googleapiclient)\b
+        |googleapiclient|smtplib|aiosmtplib|ftplib)\b
       | (?:HTTP|Http|Status|Response)\w*$)
     """,
     re.VERBOSE,
@@ -120,7 +126,7 @@ def details_of(attributes: Mapping[str, Any], text: str, kind: str = "") -> tupl
 
     Args:
         attributes: what the publisher found on the exception.
-        text: the exception's text; asked where the attributes say nothing, or speak of a database.
+        text: the exception's text; it tells what the attributes do not.
         kind: the exception's qualified type.
     """
     known = {
@@ -128,10 +134,9 @@ def details_of(attributes: Mapping[str, Any], text: str, kind: str = "") -> tupl
         for name, value in attributes.items()
         if name in _ATTRIBUTES and (detail := _detail(_ATTRIBUTES[name], value))
     }
-    if text and (not known or _speech_of(kind) == "sql"):
-        found = detail_in_text(text, kind)
-        if found and not any(each.partition("=")[0] == found.partition("=")[0] for each in known):
-            known.add(found)
+    found = detail_in_text(text, kind)
+    if found and not any(each.partition("=")[0] == found.partition("=")[0] for each in known):
+        known.add(found)
     return tuple(sorted(known))
 
 

@@ -243,6 +243,15 @@ def test_a_text_that_only_looks_like_a_detail_splits_nothing(texts: list[str]) -
         ("psycopg.errors", "UndefinedColumn", 'column "a" does not exist', 'column "b" does not exist'),
         ("pymysql.err", "OperationalError", "(1205, 'Lock wait')", "(1213, 'Deadlock found')"),
         ("sqlite3", "OperationalError", "no such table: a", "no such table: b"),
+        (
+            "botocore",
+            "ClientError",
+            "An error occurred (AccessDenied) when",
+            "An error occurred (SlowDown) when",
+        ),
+        ("smtplib", "SMTPDataError", "(550, b'no such user')", "(452, b'mailbox full')"),
+        ("grpc", "RpcError", "status = StatusCode.UNAVAILABLE", "status = StatusCode.UNAUTHENTICATED"),
+        ("ssl", "SSLError", "[SSL: WRONG_VERSION_NUMBER] wrong", "[SSL: UNEXPECTED_MESSAGE] unexpected"),
     ],
 )
 def test_a_text_tells_a_detail_where_its_type_speaks_so(module: str, kind: str, one: str, other: str) -> None:
@@ -363,6 +372,18 @@ def test_endless_recursion_is_one_incident_wherever_it_was_cut(cycle: list[str])
         return group(raised(*frames, type="RecursionError", value="maximum recursion depth exceeded"))
 
     found = [endless(t, more, leaf) for t in (20, 33) for more in range(len(cycle)) for leaf in ("", "leaf")]
+    assert keys(*found) == 1
+
+
+@pytest.mark.parametrize("kind", ["RangeError", "java.lang.StackOverflowError"])
+def test_endless_recursion_of_which_only_the_inner_end_is_known_is_one_incident(kind: str) -> None:
+    calls = [frame(name) for name in ("visit", "descend", "leave")] * 9
+    assert keys(*(group(raised(*calls[cut : cut + 10], type=kind)) for cut in range(6))) == 1
+
+
+def test_a_task_that_was_stopped_for_its_time_is_one_incident_wherever_it_stood() -> None:
+    stood = (frame("load", source="load()"), frame("store", source="store()"))
+    found = [group(raised(frame("nightly"), each, type="SoftTimeLimitExceeded")) for each in stood]
     assert keys(*found) == 1
 
 

@@ -22,7 +22,9 @@ _SOURCE_CHARACTERS: Final = 120
 _LINE_CHARACTERS: Final = 1000
 """Longer lines are of a bundle, and change with each release."""
 
-_ENDLESS: Final = ("RecursionError", "StackOverflowError", "SystemStackError")
+_ENDLESS: Final = ("RecursionError", "StackOverflowError", "SystemStackError", "RangeError")
+_ANYWHERE: Final = ("SoftTimeLimitExceeded", "TimeLimitExceeded")
+"""Types that are raised into running code from outside, wherever it stands at that moment."""
 _COMMENT: Final = re.compile(r"\s#\s.*$")
 _QUOTES: Final = str.maketrans({'"': "'", "`": "'", " ": None, "\t": None})
 
@@ -37,6 +39,9 @@ def stack_parts(frames: Sequence[GroupingFrame], own: Sequence[GroupingFrame], k
     """
     if not own:
         return [f"frame {call}" for call in _library_calls(frames)]
+    kind = kind.rpartition(".")[2]
+    if kind in _ANYWHERE:
+        return [f"frame {call_of(own[0])}"]
     if kind in _ENDLESS and (rounds := _rounds(own)):
         return [f"frame {call}" for call in rounds]
     path = _path(own)
@@ -88,14 +93,18 @@ def _path(frames: Sequence[GroupingFrame]) -> list[tuple[str, GroupingFrame]]:
 
 def _rounds(frames: Sequence[GroupingFrame]) -> list[str]:
     """Name what leads into an endless recursion and what goes round in it, wherever it was cut off."""
-    times = Counter(map(call_of, frames))
+    calls = [call_of(frame) for frame in frames]
+    times = Counter(calls)
     found: dict[str, None] = {}
     is_inside = False
-    for call in map(call_of, frames):
+    for call in calls:
         is_inside = is_inside or times[call] > 1
         if not is_inside or times[call] > 1:
             found[call] = None
-    return list(found)[-FRAMES:] if is_inside else []
+    if not is_inside:
+        return []
+    # Of a stack that was cut at its outer end too, as JavaScript's are, any call may be the first.
+    return (sorted(found) if times[calls[0]] > 1 else list(found))[-FRAMES:]
 
 
 def _entry_parts(frames: Sequence[GroupingFrame], last: GroupingFrame) -> list[str]:
