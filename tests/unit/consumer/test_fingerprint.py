@@ -430,6 +430,11 @@ def test_the_folder_of_a_release_or_a_bundles_hash_does_not_split(files: list[st
     assert keys(*(group(raised(frame("call", module=each))) for each in files)) == 1
 
 
+def test_two_files_of_one_name_are_two_incidents() -> None:
+    pages = (f"https://shop.example/api/{each}/[id]/page.tsx" for each in ("orders", "users", "v1", "v2"))
+    assert keys(*(group(raised(frame("Page", module="", file=each))) for each in pages)) == 4
+
+
 def test_two_files_of_one_folder_are_two_incidents() -> None:
     assert (
         keys(*(group(raised(frame("f", module="", file=f"app/{each}.rb"))) for each in ("order", "user")))

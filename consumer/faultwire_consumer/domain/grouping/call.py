@@ -12,7 +12,7 @@ from faultwire_consumer.domain.grouping.material import GroupingFrame
 
 NAME_CHARACTERS: Final = 200
 """Names are read up to here: what is remembered of strangers' names is bounded."""
-_PATH_SEGMENTS: Final = 2
+_PATH_SEGMENTS: Final = 3
 _NAMES: Final = 2048
 
 _INSIDE: Final = re.compile(r"\.?<(?:listcomp|setcomp|dictcomp|genexpr)>|\.<locals>|\b__create_fn__\.")
@@ -50,8 +50,13 @@ _TENANT: Final = re.compile(r"\b(tenants?[._/-])\w+(?=[./])")
 _ORIGIN: Final = re.compile(r"^[A-Za-z][\w+.-]*://[^/]*|[?#].*$")
 _PACKAGE_VERSION: Final = re.compile(r"@v?\d[\w.+-]*")
 _BUNDLE_HASH: Final = re.compile(r"[-.](?=[^.]*[0-9A-Z])[\w-]{8}(?=(?:\.min)?\.(?:[mc]?js|css)$)")
-_TEMPORARY: Final = re.compile(r"^tmp[a-z0-9_]{8}$")
-_RELEASES: Final = {"releases", "release", "versions", "deployments", "builds"}
+_RELEASE: Final = re.compile(r"^.*/(?:releases?|versions|deployments|builds)/[^/]+/(?=[^/]*/)")
+_ROOT: Final = re.compile(
+    r"^/(?:app|code|workspace|root|usr/src/[^/]+|var/www/[^/]+|(?:srv|opt|home|Users|build|tmp)/[^/]+)/(?:[vV]\d+/)?"
+)
+"""Folders in which services are put: their names are a machine's."""
+_PASSING: Final = re.compile(r"[vV]?\d+(?:[._-]\w+)+|\d{3,}|tmp[a-z0-9_]{8}|(?=[a-f]{0,39}\d)[0-9a-f]{7,40}")
+"""A folder that is named by a version, a moment or a hash alone."""
 
 _BUILT_IN: Final = ("", "builtins")
 _TIMEOUTS: Final = ("asyncio", "concurrent", "socket")
@@ -124,13 +129,10 @@ def clean_module(module: str) -> str:
 
 @lru_cache(_NAMES)
 def clean_file(path: str) -> str:
-    """Name a file by its last folder and its name, which no machine and no release changes."""
+    """Name a file by its last folders and its name, without what a machine or a release puts before them."""
     path = _PACKAGE_VERSION.sub("", _ORIGIN.sub("", path.replace("\\", "/")))
-    segments = [_TEMPORARY.sub("tmp", one) for one in path.split("/") if one not in ("", ".", "..")]
-    for index, segment in enumerate(segments[:-2]):
-        if segment in _RELEASES:
-            segments = segments[index + 2 :]
-            break
+    path = _ROOT.sub("", _RELEASE.sub("", path), count=1)
+    segments = [one for one in path.split("/") if one not in ("", ".", "..") and not _PASSING.fullmatch(one)]
     return clean_name(_BUNDLE_HASH.sub(".0", "/".join(segments[-_PATH_SEGMENTS:])))
 
 
