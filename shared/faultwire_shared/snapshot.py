@@ -13,6 +13,7 @@ from typing import Any, Final
 from faultwire_shared.event import CONTEXT_KEYS, DEPTH, NAME_CHARACTERS, STRING_CHARACTERS, Scalar
 from faultwire_shared.foreign.interruption import pass_interruption
 from faultwire_shared.foreign.known_type import (
+    KNOWN,
     Form,
     Manner,
     Unset,
@@ -22,9 +23,7 @@ from faultwire_shared.foreign.known_type import (
     manner_of,
     module_of,
     name_of,
-    pairs_of,
     qualname_of,
-    size_of,
 )
 
 VALUES: Final = 1_000
@@ -111,7 +110,7 @@ class Snapshot:
             return f"<{name_of(kind)[:NAME_CHARACTERS]}>"
         here = len(self._path)
         try:
-            return self._read(value, manner_of(kind), depth)
+            return self._read(value, KNOWN.get(kind) or manner_of(kind), depth)
         except BaseException as error:  # noqa: BLE001 - what a host's object is made of may raise anything
             pass_interruption(error)
             del self._path[here:]
@@ -150,12 +149,13 @@ class Snapshot:
             self._path.pop()
         return found
 
-    def _mapping(self, value: object, base: type, depth: int) -> dict[str, Any]:
+    def _mapping(self, value: Any, base: type, depth: int) -> dict[str, Any]:
         found: dict[str, Any] = {}
         here = len(self._path)
         try:
-            self._add(found, pairs_of(value, base), depth)
-            if size_of(value, base) > CONTEXT_KEYS:
+            pairs = dict.items(value) if base is dict else value.items()
+            self._add(found, pairs, depth)
+            if (dict.__len__(value) if base is dict else len(value)) > CONTEXT_KEYS:
                 self._cut_here()
         except BaseException as error:  # noqa: BLE001 - a host's mapping may raise while it is read; what was read stays
             pass_interruption(error)

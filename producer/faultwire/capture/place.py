@@ -15,8 +15,8 @@ Place = tuple[str, str, str]
 """The file, the function's qualified name and the module."""
 
 _numbers: Final = itertools.count(1)
-_by_code: Final[Memo[int, tuple[object, int]]] = Memo()
-"""The code itself is kept beside its number, or another's could have its address."""
+BY_CODE: Final[Memo[int, tuple[object, int]]] = Memo()
+"""The numbers of code by its address; the code itself is kept beside, or another's could have that."""
 _by_place: Final[Memo[Place, int]] = Memo()
 
 
@@ -32,17 +32,17 @@ def place_of(frame: FrameType) -> Place:
 
 
 def place_number(frame: FrameType) -> int:
-    """A number that all calls of one place have in common, and that no other place ever gets."""
+    """A number that all calls of one place have in common, and that no other place ever gets.
+
+    ``BY_CODE`` has it by then, unless the code was compiled anew.
+    """
     code = frame.f_code
-    known = _by_code.get(id(code))
-    if known is not None:
-        return known[1]
     place = place_of(frame)
     number = _by_place.get(place)
     if number is None:
         number = _by_place[place] = next(_numbers)
         # Not what is compiled anew: it would drive out all the others, and be held for nothing.
-        _by_code[id(code)] = code, number
+        BY_CODE[id(code)] = code, number
     return number
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from faultwire.capture.chain import CHAIN, EXCEPTIONS, causes_of, is_exception, is_group, text_of
 from faultwire.capture.handled import Handled
 from faultwire.capture.identity import identity_of
-from faultwire.capture.place import place_number
+from faultwire.capture.place import BY_CODE, place_number
 from faultwire_shared.event import FRAMES, NAME_CHARACTERS
 from faultwire_shared.foreign.interruption import pass_interruption
 from faultwire_shared.foreign.known_type import module_of, qualname_of
@@ -71,12 +71,12 @@ def _chain(error: BaseException, left: list[int]) -> StormKey:
 
 def _one(error: BaseException) -> list[object]:
     parts: list[object] = [type(error)]
-    steps = _steps(error.__traceback__)
-    parts += [(place_number(step.tb_frame), step.tb_lineno) for step in steps]
+    calls = _calls(error.__traceback__)
+    parts += calls
     attributes = identity_of(error)
     if attributes:
         parts += attributes.items()
-    if not steps:
+    if not calls:
         parts.append(text_of(error))
     else:
         parts.append(detail_in_text(text_of(error), _kind_of(type(error))))
@@ -89,9 +89,12 @@ def _kind_of(kind: type) -> str:
     )
 
 
-def _steps(traceback: TracebackType | None) -> list[TracebackType]:
-    found: list[TracebackType] = []
-    while traceback is not None and len(found) < _CALLS:
-        found.append(traceback)
+def _calls(traceback: TracebackType | None) -> list[int]:
+    """The places and lines of a traceback: most of what an error of a burst costs."""
+    found: list[int] = []
+    while traceback is not None and len(found) < 2 * _CALLS:
+        frame = traceback.tb_frame
+        known = BY_CODE.get(id(frame.f_code))
+        found += (place_number(frame) if known is None else known[1], traceback.tb_lineno)
         traceback = traceback.tb_next
     return found

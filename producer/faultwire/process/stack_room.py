@@ -2,7 +2,7 @@
 
 from typing import Final
 
-LEVELS: Final = 24
+LEVELS: Final = 16
 """Calls below its own that numbering, counting and buffering an event need, with room to spare."""
 
 

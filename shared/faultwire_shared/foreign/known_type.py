@@ -87,14 +87,15 @@ _LOADING: Final = ("dbm", "shelve", "sqlalchemy.ext", "sqlalchemy.orm")
 _HELD: Final = ("multidict", "sqlalchemy.engine", "werkzeug.datastructures")
 """Packages whose sequences hold what they say, besides the standard library's."""
 
-_known: Final[Memo[type, Manner]] = Memo()
+KNOWN: Final[Memo[type, Manner]] = Memo()
+"""What was decided so far."""
 
 
 def manner_of(kind: type) -> Manner:
     """Return how values of a type are read."""
-    known = _known.get(kind)
+    known = KNOWN.get(kind)
     if known is None:
-        known = _known[kind] = _judged(kind)
+        known = KNOWN[kind] = _judged(kind)
     return known
 
 
@@ -216,16 +217,6 @@ def enum_value(value: object) -> object:
     return _own_names(value).get("_value_")
 
 
-def pairs_of(value: Any, base: type) -> Iterable[tuple[object, object]]:
-    """Return what a mapping holds."""
-    return dict.items(value) if base is dict else value.items()
-
-
 def items_of(value: Any, base: Any) -> Iterator[object]:
     """Return what a sequence or set holds."""
     return base.__iter__(value)  # type: ignore[no-any-return]  # of the base's own
-
-
-def size_of(value: Any, base: Any) -> int:
-    """Return how much a mapping holds."""
-    return dict.__len__(value) if base is dict else len(value)
