@@ -156,6 +156,24 @@ async def test_a_number_that_jumps_ends_no_audit(store: Store, clock: FixedClock
     assert await bench.gaps() == [("p", 3, 3), ("p", 5, 4 + JUMP_MAX)]
 
 
+async def test_a_report_that_names_a_start_beyond_the_calendar_leaves_the_list_readable(
+    store: Store, clock: FixedClock
+) -> None:
+    bench = Bench(store, clock)
+    starts = {
+        "0001-01-01T00:00:00+14:00": None,
+        "0001-01-01T00:00:00Z": None,
+        "9999-12-31T23:59:59.999999Z": clock(),
+        "2026-11-23T10:00:00Z": clock() - timedelta(hours=2),
+    }
+    for number, start in enumerate(starts):
+        await bench.report(f"p{number}", 1, started_at=start)
+    found = (await list_producers(store, limit=9)).rows
+    assert {one.producer_id: one.started_at for one in found} == {
+        f"p{number}": kept for number, kept in enumerate(starts.values())
+    }
+
+
 async def test_numbers_that_an_earlier_version_followed_can_be_added_up(
     store: Store, clock: FixedClock
 ) -> None:

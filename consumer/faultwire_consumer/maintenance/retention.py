@@ -181,8 +181,8 @@ class RetentionKeeper:
         )
         self._tell(
             RetentionHeldError(
-                "more days have passed at once than a clock is believed, so nothing more is deleted by age: "
-                "set it right if it is wrong, else let `faultwire db prune` delete what it shows"
+                "nothing more is deleted by age: too many days have passed at once; set the clock right, "
+                "or if it is right let `faultwire db prune` delete what it shows"
             )
         )
 
