@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -17,6 +17,7 @@ MARGIN: Final = timedelta(minutes=5)
 """Nothing is remembered this long before a digest: workers' clocks differ, and a digest that is made
 in the meantime must find, locked or written, what a transaction adds."""
 _KINDS_MAX: Final = 200_000
+_NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class DigestMemo:
@@ -27,13 +28,16 @@ class DigestMemo:
         self._all = rules
         self._settled: set[bytes] = set()
         self._due: dict[str, datetime] = {}
+        self._asked_at = _NEVER
         self.first_due: datetime | None = None
         """Due time of the next digest of any rule."""
         self._tested = _tested_by(self.rules)
 
     def due_at(self, now: datetime) -> dict[str, datetime]:
         """Return the due time of each rule's next digest."""
-        if self.first_due is None or now >= self.first_due:
+        # A clock that was ahead and is set back must not put every digest off until then.
+        if self.first_due is None or now >= self.first_due or now < self._asked_at - MARGIN:
+            self._asked_at = now
             self._settled.clear()
             self._due = next_digest(self._all, now)
             self.first_due = min(self._due.values(), default=None)

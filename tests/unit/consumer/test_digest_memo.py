@@ -1,7 +1,7 @@
-"""What the worker remembers of other people's texts is short, however long they are."""
+"""The memo of digests: what it remembers is short, and no clock that was ahead rules it."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.tools.factories import wire_event
@@ -44,3 +44,11 @@ def test_a_digest_s_memo_holds_hashes_and_tells_kinds_apart() -> None:
         assert all(len(key) <= 17 for key in keys)
         memo.settle(keys, first_due=memo.first_due, now=NOON)
         assert not memo.unsettled(events)
+
+
+def test_digests_come_on_their_day_when_a_clock_that_was_ahead_is_set_back() -> None:
+    memo = DigestMemo(parse_policy(POLICY.format(where="")).digests)
+    memo.due_at(NOON + timedelta(days=200))
+    (due_at,) = memo.due_at(NOON).values()
+    assert NOON < due_at <= NOON + timedelta(days=1)
+    assert memo.first_due == due_at
