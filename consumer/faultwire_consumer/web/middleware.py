@@ -21,6 +21,8 @@ from faultwire_consumer.web.state import ORIGINS, REQUEST_ID
 ACTED_COOKIE: Final = "faultwire_acted"
 INTAKE_PATH: Final = "/ingest/v1/events"
 _SAFE: Final = ("GET", "HEAD", "OPTIONS")
+# No stored text can look like one: its quotes are escaped.
+_LINK: Final = re.compile(rb'(?<= )(href|src|action)="/')
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 
 PROBE_PATHS: Final = ("/livez", "/readyz", "/startupz", "/metrics")
@@ -70,6 +72,22 @@ async def strangers_out(request: web.Request, handler: Handler) -> web.StreamRes
     if hdrs.CONTENT_ENCODING in request.headers and request.path != INTAKE_PATH and encoding_of(request):
         raise UnsupportedMediaTypeError("send the body uncompressed")
     return await handler(request)
+
+
+@web.middleware
+async def below_a_path(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Make an answer's links relative: a proxy may serve the page below a path that it takes off."""
+    response = await handler(request)
+    root = "../" * (request.rel_url.raw_path.count("/") - 1) or "./"
+    for name, start in ((hdrs.LOCATION, "/"), (hdrs.LINK, "</")):
+        value = response.headers.get(name, "")
+        if value.startswith(start):
+            response.headers[name] = value.replace("/", root, 1)
+    if isinstance(response, web.Response) and response.content_type == "text/html":
+        page = response.body
+        if isinstance(page, bytes):
+            response.body = _LINK.sub(rb'\1="' + root.encode(), page)
+    return response
 
 
 @web.middleware

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -23,6 +24,7 @@ from faultwire_consumer.web.failure import failure_of, json_response
 from faultwire_consumer.web.health import probe
 from faultwire_consumer.web.middleware import (
     INTAKE_PATH,
+    below_a_path,
     observe,
     own_writes_first,
     protect_reader,
@@ -86,6 +88,8 @@ def create_app(
     guards: list[Middleware] = [observe(metrics), _answer_failures, strangers_out]
     if has_replica:
         guards.insert(1, own_writes_first)
+    if public_url is not None and urlsplit(public_url).path.strip("/"):
+        guards.insert(1, below_a_path)
     app = web.Application(middlewares=guards, client_max_size=MESSAGE_BYTES)
     app.on_response_prepare.append(protect_reader)
     app[TRAFFIC] = traffic or Traffic(metrics)
