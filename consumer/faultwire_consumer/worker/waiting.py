@@ -7,10 +7,13 @@ from typing import Final, TypeVar
 
 from aiohttp import web
 
+from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.serving.traffic import TRAFFIC, Traffic
 from faultwire_consumer.store.contract.store import StoreRefusedError, StoreUnavailableError
 from faultwire_consumer.web.failure import failure_of, json_response
 from faultwire_consumer.web.health import probe
-from faultwire_consumer.web.state import HEALTH, Health
+from faultwire_consumer.web.origin import Origins
+from faultwire_consumer.web.state import HEALTH, ORIGINS, Health
 from faultwire_consumer.worker.server import HttpServer
 from faultwire_shared.clock import utc_now
 from faultwire_shared.health import HealthChecker
@@ -105,6 +108,8 @@ def _waiting_app(absence: Absence) -> web.Application:
     ready.add_check("store", absence.check)
     startup.add_check("store", absence.check)
     app = web.Application()
+    app[TRAFFIC] = Traffic(Metrics())  # which nobody reads: the worker that starts has its own
+    app[ORIGINS] = Origins()
     app[HEALTH] = Health(live=HealthChecker(), ready=ready, startup=startup)
     app.add_routes(probe.routes)
     app.router.add_route("*", "/{path:.*}", _not_yet)
