@@ -397,6 +397,7 @@ def test_recursion_that_ends_elsewhere_is_two_incidents() -> None:
     [
         ["rule_17", "rule_4711"],
         ["task_3f9a2c7b", "task_9b1d4e2f"],
+        ["Rule_3F9A2C7B.apply", "Rule_0B1D4EFF.apply"],
         ["Model17.save", "Model18.save"],
         ["make.<locals>.handler", "make.handler"],
         ["lambda$main$0", "lambda$main$12"],
