@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from sqlalchemy import select
 from tests.tools.clock import FixedClock
 from tests.tools.factories import wire_event
+from tests.tools.fakes import BreakableStore
 from tests.tools.recording import RecordingSender
 from tests.tools.waiting import until
 
@@ -18,7 +21,7 @@ from faultwire_consumer.ingest.rules.evaluation import Evaluator
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.dispatcher import Dispatcher
 from faultwire_consumer.notify.dispatching import Dispatching, Senders
-from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.contract.store import Store, Transaction
 from faultwire_consumer.store.schema.notify import outbox, pending
 from faultwire_shared.codec import BATCH_TYPE
 
@@ -39,6 +42,23 @@ class Closable(RecordingSender):
 
     async def aclose(self) -> None:
         self.closed = True
+
+
+class HeldStore(BreakableStore):
+    """Begins no transaction while the gate is shut."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.waiting = 0
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[Transaction]:
+        self.waiting += 1
+        await self.gate.wait()
+        async with super().write() as tx:
+            yield tx
 
 
 class Bench:
@@ -82,6 +102,26 @@ async def test_new_receivers_are_told_while_an_attempt_for_an_old_one_ends(
         assert [row.state for row in rows] == ["sent", "sent"]
         await bench.dispatching.aclose()
         assert new.closed
+    finally:
+        running.cancel()
+
+
+async def test_what_an_old_dispatcher_was_claiming_it_still_sends(store: Store, clock: FixedClock) -> None:
+    old, new = Closable("old"), Closable("new")
+    held = HeldStore(store)
+    bench = Bench(held, clock, policy_of("old"), old)
+    await bench.occur("a")
+    held.gate.clear()
+    held.waiting = 0
+    running = asyncio.create_task(bench.dispatching.run())
+    try:
+        await until(lambda: _is(held.waiting > 0), "it is claiming")
+        bench.dispatching.use({"new": new})
+        for _ in range(20):
+            await asyncio.sleep(0)  # whoever would end it without waiting has ended it by now
+        held.gate.set()
+        await until(lambda: _is(old.keys == ["critical:INC-1:1:new:old"]), "it is sent")
+        await until(lambda: _is(old.closed), "and the old one let go")
     finally:
         running.cancel()
 

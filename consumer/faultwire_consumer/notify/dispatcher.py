@@ -9,7 +9,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from faultwire_consumer.domain.sending import NotificationState, StageDecision, StageReason
 from faultwire_consumer.metrics import Metrics
@@ -69,7 +69,8 @@ class Dispatcher:
             rng=rng or random.Random(),  # noqa: S311 - spreads waits, keeps no secret
         )
         self._draining = False
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: set[asyncio.Task[Any]] = set()
+        """Claims and attempts: what is claimed, and attempted by nobody, waits for the end of its lease."""
         self._woken = asyncio.Event()
         self._ready = {Address(name, urgent): asyncio.Event() for name in senders for urgent in (True, False)}
 
@@ -103,10 +104,12 @@ class Dispatcher:
             attempts += len(claims)
 
     async def drain(self, seconds: float) -> None:
-        """Claim nothing more, and let running attempts end."""
+        """Claim nothing more, and let running claims and their attempts end."""
         self._draining = True
-        if self._running:
-            await asyncio.wait(self._running, timeout=seconds)
+        now = asyncio.get_running_loop().time
+        ends_at = now() + seconds
+        while self._running and now() < ends_at:
+            await asyncio.wait(self._running, timeout=ends_at - now())
 
     async def give_up_orphans(self) -> int:
         """Give up notifications for receivers that the policy does not know; return their number.
@@ -162,7 +165,10 @@ class Dispatcher:
                 while True:
                     await ready.wait()
                     ready.clear()
-                    for claimed in await self._claim(address, AT_ONCE - len(own)):
+                    claiming = asyncio.create_task(self._claim(address, AT_ONCE - len(own)))
+                    self._running.add(claiming)
+                    claiming.add_done_callback(self._running.discard)
+                    for claimed in await claiming:
                         task = group.create_task(self._attempt(address, claimed))
                         own.add(task)
                         self._running.add(task)
