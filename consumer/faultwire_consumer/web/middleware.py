@@ -61,6 +61,8 @@ def observe(metrics: Metrics) -> Middleware:
 
 async def protect_reader(_: web.Request, response: web.StreamResponse) -> None:
     """Put what protects a reader on an answer, also on one that aiohttp made."""
+    if isinstance(response, web.HTTPExpectationFailed):  # in its own words, it repeats what was sent
+        response.text = "Of expectations, this worker knows 100-continue."
     protect(response)
 
 
