@@ -49,7 +49,7 @@ _QUOTED: Final = "|".join(rf"{begin}[^{end}\n]{{0,500}}[{end}]" for begin, end i
 _VARIABLE: Final = re.compile(
     rf"""
     (?P<words>(?<![\w.@/\\-])
-      (?:(?!(?:{_WEEKDAY}|{_MONTH})\b)[A-Za-z]{{1,32}}[,;.!]?\ (?=[A-Za-z])){{1,64}})
+      (?:(?!(?:{_WEEKDAY}|{_MONTH})\b)[A-Za-z]{{1,32}}(?:[,;.!:]?\ |[.!]?$)){{1,64}})
   | (?P<url>\b[a-zA-Z][a-zA-Z0+.-]{{1,15}}://{_TO_END}+)
   | (?P<arn>\barn:[\w-]{{1,20}}:{_TO_END}+)
   | (?P<mail>(?<![\w.+-])[\w.+-]{{1,64}}@[\w-]{{1,63}}(?:\.[\w-]{{1,63}})+)
@@ -125,9 +125,11 @@ def normalise(text: str) -> str:
 @lru_cache(maxsize=4096)
 def _normalise_folded(folded: str) -> str:
     form = _VARIABLE.sub(_placeholder, folded).strip()
-    if "<" in form or "?" in form:
-        form = _PLURAL.sub(r"\1", _ROWS.sub(r"\1", _LIST.sub(r"\1", form)))
-    return form
+    if form.count("<") > 1 or "?" in form or "%s" in form:
+        form = _LIST.sub(r"\1", form)
+        if form.count(">)") + form.count(">]") + form.count(">}") > 1 or "?)" in form or "%s)" in form:
+            form = _ROWS.sub(r"\1", form)
+    return _PLURAL.sub(r"\1", form) if "<number> " in form else form
 
 
 def _placeholder(match: re.Match[str]) -> str:
