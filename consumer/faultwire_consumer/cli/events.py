@@ -103,6 +103,8 @@ def _show(event: dict[str, Any], console: Console) -> None:
         "received_at",
         "count",
         "trace_id",
+        "unreadable",
+        "text",
     ):
         print_value(console, name, event.get(name))
     if event.get("body_kept") is False:
