@@ -14,6 +14,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 _TEXT_CHARACTERS: Final = 512
+_SHORTEST: Final = len("HTTP 503")
 _KIND_CHARACTERS: Final = 100
 _VALUE_CHARACTERS: Final = 100
 
@@ -146,6 +147,8 @@ def detail_in_text(text: str, kind: str = "") -> str | None:
         return None
     speech, text = _SPEECHES[_speech_of(kind)], text[:_TEXT_CHARACTERS]
     if text[0] not in speech.beginnings:
+        if len(text) < _SHORTEST:
+            return None
         for hint in speech.hints:
             if hint in text:
                 break
