@@ -238,7 +238,7 @@ class Anything:
         return self.rng.choice(
             [
                 self.rng.randbytes(self.rng.randrange(60)) + b" %d" % self._serial,
-                sound[: self.rng.randrange(len(sound))] + b"%d" % self._serial,
+                sound[: self.rng.randrange(len(sound))] + b"|%d" % self._serial,
                 b'{"serial": %d, "deep": %s' % (self._serial, b"[" * 2_000),
                 b'{"serial": %d, "service": "caf\xe9"}' % self._serial,
                 b"[" + b"1," * 1_000 + b"%d]" % self._serial,
