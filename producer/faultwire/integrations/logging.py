@@ -72,7 +72,13 @@ class ErrorHandler(logging.Handler):
                 leave_breadcrumb(self._errors, line)
         except BaseException as error:  # noqa: BLE001 - the record's arguments may raise anything; logging has its own way to tell
             pass_interruption(error)
+            self._tell(record)
+
+    def _tell(self, record: logging.LogRecord) -> None:
+        try:
             self.handleError(record)
+        except BaseException as error:  # noqa: BLE001 - it prints the arguments, which may raise there as well
+            pass_interruption(error)
 
 
 def _line_of(record: logging.LogRecord) -> LogLine:
@@ -80,7 +86,7 @@ def _line_of(record: logging.LogRecord) -> LogLine:
     message, template = _text_of(record), None
     exc_info: object = record.exc_info
     given: Any = record.msg
-    if isinstance(given, Mapping) and "event" in given:  # structlog's own, on its way to a formatter
+    if issubclass(type(given), Mapping) and "event" in given:  # structlog's own, on its way to a formatter
         fields |= {name: value for name, value in given.items() if name not in ("event", "exc_info")}
         exc_info, given = exc_info or given.get("exc_info"), given["event"]
         message = "" if is_exception(given) else str(given)

@@ -65,8 +65,7 @@ class Caller:
             processors=[self._process],
             clock=self._clock,
         )
-        self._logger = logging.Logger("shop.fuzz")  # noqa: LOG001 - of this test alone
-        self._logger.addHandler(ErrorHandler(self.errors))
+        self._handler = ErrorHandler(self.errors)
         self._verbs: list[tuple[int, Callable[[], object]]] = [
             (1, self._nowait), (1, self._once), (1, self._message), (1, self._guard), (1, self._log),
             (0, self._bind), (0, self._breadcrumb), (0, self._user), (0, self._information),
@@ -106,7 +105,7 @@ class Caller:
     def _log(self) -> None:
         message = self.random.choice(["order %s refused", "%d", "plain"])
         arguments = [self.host.value()] if "%" in message else []
-        self._logger.error(message, *arguments, extra={"given": self.host.value()})
+        self._record(logging.ERROR, message, tuple(arguments))
 
     def _bind(self) -> None:
         bound = self.errors.bind(**{f"tag_{self.random.randrange(3)}": self.host.value()})
@@ -122,7 +121,14 @@ class Caller:
         self.errors.set_transaction(self.host.value())
 
     def _information(self) -> None:
-        self._logger.info("looked at %s", self.host.value(), extra={"given": self.host.value()})
+        self._record(logging.INFO, "looked at %s", (self.host.value(),))
+
+    def _record(self, level: int, message: str, arguments: tuple[Any, ...]) -> None:
+        """As a logger does, which looks at some arguments itself, and raises then."""
+        record = logging.LogRecord("shop.fuzz", level, __file__, 1, message, (), None)
+        record.args = arguments
+        record.__dict__["given"] = self.host.value()
+        self._handler.handle(record)
 
     def _process(self, event: Any) -> Any:
         if self.random.random() < 0.05:
