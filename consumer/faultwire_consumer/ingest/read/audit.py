@@ -8,7 +8,7 @@ from faultwire_consumer.domain.sequence import Lost
 from faultwire_consumer.ingest.read.candidate import Candidate, Decoded, ReceivedReport, Rejected
 from faultwire_consumer.ingest.read.delivery import IMPORT
 from faultwire_consumer.ingest.read.narrow import number_in
-from faultwire_consumer.ingest.read.wire_time import storable_time
+from faultwire_consumer.ingest.read.wire_time import storable_time, was_never_set
 from faultwire_consumer.store.audit.producers import Heard, Speaker
 from faultwire_shared.codec import Undecodable, split
 from faultwire_shared.text import storable
@@ -65,7 +65,8 @@ def _add_report(heard: dict[Speaker, Heard], candidate: ReceivedReport) -> None:
     producer = heard.setdefault(speaker, Heard())
     producer.host = storable(report.host)
     producer.reported_at = candidate.received_at
-    producer.started_at = storable_time(report.started_at, received_at=candidate.received_at)
+    if not was_never_set(report.started_at):
+        producer.started_at = storable_time(report.started_at, received_at=candidate.received_at)
     producer.spool_depth = report.spool_depth
     producer.last_sequence = max(producer.last_sequence, report.last_sequence)
     producer.lost += [Lost(storable(lost.reason), lost.count, lost.first, lost.last) for lost in report.lost]

@@ -22,7 +22,7 @@ from faultwire_consumer.domain.sequence import (
     receive,
 )
 from faultwire_consumer.store.contract.store import Transaction
-from faultwire_consumer.store.schema.events import from_micros, producers, sequence_gaps, to_micros
+from faultwire_consumer.store.schema.events import producers, sequence_gaps, to_micros
 
 GAPS_MAX: Final = 300
 """Per producer: one that numbers at random must fill neither the table nor the worker's time."""
@@ -319,19 +319,12 @@ async def _note_reports(tx: Transaction, heard: Mapping[str, Heard]) -> None:
             .where(this)
             .values(
                 host=report.host or "",
-                started_at=_bounded(report.started_at, report.reported_at),
+                started_at=report.started_at,
                 last_report_at=report.reported_at,
                 spool_depth=report.spool_depth,
                 lost=msgspec.json.encode(dict(sorted((known | counted(report.lost)).items()))).decode(),
             )
         )
-
-
-def _bounded(started_at: datetime | None, reported_at: datetime) -> datetime | None:
-    """Leave out a start that no clock says on purpose, which not every driver gives back; none is ahead."""
-    if started_at is None or started_at < from_micros(0):
-        return None
-    return min(started_at, reported_at)
 
 
 def counted(lost: Sequence[Lost]) -> Counter[str]:
