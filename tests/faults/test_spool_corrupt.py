@@ -1,5 +1,6 @@
 """Line 39 of the fault matrix: a spool's file is damaged."""
 
+import json
 import os
 import random
 import shutil
@@ -24,6 +25,7 @@ from tests.tools.spool_damage import (
 from tests.tools.spool_reader import read_spools
 
 from faultwire.queue.file import SpoolFile, SpoolLimit
+from faultwire.queue.record import pack
 from faultwire.queue.salvage import Wal, look_at_wal
 
 pytestmark = pytest.mark.may_block("waits for the spool's thread")
@@ -93,6 +95,37 @@ def test_a_transaction_that_was_killed_after_it_wrote_a_page_twice_is_no_damage(
         until(lambda: has_adopted(heir))
     assert caplog.text == ""
     assert not list((tmp_path / "s").glob("*.corrupt-*"))
+
+
+@pytest.mark.line(39)
+@pytest.mark.parametrize("noted", [3, 13])
+def test_a_commit_that_was_killed_before_it_mended_its_sums_is_no_damage_unless_a_note_says_so(
+    noted: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = SpoolFile(str(tmp_path / "dying.db"), SpoolLimit())
+    with file.transaction():
+        file.append([record_of(f"first-{number}") for number in range(3)])
+    first = Path(f"{file.path}-wal").stat().st_size
+    with file.transaction():
+        file.append([record_of(f"second-{number}") for number in range(10)])
+    database = tmp_path / "s" / "shop-1-00000000.db"
+    database.parent.mkdir(mode=0o700)
+    for end in ("", "-wal"):
+        shutil.copy(f"{file.path}{end}", f"{database}{end}")
+        Path(f"{database}{end}").chmod(0o600)
+    lock = database.with_suffix(".lock")
+    lock.write_text(json.dumps({"1": noted}))
+    lock.chmod(0o600)
+    file.close()
+    flip(Path(f"{database}-wal"), random.Random(39), 1, first=first + 100, last=first + 101)
+    assert look_at_wal(f"{database}-wal") is Wal.TORN
+    with spooling(tmp_path / "s") as heir:
+        heir.spool.start()
+        until(lambda: has_adopted(heir))
+        kept = {event.event_id for event in read_spools(tmp_path / "s")}
+    assert {f"first-{number}" for number in range(3)} <= kept
+    assert bool(list((tmp_path / "s").glob("*.corrupt-*"))) == (noted > 3)
+    assert ("spool.salvaged" in caplog.text) == (noted > 3)
 
 
 @pytest.mark.line(39)
@@ -185,6 +218,10 @@ def test_a_thousand_damaged_spools_lose_what_is_damaged_and_nothing_else(
     judge(outcomes)
     times = sorted(outcome.usable_after for outcome in outcomes)
     assert times[-1] < SLACK * USABLE_SECONDS
+
+
+def record_of(event_id: str) -> tuple[int, bytes]:
+    return 1, pack(event_id, 1, "event.low.system.shop", os.urandom(4_000))
 
 
 def damage_many(template: Template, place: Path, count: int) -> list[Outcome]:

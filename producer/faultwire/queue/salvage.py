@@ -108,12 +108,15 @@ def look_at_wal(path: str) -> Wal:
             return Wal.BROKEN if wal.size else Wal.WHOLE
         if _round_of(wal) is None:
             return Wal.BROKEN
-        ended = broken = False
+        ended = broken = committed = False
         for frame in _frames(wal):
-            # A page that changes again in its transaction is written over, and its sum is mended by the
-            # commit: behind such a frame only a commit says that there is something to lose.
-            if (ended or broken) and frame.is_current and frame.is_whole and frame.commits:
-                return Wal.BROKEN
+            # A page that changes again in its transaction is written over, and its sum is mended once the
+            # commit's own frame is written (walRewriteChecksums): a kill in between leaves one commit behind
+            # broken frames, and nothing behind that. Whatever else is whole there is something to lose.
+            if (ended or broken) and frame.is_current and frame.is_whole and (frame.commits or committed):
+                if ended or committed:
+                    return Wal.BROKEN
+                committed = True
             ended = ended or not frame.is_current
             broken = broken or (frame.is_current and not frame.is_whole)
         return Wal.TORN if broken else Wal.WHOLE
