@@ -1,5 +1,6 @@
 """Sessions of PostgreSQL as an address asks for them: their name, their settings, their certificates."""
 
+import asyncio
 import os
 import shutil
 from pathlib import Path
@@ -53,6 +54,22 @@ async def test_every_session_of_a_worker_bears_its_name(current_postgresql: Post
         assert names == "faultwire"
     finally:
         await store.close()
+
+
+async def test_a_session_that_is_still_in_use_when_a_store_closes_ends_with_it(
+    current_postgresql: PostgreSQL,
+) -> None:
+    store = await open_store(current_postgresql.url)
+    slow = asyncio.create_task(store.read(text("SELECT pg_sleep(60)")))
+
+    async def is_asking() -> bool:
+        asking = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"
+        return await asyncio.to_thread(current_postgresql.execute, asking) == "1"
+
+    await until(is_asking, "the slow query is asked")
+    await store.close()
+    with pytest.raises(StoreUnavailableError):
+        await slow
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="wants openssl")

@@ -5,7 +5,9 @@ server that became a standby keeps its connections open. A ping at each checkout
 the price of a round trip for every batch.
 """
 
+import asyncio
 from typing import Any, Final
+from weakref import WeakSet
 
 import asyncpg
 from sqlalchemy import URL, event
@@ -52,6 +54,7 @@ class Pool:
             },
         )
         self._generation = 0
+        self._opened: WeakSet[Any] = WeakSet()
         event.listen(self._engine.sync_engine, "connect", self._mark)
         event.listen(self._engine.sync_engine, "checkout", self._check)
 
@@ -63,7 +66,8 @@ class Pool:
         """Have every connection reopened before it is used again; those in use may go on."""
         self._generation += 1
 
-    def _mark(self, _: Any, record: Any) -> None:
+    def _mark(self, connection: Any, record: Any) -> None:
+        self._opened.add(connection.driver_connection)
         record.info[_GENERATION] = self._generation
 
     def _check(self, connection: Any, record: Any, _: Any) -> None:
@@ -71,5 +75,13 @@ class Pool:
             raise DisconnectionError("closed, or older than a break")
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, those too that somebody who was cancelled is still giving back.
+
+        SQLAlchemy puts what comes back later into the pool that it has left, where nobody closes it.
+        """
         await self._engine.dispose()
+        left = [connection for connection in self._opened if not connection.is_closed()]
+        for connection in left:
+            connection.terminate()
+        if left:
+            await asyncio.sleep(0)  # in which their sockets are closed
