@@ -59,7 +59,8 @@ class Machine:
 
     def command(self, *words: str) -> list[str]:
         """A command on this machine."""
-        return ["nsenter", "--mount", f"--target={self._holder.pid}", f"--wd={ROOT}", *words]
+        # By its root as well: entering a namespace leaves a change of root behind.
+        return ["nsenter", "--mount", "--root", f"--target={self._holder.pid}", f"--wd={ROOT}", *words]
 
     def run(self, *words: str, text: str | None = None) -> str:
         """Run it to its end."""
