@@ -80,6 +80,8 @@ class Machine:
                 self.workers[unit] = ServerProcess(self.command(*command), {}, log)
         elif verb == "reload":
             for worker in self.workers.values():
+                # One that is only just starting reads its rules anyway, and tells of no other reading.
+                wait_until(partial(_has_logged, worker, "worker.started"), "the worker has started")
                 worker.send(signal.SIGHUP)
         else:
             assert verb in ("status", "daemon-reload")
@@ -132,7 +134,7 @@ def test_whoever_follows_the_guide_has_two_workers_that_are_ready(
             machine.run("sh", "-ec", line, text=given)
     assert len(machine.workers) == 2
     for worker in machine.workers.values():
-        wait_until(partial(_has_reloaded, worker), "it has read its rules again")
+        wait_until(partial(_has_logged, worker, "worker.reloaded"), "it has read its rules again")
         assert worker.end(signal.SIGTERM) == 0
 
 
@@ -152,8 +154,8 @@ def _closed_above(place: Path) -> Path | None:
     return next((one for one in reversed(place.parents) if not one.stat().st_mode & stat.S_IXOTH), None)
 
 
-def _has_reloaded(worker: ServerProcess) -> bool:
-    return "worker.reloaded" in worker.log.read_text()
+def _has_logged(worker: ServerProcess, name: str) -> bool:
+    return name in worker.log.read_text()
 
 
 def _commands(ports: dict[str, str]) -> Iterator[str]:
