@@ -24,6 +24,7 @@ from tests.tools.spool_damage import (
 )
 from tests.tools.spool_reader import read_spools
 
+from faultwire.queue.directory import TORN, copy_own
 from faultwire.queue.file import SpoolFile, SpoolLimit
 from faultwire.queue.record import pack
 from faultwire.queue.salvage import Wal, look_at_wal
@@ -98,9 +99,10 @@ def test_a_transaction_that_was_killed_after_it_wrote_a_page_twice_is_no_damage(
 
 
 @pytest.mark.line(39)
+@pytest.mark.parametrize("is_second", [False, True], ids=["first adoption", "after one that was killed"])
 @pytest.mark.parametrize("noted", [3, 13])
 def test_a_commit_that_was_killed_before_it_mended_its_sums_is_no_damage_unless_a_note_says_so(
-    noted: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    noted: int, is_second: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     file = SpoolFile(str(tmp_path / "dying.db"), SpoolLimit())
     with file.transaction():
@@ -119,6 +121,8 @@ def test_a_commit_that_was_killed_before_it_mended_its_sums_is_no_damage_unless_
     file.close()
     flip(Path(f"{database}-wal"), random.Random(39), 1, first=first + 100, last=first + 101)
     assert look_at_wal(f"{database}-wal") is Wal.TORN
+    if is_second:
+        copy_own(f"{database}-wal", f"{database}{TORN}")
     with spooling(tmp_path / "s") as heir:
         heir.spool.start()
         until(lambda: has_adopted(heir))

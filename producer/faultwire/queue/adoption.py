@@ -125,13 +125,12 @@ class Adopter:
     def _may_open(self) -> bool:
         """True if SQLite may be let near; where that could cost what is salvageable, a copy is kept."""
         wal, torn = f"{self.path}-wal", f"{self.path}{TORN}"
-        if os.path.lexists(torn):
-            return False  # an adoption was interrupted: what it kept is put back
         found = look_at_wal(wal)
         # Next to an empty database SQLite deletes the WAL unread.
         if found is Wal.BROKEN or (size_of(wal) and not size_of(self.path)):
             return False
-        if found is Wal.TORN:
+        # An adoption that was interrupted has kept more than there is now; the note tells if that is needed.
+        if found is Wal.TORN and not os.path.lexists(torn):
             copy_own(wal, torn)
         return True
 
