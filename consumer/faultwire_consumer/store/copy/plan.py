@@ -12,7 +12,7 @@ from msgspec import Struct
 from sqlalchemy import Column, Dialect, Row, Select, Table, func, literal, select, tuple_
 from sqlalchemy.types import TypeDecorator
 
-from faultwire_consumer.store.schema import events, notify, upkeep
+from faultwire_consumer.store.schema import access, events, notify, upkeep
 
 CHUNK_ROWS: Final = 5_000
 CHUNK_BYTES: Final = 8 * 1024 * 1024
@@ -22,6 +22,8 @@ FETCH_ROWS: Final = 250
 
 COPIED: Final = frozenset(
     (
+        access.access_tokens, access.accounts, access.audit_log, access.invitations, access.sessions,
+        access.sign_in_failures,
         events.dead_letter_history, events.dead_letters, events.edge_bodies, events.events,
         events.fingerprints, events.history, events.hourly, events.incidents, events.producers,
         events.sequence_gaps, events.sightings,
