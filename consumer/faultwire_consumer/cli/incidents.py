@@ -1,17 +1,20 @@
-"""``faultwire incidents``: list, show, acknowledge, resolve, reopen."""
+"""``faultwire incidents``: list, show; its verbs are in `incident_verbs`."""
 
 from typing import Any
 
 from cyclopts import App
 from rich.console import Console
 
-from faultwire_consumer.cli.actor import user_name
 from faultwire_consumer.cli.client import ApiClient
 from faultwire_consumer.cli.event_filter import INCIDENTS, IncidentFilter
+from faultwire_consumer.cli.incident_verbs import acknowledge, reopen, resolve
 from faultwire_consumer.cli.option import OUTPUT, QUERY_HELP, Id, Limit, Output, Query
-from faultwire_consumer.cli.output import print_document, print_list, print_value, say, styled
+from faultwire_consumer.cli.output import print_document, print_list, print_value, styled
 
 app = App(name="incidents")
+app.command(acknowledge, name=["acknowledge", "ack"])
+app.command(resolve)
+app.command(reopen)
 
 _API = ("api", "v1", "incidents")
 _COLUMNS = ("id", "severity", "status", "service", "count", "last_seen_at", "title")
@@ -42,32 +45,6 @@ def list_(
 def show(incident_id: Id, /, *, output: Output = OUTPUT) -> None:
     """Show one incident with its history."""
     print_document(ApiClient(output).get(*_API, incident_id), output, _show)
-
-
-@app.command(name=["acknowledge", "ack"])
-def acknowledge(incident_id: Id, /, *, output: Output = OUTPUT) -> None:
-    """Say that somebody looks after an incident."""
-    _change(incident_id, "acknowledge", output)
-
-
-@app.command
-def resolve(incident_id: Id, /, *, output: Output = OUTPUT) -> None:
-    """Say that an incident is fixed; what occurs later reopens it."""
-    _change(incident_id, "resolve", output)
-
-
-@app.command
-def reopen(incident_id: Id, /, *, output: Output = OUTPUT) -> None:
-    """Take an acknowledge or resolve back."""
-    _change(incident_id, "reopen", output)
-
-
-def _change(incident_id: str, verb: str, output: Output) -> None:
-    document = ApiClient(output).post(*_API, incident_id, verb, body={"actor": user_name()})
-    if output.json or output.jsonl:
-        print_document(document, output, _show)
-    elif not output.quiet:
-        say(f"{document['id']} is {document['status']}")
 
 
 def _show(incident: dict[str, Any], console: Console) -> None:
