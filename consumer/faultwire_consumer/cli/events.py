@@ -21,17 +21,10 @@ app.command(regroup, help_epilogue=QUERY_HELP)
 
 _API = ("api", "v1", "events")
 _COLUMNS = (
-    "id",
-    "incident_id",
-    "severity",
-    "service",
-    "environment",
-    "release",
-    "count",
-    "body_kept",
-    "occurred_at",
-    "title",
+    *("id", "incident_id", "severity", "service", "environment", "release", "count", "body_kept"),
+    *("occurred_at", "title"),
 )
+_SPARE = ("body_kept", "count", "environment", "release", "incident_id", "severity")
 
 
 @app.command(name="list", help_epilogue=QUERY_HELP)
@@ -52,7 +45,7 @@ def list_(
         cursor: Go on where a list ended.
     """
     document = ApiClient(output).get(*_API, **wanted.parameters(query), limit=limit, cursor=cursor)
-    print_list(document, "events", _COLUMNS, output)
+    print_list(document, "events", _COLUMNS, output, spare=_SPARE)
 
 
 @app.command

@@ -17,7 +17,8 @@ app.command(resolve)
 app.command(reopen)
 
 _API = ("api", "v1", "incidents")
-_COLUMNS = ("id", "severity", "status", "service", "count", "last_seen_at", "title")
+_COLUMNS = ("id", "severity", "status", "service", "count", "last_seen_at", "first_seen_at", "title")
+_SPARE = ("first_seen_at", "status", "count")
 
 
 @app.command(name="list", help_epilogue=QUERY_HELP)
@@ -38,7 +39,7 @@ def list_(
         cursor: Go on where a list ended.
     """
     document = ApiClient(output).get(*_API, **wanted.parameters(query), limit=limit, cursor=cursor)
-    print_list(document, "incidents", _COLUMNS, output)
+    print_list(document, "incidents", _COLUMNS, output, spare=_SPARE)
 
 
 @app.command

@@ -42,6 +42,8 @@ class Output:
     """Print one JSON document, in the API's shape."""
     jsonl: Annotated[bool, Switch] = False
     """Print one JSON document a line."""
+    wide: Annotated[bool, Switch] = False
+    """Print every column of a list and nothing cut, however wide it gets."""
     no_color: Annotated[bool, Switch] = False
     """Print without colours (NO_COLOR does the same)."""
     verbose: Annotated[bool, Parameter(name=["--verbose", "-v"], negative="", show_default=False)] = False

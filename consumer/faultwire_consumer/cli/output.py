@@ -3,14 +3,17 @@
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from shutil import get_terminal_size
 from typing import Any, Final
 
-from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from faultwire_consumer.cli.option import Output
+from faultwire_consumer.cli.table import GAP, Breadth, Layout, cut, lay_out, pad, width_of
+from faultwire_consumer.cli.unit import spell_age
+from faultwire_shared.clock import utc_now
 from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.text import printable
 
@@ -19,35 +22,41 @@ STYLES: Final = {
     "high": "yellow",
     "medium": "cyan",
     "low": "dim",
-    "open": "red",
     "acknowledged": "yellow",
     "resolved": "green",
     "waiting": "yellow",
     "sent": "green",
     "given_up": "bold red",
 }
-_RIGHT: Final = (
-    *("count", "attempts", "size"),
-    *("published", "refused", "lost"),
+_NUMBERS: Final = (
+    *("count", "attempts", "size", "users", "events", "incidents", "processes", "events_per_hour"),
+    *("published", "refused", "lost_events", "trend"),
     *("files", "owned", "bytes", "quarantined"),
     *("last_sequence", "missing", "dead_lettered", "spool_depth"),
     *ErrorSeverity,
 )
-_WIDE: Final = 60
+_WHOLE: Final = ("id", "severity", "status", "state", "body_kept", *_NUMBERS)
+"""Columns that are never cut, as are ids of other things and times."""
+_LEAST: Final = {"service": 30, "title": 16, "message": 16, "detail": 16}
+"""The least that other columns are cut to, where it is not what follows."""
+_LEAST_OF_OTHERS: Final = 10
+_HEADINGS: Final = {"occurred_at": "when", "body_kept": "kept"}
+_NOTHING: Final[tuple[Any, ...]] = (None, "", [], {})
+_NEVER_HIDDEN: Final = ("id", "severity", "service", "title", "message")
 
 Row = Mapping[str, Any]
 
 
-def say(text: str) -> None:
+def say(*lines: str) -> None:
     """Talk to the person who started the command."""
-    sys.stderr.write(f"{printable(text)}\n")
+    sys.stderr.writelines(f"{printable(line)}\n" for line in lines)
 
 
 def underline(text: str, start: int, length: int) -> tuple[str, str]:
     """A text on one line, and a line of carets under some of its characters, even if these are wide."""
     before, wrong = printable(text[:start]), printable(text[start : start + length])
     line = f"  {before}{wrong}{printable(text[start + length :])}"
-    return line, f"  {' ' * cell_len(before)}{'^' * max(1, cell_len(wrong))}"
+    return line, f"  {' ' * width_of(before)}{'^' * max(1, width_of(wrong))}"
 
 
 def stdout_console(output: Output) -> Console:
@@ -72,21 +81,42 @@ def print_document(document: Any, output: Output, show: Callable[[Any, Console],
         show(document, stdout_console(output))
 
 
-def print_list(document: Mapping[str, Any], key: str, columns: Sequence[str], output: Output) -> None:
-    """A page of a list, with a word on stderr where more follows."""
+def print_list(
+    document: Mapping[str, Any],
+    key: str,
+    columns: Sequence[str],
+    output: Output,
+    *,
+    spare: Sequence[str] = (),
+) -> None:
+    """A page of a list, with a word on stderr where more follows.
+
+    Args:
+        document: The API's answer.
+        key: The name of the list in it.
+        columns: The rows' values to show.
+        output: How to print.
+        spare: Columns that fall away first where a terminal is too narrow, in this order; then the others
+            from the right.
+    """
     rows: Sequence[Row] = document[key]
     if output.json:
         print_json(document)
     elif output.jsonl:
         sys.stdout.writelines(f"{json.dumps(row)}\n" for row in rows)
     elif sys.stdout.isatty():
-        _print_table(rows, columns, output)
+        print_table(rows, columns, output, spare=spare)
     else:
-        lines = [columns, *([cell(row.get(column)) for column in columns] for row in rows)]
-        sys.stdout.writelines("\t".join(line) + "\n" for line in lines)
+        print_tabbed(rows, columns)
     cursor = document.get("next_cursor")
     if cursor and not output.quiet and not output.json:
-        say(f"more: --cursor {cursor}")
+        say("more, by the same command and:", f"--cursor={cursor}")
+
+
+def print_tabbed(rows: Sequence[Row], columns: Sequence[str], *, head: bool = True) -> None:
+    """Rows for programs: values as they are, with tabs between them."""
+    lines = [[cell(row.get(column)) for column in columns] for row in rows]
+    sys.stdout.writelines("\t".join(line) + "\n" for line in ([columns] if head else []) + lines)
 
 
 def cell(value: Any) -> str:
@@ -105,29 +135,68 @@ def print_value(console: Console, name: str, value: Any, *, width: int = 14) -> 
         console.print(styled(f"{name:{width}}", "dim"), styled(str(value)), soft_wrap=True)
 
 
-def _print_table(rows: Sequence[Row], columns: Sequence[str], output: Output) -> None:
+def print_table(rows: Sequence[Row], columns: Sequence[str], output: Output, *, spare: Sequence[str]) -> None:
+    """Rows for people, each on a line that fits the terminal."""
     if not rows:
         if not output.quiet:
             say("nothing matches")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        fixed = column in ("id", "severity", "status", "last_seen_at", *_RIGHT)
-        table.add_column(
-            column.replace("_", " "),
-            justify="right" if column in _RIGHT else "left",
-            no_wrap=fixed,
-            overflow="fold" if fixed else "ellipsis",
-            max_width=None if fixed else _WIDE,
-        )
-    for row in rows:
-        table.add_row(*(styled(_short(column, row.get(column))) for column in columns))
-    stdout_console(output).print(table)
+    now = utc_now()
+    names = [column for column in columns if any(row.get(column) not in _NOTHING for row in rows)]
+    table = [[_shown(name, row.get(name), now, output) for name in names] for row in rows]
+    breadths = [_breadth(name, [line[place] for line in table]) for place, name in enumerate(names)]
+    room = sys.maxsize if output.wide else get_terminal_size().columns
+    layout = lay_out(breadths, room=room, spare=_order_to_hide(names, spare))
+    heads = [_heading(name) for name in names]
+    console = stdout_console(output)
+    console.print(Text(_line(heads, names, layout).plain, style="bold"), soft_wrap=True)
+    for line in table:
+        console.print(_line(line, names, layout), soft_wrap=True)
+    if layout.hidden and not output.quiet:
+        what = "1 column" if len(layout.hidden) == 1 else f"{len(layout.hidden)} columns"
+        say(f"{what} hidden ({', '.join(_heading(names[place]) for place in layout.hidden)}): --wide")
 
 
-def _short(column: str, value: Any) -> str:
-    """Times to the second and a title's beginning: on a terminal a row should be a line."""
+def _line(texts: Sequence[str], names: Sequence[str], layout: Layout) -> Text:
+    line = Text()
+    for place, width in layout.widths.items():
+        shown = pad(cut(texts[place], width), width, to_the_right=_is_number(names[place]))
+        line.append(" " * GAP if line else "").append(shown, style=STYLES.get(texts[place], ""))
+    line.rstrip()
+    return line
+
+
+def _breadth(name: str, texts: Sequence[str]) -> Breadth:
+    natural = max(width_of(_heading(name)), *map(width_of, texts))
+    if name in _WHOLE or name.endswith(("_id", "_at")):
+        return Breadth(natural, natural)
+    least = max(_LEAST.get(name, _LEAST_OF_OTHERS), width_of(_heading(name)))
+    return Breadth(natural, min(natural, least))
+
+
+def _order_to_hide(names: Sequence[str], spare: Sequence[str]) -> list[int]:
+    others = [name for name in reversed(names) if name not in (*spare, *_NEVER_HIDDEN)]
+    return [names.index(name) for name in (*spare, *others) if name in names]
+
+
+def _heading(name: str) -> str:
+    if name in _HEADINGS:
+        return _HEADINGS[name]
+    return name.removesuffix("_at").removesuffix("_id").replace("_", " ")
+
+
+def _is_number(name: str) -> bool:
+    return name in _NUMBERS or name.endswith("_at")
+
+
+def _shown(name: str, value: Any, now: datetime, output: Output) -> str:
+    """A cell on a terminal: a time as an age, for a row should be a line."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     text = cell(value)
-    if column.endswith("_at"):
-        return text[:19].replace("T", " ")
-    return text if len(text) <= _WIDE or column == "id" else f"{text[: _WIDE - 1]}…"
+    if not name.endswith("_at") or output.wide:
+        return text
+    try:
+        return spell_age(datetime.fromisoformat(text), now)
+    except (ValueError, TypeError):  # no time, or one without a zone
+        return text

@@ -104,7 +104,7 @@ def test_a_piped_list_is_tab_separated(capsys: pytest.CaptureFixture[str]) -> No
     assert head.split("\t")[:3] == ["id", "severity", "status"]
     assert len(row.split("\t")) == len(head.split("\t"))
     assert row.endswith(r"Boom: \x1b[31m[bold]x[/bold]\tend")
-    assert err == "more: --cursor abc\n"
+    assert err == "more, by the same command and:\n--cursor=abc\n"
 
 
 def test_json_is_the_apis_document(capsys: pytest.CaptureFixture[str]) -> None:
