@@ -87,13 +87,17 @@ class Parameters:
 
     def limit(self) -> int:
         """The number of rows, 1 to 1000."""
-        value = self.text("limit")
+        return self.number("limit", least=1, most=LIMIT_MAX, usual=LIMIT)
+
+    def number(self, name: str, *, least: int, most: int, usual: int) -> int:
+        """A whole number within bounds; ``usual`` where there is none."""
+        value = self.text(name)
         if value is None:
-            return LIMIT
-        if value.isascii() and value.isdigit() and len(value) <= 4 and 1 <= int(value) <= LIMIT_MAX:
+            return usual
+        if value.isascii() and value.isdigit() and len(value) <= 9 and least <= int(value) <= most:
             return int(value)
-        self._refuse("limit", f"a number from 1 to {LIMIT_MAX}", value)
-        return LIMIT
+        self._refuse(name, f"a number from {least} to {most}", value)
+        return usual
 
     def cursor(self) -> str | None:
         """The place where the page before ended."""

@@ -7,11 +7,16 @@ from aiohttp import web
 
 from faultwire_consumer.actions import change_status, load_incident
 from faultwire_consumer.domain.incident import Verb
+from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.domain.query.query import Key, Query, any_of
+from faultwire_consumer.domain.report.comparison import comparison_report
+from faultwire_consumer.domain.report.event import event_report
+from faultwire_consumer.domain.report.incident import incident_report
 from faultwire_consumer.store.events import event as event_queries
 from faultwire_consumer.store.events import incidents
 from faultwire_consumer.store.events.event_list import list_events as list_page
 from faultwire_consumer.web.api import shape
+from faultwire_consumer.web.api.report_answer import characters_of, decoded, markdown_answer, readable
 from faultwire_consumer.web.parameter import event_query, incident_query
 from faultwire_consumer.web.request import (
     API_ACTOR,
@@ -67,6 +72,27 @@ async def list_incident_events(request: web.Request) -> web.Response:
     return await _events(request, any_of(Key.INCIDENT, [incident.id]), limit, cursor)
 
 
+@routes.get(f"{API_PREFIX}/incidents/{{id}}/report")
+async def report_incident(request: web.Request) -> web.Response:
+    """One incident whole as Markdown, with the newest of its events that can be read."""
+    incident_id, store = incident_id_of(request), request.app[STORE]
+    parameters = read_parameters(request)
+    most = characters_of(parameters)
+    parameters.finish()
+    incident = await _incident_document(request, incident_id)
+    newest = await _newest_event(request, incident_id)
+    event = await readable(store, newest) if newest is not None else None
+    grouping = await event_queries.get_grouping(store, event.id) if event is not None else None
+    report = incident_report(
+        msgspec.to_builtins(incident),
+        event_id=event.id if event is not None else None,
+        event=decoded(event) if event is not None else None,
+        parts=grouping.parts if grouping is not None else (),
+        most=most,
+    )
+    return markdown_answer(report)
+
+
 async def _change(request: web.Request, verb: Verb) -> web.Response:
     incident_id = incident_id_of(request)
     actor = await _read_actor(request)
@@ -117,11 +143,35 @@ async def show_event(request: web.Request) -> web.Response:
 @routes.get(f"{API_PREFIX}/events/{{id}}/grouping")
 async def show_grouping(request: web.Request) -> web.Response:
     """The reason why an event is in its incident."""
-    event_id = request.match_info["id"]
-    grouping = await event_queries.get_grouping(request.app[STORE], event_id)
-    if grouping is None:
+    return json_answer(await _grouping_of(request, request.match_info["id"]))
+
+
+@routes.get(f"{API_PREFIX}/events/{{id}}/report")
+async def report_event(request: web.Request) -> web.Response:
+    """One event as Markdown."""
+    event_id, store = request.match_info["id"], request.app[STORE]
+    parameters = read_parameters(request)
+    most = characters_of(parameters)
+    parameters.finish()
+    stored = await event_queries.get_event(store, event_id)
+    if stored is None:
         raise unknown_event(event_id)
-    return json_answer(shape.grouping_shape(grouping))
+    kept = await readable(store, stored)
+    event = decoded(stored)
+    instead = kept.id if event is None and kept.id != stored.id else None
+    report = event_report(stored.id, incident_name(stored.incident_id), event, kept=instead, most=most)
+    return markdown_answer(report)
+
+
+@routes.get(f"{API_PREFIX}/events/{{id}}/compare/{{other}}")
+async def compare_events(request: web.Request) -> web.Response:
+    """The reason why two events are in one incident, or are not, as Markdown."""
+    parameters = read_parameters(request)
+    most = characters_of(parameters)
+    parameters.finish()
+    first, second = [await _grouping_of(request, request.match_info[name]) for name in ("id", "other")]
+    report = comparison_report(msgspec.to_builtins(first), msgspec.to_builtins(second), most=most)
+    return markdown_answer(report)
 
 
 async def _events(request: web.Request, query: Query, limit: int, cursor: str | None) -> web.Response:
@@ -132,13 +182,30 @@ async def _events(request: web.Request, query: Query, limit: int, cursor: str | 
     return page_answer(request, shape.EventList(events=rows, next_cursor=page.next_cursor))
 
 
+async def _grouping_of(request: web.Request, event_id: str) -> shape.GroupingShape:
+    grouping = await event_queries.get_grouping(request.app[STORE], event_id)
+    if grouping is None:
+        raise unknown_event(event_id)
+    return shape.grouping_shape(grouping)
+
+
+async def _newest_event(request: web.Request, incident_id: int) -> event_queries.StoredEvent | None:
+    store = request.app[STORE]
+    page = await list_page(store, any_of(Key.INCIDENT, [incident_id]), limit=1, now=request.app[CLOCK]())
+    return await event_queries.get_event(store, page.rows[0].id) if page.rows else None
+
+
 async def _incident_response(request: web.Request, incident_id: int) -> web.Response:
+    return json_answer(await _incident_document(request, incident_id))
+
+
+async def _incident_document(request: web.Request, incident_id: int) -> shape.IncidentDetail:
     store = request.app[STORE]
     incident = await load_incident(store, incident_id)
     history, places = await asyncio.gather(
         incidents.list_history(store, incident_id), incidents.list_places(store, incident_id)
     )
-    return json_answer(shape.incident_detail(incident, places=places, history=history))
+    return shape.incident_detail(incident, places=places, history=history)
 
 
 async def _read_actor(request: web.Request) -> str:

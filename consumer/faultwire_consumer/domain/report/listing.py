@@ -1,0 +1,76 @@
+"""Lists as Markdown: a line for each incident, event or loss."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from faultwire_consumer.domain.report.layout import CHARACTERS, Section, assemble
+from faultwire_consumer.domain.report.quoting import WARNING, came_back, span
+
+Row = Mapping[str, Any]
+_TITLE: Final = 160
+
+
+def incident_list(incidents: Sequence[Row], *, more: bool, most: int = CHARACTERS) -> str:
+    """Return a list of incidents as the API gives them, a line each."""
+    return _listing("Incidents", "incidents", [_incident(row) for row in incidents], more=more, most=most)
+
+
+def event_list(events: Sequence[Row], *, more: bool, most: int = CHARACTERS) -> str:
+    """Return a list of events as the API gives them, a line each."""
+    return _listing("Events", "events", [_event(row) for row in events], more=more, most=most)
+
+
+def loss_list(producers: Sequence[Row], *, more: bool, most: int = CHARACTERS) -> str:
+    """Return what producers lost and what is missing of them, a line for each that has any."""
+    lines = [_producer(row) for row in producers if _is_lossy(row)]
+    return _listing("Producers that lost events", "losses", lines, more=more, most=most)
+
+
+def _listing(heading: str, what: str, lines: Sequence[str], *, more: bool, most: int) -> str:
+    if not lines:
+        return f"No {what}.\n"
+    follows = [f"More {what} follow; ask for the next page or narrow the query."] if more else []
+    return assemble([WARNING], [Section(heading, (*lines, *follows))], most=most)
+
+
+def _incident(row: Row) -> str:
+    words = [str(row["severity"]), str(row["status"]), f"{row['count']} events"]
+    if row.get("episode", 1) > 1:
+        words.append(came_back(row))
+    if isinstance(row.get("users"), Mapping):
+        words.append(f"{row['users']['count']} users")
+    if row.get("assignee"):
+        words.append(f"{span(row['assignee'], 60)} has it")
+    return (
+        f"- **{row['id']}** {', '.join(words)}; service {span(row['service'], 80)}, "
+        f"first {row['first_seen_at']}, last {row['last_seen_at']}: {span(row['title'], _TITLE)}"
+    )
+
+
+def _event(row: Row) -> str:
+    release = f", release {span(row['release'], 80)}" if row.get("release") else ""
+    kept = "" if row.get("body_kept", True) else " (counted, body not kept)"
+    title = row.get("message") or row["title"]
+    return (
+        f"- {span(row['id'])} of {row['incident_id']} at {row['occurred_at']}, {row['severity']}, "
+        f"{span(row['environment'], 80)}{release}{kept}: {span(title, _TITLE)}"
+    )
+
+
+def _is_lossy(row: Row) -> bool:
+    return bool(row["missing"] or row["lost"] or row["unfollowed"] or row["dead_lettered"])
+
+
+def _producer(row: Row) -> str:
+    lost = ", ".join(f"{count} {span(reason, 60)}" for reason, count in row["lost"].items())
+    words = [
+        f"{row['missing']} missing" if row["missing"] else "",
+        f"{row['unfollowed']} more that are not followed" if row["unfollowed"] else "",
+        f"{row['dead_lettered']} dead letters" if row["dead_lettered"] else "",
+        f"lost on purpose: {lost}" if lost else "",
+        f"{row['spool_depth']} wait on its disk" if row["spool_depth"] else "",
+    ]
+    return (
+        f"- service {span(row['service'], 80)} on {span(row['host'], 80)}, producer {span(row['id'], 80)}, "
+        f"last seen {row['last_seen_at']}: {'; '.join(word for word in words if word)}"
+    )
