@@ -30,6 +30,7 @@ _NOUNS: Final = {
     "rules": "See who is notified of what and when; check a policy before a worker uses it.",
     "dead-letters": "See what arrived and could not be stored; replay or discard it.",
     "producers": "See who numbers its events, what is missing of them, and what was lost.",
+    "mcp": "Serve tools for a coding agent.",
     "health": "Ask whether the worker is ready.",
     "spool": "See what services keep on this machine's disk, and publish what dead ones left.",
     "db": "Look after the database: its schema, its size, and moving it.",
