@@ -19,6 +19,7 @@ from faultwire_consumer.serving.refusal import ClientGoneError
 from faultwire_consumer.serving.traffic import TRAFFIC, Traffic
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.limited import LimitedStore
+from faultwire_consumer.web import mcp
 from faultwire_consumer.web.api import dead_letters, export, incidents, notifications, producers, regroup
 from faultwire_consumer.web.failure import failure_of, json_response
 from faultwire_consumer.web.health import probe
@@ -50,7 +51,7 @@ from faultwire_shared.logging.logs import get_logger
 
 CLIENT_GONE: Final = 499
 """Not of a standard, but what logs and metrics know it by; nobody is left to read it."""
-_FOR_PROGRAMS: Final = ("/api/", "/ingest/", "/livez", "/readyz", "/startupz", "/metrics")
+_FOR_PROGRAMS: Final = ("/api/", "/mcp", "/ingest/", "/livez", "/readyz", "/startupz", "/metrics")
 
 log = get_logger("faultwire.http")
 
@@ -108,6 +109,7 @@ def create_app(
         pages.routes,
         asset.routes,
         probe.routes,
+        mcp.routes,
     ):
         app.add_routes(routes)
     app.router.add_post(INTAKE_PATH, intake)
