@@ -17,7 +17,7 @@ _HEADERS: Final = ("accept", "content-type", "mcp-protocol-version", "mcp-method
 """The protocol's own headers: credentials are the worker's matter, and end there."""
 
 
-class Answer(Struct):
+class AgentAnswer(Struct):
     """The answer to one request."""
 
     status: int = 500
@@ -27,8 +27,8 @@ class Answer(Struct):
 
 async def answer_request(
     body: bytes, headers: Mapping[str, str], *, tools: Sequence[Tool], door: Door
-) -> Answer:
-    """Answer one message of the protocol, which a client posted.
+) -> AgentAnswer:
+    """AgentAnswer one message of the protocol, which a client posted.
 
     Args:
         body: the message as it came.
@@ -36,7 +36,7 @@ async def answer_request(
         tools: what is offered to whoever asks.
         door: the API in their name.
     """
-    answer, finished = Answer(), asyncio.Event()
+    answer, finished = AgentAnswer(), asyncio.Event()
     left = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> Message:

@@ -1,4 +1,4 @@
-"""What an operator does to incidents: acknowledge, resolve, reopen."""
+"""``faultwire incidents``: the verbs that change an incident, as acknowledge and resolve."""
 
 from typing import Any, Final
 
