@@ -9,6 +9,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from faultwire_consumer.serving.refusal import AnnouncedError
+from faultwire_consumer.web.access.refusal import AccessRefused
 from faultwire_consumer.web.request import route_of
 from faultwire_consumer.web.state import REPORT
 from faultwire_shared.error_body import error_fields, negotiate_body, problem_body, standard_body
@@ -69,6 +70,8 @@ def failure_of(error: Exception, *, request: web.Request, now: datetime) -> Fail
     """
     if isinstance(error, web.HTTPException):
         return _of_http(error, now)
+    if isinstance(error, AccessRefused):
+        return _of_access(error, now)
     if isinstance(error, AnnouncedError):
         return _of_state(error, now)
     if not isinstance(error, CategorizedError) or error.status >= 500:
@@ -82,6 +85,20 @@ def failure_of(error: Exception, *, request: web.Request, now: datetime) -> Fail
         at=now,
         details=error.details,
         headers={},
+    )
+
+
+def _of_access(error: AccessRefused, now: datetime) -> Failure:
+    """The answer to whom the guard turned away, in its own words: they tell nobody else's secrets."""
+    return Failure(
+        id=new_event_id(now),
+        status=error.status,
+        code=error.code,
+        message=str(error),
+        severity=error.severity,
+        at=now,
+        details=error.details,
+        headers={"WWW-Authenticate": error.challenge},
     )
 
 

@@ -9,12 +9,14 @@ from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, h
 
 from faultwire_consumer.agents.door import DoorError, Parameters, as_path
 from faultwire_consumer.agents.reading import READING
+from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.serving.body import read_whole_body
+from faultwire_consumer.web.access.declared import AccessRoutes
 
 MCP_PATH: Final = "/mcp"
 _SECONDS: Final = 30.0
 
-routes = web.RouteTableDef()
+routes = AccessRoutes()
 
 
 class LoopbackDoor:
@@ -54,7 +56,7 @@ class LoopbackDoor:
             raise DoorError(f"the worker does not answer: {error}") from None
 
 
-@routes.post(MCP_PATH)
+@routes.post(MCP_PATH, access=AccessScope.READ)
 async def serve_agent(request: web.Request) -> web.Response:
     """Answer a coding agent by the Model Context Protocol (streamable HTTP, without a session)."""
     try:

@@ -21,6 +21,8 @@ from faultwire_shared.taxonomy import FieldError, NotFoundError, ValidationError
 API_PREFIX: Final = "/api/v1"
 API_ACTOR: Final = "api"
 """Who changed something, where a request to the API names nobody."""
+PAGE_ACTOR: Final = "page"
+"""Who pressed a button, where nobody signs in."""
 
 T = TypeVar("T", bound=msgspec.Struct)
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 from faultwire_consumer.domain.policy.policy import Policy
 from faultwire_consumer.ingest.replay import Replayer
 from faultwire_consumer.maintenance.self_report import SelfReport
+from faultwire_consumer.serving.principal import PRINCIPAL as PRINCIPAL  # noqa: PLC0414 - re-exported: handlers look here
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.web.origin import Origins
 from faultwire_shared.health import HealthChecker

@@ -10,6 +10,7 @@ from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.domain.policy.policy import Policy
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.replay import Replayer
@@ -20,6 +21,9 @@ from faultwire_consumer.serving.traffic import TRAFFIC, Traffic
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.limited import LimitedStore
 from faultwire_consumer.web import mcp
+from faultwire_consumer.web.access.declared import AccessRoutes, add_routes
+from faultwire_consumer.web.access.guard import RECOGNISERS, Recogniser, guard
+from faultwire_consumer.web.access.open_door import open_door
 from faultwire_consumer.web.api import dead_letters, export, incidents, notifications, producers, regroup
 from faultwire_consumer.web.failure import failure_of, json_response
 from faultwire_consumer.web.health import probe
@@ -71,6 +75,7 @@ def create_app(
     allowed_hosts: Sequence[str] = (),
     traffic: Traffic | None = None,
     has_replica: bool = False,
+    recognisers: Sequence[Recogniser] | None = None,
 ) -> web.Application:
     """Put the routes together.
 
@@ -85,8 +90,10 @@ def create_app(
         allowed_hosts: further names that are answered to.
         traffic: bounds of what is under way; those of its own by default.
         has_replica: the store's queries go to one, so who acts has to be remembered.
+        recognisers: tell who asks; by default nobody has to say so where only this machine can ask, and
+            elsewhere nobody is let in.
     """
-    guards: list[Middleware] = [observe(metrics), _answer_failures, strangers_out]
+    guards: list[Middleware] = [observe(metrics), _answer_failures, strangers_out, guard]
     if has_replica:
         guards.insert(1, own_writes_first)
     if public_url is not None and urlsplit(public_url).path.strip("/"):
@@ -98,8 +105,9 @@ def create_app(
         public_url=public_url, allowed_hosts=allowed_hosts, any_address=not loopback_only
     )
     app[STORE], app[HEALTH], app[CLOCK] = LimitedStore(store), health, clock
+    app[RECOGNISERS] = ((open_door,) if loopback_only else ()) if recognisers is None else recognisers
     app[REPORT], app[POLICY], app[REPLAYER] = report, policy, Replayer(pipeline)
-    for routes in (
+    tables = (
         incidents.routes,
         export.routes,
         regroup.routes,
@@ -110,11 +118,17 @@ def create_app(
         asset.routes,
         probe.routes,
         mcp.routes,
-    ):
-        app.add_routes(routes)
-    app.router.add_post(INTAKE_PATH, intake)
-    app.router.add_get("/metrics", _exposition(metrics.registry))
+        _own_routes(intake, metrics.registry),
+    )
+    add_routes(app, tables)
     return app
+
+
+def _own_routes(intake: Handler, registry: CollectorRegistry) -> AccessRoutes:
+    routes = AccessRoutes()
+    routes.add("POST", INTAKE_PATH, intake, access=AccessScope.INGEST)
+    routes.add("GET", "/metrics", _exposition(registry), access=AccessScope.METRICS)
+    return routes
 
 
 def _exposition(registry: CollectorRegistry) -> Handler:

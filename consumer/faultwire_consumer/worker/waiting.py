@@ -10,6 +10,7 @@ from aiohttp import web
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.serving.traffic import TRAFFIC, Traffic
 from faultwire_consumer.store.contract.store import StoreRefusedError, StoreUnavailableError
+from faultwire_consumer.web.access.declared import add_routes
 from faultwire_consumer.web.failure import failure_of, json_response
 from faultwire_consumer.web.health import probe
 from faultwire_consumer.web.origin import Origins
@@ -111,7 +112,7 @@ def _waiting_app(absence: Absence) -> web.Application:
     app[TRAFFIC] = Traffic(Metrics())  # which nobody reads: the worker that starts has its own
     app[ORIGINS] = Origins()
     app[HEALTH] = Health(live=HealthChecker(), ready=ready, startup=startup)
-    app.add_routes(probe.routes)
+    add_routes(app, [probe.routes])
     app.router.add_route("*", "/{path:.*}", _not_yet)
     return app
 

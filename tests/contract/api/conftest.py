@@ -26,6 +26,7 @@ from faultwire_consumer.serving.body import read_whole_body
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store
 from faultwire_consumer.store.migrations import migrate
+from faultwire_consumer.web.access.open_door import open_door
 from faultwire_consumer.web.state import Health
 from faultwire_consumer.worker.application import create_app
 from faultwire_shared import codec
@@ -140,6 +141,7 @@ def make_parts(store: Store, clock: FixedClock, policy: Policy, **settings: Any)
         return not must_return(outcomes)
 
     report = SelfReport(keep, clock=clock)
+    usual: dict[str, Any] = {"loopback_only": True, "recognisers": (open_door,)}
     app = create_app(
         store=store,
         health=Health(live=live, ready=ready, startup=ready),
@@ -149,7 +151,7 @@ def make_parts(store: Store, clock: FixedClock, policy: Policy, **settings: Any)
         clock=clock,
         pipeline=pipeline,
         policy=lambda: policy,
-        **{"loopback_only": True} | settings,
+        **usual | settings,
     )
     return Parts(app, report, pipeline, failures, metrics)
 

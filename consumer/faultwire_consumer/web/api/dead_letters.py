@@ -6,14 +6,16 @@ import msgspec
 from aiohttp import web
 
 from faultwire_consumer import actions
+from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.store.dead_letters.queries import (
     DeadLetterBody,
     list_dead_letter_history,
     list_dead_letters,
 )
+from faultwire_consumer.web.access.actor import actor_of
+from faultwire_consumer.web.access.declared import AccessRoutes
 from faultwire_consumer.web.api import shape
 from faultwire_consumer.web.request import (
-    API_ACTOR,
     API_PREFIX,
     check_text,
     cursor_errors,
@@ -28,19 +30,28 @@ from faultwire_consumer.web.state import CLOCK, REPLAYER, STORE
 
 _PATH: Final = f"{API_PREFIX}/dead-letters"
 
-routes = web.RouteTableDef()
+routes = AccessRoutes()
 
 
 class DeadLetterChangeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of a replay or discard; it may be missing."""
 
-    actor: str = API_ACTOR
+    actor: str | None = None
+    """Who asks, where nobody has to sign in; beside the name of a token."""
     why: str = ""
     """The operator's reason, for the history."""
     dry_run: bool = False
 
 
-@routes.get(_PATH)
+class _AskedChange(msgspec.Struct, frozen=True):
+    """A replay or discard, with who asks for it."""
+
+    actor: str
+    why: str
+    dry_run: bool
+
+
+@routes.get(_PATH, access=AccessScope.READ)
 async def list_letters(request: web.Request) -> web.Response:
     """Dead letters by filter, the newest first; without one those that wait."""
     parameters = read_parameters(request)
@@ -52,7 +63,7 @@ async def list_letters(request: web.Request) -> web.Response:
     return page_answer(request, shape.DeadLetterList(dead_letters=rows, next_cursor=page.next_cursor))
 
 
-@routes.get(f"{_PATH}/{{id}}")
+@routes.get(f"{_PATH}/{{id}}", access=AccessScope.READ)
 async def show_letter(request: web.Request) -> web.Response:
     """One dead letter with its body and what was done to it."""
     letter = await dead_letter_of(request)
@@ -60,7 +71,7 @@ async def show_letter(request: web.Request) -> web.Response:
     return json_answer(shape.dead_letter_detail(letter, history=history))
 
 
-@routes.post(f"{_PATH}/{{id}}/replay")
+@routes.post(f"{_PATH}/{{id}}/replay", access=AccessScope.ACT)
 async def replay(request: web.Request) -> web.Response:
     """Put the body through ingest again."""
     asked, letter = await _read_change(request), await dead_letter_of(request)
@@ -83,7 +94,7 @@ async def replay(request: web.Request) -> web.Response:
     return _answer(letter, "replayed" if done.is_kept else "replay_failed", done.detail, done.events)
 
 
-@routes.post(f"{_PATH}/{{id}}/discard")
+@routes.post(f"{_PATH}/{{id}}/discard", access=AccessScope.ACT)
 async def discard(request: web.Request) -> web.Response:
     """Say that nobody wants it; the body stays."""
     asked, letter = await _read_change(request), await dead_letter_of(request)
@@ -97,10 +108,10 @@ async def discard(request: web.Request) -> web.Response:
     return _answer(await dead_letter_of(request), "discarded" if changed else "unchanged", detail)
 
 
-async def _read_change(request: web.Request) -> DeadLetterChangeRequest:
+async def _read_change(request: web.Request) -> _AskedChange:
     asked = await read_change(request, DeadLetterChangeRequest)
-    return DeadLetterChangeRequest(
-        actor=check_text("actor", asked.actor, least=1, most=100),
+    return _AskedChange(
+        actor=actor_of(request, asked.actor),
         why=check_text("why", asked.why, least=0, most=500),
         dry_run=asked.dry_run,
     )

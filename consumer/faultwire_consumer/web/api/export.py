@@ -4,6 +4,8 @@ from typing import Final
 
 from aiohttp import web
 
+from faultwire_consumer.domain.access.scope import AccessScope
+from faultwire_consumer.web.access.declared import AccessRoutes
 from faultwire_consumer.web.api.event_page import read_event_page
 from faultwire_consumer.web.request import API_PREFIX
 
@@ -12,10 +14,10 @@ NEXT_CURSOR: Final = "X-Next-Cursor"
 LEFT_OUT: Final = "X-Left-Out"
 _BREAKS: Final = bytes.maketrans(b"\r\n", b"  ")
 
-routes = web.RouteTableDef()
+routes = AccessRoutes()
 
 
-@routes.get(f"{API_PREFIX}/events/export")
+@routes.get(f"{API_PREFIX}/events/export", access=AccessScope.READ)
 async def export_events(request: web.Request) -> web.Response:
     """Events as they came, one a line, the first received first; a header says where to go on."""
     page = await read_event_page(request)

@@ -6,6 +6,7 @@ import msgspec
 from aiohttp import web
 
 from faultwire_consumer.actions import change_status, load_incident
+from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.domain.incident import Verb
 from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.domain.query.query import Key, Query, any_of
@@ -15,13 +16,13 @@ from faultwire_consumer.domain.report.incident import incident_report
 from faultwire_consumer.store.events import event as event_queries
 from faultwire_consumer.store.events import incidents
 from faultwire_consumer.store.events.event_list import list_events as list_page
+from faultwire_consumer.web.access.actor import actor_of
+from faultwire_consumer.web.access.declared import AccessRoutes
 from faultwire_consumer.web.api import shape
 from faultwire_consumer.web.api.report_answer import characters_of, decoded, markdown_answer, readable
 from faultwire_consumer.web.parameter import event_query, incident_query
 from faultwire_consumer.web.request import (
-    API_ACTOR,
     API_PREFIX,
-    check_text,
     cursor_errors,
     incident_id_of,
     json_answer,
@@ -32,17 +33,17 @@ from faultwire_consumer.web.request import (
 )
 from faultwire_consumer.web.state import CLOCK, STORE
 
-routes = web.RouteTableDef()
+routes = AccessRoutes()
 
 
 class StatusChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of a change of status; it may be missing."""
 
-    actor: str = API_ACTOR
-    """Who asks, as the history keeps it. It is a claim: nobody has to log in yet."""
+    actor: str | None = None
+    """Who asks, as the history keeps it, where nobody has to sign in; beside the name of a token."""
 
 
-@routes.get(f"{API_PREFIX}/incidents")
+@routes.get(f"{API_PREFIX}/incidents", access=AccessScope.READ)
 async def list_incidents(request: web.Request) -> web.Response:
     """Incidents by filter, the last seen first."""
     parameters = read_parameters(request)
@@ -56,13 +57,13 @@ async def list_incidents(request: web.Request) -> web.Response:
     return page_answer(request, shape.IncidentList(incidents=rows, next_cursor=page.next_cursor))
 
 
-@routes.get(f"{API_PREFIX}/incidents/{{id}}")
+@routes.get(f"{API_PREFIX}/incidents/{{id}}", access=AccessScope.READ)
 async def show_incident(request: web.Request) -> web.Response:
     """One incident with its history."""
     return await _incident_response(request, incident_id_of(request))
 
 
-@routes.get(f"{API_PREFIX}/incidents/{{id}}/events")
+@routes.get(f"{API_PREFIX}/incidents/{{id}}/events", access=AccessScope.READ)
 async def list_incident_events(request: web.Request) -> web.Response:
     """The events of one incident, the newest first."""
     incident = await load_incident(request.app[STORE], incident_id_of(request))
@@ -72,7 +73,7 @@ async def list_incident_events(request: web.Request) -> web.Response:
     return await _events(request, any_of(Key.INCIDENT, [incident.id]), limit, cursor)
 
 
-@routes.get(f"{API_PREFIX}/incidents/{{id}}/report")
+@routes.get(f"{API_PREFIX}/incidents/{{id}}/report", access=AccessScope.READ)
 async def report_incident(request: web.Request) -> web.Response:
     """One incident whole as Markdown, with the newest of its events that can be read."""
     incident_id, store = incident_id_of(request), request.app[STORE]
@@ -101,25 +102,25 @@ async def _change(request: web.Request, verb: Verb) -> web.Response:
     return await _incident_response(request, incident_id)
 
 
-@routes.post(f"{API_PREFIX}/incidents/{{id}}/acknowledge")
+@routes.post(f"{API_PREFIX}/incidents/{{id}}/acknowledge", access=AccessScope.ACT)
 async def acknowledge(request: web.Request) -> web.Response:
     """Say that somebody looks after it."""
     return await _change(request, Verb.ACKNOWLEDGE)
 
 
-@routes.post(f"{API_PREFIX}/incidents/{{id}}/resolve")
+@routes.post(f"{API_PREFIX}/incidents/{{id}}/resolve", access=AccessScope.ACT)
 async def resolve(request: web.Request) -> web.Response:
     """Say that it is mended; what occurs from now on is a regression."""
     return await _change(request, Verb.RESOLVE)
 
 
-@routes.post(f"{API_PREFIX}/incidents/{{id}}/reopen")
+@routes.post(f"{API_PREFIX}/incidents/{{id}}/reopen", access=AccessScope.ACT)
 async def reopen(request: web.Request) -> web.Response:
     """Take an acknowledge or resolve back."""
     return await _change(request, Verb.REOPEN)
 
 
-@routes.get(f"{API_PREFIX}/events")
+@routes.get(f"{API_PREFIX}/events", access=AccessScope.READ)
 async def list_events(request: web.Request) -> web.Response:
     """Events by filter, the newest first."""
     parameters = read_parameters(request)
@@ -128,7 +129,7 @@ async def list_events(request: web.Request) -> web.Response:
     return await _events(request, query, limit, cursor)
 
 
-@routes.get(f"{API_PREFIX}/events/{{id}}")
+@routes.get(f"{API_PREFIX}/events/{{id}}", access=AccessScope.READ)
 async def show_event(request: web.Request) -> web.Response:
     """One event as on the wire, with its incident."""
     event_id = request.match_info["id"]
@@ -140,13 +141,13 @@ async def show_event(request: web.Request) -> web.Response:
     return web.Response(body=shape.event_document(event, kept), content_type="application/json")
 
 
-@routes.get(f"{API_PREFIX}/events/{{id}}/grouping")
+@routes.get(f"{API_PREFIX}/events/{{id}}/grouping", access=AccessScope.READ)
 async def show_grouping(request: web.Request) -> web.Response:
     """The reason why an event is in its incident."""
     return json_answer(await _grouping_of(request, request.match_info["id"]))
 
 
-@routes.get(f"{API_PREFIX}/events/{{id}}/report")
+@routes.get(f"{API_PREFIX}/events/{{id}}/report", access=AccessScope.READ)
 async def report_event(request: web.Request) -> web.Response:
     """One event as Markdown."""
     event_id, store = request.match_info["id"], request.app[STORE]
@@ -163,7 +164,7 @@ async def report_event(request: web.Request) -> web.Response:
     return markdown_answer(report)
 
 
-@routes.get(f"{API_PREFIX}/events/{{id}}/compare/{{other}}")
+@routes.get(f"{API_PREFIX}/events/{{id}}/compare/{{other}}", access=AccessScope.READ)
 async def compare_events(request: web.Request) -> web.Response:
     """The reason why two events are in one incident, or are not, as Markdown."""
     parameters = read_parameters(request)
@@ -209,4 +210,4 @@ async def _incident_document(request: web.Request, incident_id: int) -> shape.In
 
 
 async def _read_actor(request: web.Request) -> str:
-    return check_text("actor", (await read_change(request, StatusChange)).actor, least=1, most=100)
+    return actor_of(request, (await read_change(request, StatusChange)).actor)

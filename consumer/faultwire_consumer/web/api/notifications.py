@@ -5,6 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
+from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.domain.incident_name import parse_incident_id
 from faultwire_consumer.domain.sending import NotificationState
 from faultwire_consumer.store.outbox.queries import (
@@ -15,6 +16,7 @@ from faultwire_consumer.store.outbox.queries import (
     list_notifications,
     list_stages,
 )
+from faultwire_consumer.web.access.declared import AccessRoutes
 from faultwire_consumer.web.api import notification_shape as shape
 from faultwire_consumer.web.parameter import Parameters
 from faultwire_consumer.web.request import (
@@ -30,7 +32,7 @@ from faultwire_shared.taxonomy import NotFoundError
 
 _PATH: Final = f"{API_PREFIX}/alerts"
 
-routes = web.RouteTableDef()
+routes = AccessRoutes()
 
 
 class AlertNotFoundError(NotFoundError):
@@ -39,7 +41,7 @@ class AlertNotFoundError(NotFoundError):
     code = "ALERT_NOT_FOUND"
 
 
-@routes.get(_PATH)
+@routes.get(_PATH, access=AccessScope.READ)
 async def list_(request: web.Request) -> web.Response:
     """Notifications by filter, the newest first."""
     parameters = read_parameters(request)
@@ -51,7 +53,7 @@ async def list_(request: web.Request) -> web.Response:
     return page_answer(request, shape.AlertList(alerts=rows, next_cursor=page.next_cursor))
 
 
-@routes.get(f"{_PATH}/{{id}}")
+@routes.get(f"{_PATH}/{{id}}", access=AccessScope.READ)
 async def show(request: web.Request) -> web.Response:
     """One notification: what every stage decided, every attempt, and the other incidents it covers."""
     text, store = request.match_info["id"], request.app[STORE]
@@ -65,7 +67,7 @@ async def show(request: web.Request) -> web.Response:
     return json_answer(shape.alert_detail(alert, stages=stages, tries=tries, told=told))
 
 
-@routes.get(f"{API_PREFIX}/rules")
+@routes.get(f"{API_PREFIX}/rules", access=AccessScope.READ)
 async def show_rules(request: web.Request) -> web.Response:
     """The policy in use."""
     return json_answer(shape.policy_shape(request.app[POLICY]()))

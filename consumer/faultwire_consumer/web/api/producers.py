@@ -4,17 +4,19 @@ from typing import Final
 
 from aiohttp import web
 
+from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.store.audit.producer_list import list_producers
+from faultwire_consumer.web.access.declared import AccessRoutes
 from faultwire_consumer.web.api import shape
 from faultwire_consumer.web.request import API_PREFIX, cursor_errors, page_answer, read_parameters
 from faultwire_consumer.web.state import STORE
 
 _PATH: Final = f"{API_PREFIX}/producers"
 
-routes = web.RouteTableDef()
+routes = AccessRoutes()
 
 
-@routes.get(_PATH)
+@routes.get(_PATH, access=AccessScope.READ)
 async def show_producers(request: web.Request) -> web.Response:
     """Producers by service, the last seen first."""
     parameters = read_parameters(request)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from aiohttp import web
 from msgspec import Struct
 
+from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.domain.fingerprint import VERSION
 from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.domain.regrouping import Move, add_up
@@ -12,12 +13,13 @@ from faultwire_consumer.ingest.read.grouping import Grouped, Grouper, earlier_ke
 from faultwire_consumer.ingest.read.narrow import decode_narrow
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.events.export import ExportedEvent, find_incidents
+from faultwire_consumer.web.access.declared import AccessRoutes
 from faultwire_consumer.web.api.event_page import read_event_page
 from faultwire_consumer.web.request import API_PREFIX, json_answer
 from faultwire_consumer.web.state import STORE
 from faultwire_shared.codec import Undecodable
 
-routes = web.RouteTableDef()
+routes = AccessRoutes()
 
 
 class RegroupPage(Struct, frozen=True, kw_only=True):
@@ -34,7 +36,7 @@ class RegroupPage(Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
-@routes.get(f"{API_PREFIX}/events/regroup")
+@routes.get(f"{API_PREFIX}/events/regroup", access=AccessScope.READ)
 async def regroup_events(request: web.Request) -> web.Response:
     """Events by the fingerprint that they have and the one that they would have."""
     page = await read_event_page(request)

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 from aiohttp import hdrs, web
 
+from faultwire_consumer.web.access.declared import OPEN, AccessRoutes
 from faultwire_consumer.web.state import HEALTH, ORIGINS
 from faultwire_shared.accept import prefers
 from faultwire_shared.error_body import JSON_TYPE
@@ -17,22 +18,22 @@ _FORWARDED: Final = ("Forwarded", "Via", "X-Forwarded-For", "X-Real-IP")
 HEALTH_JSON: Final = "application/health+json"
 _LINES: Final = {"pass": "[+]{} ok", "warn": "[!]{} degraded: {}", "fail": "[-]{} failed: {}"}
 
-routes = web.RouteTableDef()
+routes = AccessRoutes()
 
 
-@routes.get("/livez")
+@routes.get("/livez", access=OPEN)
 async def livez(request: web.Request) -> web.Response:
     """Does the loop turn? Restart the worker if not."""
     return await _answer(request, request.app[HEALTH].live)
 
 
-@routes.get("/readyz")
+@routes.get("/readyz", access=OPEN)
 async def readyz(request: web.Request) -> web.Response:
     """Can it take events now?"""
     return await _answer(request, request.app[HEALTH].ready)
 
 
-@routes.get("/startupz")
+@routes.get("/startupz", access=OPEN)
 async def startupz(request: web.Request) -> web.Response:
     """Has it come up?"""
     return await _answer(request, request.app[HEALTH].startup)

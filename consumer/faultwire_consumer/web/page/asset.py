@@ -12,6 +12,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from msgspec import Struct
 
 from faultwire_consumer.domain.incident_name import incident_name
+from faultwire_consumer.web.access.declared import OPEN, AccessRoutes
 from faultwire_shared import __version__
 
 _PACKAGE: Final = files("faultwire_consumer.web.page")
@@ -19,7 +20,7 @@ _TYPES: Final = {"css": "text/css", "svg": "image/svg+xml"}
 # A joiner holds the parts of one written sign together, in many languages and in emoji.
 _KEPT: Final = "\n\t\u200c\u200d"
 
-routes = web.RouteTableDef()
+routes = AccessRoutes()
 
 
 class Asset(Struct, frozen=True):
@@ -108,7 +109,7 @@ def render(template: str, *, status: int = 200, **values: Any) -> web.Response:
     return web.Response(text=text, status=status, content_type="text/html", charset="utf-8")
 
 
-@routes.get("/static/{name}")
+@routes.get("/static/{name}", access=OPEN)
 async def show_asset(request: web.Request) -> web.Response:
     """A style sheet or picture; it may be kept for ever, for its address names its content."""
     asset = ASSETS.get(request.match_info["name"])

@@ -11,6 +11,7 @@ from faultwire_consumer.actions import (
     load_incident,
     replay_dead_letter,
 )
+from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.domain.dead_letter import DeadLetterStatus
 from faultwire_consumer.domain.incident import Status, Verb
 from faultwire_consumer.domain.incident_name import incident_name
@@ -20,6 +21,8 @@ from faultwire_consumer.store.dead_letters import queries as letter_queries
 from faultwire_consumer.store.events import event as event_queries
 from faultwire_consumer.store.events import incidents
 from faultwire_consumer.store.events.event_list import list_events
+from faultwire_consumer.web.access.actor import actor_of
+from faultwire_consumer.web.access.declared import AccessRoutes
 from faultwire_consumer.web.failure import Failure
 from faultwire_consumer.web.page.asset import render
 from faultwire_consumer.web.page.search import Search, read_search
@@ -37,14 +40,13 @@ from faultwire_consumer.web.state import CLOCK, REPLAYER, STORE
 from faultwire_shared import codec
 from faultwire_shared.event import ErrorSeverity, Event
 
-ACTOR: Final = "page"
 ROWS: Final = 50
 NEWEST: Final = 10
 
-routes = web.RouteTableDef()
+routes = AccessRoutes()
 
 
-@routes.get("/")
+@routes.get("/", access=AccessScope.READ)
 async def show_list(request: web.Request) -> web.Response:
     """The incidents that somebody has to look after, or those that a filter asks for."""
     parameters = read_parameters(request)
@@ -77,7 +79,7 @@ async def _list_found(request: web.Request, search: Search, cursor: str | None) 
     return await incidents.list_incidents(store, search.query, limit=ROWS, now=now, cursor=cursor)
 
 
-@routes.get("/incidents/{id}")
+@routes.get("/incidents/{id}", access=AccessScope.READ)
 async def show_incident(request: web.Request) -> web.Response:
     """One incident: what is known of it, its newest event's stack trace, and what can be done."""
     store, now = request.app[STORE], request.app[CLOCK]()
@@ -113,16 +115,18 @@ async def show_incident(request: web.Request) -> web.Response:
     )
 
 
-@routes.post("/incidents/{id}/{verb:acknowledge|resolve|reopen}")
+@routes.post("/incidents/{id}/{verb:acknowledge|resolve|reopen}", access=AccessScope.ACT)
 async def change_incident(request: web.Request) -> web.Response:
     """Do what a button says, then show the incident again."""
     incident_id = incident_id_of(request)
     verb = Verb(request.match_info["verb"])
-    await change_status(request.app[STORE], incident_id, verb, actor=ACTOR, now=request.app[CLOCK]())
+    await change_status(
+        request.app[STORE], incident_id, verb, actor=actor_of(request), now=request.app[CLOCK]()
+    )
     raise web.HTTPSeeOther(f"/incidents/{incident_name(incident_id)}")
 
 
-@routes.get("/e/{id}")
+@routes.get("/e/{id}", access=AccessScope.READ)
 async def show_event(request: web.Request) -> web.Response:
     """One event, by the id that a user was told."""
     event_id = request.match_info["id"]
@@ -136,7 +140,7 @@ async def show_event(request: web.Request) -> web.Response:
     return render("event.html", **await _shell(request), stored=stored, event=event, chain=chain, kept=kept)
 
 
-@routes.get("/dead-letters")
+@routes.get("/dead-letters", access=AccessScope.READ)
 async def show_dead_letters(request: web.Request) -> web.Response:
     """The bodies that could not be stored, and why."""
     parameters = read_parameters(request)
@@ -156,7 +160,7 @@ async def show_dead_letters(request: web.Request) -> web.Response:
     )
 
 
-@routes.get("/dead-letters/{id}")
+@routes.get("/dead-letters/{id}", access=AccessScope.READ)
 async def show_dead_letter(request: web.Request) -> web.Response:
     """One dead letter with its body, what was done to it, and what can be."""
     letter = await dead_letter_of(request)
@@ -172,14 +176,16 @@ async def show_dead_letter(request: web.Request) -> web.Response:
     )
 
 
-@routes.post("/dead-letters/{id}/{verb:replay|discard}")
+@routes.post("/dead-letters/{id}/{verb:replay|discard}", access=AccessScope.ACT)
 async def change_dead_letter(request: web.Request) -> web.Response:
     """Do what a button says, then show the dead letter again; its history gives the outcome."""
     letter, store, clock = await dead_letter_of(request), request.app[STORE], request.app[CLOCK]
     if request.match_info["verb"] == "replay":
-        await replay_dead_letter(store, letter.id, request.app[REPLAYER].replay, actor=ACTOR, now=clock)
+        await replay_dead_letter(
+            store, letter.id, request.app[REPLAYER].replay, actor=actor_of(request), now=clock
+        )
     else:
-        await discard_dead_letter(store, letter.id, actor=ACTOR, now=clock())
+        await discard_dead_letter(store, letter.id, actor=actor_of(request), now=clock())
     raise web.HTTPSeeOther(f"/dead-letters/{letter.id}")
 
 

@@ -1,0 +1,1 @@
+"""Access to the routes: what each declares, and who is let in."""
