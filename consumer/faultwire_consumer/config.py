@@ -21,7 +21,8 @@ from pydantic_settings import (
 )
 
 from faultwire_consumer.domain.retention import DAYS, ENDED_DAYS, HOURLY_DAYS, KEPT_DAYS, Retention
-from faultwire_consumer.domain.setting.address import check_scheme, is_loopback
+from faultwire_consumer.domain.setting.access import AccessSettings
+from faultwire_consumer.domain.setting.address import check_scheme
 from faultwire_consumer.domain.setting.service_links import service_links
 from faultwire_consumer.domain.suggestion import suggest
 from faultwire_shared.broker_url import split_addresses
@@ -52,7 +53,7 @@ class ConfigError(ConfigurationError):
     """The configuration cannot be used; the text is one line that says what is wrong and how to fix it."""
 
 
-class WorkerConfig(BaseSettings):
+class WorkerConfig(AccessSettings, BaseSettings):
     """Configuration of a worker. Read it with `load_config`."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)
@@ -66,14 +67,8 @@ class WorkerConfig(BaseSettings):
     """``sqlite:///path`` or ``postgresql://user:password@host/database``."""
     database_read_url: str | None = Field(default=None, repr=False)
     """A streaming replica of the PostgreSQL at ``database_url``, for the operators' queries."""
-    http_host: str = "127.0.0.1"
-    """Address on which the page, the API and the intake listen."""
     http_port: int = Field(default=8787, ge=0, le=65535)
     """0 takes any free port."""
-    http_trust_network: bool = False
-    """Listen beyond this machine although no login is required."""
-    http_allowed_hosts: str = ""
-    """Names besides localhost and that of `public_url` that page and API answer to, separated by commas."""
     http_connections: int = Field(default=512, ge=16, le=65_536)
     """Clients that may be connected at once; half of the process's descriptors at most."""
     rules: Path | None = None
@@ -98,16 +93,6 @@ class WorkerConfig(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     log_format: Literal["auto", "console", "json"] = "auto"
     """``auto``: for people on a terminal, JSON elsewhere."""
-
-    @property
-    def loopback_only(self) -> bool:
-        """True if only this machine can reach the HTTP server."""
-        return is_loopback(self.http_host)
-
-    @property
-    def allowed_hosts(self) -> tuple[str, ...]:
-        """The names of `http_allowed_hosts`."""
-        return tuple(host.strip() for host in self.http_allowed_hosts.split(",") if host.strip())
 
     @property
     def retention(self) -> Retention:
@@ -156,28 +141,10 @@ class WorkerConfig(BaseSettings):
             check_scheme(value, ("http", "https"), "https://errors.example.com")
         return value
 
-    @field_validator("http_allowed_hosts")
-    @classmethod
-    def _check_allowed_hosts(cls, value: str) -> str:
-        for host in filter(None, map(str.strip, value.split(","))):
-            if not re.fullmatch(r"[A-Za-z0-9_.-]+", host):
-                raise ValueError(f"{host[:100]!r} is not a host's name; write errors.example.com,worker-1")
-        return value
-
     @field_validator("log_level", mode="before")
     @classmethod
     def _upper(cls, value: Any) -> Any:
         return value.upper() if isinstance(value, str) else value
-
-    @model_validator(mode="after")
-    def _keep_strangers_out(self) -> "WorkerConfig":
-        if not (self.loopback_only or self.http_trust_network):
-            raise ValueError(
-                f"http_host {self.http_host} lets everyone on the network read errors and resolve incidents, "
-                "because no login is required yet: keep 127.0.0.1 behind a proxy that authenticates, or set "
-                "http_trust_network = true (FAULTWIRE_HTTP_TRUST_NETWORK=1) if all of them may"
-            )
-        return self
 
     @model_validator(mode="after")
     def _replicate_postgresql_only(self) -> "WorkerConfig":

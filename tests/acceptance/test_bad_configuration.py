@@ -28,7 +28,7 @@ async def refusal(cwd: Path, *arguments: str, **settings: str) -> tuple[int, str
         ({"FAULTWIRE_DATABASE_URL": f"mysql://bob:{SECRET}@host/x"}, "postgresql://"),
         ({"FAULTWIRE_BROKER_ULR": f"amqp://bob:{SECRET}@host/"}, "FAULTWIRE_BROKER_URL"),
         ({"FAULTWIRE_LOG_LEVEL": "LOUD"}, "FAULTWIRE_LOG_LEVEL"),
-        ({"FAULTWIRE_HTTP_HOST": "0.0.0.0"}, "trust_network"),  # noqa: S104 - refused, which is the point
+        ({"FAULTWIRE_HTTP_HOST": "0.0.0.0"}, "FAULTWIRE_ACCESS=login"),  # noqa: S104 - refused, which is the point
         ({"FAULTWIRE_BROKER_URL_FILE": "/nonexistent"}, "FAULTWIRE_BROKER_URL_FILE"),
     ],
 )

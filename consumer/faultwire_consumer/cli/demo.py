@@ -4,7 +4,7 @@ import asyncio
 
 from cyclopts import App
 
-from faultwire_consumer.cli.failure import CommandError, expected_failures
+from faultwire_consumer.cli.failure import CONFIGURATION, CommandError, expected_failures
 from faultwire_consumer.cli.option import SETTING, Setting
 from faultwire_consumer.cli.topology import apply_topology
 
@@ -20,6 +20,11 @@ def demo(*, http_port: int | None = None, setting: Setting = SETTING) -> int:
     """
     with expected_failures():
         config = setting.load(http_port=http_port)
+        if not (config.is_open and config.loopback_only):
+            raise CommandError(
+                "the demo is for this machine alone, and nobody signs in: leave http_host and access out",
+                CONFIGURATION,
+            )
         from faultwire_consumer.demo.stage import Scene, StageError, run  # noqa: PLC0415 - loads aiohttp
         from faultwire_consumer.store.migrations import migrate  # noqa: PLC0415 - loads Alembic
 

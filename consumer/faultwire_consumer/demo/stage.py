@@ -38,7 +38,6 @@ class Scene(Struct, frozen=True, kw_only=True):
     database_url: str
     http_host: str
     http_port: int
-    http_trust_network: bool
     log_level: str
 
 
@@ -88,7 +87,6 @@ def _worker_environment(scene: Scene, port: int) -> dict[str, str]:
         "FAULTWIRE_DATABASE_URL": scene.database_url,
         "FAULTWIRE_HTTP_HOST": scene.http_host,
         "FAULTWIRE_HTTP_PORT": str(port),
-        "FAULTWIRE_HTTP_TRUST_NETWORK": str(scene.http_trust_network),
         "FAULTWIRE_LOG_LEVEL": "WARNING" if scene.log_level == "INFO" else scene.log_level,
     }
     return environment | ({"FAULTWIRE_BROKER_URL": scene.broker_url} if scene.broker_url else {})

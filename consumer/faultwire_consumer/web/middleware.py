@@ -29,8 +29,8 @@ PROBE_PATHS: Final = ("/livez", "/readyz", "/startupz", "/metrics")
 """Asked by address or by a cluster's own names, and by programs: nothing there is worth a page's trick."""
 _FOREIGN: Final = ("cross-site", "same-site")
 _MISDIRECTED: Final = (
-    "This worker answers to localhost, to the name in its public_url and to those in http_allowed_hosts, "
-    "for nobody has to log in."
+    "This worker answers to localhost, to the name in its public_url and to those in http_allowed_hosts: "
+    "where any other one points, somebody else decides."
 )
 
 

@@ -43,9 +43,9 @@ from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.contract.url import parse_database_url, sqlite_path
 from faultwire_consumer.store.engine import open_store, with_replica
 from faultwire_consumer.store.upkeep.leases import new_holder
-from faultwire_consumer.web.access.open_door import open_door
 from faultwire_consumer.web.health.check import check_loop_lag, check_outbox, worker_health
 from faultwire_consumer.web.state import Health
+from faultwire_consumer.worker.access import recognisers_of
 from faultwire_consumer.worker.application import create_app
 from faultwire_consumer.worker.parts import Worker
 from faultwire_consumer.worker.reload import Asking, Reload
@@ -250,7 +250,7 @@ def _server(
         allowed_hosts=config.allowed_hosts,
         traffic=traffic,
         has_replica=replica is not None,
-        recognisers=(open_door,),
+        recognisers=recognisers_of(config),
     )
     return HttpServer(app, host=config.http_host, port=config.http_port)
 

@@ -44,6 +44,7 @@ async def run(config: WorkerConfig, read_again: Callable[[], WorkerConfig]) -> N
         OSError: the HTTP address cannot be listened on.
     """
     configure_process_logging(level=config.log_level, log_format=config.log_format)
+    _warn_of_trust(config)
     _collect_rarely()
     stop, asked = asyncio.Event(), asyncio.Event()
     _handle_signals(stop, asked)
@@ -56,6 +57,11 @@ async def run(config: WorkerConfig, read_again: Callable[[], WorkerConfig]) -> N
         await run_until(stop, worker)
     finally:
         await release(worker)
+
+
+def _warn_of_trust(config: WorkerConfig) -> None:
+    if config.http_trust_network:
+        log.warning("access.trusts_network", host=config.http_host, mend='set access = "login"')
 
 
 def _collect_rarely() -> None:
@@ -85,7 +91,9 @@ async def _assemble_in_time(config: WorkerConfig, stop: asyncio.Event, asking: A
     if config.database_url.startswith("sqlite"):
         return await assemble(config, asking)
     start = partial(assemble, config, asking)
-    return await wait_for_database(start, stop, host=config.http_host, port=config.http_port)
+    return await wait_for_database(
+        start, stop, host=config.http_host, port=config.http_port, is_open=config.is_open
+    )
 
 
 async def _check_broker(broker_url: str | None) -> None:

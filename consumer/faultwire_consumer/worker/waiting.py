@@ -11,6 +11,8 @@ from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.serving.traffic import TRAFFIC, Traffic
 from faultwire_consumer.store.contract.store import StoreRefusedError, StoreUnavailableError
 from faultwire_consumer.web.access.declared import add_routes
+from faultwire_consumer.web.access.guard import RECOGNISERS
+from faultwire_consumer.web.access.open_door import open_door
 from faultwire_consumer.web.failure import failure_of, json_response
 from faultwire_consumer.web.health import probe
 from faultwire_consumer.web.origin import Origins
@@ -55,6 +57,7 @@ async def wait_for_database(
     *,
     host: str,
     port: int,
+    is_open: bool,
 ) -> T | None:
     """Start as soon as the database answers; meanwhile the worker is alive, not started and not ready.
 
@@ -63,6 +66,7 @@ async def wait_for_database(
         stop: ends the wait.
         host: where the probes are answered until then.
         port: on which port.
+        is_open: nobody signs in, so this machine is told why; otherwise nobody can be known until then.
 
     Returns:
         What `start` returns, or None if the worker was asked to end before.
@@ -76,7 +80,7 @@ async def wait_for_database(
     if started is not None:
         return started
     log.warning("store.awaited", why=absence.why)
-    server = HttpServer(_waiting_app(absence), host=host, port=port)
+    server = HttpServer(_waiting_app(absence, is_open=is_open), host=host, port=port)
     await server.start()
     try:
         for delay in full_jitter_delays(0.5, LONGEST_SECONDS):
@@ -104,13 +108,14 @@ async def _attempt(start: Callable[[], Awaitable[T]], absence: Absence) -> T | N
         return None
 
 
-def _waiting_app(absence: Absence) -> web.Application:
+def _waiting_app(absence: Absence, *, is_open: bool) -> web.Application:
     ready, startup = HealthChecker(), HealthChecker()
     ready.add_check("store", absence.check)
     startup.add_check("store", absence.check)
     app = web.Application()
     app[TRAFFIC] = Traffic(Metrics())  # which nobody reads: the worker that starts has its own
     app[ORIGINS] = Origins()
+    app[RECOGNISERS] = (open_door,) if is_open else ()
     app[HEALTH] = Health(live=HealthChecker(), ready=ready, startup=startup)
     add_routes(app, [probe.routes])
     app.router.add_route("*", "/{path:.*}", _not_yet)

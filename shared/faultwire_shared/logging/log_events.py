@@ -51,6 +51,8 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "notification.sender_failed": "A sender raised an unexpected error; the attempt counts as failed.",
     "request.abandoned": "A client hung up in the midst of its request, which left nothing behind.",
     "request.unreadable": "A client sent something that is not HTTP, and was told so.",
+    "access.trusts_network": "http_trust_network is set, which the next release no longer knows: the line "
+    "says what to set in its place.",
     "http.crowded": "Clients are turned away, for the reason given; the line comes once a minute.",
     "request.failed": "A request to the API or page failed inside the worker; its error has the same id.",
     "self_report.failed": "An error of the worker's own could not be stored; it is reported nowhere else.",

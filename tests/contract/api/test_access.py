@@ -12,10 +12,11 @@ from tests.tools.clock import FixedClock
 from faultwire_consumer.domain.access.principal import Principal, Via
 from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.notify.policy_file import read_policy
-from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
 from faultwire_consumer.web.access.declared import DECLARED, OPEN, Access
 from faultwire_consumer.web.access.guard import Recogniser
-from faultwire_consumer.web.access.open_door import open_door
+from faultwire_consumer.web.access.open_door import open_door, trusting_door
+from faultwire_consumer.web.access.refusal import DoubledHeaderError, TokenRefusedError
 from faultwire_consumer.web.mcp import MCP_PATH
 
 # Nothing here depends on the database.
@@ -91,7 +92,7 @@ async def test_an_unknown_route_is_unknown_to_everybody(stranger: Site) -> None:
 
 
 async def test_whoever_lacks_a_scope_is_told_which(store: Store, clock: FixedClock) -> None:
-    async with serve(store, clock, recognisers=[known_as({AccessScope.READ})]) as site:
+    async with serve(store, clock, recognisers=[reader()]) as site:
         assert (await site.get("/api/v1/incidents"))[0] == 200
         async with site.client.post("/api/v1/incidents/INC-1/resolve") as answer:
             assert answer.status == 403
@@ -106,8 +107,8 @@ async def test_the_first_that_recognises_decides(store: Store, clock: FixedClock
     async def nobody(_: web.Request) -> Principal | None:
         return None
 
-    reader, all_may = known_as({AccessScope.READ}), known_as(set(AccessScope))
-    async with serve(store, clock, recognisers=[nobody, reader, all_may]) as site:
+    all_may = known_as(set(AccessScope))
+    async with serve(store, clock, recognisers=[nobody, reader(), all_may]) as site:
         assert (await site.post("/api/v1/incidents/INC-1/resolve"))[0] == 403
 
 
@@ -148,6 +149,42 @@ async def test_an_open_door_gives_no_tokens_away(store: Store) -> None:
         principal = await open_door(make_mocked_request("GET", path))
         assert principal is not None
         assert set(AccessScope) - principal.scopes == {AccessScope.ADMIN}
+
+
+async def test_only_who_may_read_is_told_why_a_worker_is_not_ready(store: Store, clock: FixedClock) -> None:
+    for recognisers, told in (([], False), ([known_as({AccessScope.INGEST})], False), ([reader()], True)):
+        async with serve(store, clock, recognisers=recognisers) as site:
+            site.ready.append(RuntimeError("queue high of host mq-1"))
+            status, document = await site.get("/readyz")
+        assert status == 503
+        assert [check["name"] for check in document["checks"]] == ["store", "lane"]
+        assert ("mq-1" in str(document)) is told
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [TokenRefusedError("unknown"), DoubledHeaderError("Authorization"), StoreUnavailableError("away")],
+)
+async def test_a_probe_answers_also_whom_nobody_knows(
+    store: Store, clock: FixedClock, failure: Exception
+) -> None:
+    async def refuse(_: web.Request) -> Principal | None:
+        raise failure
+
+    async with serve(store, clock, recognisers=[refuse]) as site:
+        for probe in ("livez", "readyz", "startupz"):
+            assert (await site.get(f"/{probe}"))[0] == 200
+
+
+async def test_on_a_trusted_network_events_take_a_token(store: Store, clock: FixedClock) -> None:
+    async with serve(store, clock, loopback_only=False, recognisers=[trusting_door]) as site:
+        assert (await site.get("/api/v1/incidents"))[0] == 200
+        status, document = await site.post("/ingest/v1/events", json=[])
+    assert (status, document["error"]["code"]) == (401, "NOT_SIGNED_IN")
+
+
+def reader() -> Recogniser:
+    return known_as({AccessScope.READ})
 
 
 def known_as(scopes: set[AccessScope], *, via: Via = Via.TOKEN, actor: str = "token:ci") -> Recogniser:

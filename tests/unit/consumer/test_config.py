@@ -90,7 +90,7 @@ def test_an_unknown_key_is_told_with_its_line(tmp_path: Path) -> None:
     assert refusal() == "faultwire.toml:3: unknown key 'http_hots'; did you mean http_host?"
     path.write_text("[zebra]\nx = 1\n")
     assert refusal().startswith(
-        "faultwire.toml:1: unknown key 'zebra'; known are bodies_per_incident, broker_url, "
+        "faultwire.toml:1: unknown key 'zebra'; known are access, bodies_per_incident, "
     )
 
 
@@ -236,10 +236,28 @@ def test_names_that_are_answered_to_are_a_list_of_names(monkeypatch: pytest.Monk
         assert "FAULTWIRE_HTTP_ALLOWED_HOSTS" in refusal()
 
 
-def test_beyond_loopback_only_by_saying_so() -> None:
-    assert "http_trust_network" in refusal(http_host="0.0.0.0")  # noqa: S104 - refused
-    config = load_config(http_host="0.0.0.0", http_trust_network=True)  # noqa: S104 - not bound
+def test_where_nobody_signs_in_a_worker_listens_to_its_own_machine_alone() -> None:
+    assert load_config().is_open
+    said = refusal(http_host="0.0.0.0")  # noqa: S104 - refused
+    assert "FAULTWIRE_ACCESS=login" in said
+    assert "faultwire access token create" in said
+
+
+@pytest.mark.parametrize("mode", ["login", "proxy"])
+def test_beyond_its_machine_it_listens_where_people_are_known(mode: str) -> None:
+    config = load_config(http_host="0.0.0.0", access=mode)  # noqa: S104 - not bound
     assert not config.loopback_only
+    assert not config.is_open
+
+
+def test_for_one_more_release_a_network_may_be_trusted() -> None:
+    config = load_config(http_host="0.0.0.0", http_trust_network=True)  # noqa: S104 - not bound
+    assert config.is_open
+
+
+def test_an_unknown_way_in_is_named_with_those_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAULTWIRE_ACCESS", "everybody")
+    assert "FAULTWIRE_ACCESS: input should be 'open', 'login' or 'proxy'" in refusal()
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.9", "::1"])

@@ -7,13 +7,18 @@ from typing import Any, Final
 import msgspec
 from aiohttp import hdrs, web
 
+from faultwire_consumer.domain.access.principal import Via
+from faultwire_consumer.domain.access.scope import AccessScope
+from faultwire_consumer.store.contract.store import StoreUnavailableError
 from faultwire_consumer.web.access.declared import OPEN, AccessRoutes
+from faultwire_consumer.web.access.guard import recognise
 from faultwire_consumer.web.state import HEALTH, ORIGINS
 from faultwire_shared.accept import prefers
 from faultwire_shared.error_body import JSON_TYPE
 from faultwire_shared.health import CheckReport, HealthChecker, Report
+from faultwire_shared.taxonomy import AuthenticationError, ValidationError
 
-NOT_HERE: Final = "the reason is told on the worker's own machine and in its log"
+NOT_HERE: Final = "the reason is told on the worker's own machine, or to who may read, and in its log"
 _FORWARDED: Final = ("Forwarded", "Via", "X-Forwarded-For", "X-Real-IP")
 HEALTH_JSON: Final = "application/health+json"
 _LINES: Final = {"pass": "[+]{} ok", "warn": "[!]{} degraded: {}", "fail": "[-]{} failed: {}"}
@@ -41,7 +46,7 @@ async def startupz(request: web.Request) -> web.Response:
 
 async def _answer(request: web.Request, checker: HealthChecker) -> web.Response:
     report = without(await checker.run_checks(), request.query.getall("exclude", []))
-    if not _is_at_home(request):
+    if not await _may_read(request):
         report = without_reasons(report)
     status = 200 if report["status"] == "healthy" else 503
     if "verbose" in request.query:
@@ -51,6 +56,17 @@ async def _answer(request: web.Request, checker: HealthChecker) -> web.Response:
     if prefers(HEALTH_JSON, JSON_TYPE, request.headers.get("Accept")):
         body, content_type = msgspec.json.encode(in_health_json(report)), HEALTH_JSON
     return web.Response(body=body, status=status, content_type=content_type)
+
+
+async def _may_read(request: web.Request) -> bool:
+    """Return whether reasons are for whoever asks; a probe is answered also where that cannot be known."""
+    try:
+        principal = await recognise(request)
+    except (AuthenticationError, ValidationError, StoreUnavailableError):
+        return False
+    if principal is None or not principal.may(AccessScope.READ):
+        return False
+    return principal.via is not Via.OPEN or _is_at_home(request)
 
 
 def _is_at_home(request: web.Request) -> bool:
