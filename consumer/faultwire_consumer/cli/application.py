@@ -33,6 +33,7 @@ _NOUNS: Final = {
     "mcp": "Serve tools for a coding agent.",
     "health": "Ask whether the worker is ready.",
     "spool": "See what services keep on this machine's disk, and publish what dead ones left.",
+    "access": "Say who may ask: tokens for programs.",
     "db": "Look after the database: its schema, its size, and moving it.",
     "topology": "Look after the broker's exchanges and queues.",
 }

@@ -24,7 +24,15 @@ from faultwire_consumer.web import mcp
 from faultwire_consumer.web.access.declared import AccessRoutes, add_routes
 from faultwire_consumer.web.access.guard import RECOGNISERS, Recogniser, guard
 from faultwire_consumer.web.access.open_door import open_door
-from faultwire_consumer.web.api import dead_letters, export, incidents, notifications, producers, regroup
+from faultwire_consumer.web.api import (
+    dead_letters,
+    export,
+    incidents,
+    notifications,
+    producers,
+    regroup,
+    tokens,
+)
 from faultwire_consumer.web.failure import failure_of, json_response
 from faultwire_consumer.web.health import probe
 from faultwire_consumer.web.middleware import (
@@ -114,6 +122,7 @@ def create_app(
         dead_letters.routes,
         notifications.routes,
         producers.routes,
+        tokens.routes,
         pages.routes,
         asset.routes,
         probe.routes,

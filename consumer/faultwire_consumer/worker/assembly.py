@@ -250,7 +250,7 @@ def _server(
         allowed_hosts=config.allowed_hosts,
         traffic=traffic,
         has_replica=replica is not None,
-        recognisers=recognisers_of(config),
+        recognisers=recognisers_of(config, supplies.store, clock=_now),
     )
     return HttpServer(app, host=config.http_host, port=config.http_port)
 

@@ -1,0 +1,1 @@
+"""Tokens, accounts, sessions and the audit: who may ask, in the database."""

@@ -1,0 +1,122 @@
+"""Tokens in the database, as digests: issued, looked up, listed and revoked."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Row, Select, insert, or_, select, update
+
+from faultwire_consumer.domain.access.scope import AccessScope
+from faultwire_consumer.domain.access.token import (
+    AccessToken,
+    TokenDraft,
+    digest_of,
+    draft_refused,
+    make_token,
+    prefix_of,
+)
+from faultwire_consumer.store.contract.paging import Page, cut, decode_cursor
+from faultwire_consumer.store.contract.row import values_of
+from faultwire_consumer.store.contract.store import Store, Transaction
+from faultwire_consumer.store.schema.access import access_tokens
+
+_LISTING: Final = "access_tokens"
+_COLUMNS: Final = tuple(access_tokens.c[name] for name in AccessToken.__struct_fields__)
+NAMED_MAX: Final = 20
+
+
+class TokenDraftError(ValueError):
+    """No token can be made of what was asked for; the text says what to write."""
+
+
+async def issue_token(
+    tx: Transaction, draft: TokenDraft, *, created_by: str, now: datetime, draw: Callable[[int], int]
+) -> tuple[AccessToken, str]:
+    """Make a token and store its digest.
+
+    Several may have one name, so that a program can be given the next one before the last one goes.
+
+    Args:
+        tx: the transaction, in which the audit may be told too.
+        draft: what it is asked to be.
+        created_by: who asks.
+        now: the time.
+        draw: gives a number below the given one by chance that nobody can foresee.
+
+    Returns:
+        The token as it is listed, and what its program shows: this is the only time that anybody sees it.
+
+    Raises:
+        TokenDraftError: none can be made of that.
+    """
+    if (why := draft_refused(draft, now)) is not None:
+        raise TokenDraftError(why)
+    text = make_token(draw)
+    values = {
+        "name": draft.name,
+        "prefix": prefix_of(text),
+        "scopes": msgspec.json.encode(sorted(draft.scopes)).decode(),
+        "services": msgspec.json.encode(draft.services).decode(),
+        "created_at": now,
+        "created_by": created_by,
+        "expires_at": draft.expires_at,
+    }
+    statement = insert(access_tokens).values(hash=digest_of(text), **values).returning(*_COLUMNS)
+    (row,) = await tx.execute(statement)
+    return _token(row), text
+
+
+async def find_token(store: Store, digest: bytes) -> AccessToken | None:
+    """Return the token with that digest, whether it holds or not; asked of the primary, it is never late."""
+    rows = await store.read(select(*_COLUMNS).where(access_tokens.c.hash == digest))
+    return _token(rows[0]) if rows else None
+
+
+async def find_named(store: Store, named: str) -> tuple[AccessToken, ...]:
+    """Return the tokens, revoked or not, that have this name, this prefix or this number."""
+    table = access_tokens.c
+    said = [table.name == named, table.prefix == named]
+    if named.isascii() and named.isdigit() and len(named) < 19:
+        said.append(table.id == int(named))
+    rows = await store.read(select(*_COLUMNS).where(or_(*said)).order_by(table.id.desc()).limit(NAMED_MAX))
+    return tuple(_token(row) for row in rows)
+
+
+async def list_tokens(store: Store, *, limit: int, cursor: str | None = None) -> Page[AccessToken]:
+    """List tokens, the newest first, those that hold no longer too.
+
+    Raises:
+        BadCursorError: the cursor does not belong to this list.
+    """
+    statement: Select[Any] = select(*_COLUMNS)
+    if cursor is not None:
+        statement = statement.where(access_tokens.c.id < decode_cursor(_LISTING, cursor, int).key)
+    rows = await store.read(statement.order_by(access_tokens.c.id.desc()).limit(limit + 1))
+    return cut([_token(row) for row in rows], limit=limit, listing=_LISTING, moment="created_at", key="id")
+
+
+async def revoke_token(tx: Transaction, token_id: int, *, now: datetime) -> AccessToken | None:
+    """Revoke a token for good; return it as it was revoked, now or before, or None if there is none."""
+    table = access_tokens.c
+    await tx.execute(
+        update(access_tokens).where(table.id == token_id, table.revoked_at.is_(None)).values(revoked_at=now)
+    )
+    rows = await tx.execute(select(*_COLUMNS).where(table.id == token_id))
+    return _token(rows[0]) if rows else None
+
+
+async def note_use(store: Store, token_id: int, day: datetime) -> None:
+    """Keep the day of a token's last use, unless a later one is kept."""
+    table = access_tokens.c
+    is_older = or_(table.last_used_on.is_(None), table.last_used_on < day)
+    async with store.write() as tx:
+        await tx.execute(update(access_tokens).where(table.id == token_id, is_older).values(last_used_on=day))
+
+
+def _token(row: Row[Any]) -> AccessToken:
+    values = values_of(row)
+    known = [scope.value for scope in AccessScope]
+    scopes = (name for name in msgspec.json.decode(values["scopes"], type=list[str]) if name in known)
+    services = msgspec.json.decode(values["services"], type=tuple[str, ...])
+    return AccessToken(**values | {"scopes": frozenset(map(AccessScope, scopes)), "services": services})

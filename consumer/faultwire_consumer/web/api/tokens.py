@@ -1,0 +1,105 @@
+"""Tokens under ``/api/v1/access/tokens``: issue, list, revoke; for who has the scope ``admin``."""
+
+import secrets
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from aiohttp import web
+
+from faultwire_consumer.domain.access.scope import AccessScope
+from faultwire_consumer.domain.access.token import TokenDraft
+from faultwire_consumer.domain.access.token_shape import IssuedToken, TokenList, token_shape
+from faultwire_consumer.domain.incident_name import parse_incident_id
+from faultwire_consumer.store.access.tokens import TokenDraftError, issue_token, list_tokens, revoke_token
+from faultwire_consumer.web.access.actor import actor_of
+from faultwire_consumer.web.access.declared import AccessRoutes
+from faultwire_consumer.web.request import (
+    API_PREFIX,
+    cursor_errors,
+    json_answer,
+    page_answer,
+    read_change,
+    read_parameters,
+)
+from faultwire_consumer.web.state import CLOCK, STORE
+from faultwire_shared.taxonomy import FieldError, NotFoundError, ValidationError
+
+_PATH: Final = f"{API_PREFIX}/access/tokens"
+
+routes = AccessRoutes()
+
+
+class TokenNotFoundError(NotFoundError):
+    """No token has that id."""
+
+    code = "TOKEN_NOT_FOUND"
+
+
+class TokenRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of a request for a token."""
+
+    name: str
+    scopes: list[AccessScope]
+    services: list[str] = []
+    expires_at: datetime | None = None
+    """With its zone; None for never."""
+
+
+class TokenRevocation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of a revocation; it may be missing."""
+
+
+@routes.get(_PATH, access=AccessScope.ADMIN)
+async def list_(request: web.Request) -> web.Response:
+    """Tokens, the newest first."""
+    parameters = read_parameters(request)
+    limit, cursor = parameters.limit(), parameters.cursor()
+    parameters.finish()
+    with cursor_errors():
+        page = await list_tokens(request.app[STORE], limit=limit, cursor=cursor)
+    now = request.app[CLOCK]()
+    rows = tuple(token_shape(token, now) for token in page.rows)
+    return page_answer(request, TokenList(tokens=rows, next_cursor=page.next_cursor))
+
+
+@routes.post(_PATH, access=AccessScope.ADMIN)
+async def issue(request: web.Request) -> web.Response:
+    """Make a token, and show it this once."""
+    draft, now = await _read_draft(request), request.app[CLOCK]()
+    actor = actor_of(request)
+    try:
+        async with request.app[STORE].write() as tx:
+            token, text = await issue_token(tx, draft, created_by=actor, now=now, draw=secrets.randbelow)
+    except TokenDraftError as error:
+        raise ValidationError(str(error)) from None
+    return json_answer(IssuedToken(token=text, access_token=token_shape(token, now)))
+
+
+@routes.post(f"{_PATH}/{{id}}/revoke", access=AccessScope.ADMIN)
+async def revoke(request: web.Request) -> web.Response:
+    """Revoke a token for good; one that was revoked stays as it is."""
+    text, now = request.match_info["id"], request.app[CLOCK]()
+    number = parse_incident_id(text) if text.isdigit() else None
+    await read_change(request, TokenRevocation)
+    token = None
+    if number is not None:
+        async with request.app[STORE].write() as tx:
+            token = await revoke_token(tx, number, now=now)
+    if token is None:
+        raise TokenNotFoundError(f"there is no token {text[:100]}")
+    return json_answer(token_shape(token, now))
+
+
+async def _read_draft(request: web.Request) -> TokenDraft:
+    asked = await read_change(request, TokenRequest)
+    if asked.expires_at is not None and asked.expires_at.tzinfo is None:
+        raise ValidationError(
+            errors=[FieldError("expires_at", "a time with its zone, as 2026-11-23T10:00:00Z")]
+        )
+    return TokenDraft(
+        name=asked.name,
+        scopes=frozenset(asked.scopes),
+        services=tuple(asked.services),
+        expires_at=asked.expires_at,
+    )
