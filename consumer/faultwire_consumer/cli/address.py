@@ -5,23 +5,22 @@ from base64 import b64encode
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from faultwire_consumer.cli.failure import CONFIGURATION, CommandError
+from faultwire_consumer.cli.failure import CONFIGURATION, USAGE, CommandError
 from faultwire_shared.redact import redact_url
 
 DEFAULT_URL: Final = "http://127.0.0.1:8787"
 
 
-def worker_url() -> str:
-    """The worker's address without a slash at its end: ``FAULTWIRE_URL``, else this machine's worker.
+def worker_url(given: str | None = None) -> str:
+    """The worker's address without a slash at its end: the given, ``FAULTWIRE_URL``, or this machine's.
 
     Raises:
         CommandError: it cannot be one.
     """
-    url = os.environ.get("FAULTWIRE_URL", "").rstrip("/") or DEFAULT_URL
+    url = (given or os.environ.get("FAULTWIRE_URL", "")).rstrip("/") or DEFAULT_URL
     if not _is_http(url):
-        raise CommandError(
-            f"FAULTWIRE_URL: {redact_url(url)} is not an http:// or https:// address", CONFIGURATION
-        )
+        origin, code = ("--url", USAGE) if given else ("FAULTWIRE_URL", CONFIGURATION)
+        raise CommandError(f"{origin}: {redact_url(url)} is not an http:// or https:// address", code)
     return url
 
 

@@ -40,6 +40,8 @@ def list_(
 ) -> None:
     """List notifications, the newest first.
 
+    Example: `faultwire alerts list --state waiting --incident INC-12`
+
     Args:
         state: waiting, carried, sent, stopped or given_up; may be repeated.
         receiver: For this receiver; may be repeated.
@@ -64,7 +66,10 @@ def list_(
 
 @app.command
 def trace(alert_id: Id, /, *, output: Output = OUTPUT) -> None:
-    """Show what happened to one notification: every stage with its reason, and every attempt."""
+    """Show what happened to one notification: every stage with its reason, and every attempt.
+
+    Example: `faultwire alerts trace 17`
+    """
     print_document(ApiClient(output).get(*_API, alert_id), output, _show)
 
 

@@ -10,12 +10,12 @@ from cyclopts import App, CycloptsError
 
 from faultwire_consumer.cli.failure import FAILED, INTERRUPTED, USAGE, CommandError
 from faultwire_consumer.cli.output import say, underline
+from faultwire_consumer.cli.usage import HELP, explain, prepare_help
 from faultwire_shared import __version__
 
 app = App(
     name="faultwire",
     help="Exceptions become exactly counted incidents, over RabbitMQ or with no server at all.",
-    help_epilogue="Commands that ask a worker ask the one at FAULTWIRE_URL (http://127.0.0.1:8787).",
     version=__version__,
     suppress_keyboard_interrupt=False,
     result_action="return_int_as_exit_code_else_zero",
@@ -29,7 +29,7 @@ _NOUNS: Final = {
     "alerts": "See who was told of what, and why somebody was not.",
     "rules": "See who is notified of what and when; check a policy before a worker uses it.",
     "dead-letters": "See what arrived and could not be stored; replay or discard it.",
-    "producers": "See who numbers its events, what is missing of them, and what was lost.",
+    "producers": "List the processes that send events, and what is missing of them.",
     "mcp": "Serve tools for a coding agent.",
     "health": "Ask whether the worker is ready.",
     "spool": "See what services keep on this machine's disk, and publish what dead ones left.",
@@ -46,10 +46,12 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command; its exit code."""
     _write_any_character()
     try:
+        if any(word in HELP for word in arguments) or not arguments:
+            prepare_help(app, arguments)
         code: int = app(list(arguments), print_error=False, exit_on_error=False)
         sys.stdout.flush()
     except CycloptsError as error:
-        say(f"faultwire: {' '.join(str(error).split())} (see --help)")
+        say(f"faultwire: {explain(error)}")
         return USAGE
     except CommandError as error:
         say(f"faultwire: {error}")

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from faultwire_consumer.cli.failure import CommandError, expected_failures
-from faultwire_consumer.cli.option import SETTING, Flag, Output, Setting
+from faultwire_consumer.cli.option import SETTING, Flag, LocalOutput, Setting
 from faultwire_consumer.cli.output import print_document, styled
 from faultwire_consumer.cli.unit import spell_bytes
 
@@ -24,6 +24,8 @@ def backup(
     """Copy a SQLite database into a new file, whole and checked, also while its worker runs.
 
     PostgreSQL has pg_dump for this.
+
+    Example: `faultwire db backup faultwire-today.db`
 
     Args:
         file: The backup; it must not be there yet, and only its owner may read it.
@@ -47,7 +49,7 @@ def backup(
         except BackupRefusedError as error:
             raise CommandError(str(error)) from None
     document = {"file": str(file)} | msgspec.to_builtins(made)
-    print_document(document, Output(json=json), partial(_show, is_quiet=setting.quiet))
+    print_document(document, LocalOutput(json=json), partial(_show, is_quiet=setting.quiet))
 
 
 def _show(document: dict[str, Any], console: Console, *, is_quiet: bool) -> None:

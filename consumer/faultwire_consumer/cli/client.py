@@ -19,10 +19,10 @@ Values = Mapping[str, str | int | Sequence[str] | None]
 
 
 class ApiClient:
-    """Asks the worker at ``FAULTWIRE_URL``."""
+    """Asks the worker at ``--url``, else at ``FAULTWIRE_URL``."""
 
     def __init__(self, output: Output) -> None:
-        self._root = worker_url()
+        self._root = worker_url(output.url)
         self._output = output
         # A proxy of the environment is for the world outside, not for a worker next to us.
         self._opener: OpenerDirector = build_opener(ProxyHandler({}))

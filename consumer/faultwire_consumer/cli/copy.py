@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from faultwire_consumer.cli.failure import CommandError, expected_failures
-from faultwire_consumer.cli.option import OUTPUT, Output, Setting
+from faultwire_consumer.cli.option import LOCAL_OUTPUT, LocalOutput, Setting
 from faultwire_consumer.cli.output import print_document, say, styled
 from faultwire_consumer.cli.progress import progress_bars
 
@@ -21,12 +21,14 @@ def copy(
     from_: Annotated[str | None, Parameter(name="--from")] = None,
     to: str,
     config: Path | None = None,
-    output: Output = OUTPUT,
+    output: LocalOutput = LOCAL_OUTPUT,
 ) -> None:
     """Copy a database into an empty one, of the same kind or the other, and check that both hold the same.
 
     Stop the workers of both first. A copy that was cut short goes on where it was: run it again. The source
     is only read. A password need not be in the address: PGPASSWORD and ~/.pgpass are read too.
+
+    Example: `faultwire db copy --from sqlite:///faultwire.db --to postgresql://user@host/database`
 
     Args:
         from_: sqlite:///path or postgresql://user:password@host/database; else the configured database.
@@ -49,7 +51,7 @@ def copy(
 class _Reporter:
     """A bar for each table that has rows; without bars, a line for each that is done."""
 
-    def __init__(self, bars: Progress, output: Output) -> None:
+    def __init__(self, bars: Progress, output: LocalOutput) -> None:
         self._bars = bars
         self._quiet = output.quiet or not bars.disable
         self._tasks: dict[str, Any] = {}

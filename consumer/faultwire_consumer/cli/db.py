@@ -12,7 +12,7 @@ from rich.console import Console
 from faultwire_consumer.cli.backup import backup
 from faultwire_consumer.cli.copy import copy
 from faultwire_consumer.cli.failure import FAILED, expected_failures
-from faultwire_consumer.cli.option import SETTING, Flag, Output, Setting
+from faultwire_consumer.cli.option import SETTING, Flag, LocalOutput, Setting
 from faultwire_consumer.cli.output import print_document, say, styled
 from faultwire_consumer.cli.prune import prune
 from faultwire_consumer.cli.unit import spell_bytes
@@ -30,6 +30,8 @@ def upgrade(
     setting: Setting = SETTING,
 ) -> None:
     """Bring the database's schema up to date.
+
+    Example: `faultwire db upgrade --database-url sqlite:///faultwire.db`
 
     Args:
         wait: Seconds for which PostgreSQL's other users may hold a table that has to be changed; the
@@ -55,6 +57,8 @@ def upgrade(
 def status(*, json: Flag = False, setting: Setting = SETTING) -> int:
     """Say whether the database's schema is the one that this release needs: 0 yes, 1 no; and its size.
 
+    Example: `faultwire db status`
+
     Args:
         json: Print one JSON document.
     """
@@ -65,7 +69,7 @@ def status(*, json: Flag = False, setting: Setting = SETTING) -> int:
         read = asyncio.run(read_status(url))
     document = msgspec.to_builtins(read.schema) | msgspec.to_builtins(read.content or {})
     show = partial(_show, schema_mend=read.schema_mend, search_mend=read.search_mend)
-    print_document(document, Output(json=json), show)
+    print_document(document, LocalOutput(json=json), show)
     return 0 if read.schema.up_to_date else FAILED
 
 

@@ -8,7 +8,7 @@ from faultwire_consumer.cli.failure import CONFIGURATION, CommandError, expected
 from faultwire_consumer.cli.option import SETTING, Setting
 from faultwire_consumer.cli.topology import apply_topology
 
-app = App(name="demo")
+app = App(name="demo", help_epilogue="Example: `faultwire demo --http-port 8787`")
 
 
 @app.default

@@ -21,6 +21,8 @@ def import_(*files: Path, output: Output = OUTPUT) -> int:
     An event that is stored already counts as a duplicate and changes nothing: what was interrupted is run
     again. Exit code 1 if a line was not an event, or became a dead letter.
 
+    Example: `faultwire events import events.jsonl.gz`
+
     Args:
         files: Also compressed by gzip; - is stdin.
     """

@@ -33,7 +33,7 @@ def regroup(
 
     Args:
         query: What to find, as in 'severity:high service:api "timed out" since:24h'.
-        dry_run: Has to be given.
+        dry_run: Required, to say that nothing is to change.
     """
     if not dry_run:
         raise CommandError(

@@ -50,19 +50,24 @@ def list_(
 
 @app.command
 def show(event_id: Id, /, *, output: Output = OUTPUT) -> None:
-    """Show one event: facts, stack trace, context."""
+    """Show one event: facts, stack trace, context.
+
+    Example: `faultwire events show error_20261123_k3v9x2m7q4w8r1t6`
+    """
     print_document(ApiClient(output).get(*_API, event_id), output, _show)
 
 
 @app.command
 def why(
-    event_id: Annotated[str, Parameter(name="A")],
-    other_id: Annotated[str | None, Parameter(name="B")] = None,
+    event_id: Annotated[str, Parameter(name="ID")],
+    other_id: Annotated[str | None, Parameter(name="OTHER")] = None,
     /,
     *,
     output: Output = OUTPUT,
 ) -> None:
     """Say why an event is in its incident, or why two events are in one or in two.
+
+    Example: `faultwire events why error_20261123_k3v9x2m7q4w8r1t6`
 
     Args:
         event_id: An event's id.

@@ -13,7 +13,7 @@ from faultwire_consumer.cli.ready import check_ready
 
 _STYLES = {"pass": "", "warn": "yellow", "fail": "red"}
 
-app = App(name="health")
+app = App(name="health", help_epilogue="Example: `faultwire health --probe live`")
 
 
 @app.default
@@ -25,7 +25,7 @@ def health(*, probe: Literal["ready", "live", "startup"] = "ready", output: Outp
     """
     path = {"ready": "readyz", "live": "livez", "startup": "startupz"}[probe]
     if output.quiet and not (output.json or output.jsonl):
-        return check_ready(f"/{path}")
+        return check_ready(f"/{path}", output.url)
     status, report = ApiClient(output).ask("GET", (path,), {}, accepted=(503,))
     print_document(report, output, _show)
     return 0 if status == 200 else FAILED

@@ -44,7 +44,10 @@ def list_(
 
 @app.command
 def show(incident_id: Id, /, *, output: Output = OUTPUT) -> None:
-    """Show one incident with its history."""
+    """Show one incident with its history.
+
+    Example: `faultwire incidents show INC-1`
+    """
     print_document(ApiClient(output).get(*_API, incident_id), output, _show)
 
 

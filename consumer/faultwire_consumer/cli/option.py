@@ -16,7 +16,18 @@ Values = Parameter(negative="", show_default=False, negative_iterable="")
 Flag = Annotated[bool, Switch]
 Texts = Annotated[tuple[str, ...], Values]
 Id = Annotated[str, Parameter(name="ID")]
-Query = Annotated[str, Parameter(name="QUERY", allow_leading_hyphen=True)]
+
+
+def _refuse_option(_: Any, query: str) -> None:
+    """Refuse what was meant as an option: no term of a query begins with two hyphens."""
+    if query.startswith("--"):
+        raise ValueError("a query does not begin with two hyphens")
+
+
+Query = Annotated[
+    str,
+    Parameter(name="QUERY", allow_leading_hyphen=True, validator=_refuse_option, show_default=False),
+]
 QUERY_HELP = """The query is terms with blanks between them, all of which must hold:
 
 * severity:high,critical or severity:>=high: any of these; so for status (or is), service,
@@ -35,8 +46,8 @@ Limit = Annotated[int, Parameter(validator=Number(gte=1, lte=1000))]
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class Output:
-    """Options for printing an answer."""
+class LocalOutput:
+    """Options for printing what a command that asks no worker has found."""
 
     json: Annotated[bool, Switch] = False
     """Print one JSON document, in the API's shape."""
@@ -50,6 +61,15 @@ class Output:
     """Print the requests to the worker on stderr."""
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", show_default=False)] = False
     """Print only failures on stderr."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Output(LocalOutput):
+    """Options for asking a worker and printing its answer."""
+
+    url: Annotated[str | None, Parameter(show_default=False)] = None
+    """The worker to ask; else the one at FAULTWIRE_URL, else this machine's, http://127.0.0.1:8787."""
 
 
 @Parameter(name="*")
@@ -86,4 +106,5 @@ class Setting:
 
 
 OUTPUT = Output()
+LOCAL_OUTPUT = LocalOutput()
 SETTING = Setting()

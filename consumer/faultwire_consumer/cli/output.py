@@ -10,7 +10,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
-from faultwire_consumer.cli.option import Output
+from faultwire_consumer.cli.option import LocalOutput
 from faultwire_consumer.cli.table import GAP, Breadth, Layout, cut, lay_out, pad, width_of
 from faultwire_consumer.cli.unit import spell_age
 from faultwire_shared.clock import utc_now
@@ -59,7 +59,7 @@ def underline(text: str, start: int, length: int) -> tuple[str, str]:
     return line, f"  {' ' * width_of(before)}{'^' * max(1, width_of(wrong))}"
 
 
-def stdout_console(output: Output) -> Console:
+def stdout_console(output: LocalOutput) -> Console:
     """Rich's console over stdout; stored text goes through it as `Text`, never as markup."""
     return Console(
         file=sys.stdout, no_color=output.no_color or None, highlight=False, markup=False, emoji=False
@@ -71,7 +71,7 @@ def print_json(document: Any) -> None:
     sys.stdout.write(f"{json.dumps(document, indent=2, ensure_ascii=True)}\n")
 
 
-def print_document(document: Any, output: Output, show: Callable[[Any, Console], None]) -> None:
+def print_document(document: Any, output: LocalOutput, show: Callable[[Any, Console], None]) -> None:
     """One thing: as JSON on request, else as ``show`` writes it for people."""
     if output.jsonl:
         sys.stdout.write(f"{json.dumps(document)}\n")
@@ -85,7 +85,7 @@ def print_list(
     document: Mapping[str, Any],
     key: str,
     columns: Sequence[str],
-    output: Output,
+    output: LocalOutput,
     *,
     spare: Sequence[str] = (),
 ) -> None:
@@ -135,7 +135,9 @@ def print_value(console: Console, name: str, value: Any, *, width: int = 14) -> 
         console.print(styled(f"{name:{width}}", "dim"), styled(str(value)), soft_wrap=True)
 
 
-def print_table(rows: Sequence[Row], columns: Sequence[str], output: Output, *, spare: Sequence[str]) -> None:
+def print_table(
+    rows: Sequence[Row], columns: Sequence[str], output: LocalOutput, *, spare: Sequence[str]
+) -> None:
     """Rows for people, each on a line that fits the terminal."""
     if not rows:
         if not output.quiet:
@@ -189,7 +191,7 @@ def _is_number(name: str) -> bool:
     return name in _NUMBERS or name.endswith("_at")
 
 
-def _shown(name: str, value: Any, now: datetime, output: Output) -> str:
+def _shown(name: str, value: Any, now: datetime, output: LocalOutput) -> str:
     """A cell on a terminal: a time as an age, for a row should be a line."""
     if isinstance(value, bool):
         return "yes" if value else "no"

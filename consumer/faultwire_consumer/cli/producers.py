@@ -34,6 +34,8 @@ def list_(
 ) -> None:
     """List producers, the last seen first.
 
+    Example: `faultwire producers list --service billing`
+
     Args:
         service: Of this service; may be repeated.
         limit: How many.

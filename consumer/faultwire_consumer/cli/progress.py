@@ -14,11 +14,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from faultwire_consumer.cli.option import Output
+from faultwire_consumer.cli.option import LocalOutput
 
 
 @contextmanager
-def progress_bars(output: Output, *, unit: str = "") -> Iterator[Progress]:
+def progress_bars(output: LocalOutput, *, unit: str = "") -> Iterator[Progress]:
     """Bars that go away at the end; nothing is shown if stderr is not a terminal.
 
     Args:

@@ -12,7 +12,7 @@ import msgspec
 from rich.console import Console
 
 from faultwire_consumer.cli.failure import FAILED, USAGE, CommandError, expected_failures
-from faultwire_consumer.cli.option import SETTING, Flag, Output, Setting, Values
+from faultwire_consumer.cli.option import SETTING, Flag, LocalOutput, Setting, Values
 from faultwire_consumer.cli.output import print_document, say, styled
 from faultwire_consumer.cli.progress import progress_bars
 from faultwire_consumer.cli.unit import spell_bytes
@@ -37,6 +37,8 @@ def prune(
     Without --before or --older-than it is what the configured retention takes. What is gone is gone:
     an event of such a day that comes again becomes a dead letter. May be interrupted and run again.
     A SQLite file belongs to its worker while that runs: stop it, or let it prune by itself.
+
+    Example: `faultwire db prune --older-than 30d --severity low --dry-run`
 
     Args:
         before: Of days before this one, as in 2026-10-01.
@@ -76,7 +78,7 @@ def prune(
             ) from None
     if report is None:
         return FAILED
-    print_document(msgspec.to_builtins(report), Output(json=json), _show)
+    print_document(msgspec.to_builtins(report), LocalOutput(json=json), _show)
     return 0
 
 
@@ -99,7 +101,7 @@ def _floor_asked(before: str | None, older_than: str | None, now: datetime) -> d
 
 @contextmanager
 def _bar(rows: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
-    with progress_bars(Output(quiet=quiet)) as bars:
+    with progress_bars(LocalOutput(quiet=quiet)) as bars:
         task = bars.add_task("pruning", total=rows)
         yield lambda gone: bars.advance(task, gone)
 

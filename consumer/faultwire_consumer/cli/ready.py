@@ -17,10 +17,13 @@ from faultwire_shared.text import printable
 TIMEOUT_SECONDS: Final = 5.0
 
 
-def check_ready(path: str = "/readyz") -> int:
-    """Ask the worker at ``FAULTWIRE_URL``: 0 for yes, else a line on stderr and 1 (78: a bad address)."""
+def check_ready(path: str = "/readyz", given: str | None = None) -> int:
+    """Ask the worker at an address, else at ``FAULTWIRE_URL``: 0 for yes, else a line on stderr.
+
+    Then it is 1, 2 for a bad address, 78 for a bad ``FAULTWIRE_URL``.
+    """
     try:
-        url = worker_url()
+        url = worker_url(given)
     except CommandError as error:
         return _say(str(error), error.exit_code)
     try:

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from faultwire_consumer.cli.client import ApiClient
 from faultwire_consumer.cli.failure import expected_failures
-from faultwire_consumer.cli.option import OUTPUT, Output
+from faultwire_consumer.cli.option import LOCAL_OUTPUT, OUTPUT, LocalOutput, Output
 from faultwire_consumer.cli.output import print_document, say, styled
 from faultwire_consumer.notify.policy_file import read_policy
 from faultwire_shared.clock import utc_now
@@ -17,8 +17,10 @@ app = App(name="rules")
 
 
 @app.command
-def check(file: Path, /, *, output: Output = OUTPUT) -> None:
+def check(file: Path, /, *, output: LocalOutput = LOCAL_OUTPUT) -> None:
     """Read a policy's file and say whether a worker would take it; exit code 78 if not.
+
+    Example: `faultwire rules check rules.toml`
 
     Args:
         file: The TOML file.
@@ -34,7 +36,10 @@ def check(file: Path, /, *, output: Output = OUTPUT) -> None:
 
 @app.command
 def show(*, output: Output = OUTPUT) -> None:
-    """Show the policy that the worker uses: its rules, and the receivers without their addresses."""
+    """Show the policy that the worker uses: its rules, and the receivers without their addresses.
+
+    Example: `faultwire rules show`
+    """
     print_document(ApiClient(output).get("api", "v1", "rules"), output, _show)
 
 

@@ -12,12 +12,15 @@ from msgspec.structs import replace
 from faultwire import ErrorManager, FinalState
 from faultwire_consumer.cli.address import publish_url
 from faultwire_consumer.cli.failure import CONFIGURATION, USAGE, CommandError
-from faultwire_consumer.cli.option import OUTPUT, Output, Texts
+from faultwire_consumer.cli.option import LOCAL_OUTPUT, LocalOutput, Texts
 from faultwire_consumer.cli.output import print_json
 from faultwire_shared.event import Category, Event
 from faultwire_shared.taxonomy import DEFAULTS
 
-app = App(name="send")
+app = App(
+    name="send",
+    help_epilogue='Example: `faultwire send --service backup --severity high --message "the disk is full"`',
+)
 
 
 @app.default
@@ -31,7 +34,7 @@ def send(
     tag: Texts = (),
     context: Texts = (),
     broker_url: str | None = None,
-    output: Output = OUTPUT,
+    output: LocalOutput = LOCAL_OUTPUT,
 ) -> None:
     """Send one event, wait until it is kept, and print its id.
 

@@ -14,7 +14,7 @@ from faultwire.publish.drain import drain_all
 from faultwire.publish.spool_overview import find_spools, services_in, summarize
 from faultwire_consumer.cli.address import publish_url
 from faultwire_consumer.cli.failure import FAILED, expected_failures
-from faultwire_consumer.cli.option import OUTPUT, Output
+from faultwire_consumer.cli.option import LOCAL_OUTPUT, LocalOutput
 from faultwire_consumer.cli.output import print_list, say
 from faultwire_consumer.cli.progress import progress_bars
 from faultwire_shared.event import ErrorSeverity
@@ -27,8 +27,10 @@ _COLUMNS = ("service", "files", "owned", *_MOST_SEVERE_FIRST, "bytes", "quaranti
 
 
 @app.command
-def status(*, path: Path | None = None, output: Output = OUTPUT) -> None:
+def status(*, path: Path | None = None, output: LocalOutput = LOCAL_OUTPUT) -> None:
     """Show each service's files, how many have a living owner, and the events in them by severity.
+
+    Example: `faultwire spool status`
 
     Args:
         path: A spool's directory, or one that holds several; else FAULTWIRE_SPOOL_PATH, else the user's own.
@@ -45,11 +47,13 @@ def drain(
     service: str | None = None,
     path: Path | None = None,
     broker_url: str | None = None,
-    output: Output = OUTPUT,
+    output: LocalOutput = LOCAL_OUTPUT,
 ) -> int:
     """Publish what processes that are dead left on disk; those that live publish their own.
 
     May be interrupted and run again. Exit code 1 where something stays that the other side refused.
+
+    Example: `faultwire spool drain --service billing`
 
     Args:
         service: Of this service alone.
@@ -78,7 +82,7 @@ class _Teller:
         self._bars.update(self._tasks[service], total=total, completed=published)
 
 
-def _print_drained(results: Mapping[str, Mapping[str, int]], output: Output) -> None:
+def _print_drained(results: Mapping[str, Mapping[str, int]], output: LocalOutput) -> None:
     rows = [{"service": service, **result} for service, result in results.items()]
     if not rows and not output.quiet:
         say("no dead process left anything")

@@ -16,7 +16,10 @@ app = App(name="topology")
 
 @app.command
 def apply(*, setting: Setting = SETTING) -> None:
-    """Declare every exchange, queue and binding; what stands already stays."""
+    """Declare every exchange, queue and binding; what stands already stays.
+
+    Example: `faultwire topology apply --broker-url amqp://localhost/`
+    """
     with expected_failures():
         url = setting.load().broker_url
         if url is None:
@@ -38,6 +41,8 @@ def export(
     """Print the topology and its users in the format of `rabbitmqctl import_definitions`.
 
     A user without a password cannot log in. Passwords come from files and leave as salted hashes.
+
+    Example: `faultwire topology export --vhost team`
 
     Args:
         vhost: The virtual host that the definitions are for.

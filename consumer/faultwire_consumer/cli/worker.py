@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 from faultwire_consumer.cli.failure import expected_failures
 from faultwire_consumer.cli.option import SETTING, Setting
 
-app = App(name="worker")
+app = App(name="worker", help_epilogue="Example: `faultwire worker --http-port 8787`")
 
 
 @app.default
