@@ -105,6 +105,8 @@ _SPELLINGS: Final = {
         ErrorSeverity.CRITICAL,
     ),
 }
+SEVERITY_WORDS: Final = tuple(_SPELLINGS)
+"""All words that `ErrorSeverity.parse` knows; it takes numbers too."""
 
 
 def _from_number(number: int) -> ErrorSeverity:

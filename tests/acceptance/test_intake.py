@@ -1,22 +1,13 @@
 """The HTTP door of a worker without a broker, as curl and our client use it."""
 
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from tests.tools.factories import wire_event
-from tests.tools.worker_process import WorkerProcess, command, running
+from tests.tools.worker_process import WorkerProcess, command
 
 from faultwire import ErrorManager
 from faultwire_shared.event import MESSAGE_BYTES
-
-
-@pytest.fixture
-async def worker(tmp_path: Path) -> AsyncIterator[WorkerProcess]:
-    url = f"sqlite:///{tmp_path / 'faultwire.db'}"
-    async with running(WorkerProcess(tmp_path, database_url=url)) as worker:
-        yield worker
 
 
 async def test_each_event_of_a_request_has_its_result(worker: WorkerProcess) -> None:

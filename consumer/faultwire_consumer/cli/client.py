@@ -21,7 +21,8 @@ Values = Mapping[str, str | int | Sequence[str] | None]
 class ApiClient:
     """Asks the worker at ``--url``, else at ``FAULTWIRE_URL``."""
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, output: Output, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+        self._timeout_seconds = timeout_seconds
         self._root = worker_url(output.url)
         self._output = output
         # A proxy of the environment is for the world outside, not for a worker next to us.
@@ -100,7 +101,7 @@ class ApiClient:
             data=json.dumps(body).encode() if body is not None else None,
             headers={"Content-Type": "application/json", "Accept": "application/json", **login},
         )
-        return self._opener.open(request, timeout=TIMEOUT_SECONDS)
+        return self._opener.open(request, timeout=self._timeout_seconds)
 
     def _unreachable(self, error: Exception) -> CommandError:
         shown = redact_url(self._root)
