@@ -8,6 +8,13 @@ from sqlalchemy import Table, func, insert, select
 from tests.tools.clock import FixedClock
 
 from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.schema.access import (
+    accounts,
+    audit_log,
+    invitations,
+    sessions,
+    sign_in_failures,
+)
 from faultwire_consumer.store.schema.events import (
     dead_letter_history,
     dead_letters,
@@ -38,6 +45,7 @@ async def end(store: Store, clock: FixedClock) -> dict[str, int]:
         store,
         finished_before=clock() - timedelta(days=90),
         hours_before=clock() - timedelta(days=400),
+        now=clock(),
         sleep=no_sleep,
     )
     return {table: rows for table, rows in gone.items() if rows}
@@ -176,3 +184,45 @@ async def test_hourly_counters_have_an_age_of_their_own(store: Store, clock: Fix
     await put(store, hourly, rows)
     assert await end(store, clock) == {"hourly": 600}
     assert (await store.read(select(func.count()).select_from(hourly)))[0][0] == 1200
+
+
+async def test_what_access_has_no_use_for_goes_and_the_audit_stays_four_hundred_days(
+    store: Store, clock: FixedClock
+) -> None:
+    now, day = clock(), timedelta(days=1)
+    account = {"id": 1, "name": "ada", "role": "admin", "created_at": LONG_AGO}
+    await put(store, accounts, [account])
+    opened = {"account_id": 1, "created_at": now - 20 * day, "agent": ""}
+    lives = [(1, now, now + day), (2, now - 7 * day, now + day), (3, now, now), (4, now - 6 * day, now + day)]
+    await put(
+        store,
+        sessions,
+        [opened | {"hash": bytes([key]), "seen_at": seen, "expires_at": ends} for key, seen, ends in lives],
+    )
+    link = {"kind": "invitation", "name": "ada", "role": "admin", "detail": "", "created_at": LONG_AGO}
+    await put(
+        store,
+        invitations,
+        [link | {"hash": bytes([n]), "expires_at": now + (n - 2) * day} for n in (1, 2, 3)],
+    )
+    await put(
+        store,
+        sign_in_failures,
+        [
+            {"subject": bytes([hours]), "failures": 3, "last_at": now - timedelta(hours=hours), "until": now}
+            for hours in (1, 23, 24, 200)
+        ],
+    )
+    entry = {"actor": "ada", "via": "session", "action": "act.done", "object": "INC-1", "detail": ""}
+    await put(
+        store,
+        audit_log,
+        [entry | {"id": n, "at": now - days * day} for n, days in ((1, 401), (2, 399), (3, 0))],
+    )
+    gone = {"sessions": 2, "invitations": 2, "sign_in_failures": 2, "audit": 1}
+    assert await end(store, clock) == gone
+    assert await values(store, sessions.c.hash) == [b"\x01", b"\x04"]
+    assert await values(store, invitations.c.hash) == [b"\x03"]
+    assert await values(store, sign_in_failures.c.subject) == [bytes([1]), bytes([23])]
+    assert await values(store, audit_log.c.id) == [2, 3]
+    assert await values(store, accounts.c.name) == ["ada"]

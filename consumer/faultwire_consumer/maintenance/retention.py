@@ -223,6 +223,7 @@ class RetentionKeeper:
             self._store,
             finished_before=midnight - timedelta(days=self._retention.ended_days),
             hours_before=midnight - timedelta(days=self._retention.hourly_days),
+            now=midnight,
             sleep=self._sleep,
         )
         for table, rows in gone.items():

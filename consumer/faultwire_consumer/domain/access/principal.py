@@ -15,6 +15,10 @@ class Via(StrEnum):
     TOKEN = "token"  # noqa: S105 - a word, not one
     SESSION = "session"
     PROXY = "proxy"
+    COMMAND = "command"
+    """A command that has the database: whoever runs it could as well write there."""
+    NOBODY = "nobody"
+    """Nobody was recognised: a sign-in that failed."""
 
 
 class Principal(Struct, frozen=True, kw_only=True):

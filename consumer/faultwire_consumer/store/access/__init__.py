@@ -1,1 +1,1 @@
-"""Tokens, accounts, sessions and the audit: who may ask, in the database."""
+"""Tokens, accounts, sessions, links that are used once, failed sign-ins and the audit, as they are stored."""

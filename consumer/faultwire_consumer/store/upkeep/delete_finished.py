@@ -1,17 +1,21 @@
-"""Deletion of old finished rows: notifications, dead letters, gaps, producers, hourly counters."""
+"""Deletion of old finished rows: notifications, dead letters, gaps, producers, hourly counters, access."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from msgspec import Struct
 from sqlalchemy import Column, ColumnElement, Row, Table, and_, delete, exists, or_, select, tuple_
 
+from faultwire_consumer.domain.access.audit import AUDIT_DAYS
+from faultwire_consumer.domain.access.session_lifetime import SESSION_IDLE
+from faultwire_consumer.domain.access.sign_in_wait import FORGOTTEN_AFTER
 from faultwire_consumer.domain.dead_letter import DeadLetterStatus
 from faultwire_consumer.domain.sending import NotificationState
 from faultwire_consumer.domain.sequence import GapState
 from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.schema.access import audit_log, invitations, sessions, sign_in_failures
 from faultwire_consumer.store.schema.events import (
     dead_letter_history,
     dead_letters,
@@ -42,6 +46,7 @@ async def delete_finished(
     *,
     finished_before: datetime,
     hours_before: datetime,
+    now: datetime,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Mapping[str, int]:
     """Delete rows that were finished before a time, and none that wait, are due or are open.
@@ -50,6 +55,7 @@ async def delete_finished(
         store: the store to delete from.
         finished_before: the bound for all but the hourly counters.
         hours_before: the bound for the hourly counters.
+        now: the time, for what has an end of its own: sessions, links, waits, and the audit's days.
         sleep: waits between two batches.
 
     Returns:
@@ -59,7 +65,7 @@ async def delete_finished(
         StoreUnavailableError: the database cannot be used now; rows that were deleted stay deleted.
     """
     deleted = {}
-    for finished in _finished_before(finished_before, hours_before):
+    for finished in (*_finished_before(finished_before, hours_before), *_over(now)):
         deleted[finished.table.name] = await _delete(store, finished, sleep)
     return deleted
 
@@ -89,6 +95,18 @@ def _finished_before(before: datetime, hours_before: datetime) -> list[_Finished
         ),
         _Finished(sequence_gaps, (gap.id,), filled),
         _Finished(producers, (producer.producer_id,), silent, (gap.producer_id,)),
+    ]
+
+
+def _over(now: datetime) -> list[_Finished]:
+    """Name what access has no use for any more."""
+    session, ticket, failure, entry = sessions.c, invitations.c, sign_in_failures.c, audit_log.c
+    is_idle = session.seen_at <= now - SESSION_IDLE
+    return [
+        _Finished(sessions, (session.hash,), or_(session.expires_at <= now, is_idle)),
+        _Finished(invitations, (ticket.hash,), ticket.expires_at <= now),
+        _Finished(sign_in_failures, (failure.subject,), failure.last_at <= now - FORGOTTEN_AFTER),
+        _Finished(audit_log, (entry.id,), entry.at < now - timedelta(days=AUDIT_DAYS)),
     ]
 
 
