@@ -174,6 +174,7 @@ def delivery_of(
     broker_url: str | None,
     service: str,
     *,
+    token: str | os.PathLike[str] | None = None,
     transport: Callable[[], Transport] | None,
     spool_path: str | os.PathLike[str] | None,
     spool_bytes: int,
@@ -181,9 +182,9 @@ def delivery_of(
     """Choose the transport and the spool; None where nothing is to be published.
 
     Raises:
-        ValueError: the URL cannot be used.
+        ValueError: the URL or the token cannot be used.
     """
-    make_transport = transport or transport_for(broker_url, service)
+    make_transport = transport or transport_for(broker_url, service, token=token)
     if make_transport is None:
         return None
     directory = _spool_directory(spool_path, broker_url, service)

@@ -53,6 +53,7 @@ class Client(Binder):
         *,
         service: str,
         broker_url: str | None = None,
+        token: str | os.PathLike[str] | None = None,
         environment: str = "production",
         release: str | None = None,
         host: str | None = None,
@@ -82,6 +83,9 @@ class Client(Binder):
             service: the name under which events are grouped.
             broker_url: ``amqp(s)://`` for RabbitMQ, a cluster's addresses with commas between;
                 ``http(s)://`` for a worker's intake; None publishes nothing.
+            token: what a worker's intake wants to see where people sign in, as ``faultwire access token
+                create`` prints it; or, as a path, the file that holds it, which may change. Only a worker is
+                shown it: a broker's user stands in the URL.
             environment: ``production``, ``staging`` and the like.
             release: the service's version; a resolved incident that comes back in a newer one has regressed.
             host: this machine's name; the system's by default.
@@ -109,8 +113,8 @@ class Client(Binder):
             transport: makes a transport of your own in place of the URL's.
 
         Raises:
-            ValueError: the service has no name, the URL cannot be used (the text holds no password), or the
-                sample rate is not between 0 and 1.
+            ValueError: the service has no name, the URL or the token cannot be used (the text holds neither
+                password nor token), or the sample rate is not between 0 and 1.
             TypeError: ``ignore_errors`` holds something that is neither a class of exceptions nor a name.
         """
         super().__init__(clock, max_breadcrumbs)
@@ -130,6 +134,7 @@ class Client(Binder):
             delivery=delivery_of(
                 broker_url,
                 origin.service,
+                token=token,
                 transport=transport,
                 spool_path=spool_path,
                 spool_bytes=spool_bytes,
@@ -148,6 +153,7 @@ class Client(Binder):
         given = {
             "service": settings.service,
             "broker_url": settings.broker_url,
+            "token": settings.token,
             "environment": settings.environment,
             "release": settings.release,
             "spool_path": settings.spool_path,

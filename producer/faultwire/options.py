@@ -1,6 +1,7 @@
 """Options that a manager reads from the environment, and the address that it can use."""
 
 import logging
+import os
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ HTTP_SCHEMES: Final = ("http", "https")
 
 PREFIX: Final = "FAULTWIRE_"
 UNKNOWN_SERVICE: Final = "unknown_service"
+TOKEN_CHARACTERS: Final = 4096
 _FALSE: Final = ("0", "false", "no", "off")
 _TRUE: Final = ("1", "true", "yes", "on", "")
 
@@ -26,10 +28,21 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     service: str
     broker_url: str | None = None
+    token: "str | TokenFile | None" = None
     environment: str = "production"
     release: str | None = None
     spool_path: str | None = None
     """None is the default's, an empty text none at all."""
+
+
+class TokenFile(os.PathLike[str]):
+    """The path of a file that holds a token; ``pathlib`` would add 10 ms to the import."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __fspath__(self) -> str:
+        return self._path
 
 
 def scheme_of(url: str) -> str:
@@ -60,24 +73,61 @@ def _scheme_of(url: str) -> str:
     return scheme
 
 
+def bearer_of(text: str) -> str:
+    """Return the header by which a token is shown.
+
+    Raises:
+        ValueError: the text cannot be a token; what is said does not show it.
+    """
+    token = text.strip()
+    is_word = token.isascii() and token.isprintable() and " " not in token
+    if not (is_word and 0 < len(token) <= TOKEN_CHARACTERS):
+        raise ValueError("a token is one word of ASCII, as `faultwire access token create` prints it")
+    return f"Bearer {token}"
+
+
+def check_token(url: str | None, token: str | os.PathLike[str] | None) -> None:
+    """See that a token can be shown at this address, if it is one of a worker.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    if url is None or token is None or scheme_of(url) in AMQP_SCHEMES:
+        return
+    if isinstance(token, str):
+        bearer_of(token)
+    if "@" in urlsplit(url).netloc:
+        raise ValueError("broker_url names a user and there is a token too; a request can show one of them")
+
+
 def read_settings(environ: Mapping[str, str]) -> Settings:
-    """Read ``FAULTWIRE_BROKER_URL SERVICE ENVIRONMENT RELEASE SPOOL_PATH ENABLED``, each also as ``…_FILE``.
+    """Read ``FAULTWIRE_<NAME>``: BROKER_URL TOKEN SERVICE ENVIRONMENT RELEASE SPOOL_PATH ENABLED, or a file.
 
     A value that cannot be used is told in one warning and turns publishing off: a mistake in the
     environment must not stop the host.
     """
     try:
+        broker_url, token = _broker_url(environ), read_token(environ)
+        check_token(broker_url, token)
         return Settings(
             service=_read(environ, "SERVICE") or environ.get("OTEL_SERVICE_NAME") or UNKNOWN_SERVICE,
             environment=_read(environ, "ENVIRONMENT") or "production",
             release=_read(environ, "RELEASE") or None,
-            broker_url=_broker_url(environ),
+            broker_url=broker_url,
+            token=token,
             spool_path=_read(environ, "SPOOL_PATH"),
         )
     except (OSError, ValueError) as error:
         extra = {"event": "settings.refused", "reason": str(error)}
         logger.warning("settings.refused reason=%s; nothing is published", error, extra=extra)
         return Settings(service=environ.get(f"{PREFIX}SERVICE") or UNKNOWN_SERVICE)
+
+
+def read_token(environ: Mapping[str, str]) -> str | TokenFile | None:
+    """Read ``FAULTWIRE_TOKEN``; or name its file, which is read when it is needed: it may change."""
+    token = environ.get(f"{PREFIX}TOKEN", "").strip()
+    path = environ.get(f"{PREFIX}TOKEN_FILE")
+    return token or (TokenFile(path) if path else None)
 
 
 def _broker_url(environ: Mapping[str, str]) -> str | None:

@@ -34,6 +34,7 @@ _PARTS: Final = (
     ("whsec_", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
     ("SK", "0123456789abcdef0123456789abcdef"),
     ("SG.", "ngeVfQFYQlKU0ufo8x5d1A.TwL2iGABf9DHoTf-09kqeF8t"),
+    ("fwt_", "8aB3xY7z_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG012345"),
     ("npm_", "abcdefghijklmnopqrstuvwxyz0123456789"),
     ("pypi-", "AgEIcHlwaS5vcmcCJGFiY2Q"),
     ("hf_", "abcdefghijklmnopqrstuvwx"),

@@ -2,6 +2,7 @@
 
 import os
 from base64 import b64encode
+from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -9,6 +10,7 @@ from faultwire_consumer.cli.failure import CONFIGURATION, USAGE, CommandError
 from faultwire_shared.redact import redact_url
 
 DEFAULT_URL: Final = "http://127.0.0.1:8787"
+_TOKEN_FILE: Final = "FAULTWIRE_TOKEN_FILE"  # noqa: S105 - a name
 
 
 def worker_url(given: str | None = None) -> str:
@@ -33,14 +35,42 @@ def _is_http(url: str) -> bool:
 
 
 def log_in(url: str) -> tuple[str, dict[str, str]]:
-    """Split an address into itself without a user, and the header by which a proxy lets that user in."""
-    parts = urlsplit(url)
+    """Split an address into itself without a user, and the header that lets the command in.
+
+    It shows the worker a token, or a proxy in front of it the address's user.
+
+    Raises:
+        CommandError: there are both, or the token cannot be one.
+    """
+    parts, token = urlsplit(url), _read_token()
     userinfo, separator, place = parts.netloc.rpartition("@")
     if not separator:
-        return url, {}
+        return url, {"Authorization": f"Bearer {token}"} if token else {}
+    if token:
+        raise CommandError(
+            "the worker's address names a user and there is a FAULTWIRE_TOKEN, but a request can show one of "
+            "them alone: leave the other out",
+            CONFIGURATION,
+        )
     user, _, password = userinfo.partition(":")
-    token = b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
-    return parts._replace(netloc=place).geturl(), {"Authorization": f"Basic {token}"}
+    pair = b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
+    return parts._replace(netloc=place).geturl(), {"Authorization": f"Basic {pair}"}
+
+
+def _read_token() -> str | None:
+    """The token of ``FAULTWIRE_TOKEN``, else of the file that ``FAULTWIRE_TOKEN_FILE`` names."""
+    variable, token, path = "FAULTWIRE_TOKEN", os.environ.get("FAULTWIRE_TOKEN"), os.environ.get(_TOKEN_FILE)
+    if not token and path:
+        variable = _TOKEN_FILE
+        try:
+            token = Path(path).read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            raise CommandError(f"{variable}: cannot read {path}: {reason}", CONFIGURATION) from None
+    token = (token or "").strip()
+    if not (token.isascii() and token.isprintable() and " " not in token):
+        raise CommandError(f"{variable} holds no token: one word, as it was printed", CONFIGURATION)
+    return token or None
 
 
 def publish_url(given: str | None) -> str:

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from http.client import HTTPException
 from typing import Any, Final
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode
-from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
+from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
 from faultwire_consumer.cli.address import log_in, worker_url
 from faultwire_consumer.cli.failure import FAILED, USAGE, CommandError
@@ -15,7 +16,16 @@ from faultwire_consumer.cli.output import say
 from faultwire_shared.redact import redact_url
 
 TIMEOUT_SECONDS: Final = 30.0
+_REDIRECTS: Final = (301, 302, 303, 307, 308)
+_REMEDY: Final = " (FAULTWIRE_TOKEN, or FAULTWIRE_TOKEN_FILE, from `faultwire access token create`)"
 Values = Mapping[str, str | int | Sequence[str] | None]
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    """Follows no redirect: the token, or the password, would go along to wherever it leads."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Have a redirect told as the answer that it is."""
 
 
 class ApiClient:
@@ -26,12 +36,16 @@ class ApiClient:
         self._root = worker_url(output.url)
         self._output = output
         # A proxy of the environment is for the world outside, not for a worker next to us.
-        self._opener: OpenerDirector = build_opener(ProxyHandler({}))
+        self._opener: OpenerDirector = build_opener(ProxyHandler({}), _NoRedirects())
 
     @property
     def url(self) -> str:
         """The worker's address."""
         return self._root
+
+    def log_in(self) -> tuple[str, dict[str, str]]:
+        """The worker's address without its user, and the header that lets the command in."""
+        return log_in(self._root)
 
     def get(self, *path: str, **parameters: str | int | Sequence[str] | None) -> Any:
         """One document.
@@ -123,11 +137,17 @@ def _read(error: HTTPError) -> Any:
 
 def _refused(error: HTTPError, document: Any, given: Values) -> CommandError:
     told = document.get("error") if isinstance(document, dict) else None
+    if error.code in _REDIRECTS:
+        place = redact_url(str(error.headers.get("Location"))[:200])
+        return CommandError(f"the worker's address leads elsewhere: if {place} is right, name it instead")
     if not isinstance(told, dict):
         return CommandError(f"the worker answered {error.code} {error.reason}")
     code = USAGE if error.code == 400 else FAILED
     reference = f" (error {told.get('id')})" if error.code >= 500 else ""
-    return CommandError(f"{told.get('message')}{reference}", code, mark=_mark(told.get("details"), given))
+    remedy = _REMEDY if error.code == HTTPStatus.UNAUTHORIZED else ""
+    return CommandError(
+        f"{told.get('message')}{reference}{remedy}", code, mark=_mark(told.get("details"), given)
+    )
 
 
 def _mark(details: Any, given: Values) -> tuple[str, int, int] | None:

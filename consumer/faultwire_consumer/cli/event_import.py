@@ -29,9 +29,10 @@ def import_(*files: Path, output: Output = OUTPUT) -> int:
     _check_files(files)
     client = ApiClient(output)
     client.get("livez")
+    root, login = client.log_in()
     from faultwire_consumer.maintenance.event_import import EventImport  # noqa: PLC0415 - loads aiohttp
 
-    events = EventImport(client.url, files)
+    events = EventImport(root, files, headers=login)
     try:
         with progress_bars(output, unit="bytes") as bars:
             total = sum(path.stat().st_size for path in files if str(path) != "-")

@@ -10,6 +10,7 @@ import msgspec
 from cyclopts import App
 from rich.progress import Progress, TaskID
 
+from faultwire.options import read_token
 from faultwire.publish.drain import drain_all
 from faultwire.publish.spool_overview import find_spools, services_in, summarize
 from faultwire_consumer.cli.address import publish_url
@@ -63,7 +64,7 @@ def drain(
     with expected_failures(), progress_bars(output) as bars:
         directories = find_spools(path, os.environ)
         url = publish_url(broker_url)
-        run = drain_all(directories, url, service=service, tell=_Teller(bars))
+        run = drain_all(directories, url, service=service, token=read_token(os.environ), tell=_Teller(bars))
         results = msgspec.to_builtins(asyncio.run(run))
     _print_drained(results, output)
     return FAILED if any(result["refused"] for result in results.values()) else 0

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,8 +16,9 @@ ATTEMPTS: Final = 12
 COMPLAINTS: Final = 20
 """Lines that are named one by one."""
 _REQUESTS: Final = 4
+_DENIED: Final = (401, 403)
 _WAIT_SECONDS: Final = 15.0
-_REQUEST_SECONDS: Final = 60
+_TIMEOUT: Final = ClientTimeout(total=60)
 _KINDS: Final = {"stored": "stored", "duplicate": "duplicates", "accepted": "accepted"}
 
 
@@ -53,6 +54,7 @@ class EventImport:
     Args:
         url: the worker's.
         files: what to read; ``-`` is stdin.
+        headers: let the import in.
         sleep: waits between attempts.
         rng: spreads them.
     """
@@ -62,6 +64,7 @@ class EventImport:
         url: str,
         files: Sequence[Path],
         *,
+        headers: Mapping[str, str] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         rng: random.Random | None = None,
     ) -> None:
@@ -69,6 +72,7 @@ class EventImport:
         self.complaints: list[str] = []
         """The first lines that were not taken, each with its place and why."""
         self._url = url + INTAKE
+        self._headers = {"Content-Type": "application/json", **(headers or {})}
         self._sleep = sleep
         self._rng = rng or random.Random()  # noqa: S311 - spreads waits, keeps no secret
         self._lines = EventLines(files, refuse=self._refuse)
@@ -95,7 +99,7 @@ class EventImport:
         portions: asyncio.Queue[Sequence[ImportLine] | None] = asyncio.Queue(_REQUESTS)
         try:
             async with (
-                ClientSession(timeout=ClientTimeout(total=_REQUEST_SECONDS)) as session,
+                ClientSession(headers=self._headers, timeout=_TIMEOUT) as session,
                 asyncio.TaskGroup() as tasks,
             ):
                 for _ in range(_REQUESTS):
@@ -141,12 +145,14 @@ class EventImport:
         """Post a portion until the worker takes it or says that it never will.
 
         Raises:
-            OSError: it took nothing for minutes.
+            OSError: it took nothing for minutes, or lets nobody in by this token.
         """
         body = b"[" + b",".join(line.body for line in portion) + b"]"
         why = ""
         for attempt in range(ATTEMPTS):
             answer = await _ask(self._url, body, session)
+            if isinstance(answer, _Answer) and answer.status in _DENIED:
+                raise PermissionError(f"the worker answered {answer.status}{_told(answer.document)}")
             if isinstance(answer, _Answer):
                 return answer
             why = answer.why
@@ -162,7 +168,7 @@ class EventImport:
 
 async def _ask(url: str, body: bytes, session: ClientSession) -> _Answer | _Later:
     try:
-        async with session.post(url, data=body, headers={"Content-Type": "application/json"}) as answer:
+        async with session.post(url, data=body, allow_redirects=False) as answer:
             if answer.status < 500 and answer.status != 429:
                 return _Answer(answer.status, await answer.json(content_type=None))
             return _Later(f"the worker answered {answer.status}", _seconds(answer.headers.get("Retry-After")))

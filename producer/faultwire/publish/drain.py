@@ -1,8 +1,10 @@
 """Publishing what dead processes left, without being one of their service: ``faultwire spool drain``."""
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from msgspec import Struct
@@ -11,7 +13,7 @@ from faultwire.options import scheme_of
 from faultwire.process.private_directory import slug_of
 from faultwire.publish.publisher import message_of
 from faultwire.publish.spool_overview import orphans_of, services_in
-from faultwire.publish.transport import Busy, Refused, Transport, TransportDown
+from faultwire.publish.transport import Busy, Denied, Refused, Transport, TransportDown
 from faultwire.publish.transport_choice import transport_for
 from faultwire.queue.adoption import AdoptedRow, Adopter
 from faultwire.queue.directory import Lock, SpoolDirectory
@@ -46,7 +48,12 @@ class DrainStoppedError(UnavailableError):
 
 
 async def drain_all(
-    directories: Sequence[SpoolDirectory], url: str, *, service: str | None = None, tell: Tell
+    directories: Sequence[SpoolDirectory],
+    url: str,
+    *,
+    service: str | None = None,
+    token: str | os.PathLike[str] | None = None,
+    tell: Tell,
 ) -> Mapping[str, Drain]:
     """Publish what dead processes left, by service; those that live publish their own.
 
@@ -54,6 +61,7 @@ async def drain_all(
         directories: where to look.
         url: where to publish to.
         service: leave other services' alone.
+        token: is shown to a worker's intake.
         tell: is told after each message.
 
     Raises:
@@ -62,6 +70,8 @@ async def drain_all(
     """
     try:
         scheme_of(url)
+        make_transport = partial(transport_for, url, token=token)
+        make_transport("")
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
     wanted = None if service is None else slug_of(service)
@@ -70,7 +80,9 @@ async def drain_all(
         for directory in directories:
             for name in services_in(directory):
                 if wanted in (None, name) and orphans_of(directory, name):
-                    await _drain_service(directory, name, url, results.setdefault(name, Drain()), tell)
+                    await _drain_service(
+                        directory, name, make_transport(name), results.setdefault(name, Drain()), tell
+                    )
     except (TransportDown, Busy, OSError, sqlite3.Error) as error:
         published = sum(result.published for result in results.values())
         raise DrainStoppedError(f"{error}; published {published}, the rest stays on disk") from None
@@ -78,9 +90,12 @@ async def drain_all(
 
 
 async def _drain_service(
-    directory: SpoolDirectory, service: str, url: str, result: Drain, tell: Tell
+    directory: SpoolDirectory,
+    service: str,
+    make_transport: Callable[[], Transport] | None,
+    result: Drain,
+    tell: Tell,
 ) -> None:
-    make_transport = transport_for(url, service)
     if make_transport is None:
         return
     left = sum(sum(entry.by_rank.values()) for entry in orphans_of(directory, service))
@@ -196,6 +211,8 @@ async def _publish_patiently(transport: Transport, tickets: list[Ticket]) -> Non
     for _ in range(BUSY_ATTEMPTS - 1):
         try:
             await transport.publish(message_of(tickets))
+        except Denied:
+            raise
         except Busy as error:
             await asyncio.sleep(min(error.after_seconds or BUSY_SECONDS, RETRY_AFTER_MAXIMUM))
         else:

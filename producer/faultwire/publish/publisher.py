@@ -14,7 +14,7 @@ from typing import Final
 
 from faultwire.audit.loss import LOG_SECONDS, Losses, LossReason
 from faultwire.publish.pace import Delays, Pace
-from faultwire.publish.transport import Busy, Outgoing, Refused, Transport, TransportDown
+from faultwire.publish.transport import Busy, Denied, Outgoing, Refused, Transport, TransportDown
 from faultwire.queue.buffer import Buffer
 from faultwire.queue.spool import Spool
 from faultwire.queue.ticket import CONFIRMED, SPOOLED, Ticket, refused
@@ -71,8 +71,9 @@ class Publisher:
         self._lost = asyncio.Event()
         self._reconnects: Iterator[float] | None = None
         self._progress = asyncio.Event()
-        self._said_lost = False
-        self._said_lost_at = -LOG_SECONDS
+        self._said: set[bool] = set()
+        """The stories that were told: of a client that is not let in, of a lost connection."""
+        self._said_at: dict[bool, float] = {}
 
     def wake(self, lane: Lane) -> None:
         """Say that the lane holds something new; for the publisher's own thread."""
@@ -287,16 +288,21 @@ class Publisher:
     def _tell_lost(self, error: BaseException) -> None:
         self._failing = True
         # A full queue takes one message and refuses the next: that is one story, not many.
-        now = asyncio.get_running_loop().time()
-        if not self._said_lost and now - self._said_lost_at >= LOG_SECONDS:
-            self._said_lost = True
-            self._said_lost_at = now
+        now, story = asyncio.get_running_loop().time(), isinstance(error, Denied)
+        if story in self._said or now - self._said_at.get(story, -LOG_SECONDS) < LOG_SECONDS:
+            return
+        self._said.add(story)
+        self._said_at[story] = now
+        if story:  # which passes only when somebody mends it
+            extra = {"event": "transport.refused", "reason": str(error)}
+            logger.error("transport.refused reason=%s", error, extra=extra)
+        else:
             extra = {"event": "transport.lost", "reason": str(error)}
             logger.warning("transport.lost reason=%s", error, extra=extra)
 
     def _tell_found(self) -> None:
-        if self._said_lost:
-            self._said_lost = False
+        if self._said:
+            self._said.clear()
             logger.info("transport.connected", extra={"event": "transport.connected"})
 
 

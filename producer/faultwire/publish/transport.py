@@ -36,6 +36,10 @@ class Busy(Exception):  # noqa: N818 - named for the state it tells of
         self.after_seconds = after_seconds
 
 
+class Denied(Busy):
+    """The other side does not know this client, or lets it do nothing: until somebody mends that."""
+
+
 class Refused(Exception):  # noqa: N818 - named for the answer it tells of
     """The other side will never take this message; a batch may hold events that it takes."""
 

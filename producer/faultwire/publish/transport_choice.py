@@ -1,20 +1,31 @@
 """The choice of a transport by its URL."""
 
+import os
 from collections.abc import Callable
 
-from faultwire.options import AMQP_SCHEMES, scheme_of
+from faultwire.options import AMQP_SCHEMES, check_token, scheme_of
+from faultwire.publish.credential import Credential
 from faultwire.publish.transport import Transport
 
 
-def transport_for(url: str | None, service: str) -> Callable[[], Transport] | None:
+def transport_for(
+    url: str | None, service: str, *, token: str | os.PathLike[str] | None = None
+) -> Callable[[], Transport] | None:
     """Choose the URL's transport, which is loaded when it is first made; None without a URL.
 
+    Args:
+        url: where to publish.
+        service: who publishes.
+        token: is shown to a worker's intake; a broker has users of its own.
+
     Raises:
-        ValueError: the URL cannot be used.
+        ValueError: the URL or the token cannot be used.
     """
     if url is None:
         return None
     amqp = scheme_of(url) in AMQP_SCHEMES
+    check_token(url, token)
+    credential = None if amqp or token is None else Credential(token)
 
     def make() -> Transport:
         # The libraries are imported by the first publisher, not by `import faultwire`.
@@ -24,6 +35,6 @@ def transport_for(url: str | None, service: str) -> Callable[[], Transport] | No
             return AmqpTransport(url, app_id=service, name=f"faultwire producer {service}")
         from faultwire.publish.transport_http import HttpTransport  # noqa: PLC0415 - as above
 
-        return HttpTransport(url)
+        return HttpTransport(url, credential)
 
     return make

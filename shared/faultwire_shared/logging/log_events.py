@@ -65,6 +65,8 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "error.handled": "The client was handed an exception; the line carries the event's id.",
     "transport.connected": "The client reached the broker or the intake after it had been away.",
     "transport.lost": "The client cannot publish to the broker or the intake; it tries again after a wait.",
+    "transport.refused": "The worker's intake does not let the client in; the line says why, and events stay "
+    "on disk until that is mended.",
     "settings.refused": "A FAULTWIRE_ variable of the client cannot be used, and nothing is published.",
     "processor.failed": "A processor of the service raised; the event went on without it.",
     "scope.unreadable": "The host's data about the request could not be read; the event goes without.",

@@ -16,7 +16,7 @@ SCRUBBED: Final = "[scrubbed]"
 VALUE_SIGNS: Final = (
     r"J(?<=eyJ)|I(?<=A[KSB]I)A|C(?<=AC)(?=CA|[0-9a-f]{8})|z(?<=AIz)|Q(?<=8Q)~|K(?<=SK)(?=[0-9a-f]{8})"
     r"|_(?:(?<=gh[pousr]_)|(?<=[srp]k_)|(?<=pat_)|(?<=whsec_)|(?<=npm_)|(?<=hf_)|(?<=v1_)|(?<=glsa_)|(?<=glc_)"
-    r"|(?<=shp\w\w_)|(?<=api_)|(?<=figd_)|(?<=ntn_)|(?<=sbp_)|(?<=tkn_)|(?<=pw_)|(?<=oauth_)|(?<=sntry\w_))"
+    r"|(?<=shp\w\w_)|(?<=api_)|(?<=figd_)|(?<=ntn_)|(?<=sbp_)|(?<=tkn_)|(?<=pw_)|(?<=fwt_)|(?<=oauth_)|(?<=sntry\w_))"
     r"|-(?:(?<=xox\w-)|(?<=xapp-)|(?<=sk-)|(?<=pypi-)|(?<=key-)|(?<=GOCSPX-)|(?<=NRAK-)|(?<=PMAK-)|(?<=HRKU-)"
     r"|(?<=sq0\w\w\w-)|(?<=AGE-)|(?<=gl\w\w-)|(?<=gl\w\w\w-)|(?<=gl\w\w\w\w-)|(?<=glagent-)|(?<=glsoat-)|-)"
     r"|\.(?:(?<=ya29\.)|(?<=SG\.)|(?<=hv[bsr]\.)|(?<=dp\.)|atlasv1|slack\.com|com/api/webh)"
@@ -44,6 +44,7 @@ _TOKEN: Final = re.compile(
     r"|sk-[\w-]{16,}+"  # model providers
     r"|(?:SK|AC)[0-9a-f]{32}"  # Twilio
     r"|SG\.[\w-]{12,}+(?:\.[\w-]*+)?"  # SendGrid
+    r"|fwt_\w{10,}+"  # ours
     r"|npm_\w{16,}+|pypi-[\w-]{16,}+|hf_\w{16,}+|dckr_pat_[\w-]{10,}+"
     r"|do[opr]_v1_\w{16,}+|shp(?:at|ca|pa|ss)_\w{16,}+|sq0[a-z]{3}-[\w-]{16,}+|EAA[A-Za-z0-9]{24,}+"
     r"|dapi[0-9a-f]{24,}+|hv[bsr]\.[\w-]{16,}+|dp\.[a-z]{2,10}\.\w{16,}+|[A-Za-z0-9]{14}\.atlasv1\.[\w-]{16,}+"

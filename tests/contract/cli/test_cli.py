@@ -58,6 +58,7 @@ class Api(BaseHTTPRequestHandler):
     asked: ClassVar[list[tuple[str, str, Any]]] = []
     answers: ClassVar[dict[str, tuple[int, Any]]] = {}
     logins: ClassVar[list[str | None]] = []
+    redirects: ClassVar[dict[str, str]] = {}
 
     def do_GET(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
@@ -67,9 +68,13 @@ class Api(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         unknown = {"error": {"id": "error_x", "message": f"there is nothing at {path}", "code": "NOT_FOUND"}}
         status, document = Api.answers.get(path, (404, unknown))
+        if path in Api.redirects:
+            status = 302
         payload = json.dumps(document).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(payload)))
+        if path in Api.redirects:
+            self.send_header("Location", Api.redirects[path])
         self.end_headers()
         self.wfile.write(payload)
 
@@ -86,6 +91,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Api]]:
     thread.start()
     Api.asked.clear()
     Api.logins.clear()
+    Api.redirects.clear()
     Api.answers.clear()
     Api.answers["/api/v1/incidents"] = 200, {"incidents": [INCIDENT], "next_cursor": "abc"}
     Api.answers["/api/v1/incidents/INC-1"] = 200, DETAIL
@@ -127,6 +133,63 @@ def test_a_user_in_the_address_logs_in_at_the_proxy_and_is_not_shown(
     assert run(["incidents", "list", "-v"]) == run(["health", "-q"]) == 0
     assert api.logins == ["Basic YWRhOmh1bnRlcjI="] * 2
     assert "hunter2" not in "".join(capsys.readouterr())
+
+
+def test_a_token_of_the_environment_is_shown(
+    api: type[Api], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "token"
+    path.write_text("fwt_filed\n")
+    monkeypatch.setenv("FAULTWIRE_TOKEN_FILE", str(path))
+    api.answers["/readyz"] = 200, {"status": "healthy", "checks": []}
+    assert run(["incidents", "list", "-v"]) == run(["health", "-q"]) == 0
+    monkeypatch.setenv("FAULTWIRE_TOKEN", "fwt_given")
+    assert run(["incidents", "list"]) == 0
+    assert api.logins == ["Bearer fwt_filed"] * 2 + ["Bearer fwt_given"]
+    assert "fwt_" not in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"FAULTWIRE_TOKEN_FILE": "/nonexistent"}, "FAULTWIRE_TOKEN_FILE: cannot read /nonexistent"),
+        ({"FAULTWIRE_TOKEN": "fwt_a b"}, "FAULTWIRE_TOKEN holds no token"),
+        ({"FAULTWIRE_TOKEN": "fwt_a", "FAULTWIRE_URL": "http://ada:x@127.0.0.1:1"}, "leave the other out"),
+    ],
+)
+def test_a_token_that_cannot_be_is_one_line_and_exit_78(
+    variables: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    for command in (["incidents", "list"], ["health", "-q"]):
+        assert run(command) == 78
+        err = capsys.readouterr().err
+        assert said in err
+        assert err.count("\n") == 1
+        assert "fwt_a" not in err
+
+
+def test_no_redirect_is_followed_with_a_token(
+    api: type[Api], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FAULTWIRE_TOKEN", "fwt_given")
+    api.redirects["/api/v1/incidents"] = "http://user:hunter2@127.0.0.1:1/else\x1b[2J"
+    assert run(["incidents", "list"]) == 1
+    err = capsys.readouterr().err
+    assert "leads elsewhere: if http://" in err
+    assert "hunter2" not in err
+    assert "\x1b" not in err
+    assert len(api.asked) == 1
+
+
+def test_who_is_not_let_in_is_told_where_a_token_goes(
+    api: type[Api], capsys: pytest.CaptureFixture[str]
+) -> None:
+    refusal = {"error": {"id": "error_x", "message": "nobody is signed in here", "code": "NOT_SIGNED_IN"}}
+    api.answers["/api/v1/incidents"] = 401, refusal
+    assert run(["incidents", "list"]) == 1
+    assert "nobody is signed in here (FAULTWIRE_TOKEN, or FAULTWIRE_TOKEN_FILE" in capsys.readouterr().err
 
 
 def test_filters_travel(api: type[Api]) -> None:

@@ -1,17 +1,20 @@
 """The client against a real HTTP server that answers as a worker's intake does, or as it should not."""
 
 import asyncio
+import itertools
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 import pytest
 from aiohttp import web
 
 from faultwire import ErrorManager
-from faultwire.publish.transport import Busy, Outgoing, Refused, TransportDown
-from faultwire.publish.transport_http import HttpTransport
+from faultwire.publish.credential import Credential
+from faultwire.publish.transport import Busy, Denied, Outgoing, Refused, TransportDown
+from faultwire.publish.transport_http import DENIED_SECONDS, HttpTransport
 from faultwire_shared import codec
 from faultwire_shared.producer_report import ProducerReport
 
@@ -27,11 +30,14 @@ class Intake:
     bodies: list[bytes] = field(default_factory=list)
     reports: list[ProducerReport] = field(default_factory=list)
     content_types: set[str] = field(default_factory=set)
+    authorizations: list[str | None] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
     refuse: bytes = b"\xff"
     answering: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def handle(self, request: web.Request) -> web.Response:
         body = await request.read()
+        self.authorizations.append(request.headers.get("Authorization"))
         if b'"last_sequence"' in body:
             self.reports.append(codec.decode_report(body))
             return web.json_response({"results": []}, status=202)
@@ -46,6 +52,10 @@ class Intake:
         results = [{"id": event_id, "status": "stored"} for event_id in ids]
         return web.json_response({"results": results}, status=202)
 
+    async def handle_elsewhere(self, request: web.Request) -> web.Response:
+        self.elsewhere.append(request.method)
+        return web.Response(status=202)
+
     @property
     def ids(self) -> list[str]:
         return [msgspec.json.decode(raw)["id"] for body in self.bodies for raw in codec.split(body, None)]
@@ -57,6 +67,7 @@ async def intake() -> AsyncIterator[Intake]:
     intake.answering.set()
     application = web.Application()
     application.router.add_post("/ingest/v1/events", intake.handle)
+    application.router.add_route("*", "/elsewhere", intake.handle_elsewhere)
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -108,6 +119,76 @@ async def test_a_503_is_tried_again(intake: Intake) -> None:
     async with ErrorManager(service="shop", broker_url=intake.url) as errors:
         response = await errors.handle_error(ValueError("x"), durability="confirmed")
         assert response.state.state == "confirmed"
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize(
+    ("token", "said"), [(None, "it wants a token"), ("fwt_x", "the token ")], ids=["without", "with"]
+)
+async def test_who_is_not_let_in_keeps_the_event(
+    intake: Intake, status: int, token: str | None, said: str
+) -> None:
+    intake.answers.append(web.Response(status=status))
+    transport = HttpTransport(intake.url, None if token is None else Credential(token))
+    await transport.open()
+    with pytest.raises(Denied, match=f"answered {status}; {said}") as caught:
+        await transport.publish(MESSAGE)
+    assert caught.value.after_seconds == DENIED_SECONDS
+    assert "fwt_x" not in str(caught.value)
+    await transport.publish(MESSAGE)
+    assert intake.authorizations == [token and f"Bearer {token}"] * 2
+    await transport.aclose()
+
+
+async def test_a_token_of_the_manager_is_shown_with_each_message(intake: Intake) -> None:
+    async with ErrorManager(service="shop", broker_url=intake.url, token="fwt_x") as errors:  # noqa: S106 - made up
+        response = await errors.handle_error(ValueError("x"), durability="confirmed")
+    assert response.state.state == "confirmed"
+    assert set(intake.authorizations) == {"Bearer fwt_x"}
+
+
+async def test_a_file_that_changed_is_read_again_where_its_token_is_refused(
+    intake: Intake, tmp_path: Path
+) -> None:
+    path = tmp_path / "token"
+    path.write_text("\ufefffwt_old\n", encoding="utf-8")
+    environ = {"FAULTWIRE_BROKER_URL": intake.url, "FAULTWIRE_TOKEN_FILE": str(path)}
+    async with ErrorManager.from_env(environ, service="shop") as errors:
+        await errors.handle_error(ValueError("x"), durability="confirmed")
+        path.write_text("fwt_new\n")
+        await errors.handle_error(ValueError("y"), durability="confirmed")
+        intake.answers.append(web.Response(status=401))
+        response = await errors.handle_error(ValueError("z"), durability="confirmed")
+    assert response.state.state == "confirmed"
+    shown = [one for one, _ in itertools.groupby(intake.authorizations)]
+    assert shown == ["Bearer fwt_old", "Bearer fwt_new"]
+    assert len(intake.ids) == 3
+
+
+async def test_a_file_that_gives_no_token_is_named(intake: Intake, tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    transport = HttpTransport(intake.url, Credential(path))
+    await transport.open()
+    for made, said in ((None, "No such file"), ("two words", "one word of ASCII"), ("fwt_x", "unknown")):
+        if made is not None:
+            path.write_text(made)
+        intake.answers.extend(web.Response(status=401) for _ in range(2))
+        with pytest.raises(Denied, match=said):
+            await transport.publish(MESSAGE)
+        intake.answers.clear()
+    await transport.aclose()
+
+
+async def test_a_token_goes_nowhere_but_where_it_belongs(intake: Intake) -> None:
+    for status in (301, 302, 307, 308):
+        intake.answers.append(web.Response(status=status, headers={"Location": "/elsewhere"}))
+    transport = HttpTransport(intake.url, Credential("fwt_x"))
+    await transport.open()
+    for _ in range(4):
+        with pytest.raises(Busy):
+            await transport.publish(MESSAGE)
+    assert intake.elsewhere == []
+    await transport.aclose()
 
 
 @pytest.mark.parametrize("status", [400, 413, 415, 422])

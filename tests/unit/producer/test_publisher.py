@@ -12,7 +12,7 @@ from faultwire.audit.loss import LOG_SECONDS, Losses, LossReason
 from faultwire.publish.outlet import Outlet
 from faultwire.publish.pace import WINDOW
 from faultwire.publish.publisher import Publisher
-from faultwire.publish.transport import Busy, Outgoing, Refused, TransportDown
+from faultwire.publish.transport import Busy, Denied, Outgoing, Refused, TransportDown
 from faultwire.queue.buffer import TICKET_BYTES, Buffer, BufferLimit
 from faultwire.queue.ticket import Ticket
 from faultwire_shared import codec
@@ -154,6 +154,26 @@ async def test_a_connection_that_does_not_open_is_tried_again(
         assert await outlet.flush(10)
     await outlet.aclose(1)
     assert caplog.text.count("transport.lost") == 1
+
+
+async def test_a_client_that_is_not_let_in_keeps_its_events_says_so_once_and_goes_on_when_it_is(
+    outlet: Outlet, transport: FakeTransport, losses: Losses, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    transport.answers.extend([TransportDown("gone")] + [Denied("the intake answered 401")] * 5)
+    tickets = [ticket(number) for number in range(3)]
+    for each in tickets:
+        outlet.put(each)
+    assert await outlet.flush(10)
+    assert {each.state.state for each in tickets} == {"confirmed"}
+    assert losses.ranges() == {}
+    told = [(one.levelname, one.event) for one in caplog.records if hasattr(one, "event")]
+    assert told == [
+        ("WARNING", "transport.lost"),
+        ("ERROR", "transport.refused"),
+        ("INFO", "transport.connected"),
+    ]
+    assert "transport.refused reason=the intake answered 401" in caplog.text
 
 
 async def test_a_refused_event_does_not_take_its_batch_along(
