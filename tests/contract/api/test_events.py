@@ -114,3 +114,27 @@ async def test_events_are_found_by_the_query_that_finds_their_incidents(site: Si
     assert await listed(site, "/api/v1/events?query=-code:DISK_FULL since:1h") == [second.id]
     assert await listed(site, f"/api/v1/events?query={second.id}") == [second.id]
     assert await listed(site, f"/api/v1/events?query={second.id}&service=billing") == []
+
+
+async def test_each_event_of_a_list_says_its_own_message(site: Site) -> None:
+    first = await site.send(text="order 17 is bad\nand more")
+    second = await site.send(text="order 18 is bad" + "x" * 500)
+    raised = await site.send(message="", text="only the exception says it")
+    _, document = await site.get("/api/v1/events?service=billing&limit=10")
+    told = {event["id"]: event["message"] for event in document["events"]}
+    assert told[first.id] == "order 17 is bad"
+    assert told[second.id] == "order 18 is bad" + "x" * 184 + "…"
+    assert told[raised.id] == "only the exception says it"
+    titles = {event["id"]: event["title"] for event in document["events"]}
+    assert titles[first.id] == titles[second.id]
+
+
+async def test_messages_of_many_pages_and_of_quarantine_are_found(site: Site) -> None:
+    sent = [await site.send(text=f"order {number} is bad") for number in range(120)]
+    wrong = msgspec.structs.replace(
+        make_event(site.clock, text="long ago"), id="error_20010101_aaaaaaaaaaaaaaaa"
+    )
+    await site.send_body(codec.encode(wrong))
+    _, document = await site.get("/api/v1/events?limit=1000")
+    told = {event["id"]: event["message"] for event in document["events"]}
+    assert told == {event.id: event.message for event in (*sent, wrong)}

@@ -16,6 +16,7 @@ from faultwire_consumer.domain.report.incident import incident_report
 from faultwire_consumer.store.events import event as event_queries
 from faultwire_consumer.store.events import incidents
 from faultwire_consumer.store.events.event_list import list_events as list_page
+from faultwire_consumer.store.events.messages import read_messages
 from faultwire_consumer.web.access.actor import actor_of
 from faultwire_consumer.web.access.declared import AccessRoutes
 from faultwire_consumer.web.api import shape
@@ -179,7 +180,8 @@ async def _events(request: web.Request, query: Query, limit: int, cursor: str | 
     now = request.app[CLOCK]()
     with cursor_errors():
         page = await list_page(request.app[STORE], query, limit=limit, now=now, cursor=cursor)
-    rows = tuple(shape.event_shape(row) for row in page.rows)
+    messages = await read_messages(request.app[STORE], page.rows)
+    rows = tuple(shape.event_shape(row, messages.get(row.id)) for row in page.rows)
     return page_answer(request, shape.EventList(events=rows, next_cursor=page.next_cursor))
 
 

@@ -67,6 +67,8 @@ class EventShape(Struct, frozen=True, kw_only=True):
     release: str | None
     count: int
     body_kept: bool
+    message: str | None
+    """The first line of what this event says; the title is its incident's."""
 
 
 class EventList(Struct, frozen=True, kw_only=True):
@@ -181,9 +183,11 @@ def incident_detail(
     )
 
 
-def event_shape(event: EventSummary) -> EventShape:
+def event_shape(event: EventSummary, message: str | None) -> EventShape:
     """An event for a list."""
-    return EventShape(**_fields(event, EventShape))
+    names = [name for name in EventShape.__struct_fields__ if name not in ("incident_id", "message")]
+    values = {name: getattr(event, name) for name in names}
+    return EventShape(**values, incident_id=incident_name(event.incident_id), message=message)
 
 
 def grouping_shape(grouping: EventGrouping) -> GroupingShape:
