@@ -1,7 +1,8 @@
 """``faultwire events``: list, show, why, export, import, regroup."""
 
+import re
 from difflib import ndiff
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from cyclopts import App, Parameter
 from rich.console import Console
@@ -11,8 +12,10 @@ from faultwire_consumer.cli.event_export import export
 from faultwire_consumer.cli.event_filter import EVENTS, EventFilter
 from faultwire_consumer.cli.event_import import import_
 from faultwire_consumer.cli.event_regroup import regroup
-from faultwire_consumer.cli.option import OUTPUT, QUERY_HELP, Id, Limit, Output, Query
-from faultwire_consumer.cli.output import cell, print_document, print_list, print_value, styled
+from faultwire_consumer.cli.event_view import newest_event_id, python_traceback, show_event
+from faultwire_consumer.cli.failure import USAGE, CommandError
+from faultwire_consumer.cli.option import OUTPUT, QUERY_HELP, Flag, Limit, Output, Query
+from faultwire_consumer.cli.output import cell, print_document, print_lines, print_list, styled
 
 app = App(name="events")
 app.command(export, help_epilogue=QUERY_HELP)
@@ -20,9 +23,10 @@ app.command(import_, name="import")
 app.command(regroup, help_epilogue=QUERY_HELP)
 
 _API = ("api", "v1", "events")
+_INCIDENT: Final = re.compile(r"inc-\d+", re.IGNORECASE)
 _COLUMNS = (
     *("id", "incident_id", "severity", "service", "environment", "release", "count", "body_kept"),
-    *("occurred_at", "title"),
+    *("occurred_at", "title", "message"),
 )
 _SPARE = ("body_kept", "count", "environment", "release", "incident_id", "severity")
 
@@ -45,16 +49,51 @@ def list_(
         cursor: Go on where a list ended.
     """
     document = ApiClient(output).get(*_API, **wanted.parameters(query), limit=limit, cursor=cursor)
-    print_list(document, "events", _COLUMNS, output, spare=_SPARE)
+    print_list(document, "events", _COLUMNS, output, spare=_SPARE, merged={"message": "title"})
 
 
 @app.command
-def show(event_id: Id, /, *, output: Output = OUTPUT) -> None:
-    """Show one event: facts, stack trace, context.
+def show(
+    id_: Annotated[str | None, Parameter(name="ID", show_default=False)] = None,
+    /,
+    *,
+    latest: Annotated[str | None, Parameter(show_default=False)] = None,
+    python: Flag = False,
+    markdown: Flag = False,
+    output: Output = OUTPUT,
+) -> None:
+    """Show one event: facts, breadcrumbs, stack trace, context.
 
-    Example: `faultwire events show error_20261123_k3v9x2m7q4w8r1t6`
+    Example: `faultwire events show --latest INC-54`
+
+    Args:
+        id_: An event's id; an incident's, as INC-54, is its newest event.
+        latest: The newest event of this incident.
+        python: Print the traceback alone, as Python does, to be pasted.
+        markdown: Print a report in Markdown, for a ticket or a chat.
     """
-    print_document(ApiClient(output).get(*_API, event_id), output, _show)
+    if (id_ is None) == (latest is None):
+        raise CommandError("name one event by its ID, or an incident by --latest", USAGE)
+    client = ApiClient(output)
+    asked = latest or id_ or ""
+    is_incident = latest is not None or _INCIDENT.fullmatch(asked) is not None
+    event_id = newest_event_id(client, asked.upper()) if is_incident else asked
+    if markdown:
+        _, report = client.fetch((*_API, event_id, "report"), {})
+        print_lines(report.decode())
+        return
+    event = client.get(*_API, event_id)
+    if python:
+        print_lines(_traceback_of(event))
+    else:
+        print_document(event, output, show_event)
+
+
+def _traceback_of(event: dict[str, Any]) -> str:
+    traceback = python_traceback(event)
+    if not traceback:
+        raise CommandError(f"{event['id']} has no stack trace; `faultwire events show` shows what it has")
+    return traceback
 
 
 @app.command
@@ -83,58 +122,6 @@ def why(
 
 def _same(groupings: list[dict[str, Any]]) -> bool:
     return bool(groupings[0]["fingerprint"] == groupings[1]["fingerprint"])
-
-
-def _show(event: dict[str, Any], console: Console) -> None:
-    console.print(styled(f"{event['id']}  {event.get('message', '')}", "bold"), soft_wrap=True)
-    for name in (
-        "incident_id",
-        "severity",
-        "category",
-        "code",
-        "service",
-        "environment",
-        "release",
-        "host",
-        "transaction",
-        "occurred_at",
-        "received_at",
-        "count",
-        "trace_id",
-        "unreadable",
-        "text",
-    ):
-        print_value(console, name, event.get(name))
-    if event.get("body_kept") is False:
-        _show_instead(event["kept_events"], console)
-    for name in ("tags", "user", "request", "context"):
-        for key, value in (event.get(name) or {}).items():
-            print_value(console, f"{name}.{key}", value)
-    _show_chain(event.get("exceptions", ()), console, indent="")
-
-
-def _show_instead(kept: dict[str, Any], console: Console) -> None:
-    console.print(
-        styled("counted, but its body is not kept: its incident had enough of them"), soft_wrap=True
-    )
-    for name in ("nearest", "first", "last"):
-        print_value(console, f"{name} kept", kept[name])
-
-
-def _show_chain(chain: list[dict[str, Any]], console: Console, *, indent: str) -> None:
-    for position, error in enumerate(chain):
-        lead = "caused by " if position else ""
-        console.print(
-            styled(f"{indent}{lead}{error['type']}: {error.get('value', '')}", "bold"), soft_wrap=True
-        )
-        for frame in reversed(error.get("frames", [])):
-            style = "" if frame.get("in_app", True) else "dim"
-            place = f"{frame.get('file', '')}:{frame.get('line', 0)} in {frame.get('qualname', '')}"
-            console.print(styled(f"{indent}  {place}", style), soft_wrap=True)
-            for source in frame.get("context", []):
-                console.print(styled(f"{indent}      {source}", "dim"), soft_wrap=True)
-        for member in error.get("members", []):
-            _show_chain(member, console, indent=f"{indent}  | ")
 
 
 def _show_grouping(grouping: dict[str, Any], console: Console) -> None:

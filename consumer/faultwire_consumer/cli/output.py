@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from shutil import get_terminal_size
+from types import MappingProxyType
 from typing import Any, Final
 
 from rich.console import Console
@@ -71,6 +72,11 @@ def print_json(document: Any) -> None:
     sys.stdout.write(f"{json.dumps(document, indent=2, ensure_ascii=True)}\n")
 
 
+def print_lines(text: str) -> None:
+    """A text of several lines, each without what could steer a terminal."""
+    sys.stdout.writelines(f"{printable(line)}\n" for line in text.splitlines())
+
+
 def print_document(document: Any, output: LocalOutput, show: Callable[[Any, Console], None]) -> None:
     """One thing: as JSON on request, else as ``show`` writes it for people."""
     if output.jsonl:
@@ -88,6 +94,7 @@ def print_list(
     output: LocalOutput,
     *,
     spare: Sequence[str] = (),
+    merged: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """A page of a list, with a word on stderr where more follows.
 
@@ -98,6 +105,7 @@ def print_list(
         output: How to print.
         spare: Columns that fall away first where a terminal is too narrow, in this order; then the others
             from the right.
+        merged: Columns that stand for another one on a terminal, which fills in where they are empty.
     """
     rows: Sequence[Row] = document[key]
     if output.json:
@@ -105,7 +113,12 @@ def print_list(
     elif output.jsonl:
         sys.stdout.writelines(f"{json.dumps(row)}\n" for row in rows)
     elif sys.stdout.isatty():
-        print_table(rows, columns, output, spare=spare)
+        whole = [
+            {**row, **{name: row.get(name) or row.get(other) for name, other in merged.items()}}
+            for row in rows
+        ]
+        shown = [column for column in columns if column not in merged.values()]
+        print_table(whole, shown, output, spare=spare)
     else:
         print_tabbed(rows, columns)
     cursor = document.get("next_cursor")

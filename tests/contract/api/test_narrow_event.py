@@ -5,7 +5,7 @@ from io import StringIO
 from rich.console import Console
 from tests.contract.api.conftest import Site
 
-from faultwire_consumer.cli.events import _show
+from faultwire_consumer.cli.event_view import show_event
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.metrics import Metrics
 from faultwire_shared.event import Event
@@ -57,7 +57,7 @@ async def test_the_command_says_so_and_names_others(site: Site) -> None:
     first, second, narrow, _ = await send_flood(site)
     _, document = await site.get(f"/api/v1/events/{narrow.id}")
     written = StringIO()
-    _show(document, Console(file=written, width=200))
+    show_event(document, Console(file=written, width=200))
     assert "its body is not kept" in written.getvalue()
     assert f"nearest kept   {second.id}" in written.getvalue()
     assert first.id in written.getvalue()

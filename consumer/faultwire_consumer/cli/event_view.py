@@ -1,0 +1,146 @@
+"""One event as people read it: facts, the trail that led to it, and the stack, newest call first."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from rich.console import Console
+
+from faultwire_consumer.cli.client import ApiClient
+from faultwire_consumer.cli.failure import CommandError
+from faultwire_consumer.cli.output import cell, print_value, styled
+
+_FACTS: Final = (
+    *("incident_id", "severity", "category", "code", "service", "environment", "release", "host"),
+    *("transaction", "occurred_at", "received_at", "count", "trace_id", "unreadable", "text"),
+)
+_VALUES: Final = ("tags", "user", "request", "context")
+_CRUMB: Final = ("timestamp", "category", "message", "level", "type")
+_CAUSE: Final = "\nThe above exception was the direct cause of the following exception:\n\n"
+_MINUTE: Final = 60
+_NEAR: Final = 20
+"""The number of newest events among which one with a body is looked for."""
+
+
+def show_event(event: Mapping[str, Any], console: Console) -> None:
+    """Write one event as the API gives it."""
+    console.print(styled(f"{event['id']}  {event.get('message', '')}", "bold"), soft_wrap=True)
+    for name in _FACTS:
+        print_value(console, name, event.get(name))
+    if event.get("body_kept") is False:
+        _show_instead(event["kept_events"], console)
+    for name in _VALUES:
+        for key, value in (event.get(name) or {}).items():
+            print_value(console, f"{name}.{key}", spell_value(value))
+    show_trail(event, console)
+    show_chain(event.get("exceptions") or (), console)
+
+
+def newest_event_id(client: ApiClient, incident_id: str) -> str:
+    """The id of an incident's newest event, or of the nearest one whose body is kept.
+
+    Raises:
+        CommandError: there is no such incident, or none of its events is there any more.
+    """
+    found = client.get("api", "v1", "incidents", incident_id, "events", limit=_NEAR)["events"]
+    if not found:
+        raise CommandError(f"{incident_id} has no events any more: retention took them")
+    kept = next((event for event in found if event["body_kept"]), found[0])
+    return str(kept["id"])
+
+
+def spell_value(value: Any) -> str:
+    """A value as text: itself, or as JSON where it is none."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def show_trail(event: Mapping[str, Any], console: Console) -> None:
+    """Write the breadcrumbs, one a line, with their distance to the event."""
+    crumbs = event.get("breadcrumbs") or ()
+    if crumbs:
+        console.print(styled("before it", "dim"))
+    for crumb in crumbs:
+        details = {name: value for name, value in crumb.items() if name not in _CRUMB}
+        data = details.pop("data", None)
+        details |= data if isinstance(data, dict) else {} if data is None else {"data": data}
+        told = [
+            f"{_seconds_before(crumb, event):>9}",
+            f"{spell_value(crumb.get('category') or crumb.get('type') or ''):10}",
+            spell_value(crumb.get("message") or ""),
+            *(f"{name}={spell_value(value)}" for name, value in details.items()),
+        ]
+        style = "yellow" if crumb.get("level") in ("warning", "error", "critical", "fatal") else ""
+        console.print(styled(" ".join(told).rstrip(), style), soft_wrap=True)
+
+
+def show_chain(chain: Sequence[Mapping[str, Any]], console: Console, *, indent: str = "") -> None:
+    """Write exceptions with their causes below them, and each stack with its newest call on top."""
+    for position, error in enumerate(chain):
+        lead = "caused by " if position else ""
+        told = f"{indent}{lead}{error['type']}: {error.get('value', '')}"
+        console.print(styled(told, "bold"), soft_wrap=True)
+        for note in error.get("notes", ()):
+            console.print(styled(f"{indent}  {note}"), soft_wrap=True)
+        for frame in reversed(error.get("frames", [])):
+            style = "" if frame.get("in_app", True) else "dim"
+            place = f"{frame.get('file', '')}:{frame.get('line', 0)} in {frame.get('qualname', '')}"
+            console.print(styled(f"{indent}  {place}", style), soft_wrap=True)
+            for source in frame.get("context", []):
+                console.print(styled(f"{indent}      {source}", "dim"), soft_wrap=True)
+        for member in error.get("members", []):
+            show_chain(member, console, indent=f"{indent}  | ")
+
+
+def python_traceback(event: Mapping[str, Any]) -> str:
+    """The stack as Python prints it, the newest call last, to be pasted where that is understood."""
+    return "".join(_traceback(event.get("exceptions") or ()))
+
+
+def _traceback(chain: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for position, error in enumerate(reversed(chain)):
+        if position:
+            yield _CAUSE
+        members = error.get("members", [])
+        frames = error.get("frames", [])
+        if frames:
+            kind = "Exception Group Traceback" if members else "Traceback"
+            yield f"{kind} (most recent call last):\n"
+        for frame in frames:
+            name = str(frame.get("qualname", "")).rpartition(".")[2] or "<unknown>"
+            yield cell(f'  File "{frame.get("file", "")}", line {frame.get("line", 0)}, in {name}') + "\n"
+            yield from (f"    {cell(source.strip())}\n" for source in frame.get("context", []))
+        yield from _last_lines(error)
+        for number, member in enumerate(members, start=1):
+            yield f"  +-+---------------- {number} ----------------\n"
+            for line in "".join(_traceback(member)).splitlines():
+                yield f"    | {line}".rstrip() + "\n"
+        if members:
+            yield "    +------------------------------------\n"
+
+
+def _last_lines(error: Mapping[str, Any]) -> Iterator[str]:
+    module = error.get("module", "")
+    name = error["type"] if module in ("", "builtins", "__main__") else f"{module}.{error['type']}"
+    value = str(error.get("value", ""))
+    for line in (f"{name}: {value}" if value else name).split("\n"):
+        yield f"{cell(line)}\n"
+    for note in error.get("notes", ()):
+        yield from (f"{cell(line)}\n" for line in str(note).split("\n"))
+
+
+def _show_instead(kept: Mapping[str, Any], console: Console) -> None:
+    told = "counted, but its body is not kept: its incident had enough of them"
+    console.print(styled(told), soft_wrap=True)
+    for name in ("nearest", "first", "last"):
+        print_value(console, f"{name} kept", kept[name])
+
+
+def _seconds_before(crumb: Mapping[str, Any], event: Mapping[str, Any]) -> str:
+    at, occurred = crumb.get("timestamp"), event.get("occurred_at")
+    try:
+        moment = datetime.fromisoformat(at) if isinstance(at, str) else datetime.fromtimestamp(at or 0, UTC)
+        seconds = (moment - datetime.fromisoformat(str(occurred))).total_seconds()
+    except (TypeError, ValueError, OverflowError, OSError):
+        return ""
+    return f"{seconds:+.1f} s" if abs(seconds) < _MINUTE else f"{seconds / 60:+.1f} min"
