@@ -6,6 +6,7 @@ from cyclopts import App
 from rich.console import Console
 
 from faultwire_consumer.cli.client import ApiClient
+from faultwire_consumer.cli.follow import Followed, Lines, Seconds, follow
 from faultwire_consumer.cli.option import OUTPUT, Id, Limit, Output, Texts
 from faultwire_consumer.cli.output import print_document, print_list, print_value, styled
 
@@ -23,7 +24,9 @@ _COLUMNS = (
     "receiver",
     "attempts",
     "created_at",
+    "due_at",
 )
+_SPARE = ("state_reason", "attempts", "rule", "severity")
 
 
 @app.command(name="list")
@@ -61,7 +64,59 @@ def list_(
         limit=limit,
         cursor=cursor,
     )
-    print_list(document, "alerts", _COLUMNS, output)
+    if not (output.json or output.jsonl):
+        document = document | {"alerts": [_row(one) for one in document["alerts"]]}
+    print_list(document, "alerts", _COLUMNS, output, spare=_SPARE)
+
+
+@app.command
+def tail(
+    *,
+    state: Texts = (),
+    receiver: Texts = (),
+    rule: Texts = (),
+    severity: Texts = (),
+    incident: str | None = None,
+    every: Seconds = 2.0,
+    lines: Lines = 10,
+    output: Output = OUTPUT,
+) -> None:
+    """Print a line for each notification that is made or changes its state, until Ctrl-C.
+
+    Example: `faultwire alerts tail --receiver pager`
+
+    Args:
+        state: waiting, carried, sent, stopped or given_up; may be repeated.
+        receiver: For this receiver; may be repeated.
+        rule: Of this rule; may be repeated.
+        severity: Of this severity; may be repeated.
+        incident: Of this incident, as in INC-12.
+        every: Seconds between two looks.
+        lines: How many of the newest to begin with.
+    """
+    wanted = {
+        "state": state,
+        "receiver": receiver,
+        "rule": rule,
+        "severity": severity,
+        "incident": incident,
+    }
+    followed = Followed(
+        path=_API,
+        key="alerts",
+        parameters=wanted,
+        identity=("id", "state"),
+        columns={
+            "created_at": 8,
+            "id": 5,
+            "state": 8,
+            "severity": 8,
+            "receiver": 10,
+            "incident_id": 7,
+            "reason": 0,
+        },
+    )
+    follow(ApiClient(output), followed, output, every=every, lines=lines)
 
 
 @app.command
@@ -71,6 +126,11 @@ def trace(alert_id: Id, /, *, output: Output = OUTPUT) -> None:
     Example: `faultwire alerts trace 17`
     """
     print_document(ApiClient(output).get(*_API, alert_id), output, _show)
+
+
+def _row(alert: dict[str, Any]) -> dict[str, Any]:
+    """The row with a due time only where that is still to come."""
+    return alert if alert["state"] == "waiting" else alert | {"due_at": None}
 
 
 def _show(alert: dict[str, Any], console: Console) -> None:

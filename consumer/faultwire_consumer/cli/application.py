@@ -29,6 +29,7 @@ _NOUNS: Final = {
     "alerts": "See who was told of what, and why somebody was not.",
     "rules": "See who is notified of what and when; check a policy before a worker uses it.",
     "dead-letters": "See what arrived and could not be stored; replay or discard it.",
+    "open": "Print the address of an incident's or an event's page.",
     "producers": "List the processes that send events, and what is missing of them.",
     "mcp": "Serve tools for a coding agent.",
     "health": "Ask whether the worker is ready.",

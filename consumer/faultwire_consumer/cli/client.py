@@ -18,6 +18,7 @@ from faultwire_shared.redact import redact_url
 TIMEOUT_SECONDS: Final = 30.0
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _REMEDY: Final = " (FAULTWIRE_TOKEN, or FAULTWIRE_TOKEN_FILE, from `faultwire access token create`)"
+_NOT_HERE: Final = (403, 404)
 Values = Mapping[str, str | int | Sequence[str] | None]
 
 
@@ -55,6 +56,15 @@ class ApiClient:
         """
         _, document = self.ask("GET", path, parameters)
         return document
+
+    def find(self, *path: str, **parameters: str | int | Sequence[str] | None) -> Any:
+        """One document, or None where the worker has none there or does not show it to this user.
+
+        Raises:
+            CommandError: the worker does not answer, or fails.
+        """
+        status, document = self.ask("GET", path, parameters, accepted=_NOT_HERE)
+        return None if status in _NOT_HERE else document
 
     def post(self, *path: str, body: Mapping[str, Any]) -> Any:
         """Ask for a change, and give the document that answers.

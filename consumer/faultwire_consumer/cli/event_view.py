@@ -50,6 +50,14 @@ def newest_event_id(client: ApiClient, incident_id: str) -> str:
     return str(kept["id"])
 
 
+def find_newest_event(client: ApiClient, incident_id: str) -> dict[str, Any] | None:
+    """The newest event of an incident whose body is kept; None where retention took them all."""
+    listed = client.find("api", "v1", "incidents", incident_id, "events", limit=_NEAR) or {"events": ()}
+    kept = next((event for event in listed["events"] if event["body_kept"]), None)
+    found: dict[str, Any] | None = kept and client.find("api", "v1", "events", kept["id"])
+    return found
+
+
 def spell_value(value: Any) -> str:
     """A value as text: itself, or as JSON where it is none."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -14,6 +14,7 @@ from faultwire_consumer.cli.event_import import import_
 from faultwire_consumer.cli.event_regroup import regroup
 from faultwire_consumer.cli.event_view import newest_event_id, python_traceback, show_event
 from faultwire_consumer.cli.failure import USAGE, CommandError
+from faultwire_consumer.cli.follow import Followed, Lines, Seconds, follow
 from faultwire_consumer.cli.option import OUTPUT, QUERY_HELP, Flag, Limit, Output, Query
 from faultwire_consumer.cli.output import cell, print_document, print_lines, print_list, styled
 
@@ -50,6 +51,40 @@ def list_(
     """
     document = ApiClient(output).get(*_API, **wanted.parameters(query), limit=limit, cursor=cursor)
     print_list(document, "events", _COLUMNS, output, spare=_SPARE, merged={"message": "title"})
+
+
+@app.command(help_epilogue=QUERY_HELP)
+def tail(
+    query: Query = "",
+    /,
+    *,
+    wanted: EventFilter = EVENTS,
+    every: Seconds = 2.0,
+    lines: Lines = 10,
+    output: Output = OUTPUT,
+) -> None:
+    """Print events as they come, until Ctrl-C.
+
+    Args:
+        query: What to find, as in 'severity:high service:api "timed out" since:24h'.
+        every: Seconds between two looks.
+        lines: How many of the newest to begin with.
+    """
+    followed = Followed(
+        path=_API,
+        key="events",
+        parameters=wanted.parameters(query),
+        identity=("id",),
+        columns={
+            "received_at": 8,
+            "id": 31,
+            "incident_id": 7,
+            "severity": 8,
+            "service": 12,
+            "message": 0,
+        },
+    )
+    follow(ApiClient(output), followed, output, every=every, lines=lines)
 
 
 @app.command

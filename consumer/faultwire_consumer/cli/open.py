@@ -1,0 +1,34 @@
+"""``faultwire open``: the address of a page, to be clicked or sent to somebody."""
+
+import re
+import sys
+from typing import Final
+
+from cyclopts import App
+
+from faultwire_consumer.cli.address import log_in
+from faultwire_consumer.cli.client import ApiClient
+from faultwire_consumer.cli.option import OUTPUT, Id, Output
+from faultwire_consumer.cli.output import print_json
+
+_INCIDENT: Final = re.compile(r"(inc-)?\d+", re.IGNORECASE)
+
+app = App(name="open", help_epilogue="Example: `faultwire open INC-54`")
+
+
+@app.default
+def open_(id_: Id, /, *, output: Output = OUTPUT) -> None:
+    """Print the address of an incident's or an event's page, once it is sure that there is one.
+
+    Args:
+        id_: An incident's id, as INC-54, or an event's.
+    """
+    client = ApiClient(output)
+    is_incident = _INCIDENT.fullmatch(id_) is not None
+    found = client.get("api", "v1", "incidents" if is_incident else "events", id_)
+    root, _ = log_in(client.url)
+    url = f"{root}/{'incidents' if is_incident else 'e'}/{found['id']}"
+    if output.json or output.jsonl:
+        print_json({"id": found["id"], "url": url})
+    else:
+        sys.stdout.write(f"{url}\n")
