@@ -53,6 +53,11 @@ def _origin_of(url: SplitResult) -> str:
     return f"{url.scheme}://{name}{port}"
 
 
+def is_loopback_host(host: str | None) -> bool:
+    """Return whether a Host header names the machine that the browser itself runs on."""
+    return _read_host(host or "")[1] is True
+
+
 @lru_cache(maxsize=64)  # the same few with every request
 def _read_host(host: str) -> tuple[str, bool | None]:
     """Return the name in a Host header, in small letters, and whether it is this machine.

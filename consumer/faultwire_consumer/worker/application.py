@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from faultwire_consumer.domain.access.next_path import HOME, next_path
 from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.domain.policy.policy import Policy
 from faultwire_consumer.ingest.pipeline import Pipeline
@@ -21,9 +22,13 @@ from faultwire_consumer.serving.traffic import TRAFFIC, Traffic
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.limited import LimitedStore
 from faultwire_consumer.web import mcp
+from faultwire_consumer.web.access.client import TRUSTED_NETWORKS, IpNetwork
 from faultwire_consumer.web.access.declared import AccessRoutes, add_routes
 from faultwire_consumer.web.access.guard import RECOGNISERS, Recogniser, guard
 from faultwire_consumer.web.access.open_door import open_door
+from faultwire_consumer.web.access.own_page import SAFE_METHODS
+from faultwire_consumer.web.access.refusal import NotSignedInError
+from faultwire_consumer.web.access.sign_in import SIGN_IN, SignInDoor
 from faultwire_consumer.web.api import (
     dead_letters,
     export,
@@ -44,7 +49,7 @@ from faultwire_consumer.web.middleware import (
     strangers_out,
 )
 from faultwire_consumer.web.origin import origins_of
-from faultwire_consumer.web.page import asset, pages
+from faultwire_consumer.web.page import asset, pages, sign_in
 from faultwire_consumer.web.state import (
     CLOCK,
     HEALTH,
@@ -84,6 +89,8 @@ def create_app(
     traffic: Traffic | None = None,
     has_replica: bool = False,
     recognisers: Sequence[Recogniser] | None = None,
+    sign_in_door: SignInDoor | None = None,
+    trusted_networks: Sequence[IpNetwork] = (),
 ) -> web.Application:
     """Put the routes together.
 
@@ -100,6 +107,8 @@ def create_app(
         has_replica: the store's queries go to one, so who acts has to be remembered.
         recognisers: tell who asks; by default nobody has to say so where only this machine can ask, and
             elsewhere nobody is let in.
+        sign_in_door: lets people in by their passwords; None where nobody signs in here.
+        trusted_networks: where proxies stand whose word on a client's address is believed.
     """
     guards: list[Middleware] = [observe(metrics), _answer_failures, strangers_out, guard]
     if has_replica:
@@ -114,6 +123,9 @@ def create_app(
     )
     app[STORE], app[HEALTH], app[CLOCK] = LimitedStore(store), health, clock
     app[RECOGNISERS] = ((open_door,) if loopback_only else ()) if recognisers is None else recognisers
+    app[TRUSTED_NETWORKS] = trusted_networks
+    if sign_in_door is not None:
+        app[SIGN_IN] = sign_in_door
     app[REPORT], app[POLICY], app[REPLAYER] = report, policy, Replayer(pipeline)
     tables = (
         incidents.routes,
@@ -125,6 +137,7 @@ def create_app(
         tokens.routes,
         pages.routes,
         asset.routes,
+        sign_in.routes,
         probe.routes,
         mcp.routes,
         _own_routes(intake, metrics.registry),
@@ -170,13 +183,22 @@ async def _answer_failures(request: web.Request, handler: Handler) -> web.Stream
 
 
 def _answer(error: Exception, request: web.Request) -> web.Response:
+    wants_page = _wants_page(request)
+    if wants_page and isinstance(error, NotSignedInError) and SIGN_IN in request.app:
+        return _to_sign_in(request)
     now = request.app[CLOCK]()
     failure = failure_of(error, request=request, now=now)
-    wants_page = _wants_page(request)
     response = pages.render_failure(failure, now=now) if wants_page else json_response(failure, request)
     if not request.content.is_eof():  # of a body that was refused, no more than a moment's is read
         response.force_close()
     return response
+
+
+def _to_sign_in(request: web.Request) -> web.Response:
+    """The way to the page of that, and back: to what was asked for, if asking again changes nothing."""
+    asked = request.rel_url.raw_path_qs if request.method in SAFE_METHODS else HOME
+    query = urlencode({"next": asked}) if next_path(asked) != HOME else ""
+    return web.Response(status=303, headers={hdrs.LOCATION: f"/sign-in?{query}".rstrip("?")})
 
 
 def _wants_page(request: web.Request) -> bool:

@@ -45,7 +45,7 @@ from faultwire_consumer.store.engine import open_store, with_replica
 from faultwire_consumer.store.upkeep.leases import new_holder
 from faultwire_consumer.web.health.check import check_loop_lag, check_outbox, worker_health
 from faultwire_consumer.web.state import Health
-from faultwire_consumer.worker.access import recognisers_of
+from faultwire_consumer.worker.access import recognisers_of, sign_in_door_of
 from faultwire_consumer.worker.application import create_app
 from faultwire_consumer.worker.parts import Worker
 from faultwire_consumer.worker.reload import Asking, Reload
@@ -251,6 +251,7 @@ def _server(
         traffic=traffic,
         has_replica=replica is not None,
         recognisers=recognisers_of(config, supplies.store, clock=_now),
+        sign_in_door=sign_in_door_of(config, supplies.store, clock=_now),
     )
     return HttpServer(app, host=config.http_host, port=config.http_port)
 

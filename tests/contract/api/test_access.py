@@ -23,7 +23,9 @@ from faultwire_consumer.web.mcp import MCP_PATH
 # Nothing here depends on the database.
 pytestmark = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 
-OPEN_TO_ANYBODY = {"/livez", "/readyz", "/startupz", "/static/{name}"}
+PROBES = {"/livez", "/readyz", "/startupz"}
+OPEN_TO_ANYBODY = PROBES | {"/static/{name}", "/sign-in", "/invitation"}
+ANYBODY_MAY_LEAVE = "/sign-out"
 
 
 @pytest.fixture
@@ -52,13 +54,13 @@ async def test_every_route_declares_who_may_use_it(app: web.Application) -> None
     assert {route for route, access in table.items() if access is None} == set()
 
 
-async def test_only_probes_and_static_files_are_open_to_anybody(app: web.Application) -> None:
+async def test_only_probes_static_files_and_signing_in_are_open_to_anybody(app: web.Application) -> None:
     assert {path for (_, path), access in declared_in(app).items() if access is OPEN} == OPEN_TO_ANYBODY
 
 
 async def test_whoever_may_only_read_changes_nothing(app: web.Application) -> None:
     for (method, path), access in declared_in(app).items():
-        reads = method in ("GET", "HEAD") or path == MCP_PATH  # which asks the API in its caller's name
+        reads = method in ("GET", "HEAD") or path in (MCP_PATH, ANYBODY_MAY_LEAVE)
         assert reads or access in (AccessScope.ACT, AccessScope.INGEST, AccessScope.ADMIN, OPEN), path
 
 

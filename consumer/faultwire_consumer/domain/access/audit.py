@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from faultwire_consumer.domain.access.principal import Principal, Via
+from faultwire_consumer.domain.access.principal import Via
 
 AUDIT_DAYS: Final = 400
 AUDIT_TEXT_MAX: Final = 500
@@ -47,24 +47,23 @@ class AuditEntry(Struct, frozen=True, kw_only=True):
     address: str | None = None
 
 
-def entry_of(
-    principal: Principal,
-    action: AuditAction,
-    object_: str,
-    *,
-    at: datetime,
-    detail: str = "",
-    request_id: str | None = None,
-    address: str | None = None,
-) -> AuditEntry:
-    """Return the entry of what somebody did who was let in."""
-    return AuditEntry(
-        at=at,
-        actor=principal.actor,
-        via=principal.via,
-        action=action,
-        object=object_,
-        detail=detail,
-        request_id=request_id,
-        address=address,
-    )
+class AuditSource(Struct, frozen=True, kw_only=True):
+    """Somebody who acts, and the way by which that came in."""
+
+    actor: str
+    via: Via
+    request_id: str | None = None
+    address: str | None = None
+
+    def entry(self, action: AuditAction, object_: str, *, at: datetime, detail: str = "") -> AuditEntry:
+        """Return the entry of one act of theirs."""
+        return AuditEntry(
+            at=at,
+            actor=self.actor,
+            via=self.via,
+            action=action,
+            object=object_,
+            detail=detail,
+            request_id=self.request_id,
+            address=self.address,
+        )

@@ -82,6 +82,13 @@ async def lock_account(tx: Transaction, name: str) -> StoredAccount | None:
     return _one(await tx.execute(_named(name).with_for_update(of=accounts)))
 
 
+async def lock_password(tx: Transaction, name: str) -> tuple[StoredAccount, str | None] | None:
+    """Return the same as `find_password`, and keep others from changing it until the transaction ends."""
+    wanted = select(*ACCOUNT_COLUMNS, accounts.c.password_hash).where(accounts.c.name == name)
+    rows = await tx.execute(wanted.with_for_update(of=accounts))
+    return (account_of(rows[0]), rows[0].password_hash) if rows else None
+
+
 async def lock_subject(tx: Transaction, *, issuer: str, subject: str) -> StoredAccount | None:
     """Return, locked likewise, the account of somebody whom a provider knows."""
     table = accounts.c

@@ -1,5 +1,8 @@
 """Refusals of the guard, each in words for whoever asked, and with the challenge that HTTP wants."""
 
+import math
+from datetime import timedelta
+
 from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_shared.taxonomy import AuthenticationError, AuthorizationError, ValidationError
 
@@ -56,4 +59,86 @@ class DoubledHeaderError(ValidationError):
         super().__init__(f"the header {name} came more than once; send it once")
 
 
-AccessRefused = NotSignedInError | TokenRefusedError | ScopeMissingError | UndeclaredAccessError
+class DoubledCookieError(ValidationError):
+    """The cookie of a session came twice: one of them is somebody else's."""
+
+    code = "DOUBLED_COOKIE"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the cookie {name} came more than once; delete this site's cookies")
+
+
+class ForeignPageError(AuthorizationError):
+    """A browser asks for a change, and no page of the worker's had it do so."""
+
+    code = "FOREIGN_PAGE"
+    challenge = REALM
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this change did not come from a page of this worker: it takes Sec-Fetch-Site: same-origin, or "
+            "an Origin that is its own; a program shows a token instead"
+        )
+
+
+class WithoutTlsError(AuthorizationError):
+    """A password came over a network without TLS."""
+
+    code = "WITHOUT_TLS"
+    challenge = REALM
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This page came over a network without TLS, so anybody on the way can read a password, and a "
+            "browser keeps no sign-in. Ask by https://, or on the worker's own machine by http://localhost."
+        )
+
+
+class WrongPasswordError(AuthenticationError):
+    """A name or password is not right; nobody is told which."""
+
+    code = "WRONG_PASSWORD"
+
+    def __init__(self) -> None:
+        super().__init__("The name or the password is not right.")
+
+
+class SignInWaitError(AuthenticationError):
+    """Too many sign-ins failed before; this one was not looked at."""
+
+    code = "SIGN_IN_LATER"
+    status = 429
+
+    def __init__(self, wait: timedelta) -> None:
+        self.retry_after_seconds = max(1, math.ceil(wait.total_seconds()))
+        super().__init__(
+            "Too many sign-ins failed, so this one was not looked at; try again in "
+            f"{self.retry_after_seconds} s."
+        )
+
+
+class LinkUsedError(AuthenticationError):
+    """The link was used, is over, or never was one."""
+
+    code = "LINK_USED"
+    status = 410
+
+    def __init__(self) -> None:
+        super().__init__("This link was used, or its day is over. Ask for another one.")
+
+
+class PasswordUnfitError(ValidationError):
+    """A password is not taken; its text says why."""
+
+    code = "PASSWORD_UNFIT"
+
+
+AccessRefused = (
+    NotSignedInError
+    | TokenRefusedError
+    | ScopeMissingError
+    | UndeclaredAccessError
+    | ForeignPageError
+    | WithoutTlsError
+    | LinkUsedError
+)

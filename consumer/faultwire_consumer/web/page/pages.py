@@ -11,11 +11,13 @@ from faultwire_consumer.actions import (
     load_incident,
     replay_dead_letter,
 )
+from faultwire_consumer.domain.access.principal import Via
 from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.domain.dead_letter import DeadLetterStatus
 from faultwire_consumer.domain.incident import Status, Verb
 from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.domain.query.query import Key, any_of
+from faultwire_consumer.serving.principal import PRINCIPAL
 from faultwire_consumer.store.contract.paging import Page
 from faultwire_consumer.store.dead_letters import queries as letter_queries
 from faultwire_consumer.store.events import event as event_queries
@@ -198,7 +200,12 @@ def render_failure(failure: Failure, *, now: Any) -> web.Response:
 
 async def _shell(request: web.Request) -> dict[str, Any]:
     """The values that every page shows around its content."""
-    return {"totals": await incidents.count_totals(request.app[STORE]), "now": request.app[CLOCK]()}
+    principal = request[PRINCIPAL]
+    return {
+        "totals": await incidents.count_totals(request.app[STORE]),
+        "now": request.app[CLOCK](),
+        "account": principal.actor if principal.via is Via.SESSION else None,
+    }
 
 
 async def _read_event(request: web.Request, event_id: str) -> Event | None:

@@ -1,0 +1,210 @@
+"""Signing in by a password, and setting one by a link: what the pages of that stand on."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from aiohttp import web
+from msgspec import Struct
+
+from faultwire_consumer.domain.access.account_name import typed_name
+from faultwire_consumer.domain.access.audit import AuditAction
+from faultwire_consumer.domain.access.password import judge_password
+from faultwire_consumer.domain.access.principal import Via
+from faultwire_consumer.domain.access.scope import AccountRole
+from faultwire_consumer.domain.access.sign_in_wait import SignInSubject, address_group, is_milestone
+from faultwire_consumer.store.access.accounts import (
+    NewAccount,
+    StoredAccount,
+    add_account,
+    find_password,
+    lock_account,
+    lock_password,
+    rehash_password,
+    set_password,
+)
+from faultwire_consumer.store.access.audit import record_audit
+from faultwire_consumer.store.access.failures import Attempt, SignInKey, begin_attempt, take_attempt_back
+from faultwire_consumer.store.access.invitations import (
+    SingleUse,
+    TicketKind,
+    find_single_use,
+    take_single_use,
+)
+from faultwire_consumer.store.access.sessions import close_session, open_session
+from faultwire_consumer.store.contract.store import Store, Transaction
+from faultwire_consumer.web.access.client import Client
+from faultwire_consumer.web.access.password import PasswordKeeper
+from faultwire_consumer.web.access.refusal import (
+    LinkUsedError,
+    PasswordUnfitError,
+    SignInWaitError,
+    WrongPasswordError,
+)
+from faultwire_shared.clock import Clock
+
+
+class OpenedSession(Struct, frozen=True):
+    """A session that was just opened: its secret goes to the browser and nowhere else."""
+
+    account: str
+    secret: str
+    life: timedelta
+
+
+class SignInDoor:
+    """Lets people in by their passwords.
+
+    Args:
+        store: the primary.
+        passwords: hashes them.
+        clock: gives the time.
+        draw: gives 256 random bits as text, each time others.
+    """
+
+    def __init__(
+        self, store: Store, passwords: PasswordKeeper, *, clock: Clock, draw: Callable[[], str]
+    ) -> None:
+        self._store = store
+        self._passwords = passwords
+        self._clock = clock
+        self._draw = draw
+
+    async def sign_in(self, name: str, password: str, client: Client) -> OpenedSession:
+        """Open a session for whoever knows an account's password.
+
+        Raises:
+            WrongPasswordError: the name or the password is not right; nobody is told which.
+            SignInWaitError: too many were not right before; this one was not looked at.
+            WorkerBusyError: too many are being looked at.
+        """
+        name = typed_name(name)
+        keys = _keys_of(name, client)
+        async with self._store.write() as tx:
+            attempt = await begin_attempt(tx, keys, now=self._clock())
+        if attempt.wait:
+            raise SignInWaitError(attempt.wait)
+        account, kept = await find_password(self._store, name) or (None, None)
+        may_sign_in = account is not None and account.disabled_at is None
+        match = await self._passwords.check(password, kept if may_sign_in else None)
+        if not match.is_right:
+            await self._tell_failure(attempt, account, client)
+            raise WrongPasswordError
+        async with self._store.write() as tx:
+            standing, kept_now = await lock_password(tx, name) or (None, None)
+            if standing is None or standing.disabled_at is not None or kept is None or kept_now != kept:
+                raise WrongPasswordError  # it was changed while it was looked at
+            await take_attempt_back(tx, keys)
+            if match.rehashed is not None:
+                await rehash_password(tx, standing.id, before=kept, after=match.rehashed)
+            failures = attempt.failures.get(SignInSubject.ACCOUNT, 1) - 1
+            told = f"after {failures} that failed" if failures else ""
+            return await self._open(tx, standing.id, name, client, detail=told)
+
+    async def find_link(self, secret: str) -> SingleUse:
+        """Return what a link is for, without using it up: programs that look at links open them too.
+
+        Raises:
+            LinkUsedError: it was used, is over, or never was one.
+        """
+        link = await find_single_use(self._store, secret, TicketKind.INVITATION, now=self._clock())
+        if link is None:
+            raise LinkUsedError
+        return link
+
+    async def set_password(self, secret: str, password: str, client: Client) -> OpenedSession:
+        """Use a link up: set the password of its account, which is made if it is new, and sign it in.
+
+        Raises:
+            LinkUsedError: it was used, is over, or never was one.
+            PasswordUnfitError: the password is not taken; the link can still be used.
+            WorkerBusyError: too many are being hashed.
+        """
+        link = await self.find_link(secret)
+        refusal = judge_password(password, name=link.name)
+        if refusal is not None:
+            raise PasswordUnfitError(refusal)
+        password_hash = await self._passwords.hash(password)
+        async with self._store.write() as tx:
+            now = self._clock()
+            taken = await take_single_use(tx, secret, TicketKind.INVITATION, now=now)
+            if taken is None:
+                raise LinkUsedError
+            account_id = await _account_for(tx, taken, password_hash, now=now)
+            await take_attempt_back(tx, [SignInKey(SignInSubject.ACCOUNT, taken.name)])
+            source = client.source(taken.name, Via.SESSION)
+            await record_audit(tx, source.entry(AuditAction.PASSWORD_SET, taken.name, at=now))
+            return await self._open(tx, account_id, taken.name, client, detail="by a link")
+
+    async def sign_out(self, secret: str, name: str, client: Client) -> None:
+        """End one session."""
+        async with self._store.write() as tx:
+            if await close_session(tx, secret):
+                source = client.source(name, Via.SESSION)
+                await record_audit(tx, source.entry(AuditAction.SIGNED_OUT, name, at=self._clock()))
+
+    async def _open(
+        self, tx: Transaction, account_id: int, name: str, client: Client, *, detail: str
+    ) -> OpenedSession:
+        return await open_for(
+            tx, account_id, name, client, now=self._clock(), secret=self._draw(), detail=detail
+        )
+
+    async def _tell_failure(self, attempt: Attempt, account: StoredAccount | None, client: Client) -> None:
+        """Tell the audit of the first, tenth, hundredth failure: of an account, else of an address."""
+        of_account = attempt.failures.get(SignInSubject.ACCOUNT, 0)
+        of_address = attempt.failures.get(SignInSubject.ADDRESS, 0)
+        if account is not None and is_milestone(of_account):
+            named, told = account.name, f"{of_account} of this account in a row"
+        elif is_milestone(of_address):
+            named = account.name if account is not None else "unknown"
+            told = f"{of_address} from this address in a row"
+        else:
+            return
+        async with self._store.write() as tx:
+            source = client.source("nobody", Via.NOBODY)
+            entry = source.entry(AuditAction.SIGN_IN_FAILED, named, at=self._clock(), detail=told)
+            await record_audit(tx, entry)
+
+
+SIGN_IN: Final = web.AppKey("sign_in", SignInDoor)
+"""There where people sign in here; not where the door is open, or a proxy knows them."""
+
+
+async def open_for(
+    tx: Transaction,
+    account_id: int,
+    name: str,
+    client: Client,
+    *,
+    now: datetime,
+    secret: str,
+    detail: str = "",
+) -> OpenedSession:
+    """Open a session of an account, and tell the audit."""
+    ends_at = await open_session(tx, secret, account_id=account_id, agent=client.agent, now=now)
+    source = client.source(name, Via.SESSION)
+    await record_audit(tx, source.entry(AuditAction.SIGNED_IN, name, at=now, detail=detail))
+    return OpenedSession(name, secret, ends_at - now)
+
+
+async def _account_for(tx: Transaction, link: SingleUse, password_hash: str, *, now: datetime) -> int:
+    """Return the id of the account that a link is for, with its new password."""
+    account = await lock_account(tx, link.name)
+    if account is None:
+        role = link.role or AccountRole.VIEWER
+        added = await add_account(
+            tx, NewAccount(name=link.name, role=role, at=now, password_hash=password_hash)
+        )
+        if added is None:
+            raise LinkUsedError  # another link for the name was used at the same moment
+        return added
+    if account.disabled_at is not None or account.oidc_subject is not None:
+        raise LinkUsedError
+    await set_password(tx, account.id, password_hash)
+    return account.id
+
+
+def _keys_of(name: str, client: Client) -> tuple[SignInKey, SignInKey]:
+    address = SignInKey(SignInSubject.ADDRESS, address_group(client.address))
+    return address, SignInKey(SignInSubject.ACCOUNT, name)

@@ -1,0 +1,182 @@
+"""The pages on which people sign in, set their password by a link, and sign out."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
+
+from aiohttp import hdrs, web
+
+from faultwire_consumer.domain.access.next_path import HOME, next_path
+from faultwire_consumer.domain.access.password import PASSWORD_CHARACTERS_MIN
+from faultwire_consumer.domain.access.scope import AccessScope
+from faultwire_consumer.serving.body import read_whole_body
+from faultwire_consumer.serving.principal import PRINCIPAL
+from faultwire_consumer.serving.refusal import MalformedBodyError, UnsupportedMediaTypeError
+from faultwire_consumer.web.access.client import client_of
+from faultwire_consumer.web.access.declared import OPEN, AccessRoutes
+from faultwire_consumer.web.access.own_page import check_own_page
+from faultwire_consumer.web.access.refusal import (
+    PasswordUnfitError,
+    SignInWaitError,
+    WithoutTlsError,
+    WrongPasswordError,
+)
+from faultwire_consumer.web.access.session import clear_cookie, read_cookie, set_cookie
+from faultwire_consumer.web.access.sign_in import SIGN_IN, OpenedSession, SignInDoor
+from faultwire_consumer.web.origin import is_loopback_host
+from faultwire_consumer.web.page.asset import render
+from faultwire_consumer.web.request import read_parameters
+from faultwire_consumer.web.state import CLOCK
+from faultwire_shared.taxonomy import FieldError, ValidationError
+
+_FORM: Final = "application/x-www-form-urlencoded"
+_FIELDS_MAX: Final = 10
+
+routes = AccessRoutes()
+
+
+@routes.get("/sign-in", access=OPEN)
+async def show_sign_in(request: web.Request) -> web.Response:
+    """The form for a name and a password."""
+    _door_of(request)
+    parameters = read_parameters(request)
+    following = next_path(parameters.raw_text("next"))
+    parameters.finish()
+    return _sign_in_page(request, following=following)
+
+
+@routes.post("/sign-in", access=OPEN)
+async def sign_in(request: web.Request) -> web.Response:
+    """Take a name and a password, and go on to the page that was asked for."""
+    door = _door_of(request)
+    check_own_page(request)
+    _check_tls(request)
+    form = await _read_form(request, ("name", "password", "next"))
+    following = next_path(form["next"])
+    try:
+        opened = await door.sign_in(form["name"], form["password"], client_of(request))
+    except (WrongPasswordError, SignInWaitError) as error:
+        response = _sign_in_page(request, following=following, name=form["name"][:100], error=error)
+        if isinstance(error, SignInWaitError):
+            response.headers[hdrs.RETRY_AFTER] = str(error.retry_after_seconds)
+        return response
+    return _let_in(request, opened, following)
+
+
+@routes.get("/invitation", access=OPEN)
+async def show_invitation(request: web.Request) -> web.Response:
+    """The form for the password that a link sets."""
+    door = _door_of(request)
+    parameters = read_parameters(request)
+    secret = parameters.raw_text("link")
+    parameters.finish()
+    link = await door.find_link(secret)
+    return _invitation_page(request, secret=secret, name=link.name)
+
+
+@routes.post("/invitation", access=OPEN)
+async def set_password(request: web.Request) -> web.Response:
+    """Set the password that a link is for, and sign its account in."""
+    door = _door_of(request)
+    check_own_page(request)
+    _check_tls(request)
+    form = await _read_form(request, ("link", "password", "again"))
+    link = await door.find_link(form["link"])
+    if form["password"] != form["again"]:
+        error = PasswordUnfitError("The two are not the same.")
+        return _invitation_page(request, secret=form["link"], name=link.name, error=error)
+    try:
+        opened = await door.set_password(form["link"], form["password"], client_of(request))
+    except PasswordUnfitError as error:
+        return _invitation_page(request, secret=form["link"], name=link.name, error=error)
+    return _let_in(request, opened, HOME)
+
+
+@routes.post("/sign-out", access=AccessScope.READ)
+async def sign_out(request: web.Request) -> web.Response:
+    """End the browser's session."""
+    door, secret = _door_of(request), read_cookie(request)
+    if secret is not None:
+        await door.sign_out(secret, request[PRINCIPAL].actor, client_of(request))
+    response = _go_to("/sign-in")
+    clear_cookie(request, response)
+    return response
+
+
+def _door_of(request: web.Request) -> SignInDoor:
+    door = request.app.get(SIGN_IN)
+    if door is None:
+        raise web.HTTPNotFound(text='Nobody signs in at this worker: its setting access is not "login".')
+    return door
+
+
+def _check_tls(request: web.Request) -> None:
+    """Refuse a password that came without TLS over a network: a browser would not keep its session either.
+
+    Raises:
+        WithoutTlsError: the page's own address says so.
+    """
+    scheme = urlsplit(request.headers.get(hdrs.ORIGIN, "")).scheme
+    if scheme == "http" and not is_loopback_host(request.headers.get(hdrs.HOST)):
+        raise WithoutTlsError
+
+
+async def _read_form(request: web.Request, names: tuple[str, ...]) -> Mapping[str, str]:
+    """Return a form's fields, empty where they are missing.
+
+    Raises:
+        UnsupportedMediaTypeError: it is no form.
+        MalformedBodyError: it cannot be read.
+        ValidationError: a field came twice, or is not of this form.
+    """
+    if request.content_type != _FORM:
+        raise UnsupportedMediaTypeError("send a form")
+    body = await read_whole_body(request)
+    try:
+        pairs = parse_qsl(
+            body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_FIELDS_MAX
+        )
+    except ValueError:
+        raise MalformedBodyError("this is no form") from None
+    form = dict(pairs)
+    wrong = [name for name in form if name not in names or [key for key, _ in pairs].count(name) > 1]
+    if wrong:
+        raise ValidationError(errors=[FieldError(name[:100], "unknown, or given twice") for name in wrong])
+    return {name: form.get(name, "") for name in names}
+
+
+def _let_in(request: web.Request, opened: OpenedSession, following: str) -> web.Response:
+    response = _go_to(following)
+    set_cookie(request, response, opened.secret, life=opened.life)
+    return response
+
+
+def _go_to(path: str) -> web.Response:
+    return web.Response(status=303, headers={hdrs.LOCATION: path})
+
+
+def _sign_in_page(request: web.Request, *, following: str, name: str = "", error: Any = None) -> web.Response:
+    return render(
+        "sign_in.html",
+        status=error.status if error is not None else 200,
+        now=request.app[CLOCK](),
+        totals=None,
+        following=following,
+        name=name,
+        error=error,
+    )
+
+
+def _invitation_page(
+    request: web.Request, *, secret: str, name: str, error: PasswordUnfitError | None = None
+) -> web.Response:
+    return render(
+        "invitation.html",
+        status=error.status if error is not None else 200,
+        now=request.app[CLOCK](),
+        totals=None,
+        secret=secret,
+        name=name,
+        error=error,
+        least=PASSWORD_CHARACTERS_MIN,
+    )
