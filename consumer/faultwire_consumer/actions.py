@@ -1,4 +1,4 @@
-"""Operators' actions on incidents and dead letters: the one entry for command line, API and page."""
+"""Operators' actions on dead letters, and what they share with those on incidents: see `incident_actions`."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -10,7 +10,6 @@ from faultwire_consumer.domain.dead_letter import (
     discard_refused,
     replay_refused,
 )
-from faultwire_consumer.domain.incident import NotPossible, Verb, decide
 from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.dead_letters.queries import DeadLetterBody, get_dead_letter
@@ -20,7 +19,7 @@ from faultwire_consumer.store.dead_letters.record import (
     load_dead_letter_status,
 )
 from faultwire_consumer.store.events.incidents import Incident, get_incident
-from faultwire_consumer.store.events.transition import apply_transitions, load_incident_state
+from faultwire_consumer.store.events.merging import find_holder
 from faultwire_shared.clock import Clock
 from faultwire_shared.taxonomy import ConflictError, NotFoundError
 
@@ -49,42 +48,16 @@ class DeadLetterConflictError(ConflictError):
     code = "DEAD_LETTER_CONFLICT"
 
 
-async def change_status(store: Store, incident_id: int, verb: Verb, *, actor: str, now: datetime) -> Incident:
-    """Acknowledge, resolve or reopen; asking for the present status changes nothing.
-
-    Returns:
-        The incident after the change.
-
-    Raises:
-        IncidentNotFoundError: it does not exist.
-        IncidentConflictError: its status does not allow the verb; the text says what would.
-    """
-    async with store.write() as tx:
-        standing = await load_incident_state(tx, incident_id)
-        if standing is None:
-            raise unknown_incident(incident_id)
-        decision = decide(
-            verb,
-            incident_id=incident_id,
-            status=standing.status,
-            episode=standing.episode,
-            actor=actor,
-            now=now,
-        )
-        if isinstance(decision, NotPossible):
-            raise IncidentConflictError(f"{incident_name(incident_id)}: {decision.why}")
-        if decision is not None:
-            await apply_transitions(tx, [decision])
-    return await load_incident(store, incident_id)
-
-
 async def load_incident(store: Store, incident_id: int) -> Incident:
-    """Load one incident.
+    """Load one incident; of one that was merged, the incident that has its events now.
 
     Raises:
         IncidentNotFoundError: it does not exist.
     """
     incident = await get_incident(store, incident_id)
+    if incident is None:
+        holder = await find_holder(store, incident_id)
+        incident = await get_incident(store, holder) if holder is not None else None
     if incident is None:
         raise unknown_incident(incident_id)
     return incident

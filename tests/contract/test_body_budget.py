@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 from tests.contract.test_pipeline import assert_counts_agree, batch, count_of, do_not_wait, only
 from tests.contract.test_store import NOW, fingerprint_of, new, record, row, sum_of
+from tests.tools.acting import change_status
 from tests.tools.clock import FixedClock
 from tests.tools.factories import raised, wire_event
 from tests.tools.flooding import flood
 
 from faultwire_consumer.domain.body_budget import BODIES_PER_INCIDENT, Body
-from faultwire_consumer.domain.incident import Status, Transition, Verb, decide
+from faultwire_consumer.domain.incident import Verb
 from faultwire_consumer.domain.query.query import Key, any_of
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.metrics import Metrics
@@ -25,7 +26,6 @@ from faultwire_consumer.store.contract.store import Counted, EventRow, Store
 from faultwire_consumer.store.events import event as event_queries
 from faultwire_consumer.store.events.bodies import read_budgets
 from faultwire_consumer.store.events.event_list import list_events
-from faultwire_consumer.store.events.transition import apply_transitions, load_incident_state
 from faultwire_consumer.store.schema.events import edge_bodies, events, fingerprints, history, incidents
 
 LIMIT = 10
@@ -181,19 +181,7 @@ async def test_the_last_event_is_found_though_the_batch_s_newest_was_stored_befo
 
 async def resolve(store: Store, clock: FixedClock) -> None:
     (known,) = await store.read(select(incidents.c.id))
-    async with store.write() as tx:
-        standing = await load_incident_state(tx, known.id)
-        assert standing is not None
-        made = decide(
-            Verb.RESOLVE,
-            incident_id=known.id,
-            status=standing.status,
-            episode=standing.episode,
-            actor="test",
-            now=clock(),
-        )
-        if isinstance(made, Transition):
-            await apply_transitions(tx, [made])
+    await change_status(store, known.id, Verb.RESOLVE, actor="test", now=clock())
 
 
 async def test_every_regressing_event_is_readable_for_good(store: Store, clock: FixedClock) -> None:
@@ -283,17 +271,7 @@ async def resolve_all(store: Store, clock: FixedClock, service: str) -> None:
             incidents.c.service == service, incidents.c.status == "open", incidents.c.count > 0
         )
     ):
-        made = decide(
-            Verb.RESOLVE,
-            incident_id=known.id,
-            status=Status.OPEN,
-            episode=known.episode,
-            actor="t",
-            now=clock(),
-        )
-        assert isinstance(made, Transition)
-        async with store.write() as tx:
-            await apply_transitions(tx, [made])
+        await change_status(store, known.id, Verb.RESOLVE, actor="t", now=clock())
 
 
 async def assert_kept(store: Store, service: str, count: int) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from tests.tools.acting import change_status
 from tests.tools.clock import FixedClock
 from tests.tools.factories import wire_event
 from tests.tools.recording import RecordingSender
 
-from faultwire_consumer.actions import change_status
 from faultwire_consumer.domain.incident import Verb
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
 from faultwire_consumer.domain.policy.policy import Policy

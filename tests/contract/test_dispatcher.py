@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 from structlog.testing import capture_logs
+from tests.tools.acting import change_status
 from tests.tools.clock import FixedClock
 from tests.tools.factories import wire_event
 from tests.tools.recording import RecordingSender
 from tests.tools.waiting import until
 
-from faultwire_consumer.actions import change_status
 from faultwire_consumer.domain.incident import Verb
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
 from faultwire_consumer.domain.policy.text import parse_policy

@@ -9,17 +9,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, func, select
+from tests.tools.acting import change_status
 from tests.tools.clock import FixedClock
 from tests.tools.factories import raised, wire_body, wire_event
 from tests.tools.fakes import BreakableStore
 
-from faultwire_consumer.domain.incident import Verb, decide
+from faultwire_consumer.domain.incident import Verb
 from faultwire_consumer.domain.outcome import DeadLettered, Duplicate, Outcome, Retry, Stored
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.read.delivery import Delivery, read_delivery
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract.store import Store
-from faultwire_consumer.store.events.transition import apply_transitions, load_incident_state
 from faultwire_consumer.store.schema.events import (
     dead_letters,
     events,
@@ -214,18 +214,7 @@ async def test_a_fingerprint_that_vanished_is_registered_again(store: Store, clo
 
 async def resolve(store: Store, clock: FixedClock) -> None:
     (known,) = await store.read(select(incidents))
-    async with store.write() as tx:
-        standing = await load_incident_state(tx, known.id)
-        assert standing is not None
-        transition = decide(
-            Verb.RESOLVE,
-            incident_id=known.id,
-            status=standing.status,
-            episode=standing.episode,
-            actor="test",
-            now=clock(),
-        )
-        await apply_transitions(tx, [transition])  # type: ignore[list-item]  # an open incident can be resolved
+    await change_status(store, known.id, Verb.RESOLVE, actor="test", now=clock())
 
 
 async def test_what_occurred_after_the_resolve_is_a_regression_and_a_new_episode(

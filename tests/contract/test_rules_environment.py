@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from tests.tools.acting import change_status
 from tests.tools.clock import FixedClock
 from tests.tools.factories import wire_event
 
-from faultwire_consumer.actions import change_status
 from faultwire_consumer.domain.incident import Verb
 from faultwire_consumer.domain.policy.text import parse_policy
 from faultwire_consumer.ingest.pipeline import Pipeline

@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from faultwire_consumer.domain.incident import Status, Touched
+from faultwire_consumer.domain.incident import IncidentState, Status, Touched
+from faultwire_consumer.domain.incident_terms import NO_TERMS
 from faultwire_shared.event import ErrorSeverity
 
 NOON: Final = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -25,3 +26,21 @@ def touched(**fields: Any) -> Touched:
         "newest_event_id": "error_20261123_abcdefgh",
     }
     return Touched(**(values | fields))
+
+
+def standing(**fields: Any) -> IncidentState:
+    """An open incident of high severity as an operator's verb finds it; fields given replace."""
+    values: dict[str, Any] = {
+        "incident_id": 7,
+        "status": Status.OPEN,
+        "episode": 1,
+        "service": "billing",
+        "severity": ErrorSeverity.HIGH,
+        "count": 6,
+        "resolved_at": None,
+        "assignee": None,
+        "terms": NO_TERMS,
+        "version": 3,
+        "merged_into": None,
+    }
+    return IncidentState(**(values | fields))

@@ -1,4 +1,4 @@
-"""Changes of an incident's status: by what occurred, and by an operator's verb."""
+"""An incident's status and its changes, as values; `lifecycle` decides about them."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -6,6 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from faultwire_consumer.domain.incident_terms import NO_TERMS, Terms
 from faultwire_shared.event import ErrorSeverity
 
 WORKER: Final = "worker"
@@ -26,17 +27,41 @@ class Verb(StrEnum):
     ACKNOWLEDGE = "acknowledge"
     RESOLVE = "resolve"
     REOPEN = "reopen"
+    MUTE = "mute"
+    UNMUTE = "unmute"
+    ASSIGN = "assign"
+    UNASSIGN = "unassign"
+    COMMENT = "comment"
+    MERGE = "merge"
+    UNMERGE = "unmerge"
 
 
 class TransitionReason(StrEnum):
-    """The reason for a change of status, as the history keeps it."""
+    """The reason for a row of an incident's history."""
 
     OPENED = "opened"
     REGRESSED = "regressed"
     SEVERITY_ROSE = "severity_rose"
     ACKNOWLEDGED = "acknowledged"
+    ACKNOWLEDGE_ENDED = "acknowledge_ended"
+    """An event occurred after the time to which the acknowledgement was limited."""
     RESOLVED = "resolved"
+    AUTO_RESOLVED = "auto_resolved"
+    """It was quiet for as many days as a rule asks for."""
     REOPENED = "reopened"
+    MUTED = "muted"
+    UNMUTED = "unmuted"
+    MUTE_ENDED = "mute_ended"
+    """An event came that the mute waited for, or one after its end."""
+    ASSIGNED = "assigned"
+    UNASSIGNED = "unassigned"
+    COMMENTED = "commented"
+    MERGED = "merged"
+    """Other incidents were merged into this one."""
+    MERGED_INTO = "merged_into"
+    """This one was merged into another."""
+    UNMERGED = "unmerged"
+    """It is an incident of its own again, or one that had been merged into it is."""
 
 
 class Touched(Struct, frozen=True, kw_only=True):
@@ -54,10 +79,33 @@ class Touched(Struct, frozen=True, kw_only=True):
     newest_at: datetime
     """Time of the batch's last error, also within an event that stands for several; without duplicates."""
     newest_event_id: str
+    terms: Terms = NO_TERMS
+
+
+class IncidentState(Struct, frozen=True, kw_only=True):
+    """The state of an incident that an operator's verb is decided on."""
+
+    incident_id: int
+    status: Status
+    episode: int
+    service: str
+    severity: ErrorSeverity
+    count: int
+    resolved_at: datetime | None
+    assignee: str | None
+    terms: Terms
+    version: int
+    merged_into: int | None
+
+
+class Assignment(Struct, frozen=True):
+    """A change of who has an incident; None for nobody."""
+
+    to: str | None
 
 
 class Transition(Struct, frozen=True, kw_only=True):
-    """One change of status: the incident's new row, and its row in the history."""
+    """One change of an incident: its new row, and its row in the history."""
 
     incident_id: int
     before: Status | None
@@ -68,84 +116,17 @@ class Transition(Struct, frozen=True, kw_only=True):
     actor: str
     at: datetime
     event_id: str | None = None
+    terms: Terms = NO_TERMS
+    """Its terms from now on."""
+    assignment: Assignment | None = None
+    """None: whoever has it keeps it."""
+    detail: str = ""
+    """What exactly was done, in words: who it was assigned to, until when it is muted."""
+    note: str = ""
+    """The operator's own words."""
 
 
 class NotPossible(Struct, frozen=True):
     """The verb does not fit the status; the text says why, and which verb would."""
 
     why: str
-
-
-def judge(touched: Touched, *, now: datetime) -> Transition | None:
-    """Decide what the events of a batch mean for one incident's status.
-
-    Lateness is judged by occurrence: an event from before the resolve counts, whenever it
-    arrives, and never looks like a regression.
-    """
-    if touched.first_sight:
-        return _worker_opens(touched, now, TransitionReason.OPENED, before=None, episode=touched.episode)
-    if (
-        touched.status is Status.RESOLVED
-        and touched.resolved_at is not None
-        and touched.newest_at > touched.resolved_at
-    ):
-        return _worker_opens(
-            touched, now, TransitionReason.REGRESSED, before=touched.status, episode=touched.episode + 1
-        )
-    if touched.status is Status.ACKNOWLEDGED and touched.severity.rank > touched.severity_before.rank:
-        return _worker_opens(
-            touched, now, TransitionReason.SEVERITY_ROSE, before=touched.status, episode=touched.episode
-        )
-    return None
-
-
-def _worker_opens(
-    touched: Touched, now: datetime, reason: TransitionReason, *, before: Status | None, episode: int
-) -> Transition:
-    return Transition(
-        incident_id=touched.incident_id,
-        before=before,
-        after=Status.OPEN,
-        episode=episode,
-        resolved_at=None,
-        reason=reason,
-        actor=WORKER,
-        at=now,
-        event_id=touched.newest_event_id,
-    )
-
-
-_ALLOWED: Final = {
-    (Verb.ACKNOWLEDGE, Status.OPEN): (Status.ACKNOWLEDGED, TransitionReason.ACKNOWLEDGED),
-    (Verb.RESOLVE, Status.OPEN): (Status.RESOLVED, TransitionReason.RESOLVED),
-    (Verb.RESOLVE, Status.ACKNOWLEDGED): (Status.RESOLVED, TransitionReason.RESOLVED),
-    (Verb.REOPEN, Status.RESOLVED): (Status.OPEN, TransitionReason.REOPENED),
-    (Verb.REOPEN, Status.ACKNOWLEDGED): (Status.OPEN, TransitionReason.REOPENED),
-}
-_REACHED: Final = {
-    Verb.ACKNOWLEDGE: Status.ACKNOWLEDGED,
-    Verb.RESOLVE: Status.RESOLVED,
-    Verb.REOPEN: Status.OPEN,
-}
-
-
-def decide(
-    verb: Verb, *, incident_id: int, status: Status, episode: int, actor: str, now: datetime
-) -> Transition | NotPossible | None:
-    """Decide what an operator's verb does to an incident; None if nothing changes."""
-    if status is _REACHED[verb]:
-        return None
-    allowed = _ALLOWED.get((verb, status))
-    if allowed is None:
-        return NotPossible(f"a {status} incident cannot be {verb}d; reopen it first")
-    after, reason = allowed
-    return Transition(
-        incident_id=incident_id,
-        before=status,
-        after=after,
-        episode=episode,
-        resolved_at=now if after is Status.RESOLVED else None,
-        reason=reason,
-        actor=actor,
-        at=now,
-    )

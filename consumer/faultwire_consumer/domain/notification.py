@@ -29,6 +29,8 @@ class NotificationReason(StrEnum):
     """A window reached its rule's number of events, or of new incidents."""
     REMINDER = "reminder"
     """Still open, and not acknowledged."""
+    UNMUTED = "unmuted"
+    """Its mute ended by itself, and it goes on; for the rules that hear of regressions."""
     CONTINUED = "continued"
     """More events of a known incident: only digests report it."""
     STORM = "storm"

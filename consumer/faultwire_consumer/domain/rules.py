@@ -157,6 +157,8 @@ def happened_to(touched: Touched, transition: Transition | None, growth: Iterabl
     if touched.status is Status.RESOLVED:
         return []
     happened = []
+    if transition is not None and transition.reason is TransitionReason.MUTE_ENDED:
+        happened.append(Happened(NotificationReason.UNMUTED, transition.event_id or ""))
     if touched.severity.rank > touched.severity_before.rank:
         happened.append(Happened(NotificationReason.SEVERITY_ROSE, touched.severity.value))
     passed = [number for number in growth if touched.count_before < number <= touched.count]
@@ -170,10 +172,17 @@ def verdicts_on(rules: Iterable[Rule], happened: Iterable[Happened], facts: Fact
     verdicts = []
     changes = list(happened)
     for rule in rules:
-        match = next((change for change in changes if change.reason in rule.on), None)
+        match = next((change for change in changes if _hears(rule, change.reason)), None)
         if match is not None and rule.where.match(facts):
             verdicts.append(Verdict(rule, match))
     return verdicts
+
+
+def _hears(rule: Rule, reason: NotificationReason) -> bool:
+    """Return True if the rule is on it; who hears of what came back also hears of what is muted no more."""
+    return reason in rule.on or (
+        reason is NotificationReason.UNMUTED and NotificationReason.REGRESSED in rule.on
+    )
 
 
 def scope_of(per: Per, facts: Facts, incident_id: int) -> str:

@@ -10,9 +10,10 @@ from typing import Final
 from msgspec import Struct, structs
 
 from faultwire_consumer.domain.body_budget import BODIES_PER_INCIDENT, Body
-from faultwire_consumer.domain.incident import Transition, judge
+from faultwire_consumer.domain.incident import Transition
 from faultwire_consumer.domain.incident_limit import NEW_INCIDENTS_PER_MINUTE
 from faultwire_consumer.domain.incident_name import incident_name
+from faultwire_consumer.domain.lifecycle.judgement import evidence_of, judge
 from faultwire_consumer.domain.outcome import Duplicate, Noted, Outcome, Stored, StoreReason
 from faultwire_consumer.ingest.bisect import BisectingStore
 from faultwire_consumer.ingest.body_budget import BodyBudget
@@ -32,6 +33,7 @@ from faultwire_consumer.ingest.read.scrubbing import BodyScrubber
 from faultwire_consumer.ingest.registration import Registration
 from faultwire_consumer.ingest.retention_boundary import RetentionBoundary
 from faultwire_consumer.ingest.rules.evaluation import BatchNotifications, Evaluator
+from faultwire_consumer.ingest.rules.terms import gather_evidence
 from faultwire_consumer.ingest.taken_id import reject_taken
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.audit.producers import record_heard
@@ -147,11 +149,11 @@ class Pipeline:
             if rows:
                 counted = await tx.record_events(rows, growth, bodies_max=self._budget.bodies_most)
             failpoint("worker.events_recorded")
+            transitions = await self._judge(tx, rows, counted)
             notifications = await self._count_windows(tx, batch, counted)
             candidates = await reject_taken(tx, candidates, batch.fresh, counted.duplicates)
             batch.unreadable = [one for one in candidates if isinstance(one, Rejected)]
             ignored = await record_heard(tx, heard_in(candidates), now=self._clock())
-            transitions = self._judge(counted)
             await apply_transitions(tx, transitions)
             await keep_bodies(tx, _bodies_of(transitions, rows, counted))
             failpoint("worker.transitions_applied")
@@ -179,9 +181,11 @@ class Pipeline:
             return None
         return await self._evaluator.count(tx, batch.fresh, counted, now=self._clock())
 
-    def _judge(self, counted: Counted) -> list[Transition]:
+    async def _judge(self, tx: Transaction, rows: Sequence[EventRow], counted: Counted) -> list[Transition]:
+        """Decide on the incidents; mutes count in windows, whose rows come early in the lock order."""
         now = self._clock()
-        judged = (judge(touched, now=now) for touched in counted.touched)
+        found = await gather_evidence(tx, counted.touched, rows, counted.duplicates, now=now)
+        judged = (judge(one, now=now, evidence=evidence_of(found, one)) for one in counted.touched)
         return [transition for transition in judged if transition is not None]
 
     def _report(

@@ -26,6 +26,7 @@ _HAPPENED: Final = {
     NotificationReason.GROWTH: "Its count passed another power of ten.",
     NotificationReason.THRESHOLD: "There were more of them than the rule allows.",
     NotificationReason.REMINDER: "It is still open, and nobody has acknowledged it.",
+    NotificationReason.UNMUTED: "Its mute is over, and it goes on.",
     NotificationReason.CONTINUED: "It goes on.",
     NotificationReason.STORM: "More came at once than are sent one by one.",
     NotificationReason.SCHEDULED: "What came since the last digest.",

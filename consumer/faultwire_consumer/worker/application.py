@@ -30,6 +30,7 @@ from faultwire_consumer.web.access.own_page import SAFE_METHODS
 from faultwire_consumer.web.access.refusal import NotSignedInError
 from faultwire_consumer.web.access.sign_in import SIGN_IN, SignInDoor
 from faultwire_consumer.web.api import (
+    acts,
     dead_letters,
     export,
     incidents,
@@ -129,6 +130,7 @@ def create_app(
     app[REPORT], app[POLICY], app[REPLAYER] = report, policy, Replayer(pipeline)
     tables = (
         incidents.routes,
+        acts.routes,
         export.routes,
         regroup.routes,
         dead_letters.routes,

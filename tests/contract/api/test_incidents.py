@@ -18,6 +18,11 @@ KEYS = [
     "first_seen_at",
     "last_seen_at",
     "episode",
+    "version",
+    "assignee",
+    "muted",
+    "resolved_in",
+    "acknowledged_until",
 ]
 
 

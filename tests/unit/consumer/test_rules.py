@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from tests.tools.incident import NOON, touched
 
-from faultwire_consumer.domain.incident import Status, judge
+from faultwire_consumer.domain.incident import Status
+from faultwire_consumer.domain.lifecycle.judgement import judge
 from faultwire_consumer.domain.notification import NotificationReason
 from faultwire_consumer.domain.rules import (
     GROWTH,

@@ -7,7 +7,9 @@ from typing import Final
 from msgspec import Struct
 from sqlalchemy import and_, case, func, or_, select, update
 
-from faultwire_consumer.domain.incident import WORKER, NotPossible, Status, Verb, decide
+from faultwire_consumer.domain.incident import WORKER, NotPossible, Status
+from faultwire_consumer.domain.lifecycle.arguments import ResolveArguments
+from faultwire_consumer.domain.lifecycle.decision import Act, decide
 from faultwire_consumer.domain.sequence import GapState
 from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Store, Transaction
@@ -145,14 +147,7 @@ async def resolve_if_closed(store: Store, producer_id: str, incident_id: int, *,
         await tx.execute(update(sequence_gaps).where(reported).values(event_id=None))
         if incident is None or incident.status is Status.RESOLVED or await _reports_others(tx, incident_id):
             return False
-        decision = decide(
-            Verb.RESOLVE,
-            incident_id=incident_id,
-            status=incident.status,
-            episode=incident.episode,
-            actor=WORKER,
-            now=now,
-        )
+        decision = decide(Act(arguments=ResolveArguments(), actor=WORKER, at=now), incident)
         if decision is None or isinstance(decision, NotPossible):
             return False
         await apply_transitions(tx, [decision])

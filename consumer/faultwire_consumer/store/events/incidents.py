@@ -9,6 +9,7 @@ from sqlalchemy import Column, Row, Select, func, literal, select
 
 from faultwire_consumer.domain.dead_letter import DeadLetterStatus
 from faultwire_consumer.domain.incident import Status
+from faultwire_consumer.domain.incident_terms import Terms, describe_mute, read_terms
 from faultwire_consumer.domain.query.query import Query
 from faultwire_consumer.store.contract.paging import ListCursor, Page, cut, decode_cursor, older_than
 from faultwire_consumer.store.contract.row import values_of
@@ -50,6 +51,14 @@ class Incident(Struct, frozen=True, kw_only=True):
     episode: int
     resolved_at: datetime | None
     last_release: str | None
+    assignee: str | None
+    version: int
+    terms: Terms
+
+    @property
+    def muted(self) -> str | None:
+        """Return until when it is muted, in words; None if it is not."""
+        return None if self.terms.mute is None else describe_mute(self.terms.mute)
 
 
 class HistoryEntry(Struct, frozen=True, kw_only=True):
@@ -61,6 +70,8 @@ class HistoryEntry(Struct, frozen=True, kw_only=True):
     event_id: str | None
     before: str | None
     after: str
+    detail: str | None
+    note: str | None
 
 
 class Names(Struct, frozen=True):
@@ -135,6 +146,19 @@ async def list_history(store: Store, incident_id: int) -> tuple[HistoryEntry, ..
         select(*columns).where(history.c.incident_id == incident_id).order_by(history.c.id.desc())
     )
     return tuple(HistoryEntry(**values_of(row)) for row in rows)
+
+
+async def list_merged(store: Store, incident_id: int) -> tuple[int, ...]:
+    """List the incidents that were merged into one, and can be unmerged; at most `NAMES_MAX`."""
+    home = fingerprints.c.home_id
+    rows = await store.read(
+        select(home.label("home"))
+        .distinct()
+        .where(fingerprints.c.incident_id == incident_id, home.is_not(None))
+        .order_by(home)
+        .limit(NAMES_MAX)
+    )
+    return tuple(row.home for row in rows)
 
 
 async def list_places(store: Store, incident_id: int) -> Places:
@@ -257,4 +281,5 @@ def _incident(row: Row[Any]) -> Incident:
     values = values_of(row)
     values["severity"] = ErrorSeverity.from_rank(values["severity"])
     values["status"] = Status(values["status"])
+    values["terms"] = read_terms(values["terms"])
     return Incident(**values)

@@ -1,14 +1,16 @@
 """Storage of incidents' transitions: the new status, and the history with its reason."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Collection, Sequence
+from typing import Any, Final
 
-from msgspec import Struct
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, insert, select, update
 
-from faultwire_consumer.domain.incident import Status, Transition
+from faultwire_consumer.domain.incident import IncidentState, Status, Transition
+from faultwire_consumer.domain.incident_terms import encode_terms, read_terms
+from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Transaction
 from faultwire_consumer.store.schema.events import history, incidents
+from faultwire_shared.event import ErrorSeverity
 
 _UPDATE: Final = (
     update(incidents)
@@ -17,17 +19,24 @@ _UPDATE: Final = (
         status=bindparam("after"),
         episode=bindparam("new_episode"),
         resolved_at=bindparam("new_resolved_at"),
+        terms=bindparam("new_terms"),
+        muted_at=bindparam("new_muted_at"),
+        version=incidents.c.version + 1,
     )
+)
+_ASSIGN: Final = (
+    update(incidents)
+    .where(incidents.c.id == bindparam("key", type_=incidents.c.id.type))
+    .values(assignee=bindparam("new_assignee"))
 )
 _INSERT: Final = insert(history)
 
 
-class IncidentState(Struct, frozen=True):
-    """The state of an incident that an operator's verb is decided on."""
-
-    incident_id: int
-    status: Status
-    episode: int
+_STATE: Final = tuple(
+    incidents.c.id.label(name) if name == "incident_id" else incidents.c[name]
+    for name in IncidentState.__struct_fields__
+)
+_IS_ONE: Final = (incidents.c.count > 0) | incidents.c.merged_into.is_not(None)
 
 
 async def load_incident_state(tx: Transaction, incident_id: int) -> IncidentState | None:
@@ -35,18 +44,35 @@ async def load_incident_state(tx: Transaction, incident_id: int) -> IncidentStat
 
     Returns None if it does not exist, or is registered but was never counted.
     """
-    table = incidents.c
+    return (await load_incident_states(tx, [incident_id])).get(incident_id)
+
+
+async def load_incident_states(tx: Transaction, ids: Collection[int]) -> dict[int, IncidentState]:
+    """Lock incidents in the order of their ids, and read the states of those that exist."""
     # SQLite has one writer at a time, and its dialect omits FOR UPDATE.
-    rows = await tx.execute(
-        select(table.id, table.status, table.episode)
-        .where(table.id == incident_id, table.count > 0)
-        .with_for_update()
+    rows = await tx.execute(select_states(incidents.c.id.in_(sorted(ids))).with_for_update())
+    return {row.incident_id: state_from(row) for row in rows}
+
+
+def select_states(*conditions: ColumnElement[bool]) -> Any:
+    """Select the states of incidents, in the order of their ids."""
+    return select(*_STATE).where(*conditions, _IS_ONE).order_by(incidents.c.id)
+
+
+def state_from(row: Any) -> IncidentState:
+    """Return a row of `select_states` as a state."""
+    return IncidentState(
+        **values_of(row)
+        | {
+            "status": Status(row.status),
+            "severity": ErrorSeverity.from_rank(row.severity),
+            "terms": read_terms(row.terms),
+        }
     )
-    return IncidentState(rows[0].id, Status(rows[0].status), rows[0].episode) if rows else None
 
 
 async def apply_transitions(tx: Transaction, transitions: Sequence[Transition]) -> None:
-    """Write the transitions and their history: two statements, however many there are.
+    """Write the transitions and their history: a few statements, however many there are.
 
     Rows are written in the order of their ids, so that parallel workers cannot deadlock. An incident
     that was just opened is registered as open already, so only its history is written.
@@ -60,12 +86,21 @@ async def apply_transitions(tx: Transaction, transitions: Sequence[Transition]) 
             "after": transition.after.value,
             "new_episode": transition.episode,
             "new_resolved_at": transition.resolved_at,
+            "new_terms": encode_terms(transition.terms),
+            "new_muted_at": transition.terms.mute.at if transition.terms.mute is not None else None,
         }
         for transition in ordered
         if transition.before is not None
     ]
     if changed:
         await tx.execute(_UPDATE, changed)
+    assigned = [
+        {"key": transition.incident_id, "new_assignee": transition.assignment.to}
+        for transition in ordered
+        if transition.assignment is not None
+    ]
+    if assigned:
+        await tx.execute(_ASSIGN, assigned)
     await tx.execute(
         _INSERT,
         [
@@ -77,6 +112,8 @@ async def apply_transitions(tx: Transaction, transitions: Sequence[Transition]) 
                 "event_id": transition.event_id,
                 "before": transition.before.value if transition.before is not None else None,
                 "after": transition.after.value,
+                "detail": transition.detail or None,
+                "note": transition.note or None,
             }
             for transition in ordered
         ],

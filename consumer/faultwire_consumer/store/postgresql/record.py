@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from faultwire_consumer.domain.body_budget import Body
 from faultwire_consumer.domain.incident import Status, Touched
+from faultwire_consumer.domain.incident_terms import read_terms
 from faultwire_consumer.store.contract.store import (
     Counted,
     EventRow,
@@ -64,10 +65,11 @@ WITH src AS (
       max(g.severity) AS severity,
       (array_agg(g.newest_event_id ORDER BY g.last_at DESC))[1] AS newest_event_id,
       (array_agg(g.release ORDER BY g.last_at DESC) FILTER (WHERE g.release IS NOT NULL))[1] AS release,
-      sum(g.bodies)::int AS bodies, max(g.body_at) AS body_at
-  FROM grp g JOIN faultwire.fingerprints f USING (fingerprint) GROUP BY 1
+      sum(g.bodies)::int AS bodies, max(g.body_at) AS body_at, max(m.moves) AS moves
+  FROM grp g JOIN faultwire.fingerprints f USING (fingerprint)
+    JOIN faultwire.incidents m ON m.id = f.incident_id GROUP BY 1
 ), locked AS MATERIALIZED (
-  SELECT i.id, i.severity, i.count FROM faultwire.incidents i
+  SELECT i.id, i.severity, i.count, i.moves FROM faultwire.incidents i
   WHERE i.id IN (SELECT id FROM per) ORDER BY i.id FOR UPDATE
 ), touched AS (
   UPDATE faultwire.incidents i
@@ -78,8 +80,8 @@ WITH src AS (
       last_release = coalesce(p.release, i.last_release),
       bodies = i.bodies + p.bodies,
       body_kept_at = greatest(i.body_kept_at, p.body_at)
-  FROM per p JOIN locked l USING (id) WHERE i.id = p.id
-  RETURNING i.id, i.status, i.episode, i.resolved_at, i.severity, l.severity AS severity_before,
+  FROM per p JOIN locked l USING (id, moves) WHERE i.id = p.id AND i.merged_into IS NULL
+  RETURNING i.id, i.status, i.episode, i.resolved_at, i.terms, i.severity, l.severity AS severity_before,
       i.count, l.count AS count_before, p.last_at, p.newest_event_id, p.n,
       i.bodies, p.bodies AS bodies_added
 ), edge_bodies AS (
@@ -96,28 +98,32 @@ WITH src AS (
 SELECT 'touched' AS kind, id AS incident_id, newest_event_id, status, episode, resolved_at, severity,
     severity_before, count, count_before, last_at AS newest_at,
     NULL::int AS bodies, NULL::int AS bodies_added, NULL::text AS duplicate_event_id,
-    NULL::bigint AS inserted, NULL::bigint AS counted
-FROM touched WHERE count_before = 0 OR status <> 'open' OR episode > 1 OR severity > severity_before
+    NULL::bigint AS inserted, NULL::bigint AS counted, terms
+FROM touched WHERE count_before = 0 OR status <> 'open' OR terms IS NOT NULL OR episode > 1
+    OR severity > severity_before
     OR width_bucket(count, $15::bigint[]) > width_bucket(count_before, $15::bigint[])
 UNION ALL
 SELECT 'bodies', id, newest_event_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-    bodies, bodies_added, NULL, NULL, NULL
+    bodies, bodies_added, NULL, NULL, NULL, NULL
 FROM touched WHERE bodies_added > 0
     AND (bodies > $16::int OR bodies * 16 / $16::int > (bodies - bodies_added) * 16 / $16::int)
 UNION ALL
 SELECT 'duplicate', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-    NULL, NULL, s.event_id, NULL, NULL
+    NULL, NULL, s.event_id, NULL, NULL, NULL
 FROM src s WHERE NOT EXISTS (SELECT 1 FROM ins WHERE ins.event_id = s.event_id)
 UNION ALL
 SELECT 'totals', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
     NULL, NULL, NULL,
-    (SELECT coalesce(sum(n), 0) FROM grp)::bigint, (SELECT coalesce(sum(n), 0) FROM touched)::bigint
+    (SELECT coalesce(sum(n), 0) FROM grp)::bigint, (SELECT coalesce(sum(n), 0) FROM touched)::bigint, NULL
 """  # noqa: S608 - what is put in is a constant of this module
 """Inserts a batch, counts it, and answers with rows of four kinds in one round trip.
 
 A column means one thing in every kind that fills it, and is NULL in the others: `touched` is an
 incident to decide on, `bodies` one whose number of bodies is news, `duplicate` an event that was
 stored before, and `totals` the numbers of events that were inserted and that were counted.
+
+While it waited for an incident's lock, a merge or unmerge may have moved fingerprints that the statement
+saw where they were before: by ``moves`` such an incident counts nothing, and the batch is tried again.
 
 The last two arrays name the few events that stand for several errors: in a column of all events, their
 times would need a join with what was inserted, whose plan is a guess.
@@ -167,6 +173,9 @@ WITH src AS (
   SELECT f, e, r, now() FROM unnest($14::bytea[], $15::text[], $16::text[]) AS s(f, e, r)
   WHERE (SELECT count(*) FROM known) >= 0 ORDER BY 1, 2, 3
   ON CONFLICT DO NOTHING
+), moved AS (
+  UPDATE faultwire.fingerprints f SET incident_id = i.merged_into FROM faultwire.incidents i
+  WHERE f.fingerprint = ANY($14::bytea[]) AND i.id = f.incident_id AND i.merged_into IS NOT NULL
 )
 INSERT INTO faultwire.incidents (id, service, title, culprit, severity, category, code, status, episode,
     count, first_seen_at, last_seen_at, search_text)
@@ -176,6 +185,7 @@ FROM src JOIN known USING (incident_id) WHERE NOT is_joining ORDER BY incident_i
 """Registers fingerprints, their incidents, and the environments and releases in which they were seen.
 
 Counting `known` makes it run first, so that workers that register the same rows take them in one order.
+A fingerprint that joined an incident just as that was merged into another follows it here.
 """
 
 LOCK: Final = """
@@ -294,6 +304,7 @@ def _touched(row: Any) -> Touched:
         resolved_at=row["resolved_at"],
         newest_at=row["newest_at"],
         newest_event_id=row["newest_event_id"],
+        terms=read_terms(row["terms"]),
     )
 
 

@@ -152,6 +152,15 @@ incidents = Table(
     ),
     Column("bodies", Integer, nullable=False, server_default="0", comment="its events that have one"),
     Column("body_kept_at", UtcDateTime, comment="when the newest of them occurred"),
+    Column("version", Integer, nullable=False, server_default="1", comment="one more with each transition"),
+    Column("assignee", Text, comment="who has it: an account, or any name"),
+    Column("muted_at", UtcDateTime, comment="since when, while it is muted"),
+    Column("terms", Text, comment="JSON: what ends its mute or acknowledgement, what its resolve holds for"),
+    Column("merged_into", BigInteger, comment="the incident that has its fingerprints; its own count is 0"),
+    Column("merged_count", BigInteger, comment="its count when it was merged"),
+    Column(
+        "moves", Integer, nullable=False, server_default="0", comment="how often fingerprints came or went"
+    ),
 )
 # No index on last_seen_at and count: they change with every batch, and HOT updates need them unindexed.
 # The hour changes once an hour, and lists are sorted by it first.
@@ -169,6 +178,8 @@ fingerprints = Table(
     Column("incident_id", BigInteger, ForeignKey(incidents.c.id), nullable=False),
     Column("parts", Text, nullable=False, comment="the ordered key parts as a JSON array"),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("home_id", BigInteger, comment="the incident that it was merged away with, and goes back to"),
+    Column("pinned_at", UtcDateTime, comment="when it was unmerged: no machine ever moves it again"),
 )
 Index("ix_fingerprints_incident_id", fingerprints.c.incident_id)
 
@@ -217,6 +228,8 @@ history = Table(
     Column("event_id", Text),
     Column("before", Text, comment="the status before; none when the incident was opened"),
     Column("after", Text, nullable=False),
+    Column("detail", Text, comment="what exactly, in words"),
+    Column("note", Text, comment="the operator's own words"),
     comment="append-only: every transition of an incident",
 )
 Index("ix_incident_history_incident_id", history.c.incident_id)

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from faultwire_consumer.domain.body_budget import Body
 from faultwire_consumer.domain.incident import Status, Touched
+from faultwire_consumer.domain.incident_terms import NO_TERMS, read_terms
 from faultwire_consumer.store.contract.store import (
     BODIES_MAX,
     Counted,
@@ -60,7 +61,7 @@ UPDATE incidents SET count = count + :n,
     bodies = bodies + :bodies,
     body_kept_at = CASE WHEN :bodies = 0 THEN body_kept_at
         ELSE max(coalesce(body_kept_at, :body_at), :body_at) END
-WHERE id = :id RETURNING status, episode, resolved_at, severity, count
+WHERE id = :id RETURNING status, episode, resolved_at, severity, count, terms
 """
 _REGISTER: Final = """
 INSERT INTO incidents (service, title, culprit, severity, category, code, status, episode, count,
@@ -235,6 +236,7 @@ def _may_decide(touched: Touched, growth: Sequence[int]) -> bool:
     return (
         touched.first_sight
         or touched.status is not Status.OPEN
+        or touched.terms is not NO_TERMS
         or touched.episode > 1
         or touched.severity.rank > touched.severity_before.rank
         or bisect_right(growth, touched.count) > bisect_right(growth, touched.count_before)
@@ -242,7 +244,7 @@ def _may_decide(touched: Touched, growth: Sequence[int]) -> bool:
 
 
 def _touch(cursor: sqlite3.Cursor, added: _Sum, before: _Before) -> Touched:
-    status, episode, resolved_at, severity, count = cursor.execute(
+    status, episode, resolved_at, severity, count, terms = cursor.execute(
         _TOUCH,
         {
             "id": before.incident_id,
@@ -267,6 +269,7 @@ def _touch(cursor: sqlite3.Cursor, added: _Sum, before: _Before) -> Touched:
         resolved_at=None if resolved_at is None else from_micros(resolved_at),
         newest_at=from_micros(added.last_at),
         newest_event_id=added.newest_event_id,
+        terms=read_terms(terms),
     )
 
 

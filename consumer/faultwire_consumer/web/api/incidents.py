@@ -1,13 +1,10 @@
 """The API under ``/api/v1``: incidents and events as JSON."""
 
-import asyncio
-
 import msgspec
 from aiohttp import web
 
-from faultwire_consumer.actions import change_status, load_incident
+from faultwire_consumer.actions import load_incident
 from faultwire_consumer.domain.access.scope import AccessScope
-from faultwire_consumer.domain.incident import Verb
 from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.domain.query.query import Key, Query, any_of
 from faultwire_consumer.domain.report.comparison import comparison_report
@@ -17,10 +14,10 @@ from faultwire_consumer.store.events import event as event_queries
 from faultwire_consumer.store.events import incidents
 from faultwire_consumer.store.events.event_list import list_events as list_page
 from faultwire_consumer.store.events.messages import read_messages
-from faultwire_consumer.web.access.actor import actor_of
 from faultwire_consumer.web.access.declared import AccessRoutes
 from faultwire_consumer.web.api import shape
 from faultwire_consumer.web.api.report_answer import characters_of, decoded, markdown_answer, readable
+from faultwire_consumer.web.api.whole_incident import incident_document, incident_response
 from faultwire_consumer.web.parameter import event_query, incident_query
 from faultwire_consumer.web.request import (
     API_PREFIX,
@@ -28,20 +25,12 @@ from faultwire_consumer.web.request import (
     incident_id_of,
     json_answer,
     page_answer,
-    read_change,
     read_parameters,
     unknown_event,
 )
 from faultwire_consumer.web.state import CLOCK, STORE
 
 routes = AccessRoutes()
-
-
-class StatusChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of a change of status; it may be missing."""
-
-    actor: str | None = None
-    """Who asks, as the history keeps it, where nobody has to sign in; beside the name of a token."""
 
 
 @routes.get(f"{API_PREFIX}/incidents", access=AccessScope.READ)
@@ -60,8 +49,8 @@ async def list_incidents(request: web.Request) -> web.Response:
 
 @routes.get(f"{API_PREFIX}/incidents/{{id}}", access=AccessScope.READ)
 async def show_incident(request: web.Request) -> web.Response:
-    """One incident with its history."""
-    return await _incident_response(request, incident_id_of(request))
+    """One incident with its history; of one that was merged, the incident that has its events."""
+    return await incident_response(request.app[STORE], incident_id_of(request))
 
 
 @routes.get(f"{API_PREFIX}/incidents/{{id}}/events", access=AccessScope.READ)
@@ -81,7 +70,7 @@ async def report_incident(request: web.Request) -> web.Response:
     parameters = read_parameters(request)
     most = characters_of(parameters)
     parameters.finish()
-    incident = await _incident_document(request, incident_id)
+    incident = await incident_document(store, incident_id)
     newest = await _newest_event(request, incident_id)
     event = await readable(store, newest) if newest is not None else None
     grouping = await event_queries.get_grouping(store, event.id) if event is not None else None
@@ -93,32 +82,6 @@ async def report_incident(request: web.Request) -> web.Response:
         most=most,
     )
     return markdown_answer(report)
-
-
-async def _change(request: web.Request, verb: Verb) -> web.Response:
-    incident_id = incident_id_of(request)
-    actor = await _read_actor(request)
-    now = request.app[CLOCK]()
-    await change_status(request.app[STORE], incident_id, verb, actor=actor, now=now)
-    return await _incident_response(request, incident_id)
-
-
-@routes.post(f"{API_PREFIX}/incidents/{{id}}/acknowledge", access=AccessScope.ACT)
-async def acknowledge(request: web.Request) -> web.Response:
-    """Say that somebody looks after it."""
-    return await _change(request, Verb.ACKNOWLEDGE)
-
-
-@routes.post(f"{API_PREFIX}/incidents/{{id}}/resolve", access=AccessScope.ACT)
-async def resolve(request: web.Request) -> web.Response:
-    """Say that it is mended; what occurs from now on is a regression."""
-    return await _change(request, Verb.RESOLVE)
-
-
-@routes.post(f"{API_PREFIX}/incidents/{{id}}/reopen", access=AccessScope.ACT)
-async def reopen(request: web.Request) -> web.Response:
-    """Take an acknowledge or resolve back."""
-    return await _change(request, Verb.REOPEN)
 
 
 @routes.get(f"{API_PREFIX}/events", access=AccessScope.READ)
@@ -196,20 +159,3 @@ async def _newest_event(request: web.Request, incident_id: int) -> event_queries
     store = request.app[STORE]
     page = await list_page(store, any_of(Key.INCIDENT, [incident_id]), limit=1, now=request.app[CLOCK]())
     return await event_queries.get_event(store, page.rows[0].id) if page.rows else None
-
-
-async def _incident_response(request: web.Request, incident_id: int) -> web.Response:
-    return json_answer(await _incident_document(request, incident_id))
-
-
-async def _incident_document(request: web.Request, incident_id: int) -> shape.IncidentDetail:
-    store = request.app[STORE]
-    incident = await load_incident(store, incident_id)
-    history, places = await asyncio.gather(
-        incidents.list_history(store, incident_id), incidents.list_places(store, incident_id)
-    )
-    return shape.incident_detail(incident, places=places, history=history)
-
-
-async def _read_actor(request: web.Request) -> str:
-    return actor_of(request, (await read_change(request, StatusChange)).actor)

@@ -6,7 +6,6 @@ from typing import Any, Final
 from aiohttp import web
 
 from faultwire_consumer.actions import (
-    change_status,
     discard_dead_letter,
     load_incident,
     replay_dead_letter,
@@ -16,7 +15,10 @@ from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.domain.dead_letter import DeadLetterStatus
 from faultwire_consumer.domain.incident import Status, Verb
 from faultwire_consumer.domain.incident_name import incident_name
+from faultwire_consumer.domain.lifecycle.arguments import ARGUMENTLESS
+from faultwire_consumer.domain.lifecycle.decision import Act
 from faultwire_consumer.domain.query.query import Key, any_of
+from faultwire_consumer.incident_actions import act_on
 from faultwire_consumer.serving.principal import PRINCIPAL
 from faultwire_consumer.store.contract.paging import Page
 from faultwire_consumer.store.dead_letters import queries as letter_queries
@@ -85,7 +87,10 @@ async def _list_found(request: web.Request, search: Search, cursor: str | None) 
 async def show_incident(request: web.Request) -> web.Response:
     """One incident: what is known of it, its newest event's stack trace, and what can be done."""
     store, now = request.app[STORE], request.app[CLOCK]()
-    incident = await load_incident(store, incident_id_of(request))
+    asked = incident_id_of(request)
+    incident = await load_incident(store, asked)
+    if incident.id != asked:  # it was merged into this one
+        raise web.HTTPSeeOther(f"/incidents/{incident_name(incident.id)}")
     parameters = read_parameters(request)
     cursor = parameters.cursor()
     parameters.finish()
@@ -122,9 +127,8 @@ async def change_incident(request: web.Request) -> web.Response:
     """Do what a button says, then show the incident again."""
     incident_id = incident_id_of(request)
     verb = Verb(request.match_info["verb"])
-    await change_status(
-        request.app[STORE], incident_id, verb, actor=actor_of(request), now=request.app[CLOCK]()
-    )
+    act = Act(arguments=ARGUMENTLESS[verb], actor=actor_of(request), at=request.app[CLOCK]())
+    await act_on(request.app[STORE], incident_id, act)
     raise web.HTTPSeeOther(f"/incidents/{incident_name(incident_id)}")
 
 

@@ -1,0 +1,181 @@
+"""The verbs of operators under ``/api/v1/incidents``: one route each, and one for many incidents."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from faultwire_consumer.domain.access.scope import AccessScope
+from faultwire_consumer.domain.incident import Status, Verb
+from faultwire_consumer.domain.incident_name import parse_incident_id
+from faultwire_consumer.domain.lifecycle.arguments import ARGUMENTS, Arguments, check_arguments
+from faultwire_consumer.domain.lifecycle.decision import Act
+from faultwire_consumer.incident_actions import MANY_MAX, Acted, Expected, act_on, act_on_many
+from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.events import incidents
+from faultwire_consumer.web.access.actor import actor_of
+from faultwire_consumer.web.access.declared import AccessRoutes
+from faultwire_consumer.web.api.whole_incident import incident_response
+from faultwire_consumer.web.parameter import Parameters, incident_query
+from faultwire_consumer.web.request import (
+    API_PREFIX,
+    incident_id_of,
+    json_answer,
+    read_change,
+)
+from faultwire_consumer.web.state import CLOCK, STORE
+from faultwire_shared.taxonomy import FieldError, ValidationError
+
+_PATH: Final = f"{API_PREFIX}/incidents"
+
+routes = AccessRoutes()
+
+
+class ActRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The part of a body that every verb may be told; the body may be missing."""
+
+    actor: str | None = None
+    """Who asks, as the history keeps it, where nobody has to sign in; beside the name of a token."""
+    note: str = ""
+    """Words for the history."""
+    if_status: Status | None = None
+    """Refuse if the incident has another status by now."""
+    version: int | None = None
+    """Refuse if the incident has another version by now."""
+
+
+class ManyRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A verb for many incidents: those that are named, or those that a query finds."""
+
+    verb: Verb
+    ids: list[str] | None = None
+    query: str | None = None
+    arguments: dict[str, Any] = {}
+    actor: str | None = None
+    note: str = ""
+    dry_run: bool = False
+
+
+class ManyAnswer(Struct, frozen=True, kw_only=True):
+    """The effect on each incident, or with ``dry_run`` the one that it would have."""
+
+    verb: str
+    dry_run: bool
+    incidents: list[Acted]
+
+
+def request_of(verb: Verb) -> type[ActRequest]:
+    """Build the type of a verb's body: what every verb may be told, and the verb's own arguments."""
+    own = [
+        (field.name, field.type) if field.required else (field.name, field.type, field.default)
+        for field in msgspec.structs.fields(ARGUMENTS[verb])
+    ]
+    kind: type[Any] = msgspec.defstruct(
+        f"{verb.title()}Request",
+        own,
+        bases=(ActRequest,),
+        namespace={"__doc__": f"The body of a request to {verb} an incident."},
+        frozen=True,
+        kw_only=True,
+        forbid_unknown_fields=True,
+    )
+    return kind
+
+
+REQUESTS: Final[Mapping[Verb, type[ActRequest]]] = {verb: request_of(verb) for verb in Verb}
+
+_SENTENCES: Final = {
+    Verb.ACKNOWLEDGE: "Say that somebody looks after it.",
+    Verb.RESOLVE: "Say that it is mended; what occurs from now on, or from a release on, is a regression.",
+    Verb.REOPEN: "Take an acknowledge or resolve back.",
+    Verb.MUTE: "Hold notifications of it back; it is counted on.",
+    Verb.UNMUTE: "End its mute.",
+    Verb.ASSIGN: "Say who has it.",
+    Verb.UNASSIGN: "Say that nobody has it.",
+    Verb.COMMENT: "Write into its history.",
+    Verb.MERGE: "Make it part of another incident, which has its events from now on.",
+    Verb.UNMERGE: "Make an incident that was merged one of its own again, for good.",
+}
+
+
+def _handler(verb: Verb) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handle(request: web.Request) -> web.Response:
+        incident_id = incident_id_of(request)
+        asked = await read_change(request, REQUESTS[verb])
+        own = {name: getattr(asked, name) for name in ARGUMENTS[verb].__struct_fields__}
+        act = _act(request, ARGUMENTS[verb](**own), actor=asked.actor, note=asked.note)
+        expected = Expected(asked.if_status, asked.version)
+        await act_on(request.app[STORE], incident_id, act, expected=expected)
+        return await incident_response(request.app[STORE], incident_id)
+
+    handle.__doc__ = _SENTENCES[verb]
+    handle.__name__ = verb.value
+    return handle
+
+
+for _verb in Verb:
+    routes.add("POST", f"{_PATH}/{{id}}/{_verb}", _handler(_verb), access=AccessScope.ACT)
+
+
+@routes.post(f"{_PATH}/bulk", access=AccessScope.ACT)
+async def act_on_all(request: web.Request) -> web.Response:
+    """Do one thing to many incidents, or say what it would do to each."""
+    asked = await read_change(request, ManyRequest)
+    now = request.app[CLOCK]()
+    act = _act(request, _arguments(asked), actor=asked.actor, note=asked.note)
+    ids = await _chosen(request.app[STORE], asked, now)
+    acted = await act_on_many(request.app[STORE], ids, act, dry_run=asked.dry_run)
+    return json_answer(ManyAnswer(verb=asked.verb.value, dry_run=asked.dry_run, incidents=acted))
+
+
+def _act(request: web.Request, arguments: Arguments, *, actor: str | None, note: str) -> Act:
+    """Check what was asked.
+
+    Raises:
+        ValidationError: an argument cannot be.
+    """
+    faults = check_arguments(arguments, note=note, now=request.app[CLOCK]())
+    if faults:
+        raise ValidationError(errors=[FieldError(one.field, one.message) for one in faults])
+    return Act(
+        arguments=arguments, actor=actor_of(request, actor), at=request.app[CLOCK](), note=note.strip()
+    )
+
+
+def _arguments(asked: ManyRequest) -> Arguments:
+    try:
+        return msgspec.convert(asked.arguments, type=ARGUMENTS[asked.verb])
+    except msgspec.ValidationError as error:
+        raise ValidationError(errors=[FieldError("arguments", str(error))]) from None
+
+
+async def _chosen(store: Store, asked: ManyRequest, now: datetime) -> list[int]:
+    """Return the incidents that are meant, each once.
+
+    Raises:
+        ValidationError: neither ids nor a query, both, a name that is none, or too many.
+    """
+    if (asked.ids is None) == (asked.query is None):
+        raise ValidationError(errors=[FieldError("ids", "ids or query, one of the two")])
+    if asked.ids is None:
+        return await _found(store, asked.query or "", now)
+    named = [parse_incident_id(one) for one in asked.ids]
+    if len(named) > MANY_MAX or not named or None in named:
+        what = f"1 to {MANY_MAX} incidents, as in INC-12"
+        raise ValidationError(errors=[FieldError("ids", what)])
+    return [one for one in dict.fromkeys(named) if one is not None]
+
+
+async def _found(store: Store, query: str, now: datetime) -> list[int]:
+    parameters = Parameters({"query": [query]}, now=now)
+    wanted = incident_query(parameters)
+    parameters.finish()
+    if not wanted.terms:
+        raise ValidationError(errors=[FieldError("query", "a query without terms would mean every incident")])
+    page = await incidents.list_incidents(store, wanted, limit=MANY_MAX, now=now)
+    if page.next_cursor is not None:
+        raise ValidationError(errors=[FieldError("query", f"it finds more than {MANY_MAX}; narrow it down")])
+    return [one.id for one in page.rows]
