@@ -1,7 +1,8 @@
 """A store with many incidents and events, filled by the database itself, so that plans are real ones.
 
 Most incidents are resolved, low to high, of fifty services; a few are what operators look for: the
-rare service, code, release and word, and the critical ones. A fifth of the events are one incident's.
+rare service, code, release and word, and the critical ones. A fifth of the events are one incident's. One
+event in three is kept, as far as search knows: its text and its values say what its incident's text says.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,10 @@ BUSY: Final = 1
 
 _RARE_WORD: Final = f"CASE WHEN n = {RARE} THEN ' zanzibar' ELSE '' END"
 _CHUNK: Final = 20_000
+KEPT: Final = 3
+"""One event in so many is kept."""
+VALUES: Final = 3
+_BY_EVENT: Final = ("events", "event_texts", "event_values")
 _BY_INCIDENT: Final = ("incidents", "fingerprints", "sightings", "hourly")
 ACTIVE: Final = 200
 """Incidents that have events left: those that were last seen."""
@@ -33,7 +38,9 @@ _WORDS: Final = {
         "at": f"(TIMESTAMPTZ '{NEWEST:%Y-%m-%d %H:%M}+00' - ({{}}) * interval '1 second')",
         "day": "(({}) AT TIME ZONE 'UTC')::date",
         "hour": "date_trunc('hour', {}, 'UTC')",
-        "id": "'error_' || to_char(({}) AT TIME ZONE 'UTC', 'YYYYMMDD') || '_' || lpad(n::text, 16, '0')",
+        "id": (
+            "'error_' || to_char(({}) AT TIME ZONE 'UTC', 'YYYYMMDD') || '_' || lpad(({})::text, 16, '0')"
+        ),
         "key": "convert_to(lpad(({})::text, 16, '0'), 'UTF8')",
         "schema": "faultwire.",
     },
@@ -45,7 +52,7 @@ _WORDS: Final = {
         "at": f"({to_micros(NEWEST)} - ({{}}) * 1000000)",
         "day": "date(({}) / 1000000, 'unixepoch')",
         "hour": "({0} - {0} % 3600000000)",
-        "id": "'error_' || strftime('%Y%m%d', ({}) / 1000000, 'unixepoch') || '_' || printf('%016d', n)",
+        "id": ("'error_' || strftime('%Y%m%d', ({}) / 1000000, 'unixepoch') || '_' || printf('%016d', {})"),
         "key": "CAST(printf('%016d', {}) AS BLOB)",
         "schema": "",
     },
@@ -60,15 +67,16 @@ def key_of(number: int) -> bytes:
 async def fill_store(store: Store, *, incidents: int, events: int) -> None:
     """Fill an empty store, and let the database look at what it has."""
     await store.prepare_days(frozenset((NEWEST - timedelta(days=day)).date() for day in range(DAYS + 1)))
-    size = {"incidents": incidents, "events": events}
-    for name in (*_BY_INCIDENT, "events"):
+    texts = events // KEPT
+    size = {"incidents": incidents, "events": events, "event_texts": texts, "event_values": texts * VALUES}
+    for name in (*_BY_INCIDENT, *_BY_EVENT):
         total = size.get(name, incidents)
         for first in range(1, total + 1, _CHUNK):
             statement = _insert(store.name, name, range(first, min(first + _CHUNK, total + 1)), size)
             await _execute(store, statement)
     if isinstance(store, PostgresqlStore):  # as autovacuum does; for SQLite nobody does
         async with store._connection() as (_, driver):
-            for name in (*_BY_INCIDENT, "events"):
+            for name in (*_BY_INCIDENT, *_BY_EVENT):
                 await driver.execute(f"VACUUM (ANALYZE) faultwire.{name}")
 
 
@@ -80,7 +88,7 @@ async def _execute(store: Store, statement: str) -> None:
 def _insert(database: str, name: str, numbers: range, size: dict[str, int]) -> str:
     word = _WORDS[database]
     at, hour, key = word["at"], word["hour"], word["key"].format("n")
-    seen = at.format(f"(n - 1) * {DAYS * 86400} / {max(size.values())}")
+    seen = at.format(f"(n - 1) * {DAYS * 86400} / {max(size['incidents'], size['events'])}")
     values = {
         "incidents": _incident("n")
         | {
@@ -112,18 +120,20 @@ def _insert(database: str, name: str, numbers: range, size: dict[str, int]) -> s
             "count": "1",
         },
         "events": _event(word, size),
+        "event_texts": _text(word, size),
+        "event_values": _value(word),
     }[name]
     series = word["series"].format(first=numbers[0], last=numbers[-1])
     chosen = ", ".join(values.values())
     return f"INSERT INTO {word['schema']}{name} ({', '.join(values)}) SELECT {chosen} FROM {series}"
 
 
-def _event(word: dict[str, str], size: dict[str, int]) -> dict[str, str]:
-    occurred = word["at"].format(f"(n * {DAYS * 86400}) / {size['events']}")
-    group = f"(CASE WHEN n % 5 = 0 THEN {BUSY} ELSE n % {ACTIVE} + 1 END)"
+def _event(word: dict[str, str], size: dict[str, int], number: str = "n") -> dict[str, str]:
+    occurred = word["at"].format(f"({number} * {DAYS * 86400}) / {size['events']}")
+    group = _group(number)
     return {
         "occurred_day": word["day"].format(occurred),
-        "event_id": word["id"].format(occurred),
+        "event_id": word["id"].format(occurred, number),
         "fingerprint": word["key"].format(group),
         "occurred_at": occurred,
         "received_at": occurred,
@@ -132,6 +142,36 @@ def _event(word: dict[str, str], size: dict[str, int]) -> dict[str, str]:
         **_incident(group),
         **_place(group),
     }
+
+
+def _text(word: dict[str, str], size: dict[str, int]) -> dict[str, str]:
+    """The text of every third event; n counts the texts."""
+    event = _event(word, size, number=f"n * {KEPT}")
+    rare = f"CASE WHEN {_group(f'n * {KEPT}')} = {RARE} THEN ' zanzibar' ELSE '' END"
+    return {name: event[name] for name in ("occurred_day", "event_id", "fingerprint", "occurred_at")} | {
+        "id": "n",
+        "text": f"'order ' || n || ' was refused by the bank' || {rare}",
+    }
+
+
+def _value(word: dict[str, str]) -> dict[str, str]:
+    """A user, a type and a tag of each text; n counts the values."""
+    text_id = f"((n - 1) / {VALUES} + 1)"
+    group = _group(f"({text_id} * {KEPT})")
+    return {
+        "text_id": text_id,
+        "number": f"(n - 1) % {VALUES}",
+        "name": f"CASE (n - 1) % {VALUES} WHEN 0 THEN 'user' WHEN 1 THEN 'type' ELSE 'tag.region' END",
+        "value": (
+            f"CASE (n - 1) % {VALUES} WHEN 0 THEN 'user-' || {text_id} % 5000"
+            f" WHEN 1 THEN CASE WHEN {group} = {RARE} THEN 'Rare' ELSE 'OSError' END ELSE 'eu' END"
+        ),
+        "fingerprint": word["key"].format(group),
+    }
+
+
+def _group(number: str) -> str:
+    return f"(CASE WHEN {number} % 5 = 0 THEN {BUSY} ELSE {number} % {ACTIVE} + 1 END)"
 
 
 def _incident(number: str) -> dict[str, str]:

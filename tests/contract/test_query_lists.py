@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select, update
+from sqlalchemy import not_, select, update
 from tests.contract.filling import ACTIVE, NEWEST, RARE, fill_store, key_of
 from tests.contract.test_store import new, record, row
 from tests.servers.postgresql import PostgreSQL
@@ -19,11 +19,12 @@ from faultwire_consumer.domain.query.text import parse_query
 from faultwire_consumer.domain.search_text import fold, fold_as_before, search_text
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store
-from faultwire_consumer.store.events.condition import contains_text
 from faultwire_consumer.store.events.event_list import list_events
 from faultwire_consumer.store.events.incidents import Names, count_totals, list_incidents, list_services
+from faultwire_consumer.store.events.search import own_text_contains
 from faultwire_consumer.store.migrations import migrate
 from faultwire_consumer.store.schema.events import events, incidents
+from faultwire_consumer.store.schema.search import event_texts
 
 _VALUES: Final = {
     **dict.fromkeys(("service", "title", "culprit", "category", "code", "status"), ""),
@@ -87,13 +88,11 @@ async def _found(store: Store, kept: list[str], text: str) -> tuple[list[str], l
         await tx.execute(incidents.delete())
         for one in kept:
             await tx.execute(incidents.insert(), _VALUES | {"search_text": one})
-    answers = []
-    for negated in (False, True):
-        asked = contains_text(text, database=store.name, negated=negated)
-        answers.append(
-            [one.search_text for one in await store.read(select(incidents.c.search_text).where(asked))]
-        )
-    return sorted(answers[0]), sorted(answers[1])
+    contains = own_text_contains(text, database=store.name)
+    lacks = not_(own_text_contains(text, database=store.name, looked_up=False))
+    answers = [await store.read(select(incidents.c.search_text).where(one)) for one in (contains, lacks)]
+    found, others = (sorted(row.search_text for row in rows) for rows in answers)
+    return found, others
 
 
 @pytest.fixture
@@ -139,10 +138,16 @@ async def test_each_key_finds_the_events_that_have_it(filled: Store) -> None:
 
     rare = expect(lambda one: one.fingerprint == key_of(RARE))
     assert rare
-    for text in ("service:rare", "environment:rare", "release:rare", "code:rare", "zanzibar", "incident:42"):
+    for text in ("service:rare", "environment:rare", "release:rare", "code:rare", "incident:42"):
         assert await event_ids(filled, text) == rare, text
     assert await event_ids(filled, "") == expect(lambda _: True)
-    assert await event_ids(filled, "-zanzibar") == expect(lambda one: one.fingerprint != key_of(RARE))
+    kept = {one.event_id for one in await filled.read(select(event_texts.c.event_id))}
+    said = expect(lambda one: one.fingerprint == key_of(RARE) and one.event_id in kept)
+    assert 0 < len(said) < len(rare), "an event says what itself says, and only if it is kept"
+    for text in ("zanzibar", "ZANZI -service:s3", "type:Rare", "type:R*e user:*"):
+        assert await event_ids(filled, text) == said, text
+    assert await event_ids(filled, "-zanzibar") == expect(lambda one: one.event_id not in said)
+    assert await event_ids(filled, "-type:Rare") == expect(lambda one: one.event_id not in said)
     assert await event_ids(filled, "-release:rare") == expect(lambda one: one.release != "rare")
     assert await event_ids(filled, "severity:critical") == expect(lambda one: one.severity == 4)
     assert await event_ids(filled, "severity:low") == expect(lambda one: one.severity == 1)

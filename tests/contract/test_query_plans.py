@@ -13,6 +13,7 @@ from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store, open_to_read
 from faultwire_consumer.store.events import event_list, incidents
 from faultwire_consumer.store.events.event_list import PageRequest
+from faultwire_consumer.store.events.search import Frequency, estimate_frequency, kept_terms, select_sample
 from faultwire_consumer.store.schema.events import events
 
 
@@ -25,9 +26,10 @@ async def filled(store: Store) -> Store:
 def scans(store: Store, plan: str) -> list[str]:
     """Steps that read a whole large table."""
     if store.name == "sqlite":
-        large = r"SCAN (?:main\.)?(?:incidents|events|hourly|event)\b(?! USING (?:COVERING )?INDEX).*"
+        names = "incidents|events|hourly|event|event_texts|event_values"
+        large = rf"SCAN (?:main\.)?(?:{names})\b(?! USING (?:COVERING )?INDEX).*"
     else:  # the quarantine is empty here, and an empty table is read as a whole
-        large = r"Seq Scan on (?:incidents|hourly|events_\d+)\b"
+        large = r"Seq Scan on (?:incidents|hourly|event_texts|event_values|events_\d+)\b"
     return re.findall(large, plan)
 
 
@@ -42,6 +44,31 @@ LISTS = [
     ("release:rare", "ix_sightings_release"),
     ("since:24h", "last_seen_hour"),
     ("zanzibar", "ix_incidents_search_text|incidents_search VIRTUAL TABLE INDEX"),
+    ("zanzibar", "ix_event_texts_text|event_texts_search VIRTUAL TABLE INDEX"),
+    ("user:user-77", "ix_event_values_name_value_fingerprint"),
+    ("user:user-77*", "ix_event_values_name_value_fingerprint"),
+    ("type:Rare zanzibar", "ix_event_values_name_value_fingerprint"),
+    ("-user:user-77", "last_seen_hour"),
+    ("-zanzibar", "ix_event_texts_fingerprint_occurred_at"),
+    ("first:24h", "last_seen_hour"),
+    ("last:24h", "last_seen_hour"),
+    ("regressed:24h", "ix_incident_history_regressed_at"),
+    ("is:unresolved", "last_seen_hour"),
+    ("is:new", "last_seen_hour"),
+]
+COMMON = [
+    "refused",
+    "tag.region:eu",
+    "type:OSError",
+    "refused tag.region:eu",
+    "tag.region:e*",
+    "refused -zanzibar",
+]
+SAID = [
+    ("zanzibar", "ix_event_texts_text|event_texts_search VIRTUAL TABLE INDEX"),
+    ("zanzibar since:24h service:rare", "ix_event_texts_text|event_texts_search VIRTUAL TABLE INDEX"),
+    ("user:user-77", "ix_event_values_name_value_fingerprint"),
+    ("user:user-77* type:OSError", "ix_event_values_name_value_fingerprint"),
 ]
 EVENTS = [
     ("", "received_at"),
@@ -51,7 +78,6 @@ EVENTS = [
     (f"incident:INC-{BUSY}", "fingerprint_occurred_at"),
     ("service:rare", "fingerprint_occurred_at"),
     ("severity:critical release:1.0", "fingerprint_occurred_at"),
-    ("zanzibar since:24h", "fingerprint_occurred_at"),
     ("error_20261123_0000000000000001", r"pkey|sqlite_autoindex_events"),
 ]
 
@@ -69,10 +95,27 @@ async def test_every_list_is_read_by_an_index(filled: Store) -> None:
         else:
             statement = event_list.walk(filled.name, request)
         await check(filled, text, index, statement)
+    for text, index in SAID:
+        request = PageRequest(parse_query(text), 51, NEWEST)
+        await check(filled, text, index, event_list.among_texts(filled.name, request, Frequency()))
     await check(filled, "totals", "ix_incidents_status_last_seen_hour", incidents.select_totals())
     await check(filled, "services", "ix_incidents_service_last_seen_hour", incidents.select_services(201))
     trend = incidents.select_hours(RARE, since=NEWEST)
     await check(filled, "trend", "hourly_pkey|sqlite_autoindex_hourly", trend)
+
+
+async def test_what_many_say_is_found_among_the_newest(filled: Store) -> None:
+    sampled = "ix_event_texts_occurred_at_event_id"
+    for text in COMMON:
+        query = parse_query(text)
+        await check(filled, text, sampled, select_sample(filled.name, kept_terms(query)))
+        frequency = await estimate_frequency(filled, query)
+        assert (frequency.is_common, frequency.is_common_in_incidents) == (True, True), text
+        statement = incidents.select_incidents(filled.name, query, None, 51, NEWEST, common=True)
+        await check(filled, text, "ix_incidents_last_seen_hour", statement)
+        statement = event_list.among_texts(filled.name, PageRequest(query, 51, NEWEST), frequency)
+        await check(filled, text, sampled, statement)
+    assert not (await estimate_frequency(filled, parse_query("zanzibar"))).is_common
 
 
 async def check(store: Store, text: str, index: str, statement: Select[tuple[object, ...]]) -> None:

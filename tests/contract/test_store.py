@@ -31,7 +31,7 @@ from faultwire_consumer.store.dead_letters.record import NewDeadLetter, record_d
 from faultwire_consumer.store.engine import open_store
 from faultwire_consumer.store.events.transition import apply_transitions
 from faultwire_consumer.store.migrations import migrate, schema_version
-from faultwire_consumer.store.migrations.search_index import SEARCH_INDEX
+from faultwire_consumer.store.migrations.search_index import EVENT_INDEX, SEARCH_INDEX
 from faultwire_consumer.store.postgresql.partition import partition_day
 from faultwire_consumer.store.postgresql.store import WARM_CONNECTIONS, PostgresqlStore
 from faultwire_consumer.store.schema.events import (
@@ -46,6 +46,7 @@ from faultwire_consumer.store.schema.events import (
     sightings,
 )
 from faultwire_consumer.store.schema.notify import outbox
+from faultwire_consumer.store.schema.search import event_texts
 from faultwire_consumer.store.sqlite.store import SqliteStore
 from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.event_id import day_of, new_event_id
@@ -288,7 +289,9 @@ async def test_a_dead_letter_that_comes_again_is_one_row_with_one_more_attempt(s
 
 def search_index(table: Table, database: str) -> set[str]:
     """PostgreSQL's index for free text, which is made where the server can; SQLite's is a table apart."""
-    return {SEARCH_INDEX} if table is incidents and database == "postgresql" else set()
+    if database != "postgresql":
+        return set()
+    return {incidents: {SEARCH_INDEX}, event_texts: {EVENT_INDEX}}.get(table, set())
 
 
 async def test_the_migrations_make_what_the_code_reads(store: Store, database_url: str) -> None:

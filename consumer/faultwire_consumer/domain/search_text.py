@@ -1,4 +1,4 @@
-"""The searchable text of an incident: one text, folded in Python so that both databases answer alike."""
+"""The searchable text of an incident or event, folded in Python so that both databases answer alike."""
 
 import re
 import unicodedata
@@ -9,7 +9,7 @@ from faultwire_shared.event import Scalar
 from faultwire_shared.text import storable
 
 SEARCH_CHARACTERS: Final = 4096
-"""Maximum length of an incident's text. A trigram index grows with it, and text beyond it adds little."""
+"""Maximum length of a searched text. A trigram index grows with it, and text beyond it adds little."""
 TRIGRAM: Final = 3
 """The characters that the databases' indexes look up together."""
 LEAST_CHARACTERS: Final = TRIGRAM
@@ -51,12 +51,12 @@ def search_text(texts: Iterable[str], tags: Mapping[str, Scalar]) -> str:
 
     Put short texts first: a result that is too long is cut at its end.
     """
-    lines = [*texts, *(f"{key}:{_written(value)}" for key, value in tags.items())]
+    lines = [*texts, *(f"{key}:{written(value)}" for key, value in tags.items())]
     folded = fold("\n".join(line for line in lines if line))
     return storable(folded)[:SEARCH_CHARACTERS]
 
 
-def _written(value: Scalar) -> str:
+def written(value: Scalar) -> str:
     """Return a tag's value as JSON writes it, a text without its quotes."""
     if isinstance(value, bool):
         return "true" if value else "false"

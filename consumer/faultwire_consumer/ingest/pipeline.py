@@ -17,6 +17,7 @@ from faultwire_consumer.domain.lifecycle.judgement import evidence_of, judge
 from faultwire_consumer.domain.outcome import Duplicate, Noted, Outcome, Stored, StoreReason
 from faultwire_consumer.ingest.bisect import BisectingStore
 from faultwire_consumer.ingest.body_budget import BodyBudget
+from faultwire_consumer.ingest.kept_texts import read_kept, record_kept
 from faultwire_consumer.ingest.read.audit import heard_in
 from faultwire_consumer.ingest.read.candidate import (
     Candidate,
@@ -140,6 +141,7 @@ class Pipeline:
         batch.fresh = registered.fresh
         spending = self._budget.spend(batch.fresh.values())
         rows = spending.rows
+        kept = await read_kept(rows)
         failpoint("worker.registered")
         async with self._store.write() as tx:
             failpoint("worker.begun")
@@ -155,7 +157,9 @@ class Pipeline:
             batch.unreadable = [one for one in candidates if isinstance(one, Rejected)]
             ignored = await record_heard(tx, heard_in(candidates), now=self._clock())
             await apply_transitions(tx, transitions)
-            await keep_bodies(tx, _bodies_of(transitions, rows, counted))
+            explaining = _bodies_of(transitions, rows, counted)
+            await keep_bodies(tx, explaining)
+            await record_kept(tx, kept, rows, counted, regardless=[row for _, row in explaining])
             failpoint("worker.transitions_applied")
             if self._evaluator and notifications:
                 await self._evaluator.evaluate(tx, notifications, transitions)

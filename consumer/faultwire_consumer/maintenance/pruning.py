@@ -19,6 +19,7 @@ from faultwire_consumer.domain.retention import (
     raise_to,
 )
 from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.events.search_index import forget_before
 from faultwire_consumer.store.schema.events import QUARANTINE_DAY
 from faultwire_consumer.store.upkeep.give_back_bodies import delete_edge_bodies
 from faultwire_consumer.store.upkeep.leases import (
@@ -143,6 +144,7 @@ class Pruner:
         )
         if cuts and len(floors) == len(ErrorSeverity):
             await delete_edge_bodies(self._store, before=min(floors.values()))
+            await forget_before(self._store, min(floors.values()), sleep=self._sleep)
         failpoint("prune.deleted")
         cut_days = [cut.day for cut in cuts if not cut.is_whole]
         if quarantined:

@@ -6,7 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faultwire_consumer.domain.incident import Status
-from faultwire_consumer.domain.query.query import Key, Query, Term, merge_terms, print_query
+from faultwire_consumer.domain.query.query import (
+    INCIDENT_MOMENTS,
+    LIKE,
+    MOMENTS,
+    Day,
+    Key,
+    Pattern,
+    Query,
+    State,
+    Term,
+    merge_terms,
+    print_query,
+)
 from faultwire_consumer.domain.query.text import QUERY_CHARACTERS, QueryError, parse_query
 from faultwire_consumer.domain.search_text import SEARCH_CHARACTERS, fold, is_long_enough, search_text
 from faultwire_shared.event import Category, ErrorSeverity
@@ -19,13 +31,19 @@ searched = texts.filter(is_long_enough)
 moments = st.one_of(
     st.integers(0, 36500 * 86400).map(lambda seconds: timedelta(seconds=seconds)),
     st.datetimes(timezones=st.just(UTC)),
+    st.sampled_from(Day),
+)
+patterns = st.text("ab.-_%[]?\\é", max_size=5).flatmap(
+    lambda before: st.text('cd"%_', max_size=5).map(lambda after: Pattern(f"{before}*{after}"))
 )
 values: dict[Key, st.SearchStrategy[Any]] = {
     Key.SEVERITY: st.sampled_from(ErrorSeverity),
     Key.STATUS: st.sampled_from(Status),
     Key.CATEGORY: st.sampled_from(Category),
     Key.INCIDENT: st.integers(1, 2**63 - 1),
-}
+    Key.IS: st.sampled_from(State),
+    Key.TRACE: st.one_of(st.text("0123456789abcdef", min_size=1, max_size=32), patterns),
+} | {key: st.one_of(texts, patterns) for key in LIKE if key is not Key.TRACE}
 
 
 @st.composite
@@ -33,11 +51,13 @@ def terms(draw: st.DrawFn) -> Term:
     key = draw(st.sampled_from(Key))
     if key is Key.TEXT:
         return Term(key, (draw(searched),), draw(st.booleans()))
-    if key in (Key.SINCE, Key.UNTIL):
+    if key in MOMENTS:
         return Term(key, (draw(moments),))
-    return Term(
-        key, tuple(draw(st.lists(values.get(key, texts), min_size=1, max_size=3))), draw(st.booleans())
-    )
+    if key in INCIDENT_MOMENTS:
+        return Term(key, (draw(moments),), draw(st.booleans()))
+    name = draw(st.text("abC_.-9", min_size=1, max_size=8)) if key is Key.TAG else ""
+    of_key = tuple(draw(st.lists(values[key], min_size=1, max_size=3)))
+    return Term(key, of_key, draw(st.booleans()), name)
 
 
 def parsed(text: str) -> list[tuple[str, tuple[Any, ...], bool]]:
@@ -89,7 +109,17 @@ def test_the_example_means_what_it_says() -> None:
         ("severity:>=high", [("severity", (HIGH, CRITICAL), False)]),
         ("severity:>high", [("severity", (CRITICAL,), False)]),
         ("Severity:HIGH", [("severity", (HIGH,), False)]),
-        ("is:open,acknowledged", [("status", (Status.OPEN, Status.ACKNOWLEDGED), False)]),
+        ("status:open,acknowledged", [("status", (Status.OPEN, Status.ACKNOWLEDGED), False)]),
+        ("is:unresolved,new", [("is", (State.UNRESOLVED, State.NEW), False)]),
+        ("service:svc-*,api", [("service", (Pattern("svc-*"), "api"), False)]),
+        ('service:"svc-*"', [("service", ("svc-*",), False)]),
+        ("user:ada**", [("user", (Pattern("ada*"),), False)]),
+        ("trace:8FA6", [("trace", ("8fa6",), False)]),
+        ("-type:OSError host:web-3", [("type", ("OSError",), True), ("host", ("web-3",), False)]),
+        ("new:24h", [("first", (timedelta(hours=24),), False)]),
+        ("-last:7d", [("last", (timedelta(days=7),), True)]),
+        ("since:Yesterday", [("since", (Day.YESTERDAY,), False)]),
+        ("regressed:monday", [("regressed", (Day.MONDAY,), False)]),
         ("env:eu", [("environment", ("eu",), False)]),
         ('service:"my app",api', [("service", ("my app", "api"), False)]),
         ('service:a"b', [("service", ('a"b',), False)]),
@@ -112,10 +142,13 @@ def test_what_can_be_written(text: str, meaning: list[Any]) -> None:
     ("text", "marked", "told"),
     [
         ("severty:high", "severty", "did you mean severity?"),
-        ("service:api colour:red", "colour", "the keys are severity, status, service"),
+        ("service:api colour:red", "colour", "the keys are severity, status, is, service"),
         ("severity:hihg", "hihg", "low, medium, high or critical; did you mean high?"),
         ("severity:>critical", ">critical", "no severity is > critical"),
         ("is:opened", "opened", "did you mean open?"),
+        ("is:unresolvd", "unresolvd", "did you mean unresolved?"),
+        ("is:regresed", "regresed", "did you mean regressed?"),
+        ("first:1h,2h", "2h", "takes one time"),
         ("category:sytem", "sytem", "did you mean system?"),
         ("incident:INC-", "INC-", "INC-12"),
         ("incident:0", "0", "INC-12"),
@@ -127,8 +160,9 @@ def test_what_can_be_written(text: str, meaning: list[Any]) -> None:
         ("service:a,,b", "service:a,", "a value is missing"),
         ("service:a, b", "service:a,", "a value is missing"),
         ("abc -since:1h", "-since", "write until:"),
-        ("type:OSError", "type", '"ConnectionError"'),
-        ("tag:eu", "tag", '"region:eu"'),
+        ("tag:eu", "tag", "tag.region:eu"),
+        ("tags.region:eu", "tags.region", "tag.region:eu"),
+        ("usr:7", "usr", "did you mean user?"),
         ("http://x", "http", "put it in quotes"),
         ("abc -", "-", "follows the minus"),
         ('abc "de', '"', "never closed"),
@@ -147,6 +181,15 @@ def test_what_is_wrong_is_told_with_its_place(text: str, marked: str, told: str)
     error = caught.value
     assert text[error.column - 1 :][: error.length] == marked
     assert told in error.message
+
+
+def test_terms_of_one_tag_are_one_and_of_two_tags_two() -> None:
+    query = parse_query("tag.Region:eu TAG.Region:us tag.plan:free")
+    assert [(term.name, term.values) for term in query.terms] == [
+        ("Region", ("eu", "us")),
+        ("plan", ("free",)),
+    ]
+    assert print_query(query) == 'tag.Region:"eu","us" tag.plan:"free"'
 
 
 def test_both_queries_hold_where_two_are_added() -> None:

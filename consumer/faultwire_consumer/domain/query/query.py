@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from faultwire_consumer.domain.incident import Status
 from faultwire_consumer.domain.incident_name import incident_name
+from faultwire_consumer.domain.searched import HOST, TAG, TRACE, TYPE, USER
 from faultwire_shared.event import Category, ErrorSeverity
 
 
@@ -23,23 +24,81 @@ class Key(StrEnum):
 
     SEVERITY = "severity"
     STATUS = "status"
+    IS = "is"
     SERVICE = "service"
     ENVIRONMENT = "environment"
     RELEASE = "release"
     CODE = "code"
     CATEGORY = "category"
     INCIDENT = "incident"
+    TYPE = TYPE
+    USER = USER
+    HOST = HOST
+    TRACE = TRACE
+    TAG = "tag"
+    """Of one name, and written with it: ``tag.region:eu``."""
+    FIRST = "first"
+    LAST = "last"
+    REGRESSED = "regressed"
     SINCE = "since"
     UNTIL = "until"
     TEXT = "text"
     """A word or quoted words; never written as a key."""
 
 
-Value = str | ErrorSeverity | Status | Category | int | datetime | timedelta
-"""An incident's number is an int; a time is one, or how long ago it was."""
+class State(StrEnum):
+    """A state of an incident, by more than its status."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+    UNRESOLVED = "unresolved"
+    NEW = "new"
+    """First seen within a day."""
+    REGRESSED = "regressed"
+    """Came back, and is not resolved again."""
+
+
+class Day(StrEnum):
+    """A day by its name; it means the day's beginning, in UTC."""
+
+    TODAY = "today"
+    YESTERDAY = "yesterday"
+    MONDAY = "monday"
+    TUESDAY = "tuesday"
+    WEDNESDAY = "wednesday"
+    THURSDAY = "thursday"
+    FRIDAY = "friday"
+    SATURDAY = "saturday"
+    SUNDAY = "sunday"
+
+
+class Pattern(Struct, frozen=True):
+    """A text in which each ``*`` stands for any characters, or none."""
+
+    text: str
+
+    @property
+    def beginning(self) -> str:
+        """Return the characters before the first ``*``."""
+        return self.text.partition("*")[0]
+
+
+Value = str | ErrorSeverity | Status | State | Category | Pattern | int | datetime | timedelta | Day
+"""An incident's number is an int; a time is one, or how long ago it was, or a day."""
 
 MOMENTS: Final = (Key.SINCE, Key.UNTIL)
-_SINGLE: Final = (*MOMENTS, Key.TEXT)
+"""Times that have no opposite; any event's."""
+INCIDENT_MOMENTS: Final = (Key.FIRST, Key.LAST, Key.REGRESSED)
+"""Times of an incident, at or after which something was."""
+LIKE: Final = (
+    *(Key.SERVICE, Key.ENVIRONMENT, Key.RELEASE, Key.CODE),
+    *(Key.TYPE, Key.USER, Key.HOST, Key.TRACE, Key.TAG),
+)
+"""Keys whose values may be patterns."""
+VALUED: Final = (Key.TYPE, Key.USER, Key.HOST, Key.TRACE, Key.TAG)
+"""Keys of what an event says itself, beside its text."""
+_SINGLE: Final = (*MOMENTS, *INCIDENT_MOMENTS, Key.TEXT)
 
 
 class Term(Struct, frozen=True):
@@ -48,6 +107,13 @@ class Term(Struct, frozen=True):
     key: Key
     values: tuple[Value, ...]
     negated: bool = False
+    name: str = ""
+    """Of a tag."""
+
+    @property
+    def value_name(self) -> str:
+        """Return the name under which events have such a value."""
+        return f"{TAG}{self.name}" if self.key is Key.TAG else self.key.value
 
 
 class Query(Struct, frozen=True):
@@ -75,10 +141,11 @@ def merge_terms(terms: Iterable[Term]) -> Query:
     merged: dict[object, Term] = {}
     for position, term in enumerate(terms):
         alone = term.key in _SINGLE
-        before = merged.get((term.key, term.negated))
+        place = (term.key, term.name, term.negated)
+        before = merged.get(place)
         values = term.values if alone or before is None else before.values + term.values
-        merged[position if alone else (term.key, term.negated)] = Term(
-            term.key, tuple(dict.fromkeys(values)), term.negated
+        merged[position if alone else place] = Term(
+            term.key, tuple(dict.fromkeys(values)), term.negated, term.name
         )
     return Query(tuple(merged.values()))
 
@@ -92,7 +159,8 @@ def _print_term(term: Term) -> str:
     lead = "-" if term.negated else ""
     if term.key is Key.TEXT:
         return f"{lead}{_quote(str(term.values[0]))}"
-    return f"{lead}{term.key}:{','.join(_print_value(value) for value in term.values)}"
+    key = f"{TAG}{term.name}" if term.key is Key.TAG else term.key.value
+    return f"{lead}{key}:{','.join(_print_value(value) for value in term.values)}"
 
 
 def _print_value(value: Value) -> str:
@@ -100,6 +168,8 @@ def _print_value(value: Value) -> str:
         return f"{value // timedelta(seconds=1)}s"
     if isinstance(value, datetime):
         return _quote(value.isoformat())
+    if isinstance(value, Pattern):
+        return value.text
     return incident_name(value) if isinstance(value, int) else _quote(value)
 
 

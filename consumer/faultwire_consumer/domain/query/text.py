@@ -8,20 +8,32 @@ from typing import Final
 
 from msgspec import Struct
 
-from faultwire_consumer.domain.query.query import MOMENTS, Key, Query, Term, Value, merge_terms
+from faultwire_consumer.domain.query.query import (
+    INCIDENT_MOMENTS,
+    MOMENTS,
+    Key,
+    Query,
+    Term,
+    Value,
+    merge_terms,
+)
 from faultwire_consumer.domain.query.value import BadValueError, read_values
 from faultwire_consumer.domain.search_text import LEAST_CHARACTERS, is_long_enough
+from faultwire_consumer.domain.searched import TAG
 
 QUERY_CHARACTERS: Final = 1000
 TERMS: Final = 50
 
-_ALIASES: Final = {"is": Key.STATUS, "env": Key.ENVIRONMENT, "level": Key.SEVERITY}
-_WRITTEN: Final = {key.value: key for key in Key if key is not Key.TEXT} | _ALIASES
-_KEYS: Final = ", ".join(key.value for key in Key if key is not Key.TEXT)
+_ALIASES: Final = {
+    "env": Key.ENVIRONMENT,
+    "level": Key.SEVERITY,
+    "new": Key.FIRST,
+    "trace_id": Key.TRACE,
+}
+_WRITTEN: Final = {key.value: key for key in Key if key not in (Key.TEXT, Key.TAG)} | _ALIASES
+_KEYS: Final = ", ".join("tag.NAME" if key is Key.TAG else key.value for key in Key if key is not Key.TEXT)
 _NAME: Final = re.compile(r"[^\W\d][\w.-]*(?=:)")
-_TEXT_ONLY: Final = {"type": 'a type is searched as text: "ConnectionError"'} | dict.fromkeys(
-    ("tag", "tags"), 'a tag is searched as text: "region:eu"'
-)
+_TAG: Final = re.compile(rf"{re.escape(TAG)}(?P<name>.+)", re.IGNORECASE)
 
 
 class QueryError(ValueError):
@@ -48,6 +60,7 @@ class _Piece(Struct, frozen=True):
     text: str
     start: int
     end: int
+    quoted: bool = False
 
 
 def parse_query(text: str) -> Query:
@@ -88,7 +101,8 @@ class _Reader:
             yield term, start, self._at
 
     def _keyed(self, name: re.Match[str], negated: bool) -> Term:
-        key = self._key_of(name)
+        tag = _TAG.fullmatch(name.group())
+        key = Key.TAG if tag is not None else self._key_of(name)
         if negated and key in MOMENTS:
             other = Key.UNTIL if key is Key.SINCE else Key.SINCE
             raise QueryError(
@@ -96,32 +110,32 @@ class _Reader:
             )
         self._at = name.end() + 1
         pieces = self._values(name)
-        if key in MOMENTS and len(pieces) > 1:
+        if key in (*MOMENTS, *INCIDENT_MOMENTS) and len(pieces) > 1:
             raise QueryError(self._text, pieces[1].start, pieces[1].end, f"{key} takes one time")
         values: list[Value] = []
         for piece in pieces:
             try:
-                values += read_values(key, piece.text)
+                values += read_values(key, piece.text, quoted=piece.quoted)
             except BadValueError as error:
                 raise QueryError(self._text, piece.start, piece.end, str(error)) from None
-        return Term(key, tuple(values), negated)
+        return Term(key, tuple(values), negated, tag["name"] if tag is not None else "")
 
     def _key_of(self, name: re.Match[str]) -> Key:
-        word = name.group()
-        key = _WRITTEN.get(word.lower())
+        word = name.group().lower()
+        key = _WRITTEN.get(word)
         if key is not None:
             return key
-        if word.lower() in _TEXT_ONLY:
+        if word.rstrip(".") in ("tag", "tags") or word.startswith("tags."):
             raise QueryError(
-                self._text, name.start(), name.end(), f"{word} is not a key: {_TEXT_ONLY[word.lower()]}"
+                self._text, name.start(), name.end(), "a tag is written with its name: tag.region:eu"
             )
-        near = difflib.get_close_matches(word.lower(), sorted(_WRITTEN), n=1, cutoff=0.6)
+        near = difflib.get_close_matches(word, sorted(_WRITTEN), n=1, cutoff=0.6)
         hint = f"did you mean {near[0]}?" if near else f"the keys are {_KEYS}"
         raise QueryError(
             self._text,
             name.start(),
             name.end(),
-            f"{word} is not a key; {hint} To search for it as text, put it in quotes",
+            f"{name.group()} is not a key; {hint} To search for it as text, put it in quotes",
         )
 
     def _values(self, name: re.Match[str]) -> list[_Piece]:
@@ -163,7 +177,7 @@ class _Reader:
             raise QueryError(self._text, self._at, self._at + 1, "a space is missing after the quote")
         if not found:
             raise QueryError(self._text, start, self._at, "there is nothing between the quotes")
-        return _Piece("".join(found), start, self._at)
+        return _Piece("".join(found), start, self._at, quoted=True)
 
     def _accept(self, character: str) -> bool:
         taken = self._text.startswith(character, self._at)

@@ -1,14 +1,23 @@
-"""Reads the values of a query's keys: severities, statuses, times, incidents; other keys take any text."""
+"""Reads the values of a query's keys: severities, states, times, patterns; other keys take any text."""
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, time, timedelta
 from typing import Final
 
 from faultwire_consumer.domain.incident import Status
 from faultwire_consumer.domain.incident_name import parse_incident_id
-from faultwire_consumer.domain.query.query import MOMENTS, Key, Value
+from faultwire_consumer.domain.query.query import (
+    INCIDENT_MOMENTS,
+    LIKE,
+    MOMENTS,
+    Day,
+    Key,
+    Pattern,
+    State,
+    Value,
+)
 from faultwire_shared.event import Category, ErrorSeverity
 
 VALUE_CHARACTERS: Final = 200
@@ -17,15 +26,27 @@ _DURATION: Final = re.compile(r"(\d{1,10})\s*([smhdw])", re.ASCII)
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _LONGEST: Final = timedelta(days=36500)
 _COMPARED: Final = re.compile(r"(>=|<=|>|<)\s*(\w+)")
-_MOMENTS: Final = "write 2h, 7d, 2026-11-23 or 2026-11-23T10:00:00Z"
+_MOMENTS: Final = "write 2h, 7d, yesterday, monday, 2026-11-23 or 2026-11-23T10:00:00Z"
+_CHOICES: Final[Mapping[Key, type[Status | State | Category]]] = {
+    Key.STATUS: Status,
+    Key.IS: State,
+    Key.CATEGORY: Category,
+}
+_WEEKDAYS: Final = tuple(Day)[2:]
+_ANY: Final = re.compile(r"\*+")
 
 
 class BadValueError(ValueError):
     """The key does not take that value; the text says what it takes."""
 
 
-def read_values(key: Key, text: str) -> Sequence[Value]:
+def read_values(key: Key, text: str, *, quoted: bool = False) -> Sequence[Value]:
     """Read one written value; a comparison yields several values.
+
+    Args:
+        key: the key that it is a value of.
+        text: the value without its quotes.
+        quoted: it stood in quotes, so that a ``*`` in it is one.
 
     Raises:
         BadValueError: it means nothing for that key.
@@ -34,17 +55,23 @@ def read_values(key: Key, text: str) -> Sequence[Value]:
         raise BadValueError(f"a value has at most {VALUE_CHARACTERS} characters")
     if key is Key.SEVERITY:
         return _severities(text)
-    if key is Key.STATUS:
-        return (Status(_choice(text, [status.value for status in Status], "status")),)
-    if key is Key.CATEGORY:
-        return (Category(_choice(text, [category.value for category in Category], "category")),)
+    if (chosen := _CHOICES.get(key)) is not None:
+        return (chosen(_choice(text, chosen, "state" if key is Key.IS else key.value)),)
     if key is Key.INCIDENT:
         return (_incident(text),)
-    return (parse_moment(text),) if key in MOMENTS else (text,)
+    if key in (*MOMENTS, *INCIDENT_MOMENTS):
+        return (parse_moment(text),)
+    text = text.lower() if key is Key.TRACE else text
+    return (text_or_pattern(text) if key in LIKE and not quoted else text,)
 
 
-def parse_moment(text: str) -> datetime | timedelta:
-    """Read a time: ``2h`` for two hours ago (s m h d w), a date, or RFC 3339; UTC if no zone is given.
+def text_or_pattern(text: str) -> str | Pattern:
+    """Return a value that stands without quotes as what it means."""
+    return Pattern(_ANY.sub("*", text)) if "*" in text else text
+
+
+def parse_moment(text: str) -> datetime | timedelta | Day:
+    """Read a time: ``2h`` for two hours ago (s m h d w), a day, a date, or RFC 3339; UTC if no zone is given.
 
     Raises:
         BadValueError: it is none of these.
@@ -56,6 +83,8 @@ def parse_moment(text: str) -> datetime | timedelta:
         if ago > _LONGEST:
             raise BadValueError(f"{_MOMENTS}, at most {_LONGEST.days}d")
         return ago
+    if written.lower() in tuple(Day):
+        return Day(written.lower())
     try:
         # In a query string a bare + means a space.
         moment = datetime.fromisoformat(re.sub(r"(T.+) (\d\d:?\d\d)$", r"\1+\2", written))
@@ -70,12 +99,24 @@ def moment_of(text: str, *, now: datetime) -> datetime:
     Raises:
         BadValueError: it is none; the text says what to write.
     """
-    moment = parse_moment(text)
-    return now - moment if isinstance(moment, timedelta) else moment
+    return resolve_moment(parse_moment(text), now=now)
+
+
+def resolve_moment(value: Value, *, now: datetime) -> datetime:
+    """Return the moment that a parsed time means; of a weekday it is the last, which may be today."""
+    if isinstance(value, timedelta):
+        return now - value
+    if isinstance(value, Day):
+        midnight = datetime.combine(now.astimezone(UTC).date(), time(), UTC)
+        if value in _WEEKDAYS:
+            return midnight - timedelta(days=(midnight.weekday() - _WEEKDAYS.index(value)) % 7)
+        return midnight - timedelta(days=value is Day.YESTERDAY)
+    assert isinstance(value, datetime), f"{MOMENTS} hold times"  # noqa: S101 - for the type checker
+    return value
 
 
 def _severities(text: str) -> Sequence[Value]:
-    names = [severity.value for severity in ErrorSeverity]
+    names = tuple(ErrorSeverity)
     compared = _COMPARED.fullmatch(text)
     if compared is None:
         return (ErrorSeverity(_choice(text, names, "severity")),)
@@ -99,7 +140,7 @@ def _incident(text: str) -> int:
 
 
 def _choice(text: str, names: Iterable[str], what: str) -> str:
-    word, known = text.strip().lower(), list(names)
+    word, known = text.strip().lower(), [str(name) for name in names]
     if word in known:
         return word
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)

@@ -12,7 +12,7 @@ from msgspec import Struct
 from sqlalchemy import Column, Dialect, Row, Select, Table, func, literal, select, tuple_
 from sqlalchemy.types import TypeDecorator
 
-from faultwire_consumer.store.schema import access, events, notify, upkeep
+from faultwire_consumer.store.schema import access, events, notify, search, upkeep
 
 CHUNK_ROWS: Final = 5_000
 CHUNK_BYTES: Final = 8 * 1024 * 1024
@@ -29,6 +29,7 @@ COPIED: Final = frozenset(
         events.sequence_gaps, events.sightings,
         notify.digest_lines, notify.outbox, notify.outbox_attempts, notify.outbox_stages, notify.pending,
         notify.windows,
+        search.event_texts, search.event_values, search.search_fill,
         upkeep.leases, upkeep.retention_floors, upkeep.retention_looks,
     )
 )  # fmt: skip

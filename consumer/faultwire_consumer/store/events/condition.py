@@ -1,34 +1,52 @@
 """SQL conditions for a query's terms, with the same results on both databases.
 
-Incidents are matched by their own columns, and by where their fingerprints were seen. Events have
-severity, service, environment and release themselves; everything else is matched on their incident.
+Incidents are matched by their own columns, by where their fingerprints were seen, and by what their kept
+events say (`search.py`). Events have severity, service, environment, release, texts and values themselves;
+everything else is matched on their incident.
 """
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, column, func, not_, or_, select, table
+from sqlalchemy import ColumnElement, Select, and_, false, literal_column, not_, or_, select
 
-from faultwire_consumer.domain.query.query import MOMENTS, Key, Query, Term, Value
-from faultwire_consumer.domain.search_text import TRIGRAM, fold, fold_as_before
+from faultwire_consumer.domain.incident import Status, TransitionReason
+from faultwire_consumer.domain.query.query import (
+    INCIDENT_MOMENTS,
+    VALUED,
+    Key,
+    Query,
+    State,
+    Term,
+    Value,
+)
+from faultwire_consumer.domain.query.value import resolve_moment
+from faultwire_consumer.store.events.search import (
+    event_day,
+    incident_never_says,
+    incidents_that_say,
+    is_like,
+    kept_terms,
+    says_so,
+)
 from faultwire_consumer.store.schema.events import (
     QUARANTINE_DAY,
     events,
     fingerprints,
     from_micros,
+    history,
     incidents,
     sightings,
 )
 from faultwire_shared.event import ErrorSeverity
-from faultwire_shared.event_id import day_of
 
 NEVER_COUNTED: Final = from_micros(0)
 """The hour of an incident that is registered but was never counted, and so is not shown."""
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
-_TRIGRAMS: Final = 30
-"""The most trigrams of one text that are looked up; the candidates are verified anyway."""
+NEW: Final = timedelta(days=1)
+"""The time for which an incident is new."""
 
 _PLACES: Final = (Key.ENVIRONMENT, Key.RELEASE)
 _INCIDENT_COLUMNS: Final[dict[Key, ColumnElement[Any]]] = {
@@ -41,8 +59,14 @@ _INCIDENT_COLUMNS: Final[dict[Key, ColumnElement[Any]]] = {
 }
 _EVENT_COLUMNS: Final = (Key.SEVERITY, Key.SERVICE, *_PLACES)
 
-# SQLite's trigram index of search_text; see migration 0008.
-_search: Final = table("incidents_search", column("rowid"), column("incidents_search"))
+_SAID: Final = (Key.TEXT, *VALUED)
+_UNRESOLVED: Final = (Status.OPEN, Status.ACKNOWLEDGED)
+_STATUSES: Final = {
+    State.OPEN: (Status.OPEN,),
+    State.ACKNOWLEDGED: (Status.ACKNOWLEDGED,),
+    State.RESOLVED: (Status.RESOLVED,),
+    State.UNRESOLVED: _UNRESOLVED,
+}
 
 
 def hour_of(moment: datetime) -> datetime:
@@ -51,32 +75,44 @@ def hour_of(moment: datetime) -> datetime:
     return max(hour, NEVER_COUNTED + _HOUR)
 
 
-def incident_conditions(query: Query, *, database: str, now: datetime) -> list[ColumnElement[bool]]:
-    """Return the conditions of the incidents that a query asks for."""
-    conditions = _of_incidents(query.terms, database)
+def incident_conditions(
+    query: Query, *, database: str, now: datetime, common: bool = False
+) -> list[ColumnElement[bool]]:
+    """Return the conditions of the incidents that a query asks for.
+
+    Args:
+        query: the query.
+        database: the kind of database, ``sqlite`` or ``postgresql``.
+        now: the time that the query's relative times refer to.
+        common: what it asks of kept events is common among incidents; either way the result is the same.
+    """
+    conditions = _of_incidents(query.terms, database, now)
     places = query.of(*_PLACES)
     if places:
-        conditions.append(incidents.c.id.in_(_incidents_seen(places)))
+        conditions.append(incidents.c.id.in_(_incidents_seen(places, database)))
     for term in query.of(*_PLACES, negated=True):
-        conditions.append(incidents.c.id.not_in(_incidents_seen([term])))
+        conditions.append(incidents.c.id.not_in(_incidents_seen([term], database)))
+    conditions += incidents_that_say(kept_terms(query), database=database, common=common)
+    for term in kept_terms(query, negated=True):
+        conditions += incident_never_says(term, database=database)
     return conditions + _seen_within(query, now)
 
 
 def fingerprint_conditions(query: Query, *, database: str, now: datetime) -> list[ColumnElement[bool]]:
     """Return the conditions of fingerprints that may have matching events; `event_conditions` decides."""
     terms = [term for term in query.terms if term.key is not Key.SEVERITY]
-    conditions = _of_incidents(terms, database)
+    conditions = _of_incidents(terms, database, now)
     for term in query.of(Key.SEVERITY):
         # An incident has the highest severity of its events.
         conditions.append(incidents.c.severity >= min(_stored(term)))
     places = query.of(*_PLACES)
     if places:
-        seen = select(sightings.c.fingerprint).where(*map(_in_sighting, places))
+        seen = select(sightings.c.fingerprint).where(*(_in_sighting(term, database) for term in places))
         conditions.append(fingerprints.c.fingerprint.in_(seen))
     return conditions + _seen_within(query, now)
 
 
-def incident_exclusions(query: Query, *, database: str) -> list[ColumnElement[bool]]:
+def incident_exclusions(query: Query, *, database: str, now: datetime) -> list[ColumnElement[bool]]:
     """Return the negated conditions on incidents, for events that are walked over one by one.
 
     Positive conditions are left out, since the database might then begin with the incidents.
@@ -85,12 +121,12 @@ def incident_exclusions(query: Query, *, database: str) -> list[ColumnElement[bo
         condition
         for term in query.terms
         if term.negated and term.key is not Key.SEVERITY
-        for condition in _of_incident(term, database)
+        for condition in _of_incident(term, database, now)
     ]
 
 
 def event_conditions(
-    query: Query, columns: Any, *, database: str, now: datetime
+    query: Query, columns: Any, *, database: str, now: datetime, said: bool = True
 ) -> list[ColumnElement[bool]]:
     """Return the conditions on an event's own row.
 
@@ -99,8 +135,10 @@ def event_conditions(
         columns: the columns of ``events``, or of an alias of it.
         database: the kind of database, ``sqlite`` or ``postgresql``.
         now: the time that the query's relative times refer to.
+        said: with what the query requires of texts and values.
     """
-    conditions: list[ColumnElement[bool]] = []
+    conditions = says_so(kept_terms(query), columns, database=database) if said else []
+    conditions += says_so(kept_terms(query, negated=True), columns, database=database, negated=True)
     for term in query.terms:
         if term.key in _EVENT_COLUMNS:
             asked = columns[term.key.value]
@@ -108,8 +146,8 @@ def event_conditions(
                 # Hidden from the planner: SQLite 3.53 takes an equality with so few values for rare, and
                 # then sorts every event instead of walking over them in their order.
                 asked = asked + 0
-            conditions.append(_among(asked, _stored(term), negated=term.negated))
-        elif term.key is Key.TEXT and (day := _event_day(term)) is not None:
+            conditions.append(_among(asked, term, database))
+        elif (day := event_day(term)) is not None:
             is_event = and_(
                 columns.occurred_day.in_((day, QUARANTINE_DAY)), columns.event_id == term.values[0]
             )
@@ -126,71 +164,63 @@ def event_conditions(
 
 def bounds_of(query: Query, *, now: datetime) -> tuple[datetime | None, datetime | None]:
     """Return the latest ``since`` and the earliest ``until`` of the query, None where it has none."""
-    since = [_moment(term.values[0], now) for term in query.of(Key.SINCE)]
-    until = [_moment(term.values[0], now) for term in query.of(Key.UNTIL)]
+    since = [resolve_moment(term.values[0], now=now) for term in query.of(Key.SINCE)]
+    until = [resolve_moment(term.values[0], now=now) for term in query.of(Key.UNTIL)]
     return max(since, default=None), min(until, default=None)
 
 
-def _of_incidents(terms: Iterable[Term], database: str) -> list[ColumnElement[bool]]:
-    asked = [condition for term in terms for condition in _of_incident(term, database)]
+def _of_incidents(terms: Iterable[Term], database: str, now: datetime) -> list[ColumnElement[bool]]:
+    asked = [condition for term in terms for condition in _of_incident(term, database, now)]
     return [incidents.c.last_seen_hour > NEVER_COUNTED, *asked]
 
 
-def _of_incident(term: Term, database: str) -> list[ColumnElement[bool]]:
+def _of_incident(term: Term, database: str, now: datetime) -> list[ColumnElement[bool]]:
     """Return a term's conditions on an incident's own row, if it has any."""
     if term.key in _INCIDENT_COLUMNS:
-        return [_among(_INCIDENT_COLUMNS[term.key], _stored(term), negated=term.negated)]
-    if term.key is not Key.TEXT:
-        return []
-    if _event_day(term) is not None:
-        return [_has_event(term)]
-    return [contains_text(str(term.values[0]), database=database, negated=term.negated)]
+        return [_among(_INCIDENT_COLUMNS[term.key], term, database)]
+    if term.key is Key.IS:
+        asked = _is(term.values, now)
+        return [not_(asked) if term.negated else asked]
+    if term.key in INCIDENT_MOMENTS:
+        return _since(term, now)
+    return [_has_event(term)] if event_day(term) is not None else []
 
 
-def contains_text(text: str, *, database: str, negated: bool = False) -> ColumnElement[bool]:
-    """Match incidents whose text contains another, ignoring case: exactly what Python's ``in`` says.
-
-    What was stored before texts were normalised is found as it was then.
-    """
-    forms = dict.fromkeys((fold(text), fold_as_before(text)))
-    if database == "postgresql":
-        found = or_(*map(_like, forms))
-        return not_(found) if negated else found
-    contains = or_(*(func.instr(incidents.c.search_text, form) > 0 for form in forms))
-    if negated:
-        return not_(contains)
-    if min(map(len, forms)) < TRIGRAM:
-        return contains
-    candidates = " OR ".join(f"({_trigrams(form)})" for form in forms)
-    matches = select(_search.c.rowid).where(_search.c.incidents_search.op("MATCH")(candidates))
-    return and_(incidents.c.id.in_(matches), contains)
+def _is(values: Sequence[Value], now: datetime) -> ColumnElement[bool]:
+    statuses = {status.value: None for value in values for status in _STATUSES.get(State(str(value)), ())}
+    conditions: list[ColumnElement[bool]] = [incidents.c.status.in_(tuple(statuses))] if statuses else []
+    if State.NEW in values:
+        conditions.append(_first_seen_since(now - NEW))
+    if State.REGRESSED in values:
+        conditions.append(and_(incidents.c.episode > 1, incidents.c.status != Status.RESOLVED.value))
+    return or_(false(), *conditions) if len(conditions) != 1 else conditions[0]
 
 
-def _like(form: str) -> ColumnElement[bool]:
-    pattern = form.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return incidents.c.search_text.like(f"%{pattern}%", escape="\\")
+def _since(term: Term, now: datetime) -> list[ColumnElement[bool]]:
+    """Return the conditions of what was first or last seen, or came back, at or after a time; or before."""
+    moment = resolve_moment(term.values[0], now=now)
+    if term.key is Key.REGRESSED:
+        back = select(history.c.incident_id).where(
+            history.c.reason == literal_column(f"'{TransitionReason.REGRESSED}'"), history.c.at >= moment
+        )
+        return [incidents.c.id.not_in(back) if term.negated else incidents.c.id.in_(back)]
+    if term.key is Key.LAST:
+        return [incidents.c.last_seen_at < moment] if term.negated else _last_seen_since(moment)
+    return [incidents.c.first_seen_at < moment] if term.negated else [_first_seen_since(moment)]
 
 
-def _trigrams(folded: str) -> str:
-    """Return FTS5's query for rows that may contain the text: every third of its trigrams, and the last."""
-    last = len(folded) - TRIGRAM
-    places = sorted({*range(0, last, TRIGRAM), last})[-_TRIGRAMS:]
-    trigrams = dict.fromkeys(folded[place : place + TRIGRAM] for place in places)
-    quoted = (trigram.replace('"', '""') for trigram in trigrams)
-    return " AND ".join(f'"{trigram}"' for trigram in quoted)
+def _first_seen_since(moment: datetime) -> ColumnElement[bool]:
+    # What was first seen since was last seen since, too, and by that there is an index.
+    return and_(incidents.c.first_seen_at >= moment, *_last_seen_since(moment))
+
+
+def _last_seen_since(moment: datetime) -> list[ColumnElement[bool]]:
+    return [incidents.c.last_seen_at >= moment, incidents.c.last_seen_hour >= hour_of(moment)]
 
 
 def names_event(query: Query) -> bool:
     """True if the query asks for an event by its id."""
-    return any(_event_day(term) is not None for term in query.of(Key.TEXT))
-
-
-def _event_day(term: Term) -> date | None:
-    """Return the day in an event's id, or None if the text is not one."""
-    try:
-        return day_of(str(term.values[0]))
-    except ValueError:
-        return None
+    return any(event_day(term) is not None for term in query.of(Key.TEXT))
 
 
 def _has_event(term: Term) -> ColumnElement[bool]:
@@ -198,29 +228,31 @@ def _has_event(term: Term) -> ColumnElement[bool]:
         select(fingerprints.c.incident_id)
         .join(events, events.c.fingerprint == fingerprints.c.fingerprint)
         .where(
-            events.c.occurred_day.in_((_event_day(term), QUARANTINE_DAY)), events.c.event_id == term.values[0]
+            events.c.occurred_day.in_((event_day(term), QUARANTINE_DAY)), events.c.event_id == term.values[0]
         )
     )
     return incidents.c.id.not_in(found) if term.negated else incidents.c.id.in_(found)
 
 
-def _incidents_seen(places: Iterable[Term]) -> Select[tuple[int]]:
+def _incidents_seen(places: Iterable[Term], database: str) -> Select[tuple[int]]:
     return (
         select(fingerprints.c.incident_id)
         .join(sightings, sightings.c.fingerprint == fingerprints.c.fingerprint)
-        .where(*map(_in_sighting, places))
+        .where(*(_in_sighting(term, database) for term in places))
     )
 
 
-def _in_sighting(term: Term) -> ColumnElement[bool]:
-    return sightings.c[term.key.value].in_(_stored(term))
+def _in_sighting(term: Term, database: str) -> ColumnElement[bool]:
+    # A sighting without a release has an empty one, which no pattern is to match.
+    asked = sightings.c[term.key.value]
+    return and_(asked != "", is_like(asked, term.values, database))
 
 
 def _seen_within(query: Query, now: datetime) -> list[ColumnElement[bool]]:
     since, until = bounds_of(query, now=now)
     conditions: list[ColumnElement[bool]] = []
     if since is not None:
-        conditions += [incidents.c.last_seen_at >= since, incidents.c.last_seen_hour >= hour_of(since)]
+        conditions += _last_seen_since(since)
     if until is not None:
         conditions.append(incidents.c.first_seen_at <= until)
     return conditions
@@ -238,20 +270,14 @@ def _days(
     return conditions
 
 
-def _among(column: ColumnElement[Any], values: Sequence[Any], *, negated: bool) -> ColumnElement[bool]:
-    if not negated:
-        return column.in_(values)
+def _among(asked: ColumnElement[Any], term: Term, database: str) -> ColumnElement[bool]:
+    among = is_like(asked, _stored(term), database)
+    if not term.negated:
+        return among
     # A release may be missing, and a missing one is not among the values.
-    return or_(column.is_(None), column.not_in(values)) if column.key == "release" else column.not_in(values)
+    return or_(asked.is_(None), not_(among)) if term.key is Key.RELEASE else not_(among)
 
 
 def _stored(term: Term) -> tuple[Any, ...]:
     """Return a term's values as the columns store them."""
     return tuple(value.rank if isinstance(value, ErrorSeverity) else value for value in term.values)
-
-
-def _moment(value: Value, now: datetime) -> datetime:
-    if isinstance(value, timedelta):
-        return now - value
-    assert isinstance(value, datetime), f"{MOMENTS} hold times"  # noqa: S101 - for the type checker: see query_value
-    return value

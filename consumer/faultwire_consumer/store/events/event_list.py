@@ -1,10 +1,11 @@
-"""Lists of events by a query, in one of two ways that both end early.
+"""Lists of events by a query, in one of three ways that all end early.
 
 What matches most events is found by walking over them as they were received, the newest first. What a
 query asks of their incidents (or of where these were seen) may be rare among millions of events: then
 incidents are found first, the last seen first, and the newest events of each by an index. An incident
 that was last seen before the oldest event of a full page cannot add to it, so as a rule no more
-incidents are read than the page has rows.
+incidents are read than the page has rows. What a query asks of texts and values only kept events have:
+these are found by what they say, and may be few or many; see `search.py`.
 """
 
 from collections.abc import Sequence
@@ -14,18 +15,21 @@ from typing import Any, Final
 from msgspec import Struct
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     ColumnElement,
     LargeBinary,
     Row,
     Select,
+    and_,
     any_,
     bindparam,
     literal_column,
     select,
     true,
+    type_coerce,
 )
 
-from faultwire_consumer.domain.query.query import Key, Query
+from faultwire_consumer.domain.query.query import INCIDENT_MOMENTS, Key, Query
 from faultwire_consumer.store.contract.paging import ListCursor, Page, cut, decode_cursor, older_than
 from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Store
@@ -37,7 +41,9 @@ from faultwire_consumer.store.events.condition import (
     incident_exclusions,
     names_event,
 )
+from faultwire_consumer.store.events.search import Frequency, estimate_frequency, kept_terms, says
 from faultwire_consumer.store.schema.events import events, fingerprints, incidents
+from faultwire_consumer.store.schema.search import event_texts
 from faultwire_shared.event import ErrorSeverity
 
 _EACH_WITH_ITS_INCIDENT: Final = events.outerjoin(
@@ -47,7 +53,7 @@ _EACH_WITH_ITS_INCIDENT: Final = events.outerjoin(
 fingerprints and sorted every event if a file with few fingerprints had been analyzed."""
 _NARROW: Final = (
     *(Key.INCIDENT, Key.STATUS, Key.SERVICE, Key.ENVIRONMENT, Key.RELEASE),
-    *(Key.CODE, Key.CATEGORY, Key.TEXT),
+    *(Key.CODE, Key.CATEGORY, Key.IS, *INCIDENT_MOMENTS),
 )
 _CLOCK_AHEAD: Final = timedelta(minutes=5)
 """The most by which ``occurred_at`` may be later than ``received_at``; see ``ingest/read/candidate.py``."""
@@ -93,21 +99,29 @@ _COLUMNS: Final = EventSummary.__struct_fields__[3:-1]
 async def list_events(
     store: Store, query: Query, *, limit: int, now: datetime, cursor: str | None = None
 ) -> Page[EventSummary]:
-    """List matching events, the newest first: by receipt, or by occurrence if incidents are searched first.
+    """List matching events, the newest first: by receipt, or by occurrence if something is searched first.
 
     Events never change, so pages fit together no matter what is stored between two requests.
 
     Raises:
         BadCursorError: the cursor does not belong to this list.
     """
-    name = "occurred_at" if is_narrow(query) else "received_at"
+    name = "occurred_at" if is_said(query) or is_narrow(query) else "received_at"
     position = decode_cursor(name, cursor, str) if cursor is not None else None
     request = PageRequest(query, limit + 1, now, position)
-    if is_narrow(query):
+    if is_said(query):
+        frequency = await estimate_frequency(store, query)
+        found = [_summary(row) for row in await store.read(among_texts(store.name, request, frequency))]
+    elif is_narrow(query):
         found = await _list_by_incident(store, request)
     else:
         found = [_summary(row) for row in await store.read(walk(store.name, request))]
     return cut(found, limit=limit, listing=name, moment=name, key="id")
+
+
+def is_said(query: Query) -> bool:
+    """True if events are found by what they say."""
+    return bool(kept_terms(query)) and not names_event(query)
 
 
 def is_narrow(query: Query) -> bool:
@@ -127,7 +141,7 @@ def walk(database: str, request: PageRequest) -> Select[Any]:
         if names_event(request.query):
             of_incident = fingerprint_conditions(request.query, database=database, now=request.now)
         else:
-            of_incident = incident_exclusions(request.query, database=database)
+            of_incident = incident_exclusions(request.query, database=database, now=request.now)
         statement = statement.where(*request.conditions(table, database), *of_incident)
     since, _ = bounds_of(request.query, now=request.now)
     if since is not None:
@@ -135,6 +149,58 @@ def walk(database: str, request: PageRequest) -> Select[Any]:
     if request.position is not None:
         statement = statement.where(*_after(request.position, table.received_at, table.event_id))
     return statement.order_by(table.received_at.desc(), table.event_id.desc()).limit(request.limit)
+
+
+def among_texts(database: str, request: PageRequest, frequency: Frequency) -> Select[Any]:
+    """Select kept events by what they say, the newest first, by a look-up or by walking over them."""
+    texts, query, common = event_texts.c, request.query, frequency.is_common
+    chosen = _with_text_on_postgresql if database == "postgresql" else _with_text_on_sqlite
+    statement = chosen(
+        [
+            *event_conditions(query, events.c, database=database, now=request.now, said=False),
+            *fingerprint_conditions(query, database=database, now=request.now),
+        ]
+    ).where(*says(kept_terms(query), event_texts, database=database, common=common))
+    since, until = bounds_of(query, now=request.now)
+    if since is not None:
+        statement = statement.where(texts.occurred_at >= since)
+    if until is not None:
+        statement = statement.where(texts.occurred_at <= until)
+    if request.position is not None:
+        statement = statement.where(*_after(request.position, texts.occurred_at, texts.event_id))
+    # Without the sum, SQLite would walk over all texts to have them in order, however few are looked up.
+    moment: ColumnElement[Any] = texts.occurred_at
+    if database == "sqlite" and not common:
+        moment = type_coerce(moment, BigInteger) + 0
+    return statement.order_by(moment.desc(), texts.event_id.desc()).limit(request.limit)
+
+
+def _of_text() -> ColumnElement[bool]:
+    same = (events.c.occurred_day == event_texts.c.occurred_day, events.c.event_id == event_texts.c.event_id)
+    return and_(*same)
+
+
+def _with_text_on_postgresql(conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
+    # With a limit, so that it is looked up for each text: joined, every event might be read and sorted.
+    found = (
+        _select(events, has_body(events))
+        .select_from(_EACH_WITH_ITS_INCIDENT)
+        .where(_of_text(), *conditions)
+        .limit(1)
+        .correlate(event_texts)
+        .lateral("found")
+    )
+    return select(*found.c).select_from(event_texts.join(found, true()))
+
+
+def _with_text_on_sqlite(conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
+    joined = (
+        event_texts.outerjoin(events, _of_text())
+        .outerjoin(fingerprints, fingerprints.c.fingerprint == event_texts.c.fingerprint)
+        .outerjoin(incidents, incidents.c.id == fingerprints.c.incident_id)
+    )
+    of_event = (events.c.event_id.is_not(None), *conditions)
+    return _select(events, has_body(events)).select_from(joined).where(*of_event)
 
 
 def candidates(database: str, request: PageRequest, size: int) -> Select[Any]:

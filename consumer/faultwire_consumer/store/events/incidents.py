@@ -15,6 +15,7 @@ from faultwire_consumer.store.contract.paging import ListCursor, Page, cut, deco
 from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.events.condition import NEVER_COUNTED, hour_of, incident_conditions
+from faultwire_consumer.store.events.search import estimate_frequency
 from faultwire_consumer.store.schema.events import (
     dead_letters,
     fingerprints,
@@ -112,17 +113,27 @@ async def list_incidents(
         BadCursorError: the cursor does not belong to this list.
     """
     position = decode_cursor(_LISTING, cursor, int) if cursor is not None else None
-    rows = await store.read(select_incidents(store.name, query, position, limit + 1, now))
+    frequency = await estimate_frequency(store, query)
+    rows = await store.read(
+        select_incidents(store.name, query, position, limit + 1, now, common=frequency.is_common_in_incidents)
+    )
     found = [_incident(row) for row in rows]
     return cut(found, limit=limit, listing=_LISTING, moment="last_seen_at", key="id")
 
 
 def select_incidents(
-    database: str, query: Query, position: ListCursor | None, limit: int, now: datetime
+    database: str,
+    query: Query,
+    position: ListCursor | None,
+    limit: int,
+    now: datetime,
+    *,
+    common: bool = False,
 ) -> Select[Any]:
     """Select a page of incidents, by the hour first, which has an index and gives the same order."""
     table = incidents.c
-    statement = select(*_COLUMNS).where(*incident_conditions(query, database=database, now=now))
+    wanted = incident_conditions(query, database=database, now=now, common=common)
+    statement = select(*_COLUMNS).where(*wanted)
     if position is not None:
         statement = statement.where(
             table.last_seen_hour <= hour_of(position.moment),

@@ -1,8 +1,8 @@
-"""PostgreSQL's index for free-text search, for servers that have pg_trgm and allow its use.
+"""PostgreSQL's indexes for free-text search, for servers that have pg_trgm and allow its use.
 
-Without it every search reads all incidents. The migrations create it whenever it is missing, so that
-``faultwire db upgrade`` is all that is needed once somebody has created the extension. SQLite's index
-is part of its schema.
+Without them every search reads the texts of all incidents and kept events. The migrations create them
+whenever one is missing, so that ``faultwire db upgrade`` is all that is needed once somebody has created
+the extension. SQLite's indexes are part of its schema.
 """
 
 from typing import Final
@@ -16,6 +16,13 @@ from faultwire_consumer.store.schema.events import SCHEMA
 from faultwire_shared.logging.logs import get_logger
 
 SEARCH_INDEX: Final = "ix_incidents_search_text"
+EVENT_INDEX: Final = "ix_event_texts_text"
+_INDEXES: Final = {
+    # Every search reads the entries that are not sorted in yet, 4 MB of them unless limited. Incidents
+    # are new ones by the dozen, kept events by the thousand: sorted in less often, each costs less.
+    SEARCH_INDEX: ("incidents", "search_text", 256),
+    EVENT_INDEX: ("event_texts", "text", 1024),
+}
 MEND: Final = "let a superuser run CREATE EXTENSION pg_trgm in the database, then run `faultwire db upgrade`"
 
 # Not allowed; not installed on the server, before PostgreSQL 15 and since.
@@ -32,7 +39,11 @@ def is_search_indexed(connection: Connection) -> bool:
     """Return True if free text is looked up in an index and not scanned for."""
     if connection.dialect.name == "sqlite":
         return True
-    return connection.scalar(text(f"SELECT to_regclass('{SCHEMA}.{SEARCH_INDEX}')")) is not None
+    return all(_exists(connection, name) for name in _INDEXES)
+
+
+def _exists(connection: Connection, name: str) -> bool:
+    return connection.scalar(text(f"SELECT to_regclass('{SCHEMA}.{name}')")) is not None
 
 
 async def has_search_index(database_url: str) -> bool:
@@ -45,7 +56,7 @@ async def has_search_index(database_url: str) -> bool:
 
 
 def ensure_search_index(connection: Connection) -> None:
-    """Create the index if possible; if not, log that and go on."""
+    """Create the indexes if possible; if not, log that and go on."""
     if is_search_indexed(connection):
         return
     try:
@@ -53,13 +64,14 @@ def ensure_search_index(connection: Connection) -> None:
             # Into faultwire's schema, which the role owns; an extension in another schema does as well.
             connection.execute(text(f"CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA {SCHEMA}"))
             place = connection.scalar(_EXTENSION_SCHEMA)
-            connection.execute(
-                text(
-                    f"CREATE INDEX {SEARCH_INDEX} ON {SCHEMA}.incidents"
-                    # Every search reads the entries that are not sorted in yet, 4 MB of them unless limited.
-                    f' USING gin (search_text "{place}".gin_trgm_ops) WITH (gin_pending_list_limit = 256)'
+            for name, (table, column, unsorted) in _INDEXES.items():
+                connection.execute(
+                    text(
+                        f"CREATE INDEX IF NOT EXISTS {name} ON {SCHEMA}.{table}"
+                        f' USING gin ({column} "{place}".gin_trgm_ops)'
+                        f" WITH (gin_pending_list_limit = {unsorted})"
+                    )
                 )
-            )
     except DBAPIError as error:
         if sqlstate_of(error) not in _REFUSED:
             raise

@@ -23,6 +23,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    text,
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -233,6 +234,13 @@ history = Table(
     comment="append-only: every transition of an incident",
 )
 Index("ix_incident_history_incident_id", history.c.incident_id)
+Index(
+    "ix_incident_history_regressed_at",
+    history.c.at,
+    history.c.incident_id,
+    postgresql_where=text("reason = 'regressed'"),
+    sqlite_where=text("reason = 'regressed'"),
+)
 
 dead_letters = Table(
     "dead_letters",

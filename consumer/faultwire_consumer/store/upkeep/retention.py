@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, and_, delete, false, func, or_, select
 
 from faultwire_consumer.domain.retention import HOURLY_DAYS, Cut, Floors
 from faultwire_consumer.store.contract.store import Store, StoreSlowError
+from faultwire_consumer.store.events.search_index import forget_day, forget_events
 from faultwire_consumer.store.postgresql.partition import drop_partition, list_partitions
 from faultwire_consumer.store.schema.events import QUARANTINE_DAY, events
 from faultwire_consumer.store.upkeep.give_back_bodies import give_back_bodies
@@ -107,6 +108,7 @@ async def make_cut(
         for partition in await list_partitions(store):
             if partition.day == cut.day:
                 await drop_partition(store, partition)
+        await forget_day(store, cut.day, sleep=sleep)
         report(sum(share.rows for share in shares))
     else:
         await _delete(store, cut.day, events.c.severity.in_(cut.ranks), report=report, sleep=sleep)
@@ -163,6 +165,7 @@ async def _delete(
         ids = [row.event_id for row in rows]
         async with store.write() as tx:
             await tx.execute(delete(events).where(table.occurred_day == day, table.event_id.in_(ids)))
+            await forget_events(tx, day, ids)
         failpoint("prune.deleting")
         after = ids[-1]
         report(len(ids))
