@@ -85,8 +85,12 @@ def _end_of(text: str, now: datetime) -> datetime | None:
     try:
         end = parse_moment(text)
     except ValueError:
-        raise CommandError("--expires: write 90d, 2027-06-30 or never", USAGE) from None
-    return now + end if isinstance(end, timedelta) else end
+        end = None
+    if isinstance(end, timedelta):
+        return now + end
+    if isinstance(end, datetime):
+        return end
+    raise CommandError("--expires: write 90d, 2027-06-30 or never", USAGE)
 
 
 @token.command(name="list")

@@ -87,10 +87,9 @@ async def dead_letter_of(request: web.Request) -> DeadLetterBody:
 
 def dead_letter_filter(parameters: Parameters) -> DeadLetterFilter:
     """The filters of a list of dead letters; ``status=all`` takes every status."""
-    if parameters.text("status") == "all":
-        status: tuple[DeadLetterStatus, ...] = ()
-    else:
-        status = parameters.choices("status", DeadLetterStatus) or (DeadLetterStatus.WAITING,)
+    about = "By status, any of several; all takes every one. Without it, those that wait."
+    waiting = DeadLetterStatus.WAITING
+    status = parameters.choices_or_all("status", DeadLetterStatus, usual=waiting, about=about)
     return DeadLetterFilter(status=status, reason=parameters.texts("reason"))
 
 

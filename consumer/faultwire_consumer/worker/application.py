@@ -32,6 +32,7 @@ from faultwire_consumer.web.access.sign_in import SIGN_IN, SignInDoor
 from faultwire_consumer.web.api import (
     acts,
     dead_letters,
+    description,
     export,
     incidents,
     notifications,
@@ -39,6 +40,7 @@ from faultwire_consumer.web.api import (
     regroup,
     tokens,
 )
+from faultwire_consumer.web.api.intake import describe_intake
 from faultwire_consumer.web.failure import failure_of, json_response
 from faultwire_consumer.web.health import probe
 from faultwire_consumer.web.middleware import (
@@ -49,6 +51,7 @@ from faultwire_consumer.web.middleware import (
     protect_reader,
     strangers_out,
 )
+from faultwire_consumer.web.openapi.served import OPEN_API, OpenApi
 from faultwire_consumer.web.origin import origins_of
 from faultwire_consumer.web.page import asset, pages, sign_in
 from faultwire_consumer.web.state import (
@@ -137,14 +140,16 @@ def create_app(
         notifications.routes,
         producers.routes,
         tokens.routes,
+        description.routes,
         pages.routes,
         asset.routes,
         sign_in.routes,
         probe.routes,
         mcp.routes,
-        _own_routes(intake, metrics.registry),
+        _own_routes(describe_intake(intake), metrics.registry),
     )
     add_routes(app, tables)
+    app[OPEN_API] = OpenApi(app)
     return app
 
 

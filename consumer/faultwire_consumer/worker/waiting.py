@@ -16,7 +16,7 @@ from faultwire_consumer.web.access.open_door import open_door
 from faultwire_consumer.web.failure import failure_of, json_response
 from faultwire_consumer.web.health import probe
 from faultwire_consumer.web.origin import Origins
-from faultwire_consumer.web.state import HEALTH, ORIGINS, Health
+from faultwire_consumer.web.state import CLOCK, HEALTH, ORIGINS, Health
 from faultwire_consumer.worker.server import HttpServer
 from faultwire_shared.clock import utc_now
 from faultwire_shared.health import HealthChecker
@@ -116,6 +116,7 @@ def _waiting_app(absence: Absence, *, is_open: bool) -> web.Application:
     app[TRAFFIC] = Traffic(Metrics())  # which nobody reads: the worker that starts has its own
     app[ORIGINS] = Origins()
     app[RECOGNISERS] = (open_door,) if is_open else ()
+    app[CLOCK] = utc_now
     app[HEALTH] = Health(live=HealthChecker(), ready=ready, startup=startup)
     add_routes(app, [probe.routes])
     app.router.add_route("*", "/{path:.*}", _not_yet)

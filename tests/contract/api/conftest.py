@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from tests.tools.clock import FixedClock
+from tests.tools.description import AnswerWatch
 
 from faultwire_consumer.domain.outcome import must_return
 from faultwire_consumer.domain.policy.policy import Policy
@@ -129,9 +130,8 @@ def make_parts(store: Store, clock: FixedClock, policy: Policy, **settings: Any)
     live = HealthChecker(cache_seconds=0)
 
     async def intake(request: web.Request) -> web.Response:
-        return web.json_response(
-            {"size": len(await read_whole_body(request, may_be_encoded=True))}, status=202
-        )
+        size = len(await read_whole_body(request, may_be_encoded=True))
+        return web.json_response({"results": [], "size": size}, status=202)
 
     pipeline = Pipeline(store, metrics=metrics, evaluator=Evaluator(policy), clock=clock)
 
@@ -160,8 +160,11 @@ def make_parts(store: Store, clock: FixedClock, policy: Policy, **settings: Any)
 async def serve(store: Store, clock: FixedClock, **settings: Any) -> AsyncIterator[Site]:
     """Serve the application, its settings changed."""
     parts = make_parts(store, clock, await asyncio.to_thread(read_policy), **settings)
+    watch = AnswerWatch()
+    parts.app.middlewares.insert(0, watch.middleware)
     async with parts.report, TestClient(TestServer(parts.app)) as client:
         yield Site(client, store, parts.pipeline, clock, parts.failures)
+    assert not watch.misfits, "the API's description does not know these answers"
 
 
 @pytest.fixture

@@ -143,7 +143,7 @@ async def test_a_compressed_body_is_taken(served: Served, encoding: str, compres
         for _ in range(2):  # the connection goes on
             wire.post(compressed, f"Content-Encoding: {encoding}")
             status, _, document = await wire.answer()
-            assert (status, document) == (202, {"size": 3})
+            assert (status, document["size"]) == (202, 3)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,15 @@
 """The verbs of operators under ``/api/v1/incidents``: one route each, and one for many incidents."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from msgspec import Struct
 
+from faultwire_consumer.actions import IncidentConflictError, IncidentNotFoundError
 from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.domain.incident import Status, Verb
 from faultwire_consumer.domain.incident_name import parse_incident_id
@@ -18,14 +20,11 @@ from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.events import incidents
 from faultwire_consumer.web.access.actor import actor_of
 from faultwire_consumer.web.access.declared import AccessRoutes
+from faultwire_consumer.web.api import shape
 from faultwire_consumer.web.api.whole_incident import incident_response
+from faultwire_consumer.web.openapi.operation import describe
 from faultwire_consumer.web.parameter import Parameters, incident_query
-from faultwire_consumer.web.request import (
-    API_PREFIX,
-    incident_id_of,
-    json_answer,
-    read_change,
-)
+from faultwire_consumer.web.request import API_PREFIX, incident_id_of, json_answer
 from faultwire_consumer.web.state import CLOCK, STORE
 from faultwire_shared.taxonomy import FieldError, ValidationError
 
@@ -101,10 +100,9 @@ _SENTENCES: Final = {
 }
 
 
-def _handler(verb: Verb) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def handle(request: web.Request) -> web.Response:
+def _handler(verb: Verb) -> Handler:
+    async def handle(request: web.Request, asked: ActRequest) -> web.Response:
         incident_id = incident_id_of(request)
-        asked = await read_change(request, REQUESTS[verb])
         own = {name: getattr(asked, name) for name in ARGUMENTS[verb].__struct_fields__}
         act = _act(request, ARGUMENTS[verb](**own), actor=asked.actor, note=asked.note)
         expected = Expected(asked.if_status, asked.version)
@@ -113,7 +111,11 @@ def _handler(verb: Verb) -> Callable[[web.Request], Awaitable[web.Response]]:
 
     handle.__doc__ = _SENTENCES[verb]
     handle.__name__ = verb.value
-    return handle
+    return describe(
+        takes=REQUESTS[verb],
+        answers=shape.IncidentDetail,
+        raises=[IncidentNotFoundError, IncidentConflictError],
+    )(handle)
 
 
 for _verb in Verb:
@@ -121,9 +123,9 @@ for _verb in Verb:
 
 
 @routes.post(f"{_PATH}/bulk", access=AccessScope.ACT)
-async def act_on_all(request: web.Request) -> web.Response:
+@describe(takes=ManyRequest, answers=ManyAnswer)
+async def act_on_all(request: web.Request, asked: ManyRequest) -> web.Response:
     """Do one thing to many incidents, or say what it would do to each."""
-    asked = await read_change(request, ManyRequest)
     now = request.app[CLOCK]()
     act = _act(request, _arguments(asked), actor=asked.actor, note=asked.note)
     ids = await _chosen(request.app[STORE], asked, now)

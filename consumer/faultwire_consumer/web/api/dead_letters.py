@@ -9,12 +9,15 @@ from faultwire_consumer import actions
 from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.store.dead_letters.queries import (
     DeadLetterBody,
+    DeadLetterFilter,
     list_dead_letter_history,
     list_dead_letters,
 )
 from faultwire_consumer.web.access.actor import actor_of
 from faultwire_consumer.web.access.declared import AccessRoutes
 from faultwire_consumer.web.api import shape
+from faultwire_consumer.web.openapi.operation import describe
+from faultwire_consumer.web.parameter import Paged, paged
 from faultwire_consumer.web.request import (
     API_PREFIX,
     check_text,
@@ -23,8 +26,6 @@ from faultwire_consumer.web.request import (
     dead_letter_of,
     json_answer,
     page_answer,
-    read_change,
-    read_parameters,
 )
 from faultwire_consumer.web.state import CLOCK, REPLAYER, STORE
 
@@ -51,19 +52,27 @@ class _AskedChange(msgspec.Struct, frozen=True):
     dry_run: bool
 
 
+_changes: Final = describe(
+    takes=DeadLetterChangeRequest,
+    answers=shape.LetterAnswer,
+    raises=[actions.DeadLetterNotFoundError, actions.DeadLetterConflictError],
+)
+
+
 @routes.get(_PATH, access=AccessScope.READ)
-async def list_letters(request: web.Request) -> web.Response:
+@describe(reads=paged(dead_letter_filter), answers=shape.DeadLetterList)
+async def list_letters(request: web.Request, asked: Paged[DeadLetterFilter]) -> web.Response:
     """Dead letters by filter, the newest first; without one those that wait."""
-    parameters = read_parameters(request)
-    wanted, limit, cursor = dead_letter_filter(parameters), parameters.limit(), parameters.cursor()
-    parameters.finish()
     with cursor_errors():
-        page = await list_dead_letters(request.app[STORE], wanted, limit=limit, cursor=cursor)
+        page = await list_dead_letters(
+            request.app[STORE], asked.wanted, limit=asked.limit, cursor=asked.cursor
+        )
     rows = tuple(shape.dead_letter_shape(row) for row in page.rows)
     return page_answer(request, shape.DeadLetterList(dead_letters=rows, next_cursor=page.next_cursor))
 
 
 @routes.get(f"{_PATH}/{{id}}", access=AccessScope.READ)
+@describe(answers=shape.DeadLetterDetail, raises=[actions.DeadLetterNotFoundError])
 async def show_letter(request: web.Request) -> web.Response:
     """One dead letter with its body and what was done to it."""
     letter = await dead_letter_of(request)
@@ -72,9 +81,10 @@ async def show_letter(request: web.Request) -> web.Response:
 
 
 @routes.post(f"{_PATH}/{{id}}/replay", access=AccessScope.ACT)
-async def replay(request: web.Request) -> web.Response:
+@_changes
+async def replay(request: web.Request, body: DeadLetterChangeRequest) -> web.Response:
     """Put the body through ingest again."""
-    asked, letter = await _read_change(request), await dead_letter_of(request)
+    asked, letter = _checked(request, body), await dead_letter_of(request)
     if asked.dry_run:
         actions.check_replay(letter)
         attempt = request.app[REPLAYER].rehearse(letter, now=request.app[CLOCK]())
@@ -95,9 +105,10 @@ async def replay(request: web.Request) -> web.Response:
 
 
 @routes.post(f"{_PATH}/{{id}}/discard", access=AccessScope.ACT)
-async def discard(request: web.Request) -> web.Response:
+@_changes
+async def discard(request: web.Request, body: DeadLetterChangeRequest) -> web.Response:
     """Say that nobody wants it; the body stays."""
-    asked, letter = await _read_change(request), await dead_letter_of(request)
+    asked, letter = _checked(request, body), await dead_letter_of(request)
     if asked.dry_run:
         actions.check_discard(letter.id, letter.status)
         return _answer(letter, "would_discard", "", dry_run=True)
@@ -108,8 +119,7 @@ async def discard(request: web.Request) -> web.Response:
     return _answer(await dead_letter_of(request), "discarded" if changed else "unchanged", detail)
 
 
-async def _read_change(request: web.Request) -> _AskedChange:
-    asked = await read_change(request, DeadLetterChangeRequest)
+def _checked(request: web.Request, asked: DeadLetterChangeRequest) -> _AskedChange:
     return _AskedChange(
         actor=actor_of(request, asked.actor),
         why=check_text("why", asked.why, least=0, most=500),

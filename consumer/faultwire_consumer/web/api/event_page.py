@@ -2,15 +2,17 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
+from datetime import datetime
 from typing import Final
 
 from aiohttp import web
 from msgspec import Struct
 
+from faultwire_consumer.domain.query.query import Query
 from faultwire_consumer.store.events.export import PIECE_ROWS, ExportedEvent, read_pieces
-from faultwire_consumer.web.parameter import Parameters, event_query
-from faultwire_consumer.web.request import cursor_errors, read_parameters
-from faultwire_consumer.web.state import CLOCK, STORE
+from faultwire_consumer.web.parameter import Paged, Parameters, event_query, paged
+from faultwire_consumer.web.request import cursor_errors
+from faultwire_consumer.web.state import STORE
 
 PAGE_BYTES: Final = 4 * 1024 * 1024
 _READ: Final = 5
@@ -26,18 +28,29 @@ class EventPage(Struct):
     next_cursor: str | None = None
 
 
-async def read_event_page(request: web.Request) -> EventPage:
+class EventsAsked(Struct, frozen=True):
+    """The events that are asked for, and the moment from which the query's durations count."""
+
+    query: Query
+    as_of: datetime
+
+
+def events_asked(parameters: Parameters) -> EventsAsked:
+    """The query for events; its durations mean the same on every page that carries the first one's time."""
+    as_of = parameters.as_of("as_of")
+    return EventsAsked(event_query(parameters), as_of)
+
+
+event_page_asked: Final = paged(events_asked)
+
+
+async def read_event_page(request: web.Request, asked: Paged[EventsAsked]) -> EventPage:
     """The events that a request asks for, bounded by its limit and by bytes."""
-    # A duration means the same for every page if the others carry the first one's time.
-    now = read_parameters(request).moment("as_of") or request.app[CLOCK]()
-    parameters = Parameters({name: request.query.getall(name) for name in request.query}, now=now)
-    parameters.moment("as_of")
-    query, limit, cursor = event_query(parameters), parameters.limit(), parameters.cursor()
-    parameters.finish()
-    pieces = read_pieces(request.app[STORE], query, now=now, cursor=cursor)
+    wanted = asked.wanted
+    pieces = read_pieces(request.app[STORE], wanted.query, now=wanted.as_of, cursor=asked.cursor)
     with cursor_errors():
         async with aclosing(_events(pieces)) as found:
-            return await _gather(found, limit)
+            return await _gather(found, asked.limit)
 
 
 async def _gather(found: AsyncIterator[tuple[ExportedEvent, bool]], limit: int) -> EventPage:

@@ -6,7 +6,10 @@ from aiohttp import web
 
 from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.web.access.declared import AccessRoutes
-from faultwire_consumer.web.api.event_page import read_event_page
+from faultwire_consumer.web.api.event_page import EventsAsked, event_page_asked, read_event_page
+from faultwire_consumer.web.openapi.answer import GivenAnswer
+from faultwire_consumer.web.openapi.operation import describe
+from faultwire_consumer.web.parameter import Paged
 from faultwire_consumer.web.request import API_PREFIX
 
 NDJSON: Final = "application/x-ndjson"
@@ -17,10 +20,22 @@ _BREAKS: Final = bytes.maketrans(b"\r\n", b"  ")
 routes = AccessRoutes()
 
 
+_LINES: Final = GivenAnswer(
+    content={NDJSON: None},
+    about="Events as they came, one a line.",
+    headers={
+        NEXT_CURSOR: "The cursor of the page that follows; not there at the end.",
+        LEFT_OUT: "The number of events that were passed over, as their bodies were not kept.",
+        "Link": 'The page that follows, as rel="next"; not there at the end.',
+    },
+)
+
+
 @routes.get(f"{API_PREFIX}/events/export", access=AccessScope.READ)
-async def export_events(request: web.Request) -> web.Response:
+@describe(reads=event_page_asked, answers=_LINES)
+async def export_events(request: web.Request, asked: Paged[EventsAsked]) -> web.Response:
     """Events as they came, one a line, the first received first; a header says where to go on."""
-    page = await read_event_page(request)
+    page = await read_event_page(request, asked)
     headers = {LEFT_OUT: str(page.left_out)}
     if page.next_cursor is not None:
         headers[NEXT_CURSOR] = page.next_cursor

@@ -1,9 +1,11 @@
 """The API under ``/api/v1``: incidents and events as JSON."""
 
+from typing import Any
+
 import msgspec
 from aiohttp import web
 
-from faultwire_consumer.actions import load_incident
+from faultwire_consumer.actions import IncidentNotFoundError, load_incident
 from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.domain.query.query import Key, Query, any_of
@@ -16,16 +18,23 @@ from faultwire_consumer.store.events.event_list import list_events as list_page
 from faultwire_consumer.store.events.messages import read_messages
 from faultwire_consumer.web.access.declared import AccessRoutes
 from faultwire_consumer.web.api import shape
-from faultwire_consumer.web.api.report_answer import characters_of, decoded, markdown_answer, readable
+from faultwire_consumer.web.api.report_answer import (
+    MARKDOWN,
+    characters_of,
+    decoded,
+    markdown_answer,
+    readable,
+)
 from faultwire_consumer.web.api.whole_incident import incident_document, incident_response
-from faultwire_consumer.web.parameter import event_query, incident_query
+from faultwire_consumer.web.openapi.operation import describe
+from faultwire_consumer.web.parameter import Paged, event_query, incident_query, no_filter, paged
 from faultwire_consumer.web.request import (
     API_PREFIX,
+    EventNotFoundError,
     cursor_errors,
     incident_id_of,
     json_answer,
     page_answer,
-    read_parameters,
     unknown_event,
 )
 from faultwire_consumer.web.state import CLOCK, STORE
@@ -34,42 +43,38 @@ routes = AccessRoutes()
 
 
 @routes.get(f"{API_PREFIX}/incidents", access=AccessScope.READ)
-async def list_incidents(request: web.Request) -> web.Response:
+@describe(reads=paged(incident_query), answers=shape.IncidentList)
+async def list_incidents(request: web.Request, asked: Paged[Query]) -> web.Response:
     """Incidents by filter, the last seen first."""
-    parameters = read_parameters(request)
-    query, limit, cursor = incident_query(parameters), parameters.limit(), parameters.cursor()
-    parameters.finish()
+    store, now = request.app[STORE], request.app[CLOCK]()
     with cursor_errors():
         page = await incidents.list_incidents(
-            request.app[STORE], query, limit=limit, now=request.app[CLOCK](), cursor=cursor
+            store, asked.wanted, limit=asked.limit, now=now, cursor=asked.cursor
         )
     rows = tuple(shape.incident_shape(row) for row in page.rows)
     return page_answer(request, shape.IncidentList(incidents=rows, next_cursor=page.next_cursor))
 
 
 @routes.get(f"{API_PREFIX}/incidents/{{id}}", access=AccessScope.READ)
+@describe(answers=shape.IncidentDetail, raises=[IncidentNotFoundError])
 async def show_incident(request: web.Request) -> web.Response:
     """One incident with its history; of one that was merged, the incident that has its events."""
     return await incident_response(request.app[STORE], incident_id_of(request))
 
 
 @routes.get(f"{API_PREFIX}/incidents/{{id}}/events", access=AccessScope.READ)
-async def list_incident_events(request: web.Request) -> web.Response:
+@describe(reads=paged(no_filter), answers=shape.EventList, raises=[IncidentNotFoundError])
+async def list_incident_events(request: web.Request, asked: Paged[None]) -> web.Response:
     """The events of one incident, the newest first."""
     incident = await load_incident(request.app[STORE], incident_id_of(request))
-    parameters = read_parameters(request)
-    limit, cursor = parameters.limit(), parameters.cursor()
-    parameters.finish()
-    return await _events(request, any_of(Key.INCIDENT, [incident.id]), limit, cursor)
+    return await _events(request, any_of(Key.INCIDENT, [incident.id]), asked)
 
 
 @routes.get(f"{API_PREFIX}/incidents/{{id}}/report", access=AccessScope.READ)
-async def report_incident(request: web.Request) -> web.Response:
+@describe(reads=characters_of, answers=MARKDOWN, raises=[IncidentNotFoundError])
+async def report_incident(request: web.Request, most: int) -> web.Response:
     """One incident whole as Markdown, with the newest of its events that can be read."""
     incident_id, store = incident_id_of(request), request.app[STORE]
-    parameters = read_parameters(request)
-    most = characters_of(parameters)
-    parameters.finish()
     incident = await incident_document(store, incident_id)
     newest = await _newest_event(request, incident_id)
     event = await readable(store, newest) if newest is not None else None
@@ -85,15 +90,14 @@ async def report_incident(request: web.Request) -> web.Response:
 
 
 @routes.get(f"{API_PREFIX}/events", access=AccessScope.READ)
-async def list_events(request: web.Request) -> web.Response:
+@describe(reads=paged(event_query), answers=shape.EventList)
+async def list_events(request: web.Request, asked: Paged[Query]) -> web.Response:
     """Events by filter, the newest first."""
-    parameters = read_parameters(request)
-    query, limit, cursor = event_query(parameters), parameters.limit(), parameters.cursor()
-    parameters.finish()
-    return await _events(request, query, limit, cursor)
+    return await _events(request, asked.wanted, asked)
 
 
 @routes.get(f"{API_PREFIX}/events/{{id}}", access=AccessScope.READ)
+@describe(answers=shape.EventDocument, raises=[EventNotFoundError])
 async def show_event(request: web.Request) -> web.Response:
     """One event as on the wire, with its incident."""
     event_id = request.match_info["id"]
@@ -106,18 +110,17 @@ async def show_event(request: web.Request) -> web.Response:
 
 
 @routes.get(f"{API_PREFIX}/events/{{id}}/grouping", access=AccessScope.READ)
+@describe(answers=shape.GroupingShape, raises=[EventNotFoundError])
 async def show_grouping(request: web.Request) -> web.Response:
     """The reason why an event is in its incident."""
     return json_answer(await _grouping_of(request, request.match_info["id"]))
 
 
 @routes.get(f"{API_PREFIX}/events/{{id}}/report", access=AccessScope.READ)
-async def report_event(request: web.Request) -> web.Response:
+@describe(reads=characters_of, answers=MARKDOWN, raises=[EventNotFoundError])
+async def report_event(request: web.Request, most: int) -> web.Response:
     """One event as Markdown."""
     event_id, store = request.match_info["id"], request.app[STORE]
-    parameters = read_parameters(request)
-    most = characters_of(parameters)
-    parameters.finish()
     stored = await event_queries.get_event(store, event_id)
     if stored is None:
         raise unknown_event(event_id)
@@ -129,21 +132,19 @@ async def report_event(request: web.Request) -> web.Response:
 
 
 @routes.get(f"{API_PREFIX}/events/{{id}}/compare/{{other}}", access=AccessScope.READ)
-async def compare_events(request: web.Request) -> web.Response:
+@describe(reads=characters_of, answers=MARKDOWN, raises=[EventNotFoundError])
+async def compare_events(request: web.Request, most: int) -> web.Response:
     """The reason why two events are in one incident, or are not, as Markdown."""
-    parameters = read_parameters(request)
-    most = characters_of(parameters)
-    parameters.finish()
     first, second = [await _grouping_of(request, request.match_info[name]) for name in ("id", "other")]
     report = comparison_report(msgspec.to_builtins(first), msgspec.to_builtins(second), most=most)
     return markdown_answer(report)
 
 
-async def _events(request: web.Request, query: Query, limit: int, cursor: str | None) -> web.Response:
-    now = request.app[CLOCK]()
+async def _events(request: web.Request, query: Query, asked: Paged[Any]) -> web.Response:
+    store, now = request.app[STORE], request.app[CLOCK]()
     with cursor_errors():
-        page = await list_page(request.app[STORE], query, limit=limit, now=now, cursor=cursor)
-    messages = await read_messages(request.app[STORE], page.rows)
+        page = await list_page(store, query, limit=asked.limit, now=now, cursor=asked.cursor)
+    messages = await read_messages(store, page.rows)
     rows = tuple(shape.event_shape(row, messages.get(row.id)) for row in page.rows)
     return page_answer(request, shape.EventList(events=rows, next_cursor=page.next_cursor))
 

@@ -18,13 +18,13 @@ from faultwire_consumer.store.outbox.queries import (
 )
 from faultwire_consumer.web.access.declared import AccessRoutes
 from faultwire_consumer.web.api import notification_shape as shape
-from faultwire_consumer.web.parameter import Parameters
+from faultwire_consumer.web.openapi.operation import describe
+from faultwire_consumer.web.parameter import Paged, Parameters, paged
 from faultwire_consumer.web.request import (
     API_PREFIX,
     cursor_errors,
     json_answer,
     page_answer,
-    read_parameters,
 )
 from faultwire_consumer.web.state import POLICY, STORE
 from faultwire_shared.event import ErrorSeverity
@@ -41,19 +41,31 @@ class AlertNotFoundError(NotFoundError):
     code = "ALERT_NOT_FOUND"
 
 
+def alert_filter(parameters: Parameters) -> NotificationFilter:
+    """The filters of a list of notifications."""
+    return NotificationFilter(
+        state=parameters.choices("state", NotificationState),
+        receiver=parameters.texts("receiver"),
+        rule=parameters.texts("rule"),
+        severity=parameters.choices("severity", ErrorSeverity),
+        incident=parameters.incident("incident"),
+    )
+
+
 @routes.get(_PATH, access=AccessScope.READ)
-async def list_(request: web.Request) -> web.Response:
+@describe(reads=paged(alert_filter), answers=shape.AlertList)
+async def list_(request: web.Request, asked: Paged[NotificationFilter]) -> web.Response:
     """Notifications by filter, the newest first."""
-    parameters = read_parameters(request)
-    wanted, limit, cursor = alert_filter(parameters), parameters.limit(), parameters.cursor()
-    parameters.finish()
     with cursor_errors():
-        page = await list_notifications(request.app[STORE], wanted, limit=limit, cursor=cursor)
+        page = await list_notifications(
+            request.app[STORE], asked.wanted, limit=asked.limit, cursor=asked.cursor
+        )
     rows = tuple(shape.alert_shape(row) for row in page.rows)
     return page_answer(request, shape.AlertList(alerts=rows, next_cursor=page.next_cursor))
 
 
 @routes.get(f"{_PATH}/{{id}}", access=AccessScope.READ)
+@describe(answers=shape.AlertDetail, raises=[AlertNotFoundError])
 async def show(request: web.Request) -> web.Response:
     """One notification: what every stage decided, every attempt, and the other incidents it covers."""
     text, store = request.match_info["id"], request.app[STORE]
@@ -68,17 +80,7 @@ async def show(request: web.Request) -> web.Response:
 
 
 @routes.get(f"{API_PREFIX}/rules", access=AccessScope.READ)
+@describe(answers=shape.PolicyShape)
 async def show_rules(request: web.Request) -> web.Response:
     """The policy in use."""
     return json_answer(shape.policy_shape(request.app[POLICY]()))
-
-
-def alert_filter(parameters: Parameters) -> NotificationFilter:
-    """The filters of a list of notifications."""
-    return NotificationFilter(
-        state=parameters.choices("state", NotificationState),
-        receiver=parameters.texts("receiver"),
-        rule=parameters.texts("rule"),
-        severity=parameters.choices("severity", ErrorSeverity),
-        incident=parameters.incident("incident"),
-    )

@@ -8,7 +8,9 @@ from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.store.audit.producer_list import list_producers
 from faultwire_consumer.web.access.declared import AccessRoutes
 from faultwire_consumer.web.api import shape
-from faultwire_consumer.web.request import API_PREFIX, cursor_errors, page_answer, read_parameters
+from faultwire_consumer.web.openapi.operation import describe
+from faultwire_consumer.web.parameter import Paged, Parameters, paged
+from faultwire_consumer.web.request import API_PREFIX, cursor_errors, page_answer
 from faultwire_consumer.web.state import STORE
 
 _PATH: Final = f"{API_PREFIX}/producers"
@@ -16,13 +18,18 @@ _PATH: Final = f"{API_PREFIX}/producers"
 routes = AccessRoutes()
 
 
+def services_wanted(parameters: Parameters) -> tuple[str, ...]:
+    """The services whose producers are asked for; none: all."""
+    return parameters.texts("service")
+
+
 @routes.get(_PATH, access=AccessScope.READ)
-async def show_producers(request: web.Request) -> web.Response:
+@describe(reads=paged(services_wanted), answers=shape.ProducerList)
+async def show_producers(request: web.Request, asked: Paged[tuple[str, ...]]) -> web.Response:
     """Producers by service, the last seen first."""
-    parameters = read_parameters(request)
-    service, limit, cursor = parameters.texts("service"), parameters.limit(), parameters.cursor()
-    parameters.finish()
     with cursor_errors():
-        page = await list_producers(request.app[STORE], service=service, limit=limit, cursor=cursor)
+        page = await list_producers(
+            request.app[STORE], service=asked.wanted, limit=asked.limit, cursor=asked.cursor
+        )
     rows = tuple(shape.producer_shape(row) for row in page.rows)
     return page_answer(request, shape.ProducerList(producers=rows, next_cursor=page.next_cursor))

@@ -14,7 +14,9 @@ from faultwire_consumer.ingest.read.narrow import decode_narrow
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.events.export import ExportedEvent, find_incidents
 from faultwire_consumer.web.access.declared import AccessRoutes
-from faultwire_consumer.web.api.event_page import read_event_page
+from faultwire_consumer.web.api.event_page import EventsAsked, event_page_asked, read_event_page
+from faultwire_consumer.web.openapi.operation import describe
+from faultwire_consumer.web.parameter import Paged
 from faultwire_consumer.web.request import API_PREFIX, json_answer
 from faultwire_consumer.web.state import STORE
 from faultwire_shared.codec import Undecodable
@@ -37,9 +39,10 @@ class RegroupPage(Struct, frozen=True, kw_only=True):
 
 
 @routes.get(f"{API_PREFIX}/events/regroup", access=AccessScope.READ)
-async def regroup_events(request: web.Request) -> web.Response:
+@describe(reads=event_page_asked, answers=RegroupPage)
+async def regroup_events(request: web.Request, asked: Paged[EventsAsked]) -> web.Response:
     """Events by the fingerprint that they have and the one that they would have."""
-    page = await read_event_page(request)
+    page = await read_event_page(request, asked)
     grouped = group_anew(page.events)
     store = request.app[STORE]
     known = await find_incidents(store, {one.fingerprint.key for _, one in grouped})

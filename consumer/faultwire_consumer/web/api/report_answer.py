@@ -7,16 +7,23 @@ from aiohttp import web
 from faultwire_consumer.domain.report.layout import CHARACTERS, CHARACTERS_LEAST, CHARACTERS_MOST
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.events.event import StoredEvent, find_readable, get_event
+from faultwire_consumer.web.openapi.answer import GivenAnswer
 from faultwire_consumer.web.parameter import Parameters
 from faultwire_shared import codec
 from faultwire_shared.event import Event
 
 MARKDOWN_TYPE: Final = "text/markdown"
+MARKDOWN: Final = GivenAnswer(
+    content={MARKDOWN_TYPE: None}, about="The report, within the size that was asked for."
+)
 
 
 def characters_of(parameters: Parameters) -> int:
     """The most characters of the report, by the parameter ``characters``."""
-    return parameters.number("characters", least=CHARACTERS_LEAST, most=CHARACTERS_MOST, usual=CHARACTERS)
+    about = "The most characters of the report."
+    return parameters.number(
+        "characters", least=CHARACTERS_LEAST, most=CHARACTERS_MOST, usual=CHARACTERS, about=about
+    )
 
 
 def markdown_answer(report: str) -> web.Response:

@@ -120,6 +120,14 @@ class GroupingShape(Struct, frozen=True, kw_only=True):
     parts: tuple[str, ...]
 
 
+class EventDocument(Struct, frozen=True, kw_only=True):
+    """An event as on the wire, where its body was kept: every other field is as the service sent it."""
+
+    id: str
+    incident_id: str
+    received_at: datetime
+
+
 class DeadLetterShape(Struct, frozen=True, kw_only=True):
     """A dead letter in a list."""
 

@@ -9,19 +9,14 @@ from aiohttp import web
 
 from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.domain.access.token import TokenDraft
-from faultwire_consumer.domain.access.token_shape import IssuedToken, TokenList, token_shape
+from faultwire_consumer.domain.access.token_shape import IssuedToken, TokenList, TokenShape, token_shape
 from faultwire_consumer.domain.incident_name import parse_incident_id
 from faultwire_consumer.store.access.tokens import TokenDraftError, issue_token, list_tokens, revoke_token
 from faultwire_consumer.web.access.actor import actor_of
 from faultwire_consumer.web.access.declared import AccessRoutes
-from faultwire_consumer.web.request import (
-    API_PREFIX,
-    cursor_errors,
-    json_answer,
-    page_answer,
-    read_change,
-    read_parameters,
-)
+from faultwire_consumer.web.openapi.operation import describe
+from faultwire_consumer.web.parameter import Paged, no_filter, paged
+from faultwire_consumer.web.request import API_PREFIX, cursor_errors, json_answer, page_answer
 from faultwire_consumer.web.state import CLOCK, STORE
 from faultwire_shared.taxonomy import FieldError, NotFoundError, ValidationError
 
@@ -51,22 +46,21 @@ class TokenRevocation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @routes.get(_PATH, access=AccessScope.ADMIN)
-async def list_(request: web.Request) -> web.Response:
+@describe(reads=paged(no_filter), answers=TokenList)
+async def list_(request: web.Request, asked: Paged[None]) -> web.Response:
     """Tokens, the newest first."""
-    parameters = read_parameters(request)
-    limit, cursor = parameters.limit(), parameters.cursor()
-    parameters.finish()
     with cursor_errors():
-        page = await list_tokens(request.app[STORE], limit=limit, cursor=cursor)
+        page = await list_tokens(request.app[STORE], limit=asked.limit, cursor=asked.cursor)
     now = request.app[CLOCK]()
     rows = tuple(token_shape(token, now) for token in page.rows)
     return page_answer(request, TokenList(tokens=rows, next_cursor=page.next_cursor))
 
 
 @routes.post(_PATH, access=AccessScope.ADMIN)
-async def issue(request: web.Request) -> web.Response:
+@describe(takes=TokenRequest, answers=IssuedToken)
+async def issue(request: web.Request, asked: TokenRequest) -> web.Response:
     """Make a token, and show it this once."""
-    draft, now = await _read_draft(request), request.app[CLOCK]()
+    draft, now = _draft_of(asked), request.app[CLOCK]()
     actor = actor_of(request)
     try:
         async with request.app[STORE].write() as tx:
@@ -77,11 +71,11 @@ async def issue(request: web.Request) -> web.Response:
 
 
 @routes.post(f"{_PATH}/{{id}}/revoke", access=AccessScope.ADMIN)
-async def revoke(request: web.Request) -> web.Response:
+@describe(takes=TokenRevocation, answers=TokenShape, raises=[TokenNotFoundError])
+async def revoke(request: web.Request, _: TokenRevocation) -> web.Response:
     """Revoke a token for good; one that was revoked stays as it is."""
     text, now = request.match_info["id"], request.app[CLOCK]()
     number = parse_incident_id(text) if text.isdigit() else None
-    await read_change(request, TokenRevocation)
     token = None
     if number is not None:
         async with request.app[STORE].write() as tx:
@@ -91,8 +85,7 @@ async def revoke(request: web.Request) -> web.Response:
     return json_answer(token_shape(token, now))
 
 
-async def _read_draft(request: web.Request) -> TokenDraft:
-    asked = await read_change(request, TokenRequest)
+def _draft_of(asked: TokenRequest) -> TokenDraft:
     if asked.expires_at is not None and asked.expires_at.tzinfo is None:
         raise ValidationError(
             errors=[FieldError("expires_at", "a time with its zone, as 2026-11-23T10:00:00Z")]

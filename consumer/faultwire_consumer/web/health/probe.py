@@ -2,16 +2,20 @@
 
 from collections.abc import Sequence
 from ipaddress import ip_address
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 from aiohttp import hdrs, web
+from msgspec import Struct
 
 from faultwire_consumer.domain.access.principal import Via
 from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.store.contract.store import StoreUnavailableError
 from faultwire_consumer.web.access.declared import OPEN, AccessRoutes
 from faultwire_consumer.web.access.guard import recognise
+from faultwire_consumer.web.openapi.answer import TEXT_TYPE, GivenAnswer
+from faultwire_consumer.web.openapi.operation import describe
+from faultwire_consumer.web.parameter import Parameters
 from faultwire_consumer.web.state import HEALTH, ORIGINS
 from faultwire_shared.accept import prefers
 from faultwire_shared.error_body import JSON_TYPE
@@ -26,30 +30,66 @@ _LINES: Final = {"pass": "[+]{} ok", "warn": "[!]{} degraded: {}", "fail": "[-]{
 routes = AccessRoutes()
 
 
+class HealthDocument(Struct, frozen=True):
+    """The format of the IETF's draft for health checks."""
+
+    status: Literal["pass", "warn", "fail"]
+    checks: dict[str, list[dict[str, Any]]]
+
+
+class ProbeAsked(Struct, frozen=True):
+    """The form in which a probe is asked to answer."""
+
+    exclude: tuple[str, ...]
+    verbose: bool
+
+
+def probe_asked(parameters: Parameters) -> ProbeAsked:
+    """Read a probe's parameters."""
+    return ProbeAsked(
+        parameters.texts("exclude", "Checks that are passed over, by name."),
+        parameters.flag("verbose", "Answer in lines of text."),
+    )
+
+
+_content: Final = {JSON_TYPE: Report, HEALTH_JSON: HealthDocument, TEXT_TYPE: None}
+_probe: Final = describe(
+    reads=probe_asked,
+    lenient=True,  # an orchestrator that cannot be answered kills the worker
+    answers=(
+        GivenAnswer(about="Every required check passes.", content=_content),
+        GivenAnswer(about="Some required check does not pass.", content=_content, status=503),
+    ),
+)
+
+
 @routes.get("/livez", access=OPEN)
-async def livez(request: web.Request) -> web.Response:
+@_probe
+async def livez(request: web.Request, asked: ProbeAsked) -> web.Response:
     """Does the loop turn? Restart the worker if not."""
-    return await _answer(request, request.app[HEALTH].live)
+    return await _answer(request, request.app[HEALTH].live, asked)
 
 
 @routes.get("/readyz", access=OPEN)
-async def readyz(request: web.Request) -> web.Response:
+@_probe
+async def readyz(request: web.Request, asked: ProbeAsked) -> web.Response:
     """Can it take events now?"""
-    return await _answer(request, request.app[HEALTH].ready)
+    return await _answer(request, request.app[HEALTH].ready, asked)
 
 
 @routes.get("/startupz", access=OPEN)
-async def startupz(request: web.Request) -> web.Response:
+@_probe
+async def startupz(request: web.Request, asked: ProbeAsked) -> web.Response:
     """Has it come up?"""
-    return await _answer(request, request.app[HEALTH].startup)
+    return await _answer(request, request.app[HEALTH].startup, asked)
 
 
-async def _answer(request: web.Request, checker: HealthChecker) -> web.Response:
-    report = without(await checker.run_checks(), request.query.getall("exclude", []))
+async def _answer(request: web.Request, checker: HealthChecker, asked: ProbeAsked) -> web.Response:
+    report = without(await checker.run_checks(), asked.exclude)
     if not await _may_read(request):
         report = without_reasons(report)
     status = 200 if report["status"] == "healthy" else 503
-    if "verbose" in request.query:
+    if asked.verbose:
         text = in_lines(report, request.path.strip("/"))
         return web.Response(text=text, status=status)
     body, content_type = msgspec.json.encode(report), JSON_TYPE

@@ -10,7 +10,7 @@ from alembic import op
 from faultwire_consumer.store.schema.events import SCHEMA, UtcDateTime
 
 revision = "0013"
-down_revision = "0010"
+down_revision = "0011"
 
 # As for incidents, see migration 0008.
 _SQLITE_SEARCH = (
