@@ -70,7 +70,8 @@ class _Sorted(Struct):
 class Pipeline:
     """Ingests batches into a store; remembers which fingerprints the store already knows.
 
-    Without an evaluator there are no rules, and no notifications.
+    Without an evaluator there are no rules, and no notifications. ``stored`` is called after each batch
+    that brought events.
     """
 
     def __init__(
@@ -81,12 +82,14 @@ class Pipeline:
         evaluator: Evaluator | None = None,
         bodies_per_incident: int = BODIES_PER_INCIDENT,
         new_incidents_per_minute: int = NEW_INCIDENTS_PER_MINUTE,
+        stored: Callable[[], None] = lambda: None,
         clock: Clock = utc_now,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store
         self._metrics = metrics
         self._clock = clock
+        self._stored = stored
         self._evaluator = evaluator
         self._bisecting: BisectingStore[Candidate] = BisectingStore(
             self._store_known, _dead_letter_of, sleep=sleep
@@ -168,6 +171,8 @@ class Pipeline:
             failpoint("worker.dead_letters_recorded")
             failpoint("worker.committing")
         failpoint("worker.committed")
+        if rows:
+            self._stored()
         if self._evaluator and notifications:
             self._evaluator.confirm(notifications)
         for reason, events in self._budget.confirm(spending, counted).items():
@@ -203,8 +208,12 @@ class Pipeline:
         self._metrics.events_stored.inc(len(rows) - len(counted.duplicates))
         taken = sum(one.dead_letter.reason == StoreReason.ID_TAKEN for one in unreadable)
         self._metrics.events_duplicate.inc(max(0, len(counted.duplicates) - taken))
-        for row in rows:
-            self._metrics.event_age_seconds.observe((committed_at - row.ended_at).total_seconds())
+        self._metrics.event_age_seconds.observe(
+            [
+                (committed_at - (row.occurred_at if row.last_at is None else row.ended_at)).total_seconds()
+                for row in rows
+            ]
+        )
         report_dead_letters([rejected.dead_letter for rejected in unreadable], metrics=self._metrics)
         for transition in transitions:
             name = f"incident.{transition.reason}"

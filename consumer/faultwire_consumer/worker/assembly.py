@@ -23,6 +23,7 @@ from faultwire_consumer.ingest.receive.priority import LanePriority
 from faultwire_consumer.ingest.receive.receiver import LaneReceiver
 from faultwire_consumer.ingest.rules.evaluation import Evaluator
 from faultwire_consumer.maintenance import partitions, retention
+from faultwire_consumer.maintenance.figures import FigureKeeper
 from faultwire_consumer.maintenance.gaps import ORIGIN, GapWatch
 from faultwire_consumer.maintenance.leased import LeasedChore
 from faultwire_consumer.maintenance.loop_lag import LoopLag
@@ -139,7 +140,9 @@ async def assemble(config: WorkerConfig, asking: Asking | None = None) -> Worker
 
 def _put_together(supplies: _Supplies, asking: Asking | None) -> Worker:
     config, store, metrics, notices = supplies.config, supplies.store, supplies.metrics, supplies.notices
-    pipeline = _pipeline(supplies)
+    holder = new_holder()
+    figures = FigureKeeper(store, holder, metrics=metrics, clock=_now)
+    pipeline = _pipeline(supplies, figures)
     report = SelfReport(_ingesting(pipeline))
     inlet = _inlet(config.broker_url, metrics)
     watched = _Watched(
@@ -149,7 +152,6 @@ def _put_together(supplies: _Supplies, asking: Asking | None) -> Worker:
         ping=BrokerPing(config.broker_url) if config.broker_url is not None else None,
         replica=_replica_watch(supplies),
     )
-    holder = new_holder()
     return Worker(
         receivers=inlet.receivers,
         lanes=watched.lanes,
@@ -157,6 +159,7 @@ def _put_together(supplies: _Supplies, asking: Asking | None) -> Worker:
         server=_server(supplies, watched, inlet.intake, report, pipeline),
         report=report,
         digest_maker=notices.digest_maker,
+        figures=figures,
         gap_watch=_gap_watch(supplies, pipeline, watched.lanes),
         loop_lag=watched.lag,
         partitions=_partitions(store, holder),
@@ -174,13 +177,14 @@ def _put_together(supplies: _Supplies, asking: Asking | None) -> Worker:
     )
 
 
-def _pipeline(supplies: _Supplies) -> Pipeline:
+def _pipeline(supplies: _Supplies, figures: FigureKeeper) -> Pipeline:
     return Pipeline(
         supplies.store,
         metrics=supplies.metrics,
         evaluator=supplies.notices.evaluator,
         bodies_per_incident=supplies.config.bodies_per_incident,
         new_incidents_per_minute=supplies.config.new_incidents_per_minute,
+        stored=figures.wake,
     )
 
 

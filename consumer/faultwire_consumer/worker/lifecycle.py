@@ -85,6 +85,7 @@ def chores_of(worker: Worker) -> Mapping[str, Part]:
         "loop lag": worker.loop_lag,
         "self report": worker.report,
         "digest maker": worker.digest_maker,
+        "figures": worker.figures,
         "upkeep": worker.upkeep,
         "dispatcher": worker.dispatcher,
         "partitions": worker.partitions,

@@ -108,6 +108,7 @@ class Worker(Struct, frozen=True, kw_only=True):
     report: ReportingPart
 
     digest_maker: Part
+    figures: Part
     gap_watch: Part
     loop_lag: Part
     partitions: Part

@@ -19,6 +19,7 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "store.found": "The store answers again and the lanes go on.",
     "chore.failed": "A chore failed in the worker; it begins again after a wait, and the error is an event.",
     "chore.postponed": "A chore that one worker does for all could not be done now; it is tried again.",
+    "figures.unreadable": "What a batch adds to the figures cannot be read; they lack it.",
     "retention.pruned": "Events were deleted by age or size; the line says how many, and of which days.",
     "retention.bound_missed": "The database is above its bound, and holds no day old enough to be deleted.",
     "retention.dead_letters_dropped": "Dead letters took too much of a bounded database; some went.",

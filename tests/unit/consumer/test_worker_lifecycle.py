@@ -18,6 +18,7 @@ CHORES: Final = [
     "loop lag",
     "self report",
     "digest maker",
+    "figures",
     "upkeep",
     "dispatcher",
     "partitions",

@@ -159,6 +159,7 @@ class Life:
             server=self.server,
             report=Report("self report", diary),
             digest_maker=Part("digest maker", diary),
+            figures=Part("figures", diary),
             gap_watch=Part("gap watch", diary),
             loop_lag=Part("loop lag", diary),
             partitions=Part("partitions", diary),

@@ -5,6 +5,7 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
+from faultwire_consumer.domain.figures.user import user_key
 from faultwire_consumer.domain.outcome import DeadLettered, DeadLetterReason, StoreReason, WorkerReason
 from faultwire_consumer.domain.rules import Facts
 from faultwire_consumer.domain.search_text import search_text
@@ -225,6 +226,9 @@ def _readable(
         sequence=event.sequence,
         doc=body,
         last_at=_last_at(event, received_at),
+        host=event.host,
+        user=user_key(event.user) if event.user else None,
+        tags=event.tags,
     )
     code = storable(event.code) or DEFAULTS[event.category].code
     raised = event.exceptions[0].type if event.exceptions else ""

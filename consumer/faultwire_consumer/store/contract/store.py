@@ -10,7 +10,7 @@ from sqlalchemy import Executable, Row
 
 from faultwire_consumer.domain.body_budget import BODIES_PER_INCIDENT, Body, ceiling_of
 from faultwire_consumer.domain.incident import Touched
-from faultwire_shared.event import ErrorSeverity
+from faultwire_shared.event import ErrorSeverity, Scalar
 from faultwire_shared.failure import ConfigurationError, UnavailableError
 
 
@@ -70,6 +70,11 @@ class EventRow(Struct, frozen=True, kw_only=True):
     """The place where ``doc`` is to be kept."""
     last_at: datetime | None = None
     """Of an event that stands for several errors, the time of the last."""
+    host: str | None = None
+    """The machine that it names; like user and tags for the figures alone."""
+    user: str | None = None
+    """The key of its user, which is stored as a hash only."""
+    tags: Mapping[str, Scalar] = field(default_factory=dict)
 
     @property
     def ended_at(self) -> datetime:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from sqlalchemy import Column, Dialect, Row, Select, Table, func, literal, select, tuple_
 from sqlalchemy.types import TypeDecorator
 
-from faultwire_consumer.store.schema import access, events, notify, search, upkeep
+from faultwire_consumer.store.schema import access, events, figures, notify, search, upkeep
 
 CHUNK_ROWS: Final = 5_000
 CHUNK_BYTES: Final = 8 * 1024 * 1024
@@ -27,6 +27,8 @@ COPIED: Final = frozenset(
         events.dead_letter_history, events.dead_letters, events.edge_bodies, events.events,
         events.fingerprints, events.history, events.hourly, events.incidents, events.producers,
         events.sequence_gaps, events.sightings,
+        figures.figure_journal, figures.hourly_totals, figures.release_totals, figures.user_sketches,
+        figures.value_counts,
         notify.digest_lines, notify.outbox, notify.outbox_attempts, notify.outbox_stages, notify.pending,
         notify.windows,
         search.event_texts, search.event_values, search.search_fill,

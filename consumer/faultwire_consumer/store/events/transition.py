@@ -9,6 +9,7 @@ from faultwire_consumer.domain.incident import IncidentState, Status, Transition
 from faultwire_consumer.domain.incident_terms import encode_terms, read_terms
 from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Transaction
+from faultwire_consumer.store.events.figures_standing import urgency_expression
 from faultwire_consumer.store.schema.events import history, incidents
 from faultwire_shared.event import ErrorSeverity
 
@@ -16,12 +17,16 @@ _UPDATE: Final = (
     update(incidents)
     .where(incidents.c.id == bindparam("key", type_=incidents.c.id.type))
     .values(
-        status=bindparam("after"),
-        episode=bindparam("new_episode"),
+        status=bindparam("after", type_=incidents.c.status.type),
+        episode=bindparam("new_episode", type_=incidents.c.episode.type),
         resolved_at=bindparam("new_resolved_at"),
         terms=bindparam("new_terms"),
         muted_at=bindparam("new_muted_at"),
         version=incidents.c.version + 1,
+        urgency=urgency_expression(
+            bindparam("after", type_=incidents.c.status.type),
+            episode=bindparam("new_episode", type_=incidents.c.episode.type),
+        ),
     )
 )
 _ASSIGN: Final = (

@@ -94,6 +94,9 @@ WITH src AS (
   INSERT INTO faultwire.hourly AS h (fingerprint, environment, hour, count)
   SELECT fingerprint, environment, hour, n FROM grp ORDER BY 1, 2, 3
   ON CONFLICT (fingerprint, environment, hour) DO UPDATE SET count = h.count + excluded.count
+), journal AS (
+  INSERT INTO faultwire.figure_journal (body)
+  SELECT $19::bytea WHERE (SELECT count(*) FROM ins) = cardinality($2::text[]) AND cardinality($2::text[]) > 0
 )
 SELECT 'touched' AS kind, id AS incident_id, newest_event_id, status, episode, resolved_at, severity,
     severity_before, count, count_before, last_at AS newest_at,
@@ -125,9 +128,13 @@ stored before, and `totals` the numbers of events that were inserted and that we
 While it waited for an incident's lock, a merge or unmerge may have moved fingerprints that the statement
 saw where they were before: by ``moves`` such an incident counts nothing, and the batch is tried again.
 
-The last two arrays name the few events that stand for several errors: in a column of all events, their
-times would need a join with what was inserted, whose plan is a guess.
+Two arrays name the few events that stand for several errors: in a column of all events, their
+times would need a join with what was inserted, whose plan is a guess. The last parameter is what the batch
+adds to the figures if every event is new, as nearly always; if not, `JOURNAL` writes what the new ones add.
 """
+
+JOURNAL: Final = "INSERT INTO faultwire.figure_journal (body) VALUES ($1)"
+"""Writes what a batch adds to the figures, in its transaction."""
 
 CUT: Final = """
 WITH cut AS (
@@ -190,7 +197,7 @@ A fingerprint that joined an incident just as that was merged into another follo
 
 LOCK: Final = """
 LOCK TABLE faultwire.events, faultwire.fingerprints, faultwire.incidents, faultwire.edge_bodies,
-    faultwire.hourly, faultwire.sightings IN ROW EXCLUSIVE MODE NOWAIT
+    faultwire.hourly, faultwire.sightings, faultwire.figure_journal IN ROW EXCLUSIVE MODE NOWAIT
 """
 """Takes the locks that `RECORD` and `REGISTER` take anyway, and fails at once if one is not free."""
 

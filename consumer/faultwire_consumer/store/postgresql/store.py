@@ -11,6 +11,7 @@ from sqlalchemy import URL, Executable, Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from faultwire_consumer.domain.body_budget import Body
+from faultwire_consumer.domain.figures.tally import encode_tally, tally
 from faultwire_consumer.store.contract.failure import breaks_trust, lacks_partition, translate
 from faultwire_consumer.store.contract.store import BODIES_MAX, Counted, EventRow, NewFingerprint, Place
 from faultwire_consumer.store.contract.timeouts import Timeouts
@@ -55,9 +56,12 @@ class PostgresqlTransaction:
         """Insert and count a batch in one statement; others follow only if it kept too many bodies."""
         earlier = await self._stored_under_own_day(rows)
         fresh = [row for row in rows if row.event_id not in earlier]
-        columns = (*sql.columns_of(fresh), growth, bodies_max, *sql.ended_columns(fresh))
+        figures = encode_tally(tally(fresh))
+        columns = (*sql.columns_of(fresh), growth, bodies_max, *sql.ended_columns(fresh), figures)
         answer = await self._driver.fetch(sql.RECORD, *columns)
         counted = sql.counted_from(answer)
+        if counted.duplicates:
+            await self._journal([row for row in fresh if row.event_id not in counted.duplicates])
         cut: set[str] = set()
         for surplus in sql.surpluses_in(answer, bodies_max):
             days, ids = sql.body_key_columns(fresh, counted.duplicates)
@@ -67,6 +71,10 @@ class PostgresqlTransaction:
             await self._put_edge_bodies(edge_bodies_to_mend(fresh, duplicates=counted.duplicates, cut=cut))
         bodies = sql.bodies_in(answer, fresh, bodies_max)
         return Counted(counted.duplicates | earlier, counted.touched, frozenset(cut), bodies)
+
+    async def _journal(self, rows: Sequence[EventRow]) -> None:
+        if rows:
+            await self._driver.execute(sql.JOURNAL, encode_tally(tally(rows)))
 
     async def _put_edge_bodies(self, edge_bodies: Sequence[tuple[Body, EventRow]]) -> None:
         if edge_bodies:
@@ -107,7 +115,7 @@ class PostgresqlStore:
         async with self._connection() as (_, driver), _transaction(driver):
             await driver.execute(sql.LOCK)
             for _ in range(PLANNED_ANEW + 1):
-                await driver.fetch(sql.RECORD, *sql.columns_of(()), (), BODIES_MAX, (), ())
+                await driver.fetch(sql.RECORD, *sql.columns_of(()), (), BODIES_MAX, (), (), b"")
                 await driver.execute(sql.REGISTER, *sql.register_columns((), ()))
 
     @asynccontextmanager

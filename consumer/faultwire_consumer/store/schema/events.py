@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Computed,
     Date,
@@ -23,7 +24,9 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    false,
     text,
+    true,
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -162,10 +165,30 @@ incidents = Table(
     Column(
         "moves", Integer, nullable=False, server_default="0", comment="how often fingerprints came or went"
     ),
+    # From here on kept moments after the events themselves, see store/events/figures_standing.py.
+    Column("urgency", SmallInteger, nullable=False, server_default="0"),
+    Column("growth", Integer, nullable=False, server_default="0", comment="in percent; 0: nothing to say"),
+    Column("is_new", Boolean, nullable=False, server_default=false()),
+    Column("began_at", UtcDateTime, comment="a copy of first_seen_at that is indexed; none: no figures yet"),
+    Column("count_class", SmallInteger, nullable=False, server_default="0", comment="rises with the count"),
+    Column("users", Integer, nullable=False, server_default="0"),
+    Column("users_exact", Boolean, nullable=False, server_default=true()),
+    Column("counted_episode", Integer, comment="the episode that release_totals know of"),
 )
 # No index on last_seen_at and count: they change with every batch, and HOT updates need them unindexed.
-# The hour changes once an hour, and lists are sorted by it first.
+# The hour changes once an hour, and lists are sorted by it first; so with the other orders' columns.
 Index("ix_incidents_last_seen_hour", incidents.c.last_seen_hour)
+Index("ix_incidents_urgency_last_seen_hour", incidents.c.urgency, incidents.c.last_seen_hour)
+Index("ix_incidents_began_at", incidents.c.began_at, incidents.c.id)
+Index("ix_incidents_growth", incidents.c.growth, incidents.c.id)
+Index("ix_incidents_users", incidents.c.users, incidents.c.id)
+Index("ix_incidents_count_class", incidents.c.count_class)
+Index(
+    "ix_incidents_is_new",
+    incidents.c.began_at,
+    postgresql_where=incidents.c.is_new,
+    sqlite_where=incidents.c.is_new,
+)
 for _name in ("service", "status", "severity", "code"):
     Index(f"ix_incidents_{_name}_last_seen_hour", incidents.c[_name], incidents.c.last_seen_hour)
 
@@ -181,8 +204,15 @@ fingerprints = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("home_id", BigInteger, comment="the incident that it was merged away with, and goes back to"),
     Column("pinned_at", UtcDateTime, comment="when it was unmerged: no machine ever moves it again"),
+    Column("counted_since", UtcDateTime, comment="of what has events before: since when it has figures"),
 )
 Index("ix_fingerprints_incident_id", fingerprints.c.incident_id)
+Index(
+    "ix_fingerprints_counted_since",
+    fingerprints.c.counted_since,
+    postgresql_where=fingerprints.c.counted_since.is_not(None),
+    sqlite_where=fingerprints.c.counted_since.is_not(None),
+)
 
 edge_bodies = Table(
     "edge_bodies",

@@ -12,6 +12,7 @@ from typing import Final
 from msgspec import Struct
 
 from faultwire_consumer.domain.body_budget import Body
+from faultwire_consumer.domain.figures.tally import encode_tally, tally
 from faultwire_consumer.domain.incident import Status, Touched
 from faultwire_consumer.domain.incident_terms import NO_TERMS, read_terms
 from faultwire_consumer.store.contract.store import (
@@ -48,6 +49,7 @@ ON CONFLICT (fingerprint, edge) DO UPDATE SET occurred_day = excluded.occurred_d
 WHERE CASE excluded.edge WHEN 'first' THEN excluded.occurred_at < edge_bodies.occurred_at
     ELSE (excluded.occurred_at, excluded.event_id) > (edge_bodies.occurred_at, edge_bodies.event_id) END
 """
+_JOURNAL: Final = "INSERT INTO figure_journal (body) VALUES (?)"
 _BEFORE: Final = """
 SELECT i.id, i.severity, i.count, i.bodies
 FROM fingerprints f JOIN incidents i ON i.id = f.incident_id WHERE f.fingerprint = ?
@@ -148,6 +150,8 @@ def record(
         if (total := sums.setdefault(row.fingerprint, added)) is not added:
             total.add(added)
     cursor.executemany(_COUNT_HOUR, [(*hour, count) for hour, count in hours.items()])
+    if new:
+        cursor.execute(_JOURNAL, (encode_tally(tally(new)),))
     stored = {row.event_id for row in new}
     duplicates = frozenset(row.event_id for row in rows if row.event_id not in stored)
     _put_edge_bodies(
