@@ -28,7 +28,7 @@ from faultwire_consumer.store.schema.events import (
     hourly,
     incidents,
 )
-from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE
+from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE, decode
 
 
 async def do_not_wait(_: float) -> None:
@@ -303,6 +303,21 @@ async def test_a_time_that_was_never_set_is_that_of_arrival_and_the_body_keeps_w
     assert json.loads(stored.doc)["occurred_at"] == never_set
     (incident,) = await store.read(select(incidents))
     assert (incident.first_seen_at, incident.last_seen_at) == (clock(), clock())
+
+
+async def test_a_leap_second_is_the_next_minute_s_first_and_the_event_stays_readable(
+    store: Store, clock: FixedClock
+) -> None:
+    minute = clock().replace(second=0, microsecond=0)
+    told = f"{minute - timedelta(minutes=1):%Y-%m-%dT%H:%M}:60Z"
+    body = wire_body(now=clock(), occurred_at=told, last_at=told, message="half an emoji").replace(
+        b"emoji", rb"emoji \ud83d"
+    )
+    (outcome,) = await only(pipeline_on(store, clock), single(body))
+    assert isinstance(outcome, Stored)
+    (stored,) = await store.read(select(events))
+    assert stored.occurred_at == minute
+    assert decode(stored.doc).occurred_at == minute
 
 
 async def test_an_unknown_severity_is_medium_and_never_a_dead_letter(store: Store, clock: FixedClock) -> None:

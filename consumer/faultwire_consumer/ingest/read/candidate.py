@@ -14,7 +14,11 @@ from faultwire_consumer.ingest.read.delivery import Delivery
 from faultwire_consumer.ingest.read.grouping import Grouped, Grouper, values_in
 from faultwire_consumer.ingest.read.narrow import NarrowEvent, decode_narrow, event_id_in
 from faultwire_consumer.ingest.read.scrubbing import BodyScrubber
-from faultwire_consumer.ingest.read.wire_time import storable_time, was_never_set
+from faultwire_consumer.ingest.read.wire_time import (
+    storable_time,
+    was_never_set,
+    without_leap_seconds,
+)
 from faultwire_consumer.store.contract.store import EventRow, NewFingerprint, Place
 from faultwire_consumer.store.dead_letters.record import NewDeadLetter
 from faultwire_consumer.store.postgresql.partition import partition_day
@@ -148,13 +152,22 @@ def _candidate(reading: _Reading, body: bytes) -> Candidate:
 
 
 def _read_mended(reading: _Reading, body: bytes) -> Decoded | ReceivedReport:
-    """Read an event; half a surrogate pair in it costs one character, and not the event."""
+    """Read an event; a leap second costs nothing, half a surrogate pair one character, and not the event."""
     try:
         return _read(reading, body)
     except Undecodable as error:
-        if error.reason is UndecodableReason.MALFORMED and (mended := mend_surrogates(body)) != body:
-            return _read(reading, mended)
-        raise
+        if (mended := _mended(body, error.reason)) == body:
+            raise
+    return _read_mended(reading, mended)
+
+
+def _mended(body: bytes, reason: UndecodableReason) -> bytes:
+    match reason:
+        case UndecodableReason.MALFORMED:
+            return mend_surrogates(body)
+        case UndecodableReason.INVALID:
+            return without_leap_seconds(mend_surrogates(body))  # it may be both, and the time comes first
+    return body
 
 
 def _read(reading: _Reading, body: bytes) -> Decoded | ReceivedReport:
