@@ -113,6 +113,24 @@ def test_a_scrubbed_event_is_marked_and_otherwise_the_same() -> None:
     assert json.loads(BodyScrubber().scrub_event(json.dumps(event).encode())) == event | {"scrubbed": True}
 
 
+async def test_a_group_in_groups_is_scrubbed_and_stored_however_deep_it_lies(
+    store: Store, clock: FixedClock
+) -> None:
+    leaf = raised("ValueError", value=f"token={CANARY}")
+    leaf["frames"] = [{"file": "a.py", "qualname": "pay", "context": ["password = read_password()"]}]
+    for depth in (20, 60):
+        nested = leaf
+        for _ in range(depth):
+            nested = {"type": "ExceptionGroup", "members": [[nested]]}
+        (outcome,) = await only(
+            pipeline_on(store, clock), single(wire_body(now=clock(), exceptions=[nested]))
+        )
+        assert isinstance(outcome, Stored), outcome
+    stored = await everything_in(store)
+    assert CANARY not in stored
+    assert "password = read_password()" in stored, "a program's line keeps its names, a group's member's too"
+
+
 def test_a_field_that_is_given_twice_is_kept_once() -> None:
     body = wire_body()[:-1] + b', "context": {"password": "%b"}, "context": {}}' % CANARY.encode()
     assert CANARY.encode() not in BodyScrubber().scrub_event(body)

@@ -19,6 +19,7 @@ CACHE_BYTES: Final = 8 * 1024 * 1024
 
 _fields: Final = msgspec.json.Decoder(dict[str, Raw])
 _chain: Final = msgspec.json.Decoder(list[dict[str, Raw]])
+_chains: Final = msgspec.json.Decoder(list[list[dict[str, Raw]]])
 _anything: Final = msgspec.json.Decoder()
 
 
@@ -79,10 +80,14 @@ class BodyScrubber:
         return document if document | {"scrubbed": True} == scrubbed else scrubbed
 
     def _exception(self, fields: dict[str, Raw]) -> dict[str, Any]:
-        frames = fields.pop("frames", None)
+        """Scrub an exception and its members, which as plain values would soon lie too deep."""
+        frames, members = fields.pop("frames", None), fields.pop("members", None)
         exception = self._scrubber.scrub_mapping(_read(fields))
         if frames is not None:
             exception["frames"] = self._frames(bytes(frames))
+        if members is not None:
+            chains = read(_chains, members)
+            exception["members"] = [[self._exception(each) for each in chain] for chain in chains]
         return exception
 
     def _frames(self, raw: bytes) -> Raw:
