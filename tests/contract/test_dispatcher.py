@@ -22,9 +22,11 @@ from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.read.delivery import read_delivery
 from faultwire_consumer.ingest.rules.evaluation import Evaluator
 from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.notify import claim
 from faultwire_consumer.notify.dispatcher import Dispatcher
 from faultwire_consumer.notify.policy_file import shipped_text
 from faultwire_consumer.notify.sender import Permanent, SendReason, Transient
+from faultwire_consumer.notify.stages import Decided, decide
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.contract.timeouts import Timeouts
 from faultwire_consumer.store.schema.events import incidents
@@ -244,24 +246,57 @@ async def test_a_notification_that_the_worker_cannot_read_is_given_up_alone(benc
     ) == pytest.approx(1)
 
 
-async def test_a_dispatcher_that_fails_goes_on_with_what_comes_next(bench: Bench) -> None:
+async def test_what_a_later_release_wrote_is_in_nobody_s_way_and_waits_for_who_can_read_it(
+    bench: Bench,
+) -> None:
     await bench.occur("a")
     async with bench.store.write() as tx:
         await tx.execute(update(outbox).values(kind="of a later release"))
+    await bench.occur("b")
+    assert await bench.turn() == ["critical:INC-2:1:new:log"]
+    assert (await bench.states())[0] == ("waiting", "unreadable")
+    assert await bench.turn(11) == []
+    stages = await bench.store.read(select(outbox_stages).where(outbox_stages.c.outbox_id == 1))
+    assert [(one.decision, one.reason) for one in stages] == [("held", "unreadable")]
+    async with bench.store.write() as tx:
+        await tx.execute(update(outbox).where(outbox.c.id == 1).values(kind=NotificationKind.INCIDENT.value))
+    assert await bench.turn(11) == ["critical:INC-1:1:new:log"]
+
+
+async def test_what_nobody_could_read_for_an_hour_is_given_up_visibly(bench: Bench) -> None:
+    await bench.occur("a")
+    async with bench.store.write() as tx:
+        await tx.execute(update(outbox).values(reason="of a later release"))
+    await bench.turn()
+    with capture_logs() as logs:
+        assert await bench.turn(3600) == []
+    assert (await bench.states())[0] == ("given_up", "unreadable")
+    assert "notification.unreadable" in {line["event"] for line in logs}
+    assert bench.metrics.registry.get_sample_value(
+        "faultwire_notifications_given_up_total", {"reason": "unreadable"}
+    ) == pytest.approx(1)
+
+
+async def test_a_dispatcher_that_fails_goes_on_with_what_comes_next(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.occur("a")
+    failures = iter([RuntimeError("a bug")])
+
+    def fails_once(*arguments: Any, **named: Any) -> Decided:
+        for error in failures:
+            raise error
+        return decide(*arguments, **named)
+
+    monkeypatch.setattr(claim, "decide", fails_once)
     running = asyncio.create_task(bench.dispatcher.run())
     with capture_logs() as logs:
 
-        async def has_failed() -> bool:
-            return any(line["event"] == "dispatcher.failed" for line in logs)
+        async def is_told() -> bool:
+            return bench.sender.keys == ["critical:INC-1:1:new:log"]
 
-        await until(has_failed, "the loop failed")
-    async with bench.store.write() as tx:
-        await tx.execute(update(outbox).values(kind=NotificationKind.INCIDENT.value))
-
-    async def is_told() -> bool:
-        return bench.sender.keys == ["critical:INC-1:1:new:log"]
-
-    await until(is_told, "the notification is sent")
+        await until(is_told, "the notification is sent")
+    assert "dispatcher.failed" in {line["event"] for line in logs}
     running.cancel()
 
 

@@ -16,6 +16,7 @@ from faultwire_consumer.store.outbox.claim import (
     Due,
     RecentlySent,
     StageEntry,
+    Unreadable,
     group_into,
     holds_any,
     lease,
@@ -30,6 +31,11 @@ from faultwire_shared.failpoint import failpoint
 
 AGAIN_SECONDS: Final = 1.0
 """The wait between two questions whether a commit without an answer took place."""
+
+UNREADABLE_AGAIN: Final = timedelta(seconds=10)
+"""The wait of a notification that this worker cannot read, during which another release's may send it."""
+UNREADABLE_FOR: Final = timedelta(hours=1)
+"""Time for which workers of two releases may run; then what this one cannot read is given up."""
 
 
 class Claimed(Struct, frozen=True, kw_only=True):
@@ -73,8 +79,9 @@ async def claim(
             await lock_address(tx, address)
             waiting = await load_due(tx, address, now=now)
             recent = await _recent(tx, address, now)
-            decided = decide(waiting, recent, urgent=address.urgent, now=now)
+            decided = decide(waiting.due, recent, urgent=address.urgent, now=now)
             del decided.groups[maximum:]
+            decided.unreadable = await _set_aside(tx, waiting.unreadable, now)
             await _write(tx, decided, now)
             until = now + timedelta(seconds=lease_seconds)
             leased = [(group, make_token()) for group in decided.groups]
@@ -103,6 +110,29 @@ async def _recent(tx: Transaction, address: Address, now: datetime) -> RecentlyS
     if not address.urgent:
         return RecentlySent(0, None)
     return await load_recent(tx, address.receiver, since=now - MINUTE)
+
+
+async def _set_aside(tx: Transaction, unreadable: Sequence[Unreadable], now: datetime) -> list[int]:
+    """Let what a later release wrote wait for a worker of it; give up, and return, what waited too long."""
+    given_up = [one for one in unreadable if one.created_at <= now - UNREADABLE_FOR]
+    held = [one for one in unreadable if one.is_due and one not in given_up]
+    ids = [one.id for one in given_up]
+    if ids:
+        await stop(tx, ids, NotificationState.GIVEN_UP, StageReason.UNREADABLE, now=now)
+    if held:
+        await postpone(tx, [one.id for one in held], now + UNREADABLE_AGAIN, StageReason.UNREADABLE)
+    told = [(one, StageDecision.GIVEN_UP) for one in given_up]
+    told += [(one, StageDecision.HELD) for one in held if not one.is_known]
+    await record_stages(
+        tx,
+        [
+            StageEntry(
+                outbox_id=one.id, at=now, stage="read", decision=decision, reason=StageReason.UNREADABLE
+            )
+            for one, decision in told
+        ],
+    )
+    return ids
 
 
 async def _write(tx: Transaction, decided: Decided, now: datetime) -> None:

@@ -200,6 +200,9 @@ class Dispatcher:
         for _, due, stopped in decided.stopped:
             self._metrics.notifications_stopped.labels(reason=stopped.reason.value).inc()
             log.info("notification.stopped", idempotency_key=due.idempotency_key, reason=stopped.reason)
+        for outbox_id in decided.unreadable:
+            self._metrics.notifications_given_up.labels(reason=StageReason.UNREADABLE.value).inc()
+            log.error("notification.unreadable", notification=outbox_id)
         return claimed
 
     async def _attempt(self, address: Address, claimed: Claimed) -> None:

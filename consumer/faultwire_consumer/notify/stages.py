@@ -82,6 +82,8 @@ class Decided(Struct):
     stopped: list[tuple[str, Due, Stopped]] = field(default_factory=list)
     held: list[tuple[str, Due, Held]] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
+    unreadable: list[int] = field(default_factory=list)
+    """Those given up, as no worker came that could read them."""
 
 
 def decide(waiting: Iterable[Due], recent: RecentlySent, *, urgent: bool, now: datetime) -> Decided:

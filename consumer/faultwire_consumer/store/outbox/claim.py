@@ -64,6 +64,23 @@ class Due(Struct, frozen=True, kw_only=True):
     current_episode: int | None
 
 
+class Unreadable(Struct, frozen=True):
+    """A waiting notification with a word that this release does not know: a later one wrote it."""
+
+    id: int
+    created_at: datetime
+    is_due: bool
+    is_known: bool
+    """It was seen to be unreadable before."""
+
+
+class Waiting(Struct, frozen=True):
+    """An address's waiting notifications: those that can be judged, and those that nobody here can read."""
+
+    due: list[Due]
+    unreadable: list[Unreadable]
+
+
 class RecentlySent(Struct, frozen=True):
     """The notifications that a receiver was sent in the last minute."""
 
@@ -102,10 +119,10 @@ async def lock_address(tx: Transaction, address: Address) -> None:
     await tx.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
 
 
-async def load_due(tx: Transaction, address: Address, *, now: datetime) -> list[Due]:
+async def load_due(tx: Transaction, address: Address, *, now: datetime) -> Waiting:
     """Load and lock the address's waiting notifications: those due, and those still being gathered.
 
-    The most severe come first, then the oldest.
+    The most severe come first, then the oldest. One that cannot be read is in nobody's way.
     """
     is_due = outbox.c.due_at <= now
     wanted = is_due if address.urgent else or_(is_due, outbox.c.attempts == 0)
@@ -124,7 +141,14 @@ async def load_due(tx: Transaction, address: Address, *, now: datetime) -> list[
         .limit(CLAIM_MAX)
         .with_for_update(of=outbox, skip_locked=True)
     )
-    return [_due(row) for row in rows]
+    waiting = Waiting([], [])
+    for row in rows:
+        try:
+            waiting.due.append(_due(row))
+        except (ValueError, IndexError):
+            known = row.state_reason == StageReason.UNREADABLE.value
+            waiting.unreadable.append(Unreadable(row.id, row.created_at, row.due_at <= now, known))
+    return waiting
 
 
 async def load_recent(tx: Transaction, receiver: str, *, since: datetime) -> RecentlySent:
