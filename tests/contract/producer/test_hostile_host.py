@@ -1,5 +1,6 @@
 """Whatever a host hands over: an answer comes back, nothing is raised, and the event keeps to its limits."""
 
+import sys
 from collections.abc import Iterator
 from random import Random
 from typing import Any
@@ -106,3 +107,32 @@ def test_notes_without_an_end_cost_the_line_its_trace_and_the_caller_no_time(
     assert without.exc_info is None
     assert with_trace.exc_info is not None
     assert "what was tried" in caplog.text
+
+
+def test_a_recursion_of_a_host_that_raised_its_limit_costs_the_line_its_trace_and_keeps_the_event(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fall(calls: int) -> None:
+        if not calls:
+            raise ValueError("at the bottom")
+        fall(calls - 1)
+
+    errors = ErrorManager(service="shop", transport=FakeTransport)
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(20_000)
+    try:
+        for calls in (10_000, 100):
+            with pytest.raises(ValueError, match="at the bottom") as deep:
+                fall(calls)
+            errors.handle_error_nowait(deep.value)
+    finally:
+        sys.setrecursionlimit(limit)
+    without, with_trace = caplog.records
+    assert without.exc_info is None, "to format 10,000 calls takes a host's loop a second"
+    assert with_trace.exc_info is not None
+    first, _ = (codec.decode(body).exceptions[0] for body in bodies_of(errors))
+    assert len(first.frames) == FRAMES
+    assert (first.frames[0].qualname.rpartition(".")[2], first.frames[-1].context) == (
+        "test_a_recursion_of_a_host_that_raised_its_limit_costs_the_line_its_trace_and_keeps_the_event",
+        ['raise ValueError("at the bottom")'],
+    )
