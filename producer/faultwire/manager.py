@@ -43,16 +43,16 @@ class ErrorManager(Client):
             extra: ``tags``, ``user``, ``request``, ``transaction``, ``fingerprint``, ``handled`` and
                 ``template``, as ``ExtraFields`` explains them.
         """
-        at_once = durability == "spooled"
+        response, ticket = self._parts.no_room[0], None
         try:
+            at_once = durability == "spooled"
             extras = Extras(context=context, **extra)
             response, ticket = self._handle(error, severity, user_message, extras, at_once=at_once)
-        except RecursionError:  # without room for another call
-            self._parts.losses.stranded += 1
-            return self._parts.no_room[0]
-        outlet = self._parts.outlet
-        if durability != "buffered" and outlet is not None:
-            await outlet.settle(ticket, self._confirm_timeout, on_disk=at_once)
+            outlet = self._parts.outlet
+            if durability != "buffered" and outlet is not None:
+                await outlet.settle(ticket, self._confirm_timeout, on_disk=at_once)
+        except RecursionError:  # without room for another call, or for the wait alone
+            self._parts.losses.stranded += ticket is None
         return response
 
     async def flush(self, timeout: float) -> bool:  # noqa: ASYNC109 - running out is an answer here, not an error

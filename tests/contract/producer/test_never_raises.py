@@ -22,6 +22,7 @@ from tests.tools.fake_transport import FakeTransport
 
 from faultwire import BusinessError, ErrorManager, SyncErrorManager
 from faultwire.capture import scope
+from faultwire.client import Durability
 from faultwire.integrations.logging import ErrorHandler
 from faultwire_shared import codec
 from faultwire_shared.event import Lane
@@ -221,6 +222,18 @@ def test_near_the_limit_of_recursion_nothing_is_raised_and_no_number_is_missing(
     assert len(ids) == handed_over - 1
     lost = check_counts(errors, handed_over)
     assert 0 < lost["client_failed"] < 100, "only where there was no room for more"
+
+
+@pytest.mark.parametrize("durability", ["buffered", "confirmed", "spooled"])
+def test_near_that_limit_threads_are_answered_too_however_sure_they_want_to_be(
+    durability: Durability,
+) -> None:
+    errors = SyncErrorManager(service="shop", transport=FakeTransport, confirm_timeout=0.01)
+    errors.handle_error(ValueError("warm"))
+    given = ValueError("deep")
+    begun = call_at_every_depth(lambda: errors.handle_error(given, durability=durability), 150)
+    assert begun > 100
+    assert errors.stats().handled == begun + 1
 
 
 @pytest.mark.parametrize("raised", [SystemExit(3), KeyboardInterrupt(), GeneratorExit()])
