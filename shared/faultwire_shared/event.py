@@ -77,6 +77,9 @@ class ErrorSeverity(StrEnum):
         Returns:
             The severity, and the given text if it was not one of the four values.
         """
+        exact = _EXACT.get(value)
+        if exact is not None:
+            return exact
         if isinstance(value, int):
             return _from_number(value), str(value)
         known = _SPELLINGS.get(value) or _SPELLINGS.get(value.strip().lower())
@@ -107,6 +110,12 @@ _SPELLINGS: Final = {
 }
 SEVERITY_WORDS: Final = tuple(_SPELLINGS)
 """All words that `ErrorSeverity.parse` knows; it takes numbers too."""
+
+
+# What nearly every event says: looking at an enum's value costs more than all else of the column.
+_EXACT: Final[dict[str | int, tuple[ErrorSeverity, None]]] = {
+    severity.value: (severity, None) for severity in ErrorSeverity
+}
 
 
 def _from_number(number: int) -> ErrorSeverity:

@@ -24,6 +24,8 @@ def new_event_id(now: datetime) -> str:
     return f"error_{now.year:04d}{now.month:02d}{now.day:02d}_{suffix}"
 
 
+# A worker asks for an event's day two or three times in a row.
+@lru_cache(maxsize=16)
 def day_of(event_id: str) -> date:
     """Return the day in an event's id, which decides its partition.
 
@@ -35,7 +37,7 @@ def day_of(event_id: str) -> date:
     return _calendar_day(event_id[_DIGITS])
 
 
-# A worker asks twice per event, and nearly always for the same day.
+# Nearly always the same day.
 @lru_cache(maxsize=256)
 def _calendar_day(digits: str) -> date:
     return date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))

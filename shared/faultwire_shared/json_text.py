@@ -12,6 +12,8 @@ BOM: Final = b"\xef\xbb\xbf"
 JSON_DEPTH: Final = 256
 """The most that anything in a body is nested. Python's own limit is another one in each of its versions, and
 workers of two versions share one store."""
+DEEP_BYTES: Final = 4 * JSON_DEPTH
+"""In so many bytes or fewer nothing is nested deeper than half of that, which every Python reads."""
 UNREADABLE: Final = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
 """All that msgspec raises of a body: an integer of 5,000 digits is a plain ``ValueError``."""
 

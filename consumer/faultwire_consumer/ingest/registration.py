@@ -76,8 +76,9 @@ class Registration:
         self._store = store
         self._budget = budget
         self._per_minute = per_minute
-        # By their hashes: the texts are other people's, and 200,000 long ones would be 200 MiB.
-        self._places: set[bytes] = set()
+        # By their hashes: the texts are other people's, and 200,000 long ones would be 200 MiB. Places are
+        # looked up with every batch, by Python's own hash: of that many, two have one once in 10**9 times.
+        self._places: set[int] = set()
         self._services: set[bytes] = set()
         self._bursts: dict[bytes, IncidentBurst] = {}
         self._service_burst: IncidentBurst | None = None
@@ -119,7 +120,7 @@ class Registration:
         self._services.clear()
 
     def _unseen(self, candidates: Iterable[Decoded]) -> set[Place]:
-        return {place for place in {event.place for event in candidates} if _hash(place) not in self._places}
+        return {place for place in {event.place for event in candidates} if hash(place) not in self._places}
 
     async def _find_earlier(self, new: Mapping[bytes, Decoded]) -> dict[bytes, Joined]:
         """Find the incidents that the version before opened for what now has another fingerprint.
@@ -151,7 +152,7 @@ class Registration:
         self._budget.learn(opened | dict(spent), now=now)
         if len(self._places) > PLACES_MAX:
             self._places.clear()
-        self._places.update(map(_hash, places))
+        self._places.update(map(hash, places))
 
     async def _admit_services(self, new: Mapping[bytes, Decoded], now: datetime) -> _Services:
         """Let services that the store never heard of have incidents while the minute has room."""
@@ -199,10 +200,6 @@ class Registration:
                 )
         while len(self._bursts) > BURSTS_MAX:
             del self._bursts[next(iter(self._bursts))]
-
-
-def _hash(place: Place) -> bytes:
-    return _key(place.environment, place.release, place.fingerprint)
 
 
 def _key(one: str, other: str, more: bytes = b"") -> bytes:

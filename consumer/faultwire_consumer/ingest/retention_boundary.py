@@ -27,10 +27,9 @@ class RetentionBoundary:
             StoreUnavailableError: the floors have to be read, and the database does not answer now.
         """
         today = self._clock().date()
+        safe = first_safe(today)
         late = [
-            event.row
-            for event in candidates
-            if isinstance(event, Decoded) and event.row.occurred_day < first_safe(today)
+            event.row for event in candidates if isinstance(event, Decoded) and event.row.occurred_day < safe
         ]
         if not late:
             return candidates
@@ -53,7 +52,8 @@ class RetentionBoundary:
             StoreBusyError: a floor was raised in the meantime; sieve and try again.
         """
         today = self._clock().date()
-        late = [row for row in rows if row.occurred_day < first_safe(today)]
+        safe = first_safe(today)
+        late = [row for row in rows if row.occurred_day < safe]
         if not late:
             return
         self._floors = await hold_floors(tx)

@@ -142,7 +142,10 @@ def _candidate(reading: _Reading, body: bytes) -> Candidate:
     """Read one event; whatever it brings out in the worker, it is a dead letter of its own."""
     failpoint("worker.decoding", body)
     try:
-        return _read_mended(reading, body)
+        try:
+            return _read(reading, body)
+        except Undecodable as error:
+            return _read_mended(reading, body, error)
     except Undecodable as error:
         return _undecodable(reading, body, error)
     except Exception as error:
@@ -151,14 +154,19 @@ def _candidate(reading: _Reading, body: bytes) -> Candidate:
         return _scrubbed(reading, body, WorkerReason.FAILED, detail)
 
 
-def _read_mended(reading: _Reading, body: bytes) -> Decoded | ReceivedReport:
-    """Read an event; a leap second costs nothing, half a surrogate pair one character, and not the event."""
+def _read_mended(reading: _Reading, body: bytes, error: Undecodable) -> Decoded | ReceivedReport:
+    """Read an event again; a leap second costs nothing, half a surrogate pair one character.
+
+    Raises:
+        Undecodable: there is nothing to mend, or something else is wrong too.
+    """
+    mended = _mended(body, error.reason)
+    if mended == body:
+        raise error
     try:
-        return _read(reading, body)
-    except Undecodable as error:
-        if (mended := _mended(body, error.reason)) == body:
-            raise
-    return _read_mended(reading, mended)
+        return _read(reading, mended)
+    except Undecodable as other:
+        return _read_mended(reading, mended, other)
 
 
 def _mended(body: bytes, reason: UndecodableReason) -> bytes:

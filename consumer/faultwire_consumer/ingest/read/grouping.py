@@ -20,7 +20,7 @@ from faultwire_consumer.domain.grouping.material import (
 from faultwire_consumer.domain.title import culprit_of, title_of
 from faultwire_consumer.ingest.read.byte_memo import ByteMemo
 from faultwire_consumer.ingest.read.narrow import NarrowEvent, NarrowException, decode_narrow
-from faultwire_shared.codec import Undecodable, read
+from faultwire_shared.codec import Undecodable, check_depth, read
 from faultwire_shared.event import ExceptionInfo, Frame
 from faultwire_shared.identity.detail import detail_in_text, kind_of
 
@@ -156,6 +156,7 @@ def _frame(frame: Frame) -> GroupingFrame:
 
 def _read(decoder: "msgspec.json.Decoder[Any]", raw: Raw, path: str) -> Any:
     try:
+        check_depth(bytes(raw))
         return read(decoder, raw)
     except Undecodable as error:
         raise Undecodable(error.reason, error.detail, path + error.path.removeprefix("$")) from None
