@@ -164,3 +164,16 @@ async def test_a_hundred_thousand_different_errors_in_a_minute_are_counted_and_h
         await only(pipeline, batch(*(differing(clock, start + number) for number in range(500))))
     assert resident_mib(os.getpid()) - after_a_third < 32
     assert (await incidents_in(store), await count_of(store)) == (PER_MINUTE + 1, 100_000)
+
+
+async def test_of_places_and_services_a_worker_remembers_hashes_and_no_texts(
+    store: Store, clock: FixedClock
+) -> None:
+    pipeline, wide = pipeline_on(store, clock), "\N{PILE OF POO}" * 190
+    named = [f"{number}{wide}" for number in range(5)]
+    events = [
+        wire_event(now=clock(), service=name, environment=name, release=name, message="one") for name in named
+    ]
+    await only(pipeline, batch(*events))
+    remembered = [*pipeline._registration._places, *pipeline._registration._services]
+    assert [len(one) for one in remembered] == [16] * 10, "200,000 such texts would be 200 MiB and more"

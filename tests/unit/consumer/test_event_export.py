@@ -3,6 +3,8 @@
 import gzip
 import io
 import json
+import os
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -102,6 +104,18 @@ def test_an_export_that_never_began_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(AwayError):
         export(beginning(), Pages(away_at=0)).write_file(tmp_path / "events")
     assert names(tmp_path) == []
+
+
+def test_only_its_owner_may_read_a_file_whatever_the_umask_says(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        export(beginning(), Pages()).write_file(tmp_path / "x.jsonl")
+        with pytest.raises(AwayError):
+            export(beginning(), Pages(away_at=1)).write_file(tmp_path / "y.jsonl")
+    finally:
+        os.umask(before)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.glob("*.jsonl*")}
+    assert modes["x.jsonl"] == modes["y.jsonl.part"] == 0o600
 
 
 def test_a_stream_gets_every_page() -> None:
