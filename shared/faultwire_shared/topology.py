@@ -65,14 +65,23 @@ def queue_of(lane: Lane) -> str:
 def routing_key(severity: ErrorSeverity, category: Category, service: str) -> str:
     """Return ``event.<severity>.<category>.<service>``; dots in the name become underscores."""
     prefix = f"event.{severity}.{category}."
-    name = service.replace(".", "_").encode(errors="replace")[: _ROUTING_KEY_BYTES - len(prefix)]
-    return prefix + name.decode(errors="ignore")
+    return prefix + _word_of(service, prefix)
 
 
 def report_key(service: str) -> str:
     """Return ``producer.<service>``, for a producer's report."""
-    name = service.replace(".", "_").encode(errors="replace")[: _ROUTING_KEY_BYTES - len("producer.")]
-    return "producer." + name.decode(errors="ignore")
+    return "producer." + _word_of(service, "producer.")
+
+
+def names_service(key: str, service: str) -> bool:
+    """Return True if a routing key's last word is that service's, as the two functions above write it."""
+    prefix, dot, word = key.rpartition(".")
+    return word == _word_of(service, prefix + dot)
+
+
+def _word_of(service: str, prefix: str) -> str:
+    name = service.replace(".", "_").encode(errors="replace")
+    return name[: _ROUTING_KEY_BYTES - len(prefix.encode(errors="replace"))].decode(errors="ignore")
 
 
 def _lane_queue(lane: Lane) -> Queue:

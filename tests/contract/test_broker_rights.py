@@ -16,7 +16,7 @@ from aiormq.exceptions import ChannelAccessRefused
 from tests.servers.rabbitmq import Nodes, PrivateRabbitMQ
 
 from faultwire import ErrorManager
-from faultwire_consumer.cli.definitions import RIGHTS, Role, definitions, hash_password
+from faultwire_consumer.cli.definitions import RIGHTS, Role, ServiceUser, definitions, hash_password
 from faultwire_consumer.ingest.receive.amqp import AmqpReceiver, ensure_topology
 from faultwire_consumer.metrics import Metrics
 from faultwire_shared import amqp
@@ -27,6 +27,9 @@ DEFINITIONS: Final = Path(__file__).parents[2] / "deploy/rabbitmq/definitions.js
 OTHER: Final = "somebody.else"
 """A queue and an exchange that are not ours, in the same virtual host."""
 
+SHOP: Final = ServiceUser(
+    service="shop.eu", password_hash=hash_password("geheim:shop", make_salt=lambda size: b"\xff" * size)
+)
 CRITICAL: Final = queue_of(Lane.CRITICAL)
 CRITICAL_ARGUMENTS: Final = next(dict(queue.arguments) for queue in TOPOLOGY.queues if queue.name == CRITICAL)
 
@@ -163,11 +166,24 @@ async def test_the_imported_definitions_stand_and_their_users_do_their_work(
     async with _connected(urls[Role.ADMINISTRATOR]) as connection:
         await amqp.declare(connection)
 
+    url = private_rabbitmq.url_of(SHOP.user, "geheim%3Ashop", vhost="/")
+    for key in ("event.low.system.shop_eu", "producer.shop_eu"):
+        await _publish_as(url, key)
+    for key in ("event.low.system.billing", "event.low.system.shop", "producer.xshop_eu", "event.shop_eu"):
+        with pytest.raises(ChannelAccessRefused, match="ACCESS_REFUSED"):
+            await _publish_as(url, key)
+
 
 def test_every_right_is_of_a_user_that_the_definitions_make() -> None:
     document = definitions()
     assert [one["user"] for one in document["permissions"]] == [one["name"] for one in document["users"]]
     assert {one["user"] for one in document["permissions"]} == {role.user for role in RIGHTS}
+
+
+async def _publish_as(url: str, key: str) -> None:
+    async with _connected(url) as connection:
+        channel = await (await connection.channel()).get_underlay_channel()
+        await channel.basic_publish(b"{}", exchange=EVENTS, routing_key=key)
 
 
 async def _try(url: str, act: str) -> None:
@@ -210,7 +226,7 @@ async def _kept_by(broker: PrivateRabbitMQ) -> dict[str, list[dict[str, object]]
 
 def _with_passwords(path: Path) -> Path:
     hashes = {role: hash_password(f"geheim:{role}", make_salt=lambda size: b"\xff" * size) for role in Role}
-    path.write_text(json.dumps(definitions("/", password_hashes=hashes)))
+    path.write_text(json.dumps(definitions("/", password_hashes=hashes, services=[SHOP])))
     return path
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import insert, select
 from tests.tools.clock import FixedClock
 from tests.tools.factories import wire_event
 
+from faultwire_consumer.domain.access.allowance import Allowance
 from faultwire_consumer.domain.outcome import DeadLettered, Outcome, must_return
 from faultwire_consumer.domain.sequence import JUMP_MAX, GapState
 from faultwire_consumer.ingest.pipeline import Pipeline
@@ -36,14 +37,16 @@ class Bench:
         )
         return not must_return(outcomes)
 
-    async def put(self, *found: dict[str, Any]) -> list[Outcome]:
+    async def put(self, *found: dict[str, Any], by: Allowance | None = None) -> list[Outcome]:
         body = json.dumps(found).encode()
         (outcomes,) = await self._pipeline.ingest(
-            [read_delivery(body, BATCH_TYPE, origin="test", handle=None)]
+            [read_delivery(body, BATCH_TYPE, origin="test", handle=None, allowance=by)]
         )
         return outcomes
 
-    async def report(self, producer: str, last: int, service: str = "bank", **fields: Any) -> None:
+    async def report(
+        self, producer: str, last: int, service: str = "bank", by: Allowance | None = None, **fields: Any
+    ) -> list[Outcome]:
         document = {
             "producer_id": producer,
             "service": service,
@@ -52,7 +55,10 @@ class Bench:
             "last_sequence": last,
         }
         body = json.dumps(document | fields).encode()
-        await self._pipeline.ingest([read_delivery(body, PRODUCER_TYPE, origin="test", handle=None)])
+        (outcomes,) = await self._pipeline.ingest(
+            [read_delivery(body, PRODUCER_TYPE, origin="test", handle=None, allowance=by)]
+        )
+        return outcomes
 
     def event(self, **fields: Any) -> dict[str, Any]:
         return wire_event(now=self.clock(), **({"service": "bank"} | fields))
@@ -143,6 +149,83 @@ async def test_of_two_services_in_one_batch_the_first_owns_the_producer(
         bench.event(producer_id="p", sequence=1), bench.event(service="evil", producer_id="p", sequence=9)
     )
     assert (await bench.gaps(), bench.ignored("other_service")) == ([], 1)
+
+
+async def test_a_token_brings_only_events_of_its_services_and_their_neighbours_are_stored(
+    store: Store, clock: FixedClock
+) -> None:
+    bench = Bench(store, clock)
+    by = Allowance(sender="token:bank", services=("bank", "web-*"))
+    found = [bench.event(service=service) for service in ("bank", "evil", "web-eu", "Bank")]
+    outcomes = await bench.put(*found, by=by)
+    assert names_of(outcomes) == ["Stored", "service_not_allowed", "Stored", "service_not_allowed"]
+    letters = await store.read(select(dead_letters).order_by(dead_letters.c.id))
+    assert {json.loads(letter.body)["service"] for letter in letters} == {"evil", "Bank"}
+    assert {letter.event_id for letter in letters} == {found[1]["id"], found[3]["id"]}
+    assert "token:bank may bring no events of 'evil' at $.service" in {letter.detail for letter in letters}
+    value = bench.metrics.registry.get_sample_value
+    assert value("faultwire_events_dead_lettered_total", {"reason": "service_not_allowed"}) == 2
+    rows = await store.read(select(incidents.c.service).where(incidents.c.service != "bank"))
+    assert [row.service for row in rows] == ["web-eu"]
+
+
+async def test_what_is_refused_for_its_service_keeps_no_secret(store: Store, clock: FixedClock) -> None:
+    bench = Bench(store, clock)
+    event = bench.event(service="evil", context={"password": "hunter2"}) | {"scrubbed": False}
+    await bench.put(event, by=Allowance(services=("bank",)))
+    (letter,) = await store.read(select(dead_letters))
+    assert b"hunter2" not in letter.body
+
+
+async def test_a_token_tells_nothing_of_a_producer_of_another_service(
+    store: Store, clock: FixedClock
+) -> None:
+    bench = Bench(store, clock)
+    bank, evil = (Allowance(sender=f"token:{one}", services=(one,)) for one in ("bank", "evil"))
+    await bench.put(*(bench.event(producer_id="p", sequence=number) for number in (1, 2, 5)), by=bank)
+    await bench.put(
+        bench.event(producer_id="p", sequence=3),
+        {"producer_id": "p", "sequence": 4, "service": "bank", "id": 7},  # which cannot be read besides
+        by=evil,
+    )
+    lost = [{"reason": "shutdown", "count": 2, "from": 3, "to": 4}]
+    (outcome,) = await bench.report("p", 700, lost=lost, by=evil)
+    assert names_of([outcome]) == ["service_not_allowed"]
+    assert await bench.gaps() == [("p", 3, 4)]
+    (producer,) = (await list_producers(store, limit=9)).rows
+    assert producer.last_sequence == 5
+    value = bench.metrics.registry.get_sample_value
+    assert value("faultwire_events_dead_lettered_total", {"reason": "service_not_allowed"}) == 3
+
+
+async def test_of_two_tokens_of_one_service_the_first_owns_the_producer(
+    store: Store, clock: FixedClock
+) -> None:
+    bench = Bench(store, clock)
+    ours, other = (Allowance(sender=f"token:{one}", services=("bank",)) for one in ("ci", "other"))
+    await bench.put(bench.event(producer_id="p", sequence=1))  # came before there were tokens
+    await bench.put(*(bench.event(producer_id="p", sequence=number) for number in (2, 5)), by=ours)
+    outcomes = await bench.put(bench.event(producer_id="p", sequence=3), by=other)
+    assert names_of(outcomes) == ["Stored"], "the event is the service's; its number is not this token's"
+    await bench.report("p", 700, by=other)
+    assert await bench.gaps() == [("p", 3, 4)]
+    assert bench.ignored("other_service") == 2
+    renewed = Allowance(sender="token:ci", services=("bank", "billing"))
+    await bench.put(bench.event(producer_id="p", sequence=4), by=renewed)
+    await bench.report("p", 6, by=renewed)
+    assert await bench.gaps() == [("p", 3, 3), ("p", 6, 6)]
+
+
+async def test_a_routing_key_that_the_broker_vouches_for_names_the_service(
+    store: Store, clock: FixedClock
+) -> None:
+    bench = Bench(store, clock)
+    by = Allowance(routing_key="event.high.system.shop_eu")
+    found = [bench.event(service=service) for service in ("shop.eu", "shop_eu", "shop", "bank")]
+    assert names_of(await bench.put(*found, by=by)) == ["Stored"] * 2 + ["service_not_allowed"] * 2
+    by = Allowance(routing_key="producer.shop_eu")
+    assert names_of(await bench.report("p", 1, service="shop.eu", by=by)) == ["Noted"]
+    assert names_of(await bench.report("p", 1, service="bank", by=by)) == ["service_not_allowed"]
 
 
 async def test_a_number_that_jumps_ends_no_audit(store: Store, clock: FixedClock) -> None:

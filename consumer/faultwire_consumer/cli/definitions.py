@@ -2,13 +2,14 @@
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final
 
 from msgspec import Struct
 
-from faultwire_shared.topology import EVENTS, TOPOLOGY
+from faultwire_shared.topology import EVENTS, TOPOLOGY, report_key
 
 _SALT_BYTES: Final = 4  # RabbitMQ's own format: the salt's four bytes, then the digest's 32
 _NOTHING: Final = "^$"
@@ -56,8 +57,30 @@ def hash_password(password: str, *, make_salt: Callable[[int], bytes]) -> str:
     return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
 
 
+class ServiceUser(Struct, frozen=True, kw_only=True):
+    """A user at the broker that may publish one service's events and reports, and nothing else."""
+
+    service: str
+    password_hash: str = ""
+
+    @property
+    def user(self) -> str:
+        """Return the user's name at the broker."""
+        return f"{Role.PRODUCER.user}-{self.service}"
+
+    @property
+    def keys(self) -> str:
+        """Return the pattern of the routing keys that are the service's own."""
+        word = re.escape(report_key(self.service).partition(".")[2])
+        return rf"^(event\.[^.]+\.[^.]+\.{word}|producer\.{word})$"
+
+
 def definitions(
-    vhost: str = "/", *, with_users: bool = True, password_hashes: Mapping[Role, str] | None = None
+    vhost: str = "/",
+    *,
+    with_users: bool = True,
+    password_hashes: Mapping[Role, str] | None = None,
+    services: Sequence[ServiceUser] = (),
 ) -> dict[str, Any]:
     """Build topology, users and rights in the format of ``rabbitmqctl import_definitions``.
 
@@ -66,33 +89,45 @@ def definitions(
         with_users: False for brokers whose users are made elsewhere.
         password_hashes: by role, from `hash_password`. A user without one cannot log in until it is
             given a password, so the file in the repository holds no secret.
+        services: get users of their own, whose routing keys say truly whose events they have.
     """
-    users = _users(vhost, password_hashes or {}) if with_users else {}
+    users = _users(vhost, password_hashes or {}, services) if with_users else {}
     return {**users, **_topology(vhost)}
 
 
-def _users(vhost: str, password_hashes: Mapping[Role, str]) -> dict[str, Any]:
+def _users(
+    vhost: str, password_hashes: Mapping[Role, str], services: Sequence[ServiceUser]
+) -> dict[str, Any]:
+    hashes = {role.user: password_hashes.get(role, "") for role in Role}
+    hashes |= {one.user: one.password_hash for one in services}
+    rights = {role.user: given for role, given in RIGHTS.items()}
+    rights |= {one.user: RIGHTS[Role.PRODUCER] for one in services}
+    of_topics = [
+        {"user": one.user, "vhost": vhost, "exchange": EVENTS, "write": one.keys, "read": _NOTHING}
+        for one in services
+    ]
     return {
         "vhosts": [{"name": vhost}],
         "users": [
             {
-                "name": role.user,
-                "password_hash": password_hashes.get(role, ""),
+                "name": user,
+                "password_hash": password_hash,
                 "hashing_algorithm": "rabbit_password_hashing_sha256",
                 "tags": [],
             }
-            for role in Role
+            for user, password_hash in hashes.items()
         ],
         "permissions": [
             {
-                "user": role.user,
+                "user": user,
                 "vhost": vhost,
-                "configure": rights.configure,
-                "write": rights.write,
-                "read": rights.read,
+                "configure": given.configure,
+                "write": given.write,
+                "read": given.read,
             }
-            for role, rights in RIGHTS.items()
+            for user, given in rights.items()
         ],
+        **({"topic_permissions": of_topics} if of_topics else {}),
     }
 
 

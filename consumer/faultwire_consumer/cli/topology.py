@@ -1,15 +1,19 @@
 """``faultwire topology``: apply, export."""
 
 import asyncio
+import re
 import secrets
 from pathlib import Path
+from typing import Final
 
 from cyclopts import App
 
-from faultwire_consumer.cli.definitions import Role, definitions, hash_password
-from faultwire_consumer.cli.failure import CONFIGURATION, CommandError, expected_failures
-from faultwire_consumer.cli.option import SETTING, Setting
+from faultwire_consumer.cli.definitions import Role, ServiceUser, definitions, hash_password
+from faultwire_consumer.cli.failure import CONFIGURATION, USAGE, CommandError, expected_failures
+from faultwire_consumer.cli.option import SETTING, Setting, Texts
 from faultwire_consumer.cli.output import print_json, say
+
+_SERVICE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 app = App(name="topology")
 
@@ -37,6 +41,8 @@ def export(
     administrator_password_file: Path | None = None,
     producer_password_file: Path | None = None,
     worker_password_file: Path | None = None,
+    service: Texts = (),
+    service_passwords: Path | None = None,
 ) -> None:
     """Print the topology and its users in the format of `rabbitmqctl import_definitions`.
 
@@ -50,6 +56,8 @@ def export(
         administrator_password_file: Holds the password of faultwire-administrator.
         producer_password_file: Holds the password of faultwire-producer.
         worker_password_file: Holds the password of faultwire-worker.
+        service: Gets a user faultwire-producer-NAME that may publish its own events alone; may be repeated.
+        service_passwords: A directory with a file for each such service, called as it is, with its password.
     """
     files = {
         Role.ADMINISTRATOR: administrator_password_file,
@@ -57,7 +65,16 @@ def export(
         Role.WORKER: worker_password_file,
     }
     hashes = {role: _hash_in(path) for role, path in files.items() if path is not None}
-    print_json(definitions(vhost, with_users=users, password_hashes=hashes))
+    own = [_service_user(name, service_passwords) for name in service]
+    print_json(definitions(vhost, with_users=users, password_hashes=hashes, services=own))
+
+
+def _service_user(name: str, passwords: Path | None) -> ServiceUser:
+    if not _SERVICE.fullmatch(name):
+        raise CommandError(
+            f"--service: {name} cannot be in a user's name: letters, digits, dots, dashes, underscores", USAGE
+        )
+    return ServiceUser(service=name, password_hash="" if passwords is None else _hash_in(passwords / name))
 
 
 def _hash_in(path: Path) -> str:

@@ -25,6 +25,13 @@ class WorkerReason(StrEnum):
     """A mistake of this release; it can be replayed after an upgrade."""
 
 
+class AccessReason(StrEnum):
+    """The reason why an event that could be read may not be brought by its sender."""
+
+    SERVICE_NOT_ALLOWED = "service_not_allowed"
+    """It names a service that its sender does not speak for."""
+
+
 class BrokerReason(StrEnum):
     """The broker's reason for dead-lettering a message; its content may be perfectly sound."""
 
@@ -35,7 +42,7 @@ class BrokerReason(StrEnum):
     UNKNOWN = "dead_lettered_by_broker"
 
 
-DeadLetterReason = UndecodableReason | StoreReason | WorkerReason | BrokerReason
+DeadLetterReason = UndecodableReason | StoreReason | WorkerReason | AccessReason | BrokerReason
 
 
 class Stored(Struct, frozen=True):

@@ -231,7 +231,8 @@ def _dead_letter_of(candidate: Candidate, why: str) -> Candidate | None:
     bare = bare_letter(candidate.dead_letter, why)
     if bare is None:
         return None
-    return Rejected(bare, structs.replace(candidate.outcome, detail=bare.detail, event_id=None))
+    outcome = structs.replace(candidate.outcome, detail=bare.detail, event_id=None)
+    return Rejected(bare, outcome, candidate.sender)
 
 
 def _sort(candidates: Sequence[Candidate]) -> _Sorted:

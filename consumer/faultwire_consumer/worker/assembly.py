@@ -144,7 +144,7 @@ def _put_together(supplies: _Supplies, asking: Asking | None) -> Worker:
     figures = FigureKeeper(store, holder, metrics=metrics, clock=_now)
     pipeline = _pipeline(supplies, figures)
     report = SelfReport(_ingesting(pipeline))
-    inlet = _inlet(config.broker_url, metrics)
+    inlet = _inlet(config, metrics)
     watched = _Watched(
         lanes=_lanes(inlet.receivers, pipeline, supplies),
         lag=LoopLag(metrics=metrics),
@@ -199,13 +199,14 @@ def _ingesting(pipeline: Pipeline) -> Ingest:
     return ingest
 
 
-def _inlet(broker_url: str | None, metrics: Metrics) -> _Inlet:
+def _inlet(config: WorkerConfig, metrics: Metrics) -> _Inlet:
     """Without a broker the intake is the receivers' door; with one it publishes like any client."""
+    broker_url, checks_key = config.broker_url, config.amqp_service_check == "routing_key"
     if broker_url is None:
         doors = [IntakeReceiver(lane, metrics=metrics) for lane in Lane]
         return _Inlet(receivers=doors, intake=storing_intake(doors))
     door = BrokerDoor(broker_url, app_id=APP_ID)
-    lanes = [AmqpReceiver(lane, broker_url, metrics=metrics) for lane in Lane]
+    lanes = [AmqpReceiver(lane, broker_url, metrics=metrics, checks_key=checks_key) for lane in Lane]
     return _Inlet(
         receivers=[*lanes, DeadQueueReceiver(broker_url, metrics=metrics)],
         intake=publishing_intake(door),

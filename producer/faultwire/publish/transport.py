@@ -1,5 +1,6 @@
 """The publisher's demand on a transport: take one message, and return once it is confirmed."""
 
+from collections.abc import Mapping
 from typing import Final, Protocol
 
 from msgspec import Struct
@@ -22,6 +23,8 @@ class Outgoing(Struct, frozen=True, kw_only=True):
     message_type: str
     routing_key: str
     event_id: str | None = None
+    headers: Mapping[str, str] = {}
+    """More of its envelope, where the other side has one."""
 
 
 class TransportDown(Exception):  # noqa: N818 - named for the state it tells of

@@ -6,7 +6,7 @@ import uuid
 from typing import Final
 
 from aio_pika import DeliveryMode, Message
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, HeadersType
 from aio_pika.exceptions import DeliveryError, PublishError
 from pamqp.commands import Basic
 
@@ -136,7 +136,7 @@ class AmqpTransport:
             app_id=self._app_id,
             # Unique per attempt: with two equal ids in flight aiormq takes one's return for the other's ack.
             message_id=uuid.uuid4().hex,
-            headers={topology.EVENT_ID_HEADER: message.event_id} if message.event_id else None,
+            headers=_headers_of(message) or None,
         )
 
     async def watch(self) -> None:
@@ -164,3 +164,8 @@ class AmqpTransport:
         self._blocked = False
         if connection is not None:
             await amqp.close(connection)
+
+
+def _headers_of(message: Outgoing) -> HeadersType:
+    named = {topology.EVENT_ID_HEADER: message.event_id} if message.event_id else {}
+    return {**named, **message.headers}

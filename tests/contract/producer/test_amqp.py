@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from aio_pika.abc import DeliveryMode
@@ -192,7 +193,7 @@ async def test_watching_ends_when_the_connection_breaks(private_broker: PrivateR
 
 async def test_the_intakes_door_publishes_and_opens_itself_again(private_broker: PrivateRabbitMQ) -> None:
     door = BrokerDoor(private_broker.url, app_id="intake")
-    arguments = {"message_type": codec.EVENT_TYPE, "routing_key": KEY}
+    arguments: dict[str, Any] = {"message_type": codec.EVENT_TYPE, "routing_key": KEY}
     await door.publish(b'{"n":1}', **arguments)
     private_broker.kill()
     with pytest.raises(TransportDown):

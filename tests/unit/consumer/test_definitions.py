@@ -89,3 +89,21 @@ def test_a_password_file_that_cannot_be_is_a_wrong_setting(
         path.write_bytes(content)
     assert run(["topology", "export", "--producer-password-file", str(path)]) == 78
     assert capsys.readouterr().out == ""
+
+
+def test_a_service_s_user_may_use_its_own_keys_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "shop.eu").write_text("geheim\n")
+    command = ["topology", "export", "--service", "shop.eu", "--service-passwords", str(tmp_path)]
+    assert run(command) == 0
+    document = json.loads(capsys.readouterr().out)
+    (rights,) = document["topic_permissions"]
+    assert (rights["user"], rights["exchange"]) == ("faultwire-producer-shop.eu", "faultwire.events")
+    assert re.fullmatch(rights["write"], "event.high.system.shop_eu")
+    assert not re.fullmatch(rights["write"], "event.high.system.shopXeu")
+    (user,) = (one for one in document["users"] if one["name"] == rights["user"])
+    assert len(user["password_hash"]) == 48
+    assert "topic_permissions" not in definitions()
+    for name in ("", "a/../b", "a b", "x" * 101):
+        assert run(["topology", "export", "--service", name]) == 2

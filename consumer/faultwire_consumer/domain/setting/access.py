@@ -2,6 +2,7 @@
 
 import re
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import BaseModel, field_validator, model_validator
 
@@ -28,6 +29,8 @@ class AccessSettings(BaseModel):
     """Who is let in: ``open`` is everybody on this machine, ``login`` and ``proxy`` those who are known."""
     http_trust_network: bool = False
     """Listen beyond this machine although nobody signs in; the next release no longer knows it."""
+    amqp_service_check: Literal["off", "routing_key"] = "off"
+    """``routing_key``: the broker lets a service use its own keys alone, so others' events are refused."""
     http_allowed_hosts: str = ""
     """Names besides localhost and that of `public_url` that page and API answer to, separated by commas."""
 

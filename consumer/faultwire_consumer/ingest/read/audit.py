@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 from msgspec import Raw
 
+from faultwire_consumer.domain.outcome import AccessReason
 from faultwire_consumer.domain.sequence import Lost
-from faultwire_consumer.ingest.read.candidate import Candidate, Decoded, ReceivedReport, Rejected
+from faultwire_consumer.ingest.read.candidate import Candidate, Decoded, ReceivedReport, Rejected, sender_of
 from faultwire_consumer.ingest.read.delivery import IMPORT
 from faultwire_consumer.ingest.read.narrow import number_in
 from faultwire_consumer.ingest.read.wire_time import storable_time, was_never_set
@@ -28,12 +29,14 @@ def heard_in(candidates: Iterable[Candidate]) -> dict[Speaker, Heard]:
         elif isinstance(candidate, Decoded):
             row = candidate.row
             if row.producer_id and row.sequence is not None:
-                heard.setdefault(Speaker(row.producer_id, row.service), Heard()).sequences.append(
-                    row.sequence
-                )
+                speaker = Speaker(row.producer_id, row.service, sender_of(candidate.delivery))
+                heard.setdefault(speaker, Heard()).sequences.append(row.sequence)
+        elif candidate.outcome.reason is AccessReason.SERVICE_NOT_ALLOWED:
+            continue  # its number is another service's affair
         elif (numbered := number_in(candidate.dead_letter.body)) is not None:
             producer_id, service, sequence = numbered
-            heard.setdefault(Speaker(producer_id, service), Heard()).sequences.append(sequence)
+            speaker = Speaker(producer_id, service, candidate.sender)
+            heard.setdefault(speaker, Heard()).sequences.append(sequence)
     return heard
 
 
@@ -61,7 +64,8 @@ def _members(body: bytes) -> list[Raw]:
 
 def _add_report(heard: dict[Speaker, Heard], candidate: ReceivedReport) -> None:
     report = candidate.report
-    speaker = Speaker(storable(report.producer_id), storable(report.service))
+    sender = sender_of(candidate.delivery)
+    speaker = Speaker(storable(report.producer_id), storable(report.service), sender)
     producer = heard.setdefault(speaker, Heard())
     producer.host = storable(report.host)
     producer.reported_at = candidate.received_at

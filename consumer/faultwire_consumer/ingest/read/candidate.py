@@ -6,13 +6,19 @@ import msgspec
 from msgspec import Struct
 
 from faultwire_consumer.domain.figures.user import user_key
-from faultwire_consumer.domain.outcome import DeadLettered, DeadLetterReason, StoreReason, WorkerReason
+from faultwire_consumer.domain.outcome import (
+    AccessReason,
+    DeadLettered,
+    DeadLetterReason,
+    StoreReason,
+    WorkerReason,
+)
 from faultwire_consumer.domain.rules import Facts
 from faultwire_consumer.domain.search_text import search_text
 from faultwire_consumer.ingest.read.dead_letter import scrubbed_letter, with_oddity
 from faultwire_consumer.ingest.read.delivery import Delivery
 from faultwire_consumer.ingest.read.grouping import Grouped, Grouper, values_in
-from faultwire_consumer.ingest.read.narrow import NarrowEvent, decode_narrow, event_id_in
+from faultwire_consumer.ingest.read.narrow import NarrowEvent, decode_narrow, event_id_in, number_in
 from faultwire_consumer.ingest.read.scrubbing import BodyScrubber
 from faultwire_consumer.ingest.read.wire_time import (
     storable_time,
@@ -105,6 +111,8 @@ class Rejected(Struct, frozen=True):
 
     dead_letter: NewDeadLetter
     outcome: DeadLettered
+    sender: str = ""
+    """The token that it was sent by."""
 
 
 class ReceivedReport(Struct, frozen=True):
@@ -129,6 +137,10 @@ def candidates_of(
     return [_candidate(reading, bytes(raw)) for raw in delivery.events]
 
 
+class ServiceNotAllowedError(Exception):
+    """The sender does not speak for the service that an event or report names; the text says so."""
+
+
 class _Reading(Struct, frozen=True):
     """A delivery, and what its events are read with."""
 
@@ -148,6 +160,8 @@ def _candidate(reading: _Reading, body: bytes) -> Candidate:
             return _read_mended(reading, body, error)
     except Undecodable as error:
         return _undecodable(reading, body, error)
+    except ServiceNotAllowedError as error:
+        return _scrubbed(reading, body, AccessReason.SERVICE_NOT_ALLOWED, str(error))
     except Exception as error:
         log.exception("delivery.failed", origin=reading.delivery.origin)
         detail = f"{type(error).__name__} in the worker, whose log says more, at $"
@@ -181,22 +195,35 @@ def _mended(body: bytes, reason: UndecodableReason) -> bytes:
 def _read(reading: _Reading, body: bytes) -> Decoded | ReceivedReport:
     delivery = reading.delivery
     if delivery.message_type == PRODUCER_TYPE:
-        return ReceivedReport(decode_report(body), body, delivery, reading.received_at)
+        report = decode_report(body)
+        _check_service(delivery, report.service)
+        return ReceivedReport(report, body, delivery, reading.received_at)
     event = decode_narrow(body)
+    _check_service(delivery, event.service)
     if not event.scrubbed:
         body = reading.scrubber.scrub_event(body)
         event = decode_narrow(body)
     return _readable(event, body, delivery, reading.grouper.group(event), reading.received_at)
 
 
+def _check_service(delivery: Delivery, service: str) -> None:
+    if delivery.allowance is not None and not delivery.allowance.covers(service):
+        raise ServiceNotAllowedError(delivery.allowance.spell_refusal(service))
+
+
 def _undecodable(reading: _Reading, body: bytes, error: Undecodable) -> Rejected:
+    """Build the dead letter of what cannot be read; its number is no news of a service not its own."""
+    numbered, allowance = number_in(body), reading.delivery.allowance
+    if allowance and numbered and numbered[1] and not allowance.covers(numbered[1]):
+        detail = f"{allowance.spell_refusal(numbered[1])}; nor can it be read: {error.detail} at {error.path}"
+        return _scrubbed(reading, body, AccessReason.SERVICE_NOT_ALLOWED, detail)
     return _scrubbed(reading, body, error.reason, f"{error.detail} at {error.path}")
 
 
 def _scrubbed(reading: _Reading, body: bytes, reason: DeadLetterReason, detail: str) -> Rejected:
     rejected = unreadable(reading.delivery, body, reason, detail, reading.received_at)
     letter = scrubbed_letter(rejected.dead_letter, reading.scrubber)
-    return Rejected(letter, DeadLettered(reason, letter.detail, letter.event_id))
+    return Rejected(letter, DeadLettered(reason, letter.detail, letter.event_id), rejected.sender)
 
 
 def unreadable(
@@ -214,7 +241,12 @@ def unreadable(
         attempts=delivery.attempts,
         at=at,
     )
-    return Rejected(dead_letter, DeadLettered(reason, detail, event_id))
+    return Rejected(dead_letter, DeadLettered(reason, detail, event_id), sender_of(delivery))
+
+
+def sender_of(delivery: Delivery) -> str:
+    """Return the token that a delivery was sent by; empty for none."""
+    return "" if delivery.allowance is None else delivery.allowance.sender
 
 
 def reject(candidate: Decoded | ReceivedReport, why: str) -> Rejected:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from msgspec import Raw, Struct
 
+from faultwire_consumer.domain.access.allowance import Allowance
 from faultwire_shared.codec import Undecodable, split
 
 IMPORT: Final = "import"
@@ -25,6 +26,8 @@ class Delivery(Struct):
     attempts: int
     events: list[Raw]
     fault: Undecodable | None
+    allowance: Allowance | None = None
+    """The services of which it may bring events; None: of every one."""
     oddity: str = ""
     """What the AMQP library could not read of the message's properties; empty for nearly all."""
 
@@ -35,14 +38,20 @@ class Delivery(Struct):
 
 
 def read_delivery(
-    body: bytes, message_type: str | None, *, origin: str, handle: Any, attempts: int = 1
+    body: bytes,
+    message_type: str | None,
+    *,
+    origin: str,
+    handle: Any,
+    attempts: int = 1,
+    allowance: Allowance | None = None,
 ) -> Delivery:
     """Take a message apart; one that cannot be read is a delivery with a fault and no events."""
     try:
         events, fault = split(body, message_type), None
     except Undecodable as error:
         events, fault = [], error
-    return Delivery(body, message_type, origin, handle, attempts, events, fault)
+    return Delivery(body, message_type, origin, handle, attempts, events, fault, allowance)
 
 
 class DeliveryQueue:

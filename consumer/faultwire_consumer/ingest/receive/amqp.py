@@ -19,6 +19,7 @@ from faultwire_consumer.ingest.receive.frames import Oddities, odd_frames_are_re
 from faultwire_consumer.ingest.receive.outage import Outage, OutageReason
 from faultwire_consumer.ingest.receive.prefetch import PrefetchPlan
 from faultwire_consumer.ingest.receive.redelivery import attempts_of
+from faultwire_consumer.ingest.receive.sender import allowance_in
 from faultwire_consumer.ingest.receive.settlement import BrokerHandle, Generation, give_back
 from faultwire_consumer.metrics import Metrics
 from faultwire_shared.amqp import (
@@ -75,11 +76,11 @@ async def ensure_topology(connection: AbstractConnection, queues: tuple[str, ...
 class AmqpReceiver:
     """Consumes one lane's queue, or the dead letters' queue under a name that is not a lane's."""
 
-    def __init__(self, lane: str, broker_url: str, *, metrics: Metrics) -> None:
+    def __init__(self, lane: str, broker_url: str, *, metrics: Metrics, checks_key: bool = False) -> None:
         self.lane = lane
         self.queue = queue_of(Lane(lane)) if lane in set(Lane) else DEAD
         self._url = broker_url
-        self._metrics = metrics
+        self._metrics, self._checks_key = metrics, checks_key
         self._queue = DeliveryQueue()
         self._consumers: Consumers | None = None
         self._prefetch = PrefetchPlan()
@@ -252,6 +253,7 @@ class AmqpReceiver:
         headers = properties.headers or {}
         attempts = attempts_of(headers, redelivered=redelivered)
         delivery = self.read(message.body, properties.message_type, headers, handle, attempts=attempts)
+        delivery.allowance = allowance_in(headers, message.routing_key, checks_key=self._checks_key)
         if oddity := oddity_of(message.header):
             delivery.oddity = oddity
             self._metrics.odd_properties.labels(lane=self.lane).inc()

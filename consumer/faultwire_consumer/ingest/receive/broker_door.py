@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from typing import Final
 
 from faultwire.publish.transport import Outgoing, TransportDown
@@ -21,7 +22,13 @@ class BrokerDoor:
         self._next_attempt_at = 0.0
 
     async def publish(
-        self, body: bytes, *, message_type: str, routing_key: str, event_id: str | None = None
+        self,
+        body: bytes,
+        *,
+        message_type: str,
+        routing_key: str,
+        event_id: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         """Publish one body and return when the broker has confirmed it.
 
@@ -31,7 +38,13 @@ class BrokerDoor:
             Refused: the broker will never accept this body.
         """
         await self._ensure_open()
-        message = Outgoing(body=body, message_type=message_type, routing_key=routing_key, event_id=event_id)
+        message = Outgoing(
+            body=body,
+            message_type=message_type,
+            routing_key=routing_key,
+            event_id=event_id,
+            headers=headers or {},
+        )
         try:
             await self._transport.publish(message)
         except TransportDown:

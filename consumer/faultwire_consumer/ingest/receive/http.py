@@ -9,6 +9,7 @@ from aiohttp import web
 
 from faultwire_consumer.domain.outcome import Outcome, Retry, must_return, result_of
 from faultwire_consumer.ingest.read.delivery import IMPORT, Delivery, DeliveryQueue, read_delivery
+from faultwire_consumer.ingest.receive.sender import allowance_of
 from faultwire_consumer.ingest.receive.settlement import IntakeHandle, give_back
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.serving.body import read_whole_body
@@ -120,7 +121,8 @@ def storing_intake(receivers: Sequence[IntakeReceiver]) -> Intake:
         body, message_type = await read_body(request)
         answer: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
         origin = IMPORT if IMPORT in request.query else ORIGIN
-        delivery = read_delivery(body, message_type, origin=origin, handle=IntakeHandle(answer))
+        handle, allowance = IntakeHandle(answer), allowance_of(request)
+        delivery = read_delivery(body, message_type, origin=origin, handle=handle, allowance=allowance)
         if delivery.fault is not None:
             refuse_too_many(delivery.fault)
         outcomes = await lanes[lane_of(delivery)].ingest(delivery)

@@ -1,5 +1,6 @@
 """The HTTP intake in front of a broker: it publishes, and 202 is the broker's confirm."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -16,8 +17,9 @@ from faultwire_consumer.ingest.receive.http import (
     refuse_too_many,
     severity_in,
 )
+from faultwire_consumer.ingest.receive.sender import allowance_of, headers_of
 from faultwire_consumer.serving.refusal import MalformedBodyError
-from faultwire_shared.codec import PRODUCER_TYPE, Undecodable, split
+from faultwire_shared.codec import PRODUCER_TYPE, Undecodable, encode_batch, split
 from faultwire_shared.event import Category
 from faultwire_shared.json_text import UNREADABLE
 from faultwire_shared.topology import report_key, routing_key
@@ -36,7 +38,8 @@ _envelope: Final = msgspec.json.Decoder(_Envelope)
 def publishing_intake(door: BrokerDoor) -> Intake:
     """Make the handler of ``POST /ingest/v1/events`` in front of a broker.
 
-    A request becomes one message, unchanged, under the key of its most severe event.
+    A request becomes one message for each service in it, under the key of that one's most severe event. Of
+    one service, as nearly all are, it is passed on unchanged.
     """
 
     async def handle(request: web.Request) -> web.Response:
@@ -46,29 +49,47 @@ def publishing_intake(door: BrokerDoor) -> Intake:
         except Undecodable as error:
             refuse_too_many(error)
             raise MalformedBodyError(str(error)) from None
-        ids = [event_id_in(event) for event in events]
-        if events:
-            try:
+        headers = headers_of(allowance_of(request))
+        by_service = _sort_by_service(events)
+        try:
+            for alike in by_service:
+                ids = [event_id_in(event) for event in alike]
                 await door.publish(
-                    body,
+                    body if len(by_service) == 1 else encode_batch(alike),
                     message_type=message_type,
-                    routing_key=_key_of(events, message_type),
+                    routing_key=_key_of(alike, message_type),
                     event_id=ids[0] if len(ids) == 1 else None,
+                    headers=headers,
                 )
-            except (TransportDown, Busy, Refused) as error:
-                raise IntakeUnavailableError(f"the broker did not accept the events: {error}") from None
-        return answer_with([{"id": event_id, "status": "accepted"} for event_id in ids])
+        except (TransportDown, Busy, Refused) as error:
+            raise IntakeUnavailableError(f"the broker did not accept the events: {error}") from None
+        return answer_with([{"id": event_id_in(event), "status": "accepted"} for event in events])
 
     return handle
 
 
-def _key_of(events: list[bytes], message_type: str) -> str:
-    worst = max(events, key=lambda event: severity_in(event).rank)
+def _sort_by_service(events: Sequence[bytes]) -> list[list[bytes]]:
+    by_service: dict[str, list[bytes]] = {}
+    for event in events:
+        by_service.setdefault(_service_in(_envelope_of(event)), []).append(event)
+    return list(by_service.values())
+
+
+def _envelope_of(event: bytes) -> _Envelope:
     try:
-        envelope = _envelope.decode(worst)
+        return _envelope.decode(event)
     except UNREADABLE:
-        envelope = _Envelope()
-    service = envelope.service if isinstance(envelope.service, str) and envelope.service else "unknown"
+        return _Envelope()
+
+
+def _service_in(envelope: _Envelope) -> str:
+    return envelope.service if isinstance(envelope.service, str) and envelope.service else "unknown"
+
+
+def _key_of(events: Sequence[bytes], message_type: str) -> str:
+    worst = max(events, key=lambda event: severity_in(event).rank)
+    envelope = _envelope_of(worst)
+    service = _service_in(envelope)
     if message_type == PRODUCER_TYPE:
         return report_key(service)
     category = envelope.category if envelope.category in set(Category) else Category.SYSTEM

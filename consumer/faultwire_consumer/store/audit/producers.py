@@ -48,23 +48,27 @@ _ADVANCE: Final = (
     )
 )
 
-# Of a producer that belongs to another service nothing is locked, written or returned.
+# Of a producer that belongs to another service or token nothing is locked, written or returned.
 _LOCK: Final = """
 ON CONFLICT (producer_id) DO UPDATE SET last_seen_at = excluded.last_seen_at, service = excluded.service,
+    token = COALESCE(p.token, excluded.token),
     last_sequence = CASE WHEN p.gaps = 0 AND p.last_sequence = {first} - 1 THEN {last}
         ELSE p.last_sequence END
 WHERE p.service IN ('', excluded.service)
+    AND (p.token IS NULL OR excluded.token IS NULL OR p.token = excluded.token)
 RETURNING producer_id, last_sequence, gaps
 """
 _LOCK_POSTGRESQL: Final = text(
     """
 WITH src AS (
-  SELECT * FROM unnest(CAST(:id AS text[]), CAST(:service AS text[]), CAST(:first AS bigint[]),
-      CAST(:last AS bigint[]), CAST(:fresh AS bigint[])) AS s(id, service, first, last, fresh)
+  SELECT * FROM unnest(CAST(:id AS text[]), CAST(:service AS text[]), CAST(:token AS text[]),
+      CAST(:first AS bigint[]), CAST(:last AS bigint[]), CAST(:fresh AS bigint[]))
+      AS s(id, service, token, first, last, fresh)
 )
 INSERT INTO faultwire.producers AS p
-    (producer_id, service, host, first_seen_at, last_seen_at, last_sequence, gaps, spool_depth)
-SELECT id, service, '', CAST(:at AS timestamptz), CAST(:at AS timestamptz), fresh, 0, 0 FROM src ORDER BY id
+    (producer_id, service, token, host, first_seen_at, last_seen_at, last_sequence, gaps, spool_depth)
+SELECT id, service, NULLIF(token, ''), '', CAST(:at AS timestamptz), CAST(:at AS timestamptz), fresh, 0, 0
+FROM src ORDER BY id
 """  # noqa: S608 - our own words
     + _LOCK.format(
         first="(SELECT s.first FROM src s WHERE s.id = p.producer_id)",
@@ -73,23 +77,26 @@ SELECT id, service, '', CAST(:at AS timestamptz), CAST(:at AS timestamptz), fres
 )
 _LOCK_SQLITE: Final = text(
     "INSERT INTO producers AS p"  # noqa: S608 - our own words
-    " (producer_id, service, host, first_seen_at, last_seen_at, last_sequence, gaps, spool_depth)"
-    " VALUES (:id, :service, '', :at, :at, :fresh, 0, 0)" + _LOCK.format(first=":first", last=":last")
+    " (producer_id, service, token, host, first_seen_at, last_seen_at, last_sequence, gaps, spool_depth)"
+    " VALUES (:id, :service, NULLIF(:token, ''), '', :at, :at, :fresh, 0, 0)"
+    + _LOCK.format(first=":first", last=":last")
 )
 
 
 class Speaker(Struct, frozen=True, order=True):
-    """A producer's id, and the service that speaks by it: the first one that did owns it."""
+    """A producer's id, and who speaks by it: the first service and the first token that did own it."""
 
     producer_id: str
     service: str
+    token: str = ""
+    """By its name, which the next token of the same program has too; empty for none, which owns nothing."""
 
 
 class AuditIgnored(StrEnum):
     """The reason why numbers or a report are no part of the audit."""
 
     OTHER_SERVICE = "other_service"
-    """The producer's id belongs to the service that used it first."""
+    """The producer's id belongs to the service, and to the token, that used it first."""
     JUMP = "jump"
     """The number lies too far ahead to be a count."""
 
@@ -115,7 +122,7 @@ async def record_heard(
 
     The producers' rows are locked in the order of their ids, so workers take turns and the
     arithmetic is exact. If nothing is missing, it is one statement for any number of events. What
-    another service says of a producer is ignored, or any could hide its gaps or make up some.
+    another service or token says of a producer is ignored, or any could hide its gaps or make up some.
 
     Returns:
         How many numbers and reports were ignored.
@@ -206,6 +213,7 @@ def _run_of(speaker: Speaker, heard: Heard) -> dict[str, Any]:
     return {
         "id": speaker.producer_id,
         "service": speaker.service,
+        "token": speaker.token,
         "first": first,
         "last": last,
         "fresh": fresh,

@@ -330,6 +330,7 @@ producers = Table(
         server_default="0",
         comment="missing numbers beyond the gaps that are kept of one producer",
     ),
+    Column("token", Text, comment="who may speak by this id, as token:billing; none: it came without one"),
     comment="who numbers its events, and how far it has got",
 )
 

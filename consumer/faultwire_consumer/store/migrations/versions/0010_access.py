@@ -117,6 +117,10 @@ def upgrade() -> None:
         schema=schema,
         comment="append-only: sign-ins, accounts, tokens, and every act",
     )
+    token = sa.Column(
+        "token", sa.Text, comment="who may speak by this id, as token:billing; none: it came without one"
+    )
+    op.add_column("producers", token, schema=schema)
     op.create_index("ix_audit_at", "audit", ["at"], schema=schema)
 
 
