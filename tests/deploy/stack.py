@@ -63,9 +63,12 @@ class Stack:
         process.wait_until(lambda: run_status(health, environment), "the worker is healthy")
         return process
 
-    def run_beside(self, service: dict[str, Any], port: int, *arguments: str) -> None:
-        """Run a command in a worker's container, as ``docker compose exec`` does."""
-        run([self._find("faultwire"), *arguments], self._environment_at(service, port))
+    def run_beside(
+        self, service: dict[str, Any], port: int, *arguments: str, token: str | None = None
+    ) -> str:
+        """Run a command in a worker's container, as ``docker compose exec`` does; what it printed."""
+        shown = {} if token is None else {"FAULTWIRE_TOKEN": token}
+        return run([self._find("faultwire"), *arguments], self._environment_at(service, port) | shown)
 
     def run_script(self, script: Path, **environment: str) -> None:
         """Run a script of the deployment with this machine's paths in it."""

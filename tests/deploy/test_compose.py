@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import stat
+import urllib.error
 import urllib.request
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ SERVICES: Final[dict[str, dict[str, Any]]] = COMPOSE["services"]
 OURS: Final = [name for name, service in SERVICES.items() if "build" in service]
 ONE_SHOT: Final = ("definitions", "migrate", "topology")
 EVENTS: Final = 40
+_TOKEN: Final = ("access", "token", "create", "shell", "--scope=ingest", "--service=*", "--scope=read", "-q")
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -84,6 +86,13 @@ def test_there_are_two_workers_that_differ_by_their_port_alone() -> None:
     first, second = (dict(SERVICES[name]) for name in ("worker-1", "worker-2"))
     assert first.pop("ports") != second.pop("ports")
     assert first == second
+
+
+@pytest.mark.parametrize("name", ["worker-1", "worker-2"])
+def test_nobody_is_let_in_who_is_not_known(name: str) -> None:
+    environment = SERVICES[name]["environment"]
+    assert environment["FAULTWIRE_ACCESS"] == "login"
+    assert "FAULTWIRE_HTTP_TRUST_NETWORK" not in environment
 
 
 def test_nothing_is_reached_from_other_machines() -> None:
@@ -167,9 +176,12 @@ def _publish_to_workers(stack: Stack) -> None:
     try:
         workers.extend(stack.start(SERVICES[name], port) for name, port in ports.items())
         asyncio.run(_publish((stack.secrets / "broker_producer_url").read_text().strip()))
-        stack.run_beside(SERVICES["worker-1"], ports["worker-1"], "send", "--message", "the disk is full")
+        beside = partial(stack.run_beside, SERVICES["worker-1"], ports["worker-1"])
+        token = beside(*_TOKEN).strip()
+        beside("send", "--message", "the disk is full", token=token)
         for port in ports.values():
-            wait_until(partial(_counts, port, EVENTS + 1), "both workers know every event")
+            assert _status(port, None) == 401
+            wait_until(partial(_counts, port, EVENTS + 1, token), "both workers know every event")
         assert [worker.end(signal.SIGTERM) for worker in workers] == [0, 0]
     finally:
         for worker in workers:
@@ -183,8 +195,22 @@ async def _publish(broker_url: str) -> None:
             assert response.state.state == "confirmed"
 
 
-def _counts(port: int, expected: int) -> bool:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/incidents", timeout=30) as answer:
+def _ask(port: int, token: str | None) -> urllib.request.Request:
+    shown = {} if token is None else {"Authorization": f"Bearer {token}"}
+    return urllib.request.Request(f"http://127.0.0.1:{port}/api/v1/incidents", headers=shown)
+
+
+def _status(port: int, token: str | None) -> int:
+    try:
+        with urllib.request.urlopen(_ask(port, token), timeout=30) as answer:  # noqa: S310 - http alone
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+
+
+def _counts(port: int, expected: int, token: str) -> bool:
+    with urllib.request.urlopen(_ask(port, token), timeout=30) as answer:  # noqa: S310 - as above
         incidents: list[dict[str, int]] = json.load(answer)["incidents"]
     return sum(incident["count"] for incident in incidents) == expected
 
