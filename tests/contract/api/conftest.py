@@ -141,12 +141,11 @@ def make_parts(store: Store, clock: FixedClock, policy: Policy, **settings: Any)
         return not must_return(outcomes)
 
     report = SelfReport(keep, clock=clock)
-    usual: dict[str, Any] = {"loopback_only": True, "recognisers": (open_door,)}
+    usual: dict[str, Any] = {"loopback_only": True, "recognisers": (open_door,), "intake": intake}
     app = create_app(
         store=store,
         health=Health(live=live, ready=ready, startup=ready),
         metrics=metrics,
-        intake=intake,
         report=report,
         clock=clock,
         pipeline=pipeline,
