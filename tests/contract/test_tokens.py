@@ -8,8 +8,11 @@ import pytest
 from sqlalchemy import text
 from tests.tools.clock import FixedClock
 
+from faultwire_consumer.domain.access.audit import AuditSource
+from faultwire_consumer.domain.access.principal import Via
 from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.domain.access.token import AccessToken, TokenDraft, digest_of, make_token
+from faultwire_consumer.store.access.audit import AuditFilter, list_audit
 from faultwire_consumer.store.access.tokens import (
     TokenDraftError,
     find_named,
@@ -25,6 +28,7 @@ from faultwire_consumer.web.access.bearer import MEMORY_SECONDS, TokenBook
 from faultwire_consumer.web.access.refusal import TokenRefusedError
 
 draw: Callable[[int], int] = random.Random(11).randrange
+ADA = AuditSource(actor="ada", via=Via.SESSION)
 INGEST = frozenset({AccessScope.INGEST})
 
 
@@ -32,7 +36,7 @@ async def issue(store: Store, now: datetime, name: str = "ci", **changes: object
     values: dict[str, object] = {"scopes": frozenset({AccessScope.READ})}
     draft = TokenDraft(name=name, **values | changes)  # type: ignore[arg-type]  # what a test says is what it means
     async with store.write() as tx:
-        return await issue_token(tx, draft, created_by="ada", now=now, draw=draw)
+        return await issue_token(tx, draft, source=ADA, now=now, draw=draw)
 
 
 async def test_a_token_is_found_by_its_digest_and_kept_nowhere(store: Store, clock: FixedClock) -> None:
@@ -82,12 +86,27 @@ async def test_a_token_is_revoked_once_and_for_good(store: Store, clock: FixedCl
     for later in (5, 50):
         clock.advance(timedelta(seconds=later))
         async with store.write() as tx:
-            await revoke_token(tx, made.id, now=clock())
+            await revoke_token(tx, made.id, source=ADA, now=clock())
         found = await find_token(store, digest_of(shown))
         assert found is not None
         assert found.revoked_at == made.created_at + timedelta(seconds=5)
     async with store.write() as tx:
-        assert await revoke_token(tx, made.id + 1, now=clock()) is None
+        assert await revoke_token(tx, made.id + 1, source=ADA, now=clock()) is None
+
+
+async def test_the_audit_is_told_who_made_and_who_revoked_a_token(store: Store, clock: FixedClock) -> None:
+    made, shown = await issue(store, clock(), scopes=INGEST, services=("billing", "web-*"))
+    for _ in range(2):
+        async with store.write() as tx:
+            await revoke_token(tx, made.id, source=ADA, now=clock())
+    with pytest.raises(TokenDraftError):
+        await issue(store, clock(), scopes=frozenset())
+    told = (await list_audit(store, AuditFilter(), limit=9)).rows
+    assert [(one.actor, one.via, one.action, one.object, one.detail) for one in told] == [
+        ("ada", "session", "token.revoked", f"ci ({made.prefix})", ""),
+        ("ada", "session", "token.created", f"ci ({made.prefix})", "ingest billing web-*"),
+    ]
+    assert shown[13:] not in str(told)
 
 
 async def test_the_last_day_of_use_never_goes_back(store: Store, clock: FixedClock) -> None:
@@ -125,7 +144,7 @@ async def test_a_book_asks_the_database_once_in_a_while_and_sees_a_revocation_in
         assert (await book.check(shown)).name == "ci"
     assert looks == 1
     async with store.write() as tx:
-        await revoke_token(tx, made.id, now=clock())
+        await revoke_token(tx, made.id, source=ADA, now=clock())
     seconds.now += MEMORY_SECONDS
     with pytest.raises(TokenRefusedError, match="revoked"):
         await book.check(shown)

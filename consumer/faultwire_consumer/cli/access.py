@@ -13,6 +13,8 @@ from faultwire_consumer.cli.failure import USAGE, CommandError
 from faultwire_consumer.cli.in_store import in_store
 from faultwire_consumer.cli.option import SETTING, Flag, Limit, Output, Setting, Texts, Values
 from faultwire_consumer.cli.output import print_json, print_list, say
+from faultwire_consumer.domain.access.audit import AuditSource
+from faultwire_consumer.domain.access.principal import Via
 from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.domain.access.token import AccessToken, TokenDraft, find_fault
 from faultwire_consumer.domain.access.token_shape import IssuedToken, TokenList, token_shape
@@ -72,11 +74,13 @@ async def _issue(store: "Store", draft: TokenDraft, now: datetime) -> tuple[Acce
 
     try:
         async with store.write() as tx:
-            return await tokens.issue_token(
-                tx, draft, created_by=user_name(), now=now, draw=secrets.randbelow
-            )
+            return await tokens.issue_token(tx, draft, source=_source(), now=now, draw=secrets.randbelow)
     except tokens.TokenDraftError as error:
         raise CommandError(str(error), USAGE) from None
+
+
+def _source() -> AuditSource:
+    return AuditSource(actor=user_name(), via=Via.COMMAND)
 
 
 def _end_of(text: str, now: datetime) -> datetime | None:
@@ -156,5 +160,5 @@ async def _revoke(store: "Store", named: str) -> AccessToken:
         several = ", ".join(one.prefix for one in held)
         raise CommandError(f"{named[:100]} names several tokens; say which: {several}", USAGE)
     async with store.write() as tx:
-        revoked = await tokens.revoke_token(tx, held[0].id, now=now)
+        revoked = await tokens.revoke_token(tx, held[0].id, source=_source(), now=now)
     return held[0] if revoked is None else revoked

@@ -15,6 +15,8 @@ from tests.contract.api.conftest import Site, make_parts, serve
 from tests.tools.clock import FixedClock
 from tests.tools.factories import wire_event
 
+from faultwire_consumer.domain.access.audit import AuditSource
+from faultwire_consumer.domain.access.principal import Via
 from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.domain.access.token import TokenDraft, make_token
 from faultwire_consumer.ingest.pipeline import Pipeline
@@ -47,6 +49,7 @@ class Draw:
 
 
 draw = Draw()
+ADA: Final = AuditSource(actor="ada", via=Via.COMMAND)
 
 
 @web.middleware
@@ -59,15 +62,15 @@ async def issue(store: Store, clock: FixedClock, *scopes: AccessScope, **fields:
     values: dict[str, object] = {"name": "ci", "scopes": frozenset(scopes), "services": services}
     async with store.write() as tx:
         draft = TokenDraft(**values | fields)  # type: ignore[arg-type]  # what a test says is what it means
-        _, shown = await issue_token(tx, draft, created_by="ada", now=clock(), draw=draw)
+        _, shown = await issue_token(tx, draft, source=ADA, now=clock(), draw=draw)
     return shown
 
 
 async def revoked(store: Store, clock: FixedClock) -> str:
     async with store.write() as tx:
         draft = TokenDraft(name="gone", scopes=frozenset(AccessScope), services=("*",))
-        token, shown = await issue_token(tx, draft, created_by="ada", now=clock(), draw=draw)
-        await revoke_token(tx, token.id, now=clock())
+        token, shown = await issue_token(tx, draft, source=ADA, now=clock(), draw=draw)
+        await revoke_token(tx, token.id, source=ADA, now=clock())
     return shown
 
 

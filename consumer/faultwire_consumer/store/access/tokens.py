@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Row, Select, insert, or_, select, update
 
+from faultwire_consumer.domain.access.audit import AuditAction, AuditSource
 from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.domain.access.token import (
     AccessToken,
@@ -16,6 +17,7 @@ from faultwire_consumer.domain.access.token import (
     make_token,
     prefix_of,
 )
+from faultwire_consumer.store.access.audit import record_audit
 from faultwire_consumer.store.contract.paging import Page, cut, decode_cursor
 from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Store, Transaction
@@ -31,16 +33,16 @@ class TokenDraftError(ValueError):
 
 
 async def issue_token(
-    tx: Transaction, draft: TokenDraft, *, created_by: str, now: datetime, draw: Callable[[int], int]
+    tx: Transaction, draft: TokenDraft, *, source: AuditSource, now: datetime, draw: Callable[[int], int]
 ) -> tuple[AccessToken, str]:
-    """Make a token and store its digest.
+    """Make a token, store its digest, and tell the audit.
 
     Several may have one name, so that a program can be given the next one before the last one goes.
 
     Args:
-        tx: the transaction, in which the audit may be told too.
+        tx: the transaction.
         draft: what it is asked to be.
-        created_by: who asks.
+        source: who asks.
         now: the time.
         draw: gives a number below the given one by chance that nobody can foresee.
 
@@ -59,11 +61,13 @@ async def issue_token(
         "scopes": msgspec.json.encode(sorted(draft.scopes)).decode(),
         "services": msgspec.json.encode(draft.services).decode(),
         "created_at": now,
-        "created_by": created_by,
+        "created_by": source.actor,
         "expires_at": draft.expires_at,
     }
     statement = insert(access_tokens).values(hash=digest_of(text), **values).returning(*_COLUMNS)
     (row,) = await tx.execute(statement)
+    told = f"{', '.join(sorted(draft.scopes))} {' '.join(draft.services)}".strip()
+    await record_audit(tx, source.entry(AuditAction.TOKEN_CREATED, _named(row), at=now, detail=told))
     return _token(row), text
 
 
@@ -96,12 +100,23 @@ async def list_tokens(store: Store, *, limit: int, cursor: str | None = None) ->
     return cut([_token(row) for row in rows], limit=limit, listing=_LISTING, moment="created_at", key="id")
 
 
-async def revoke_token(tx: Transaction, token_id: int, *, now: datetime) -> AccessToken | None:
-    """Revoke a token for good; return it as it was revoked, now or before, or None if there is none."""
+async def revoke_token(
+    tx: Transaction, token_id: int, *, source: AuditSource, now: datetime
+) -> AccessToken | None:
+    """Revoke a token for good, and tell the audit.
+
+    Returns:
+        The token as it was revoked, now or before; None if there is none.
+    """
     table = access_tokens.c
-    await tx.execute(
-        update(access_tokens).where(table.id == token_id, table.revoked_at.is_(None)).values(revoked_at=now)
+    revoked = await tx.execute(
+        update(access_tokens)
+        .where(table.id == token_id, table.revoked_at.is_(None))
+        .values(revoked_at=now)
+        .returning(table.name, table.prefix)
     )
+    for row in revoked:
+        await record_audit(tx, source.entry(AuditAction.TOKEN_REVOKED, _named(row), at=now))
     rows = await tx.execute(select(*_COLUMNS).where(table.id == token_id))
     return _token(rows[0]) if rows else None
 
@@ -112,6 +127,10 @@ async def note_use(store: Store, token_id: int, day: datetime) -> None:
     is_older = or_(table.last_used_on.is_(None), table.last_used_on < day)
     async with store.write() as tx:
         await tx.execute(update(access_tokens).where(table.id == token_id, is_older).values(last_used_on=day))
+
+
+def _named(row: Row[Any]) -> str:
+    return f"{row.name} ({row.prefix})"
 
 
 def _token(row: Row[Any]) -> AccessToken:

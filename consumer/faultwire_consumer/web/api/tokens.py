@@ -12,7 +12,7 @@ from faultwire_consumer.domain.access.token import TokenDraft
 from faultwire_consumer.domain.access.token_shape import IssuedToken, TokenList, TokenShape, token_shape
 from faultwire_consumer.domain.incident_name import parse_incident_id
 from faultwire_consumer.store.access.tokens import TokenDraftError, issue_token, list_tokens, revoke_token
-from faultwire_consumer.web.access.actor import actor_of
+from faultwire_consumer.web.access.client import source_of
 from faultwire_consumer.web.access.declared import AccessRoutes
 from faultwire_consumer.web.openapi.operation import describe
 from faultwire_consumer.web.parameter import Paged, no_filter, paged
@@ -60,11 +60,10 @@ async def list_(request: web.Request, asked: Paged[None]) -> web.Response:
 @describe(takes=TokenRequest, answers=IssuedToken)
 async def issue(request: web.Request, asked: TokenRequest) -> web.Response:
     """Make a token, and show it this once."""
-    draft, now = _draft_of(asked), request.app[CLOCK]()
-    actor = actor_of(request)
+    draft, source, now = _draft_of(asked), source_of(request), request.app[CLOCK]()
     try:
         async with request.app[STORE].write() as tx:
-            token, text = await issue_token(tx, draft, created_by=actor, now=now, draw=secrets.randbelow)
+            token, text = await issue_token(tx, draft, source=source, now=now, draw=secrets.randbelow)
     except TokenDraftError as error:
         raise ValidationError(str(error)) from None
     return json_answer(IssuedToken(token=text, access_token=token_shape(token, now)))
@@ -79,7 +78,7 @@ async def revoke(request: web.Request, _: TokenRevocation) -> web.Response:
     token = None
     if number is not None:
         async with request.app[STORE].write() as tx:
-            token = await revoke_token(tx, number, now=now)
+            token = await revoke_token(tx, number, source=source_of(request), now=now)
     if token is None:
         raise TokenNotFoundError(f"there is no token {text[:100]}")
     return json_answer(token_shape(token, now))
