@@ -2,12 +2,14 @@
 
 from datetime import datetime
 
-from faultwire_consumer.domain.access.account_name import NAME_RULE, is_account_name
+from faultwire_consumer.domain.access.account_name import NAME_RULE, is_account_name, is_foreign_name
 from faultwire_consumer.domain.access.audit import AuditAction, AuditSource
 from faultwire_consumer.domain.access.scope import AccountRole
 from faultwire_consumer.domain.access.session_lifetime import INVITATION_LIFE
 from faultwire_consumer.store.access.accounts import (
+    NewAccount,
     StoredAccount,
+    add_account,
     lock_account,
     lock_admins,
     set_disabled,
@@ -112,6 +114,26 @@ async def change_role(
         await set_role(tx, account.id, role)
         told = f"{account.role} to {role}"
         await record_audit(tx, source.entry(AuditAction.ROLE_CHANGED, name, at=now, detail=told))
+
+
+async def add_without_password(
+    store: Store, name: str, role: AccountRole, *, source: AuditSource, now: datetime
+) -> bool:
+    """Make an account for somebody whom a proxy knows; return False if it stands already.
+
+    Raises:
+        ValidationError: the name cannot be one.
+    """
+    if not is_foreign_name(name):
+        raise ValidationError(errors=[FieldError("name", NAME_RULE, name[:100])])
+    async with store.write() as tx:
+        if await add_account(tx, NewAccount(name=name, role=role, at=now)) is None:
+            return False
+        entry = source.entry(
+            AuditAction.ACCOUNT_CREATED, name, at=now, detail=f"as {role}, without a password"
+        )
+        await record_audit(tx, entry)
+    return True
 
 
 async def disable_account(

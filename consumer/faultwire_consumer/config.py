@@ -31,7 +31,7 @@ from faultwire_shared.failure import ConfigurationError
 from faultwire_shared.redact import redact_url
 
 PREFIX: Final = "FAULTWIRE_"
-SECRETS: Final = ("broker_url", "database_url", "database_read_url")
+SECRETS: Final = ("broker_url", "database_url", "database_read_url", "oidc_client_secret")
 FALL_BACKS: Final = {
     "database_url": "DATABASE_URL",
     "database_read_url": "DATABASE_READ_URL",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 from cyclopts import App, Parameter
 
+from faultwire_consumer.cli.access_accounts import add_to
 from faultwire_consumer.cli.actor import user_name
 from faultwire_consumer.cli.failure import USAGE, CommandError
 from faultwire_consumer.cli.in_store import in_store
@@ -33,6 +34,7 @@ _NEVER: Final = "never"
 app = App(name="access")
 token = App(name="token", help="Make, list and revoke tokens, by which programs are known.")
 app.command(token)
+add_to(app)
 
 
 @token.command

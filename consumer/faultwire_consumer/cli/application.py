@@ -34,7 +34,7 @@ _NOUNS: Final = {
     "mcp": "Serve tools for a coding agent.",
     "health": "Ask whether the worker is ready.",
     "spool": "See what services keep on this machine's disk, and publish what dead ones left.",
-    "access": "Say who may ask: tokens for programs.",
+    "access": "Say who may ask: people by accounts, programs by tokens; read the audit.",
     "db": "Look after the database: its schema, its size, and moving it.",
     "topology": "Look after the broker's exchanges and queues.",
 }

@@ -35,5 +35,7 @@ REPORT = web.AppKey("report", SelfReport)
 ORIGINS = web.AppKey("origins", Origins)
 POLICY: web.AppKey[Callable[[], Policy]] = web.AppKey("policy")
 """Gives the policy in use, which may be another one at the next request."""
+PUBLIC_URL: web.AppKey[str | None] = web.AppKey("public_url")
+"""Where people reach the page; None where that was not said."""
 REPLAYER = web.AppKey("replayer", Replayer)
 REQUEST_ID = web.RequestKey("request_id", str)

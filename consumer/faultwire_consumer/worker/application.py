@@ -13,6 +13,7 @@ from prometheus_client.exposition import choose_encoder
 from faultwire_consumer.domain.access.next_path import HOME, next_path
 from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.domain.policy.policy import Policy
+from faultwire_consumer.domain.setting.proxy import IpNetwork
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.replay import Replayer
 from faultwire_consumer.maintenance.self_report import SelfReport
@@ -22,14 +23,17 @@ from faultwire_consumer.serving.traffic import TRAFFIC, Traffic
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.limited import LimitedStore
 from faultwire_consumer.web import mcp
-from faultwire_consumer.web.access.client import TRUSTED_NETWORKS, IpNetwork
 from faultwire_consumer.web.access.declared import AccessRoutes, add_routes
 from faultwire_consumer.web.access.guard import RECOGNISERS, Recogniser, guard
+from faultwire_consumer.web.access.oidc import PROVIDER, ProviderDoor
 from faultwire_consumer.web.access.open_door import open_door
 from faultwire_consumer.web.access.own_page import SAFE_METHODS
 from faultwire_consumer.web.access.refusal import NotSignedInError
 from faultwire_consumer.web.access.sign_in import SIGN_IN, SignInDoor
+from faultwire_consumer.web.access.told_acts import told_acts
+from faultwire_consumer.web.access.visitor import TRUSTED_NETWORKS
 from faultwire_consumer.web.api import (
+    access,
     acts,
     dead_letters,
     description,
@@ -53,12 +57,13 @@ from faultwire_consumer.web.middleware import (
 )
 from faultwire_consumer.web.openapi.served import OPEN_API, OpenApi
 from faultwire_consumer.web.origin import origins_of
-from faultwire_consumer.web.page import asset, pages, sign_in
+from faultwire_consumer.web.page import asset, pages, provider_sign_in, sign_in
 from faultwire_consumer.web.state import (
     CLOCK,
     HEALTH,
     ORIGINS,
     POLICY,
+    PUBLIC_URL,
     REPLAYER,
     REPORT,
     STORE,
@@ -94,6 +99,7 @@ def create_app(
     has_replica: bool = False,
     recognisers: Sequence[Recogniser] | None = None,
     sign_in_door: SignInDoor | None = None,
+    provider_door: ProviderDoor | None = None,
     trusted_networks: Sequence[IpNetwork] = (),
 ) -> web.Application:
     """Put the routes together.
@@ -112,9 +118,10 @@ def create_app(
         recognisers: tell who asks; by default nobody has to say so where only this machine can ask, and
             elsewhere nobody is let in.
         sign_in_door: lets people in by their passwords; None where nobody signs in here.
+        provider_door: lets people in whom a provider knows.
         trusted_networks: where proxies stand whose word on a client's address is believed.
     """
-    guards: list[Middleware] = [observe(metrics), _answer_failures, strangers_out, guard]
+    guards: list[Middleware] = [observe(metrics), _answer_failures, strangers_out, guard, told_acts]
     if has_replica:
         guards.insert(1, own_writes_first)
     if public_url is not None and urlsplit(public_url).path.strip("/"):
@@ -127,9 +134,11 @@ def create_app(
     )
     app[STORE], app[HEALTH], app[CLOCK] = LimitedStore(store), health, clock
     app[RECOGNISERS] = ((open_door,) if loopback_only else ()) if recognisers is None else recognisers
-    app[TRUSTED_NETWORKS] = trusted_networks
+    app[PUBLIC_URL], app[TRUSTED_NETWORKS] = public_url, trusted_networks
     if sign_in_door is not None:
         app[SIGN_IN] = sign_in_door
+    if provider_door is not None:
+        app[PROVIDER] = provider_door
     app[REPORT], app[POLICY], app[REPLAYER] = report, policy, Replayer(pipeline)
     tables = (
         incidents.routes,
@@ -141,9 +150,11 @@ def create_app(
         producers.routes,
         tokens.routes,
         description.routes,
+        access.routes,
         pages.routes,
         asset.routes,
         sign_in.routes,
+        provider_sign_in.routes,
         probe.routes,
         mcp.routes,
         _own_routes(describe_intake(intake), metrics.registry),
@@ -184,7 +195,7 @@ async def _answer_failures(request: web.Request, handler: Handler) -> web.Stream
         return _answer(error, request)
     except ClientGoneError:
         log.debug("request.abandoned", method=request.method, path=request.path)
-        return web.Response(status=CLIENT_GONE, reason="Client Closed Request")
+        return web.Response(status=CLIENT_GONE, reason="Visitor Closed Request")
     except Exception as error:  # noqa: BLE001 - one failed request must not end the server; it is logged
         return _answer(error, request)
 

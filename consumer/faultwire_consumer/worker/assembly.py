@@ -46,7 +46,7 @@ from faultwire_consumer.store.engine import open_store, with_replica
 from faultwire_consumer.store.upkeep.leases import new_holder
 from faultwire_consumer.web.health.check import check_loop_lag, check_outbox, worker_health
 from faultwire_consumer.web.state import Health
-from faultwire_consumer.worker.access import recognisers_of, sign_in_door_of
+from faultwire_consumer.worker.access import AccessWays, open_access
 from faultwire_consumer.worker.application import create_app
 from faultwire_consumer.worker.parts import Worker
 from faultwire_consumer.worker.reload import Asking, Reload
@@ -91,6 +91,7 @@ class _Supplies(Struct, frozen=True, kw_only=True):
     metrics: Metrics
     notices: _Notices
     store: Store
+    access: AccessWays
 
 
 class _Inlet(Struct, frozen=True, kw_only=True):
@@ -123,15 +124,17 @@ async def assemble(config: WorkerConfig, asking: Asking | None = None) -> Worker
         MigrationError: the database's schema is not this release's.
         StoreUnavailableError: the database does not answer.
         DatabaseUrlError: the read replica's address names no PostgreSQL.
+        SecretFileError: a secret of access cannot be read.
     """
     # In a thread: the policy, its zones and its secrets are files.
     policy = await asyncio.to_thread(read_policy, config.rules)
     senders = await asyncio.to_thread(senders_of, policy, clock=_now)
     store = await open_store(config.database_url)
     try:
+        access = await open_access(config, store, clock=_now)
         metrics = Metrics()
         notices = _Notices(store, policy, senders, config, metrics)
-        supplies = _Supplies(config=config, metrics=metrics, notices=notices, store=store)
+        supplies = _Supplies(config=config, metrics=metrics, notices=notices, store=store, access=access)
         return _put_together(supplies, asking)
     except BaseException:
         await store.close()  # without a worker nobody else can
@@ -255,8 +258,10 @@ def _server(
         allowed_hosts=config.allowed_hosts,
         traffic=traffic,
         has_replica=replica is not None,
-        recognisers=recognisers_of(config, supplies.store, clock=_now),
-        sign_in_door=sign_in_door_of(config, supplies.store, clock=_now),
+        recognisers=supplies.access.recognisers,
+        sign_in_door=supplies.access.sign_in_door,
+        provider_door=supplies.access.provider_door,
+        trusted_networks=config.trusted_networks,
     )
     return HttpServer(app, host=config.http_host, port=config.http_port)
 

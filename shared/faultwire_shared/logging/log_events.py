@@ -11,6 +11,9 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "other settings were changed and want a restart.",
     "worker.not_reloaded": "What SIGHUP asked to be read cannot be used; the line says why, and everything "
     "stays as it was.",
+    "access.nobody": "People sign in at this worker, and no account stands yet; the line says which command "
+    "makes the first.",
+    "act.not_told": "A change was made and the audit could not be told of it; histories have it.",
     "broker.connected": "A lane's connection to the broker is established and its queue is being consumed.",
     "broker.lost": "A lane cannot consume its queue, for the reason given; it tries again, and logs it again "
     "after five minutes.",

@@ -170,3 +170,12 @@ async def serve(store: Store, clock: FixedClock, **settings: Any) -> AsyncIterat
 async def site(store: Store, clock: FixedClock) -> AsyncIterator[Site]:
     async with serve(store, clock) as site:
         yield site
+
+
+@pytest.fixture
+async def door(store: Store, clock: FixedClock) -> AsyncIterator[Site]:
+    """A worker at which people sign in."""
+    from tests.contract.api.people import PUBLIC, serve_people  # noqa: PLC0415 - it stands on this module
+
+    async with serve_people(store, clock, public_url=PUBLIC) as site:
+        yield site

@@ -24,7 +24,8 @@ from faultwire_consumer.web.mcp import MCP_PATH
 pytestmark = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 
 PROBES = {"/livez", "/readyz", "/startupz"}
-OPEN_TO_ANYBODY = PROBES | {"/static/{name}", "/sign-in", "/invitation"}
+AT_THE_PROVIDER = {"/sign-in/provider", "/sign-in/provider/callback"}
+OPEN_TO_ANYBODY = PROBES | {"/static/{name}", "/sign-in", "/invitation", *AT_THE_PROVIDER}
 ANYBODY_MAY_LEAVE = "/sign-out"
 
 

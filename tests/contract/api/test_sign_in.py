@@ -1,7 +1,6 @@
 """People sign in, stay signed in, and are signed out, at all workers of a database."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Literal
 
 import pytest
@@ -30,17 +29,11 @@ from faultwire_consumer.web.access.password import AT_ONCE, WAITING_MAX, Passwor
 WRONG = "incorrect horse"
 
 
-@pytest.fixture
-async def site(store: Store, clock: FixedClock) -> AsyncIterator[Site]:
-    async with serve_people(store, clock, public_url=PUBLIC) as site:
-        yield site
-
-
 async def test_whoever_knows_the_password_gets_in_and_to_the_page_that_was_asked_for(
-    site: Site, store: Store
+    door: Site, store: Store
 ) -> None:
     await add_person(store)
-    browser = Browser(site)
+    browser = Browser(door)
     turned = await browser.ask("GET", "/incidents/INC-1?cursor=a%26b")
     assert turned.status == 303
     assert turned.headers["Location"] == "/sign-in?next=%2Fincidents%2FINC-1%3Fcursor%3Da%2526b"
@@ -58,8 +51,8 @@ async def test_whoever_knows_the_password_gets_in_and_to_the_page_that_was_asked
     ]
 
 
-async def test_programs_are_told_401_and_pages_lead_to_the_sign_in(site: Site) -> None:
-    browser = Browser(site)
+async def test_programs_are_told_401_and_pages_lead_to_the_sign_in(door: Site) -> None:
+    browser = Browser(door)
     refused = await browser.ask("GET", "/api/v1/incidents", headers={"Accept": "application/json"})
     assert (refused.status, refused.headers["WWW-Authenticate"]) == (401, 'Bearer realm="faultwire"')
     page = await browser.ask("GET", "/")
@@ -70,10 +63,10 @@ async def test_programs_are_told_401_and_pages_lead_to_the_sign_in(site: Site) -
 
 @pytest.mark.parametrize(("name", "password"), [("ada", WRONG), ("nobody", PASSWORD), ("", ""), ("ada", "")])
 async def test_nobody_is_told_whether_it_is_the_name_or_the_password(
-    site: Site, store: Store, name: str, password: str
+    door: Site, store: Store, name: str, password: str
 ) -> None:
     await add_person(store)
-    browser = Browser(site)
+    browser = Browser(door)
     answer = await browser.sign_in(name, password)
     assert answer.status == 401
     assert "The name or the password is not right." in await answer.text()
@@ -118,31 +111,31 @@ async def test_a_caller_that_hangs_up_leaves_its_turn_to_the_next() -> None:
     assert not (await keeper.check(PASSWORD, None)).is_right
 
 
-async def test_a_password_is_hashed_again_when_the_parameters_change(site: Site, store: Store) -> None:
+async def test_a_password_is_hashed_again_when_the_parameters_change(door: Site, store: Store) -> None:
     await add_person(store)
     old = PasswordHasher(time_cost=1, memory_cost=16, parallelism=1).hash(PASSWORD)
     async with store.write() as tx:
         account = await accounts.lock_account(tx, "ada")
         assert account is not None
         await accounts.set_password(tx, account.id, old)
-    assert (await Browser(site).sign_in()).status == 303
+    assert (await Browser(door).sign_in()).status == 303
     found = await accounts.find_password(store, "ada")
     assert found is not None
     assert found[1] != old
     assert not HASHER.check_needs_rehash(found[1] or "")
-    assert (await Browser(site).sign_in()).status == 303
+    assert (await Browser(door).sign_in()).status == 303
 
 
 async def test_wrong_passwords_make_an_account_wait_and_the_right_one_too(
-    site: Site, store: Store, clock: FixedClock
+    door: Site, store: Store, clock: FixedClock
 ) -> None:
     await add_person(store)
     for _ in range(5):
-        assert (await Browser(site).sign_in(password=WRONG)).status == 401
-    waiting = await Browser(site).sign_in()
+        assert (await Browser(door).sign_in(password=WRONG)).status == 401
+    waiting = await Browser(door).sign_in()
     assert (waiting.status, waiting.headers["Retry-After"]) == (429, "1")
     clock.advance(1)
-    assert (await Browser(site).sign_in()).status == 303
+    assert (await Browser(door).sign_in()).status == 303
     told = [(row.action, row.object, row.detail) for row in await audit(store)]
     assert told == [
         ("session.refused", "ada", "1 of this account in a row"),
@@ -151,17 +144,17 @@ async def test_wrong_passwords_make_an_account_wait_and_the_right_one_too(
 
 
 async def test_an_address_that_tries_many_names_waits_and_is_told_of_by_powers_of_ten(
-    site: Site, store: Store
+    door: Site, store: Store
 ) -> None:
-    statuses = [(await Browser(site).sign_in(f"name-{number}")).status for number in range(30)]
+    statuses = [(await Browser(door).sign_in(f"name-{number}")).status for number in range(30)]
     assert statuses == [401] * 21 + [429] * 9
     told = [(row.action, row.object, row.via) for row in await audit(store)]
     assert told == [("session.refused", "unknown", "nobody")] * 2
 
 
-async def test_a_cookie_over_tls_is_bound_to_its_host(site: Site, store: Store) -> None:
+async def test_a_cookie_over_tls_is_bound_to_its_host(door: Site, store: Store) -> None:
     await add_person(store)
-    browser = Browser(site, host="errors.example.com")
+    browser = Browser(door, host="errors.example.com")
     answer = await browser.sign_in()
     line = cookie_line(answer, "__Host-faultwire")
     assert line.keys() >= {"secure", "httponly"}
@@ -170,54 +163,54 @@ async def test_a_cookie_over_tls_is_bound_to_its_host(site: Site, store: Store) 
     assert await browser.status_of() == 200
 
 
-async def test_on_loopback_without_tls_the_cookie_has_a_plain_name(site: Site, store: Store) -> None:
+async def test_on_loopback_without_tls_the_cookie_has_a_plain_name(door: Site, store: Store) -> None:
     await add_person(store)
-    answer = await Browser(site, host="localhost:8787").sign_in()
+    answer = await Browser(door, host="localhost:8787").sign_in()
     line = cookie_line(answer, "faultwire")
     assert "secure" not in line
     assert (line["samesite"], "httponly" in line) == ("Lax", True)
 
 
-async def test_the_plain_cookie_opens_nothing_at_the_public_address(site: Site, store: Store) -> None:
+async def test_the_plain_cookie_opens_nothing_at_the_public_address(door: Site, store: Store) -> None:
     await add_person(store)
-    browser = Browser(site)
+    browser = Browser(door)
     await browser.sign_in()
-    abroad = Browser(site, host="errors.example.com")
+    abroad = Browser(door, host="errors.example.com")
     abroad.jar = dict(browser.jar)
     assert (await browser.status_of(), await abroad.status_of()) == (200, 303)
 
 
-async def test_a_password_that_comes_without_tls_over_a_network_is_refused(site: Site, store: Store) -> None:
+async def test_a_password_that_comes_without_tls_over_a_network_is_refused(door: Site, store: Store) -> None:
     await add_person(store)
-    browser = Browser(site, host="errors.example.com")
+    browser = Browser(door, host="errors.example.com")
     answer = await browser.sign_in(headers={"Origin": "http://errors.example.com"})
     assert answer.status == 403
     assert "TLS" in await answer.text()
     assert browser.jar == {}
 
 
-async def test_two_cookies_of_one_name_are_refused(site: Site, store: Store) -> None:
+async def test_two_cookies_of_one_name_are_refused(door: Site, store: Store) -> None:
     await add_person(store)
-    browser = Browser(site)
+    browser = Browser(door)
     await browser.sign_in()
     cookie = f"faultwire=forged; faultwire={browser.jar['faultwire']}"
     assert await browser.status_of(headers={"Cookie": cookie}) == 400
 
 
 @pytest.mark.parametrize("forged", ["x", "", "secret-1", "a" * 5_000, "'; DROP TABLE sessions; --", "ÿ"])
-async def test_a_forged_cookie_is_nobody_s(site: Site, store: Store, forged: str) -> None:
+async def test_a_forged_cookie_is_nobody_s(door: Site, store: Store, forged: str) -> None:
     await add_person(store)
-    await Browser(site).sign_in()
-    browser = Browser(site)
+    await Browser(door).sign_in()
+    browser = Browser(door)
     browser.jar["faultwire"] = forged
     assert await browser.status_of() == 303
 
 
 async def test_each_sign_in_is_a_session_of_its_own_and_signing_out_ends_only_that(
-    site: Site, store: Store
+    door: Site, store: Store
 ) -> None:
     await add_person(store)
-    first, second = Browser(site), Browser(site)
+    first, second = Browser(door), Browser(door)
     await first.sign_in()
     await second.sign_in()
     replayed = dict(first.jar)
@@ -230,10 +223,10 @@ async def test_each_sign_in_is_a_session_of_its_own_and_signing_out_ends_only_th
 
 
 async def test_a_session_ends_after_a_week_without_use_and_after_a_month_with(
-    site: Site, store: Store, clock: FixedClock
+    door: Site, store: Store, clock: FixedClock
 ) -> None:
     await add_person(store)
-    quiet, busy = Browser(site), Browser(site)
+    quiet, busy = Browser(door), Browser(door)
     await quiet.sign_in()
     await busy.sign_in()
     for _ in range(6):
@@ -248,9 +241,9 @@ async def test_a_session_ends_after_a_week_without_use_and_after_a_month_with(
     assert await busy.status_of() == 303
 
 
-async def test_whoever_is_disabled_is_out_at_once(site: Site, store: Store, clock: FixedClock) -> None:
+async def test_whoever_is_disabled_is_out_at_once(door: Site, store: Store, clock: FixedClock) -> None:
     ada = await add_person(store)
-    browser = Browser(site)
+    browser = Browser(door)
     await browser.sign_in()
     async with store.write() as tx:
         await accounts.set_disabled(tx, ada, clock())
@@ -258,62 +251,62 @@ async def test_whoever_is_disabled_is_out_at_once(site: Site, store: Store, cloc
     assert (await browser.sign_in()).status == 401
 
 
-async def test_a_role_says_what_somebody_may(site: Site, store: Store) -> None:
+async def test_a_role_says_what_somebody_may(door: Site, store: Store) -> None:
     await add_person(store, "vera", AccountRole.VIEWER)
     await add_person(store, "otto", AccountRole.OPERATOR)
-    await site.send()
-    vera, otto = Browser(site), Browser(site)
+    await door.send()
+    vera, otto = Browser(door), Browser(door)
     await vera.sign_in("vera")
     await otto.sign_in("otto")
     assert await vera.status_of("/incidents/INC-1") == 200
     assert await vera.status_of("/incidents/INC-1/acknowledge", "POST") == 403
     assert await otto.status_of("/incidents/INC-1/acknowledge", "POST") == 303
-    _, document = await site.get("/api/v1/incidents/INC-1", Cookie=f"faultwire={otto.jar['faultwire']}")
+    _, document = await door.get("/api/v1/incidents/INC-1", Cookie=f"faultwire={otto.jar['faultwire']}")
     assert document["history"][0]["actor"] == "otto"
 
 
 UNSAFE = [
     ({}, 303),
-    ({"Sec-Fetch-Site": "cross-site"}, 403),
-    ({"Sec-Fetch-Site": "same-site"}, 403),
+    ({"Sec-Fetch-Site": "cross-door"}, 403),
+    ({"Sec-Fetch-Site": "same-door"}, 403),
     ({"Sec-Fetch-Site": "none"}, 403),
     ({"Sec-Fetch-Site": None, "Origin": "http://evil.example"}, 403),
     ({"Sec-Fetch-Site": None, "Origin": "null"}, 403),
     ({"Sec-Fetch-Site": None}, 403),
     ({"Sec-Fetch-Site": None, "Origin": PUBLIC}, 303),
-    ({"Sec-Fetch-Site": "cross-site", "Origin": PUBLIC}, 403),
+    ({"Sec-Fetch-Site": "cross-door", "Origin": PUBLIC}, 403),
 ]
 
 
 @pytest.mark.parametrize(("headers", "status"), UNSAFE)
 async def test_a_session_changes_something_only_from_a_page_of_the_worker_s(
-    site: Site, store: Store, headers: dict[str, str | None], status: int
+    door: Site, store: Store, headers: dict[str, str | None], status: int
 ) -> None:
     await add_person(store)
-    await site.send()
-    browser = Browser(site)
+    await door.send()
+    browser = Browser(door)
     await browser.sign_in()
     sent = {"Cookie": f"faultwire={browser.jar['faultwire']}", "Accept": "text/html"} | OWN | headers
     given = {name: value for name, value in sent.items() if value is not None}
     for path in ("/incidents/INC-1/acknowledge", "/sign-out"):
-        async with site.client.post(path, headers=given, allow_redirects=False) as answer:
+        async with door.client.post(path, headers=given, allow_redirects=False) as answer:
             assert answer.status == status, path
 
 
-@pytest.mark.parametrize(("headers", "status"), [({"Sec-Fetch-Site": "cross-site"}, 403), ({}, 403)])
+@pytest.mark.parametrize(("headers", "status"), [({"Sec-Fetch-Site": "cross-door"}, 403), ({}, 403)])
 async def test_another_page_signs_nobody_in(
-    site: Site, store: Store, headers: dict[str, str], status: int
+    door: Site, store: Store, headers: dict[str, str], status: int
 ) -> None:
     await add_person(store)
     form = {"name": "ada", "password": PASSWORD, "next": "/"}
-    async with site.client.post("/sign-in", data=form, headers=headers, allow_redirects=False) as answer:
+    async with door.client.post("/sign-in", data=form, headers=headers, allow_redirects=False) as answer:
         assert answer.status == status
         assert "Set-Cookie" not in answer.headers
 
 
-async def test_what_shows_a_bearer_is_a_program_whatever_cookie_comes_along(site: Site, store: Store) -> None:
+async def test_what_shows_a_bearer_is_a_program_whatever_cookie_comes_along(door: Site, store: Store) -> None:
     await add_person(store)
-    browser = Browser(site)
+    browser = Browser(door)
     await browser.sign_in()
     headers = {"Authorization": "Bearer anything", "Accept": "application/json"}
     assert await browser.status_of("/api/v1/incidents", headers=headers) == 401
@@ -329,37 +322,37 @@ async def test_what_shows_a_bearer_is_a_program_whatever_cookie_comes_along(site
         ("name=" + "a" * 100_000, 401),
     ],
 )
-async def test_a_form_is_what_the_page_sends_and_nothing_else(site: Site, body: str, status: int) -> None:
+async def test_a_form_is_what_the_page_sends_and_nothing_else(door: Site, body: str, status: int) -> None:
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    assert (await Browser(site).ask("POST", "/sign-in", data=body, headers=headers)).status == status
-    assert (await Browser(site).ask("POST", "/sign-in", json={"name": "ada"})).status == 415
+    assert (await Browser(door).ask("POST", "/sign-in", data=body, headers=headers)).status == status
+    assert (await Browser(door).ask("POST", "/sign-in", json={"name": "ada"})).status == 415
 
 
-async def test_a_sign_in_never_leads_to_another_site(site: Site, store: Store) -> None:
+async def test_a_sign_in_never_leads_to_another_site(door: Site, store: Store) -> None:
     await add_person(store)
     for following in ("//evil.example", "https://evil.example", "/\\evil.example", "/sign-out"):
-        assert (await Browser(site).sign_in(following=following)).headers["Location"] == "/"
-    shown = await Browser(site).ask("GET", "/sign-in?next=//evil.example")
+        assert (await Browser(door).sign_in(following=following)).headers["Location"] == "/"
+    shown = await Browser(door).ask("GET", "/sign-in?next=//evil.example")
     assert "evil" not in await shown.text()
 
 
-async def test_what_is_typed_is_shown_as_text(site: Site) -> None:
-    answer = await Browser(site).sign_in('"><script>alert(1)</script>', WRONG, following="/")
+async def test_what_is_typed_is_shown_as_text(door: Site) -> None:
+    answer = await Browser(door).sign_in('"><script>alert(1)</script>', WRONG, following="/")
     assert "<script" not in await answer.text()
     assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
     assert answer.headers["Cache-Control"] == "no-store"
 
 
 async def test_where_nobody_signs_in_there_is_no_page_for_it(store: Store, clock: FixedClock) -> None:
-    async with serve_people(store, clock, sign_in_door=None) as site:
-        browser = Browser(site)
+    async with serve_people(store, clock, sign_in_door=None) as door:
+        browser = Browser(door)
         for path in ("/sign-in", "/invitation?link=x"):
             assert await browser.status_of(path) == 404
         assert (await browser.sign_in()).status == 404
 
 
 async def test_a_password_that_is_changed_while_it_is_looked_at_lets_nobody_in(
-    site: Site, store: Store, monkeypatch: pytest.MonkeyPatch
+    door: Site, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ada = await add_person(store)
     real = PasswordKeeper.check
@@ -370,13 +363,13 @@ async def test_a_password_that_is_changed_while_it_is_looked_at_lets_nobody_in(
         return await real(keeper, password, kept)
 
     monkeypatch.setattr(PasswordKeeper, "check", change_then_check)
-    assert (await Browser(site).sign_in()).status == 401
+    assert (await Browser(door).sign_in()).status == 401
 
 
 async def test_the_page_works_below_a_path(store: Store, clock: FixedClock) -> None:
     await add_person(store)
-    async with serve_people(store, clock, public_url=f"{PUBLIC}/faultwire") as site:
-        browser = Browser(site)
+    async with serve_people(store, clock, public_url=f"{PUBLIC}/faultwire") as door:
+        browser = Browser(door)
         assert (await browser.ask("GET", "/dead-letters")).headers["Location"] == (
             "./sign-in?next=%2Fdead-letters"
         )

@@ -1,5 +1,6 @@
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -243,9 +244,15 @@ def test_where_nobody_signs_in_a_worker_listens_to_its_own_machine_alone() -> No
     assert "faultwire access token create" in said
 
 
-@pytest.mark.parametrize("mode", ["login", "proxy"])
-def test_beyond_its_machine_it_listens_where_people_are_known(mode: str) -> None:
-    config = load_config(http_host="0.0.0.0", access=mode)  # noqa: S104 - not bound
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"access": "login"},
+        {"access": "proxy", "proxy_user_header": "X-User", "proxy_networks": "10.0.3.7"},
+    ],
+)
+def test_beyond_its_machine_it_listens_where_people_are_known(given: dict[str, Any]) -> None:
+    config = load_config(http_host="0.0.0.0", **given)  # noqa: S104 - not bound
     assert not config.loopback_only
     assert not config.is_open
 

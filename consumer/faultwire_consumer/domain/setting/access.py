@@ -4,9 +4,11 @@ import re
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
 from faultwire_consumer.domain.setting.address import is_loopback
+from faultwire_consumer.domain.setting.oidc import OidcSettings
+from faultwire_consumer.domain.setting.proxy import ProxySettings
 
 
 class AccessMode(StrEnum):
@@ -20,7 +22,7 @@ class AccessMode(StrEnum):
     """A proxy in front of the worker knows who asks, and says so."""
 
 
-class AccessSettings(BaseModel):
+class AccessSettings(OidcSettings, ProxySettings):
     """The part of a worker's configuration that decides who may ask."""
 
     http_host: str = "127.0.0.1"
@@ -56,6 +58,22 @@ class AccessSettings(BaseModel):
             if not re.fullmatch(r"[A-Za-z0-9_.-]+", host):
                 raise ValueError(f"{host[:100]!r} is not a host's name; write errors.example.com,worker-1")
         return value
+
+    @model_validator(mode="after")
+    def _know_the_proxy(self) -> "AccessSettings":
+        if self.access is AccessMode.PROXY:
+            self.check_proxy(is_loopback=self.loopback_only)
+        elif self.proxy_user_header is not None or self.proxy_jwt_header is not None:
+            raise ValueError(
+                f'a proxy\'s header says who asks where access = "proxy"; here access is {self.access.value}'
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _know_the_provider(self) -> "AccessSettings":
+        public_url: str | None = getattr(self, "public_url", None)
+        self.check_oidc(public_url=public_url, is_login=self.access is AccessMode.LOGIN)
+        return self
 
     @model_validator(mode="after")
     def _keep_strangers_out(self) -> "AccessSettings":

@@ -37,3 +37,15 @@ def is_loopback(host: str) -> bool:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def check_tls(url: str) -> None:
+    """Check an address that keys or secrets come from: by TLS, or on this machine.
+
+    Raises:
+        ValueError: somebody on the way could change what it says.
+    """
+    check_scheme(url, ("http", "https"), "https://id.example.com")
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+        raise ValueError(f"{redact_url(url)}: whoever is on the way could answer; write https://")

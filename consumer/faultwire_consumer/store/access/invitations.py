@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Row, and_, delete, insert, select
+from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select
 
 from faultwire_consumer.domain.access.scope import AccountRole
 from faultwire_consumer.store.access.sessions import hash_secret
@@ -62,6 +62,14 @@ async def find_single_use(store: Store, secret: str, kind: TicketKind, *, now: d
     """Return what a secret stands for, and leave it as it is; None for one that was used or is over."""
     rows = await store.read(select(*_COLUMNS).where(_is_usable(secret, kind, now)))
     return _single_use(rows[0]) if rows else None
+
+
+async def count_single_use(tx: Transaction, kind: TicketKind, *, now: datetime) -> int:
+    """Forget what is over of a kind, and return how many are left."""
+    is_kind = invitations.c.kind == kind.value
+    await tx.execute(delete(invitations).where(is_kind, invitations.c.expires_at <= now))
+    rows = await tx.execute(select(func.count()).select_from(invitations).where(is_kind))
+    return int(rows[0][0])
 
 
 async def take_single_use(

@@ -94,6 +94,30 @@ class WithoutTlsError(AuthorizationError):
         )
 
 
+class ProxyRefusedError(AuthenticationError):
+    """A header that names somebody is not the proxy's, or names nobody who may come in."""
+
+    code = "PROXY_REFUSED"
+    challenge = REALM
+
+
+class SignatureRefusedError(AuthenticationError):
+    """A signature, or the claims that it is on, are not taken; the text says why."""
+
+    code = "SIGNATURE_REFUSED"
+    challenge = REALM
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"what came signed is not taken: {why}")
+
+
+class ProviderRefusedError(AuthorizationError):
+    """A sign-in at the provider lets nobody in here; the text says why."""
+
+    code = "PROVIDER_REFUSED"
+    challenge = REALM
+
+
 class WrongPasswordError(AuthenticationError):
     """A name or password is not right; nobody is told which."""
 
@@ -141,4 +165,7 @@ AccessRefused = (
     | ForeignPageError
     | WithoutTlsError
     | LinkUsedError
+    | ProviderRefusedError
+    | ProxyRefusedError
+    | SignatureRefusedError
 )

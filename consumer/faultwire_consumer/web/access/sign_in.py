@@ -33,7 +33,6 @@ from faultwire_consumer.store.access.invitations import (
 )
 from faultwire_consumer.store.access.sessions import close_session, open_session
 from faultwire_consumer.store.contract.store import Store, Transaction
-from faultwire_consumer.web.access.client import Client
 from faultwire_consumer.web.access.password import PasswordKeeper
 from faultwire_consumer.web.access.refusal import (
     LinkUsedError,
@@ -41,6 +40,7 @@ from faultwire_consumer.web.access.refusal import (
     SignInWaitError,
     WrongPasswordError,
 )
+from faultwire_consumer.web.access.visitor import Visitor
 from faultwire_shared.clock import Clock
 
 
@@ -70,7 +70,7 @@ class SignInDoor:
         self._clock = clock
         self._draw = draw
 
-    async def sign_in(self, name: str, password: str, client: Client) -> OpenedSession:
+    async def sign_in(self, name: str, password: str, visitor: Visitor) -> OpenedSession:
         """Open a session for whoever knows an account's password.
 
         Raises:
@@ -79,7 +79,7 @@ class SignInDoor:
             WorkerBusyError: too many are being looked at.
         """
         name = typed_name(name)
-        keys = _keys_of(name, client)
+        keys = _keys_of(name, visitor)
         async with self._store.write() as tx:
             attempt = await begin_attempt(tx, keys, now=self._clock())
         if attempt.wait:
@@ -88,7 +88,7 @@ class SignInDoor:
         may_sign_in = account is not None and account.disabled_at is None
         match = await self._passwords.check(password, kept if may_sign_in else None)
         if not match.is_right:
-            await self._tell_failure(attempt, account, client)
+            await self._tell_failure(attempt, account, visitor)
             raise WrongPasswordError
         async with self._store.write() as tx:
             standing, kept_now = await lock_password(tx, name) or (None, None)
@@ -99,7 +99,7 @@ class SignInDoor:
                 await rehash_password(tx, standing.id, before=kept, after=match.rehashed)
             failures = attempt.failures.get(SignInSubject.ACCOUNT, 1) - 1
             told = f"after {failures} that failed" if failures else ""
-            return await self._open(tx, standing.id, name, client, detail=told)
+            return await self._open(tx, standing.id, name, visitor, detail=told)
 
     async def find_link(self, secret: str) -> SingleUse:
         """Return what a link is for, without using it up: programs that look at links open them too.
@@ -112,7 +112,7 @@ class SignInDoor:
             raise LinkUsedError
         return link
 
-    async def set_password(self, secret: str, password: str, client: Client) -> OpenedSession:
+    async def set_password(self, secret: str, password: str, visitor: Visitor) -> OpenedSession:
         """Use a link up: set the password of its account, which is made if it is new, and sign it in.
 
         Raises:
@@ -132,25 +132,25 @@ class SignInDoor:
                 raise LinkUsedError
             account_id = await _account_for(tx, taken, password_hash, now=now)
             await take_attempt_back(tx, [SignInKey(SignInSubject.ACCOUNT, taken.name)])
-            source = client.source(taken.name, Via.SESSION)
+            source = visitor.source(taken.name, Via.SESSION)
             await record_audit(tx, source.entry(AuditAction.PASSWORD_SET, taken.name, at=now))
-            return await self._open(tx, account_id, taken.name, client, detail="by a link")
+            return await self._open(tx, account_id, taken.name, visitor, detail="by a link")
 
-    async def sign_out(self, secret: str, name: str, client: Client) -> None:
+    async def sign_out(self, secret: str, name: str, visitor: Visitor) -> None:
         """End one session."""
         async with self._store.write() as tx:
             if await close_session(tx, secret):
-                source = client.source(name, Via.SESSION)
+                source = visitor.source(name, Via.SESSION)
                 await record_audit(tx, source.entry(AuditAction.SIGNED_OUT, name, at=self._clock()))
 
     async def _open(
-        self, tx: Transaction, account_id: int, name: str, client: Client, *, detail: str
+        self, tx: Transaction, account_id: int, name: str, visitor: Visitor, *, detail: str
     ) -> OpenedSession:
         return await open_for(
-            tx, account_id, name, client, now=self._clock(), secret=self._draw(), detail=detail
+            tx, account_id, name, visitor, now=self._clock(), secret=self._draw(), detail=detail
         )
 
-    async def _tell_failure(self, attempt: Attempt, account: StoredAccount | None, client: Client) -> None:
+    async def _tell_failure(self, attempt: Attempt, account: StoredAccount | None, visitor: Visitor) -> None:
         """Tell the audit of the first, tenth, hundredth failure: of an account, else of an address."""
         of_account = attempt.failures.get(SignInSubject.ACCOUNT, 0)
         of_address = attempt.failures.get(SignInSubject.ADDRESS, 0)
@@ -162,7 +162,7 @@ class SignInDoor:
         else:
             return
         async with self._store.write() as tx:
-            source = client.source("nobody", Via.NOBODY)
+            source = visitor.source("nobody", Via.NOBODY)
             entry = source.entry(AuditAction.SIGN_IN_FAILED, named, at=self._clock(), detail=told)
             await record_audit(tx, entry)
 
@@ -175,15 +175,15 @@ async def open_for(
     tx: Transaction,
     account_id: int,
     name: str,
-    client: Client,
+    visitor: Visitor,
     *,
     now: datetime,
     secret: str,
     detail: str = "",
 ) -> OpenedSession:
     """Open a session of an account, and tell the audit."""
-    ends_at = await open_session(tx, secret, account_id=account_id, agent=client.agent, now=now)
-    source = client.source(name, Via.SESSION)
+    ends_at = await open_session(tx, secret, account_id=account_id, agent=visitor.agent, now=now)
+    source = visitor.source(name, Via.SESSION)
     await record_audit(tx, source.entry(AuditAction.SIGNED_IN, name, at=now, detail=detail))
     return OpenedSession(name, secret, ends_at - now)
 
@@ -205,6 +205,6 @@ async def _account_for(tx: Transaction, link: SingleUse, password_hash: str, *, 
     return account.id
 
 
-def _keys_of(name: str, client: Client) -> tuple[SignInKey, SignInKey]:
-    address = SignInKey(SignInSubject.ADDRESS, address_group(client.address))
+def _keys_of(name: str, visitor: Visitor) -> tuple[SignInKey, SignInKey]:
+    address = SignInKey(SignInSubject.ADDRESS, address_group(visitor.address))
     return address, SignInKey(SignInSubject.ACCOUNT, name)

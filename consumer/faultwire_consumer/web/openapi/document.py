@@ -43,6 +43,7 @@ PATH_IDS: Final[Mapping[str, Mapping[str, Any]]] = {
     "incidents": INCIDENT_ID_SCHEMA,
     "events": _EVENT_ID,
     "compare": _EVENT_ID,
+    "accounts": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}$"},
 }
 """The schema of an id in a path, by the noun before it; a number otherwise."""
 _NUMBER: Final = {"type": "string", "pattern": "^[1-9][0-9]{0,17}$"}

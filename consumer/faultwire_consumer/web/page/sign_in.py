@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from aiohttp import hdrs, web
 
@@ -12,8 +12,8 @@ from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.serving.body import read_whole_body
 from faultwire_consumer.serving.principal import PRINCIPAL
 from faultwire_consumer.serving.refusal import MalformedBodyError, UnsupportedMediaTypeError
-from faultwire_consumer.web.access.client import client_of
 from faultwire_consumer.web.access.declared import OPEN, AccessRoutes
+from faultwire_consumer.web.access.oidc import PROVIDER
 from faultwire_consumer.web.access.own_page import check_own_page
 from faultwire_consumer.web.access.refusal import (
     PasswordUnfitError,
@@ -23,6 +23,7 @@ from faultwire_consumer.web.access.refusal import (
 )
 from faultwire_consumer.web.access.session import clear_cookie, read_cookie, set_cookie
 from faultwire_consumer.web.access.sign_in import SIGN_IN, OpenedSession, SignInDoor
+from faultwire_consumer.web.access.visitor import visitor_of
 from faultwire_consumer.web.origin import is_loopback_host
 from faultwire_consumer.web.page.asset import render
 from faultwire_consumer.web.request import read_parameters
@@ -54,7 +55,7 @@ async def sign_in(request: web.Request) -> web.Response:
     form = await _read_form(request, ("name", "password", "next"))
     following = next_path(form["next"])
     try:
-        opened = await door.sign_in(form["name"], form["password"], client_of(request))
+        opened = await door.sign_in(form["name"], form["password"], visitor_of(request))
     except (WrongPasswordError, SignInWaitError) as error:
         response = _sign_in_page(request, following=following, name=form["name"][:100], error=error)
         if isinstance(error, SignInWaitError):
@@ -86,7 +87,7 @@ async def set_password(request: web.Request) -> web.Response:
         error = PasswordUnfitError("The two are not the same.")
         return _invitation_page(request, secret=form["link"], name=link.name, error=error)
     try:
-        opened = await door.set_password(form["link"], form["password"], client_of(request))
+        opened = await door.set_password(form["link"], form["password"], visitor_of(request))
     except PasswordUnfitError as error:
         return _invitation_page(request, secret=form["link"], name=link.name, error=error)
     return _let_in(request, opened, HOME)
@@ -97,7 +98,7 @@ async def sign_out(request: web.Request) -> web.Response:
     """End the browser's session."""
     door, secret = _door_of(request), read_cookie(request)
     if secret is not None:
-        await door.sign_out(secret, request[PRINCIPAL].actor, client_of(request))
+        await door.sign_out(secret, request[PRINCIPAL].actor, visitor_of(request))
     response = _go_to("/sign-in")
     clear_cookie(request, response)
     return response
@@ -162,6 +163,7 @@ def _sign_in_page(request: web.Request, *, following: str, name: str = "", error
         now=request.app[CLOCK](),
         totals=None,
         following=following,
+        at_provider=PROVIDER in request.app and f"/sign-in/provider?{urlencode({'next': following})}",
         name=name,
         error=error,
     )

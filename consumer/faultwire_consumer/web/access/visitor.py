@@ -1,7 +1,7 @@
-"""Who is at the other end of a connection, as waits and the audit know it."""
+"""The other end of a connection, as waits and the audit know it."""
 
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import ip_address
 from typing import Final
 
 from aiohttp import hdrs, web
@@ -9,17 +9,17 @@ from msgspec import Struct
 
 from faultwire_consumer.domain.access.audit import AuditSource
 from faultwire_consumer.domain.access.principal import Via
+from faultwire_consumer.domain.setting.proxy import IpNetwork
 from faultwire_consumer.serving.principal import PRINCIPAL
 from faultwire_consumer.web.state import REQUEST_ID
 
-IpNetwork = IPv4Network | IPv6Network
 TRUSTED_NETWORKS: Final[web.AppKey[Sequence[IpNetwork]]] = web.AppKey("trusted_networks")
 """Where proxies stand whose word on addresses is believed; empty without any."""
 FORWARDED_FOR: Final = "X-Forwarded-For"
 _HOPS_MAX: Final = 20
 
 
-class Client(Struct, frozen=True, kw_only=True):
+class Visitor(Struct, frozen=True, kw_only=True):
     """A browser, by what is known of it without its word."""
 
     address: str
@@ -32,9 +32,9 @@ class Client(Struct, frozen=True, kw_only=True):
         return AuditSource(actor=actor, via=via, request_id=self.request_id, address=self.address)
 
 
-def client_of(request: web.Request) -> Client:
+def visitor_of(request: web.Request) -> Visitor:
     """Return who asks, whether or not anybody knows a name."""
-    return Client(
+    return Visitor(
         address=address_of(request),
         agent=request.headers.get(hdrs.USER_AGENT, ""),
         request_id=request.get(REQUEST_ID),
@@ -44,7 +44,7 @@ def client_of(request: web.Request) -> Client:
 def source_of(request: web.Request) -> AuditSource:
     """Return who acts, in a request that has passed the guard."""
     principal = request[PRINCIPAL]
-    return client_of(request).source(principal.actor, principal.via)
+    return visitor_of(request).source(principal.actor, principal.via)
 
 
 def peer_of(request: web.Request) -> str:

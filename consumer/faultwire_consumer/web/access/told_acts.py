@@ -1,0 +1,49 @@
+"""Changes that somebody made, told to the audit: by whom, from where, and of what."""
+
+from typing import Final
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from faultwire_consumer.domain.access.audit import AuditAction
+from faultwire_consumer.domain.access.scope import AccessScope
+from faultwire_consumer.serving.principal import PRINCIPAL
+from faultwire_consumer.store.access.audit import record_audit
+from faultwire_consumer.store.contract.store import StoreUnavailableError
+from faultwire_consumer.web.access.declared import access_of
+from faultwire_consumer.web.access.own_page import SAFE_METHODS
+from faultwire_consumer.web.access.visitor import source_of
+from faultwire_consumer.web.state import CLOCK, STORE
+from faultwire_shared.logging.logs import get_logger
+
+_REFUSED: Final = 400
+_log = get_logger("faultwire.web")
+
+
+@web.middleware
+async def told_acts(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Tell the audit of each change on a route that takes the scope to act, once it is made.
+
+    The history of what was changed has it in the change's own transaction; here stands from where it came.
+    """
+    if access_of(request) is not AccessScope.ACT or request.method in SAFE_METHODS:
+        return await handler(request)
+    try:
+        response = await handler(request)
+    except web.HTTPRedirection:  # by which a page's button ends
+        await _tell(request)
+        raise
+    if response.status < _REFUSED:
+        await _tell(request)
+    return response
+
+
+async def _tell(request: web.Request) -> None:
+    now, source = request.app[CLOCK](), source_of(request)
+    *_, kind, named, verb = ("", "", *request.path.rstrip("/").split("/"))
+    try:
+        async with request.app[STORE].write() as tx:
+            entry = source.entry(AuditAction.ACTED, f"{kind}/{named}", at=now, detail=verb)
+            await record_audit(tx, entry)
+    except StoreUnavailableError:
+        _log.warning("act.not_told", actor=request[PRINCIPAL].actor, path=request.path)
