@@ -300,3 +300,23 @@ async def check(
             await channel.get_queue(name, ensure=True)
     async with step():
         await channel.close()
+
+
+async def compare(connection: AbstractConnection, topology: Topology = TOPOLOGY) -> None:
+    """Make sure that queues which exist have the topology's arguments; nothing is made or changed.
+
+    A queue is declared as it stands, which a user without the right to configure may not ask: then nothing
+    can be said. `check` says before whether all exist.
+
+    Raises:
+        TopologyError: one has other arguments.
+        BrokerUnreachableError: the connection broke, or an answer did not come within 10 s.
+    """
+    for queue in topology.queues:
+        try:
+            async with broker_call("compare the queues", 10):
+                channel = await connection.channel()
+                await channel.declare_queue(queue.name, durable=True, arguments=dict(queue.arguments))
+                await channel.close()
+        except BrokerRefusedError:
+            return

@@ -32,6 +32,7 @@ _NOUNS: Final = {
     "open": "Print the address of an incident's or an event's page.",
     "producers": "List the processes that send events, and what is missing of them.",
     "mcp": "Serve tools for a coding agent.",
+    "doctor": "Find what would keep a worker here from running well, and what mends it.",
     "health": "Ask whether the worker is ready.",
     "spool": "See what services keep on this machine's disk, and publish what dead ones left.",
     "access": "Say who may ask: people by accounts, programs by tokens; read the audit.",

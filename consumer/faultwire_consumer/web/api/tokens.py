@@ -12,8 +12,8 @@ from faultwire_consumer.domain.access.token import TokenDraft
 from faultwire_consumer.domain.access.token_shape import IssuedToken, TokenList, TokenShape, token_shape
 from faultwire_consumer.domain.incident_name import parse_incident_id
 from faultwire_consumer.store.access.tokens import TokenDraftError, issue_token, list_tokens, revoke_token
-from faultwire_consumer.web.access.client import source_of
 from faultwire_consumer.web.access.declared import AccessRoutes
+from faultwire_consumer.web.access.visitor import source_of
 from faultwire_consumer.web.openapi.operation import describe
 from faultwire_consumer.web.parameter import Paged, no_filter, paged
 from faultwire_consumer.web.request import API_PREFIX, cursor_errors, json_answer, page_answer
