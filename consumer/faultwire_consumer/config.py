@@ -91,6 +91,7 @@ class WorkerConfig(AccessSettings, BaseSettings):
     retention_ended_days: int = Field(default=ENDED_DAYS, ge=KEPT_DAYS, le=DAYS_MAX)
     """Days for which finished rows are kept: sent notifications, replayed dead letters."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    """The least that a line of the log has to matter."""
     log_format: Literal["auto", "console", "json"] = "auto"
     """``auto``: for people on a terminal, JSON elsewhere."""
 
@@ -179,19 +180,28 @@ def load_config(path: Path | None = None, *, with_broker: bool = True, **options
     Raises:
         ConfigError: something is unknown, unreadable or not valid.
     """
-    _check_variables(os.environ)
-    chosen = {
-        name: (value, f"--{name.replace('_', '-')}") for name, value in options.items() if value is not None
-    }
-    given = (
-        _from_fall_backs() | _from_toml(_find_file(path)) | _from_secret_files() | _from_variables() | chosen
-    )
+    given = gather_values(path, **options)
     if not with_broker:
         given.pop("broker_url", None)
     try:
         return WorkerConfig(**{name: value for name, (value, _) in given.items()})
     except ValidationError as error:
         raise ConfigError(_describe(error, given)) from None
+
+
+def gather_values(path: Path | None = None, **options: Any) -> Given:
+    """Gather the values that are given, each from the first source that has it; none is checked yet.
+
+    Raises:
+        ConfigError: a name is unknown, or a file unreadable.
+    """
+    _check_variables(os.environ)
+    chosen = {
+        name: (value, f"--{name.replace('_', '-')}") for name, value in options.items() if value is not None
+    }
+    return (
+        _from_fall_backs() | _from_toml(_find_file(path)) | _from_secret_files() | _from_variables() | chosen
+    )
 
 
 def _from_variables() -> Given:

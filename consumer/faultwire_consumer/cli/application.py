@@ -22,6 +22,7 @@ app = App(
 )
 _NOUNS: Final = {
     "demo": "Run a worker and a small shop that really fails.",
+    "init": "Write a faultwire.toml with every setting in it.",
     "worker": "Run a worker: receivers, store, API and page.",
     "send": "Send one event from a shell.",
     "incidents": "Find, acknowledge and resolve incidents.",
@@ -32,6 +33,7 @@ _NOUNS: Final = {
     "open": "Print the address of an incident's or an event's page.",
     "producers": "List the processes that send events, and what is missing of them.",
     "mcp": "Serve tools for a coding agent.",
+    "config": "Show the configuration of a worker here.",
     "doctor": "Find what would keep a worker here from running well, and what mends it.",
     "health": "Ask whether the worker is ready.",
     "spool": "See what services keep on this machine's disk, and publish what dead ones left.",
