@@ -28,9 +28,11 @@ STYLES: Final = {
     "waiting": "yellow",
     "sent": "green",
     "given_up": "bold red",
+    "quiet": "bold red",
+    "settled": "dim",
 }
 _NUMBERS: Final = (
-    *("count", "attempts", "size", "users", "events", "incidents", "processes", "events_per_hour"),
+    *("count", "attempts", "size", "users", "events", "incidents", "processes", "quiet"),
     *("published", "refused", "lost_events", "trend"),
     *("files", "owned", "bytes", "quarantined"),
     *("last_sequence", "missing", "dead_lettered", "spool_depth"),

@@ -425,12 +425,12 @@ def test_producers_are_a_table_with_their_losses_as_text(
     api: type[Api], capsys: pytest.CaptureFixture[str]
 ) -> None:
     api.answers["/api/v1/producers"] = 200, {"producers": [PRODUCER], "next_cursor": None}
-    assert run(["producers", "list", "--service", "billing"]) == 0
+    assert run(["producers", "list", "--service", "billing", "--processes"]) == 0
     assert api.asked[-1][1] == "/api/v1/producers?service=billing&limit=50"
     names, row = capsys.readouterr().out.splitlines()
-    assert names.split("\t")[:5] == ["service", "host", "id", "last_sequence", "missing"]
+    assert names.split("\t")[:5] == ["service", "host", "id", "state", "last_sequence"]
     assert row.split("\t") == [
-        *("billing", "web-\\x1b[31m3", "94f0", "981", "2", "1"),
+        *("billing", "web-\\x1b[31m3", "94f0", "quiet", "981", "2", "1"),
         *("5 buffer_full, 2 shutdown", "0", "2026-11-23T12:00:05Z"),
     ]
     assert run(["producers", "list", "--json"]) == 0

@@ -118,6 +118,7 @@ def test_producers_show_their_service_and_host_at_80_columns(stub: ApiStub) -> N
         "service": "billing",
         "host": "web-3.example.internal",
         "last_seen_at": NOW.isoformat(),
+        "last_report_at": None,
         "last_sequence": 981,
         "missing": 2,
         "dead_lettered": 1,
@@ -125,7 +126,7 @@ def test_producers_show_their_service_and_host_at_80_columns(stub: ApiStub) -> N
         "spool_depth": 0,
     }
     stub.answer("producers", {"producers": [producer], "next_cursor": None})
-    _, row, *_ = run_on_terminal("producers", "list", columns=80).lines
+    _, row, *_ = run_on_terminal("producers", "list", "--processes", columns=80).lines
     assert row.startswith("billing")
     assert "94f0c1d2e3a4b5c6" in row
     assert len(row) <= 80
