@@ -8,16 +8,14 @@ from faultwire_consumer.cli.client import ApiClient
 from faultwire_consumer.cli.event_filter import INCIDENTS, IncidentFilter
 from faultwire_consumer.cli.event_view import find_newest_event
 from faultwire_consumer.cli.follow import Followed, Lines, Seconds, follow
-from faultwire_consumer.cli.incident_verbs import acknowledge, reopen, resolve
+from faultwire_consumer.cli.incident_verbs import register
 from faultwire_consumer.cli.incident_view import Sight, show_incident
 from faultwire_consumer.cli.option import OUTPUT, QUERY_HELP, Flag, Id, Limit, Output, Query
 from faultwire_consumer.cli.output import print_document, print_list
 from faultwire_shared.clock import utc_now
 
 app = App(name="incidents")
-app.command(acknowledge, name=["acknowledge", "ack"])
-app.command(resolve)
-app.command(reopen)
+register(app)
 
 _API = ("api", "v1", "incidents")
 _COLUMNS = ("id", "severity", "status", "service", "count", "last_seen_at", "first_seen_at", "title")

@@ -75,7 +75,9 @@ def _wrong_value(name: str, error: CycloptsError, arguments: Sequence[Any]) -> s
     if isinstance(error, MissingArgumentError):
         return f"{name} needs a value" if name in (error.root_input_tokens or ()) else f"{name} is missing"
     if isinstance(error, ValidationError):
-        value, told = str(error.argument.value), error.exception_message.rstrip(".")
+        given, told = error.argument.value, error.exception_message.rstrip(".")
+        several = given if isinstance(given, tuple) else (given,)
+        value = next((str(one) for one in several if str(one).startswith("-")), str(several[0]))
         is_option = not name.startswith("-") and value.startswith("--")
         return _unknown(value, arguments) if is_option else f"{name}: {value}: {told[:1].lower()}{told[1:]}"
     if isinstance(error, CoercionError) and error.token is not None:

@@ -95,7 +95,6 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Api]]:
     Api.answers.clear()
     Api.answers["/api/v1/incidents"] = 200, {"incidents": [INCIDENT], "next_cursor": "abc"}
     Api.answers["/api/v1/incidents/INC-1"] = 200, DETAIL
-    Api.answers["/api/v1/incidents/INC-1/resolve"] = 200, DETAIL | {"status": "resolved"}
     monkeypatch.setenv("FAULTWIRE_URL", f"http://127.0.0.1:{server.server_port}")
     yield Api
     server.shutdown()
@@ -236,8 +235,12 @@ def test_a_verb_names_who_asks(
     api: type[Api], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOGNAME", "ada")
+    done = {"id": "INC-1", "outcome": "changed", "status": "resolved", "version": 2, "detail": ""}
+    api.answers["/api/v1/incidents/bulk"] = 200, {"incidents": [done]}
     assert run(["incidents", "resolve", "INC-1"]) == 0
-    assert api.asked == [("POST", "/api/v1/incidents/INC-1/resolve", {"actor": "ada"})]
+    ((method, path, body),) = api.asked
+    assert (method, path) == ("POST", "/api/v1/incidents/bulk")
+    assert (body["verb"], body["ids"], body["actor"]) == ("resolve", ["INC-1"], "ada")
     out, err = capsys.readouterr()
     assert (out, err) == ("", "INC-1 is resolved\n")
 
