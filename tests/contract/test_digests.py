@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
-from tests.tools.acting import change_status
+from tests.tools.acting import act_with, change_status
 from tests.tools.clock import FixedClock
 from tests.tools.factories import wire_event
 from tests.tools.recording import RecordingSender
 
 from faultwire_consumer.domain.incident import Verb
+from faultwire_consumer.domain.lifecycle.arguments import MergeArguments, MuteArguments, UnmergeArguments
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
 from faultwire_consumer.domain.policy.policy import Policy
 from faultwire_consumer.domain.policy.text import parse_policy
@@ -22,6 +23,7 @@ from faultwire_consumer.ingest.rules.evaluation import Evaluator
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.digest_maker import DigestMaker
 from faultwire_consumer.notify.dispatcher import Dispatcher
+from faultwire_consumer.notify.message import message_of
 from faultwire_consumer.notify.policy_file import shipped_text
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.schema.notify import pending
@@ -141,3 +143,36 @@ async def test_what_is_pending_for_a_rule_that_is_gone_is_told_at_its_old_hour(
     worker = Worker(store, clock, other)
     assert await worker.digests_at(utc(24, 9) - timedelta(seconds=1)) == []
     assert await worker.digests_at(utc(24, 9)) == [{"a": 1}]
+
+
+async def test_a_muted_incident_is_a_line_that_says_what_its_mute_held_back(
+    store: Store, clock: FixedClock
+) -> None:
+    worker = Worker(store, clock)
+    await worker.occur("a", severity="critical")
+    await worker.dispatcher.run_once()
+    await act_with(store, 1, MuteArguments(for_ever=True, reason="a partner's fault"), now=clock.advance(1))
+    await worker.occur("a", severity="critical", count=200)
+    await worker.dispatcher.run_once()
+    assert len(worker.sender.received) == 1, "its growth was held back"
+    assert await worker.digests_at(utc(24, 9)) == [{"a": 200}]
+    digest = worker.sender.received[-1]
+    (line,) = digest.incidents
+    assert (line.muted, line.held_back) == ("for ever", 1)
+    assert "muted for ever; 1 notification held back" in message_of(digest).text
+
+
+async def test_a_digest_counts_the_events_of_merged_incidents_once(store: Store, clock: FixedClock) -> None:
+    worker = Worker(store, clock)
+    await worker.occur("a", count=10)
+    await worker.occur("b", count=100)
+    assert await worker.digests_at(utc(24, 9)) == [{"a": 10, "b": 100}]
+    await worker.occur("b", count=5)
+    await act_with(store, 2, MergeArguments(into="INC-1"), now=clock.advance(1))
+    await worker.occur("a", count=2)
+    await worker.occur("b", count=3)
+    assert await worker.digests_at(utc(25, 9)) == [{"a": 10}]
+    await worker.occur("a", count=4)
+    await act_with(store, 2, UnmergeArguments(), now=clock.advance(1))
+    await worker.occur("b", count=6)
+    assert await worker.digests_at(utc(26, 9)) == [{"a": 4, "b": 6}]

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 from structlog.testing import capture_logs
-from tests.tools.acting import change_status
+from tests.tools.acting import act_with, change_status
 from tests.tools.clock import FixedClock
 from tests.tools.factories import wire_event
 from tests.tools.recording import RecordingSender
 from tests.tools.waiting import until
 
 from faultwire_consumer.domain.incident import Verb
+from faultwire_consumer.domain.lifecycle.arguments import AcknowledgeArguments, MergeArguments, MuteArguments
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
 from faultwire_consumer.domain.policy.text import parse_policy
 from faultwire_consumer.ingest.pipeline import Pipeline
@@ -107,6 +108,8 @@ async def test_a_critical_incident_is_sent_at_once_and_marked_with_its_attempt(b
     stages = await bench.store.read(select(outbox_stages).order_by(outbox_stages.c.id))
     assert [(one.stage, one.decision, one.reason) for one in stages] == [
         ("open", "passed", "clear"),
+        ("whole", "passed", "clear"),
+        ("unmuted", "passed", "clear"),
         ("unacknowledged", "passed", "clear"),
         ("throttle", "passed", "clear"),
     ]
@@ -384,3 +387,59 @@ async def test_the_commit_of_a_critical_event_wakes_the_dispatcher_and_a_slow_re
     await bench.dispatcher.drain(30)
     running.cancel()
     assert [state for state, _ in await bench.states()][:2] == ["sent", "sent"]
+
+
+async def test_a_muted_incident_is_told_of_to_nobody_and_the_stage_says_why(bench: Bench) -> None:
+    await bench.occur("a")
+    await act_with(bench.store, 1, MuteArguments(for_seconds=3600), now=bench.clock())
+    assert await bench.turn() == []
+    assert (await bench.states())[0] == ("stopped", "muted")
+    await bench.occur("a", count=200)
+    assert await bench.turn() == []
+    stages = await bench.store.read(select(outbox_stages.c.stage).where(outbox_stages.c.reason == "muted"))
+    assert {row.stage for row in stages} == {"unmuted"}
+
+
+async def test_reminders_of_a_muted_incident_wait_until_the_mute_is_over(bench: Bench) -> None:
+    await bench.occur("a")
+    assert await bench.turn() == ["critical:INC-1:1:new:log"]
+    await act_with(bench.store, 1, MuteArguments(for_seconds=7 * 86400), now=bench.clock())
+    assert await bench.turn(86400) == []
+    assert ("waiting", "muted") in await bench.states()
+    (reminder,) = await bench.turn(7 * 86400)
+    assert "reminder" in reminder
+
+
+async def test_a_mute_that_ends_by_itself_is_told_to_who_hears_of_regressions(bench: Bench) -> None:
+    await bench.occur("a")
+    await bench.turn()
+    await act_with(bench.store, 1, MuteArguments(count=3), now=bench.clock.advance(1))
+    await bench.occur("a", count=2)
+    assert await bench.turn(1) == []
+    await bench.occur("a")
+    (told,) = await bench.turn(1)
+    assert told.startswith("critical:INC-1:1:unmuted-")
+
+
+async def test_a_rise_of_severity_is_told_though_its_incident_was_muted(bench: Bench) -> None:
+    await bench.occur("a", severity="medium")
+    await act_with(bench.store, 1, MuteArguments(for_ever=True, reason="known"), now=bench.clock())
+    await bench.occur("a", severity="critical")
+    assert await bench.turn() == ["critical:INC-1:1:severity_rose-critical:log"]
+
+
+async def test_what_waits_of_a_merged_incident_is_stopped(bench: Bench) -> None:
+    await bench.occur("a")
+    await bench.occur("b")
+    await act_with(bench.store, 2, MergeArguments(into="INC-1"), now=bench.clock())
+    assert await bench.turn() == ["critical:INC-1:1:new:log"]
+    assert ("stopped", "merged") in await bench.states()
+
+
+async def test_an_acknowledgement_that_is_over_holds_no_reminder_back(bench: Bench) -> None:
+    await bench.occur("a")
+    await bench.turn()
+    await act_with(bench.store, 1, AcknowledgeArguments(for_seconds=60), now=bench.clock())
+    assert await bench.turn(30) == []
+    (reminder,) = await bench.turn(86400)
+    assert "reminder" in reminder

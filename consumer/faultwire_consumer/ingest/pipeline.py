@@ -155,7 +155,7 @@ class Pipeline:
                 counted = await tx.record_events(rows, growth, bodies_max=self._budget.bodies_most)
             failpoint("worker.events_recorded")
             transitions = await self._judge(tx, rows, counted)
-            notifications = await self._count_windows(tx, batch, counted)
+            notifications = await self._count_windows(tx, batch, counted, transitions)
             candidates = await reject_taken(tx, candidates, batch.fresh, counted.duplicates)
             batch.unreadable = [one for one in candidates if isinstance(one, Rejected)]
             ignored = await record_heard(tx, heard_in(candidates), now=self._clock())
@@ -184,11 +184,13 @@ class Pipeline:
         return _outcomes(candidates, counted.duplicates)
 
     async def _count_windows(
-        self, tx: Transaction, batch: _Sorted, counted: Counted
+        self, tx: Transaction, batch: _Sorted, counted: Counted, transitions: Sequence[Transition]
     ) -> BatchNotifications | None:
         if self._evaluator is None or not batch.fresh:
             return None
-        return await self._evaluator.count(tx, batch.fresh, counted, now=self._clock())
+        return await self._evaluator.count(
+            tx, batch.fresh, counted, now=self._clock(), transitions=transitions
+        )
 
     async def _judge(self, tx: Transaction, rows: Sequence[EventRow], counted: Counted) -> list[Transition]:
         """Decide on the incidents; mutes count in windows, whose rows come early in the lock order."""

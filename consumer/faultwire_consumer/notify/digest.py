@@ -64,10 +64,12 @@ def digest_text(notification: Notification) -> str:
         lines.append(f"From {format_time(notification.since)} to {format_time(notification.until)}.")
     if incidents:
         lines.extend(("", *_service_lines(incidents)))
+    loud = [each for each in incidents if each.muted is None]
     for heading, reason in (("New", NotificationReason.NEW), ("Regressed", NotificationReason.REGRESSED)):
-        lines.extend(_section(notification, heading, [each for each in incidents if each.reason is reason]))
+        lines.extend(_section(notification, heading, [each for each in loud if each.reason is reason]))
     shown = (NotificationReason.NEW, NotificationReason.REGRESSED)
-    lines.extend(_section(notification, "Went on", [each for each in incidents if each.reason not in shown]))
+    lines.extend(_section(notification, "Went on", [each for each in loud if each.reason not in shown]))
+    lines.extend(_section(notification, "Muted", [each for each in incidents if each.muted is not None]))
     lines.extend(("", f"Rule {one_line(notification.rule, NAME_CHARACTERS)}"))
     return "\n".join(lines) + "\n"
 
@@ -127,6 +129,9 @@ def _incident_lines(notification: Notification, incident: NotifiedIncident) -> I
     where = one_line(incident.service, NAME_CHARACTERS)
     title = one_line(incident.title, TITLE_CHARACTERS)
     yield f"  {events_of(incident):>7,}  {incident.id}  {incident.severity}  {where}: {title}"
+    if incident.muted is not None:
+        held_back = _counted(incident.held_back, "notification")
+        yield f"           muted {one_line(incident.muted, NAME_CHARACTERS)}; {held_back} held back"
     link = notification.link_of(incident)
     if link:
         yield f"           {one_line(link, LINK_CHARACTERS)}"

@@ -38,6 +38,10 @@ class NotifiedIncident(Struct, frozen=True, kw_only=True):
     release: str | None = None
     event_id: str | None = None
     """Id of the newest event."""
+    muted: str | None = None
+    """Until when it is muted, in words; None if it is not."""
+    held_back: int = 0
+    """Notifications of it that its mute stopped; a digest says how many."""
 
 
 class Notification(Struct, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """Turns a notification of the outbox into the one that senders receive."""
 
 from faultwire_consumer.domain.incident_name import incident_name
+from faultwire_consumer.domain.incident_terms import describe_mute
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
 from faultwire_consumer.notify.notification import Notification, NotifiedIncident
 from faultwire_consumer.store.outbox.content import Content, IncidentLine
@@ -63,4 +64,6 @@ def _incident(line: IncidentLine) -> NotifiedIncident:
         code=line.code,
         release=line.last_release,
         event_id=line.event_id,
+        muted=None if line.terms.mute is None else describe_mute(line.terms.mute),
+        held_back=line.held_back,
     )

@@ -12,6 +12,7 @@ from typing import Final
 from msgspec import Struct, field
 
 from faultwire_consumer.domain.incident import Status
+from faultwire_consumer.domain.incident_terms import is_over
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
 from faultwire_consumer.domain.rules import STATE_CHANGES
 from faultwire_consumer.domain.sending import StageReason
@@ -49,6 +50,24 @@ def is_open(due: Due, _: datetime) -> Stopped | None:
     return Stopped(StageReason.RESOLVED) if due.status is Status.RESOLVED else None
 
 
+def is_whole(due: Due, _: datetime) -> Stopped | None:
+    """Stop it if its incident was merged into another."""
+    return Stopped(StageReason.MERGED) if due.merged_into is not None and due.episode != 0 else None
+
+
+def is_unmuted(due: Due, now: datetime) -> Stopped | Held | None:
+    """Stop it if its incident is muted, and the mute's time is not over; the next digest tells of it.
+
+    A reminder is held instead, as with an acknowledgement.
+    """
+    mute = due.terms.mute
+    if mute is None or is_over(mute, now) or due.episode == 0:
+        return None
+    if due.reason is NotificationReason.REMINDER:
+        return Held(mute.until or now + _again(due), StageReason.MUTED)
+    return Stopped(StageReason.MUTED)
+
+
 def is_unacknowledged(due: Due, now: datetime) -> Stopped | Held | None:
     """Stop it if its incident is acknowledged: somebody knows already, except that it grew since.
 
@@ -56,15 +75,24 @@ def is_unacknowledged(due: Due, now: datetime) -> Stopped | Held | None:
     """
     if due.status is not Status.ACKNOWLEDGED or due.episode == 0:
         return None
-    if due.reason is NotificationReason.GROWTH:
+    until = due.terms.acknowledged_until
+    if due.reason is NotificationReason.GROWTH or (until is not None and until <= now):
         return None
     if due.reason is NotificationReason.REMINDER:
-        again = timedelta(seconds=due.remind_seconds) if due.remind_seconds else REMIND_AGAIN
-        return Held(now + again, StageReason.ACKNOWLEDGED)
+        return Held(now + _again(due), StageReason.ACKNOWLEDGED)
     return Stopped(StageReason.ACKNOWLEDGED)
 
 
-STAGES: Final[Sequence[tuple[str, Stage]]] = (("open", is_open), ("unacknowledged", is_unacknowledged))
+def _again(due: Due) -> timedelta:
+    return timedelta(seconds=due.remind_seconds) if due.remind_seconds else REMIND_AGAIN
+
+
+STAGES: Final[Sequence[tuple[str, Stage]]] = (
+    ("open", is_open),
+    ("whole", is_whole),
+    ("unmuted", is_unmuted),
+    ("unacknowledged", is_unacknowledged),
+)
 
 
 class Group(Struct):

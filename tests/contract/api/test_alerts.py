@@ -38,6 +38,8 @@ async def test_a_trace_shows_every_stage_and_every_attempt(site: Site) -> None:
     assert traced["event_id"] == event.id
     assert [(one["stage"], one["decision"]) for one in traced["stages"]] == [
         ("open", "passed"),
+        ("whole", "passed"),
+        ("unmuted", "passed"),
         ("unacknowledged", "passed"),
         ("throttle", "passed"),
     ]

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from faultwire_consumer.domain.incident import Touched, Transition
 from faultwire_consumer.domain.notification import NotificationReason
 from faultwire_consumer.domain.policy.policy import Policy
-from faultwire_consumer.domain.rules import InDigest, Rule, happened_to, verdicts_on
+from faultwire_consumer.domain.rules import InDigest, Rule, Verdict, happened_to, verdicts_on
 from faultwire_consumer.ingest.read.candidate import Decoded
 from faultwire_consumer.ingest.rules.digest_memo import DigestMemo
 from faultwire_consumer.ingest.rules.environments import Arrival, EnvironmentWatch
@@ -26,6 +26,7 @@ class _Rules(Struct, frozen=True):
     on_incidents: tuple[Rule, ...]
     with_threshold: tuple[Rule, ...]
     growth: tuple[int, ...]
+    digests: tuple[Rule, ...]
     memo: DigestMemo
     environments: EnvironmentWatch
 
@@ -72,7 +73,13 @@ class Evaluator:
         self._rules = _sorted_rules(policy)
 
     async def count(
-        self, tx: Transaction, fresh: Mapping[str, Decoded], counted: Counted, *, now: datetime
+        self,
+        tx: Transaction,
+        fresh: Mapping[str, Decoded],
+        counted: Counted,
+        *,
+        now: datetime,
+        transitions: Iterable[Transition] = (),
     ) -> BatchNotifications:
         """Count in windows: a step of its own, because their rows come early in the lock order."""
         events = [event for event_id, event in fresh.items() if event_id not in counted.duplicates]
@@ -80,7 +87,8 @@ class Evaluator:
         rules = batch.rules.with_threshold
         if rules:
             opened = [fresh[touched.newest_event_id] for touched in counted.touched if touched.first_sight]
-            batch.notifications += await count_thresholds(tx, rules, events, opened, now=now)
+            muted = _muted(counted.touched, transitions)
+            batch.notifications += await count_thresholds(tx, rules, events, opened, now=now, muted=muted)
         return batch
 
     async def evaluate(
@@ -108,12 +116,19 @@ class Evaluator:
             self._wake()
 
 
+def _muted(touched: Iterable[Touched], transitions: Iterable[Transition]) -> frozenset[int]:
+    """Return the incidents that are muted once the batch is committed."""
+    muted = {one.incident_id for one in touched if one.terms.mute is not None}
+    return frozenset(muted - {one.incident_id for one in transitions if one.terms.mute is None})
+
+
 def _sorted_rules(policy: Policy) -> _Rules:
     on_incidents = tuple(rule for rule in policy.rules if rule.on)
     return _Rules(
         on_incidents=on_incidents,
         with_threshold=tuple(rule for rule in policy.rules if rule.threshold is not None),
         growth=policy.grows,
+        digests=policy.digests,
         memo=DigestMemo(policy.digests),
         environments=EnvironmentWatch(on_incidents),
     )
@@ -126,9 +141,10 @@ def _judge(batch: BatchNotifications, transitions: Mapping[int, Transition]) -> 
         happened = happened_to(touched, transition, batch.rules.growth)
         if happened:
             first_at = first_at or _first_of(batch.events)
-            episode = touched.episode if transition is None else transition.episode
-            newest = batch.newest[touched.newest_event_id]
-            news = Arrival(replace(touched, episode=episode), newest, happened)
+            newest, after = batch.newest[touched.newest_event_id], touched
+            if transition is not None:
+                after = replace(touched, episode=transition.episode, terms=transition.terms)
+            news = Arrival(after, newest, happened)
             _decide(batch, news, batch.rules.on_incidents, first_at)
 
 
@@ -154,10 +170,23 @@ def _decide(
             due_at = batch.rules.memo.due_at(batch.now)[verdict.rule.name]
             batch.pending.append(_pending(verdict.rule, newest, verdict.happened.reason, due_at))
             continue
+        if touched.terms.mute is not None:
+            _tell_later(batch, verdict, newest)
         first = first_at[newest.row.fingerprint]
         batch.notifications += incident_notifications(
             verdict, touched, episode=touched.episode, first_at=first, now=batch.now
         )
+
+
+def _tell_later(batch: BatchNotifications, verdict: Verdict, newest: Decoded) -> None:
+    """Put a muted incident into each receiver's next digest, which says what the mute held back."""
+    due_at = batch.rules.memo.due_at(batch.now)
+    for receiver in verdict.rule.receivers:
+        digests = [rule for rule in batch.rules.digests if receiver in rule.receivers]
+        if digests:
+            soonest = min(digests, key=lambda rule: due_at[rule.name])
+            pending = _pending(soonest, newest, verdict.happened.reason, due_at[soonest.name])
+            batch.pending.append(replace(pending, receivers=(receiver,)))
 
 
 def _continue(batch: BatchNotifications) -> None:

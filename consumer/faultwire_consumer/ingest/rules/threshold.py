@@ -1,6 +1,6 @@
 """Counts a batch's events, or its new incidents, in the windows of the rules that have a threshold."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -29,6 +29,7 @@ async def count_thresholds(
     opened: Sequence[Decoded],
     *,
     now: datetime,
+    muted: Collection[int] = (),
 ) -> list[NewNotification]:
     """Count, and build notifications of each window that reached its number.
 
@@ -38,6 +39,7 @@ async def count_thresholds(
         events: those that the batch stored for the first time.
         opened: one of those events for each incident that the batch opened.
         now: time at which the batch is judged.
+        muted: incidents that are muted; a window of such a one alone counts, and tells nobody.
     """
     matching = [
         (rule, event)
@@ -53,6 +55,7 @@ async def count_thresholds(
     return [
         notification
         for scope, trips in tripped.items()
+        if not _is_muted(counted[scope], incident_of, muted)
         for trip in trips
         for notification in threshold_notifications(
             counted[scope].rule,
@@ -63,6 +66,11 @@ async def count_thresholds(
             now=now,
         )
     ]
+
+
+def _is_muted(one: _Counted, incident_of: Mapping[bytes, int], muted: Collection[int]) -> bool:
+    is_alone = one.rule.threshold is not None and one.rule.threshold.per is Per.INCIDENT
+    return is_alone and incident_of[one.example.row.fingerprint] in muted
 
 
 def _subjects(rule: Rule, events: Sequence[Decoded], opened: Sequence[Decoded]) -> Sequence[Decoded]:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from sqlalchemy import and_, bindparam, func, insert, or_, select, text, update
 
 from faultwire_consumer.domain.incident import Status
+from faultwire_consumer.domain.incident_terms import NO_TERMS, Terms, read_terms
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
 from faultwire_consumer.domain.sending import NotificationState, StageDecision, StageReason
 from faultwire_consumer.store.contract.store import Store, Transaction
@@ -32,6 +33,12 @@ _LEASE: Final = (
         lease_token=bindparam("new_token"),
         lease_until=bindparam("new_until"),
     )
+)
+_NOW: Final = (
+    incidents.c.status,
+    incidents.c.episode.label("current_episode"),
+    incidents.c.terms,
+    incidents.c.merged_into,
 )
 _WAITING: Final = outbox.c.state == NotificationState.WAITING.value
 
@@ -62,6 +69,8 @@ class Due(Struct, frozen=True, kw_only=True):
     remind_seconds: int | None
     status: Status | None
     current_episode: int | None
+    terms: Terms = NO_TERMS
+    merged_into: int | None = None
 
 
 class Unreadable(Struct, frozen=True):
@@ -128,7 +137,7 @@ async def load_due(tx: Transaction, address: Address, *, now: datetime) -> Waiti
     wanted = is_due if address.urgent else or_(is_due, outbox.c.attempts == 0)
     columns = [outbox.c[name] for name in Due.__struct_fields__ if name in outbox.c]
     rows = await tx.execute(
-        select(*columns, incidents.c.status, incidents.c.episode.label("current_episode"))
+        select(*columns, *_NOW)
         .join_from(outbox, incidents, incidents.c.id == outbox.c.incident_id, isouter=True)
         .where(
             outbox.c.receiver == address.receiver,
@@ -293,5 +302,6 @@ def _due(row: Any) -> Due:
             "reason": NotificationReason(row.reason),
             "severity": ErrorSeverity.from_rank(row.severity),
             "status": None if row.status is None else Status(row.status),
+            "terms": read_terms(row.terms),
         }
     )

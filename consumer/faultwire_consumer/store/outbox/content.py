@@ -4,10 +4,12 @@ from datetime import datetime
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from faultwire_consumer.domain.incident import Status
+from faultwire_consumer.domain.incident_terms import Terms, read_terms
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
+from faultwire_consumer.domain.sending import NotificationState, StageReason
 from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.schema.events import incidents
@@ -36,6 +38,9 @@ class IncidentLine(Struct, frozen=True, kw_only=True):
     first_seen_at: datetime
     last_seen_at: datetime
     last_release: str | None
+    terms: Terms
+    held_back: int
+    """Notifications of it that its mute stopped since the previous digest."""
 
 
 class Content(Struct, frozen=True, kw_only=True):
@@ -67,14 +72,39 @@ async def load_content(store: Store, outbox_id: int) -> Content:
     """Load a notification from the outbox, for a sender."""
     (head,) = await store.read(select(*_HEAD).where(outbox.c.id == outbox_id))
     kind = NotificationKind(head.kind)
-    rows = await store.read(_digest(outbox_id) if kind is NotificationKind.DIGEST else _grouped(outbox_id))
+    is_digest = kind is NotificationKind.DIGEST
+    rows = await store.read(_digest(outbox_id) if is_digest else _grouped(outbox_id))
+    held_back = await _held_back(store, outbox_id, head) if is_digest else {}
     values = values_of(head) | {
         "kind": kind,
         "reason": NotificationReason(head.reason),
         "urgent": bool(head.urgent),
         "severity": ErrorSeverity.from_rank(head.severity),
     }
-    return Content(**values, lines=tuple(_line(row, head.created_at) for row in rows))
+    return Content(
+        **values, lines=tuple(_line(row, head.created_at, held_back.get(row.incident_id, 0)) for row in rows)
+    )
+
+
+async def _held_back(store: Store, outbox_id: int, head: Any) -> dict[int, int]:
+    """Count what mutes stopped of a digest's incidents, for its receiver and in its period."""
+    told = select(digest_lines.c.incident_id).where(digest_lines.c.outbox_id == outbox_id)
+    conditions = [
+        outbox.c.incident_id.in_(told),
+        outbox.c.receiver == head.receiver,
+        outbox.c.state == NotificationState.STOPPED.value,
+        outbox.c.state_reason == StageReason.MUTED.value,
+    ]
+    if head.since is not None:
+        conditions.append(outbox.c.finished_at >= head.since)
+    if head.until is not None:
+        conditions.append(outbox.c.finished_at < head.until)
+    rows = await store.read(
+        select(outbox.c.incident_id, func.count().label("stopped"))
+        .where(*conditions)
+        .group_by(outbox.c.incident_id)
+    )
+    return {row.incident_id: row.stopped for row in rows}
 
 
 def _grouped(outbox_id: int) -> Any:
@@ -97,7 +127,7 @@ def _digest(outbox_id: int) -> Any:
     )
 
 
-def _line(row: Any, created_at: datetime) -> IncidentLine:
+def _line(row: Any, created_at: datetime, held_back: int) -> IncidentLine:
     values = {"detail": "", "events": None, "created_at": created_at} | values_of(row)
     return IncidentLine(
         **values
@@ -105,5 +135,7 @@ def _line(row: Any, created_at: datetime) -> IncidentLine:
             "reason": NotificationReason(values["reason"]),
             "severity": ErrorSeverity.from_rank(values["severity"]),
             "status": Status(values["status"]),
+            "terms": read_terms(values["terms"]),
+            "held_back": held_back,
         }
     )
