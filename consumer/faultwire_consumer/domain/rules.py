@@ -128,6 +128,8 @@ class Rule(Struct, frozen=True, kw_only=True):
     sending: Sending
     receivers: tuple[str, ...]
     remind_every: timedelta | None = None
+    auto_resolve_days: int | None = None
+    """Days without an event after which an incident that it matches is resolved; None: never."""
 
 
 class Happened(Struct, frozen=True):

@@ -22,7 +22,7 @@ from faultwire_consumer.ingest.receive.lane import LaneLoop
 from faultwire_consumer.ingest.receive.priority import LanePriority
 from faultwire_consumer.ingest.receive.receiver import LaneReceiver
 from faultwire_consumer.ingest.rules.evaluation import Evaluator
-from faultwire_consumer.maintenance import partitions, retention
+from faultwire_consumer.maintenance import auto_resolve, partitions, retention
 from faultwire_consumer.maintenance.figures import FigureKeeper
 from faultwire_consumer.maintenance.gaps import ORIGIN, GapWatch
 from faultwire_consumer.maintenance.leased import LeasedChore
@@ -166,6 +166,7 @@ def _put_together(supplies: _Supplies, asking: Asking | None) -> Worker:
         gap_watch=_gap_watch(supplies, pipeline, watched.lanes),
         loop_lag=watched.lag,
         partitions=_partitions(store, holder),
+        auto_resolve=_auto_resolve(supplies, holder),
         retention=_retention(supplies, holder, report),
         store_size=StoreSizeWatch(store, metrics=metrics),
         upkeep=watched.upkeep,
@@ -304,6 +305,11 @@ def _drained_at(lanes: Sequence[LaneLoop]) -> datetime | None:
 def _partitions(store: Store, holder: str) -> LeasedChore:
     maker = partitions.PartitionMaker(store, clock=_now)
     return LeasedChore(store, partitions.LEASE, holder, maker.make, clock=_now)
+
+
+def _auto_resolve(supplies: _Supplies, holder: str) -> LeasedChore:
+    resolver = auto_resolve.AutoResolver(supplies.store, lambda: supplies.notices.policy, clock=_now)
+    return LeasedChore(supplies.store, auto_resolve.LEASE, holder, resolver.resolve, clock=_now)
 
 
 def _retention(supplies: _Supplies, holder: str, report: SelfReport) -> LeasedChore:

@@ -89,6 +89,7 @@ def chores_of(worker: Worker) -> Mapping[str, Part]:
         "upkeep": worker.upkeep,
         "dispatcher": worker.dispatcher,
         "partitions": worker.partitions,
+        "auto resolve": worker.auto_resolve,
         "retention": worker.retention,
         "store size": worker.store_size,
     }

@@ -112,6 +112,7 @@ class Worker(Struct, frozen=True, kw_only=True):
     gap_watch: Part
     loop_lag: Part
     partitions: Part
+    auto_resolve: Part
     retention: Part
     store_size: Part
     upkeep: Part

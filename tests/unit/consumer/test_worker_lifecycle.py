@@ -22,6 +22,7 @@ CHORES: Final = [
     "upkeep",
     "dispatcher",
     "partitions",
+    "auto resolve",
     "retention",
     "store size",
     "replica watch",

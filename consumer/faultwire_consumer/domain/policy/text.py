@@ -29,6 +29,7 @@ from faultwire_shared.event import Category, ErrorSeverity
 WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 LENGTH_MIN: Final = timedelta(minutes=1)
 LENGTH_MAX: Final = timedelta(days=7)
+QUIET_DAYS_MAX: Final = 366
 REMINDER_MIN: Final = timedelta(minutes=1)
 WITHIN_MIN: Final = timedelta(seconds=10)
 WITHIN_MAX: Final = timedelta(hours=1)
@@ -136,6 +137,7 @@ def _rule(table: Table, digest: _Digest, known: tuple[str, ...] | None, everybod
     sending = _sending(table, _Digest(table, digest))
     receivers = table.texts("receivers", known) if known is not None else everybody
     remind_every = table.duration("remind_every", REMINDER_MIN, LENGTH_MAX)
+    quiet_days = table.number("auto_resolve_days", 1, QUIET_DAYS_MAX, "a number of days from 1 to 366", 0)
     rule = Rule(
         name=table.name,
         where=_conditions(table),
@@ -144,6 +146,7 @@ def _rule(table: Table, digest: _Digest, known: tuple[str, ...] | None, everybod
         sending=sending,
         receivers=receivers or everybody,
         remind_every=remind_every,
+        auto_resolve_days=quiet_days or None,
     )
     table.take("receivers")
     _check(table, rule)
@@ -165,6 +168,12 @@ def _check(table: Table, rule: Rule) -> None:
         )
     if rule.threshold is not None and in_digest:
         raise table.error("send", "a threshold is sent now or within a time, not in a digest")
+    asked = (rule.where.environment, rule.where.release, rule.where.type, rule.where.tags)
+    if rule.auto_resolve_days is not None and any(asked):
+        # An incident is of many environments, releases and tags, and each would be quiet by itself.
+        raise table.error(
+            "auto_resolve_days", "is for rules that ask for severity, category, service or code alone"
+        )
     if rule.remind_every is not None and not isinstance(rule.sending, AtOnce):
         raise table.error("remind_every", "reminders belong to what is sent now")
 
