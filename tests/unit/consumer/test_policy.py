@@ -111,6 +111,8 @@ digest_hour = 17
         (LOG + RULE + "receivers = ['lgo']", 6, "not one of log; did you mean log?"),
         (LOG + RULE + "recievers = ['log']", 6, "unknown key 'recievers'; did you mean receivers?"),
         (LOG + RULE + "remind_every = '5s'", 6, "a duration from 1m to 1w"),
+        (LOG + RULE + "auto_resolve_days = 0", 6, "a number of days from 1 to 366"),
+        (LOG + RULE + "environment = 'production'\nauto_resolve_days = 7", 7, "service or code alone"),
         (LOG + "[rules.a]\nsend = 'now'", 3, "on is missing"),
         (LOG + "[rules.a]\non = 'new'", 3, "send is missing"),
         (LOG + "[rules.a]\non = 'new'\nsend = 'soon'", 5, "'soon' is not"),
