@@ -221,6 +221,8 @@ async def test_merged_incidents_are_one_and_future_events_follow(site: Site) -> 
     whole = await shown(site)
     assert (whole["count"], whole["severity"], whole["merged"]) == (4, "medium", ["INC-2"])
     assert (await shown(site, "INC-2"))["id"] == "INC-1"
+    (place,) = await site.store.read(select(incidents.c.began_at).where(incidents.c.id == 1))
+    assert place.began_at is not None, "its place in the lists follows at once"
     await site.send(kind="B")
     assert (await shown(site))["count"] == 5
     _, listed = await site.get(API)
