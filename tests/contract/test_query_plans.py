@@ -1,6 +1,7 @@
 """What operators read is looked up by an index, on stores that are large enough for a plan to matter."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store, open_to_read
 from faultwire_consumer.store.events import event_list, incidents
 from faultwire_consumer.store.events.event_list import PageRequest
+from faultwire_consumer.store.events.quiet import select_quiet
 from faultwire_consumer.store.events.search import Frequency, estimate_frequency, kept_terms, select_sample
 from faultwire_consumer.store.schema.events import events
 
@@ -100,6 +102,8 @@ async def test_every_list_is_read_by_an_index(filled: Store) -> None:
         await check(filled, text, index, event_list.among_texts(filled.name, request, Frequency()))
     await check(filled, "totals", "ix_incidents_status_last_seen_hour", incidents.select_totals())
     await check(filled, "services", "ix_incidents_service_last_seen_hour", incidents.select_services(201))
+    quiet = select_quiet(NEWEST - timedelta(days=30), 0)
+    await check(filled, "quiet", "last_seen_hour|incidents_pkey", quiet)
     trend = incidents.select_hours(RARE, since=NEWEST)
     await check(filled, "trend", "hourly_pkey|sqlite_autoindex_hourly", trend)
 

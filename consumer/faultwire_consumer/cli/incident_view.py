@@ -59,7 +59,9 @@ def show_incident(sight: Sight, console: Console) -> None:
 def state_of(incident: Document, now: datetime) -> str:
     """The incident's state as a sentence."""
     told = str(incident["status"]).capitalize()
-    changed = next((one for one in _newest(incident.get("history", ())) if one.get("after")), None)
+    history = _newest(incident.get("history", ()))
+    # A comment, or a mute, is not what made its status.
+    changed = next((one for one in history if one.get("before") != one.get("after")), None)
     if incident["status"] != "open" and changed is not None:
         told += f" by {changed['actor']} {_ago(changed['at'], now)}"
     elif incident["status"] == "open" and incident["episode"] > 1:
@@ -147,6 +149,7 @@ def _told(alert: Document, now: datetime) -> str:
 
 def _past(entry: Document, now: datetime) -> str:
     note = f": {entry['note']}" if entry.get("note") else ""
+    note = f" {entry['detail']}{note}" if entry.get("detail") else note
     event = f"  {entry['event_id']}" if entry["event_id"] else ""
     return f"{_ago(entry['at'], now)}  {entry['reason']} by {entry['actor']}{note}{event}"
 
