@@ -29,7 +29,7 @@ log = get_logger(__name__)
 
 
 class LeasedChore:
-    """Does a chore at once and then every hour, as long as this worker holds the lease for it.
+    """Does a chore at once and then regularly, as long as this worker holds the lease for it.
 
     Args:
         store: where the lease is kept.
@@ -37,6 +37,7 @@ class LeasedChore:
         holder: this worker's unique name.
         chore: may be cut short, and done again by the next holder.
         clock: gives the time.
+        every: the time from one beginning to the next.
         sleep: waits for a number of seconds.
     """
 
@@ -48,6 +49,7 @@ class LeasedChore:
         chore: Chore,
         *,
         clock: Clock,
+        every: timedelta = EVERY,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store
@@ -55,6 +57,7 @@ class LeasedChore:
         self._holder = holder
         self._chore = chore
         self._clock = clock
+        self._every = every
         self._sleep = sleep
         self._lease: Lease | None = None
         self._done_at: datetime | None = None
@@ -87,7 +90,7 @@ class LeasedChore:
         if (
             self._lease == before
             and self._done_at is not None
-            and self._done_at <= now < self._done_at + EVERY
+            and self._done_at <= now < self._done_at + self._every
         ):
             return False
         await run_holding(self._store, self._lease, self._chore(), clock=self._clock)

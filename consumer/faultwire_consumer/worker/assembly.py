@@ -22,7 +22,7 @@ from faultwire_consumer.ingest.receive.lane import LaneLoop
 from faultwire_consumer.ingest.receive.priority import LanePriority
 from faultwire_consumer.ingest.receive.receiver import LaneReceiver
 from faultwire_consumer.ingest.rules.evaluation import Evaluator
-from faultwire_consumer.maintenance import auto_resolve, partitions, retention
+from faultwire_consumer.maintenance import auto_resolve, partitions, retention, search_filling
 from faultwire_consumer.maintenance.figures import FigureKeeper
 from faultwire_consumer.maintenance.gaps import ORIGIN, GapWatch
 from faultwire_consumer.maintenance.leased import LeasedChore
@@ -168,6 +168,7 @@ def _put_together(supplies: _Supplies, asking: Asking | None) -> Worker:
         partitions=_partitions(store, holder),
         auto_resolve=_auto_resolve(supplies, holder),
         retention=_retention(supplies, holder, report),
+        search_filler=_search_filler(store, holder),
         store_size=StoreSizeWatch(store, metrics=metrics),
         upkeep=watched.upkeep,
         replica_watch=watched.replica,
@@ -310,6 +311,12 @@ def _partitions(store: Store, holder: str) -> LeasedChore:
 def _auto_resolve(supplies: _Supplies, holder: str) -> LeasedChore:
     resolver = auto_resolve.AutoResolver(supplies.store, lambda: supplies.notices.policy, clock=_now)
     return LeasedChore(supplies.store, auto_resolve.LEASE, holder, resolver.resolve, clock=_now)
+
+
+def _search_filler(store: Store, holder: str) -> LeasedChore:
+    filler = search_filling.SearchFiller(store)
+    every = search_filling.EVERY
+    return LeasedChore(store, search_filling.LEASE, holder, filler.fill, clock=_now, every=every)
 
 
 def _retention(supplies: _Supplies, holder: str, report: SelfReport) -> LeasedChore:

@@ -91,6 +91,7 @@ def chores_of(worker: Worker) -> Mapping[str, Part]:
         "partitions": worker.partitions,
         "auto resolve": worker.auto_resolve,
         "retention": worker.retention,
+        "search filler": worker.search_filler,
         "store size": worker.store_size,
     }
     if worker.replica_watch is not None:

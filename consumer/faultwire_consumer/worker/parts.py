@@ -114,6 +114,7 @@ class Worker(Struct, frozen=True, kw_only=True):
     partitions: Part
     auto_resolve: Part
     retention: Part
+    search_filler: Part
     store_size: Part
     upkeep: Part
     replica_watch: Part | None

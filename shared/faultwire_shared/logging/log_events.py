@@ -31,6 +31,7 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "replica.left": "The read replica is away or too far behind; queries go to the primary until it is back.",
     "replica.joined": "The read replica answers queries again.",
     "search.unindexed": "Free text is searched without an index; the line says why, and how to fix it.",
+    "search.filled": "Every event whose body is kept is found by what it says, also those from before.",
     "delivery.dead_lettered": "Events could not be stored and are in the dead letters with their reason; the "
     "line says how many of a batch, and names the first.",
     "delivery.odd_properties": "AMQP properties of messages could not be decoded; they were read without. At "

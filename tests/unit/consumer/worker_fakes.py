@@ -166,6 +166,7 @@ class Life:
             auto_resolve=Part("auto resolve", diary),
             retention=Part("retention", diary),
             store_size=Part("store size", diary),
+            search_filler=Part("search filler", diary),
             upkeep=self.upkeep,
             replica_watch=Part("replica watch", diary),
             store=Connection("store", diary),

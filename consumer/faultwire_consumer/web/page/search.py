@@ -5,7 +5,7 @@ from typing import Final
 from msgspec import Struct
 
 from faultwire_consumer.domain.incident import Status
-from faultwire_consumer.domain.query.query import Key, Query, any_of, print_query
+from faultwire_consumer.domain.query.query import Key, Query, State, any_of, print_query
 from faultwire_consumer.domain.query.text import QueryError, parse_query
 from faultwire_consumer.web.parameter import Parameters
 from faultwire_shared.event import ErrorSeverity
@@ -41,6 +41,14 @@ class Search(Struct, frozen=True, kw_only=True):
         return self.text[len(self.before) :][: self.problem.length] if self.problem is not None else ""
 
 
+def _names_status(query: Query) -> bool:
+    statuses = (State.OPEN, State.ACKNOWLEDGED, State.RESOLVED, State.UNRESOLVED)
+    return any(
+        term.key is Key.STATUS or (term.key is Key.IS and set(statuses) & set(term.values))
+        for term in query.terms
+    )
+
+
 def read_search(parameters: Parameters) -> Search:
     """Read the form; the page explains a wrong query, `finish` any other wrong parameter."""
     text = parameters.raw_text("query")
@@ -51,7 +59,7 @@ def read_search(parameters: Parameters) -> Search:
     except QueryError as error:
         problem = error
     view = parameters.text("view") or UNRESOLVED
-    if view == UNRESOLVED and any(term.key is Key.STATUS for term in query.terms):
+    if view == UNRESOLVED and _names_status(query):
         view = "all"  # what is written wins over what is chosen where nothing is
     statuses = _VIEWS[view] if view in _VIEWS else parameters.choices("view", Status)
     services, severities = parameters.texts("service"), parameters.choices("severity", ErrorSeverity)
