@@ -19,7 +19,8 @@ from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.audit.gaps import count_missing
 from faultwire_consumer.store.audit.producer_list import list_producers
 from faultwire_consumer.store.contract.store import Store
-from faultwire_consumer.store.schema.events import dead_letters, incidents, sequence_gaps
+from faultwire_consumer.store.schema.dead_letters import dead_letters
+from faultwire_consumer.store.schema.events import incidents, sequence_gaps
 from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE, PRODUCER_TYPE
 
 

@@ -11,7 +11,7 @@ from faultwire_consumer.maintenance.pruning import Pruner
 from faultwire_consumer.maintenance.retention import RetentionKeeper
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract.store import Store
-from faultwire_consumer.store.schema.events import dead_letter_history, dead_letters
+from faultwire_consumer.store.schema.dead_letters import dead_letter_history, dead_letters
 from faultwire_consumer.store.upkeep.dead_letter_bytes import bound_dead_letters, measure_dead_letters
 from faultwire_consumer.store.upkeep.space import ROW_BYTES, measure_store
 from faultwire_shared.codec import EVENT_TYPE

@@ -14,7 +14,7 @@ from faultwire_consumer.ingest.receive.dead_queue import DeadQueue, DeadQueueRec
 from faultwire_consumer.ingest.receive.lane import LaneLoop
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.engine import open_store
-from faultwire_consumer.store.schema.events import dead_letters
+from faultwire_consumer.store.schema.dead_letters import dead_letters
 from faultwire_shared import amqp
 from faultwire_shared.codec import EVENT_TYPE
 from faultwire_shared.topology import DEAD, DELIVERY_LIMIT, EVENTS

@@ -15,13 +15,8 @@ from faultwire_consumer.store.schema.access import (
     sessions,
     sign_in_failures,
 )
-from faultwire_consumer.store.schema.events import (
-    dead_letter_history,
-    dead_letters,
-    hourly,
-    producers,
-    sequence_gaps,
-)
+from faultwire_consumer.store.schema.dead_letters import dead_letter_history, dead_letters
+from faultwire_consumer.store.schema.events import hourly, producers, sequence_gaps
 from faultwire_consumer.store.schema.notify import digest_lines, outbox, outbox_attempts, outbox_stages
 from faultwire_consumer.store.upkeep.delete_finished import delete_finished
 

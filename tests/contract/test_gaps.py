@@ -25,13 +25,8 @@ from faultwire_consumer.store.audit.producers import GAPS_MAX
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store
 from faultwire_consumer.store.migrations import migrate, schema_version
-from faultwire_consumer.store.schema.events import (
-    dead_letters,
-    history,
-    incidents,
-    producers,
-    sequence_gaps,
-)
+from faultwire_consumer.store.schema.dead_letters import dead_letters
+from faultwire_consumer.store.schema.events import history, incidents, producers, sequence_gaps
 from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE, PRODUCER_TYPE
 
 

@@ -24,7 +24,8 @@ from faultwire_consumer.ingest.receive.lane import LaneLoop
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store
-from faultwire_consumer.store.schema.events import dead_letters, events
+from faultwire_consumer.store.schema.dead_letters import dead_letters
+from faultwire_consumer.store.schema.events import events
 from faultwire_shared import amqp
 from faultwire_shared.event import Lane
 from faultwire_shared.topology import DEAD, EVENTS

@@ -20,14 +20,8 @@ from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.read.delivery import Delivery, read_delivery
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract.store import Store
-from faultwire_consumer.store.schema.events import (
-    dead_letters,
-    events,
-    fingerprints,
-    history,
-    hourly,
-    incidents,
-)
+from faultwire_consumer.store.schema.dead_letters import dead_letters
+from faultwire_consumer.store.schema.events import events, fingerprints, history, hourly, incidents
 from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE, decode
 
 

@@ -27,7 +27,8 @@ from faultwire_consumer.ingest.receive.receiver import LaneReceiver
 from faultwire_consumer.maintenance.self_report import SelfReport
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.engine import open_store
-from faultwire_consumer.store.schema.events import dead_letters, events, incidents, producers, sequence_gaps
+from faultwire_consumer.store.schema.dead_letters import dead_letters
+from faultwire_consumer.store.schema.events import events, incidents, producers, sequence_gaps
 from faultwire_consumer.web.state import Health
 from faultwire_consumer.worker.application import create_app
 from faultwire_shared import amqp

@@ -16,7 +16,8 @@ from faultwire_consumer.ingest.read.delivery import read_delivery
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store
-from faultwire_consumer.store.schema.events import dead_letters, events
+from faultwire_consumer.store.schema.dead_letters import dead_letters
+from faultwire_consumer.store.schema.events import events
 from faultwire_shared.codec import BATCH_TYPE
 
 PASSING: Final = ("40001", "40P01", "55P03", "53300", "57P01", "57P02", "08003", "08006", "25P03")

@@ -34,10 +34,10 @@ from faultwire_consumer.store.migrations import migrate, schema_version
 from faultwire_consumer.store.migrations.search_index import EVENT_INDEX, SEARCH_INDEX
 from faultwire_consumer.store.postgresql.partition import partition_day
 from faultwire_consumer.store.postgresql.store import WARM_CONNECTIONS, PostgresqlStore
+from faultwire_consumer.store.schema.dead_letters import dead_letters
 from faultwire_consumer.store.schema.events import (
     QUARANTINE_DAY,
     SCHEMA,
-    dead_letters,
     events,
     fingerprints,
     hourly,

@@ -114,6 +114,15 @@ class Pipeline:
         self._metrics.batch_events.observe(sum(len(candidates) for candidates in read))
         return settled
 
+    async def expect(self, delivery: Delivery) -> Sequence[Candidate]:
+        """Read a delivery as `ingest` would, and write nothing; duplicates are not seen.
+
+        Raises:
+            StoreUnavailableError: retention's floors have to be read, and the database does not answer.
+        """
+        (candidates,) = await self._read([delivery], self._clock())
+        return await self._past.sieve(candidates)
+
     async def _read(self, deliveries: Sequence[Delivery], received_at: datetime) -> list[list[Candidate]]:
         """Decode and group; the loop's other tasks, such as a critical event's, run in between."""
         read, events = [], 0

@@ -7,7 +7,8 @@ from typing import Final, Protocol, TypeVar
 import msgspec
 from aiohttp import web
 
-from faultwire_consumer.actions import load_dead_letter, unknown_dead_letter, unknown_incident
+from faultwire_consumer.actions import unknown_incident
+from faultwire_consumer.dead_letter_actions import load_dead_letter, unknown_dead_letter
 from faultwire_consumer.domain.dead_letter import DeadLetterStatus
 from faultwire_consumer.domain.incident_name import parse_incident_id
 from faultwire_consumer.serving.body import read_whole_body
@@ -90,7 +91,9 @@ def dead_letter_filter(parameters: Parameters) -> DeadLetterFilter:
     about = "By status, any of several; all takes every one. Without it, those that wait."
     waiting = DeadLetterStatus.WAITING
     status = parameters.choices_or_all("status", DeadLetterStatus, usual=waiting, about=about)
-    return DeadLetterFilter(status=status, reason=parameters.texts("reason"))
+    return DeadLetterFilter(
+        status=status, reason=parameters.texts("reason"), service=parameters.texts("service")
+    )
 
 
 async def read_change(request: web.Request, kind: type[T]) -> T:

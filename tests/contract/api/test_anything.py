@@ -30,7 +30,8 @@ from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.dispatcher import Dispatcher
 from faultwire_consumer.notify.message import json_of
 from faultwire_consumer.notify.notification import Notification
-from faultwire_consumer.store.schema.events import dead_letters, events, incidents
+from faultwire_consumer.store.schema.dead_letters import dead_letters
+from faultwire_consumer.store.schema.events import events, incidents
 from faultwire_consumer.store.schema.notify import outbox
 from faultwire_shared.event import Lane
 

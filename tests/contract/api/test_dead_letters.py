@@ -37,6 +37,7 @@ async def test_a_replay_answers_with_what_became_of_each_event(site: Site) -> No
         "attempts": 21,
         "events": [{"id": event_id, "status": "stored"}],
         "dry_run": False,
+        "examined": "",
     }
     assert (await site.get(f"/api/v1/events/{event_id}"))[0] == 200
     _, letter = await site.get(f"{PATH}/1")

@@ -12,7 +12,7 @@ from msgspec import Struct
 from sqlalchemy import Column, Dialect, Row, Select, Table, func, literal, select, tuple_
 from sqlalchemy.types import TypeDecorator
 
-from faultwire_consumer.store.schema import access, events, figures, notify, search, upkeep
+from faultwire_consumer.store.schema import access, dead_letters, events, figures, notify, search, upkeep
 
 CHUNK_ROWS: Final = 5_000
 CHUNK_BYTES: Final = 8 * 1024 * 1024
@@ -24,7 +24,7 @@ COPIED: Final = frozenset(
     (
         access.access_tokens, access.accounts, access.audit_log, access.invitations, access.sessions,
         access.sign_in_failures,
-        events.dead_letter_history, events.dead_letters, events.edge_bodies, events.events,
+        dead_letters.dead_letter_history, dead_letters.dead_letters, events.edge_bodies, events.events,
         events.fingerprints, events.history, events.hourly, events.incidents, events.producers,
         events.sequence_gaps, events.sightings,
         figures.figure_journal, figures.hourly_totals, figures.release_totals, figures.user_sketches,

@@ -1,16 +1,17 @@
 """Dead letters as operators read them: lists, one with its body, and its history."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import Row, select
+from sqlalchemy import ColumnElement, Row, and_, func, literal, or_, select
 
 from faultwire_consumer.domain.dead_letter import DeadLetterStatus
 from faultwire_consumer.store.contract.paging import Page, cut, decode_cursor
 from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Store
-from faultwire_consumer.store.schema.events import dead_letter_history, dead_letters
+from faultwire_consumer.store.schema.dead_letters import dead_letter_history, dead_letters
 
 _LISTING: Final = "dead_letters"
 
@@ -20,6 +21,7 @@ class DeadLetterFilter(Struct, frozen=True, kw_only=True):
 
     status: tuple[DeadLetterStatus, ...] = (DeadLetterStatus.WAITING,)
     reason: tuple[str, ...] = ()
+    service: tuple[str, ...] = ()
 
 
 class DeadLetter(Struct, frozen=True, kw_only=True):
@@ -36,12 +38,21 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
     message_type: str | None
     size: int
     status: DeadLetterStatus
+    service: str | None
+    """The service that its body names; None of one that was kept before this was read."""
 
 
 class DeadLetterBody(DeadLetter, frozen=True, kw_only=True):
     """A dead letter with the bytes that were received, possibly cut."""
 
     body: bytes
+    edited_body: bytes | None = None
+    """The body as an operator corrected it."""
+
+    @property
+    def replayed_body(self) -> bytes:
+        """Return the body that a replay puts through ingest."""
+        return self.body if self.edited_body is None else self.edited_body
 
 
 class DeadLetterHistoryEntry(Struct, frozen=True, kw_only=True):
@@ -73,6 +84,8 @@ async def list_dead_letters(
         statement = statement.where(table.status.in_([status.value for status in wanted.status]))
     if wanted.reason:
         statement = statement.where(table.reason.in_(wanted.reason))
+    if wanted.service:
+        statement = statement.where(_of_services(store.name, wanted.service))
     if cursor is not None:
         statement = statement.where(table.id < decode_cursor(_LISTING, cursor, int).key)
     rows = await store.read(statement.order_by(table.id.desc()).limit(limit + 1))
@@ -82,7 +95,8 @@ async def list_dead_letters(
 
 async def get_dead_letter(store: Store, dead_letter_id: int) -> DeadLetterBody | None:
     """Return one dead letter with its body."""
-    statement = select(*_COLUMNS, dead_letters.c.body).where(dead_letters.c.id == dead_letter_id)
+    table = dead_letters.c
+    statement = select(*_COLUMNS, table.body, table.edited_body).where(table.id == dead_letter_id)
     rows = await store.read(statement)
     return DeadLetterBody(**_values(rows[0])) if rows else None
 
@@ -94,6 +108,18 @@ async def list_dead_letter_history(store: Store, dead_letter_id: int) -> tuple[D
         select(*_HISTORY).where(table.dead_letter_id == dead_letter_id).order_by(table.id.desc())
     )
     return tuple(DeadLetterHistoryEntry(**values_of(row)) for row in rows)
+
+
+def _of_services(database: str, services: Sequence[str]) -> ColumnElement[bool]:
+    """Return the condition of letters of these services; older ones are searched for the names."""
+    table = dead_letters.c
+    find = func.instr if database == "sqlite" else func.pg_catalog.position
+    named = [
+        find(table.body, literal(f'"service":{gap}"{service}"'.encode())) > 0
+        for service in services
+        for gap in ("", " ")
+    ]
+    return or_(table.service.in_(services), and_(table.service.is_(None), or_(*named)))
 
 
 def _values(row: Row[Any]) -> dict[str, Any]:

@@ -8,11 +8,12 @@ from typing import Any, Final
 from msgspec import Struct
 from sqlalchemy import Text, case, func, insert, literal, select, update
 
+from faultwire_consumer.domain.dead_body import service_of
 from faultwire_consumer.domain.dead_letter import DeadLetterChangeReason, DeadLetterStatus
 from faultwire_consumer.domain.incident import WORKER
 from faultwire_consumer.store.contract.dialect import INSERT
 from faultwire_consumer.store.contract.store import Transaction
-from faultwire_consumer.store.schema.events import dead_letter_history, dead_letters
+from faultwire_consumer.store.schema.dead_letters import dead_letter_history, dead_letters
 from faultwire_shared.event import MESSAGE_BYTES
 from faultwire_shared.text import storable
 
@@ -103,6 +104,8 @@ class DeadLetterChange(Struct, frozen=True, kw_only=True):
     detail: str
     before: DeadLetterStatus
     after: DeadLetterStatus
+    edited_body: bytes | None = None
+    """The body that is to be replayed from now on; None leaves it as it is."""
 
 
 async def load_dead_letter_status(tx: Transaction, dead_letter_id: int) -> DeadLetterStatus | None:
@@ -113,11 +116,14 @@ async def load_dead_letter_status(tx: Transaction, dead_letter_id: int) -> DeadL
 
 
 async def change_dead_letter(tx: Transaction, change: DeadLetterChange) -> None:
-    """Write a dead letter's status and history."""
+    """Write a dead letter's status and history, and its corrected body."""
+    edited: dict[str, Any] = {}
+    if change.edited_body is not None:
+        edited = {"edited_body": change.edited_body, "service": service_of(change.edited_body)}
     await tx.execute(
         update(dead_letters)
         .where(dead_letters.c.id == change.dead_letter_id)
-        .values(status=change.after.value)
+        .values({"status": change.after.value} | edited)
     )
     await tx.execute(
         insert(dead_letter_history).values(
@@ -146,4 +152,5 @@ def _row(digest: bytes, new: NewDeadLetter) -> dict[str, Any]:
         "size": len(new.body),
         "body": new.body[:MESSAGE_BYTES],
         "status": DeadLetterStatus.WAITING.value,
+        "service": service_of(new.body[:MESSAGE_BYTES]),
     }

@@ -16,14 +16,8 @@ from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.events.condition import NEVER_COUNTED, hour_of, incident_conditions
 from faultwire_consumer.store.events.search import estimate_frequency
-from faultwire_consumer.store.schema.events import (
-    dead_letters,
-    fingerprints,
-    history,
-    hourly,
-    incidents,
-    sightings,
-)
+from faultwire_consumer.store.schema.dead_letters import dead_letters
+from faultwire_consumer.store.schema.events import fingerprints, history, hourly, incidents, sightings
 from faultwire_shared.event import ErrorSeverity
 
 NAMES_MAX: Final = 200

@@ -9,11 +9,11 @@ from sqlalchemy import ColumnElement, Row, and_, delete, func, select, update
 
 from faultwire_consumer.domain.dead_letter import DeadLetterStatus
 from faultwire_consumer.store.contract.store import Store, Transaction
-from faultwire_consumer.store.schema.events import dead_letter_history, dead_letters
+from faultwire_consumer.store.schema.dead_letters import dead_letter_history, dead_letters
 from faultwire_consumer.store.upkeep.space import PAUSE_SECONDS, ROW_BYTES, vacuum_dead_letters
 
 _TABLE: Final = dead_letters.c
-_BYTES: Final = func.length(_TABLE.body)
+_BYTES: Final = func.length(_TABLE.body) + func.coalesce(func.length(_TABLE.edited_body), 0)
 _SETTLED: Final = _TABLE.status.in_((DeadLetterStatus.DISCARDED.value, DeadLetterStatus.REPLAYED.value))
 _WAITING: Final = _TABLE.status == DeadLetterStatus.WAITING.value
 _BATCH: Final = 200
@@ -99,7 +99,7 @@ async def _drop(tx: Transaction, step: _Step, ids: Sequence[int]) -> None:
     """Drop these, but for those that an operator or a delivery changed meanwhile."""
     these = and_(_TABLE.id.in_(ids), step.condition)
     if step.name == "bodies":
-        await tx.execute(update(dead_letters).where(these).values(body=b""))
+        await tx.execute(update(dead_letters).where(these).values(body=b"", edited_body=None))
         return
     held = await tx.execute(select(_TABLE.id).where(these).order_by(_TABLE.id).with_for_update())
     gone = [row.id for row in held]

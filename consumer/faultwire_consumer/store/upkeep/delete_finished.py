@@ -16,13 +16,8 @@ from faultwire_consumer.domain.sending import NotificationState
 from faultwire_consumer.domain.sequence import GapState
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.schema.access import audit_log, invitations, sessions, sign_in_failures
-from faultwire_consumer.store.schema.events import (
-    dead_letter_history,
-    dead_letters,
-    hourly,
-    producers,
-    sequence_gaps,
-)
+from faultwire_consumer.store.schema.dead_letters import dead_letter_history, dead_letters
+from faultwire_consumer.store.schema.events import hourly, producers, sequence_gaps
 from faultwire_consumer.store.schema.notify import digest_lines, outbox, outbox_attempts, outbox_stages
 from faultwire_consumer.store.upkeep.space import PAUSE_SECONDS
 

@@ -1,12 +1,17 @@
-"""Dead letters under ``/api/v1``: lists, one with its body, replay and discard."""
+"""Dead letters under ``/api/v1``: lists, one with its body, edit, replay and discard."""
 
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Handler
+from msgspec.structs import replace
 
-from faultwire_consumer import actions
+from faultwire_consumer import dead_letter_actions as actions
+from faultwire_consumer.dead_letter_actions import DeadLetterConflictError, DeadLetterNotFoundError
 from faultwire_consumer.domain.access.scope import AccessScope
+from faultwire_consumer.ingest.replay import REHEARSED
 from faultwire_consumer.store.dead_letters.queries import (
     DeadLetterBody,
     DeadLetterFilter,
@@ -28,14 +33,17 @@ from faultwire_consumer.web.request import (
     page_answer,
 )
 from faultwire_consumer.web.state import CLOCK, REPLAYER, STORE
+from faultwire_shared.taxonomy import FieldError, ValidationError
 
 _PATH: Final = f"{API_PREFIX}/dead-letters"
+
+B = TypeVar("B", bound=msgspec.Struct)
 
 routes = AccessRoutes()
 
 
-class DeadLetterChangeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of a replay or discard; it may be missing."""
+class DiscardRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of a discard; it may be missing."""
 
     actor: str | None = None
     """Who asks, where nobody has to sign in; beside the name of a token."""
@@ -44,19 +52,36 @@ class DeadLetterChangeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields
     dry_run: bool = False
 
 
+class ReplayRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of a replay; it may be missing."""
+
+    actor: str | None = None
+    why: str = ""
+    dry_run: bool = False
+    accept_old: bool = False
+    """Take an event that retention refused under an id of today; its own stays as the tag original_id."""
+
+
+class EditRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The body of an edit."""
+
+    body: str
+    """The corrected one, as text; what arrived is kept beside it."""
+    actor: str | None = None
+    why: str = ""
+    dry_run: bool = False
+
+
 class _AskedChange(msgspec.Struct, frozen=True):
-    """A replay or discard, with who asks for it."""
+    """A change, with who asks for it and why."""
 
     actor: str
     why: str
-    dry_run: bool
 
 
-_changes: Final = describe(
-    takes=DeadLetterChangeRequest,
-    answers=shape.LetterAnswer,
-    raises=[actions.DeadLetterNotFoundError, actions.DeadLetterConflictError],
-)
+def _change(takes: type[B]) -> Callable[[Callable[[web.Request, B], Awaitable[web.StreamResponse]]], Handler]:
+    raises = [DeadLetterNotFoundError, DeadLetterConflictError]
+    return describe(takes=takes, answers=shape.LetterAnswer, raises=raises)
 
 
 @routes.get(_PATH, access=AccessScope.READ)
@@ -72,7 +97,7 @@ async def list_letters(request: web.Request, asked: Paged[DeadLetterFilter]) -> 
 
 
 @routes.get(f"{_PATH}/{{id}}", access=AccessScope.READ)
-@describe(answers=shape.DeadLetterDetail, raises=[actions.DeadLetterNotFoundError])
+@describe(answers=shape.DeadLetterDetail, raises=[DeadLetterNotFoundError])
 async def show_letter(request: web.Request) -> web.Response:
     """One dead letter with its body and what was done to it."""
     letter = await dead_letter_of(request)
@@ -81,15 +106,17 @@ async def show_letter(request: web.Request) -> web.Response:
 
 
 @routes.post(f"{_PATH}/{{id}}/replay", access=AccessScope.ACT)
-@_changes
-async def replay(request: web.Request, body: DeadLetterChangeRequest) -> web.Response:
-    """Put the body through ingest again."""
-    asked, letter = _checked(request, body), await dead_letter_of(request)
-    if asked.dry_run:
+@_change(ReplayRequest)
+async def replay(request: web.Request, body: ReplayRequest) -> web.Response:
+    """Put the body, or the corrected one, through ingest again."""
+    asked, letter = _asked(request, body), await dead_letter_of(request)
+    if body.dry_run:
         actions.check_replay(letter)
-        attempt = request.app[REPLAYER].rehearse(letter, now=request.app[CLOCK]())
+        if body.accept_old:
+            letter, _ = actions.with_today_s_id(letter, today=request.app[CLOCK]().date())
+        attempt = await request.app[REPLAYER].rehearse(letter)
         outcome = "would_replay" if attempt.is_kept else "would_fail"
-        return _answer(letter, outcome, attempt.detail, attempt.events, dry_run=True)
+        return _answer(letter, outcome, attempt.detail, attempt.events, examined=REHEARSED)
     done = await actions.replay_dead_letter(
         request.app[STORE],
         letter.id,
@@ -97,6 +124,7 @@ async def replay(request: web.Request, body: DeadLetterChangeRequest) -> web.Res
         actor=asked.actor,
         now=request.app[CLOCK],
         why=asked.why,
+        accept_old=body.accept_old,
     )
     letter = await dead_letter_of(request)
     if done is None:
@@ -104,14 +132,36 @@ async def replay(request: web.Request, body: DeadLetterChangeRequest) -> web.Res
     return _answer(letter, "replayed" if done.is_kept else "replay_failed", done.detail, done.events)
 
 
+@routes.post(f"{_PATH}/{{id}}/edit", access=AccessScope.ACT)
+@_change(EditRequest)
+async def edit(request: web.Request, body: EditRequest) -> web.Response:
+    """Correct the body that a replay takes; the answer says what that replay would do."""
+    asked, letter = _asked(request, body), await dead_letter_of(request)
+    corrected = request.app[REPLAYER].scrub(encoded(body.body))
+    actions.check_edit(letter.id, letter.status, corrected)
+    attempt = await request.app[REPLAYER].rehearse(replace(letter, edited_body=corrected))
+    detail = f"a replay would {'keep it' if attempt.is_kept else 'fail'}: {attempt.detail}"
+    if body.dry_run:
+        return _answer(letter, "would_edit", detail, attempt.events, examined=REHEARSED)
+    await actions.edit_dead_letter(
+        request.app[STORE],
+        letter.id,
+        corrected,
+        actor=asked.actor,
+        now=request.app[CLOCK](),
+        why=asked.why,
+    )
+    return _answer(await dead_letter_of(request), "edited", detail, attempt.events)
+
+
 @routes.post(f"{_PATH}/{{id}}/discard", access=AccessScope.ACT)
-@_changes
-async def discard(request: web.Request, body: DeadLetterChangeRequest) -> web.Response:
+@_change(DiscardRequest)
+async def discard(request: web.Request, body: DiscardRequest) -> web.Response:
     """Say that nobody wants it; the body stays."""
-    asked, letter = _checked(request, body), await dead_letter_of(request)
-    if asked.dry_run:
+    asked, letter = _asked(request, body), await dead_letter_of(request)
+    if body.dry_run:
         actions.check_discard(letter.id, letter.status)
-        return _answer(letter, "would_discard", "", dry_run=True)
+        return _answer(letter, "would_discard", "", examined="its status was read")
     changed = await actions.discard_dead_letter(
         request.app[STORE], letter.id, actor=asked.actor, now=request.app[CLOCK](), why=asked.why
     )
@@ -119,12 +169,21 @@ async def discard(request: web.Request, body: DeadLetterChangeRequest) -> web.Re
     return _answer(await dead_letter_of(request), "discarded" if changed else "unchanged", detail)
 
 
-def _checked(request: web.Request, asked: DeadLetterChangeRequest) -> _AskedChange:
-    return _AskedChange(
-        actor=actor_of(request, asked.actor),
-        why=check_text("why", asked.why, least=0, most=500),
-        dry_run=asked.dry_run,
-    )
+def encoded(text: str) -> bytes:
+    """Return a corrected body's bytes.
+
+    Raises:
+        ValidationError: half a surrogate pair stands alone in it.
+    """
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise ValidationError(errors=[FieldError("body", "a text that can be written as UTF-8")]) from None
+
+
+def _asked(request: web.Request, body: ReplayRequest | EditRequest | DiscardRequest) -> _AskedChange:
+    why = check_text("why", body.why, least=0, most=500)
+    return _AskedChange(actor=actor_of(request, body.actor), why=why)
 
 
 def _answer(
@@ -133,7 +192,7 @@ def _answer(
     detail: str,
     events: tuple[dict[str, object], ...] = (),
     *,
-    dry_run: bool = False,
+    examined: str = "",
 ) -> web.Response:
     return json_answer(
         shape.LetterAnswer(
@@ -143,6 +202,7 @@ def _answer(
             detail=detail,
             attempts=letter.attempts,
             events=events,
-            dry_run=dry_run,
+            dry_run=bool(examined),
+            examined=examined,
         )
     )

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from faultwire_consumer.domain.dead_body import BodyPlace, fields_of, find_place
 from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.domain.incident_terms import describe_mute
 from faultwire_consumer.store.audit.producer_list import Producer
@@ -139,6 +140,7 @@ class DeadLetterShape(Struct, frozen=True, kw_only=True):
     event_id: str | None
     origin: str
     status: str
+    service: str | None
 
 
 class DeadLetterDetail(DeadLetterShape, frozen=True, kw_only=True):
@@ -148,6 +150,12 @@ class DeadLetterDetail(DeadLetterShape, frozen=True, kw_only=True):
     message_type: str | None
     size: int
     body: str
+    place: BodyPlace | None
+    """What is wrong in it, by the bytes that arrived."""
+    fields: Mapping[str, str]
+    """The fields that can be read, each as a JSON text, cut where it is long."""
+    edited_body: str | None
+    """The body as an operator corrected it, which a replay takes."""
     history: tuple[DeadLetterHistoryEntry, ...]
 
 
@@ -157,11 +165,13 @@ class LetterAnswer(Struct, frozen=True, kw_only=True):
     id: int
     status: str
     outcome: str
-    """``replayed``, ``replay_failed``, ``discarded``, ``unchanged``, or what a dry run says would be."""
+    """``replayed``, ``replay_failed``, ``discarded``, ``edited``, ``unchanged``, or what would be."""
     detail: str
     attempts: int
     events: tuple[dict[str, Any], ...]
     dry_run: bool
+    examined: str
+    """The extent to which a dry run tried it; empty for what was done."""
 
 
 class DeadLetterList(Struct, frozen=True, kw_only=True):
@@ -274,10 +284,18 @@ def dead_letter_detail(
     letter: DeadLetterBody, *, history: tuple[DeadLetterHistoryEntry, ...]
 ) -> DeadLetterDetail:
     """One dead letter whole."""
-    names = [name for name in DeadLetterDetail.__struct_fields__ if name != "history"]
-    values = {name: getattr(letter, name) for name in names}
+    values = {name: getattr(letter, name) for name in DeadLetterShape.__struct_fields__}
+    edited = letter.edited_body
     return DeadLetterDetail(
-        **values | {"body": letter.body.decode("utf-8", "backslashreplace")}, history=history
+        **values,
+        last_seen_at=letter.last_seen_at,
+        message_type=letter.message_type,
+        size=letter.size,
+        body=letter.body.decode("utf-8", "backslashreplace"),
+        place=find_place(letter.body, size=letter.size, detail=letter.detail),
+        fields=fields_of(letter.body),
+        edited_body=None if edited is None else edited.decode("utf-8", "backslashreplace"),
+        history=history,
     )
 
 

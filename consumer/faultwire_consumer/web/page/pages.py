@@ -5,13 +5,11 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from faultwire_consumer.actions import (
-    discard_dead_letter,
-    load_incident,
-    replay_dead_letter,
-)
+from faultwire_consumer.actions import load_incident
+from faultwire_consumer.dead_letter_actions import discard_dead_letter, replay_dead_letter
 from faultwire_consumer.domain.access.principal import Via
 from faultwire_consumer.domain.access.scope import AccessScope
+from faultwire_consumer.domain.dead_body import find_place
 from faultwire_consumer.domain.dead_letter import DeadLetterStatus
 from faultwire_consumer.domain.incident import Status, Verb
 from faultwire_consumer.domain.incident_name import incident_name
@@ -171,12 +169,20 @@ async def show_dead_letter(request: web.Request) -> web.Response:
     """One dead letter with its body, what was done to it, and what can be."""
     letter = await dead_letter_of(request)
     history = await letter_queries.list_dead_letter_history(request.app[STORE], letter.id)
-    body = letter.body.decode("utf-8", "backslashreplace")
+    place = find_place(letter.body, size=letter.size, detail=letter.detail)
+    begin = len(letter.body) if place is None else place.offset
+    end = begin if place is None else begin + place.length
+    parts = (letter.body[:begin], letter.body[begin:end], letter.body[end:])
+    before, wrong, after = (part.decode("utf-8", "backslashreplace") for part in parts)
     return render(
         "dead_letter.html",
         **await _shell(request),
         letter=letter,
-        body=body,
+        place=place,
+        before=before,
+        wrong=wrong,
+        after=after,
+        edited=None if letter.edited_body is None else letter.edited_body.decode(errors="backslashreplace"),
         history=history,
         verbs=_letter_verbs(letter),
     )
@@ -234,7 +240,7 @@ def _verbs(status: Status) -> tuple[Verb, ...]:
 
 
 def _letter_verbs(letter: letter_queries.DeadLetterBody) -> tuple[str, ...]:
-    replayable = ("replay",) if letter.size == len(letter.body) else ()
+    replayable = ("replay",) if letter.size == len(letter.body) or letter.edited_body is not None else ()
     return {
         DeadLetterStatus.WAITING: (*replayable, "discard"),
         DeadLetterStatus.DISCARDED: replayable,
