@@ -6,11 +6,14 @@ from typing import Any, TypeVar
 
 from cyclopts import App
 
+from faultwire_consumer.agents.acting import ACTING
 from faultwire_consumer.agents.door import DoorError, Parameters, as_path
 from faultwire_consumer.agents.reading import READING
 from faultwire_consumer.cli.client import ApiClient
 from faultwire_consumer.cli.failure import USAGE, CommandError
 from faultwire_consumer.cli.option import OUTPUT, Output
+from faultwire_consumer.domain.access.principal import Via
+from faultwire_consumer.domain.access.scope import AccessScope
 
 app = App(name="mcp")
 T = TypeVar("T")
@@ -54,5 +57,7 @@ def serve(*, output: Output = OUTPUT) -> None:
         from faultwire_consumer.agents.standard import serve_standard  # noqa: PLC0415 - mcp is an extra
     except ImportError:
         raise CommandError("this needs the extra: pip install 'faultwire[mcp]'", USAGE) from None
-    door = ClientDoor(ApiClient(output))
-    asyncio.run(serve_standard(READING, door))
+    client = ApiClient(output)
+    me = client.get("api", "v1", "me")
+    acts = me["via"] == Via.TOKEN and AccessScope.ACT in me["scopes"]
+    asyncio.run(serve_standard((*READING, *ACTING) if acts else READING, ClientDoor(client)))

@@ -1,16 +1,20 @@
 """``POST /mcp``: the tools of coding agents, under the worker's own access."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 from urllib.parse import quote
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, hdrs, web
 
+from faultwire_consumer.agents.acting import ACTING
 from faultwire_consumer.agents.door import DoorError, Parameters, as_path
 from faultwire_consumer.agents.reading import READING
+from faultwire_consumer.agents.tool import Tool
+from faultwire_consumer.domain.access.principal import Via
 from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.serving.body import read_whole_body
+from faultwire_consumer.serving.principal import PRINCIPAL
 from faultwire_consumer.web.access.declared import AccessRoutes
 
 MCP_PATH: Final = "/mcp"
@@ -67,8 +71,15 @@ async def serve_agent(request: web.Request) -> web.Response:
     named = {name.lower(): value for name, value in request.headers.items()}
     async with ClientSession(headers=_passed_on(request), timeout=ClientTimeout(total=_SECONDS)) as session:
         door = LoopbackDoor(session, _own_address(request))
-        answer = await answer_request(body, named, tools=READING, door=door)
+        answer = await answer_request(body, named, tools=_tools_of(request), door=door)
     return web.Response(body=answer.body, status=answer.status, headers=answer.headers)
+
+
+def _tools_of(request: web.Request) -> Sequence[Tool]:
+    """Return what is offered: a token that may act is given the verbs, an open door is not."""
+    principal = request[PRINCIPAL]
+    acts = principal.via is Via.TOKEN and principal.may(AccessScope.ACT)
+    return (*READING, *ACTING) if acts else READING
 
 
 def _passed_on(request: web.Request) -> dict[str, str]:

@@ -110,6 +110,20 @@ ARGUMENTS: Final[Mapping[Verb, type[Arguments]]] = {
 }
 """The one declaration of the verbs: every surface offers these, with these arguments."""
 
+SENTENCES: Final[Mapping[Verb, str]] = {
+    Verb.ACKNOWLEDGE: "Say that somebody looks after it.",
+    Verb.RESOLVE: "Say that it is mended; what occurs from now on, or from a release on, is a regression.",
+    Verb.REOPEN: "Take an acknowledge or resolve back.",
+    Verb.MUTE: "Hold notifications of it back; it is counted on.",
+    Verb.UNMUTE: "End its mute.",
+    Verb.ASSIGN: "Say who has it.",
+    Verb.UNASSIGN: "Say that nobody has it.",
+    Verb.COMMENT: "Write into its history.",
+    Verb.MERGE: "Make it part of another incident, which has its events from now on.",
+    Verb.UNMERGE: "Make an incident that was merged one of its own again, for good.",
+}
+"""The meaning of each verb, as the API and agents are told it."""
+
 _WHO: Final = {kind: verb for verb, kind in ARGUMENTS.items()}
 
 ARGUMENTLESS: Final[Mapping[Verb, Arguments]] = {

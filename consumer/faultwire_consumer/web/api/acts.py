@@ -13,7 +13,7 @@ from faultwire_consumer.actions import IncidentConflictError, IncidentNotFoundEr
 from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.domain.incident import Status, Verb
 from faultwire_consumer.domain.incident_name import parse_incident_id
-from faultwire_consumer.domain.lifecycle.arguments import ARGUMENTS, Arguments, check_arguments
+from faultwire_consumer.domain.lifecycle.arguments import ARGUMENTS, SENTENCES, Arguments, check_arguments
 from faultwire_consumer.domain.lifecycle.decision import Act
 from faultwire_consumer.incident_actions import MANY_MAX, Acted, Expected, act_on, act_on_many
 from faultwire_consumer.store.contract.store import Store
@@ -86,19 +86,6 @@ def request_of(verb: Verb) -> type[ActRequest]:
 
 REQUESTS: Final[Mapping[Verb, type[ActRequest]]] = {verb: request_of(verb) for verb in Verb}
 
-_SENTENCES: Final = {
-    Verb.ACKNOWLEDGE: "Say that somebody looks after it.",
-    Verb.RESOLVE: "Say that it is mended; what occurs from now on, or from a release on, is a regression.",
-    Verb.REOPEN: "Take an acknowledge or resolve back.",
-    Verb.MUTE: "Hold notifications of it back; it is counted on.",
-    Verb.UNMUTE: "End its mute.",
-    Verb.ASSIGN: "Say who has it.",
-    Verb.UNASSIGN: "Say that nobody has it.",
-    Verb.COMMENT: "Write into its history.",
-    Verb.MERGE: "Make it part of another incident, which has its events from now on.",
-    Verb.UNMERGE: "Make an incident that was merged one of its own again, for good.",
-}
-
 
 def _handler(verb: Verb) -> Handler:
     async def handle(request: web.Request, asked: ActRequest) -> web.Response:
@@ -109,7 +96,7 @@ def _handler(verb: Verb) -> Handler:
         await act_on(request.app[STORE], incident_id, act, expected=expected)
         return await incident_response(request.app[STORE], incident_id)
 
-    handle.__doc__ = _SENTENCES[verb]
+    handle.__doc__ = SENTENCES[verb]
     handle.__name__ = verb.value
     return describe(
         takes=REQUESTS[verb],

@@ -1,0 +1,131 @@
+"""Agents that act: only a token that may is offered the verbs, and every act is that token's."""
+
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import httpx2
+import pytest
+from mcp import Client, StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
+from mcp.types import CallToolResult, TextContent
+from tests.contract.api.conftest import Site, serve
+from tests.contract.api.test_access_walk import bearer, issue
+from tests.tools.clock import FixedClock
+
+from faultwire_consumer.agents.acting import ACTING
+from faultwire_consumer.agents.reading import READING
+from faultwire_consumer.domain.access.scope import AccessScope
+from faultwire_consumer.domain.incident import Verb
+from faultwire_consumer.store.contract.store import Store
+
+ALL = [tool.name for tool in (*READING, *ACTING)]
+
+
+@pytest.fixture
+async def site(store: Store, clock: FixedClock) -> AsyncIterator[Site]:
+    """A worker that lets nobody in without a token."""
+    async with serve(store, clock, recognisers=[bearer(store, clock)]) as site:
+        yield site
+
+
+@asynccontextmanager
+async def over_http(site: Site, token: str) -> AsyncIterator[Client]:
+    url = str(site.client.make_url("/mcp"))
+    http = httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=120)
+    async with (
+        http,
+        Client(streamable_http_client(url, http_client=http), read_timeout_seconds=120) as client,
+    ):
+        yield client
+
+
+@asynccontextmanager
+async def over_streams(site: Site, token: str) -> AsyncIterator[Client]:
+    environment = os.environ | {"FAULTWIRE_URL": str(site.client.make_url("/")), "FAULTWIRE_TOKEN": token}
+    arguments = ["-m", "faultwire_consumer.cli", "mcp"]
+    started = StdioServerParameters(command=sys.executable, args=arguments, env=environment)
+    async with Client(started, read_timeout_seconds=120) as client:
+        yield client
+
+
+Connect = Callable[[Site, str], AbstractAsyncContextManager[Client]]
+WAYS = pytest.mark.parametrize("connect", [over_http, over_streams])
+
+
+def text_of(result: CallToolResult) -> str:
+    (content,) = result.content
+    assert isinstance(content, TextContent)
+    return content.text
+
+
+@WAYS
+async def test_a_token_that_may_act_is_offered_every_verb(
+    connect: Connect, site: Site, store: Store, clock: FixedClock
+) -> None:
+    await site.send()
+    token = await issue(store, clock, AccessScope.READ, AccessScope.ACT)
+    async with connect(site, token) as agent:
+        offered = await agent.list_tools()
+        assert [tool.name for tool in offered.tools] == ALL
+        assert [
+            tool.name for tool in offered.tools if tool.annotations and tool.annotations.read_only_hint
+        ] == [tool.name for tool in READING]
+        arguments = {"ids": ["INC-1"], "note": "the bank knows"}
+        dry = await agent.call_tool("acknowledge_incidents", arguments | {"dry_run": True})
+        assert "changed" in text_of(dry)
+        done = await agent.call_tool("acknowledge_incidents", arguments | {"for_seconds": 3600})
+        assert not done.is_error
+        assert "`INC-1` changed" in text_of(done)
+        refused = await agent.call_tool("mute_incidents", {"ids": ["INC-1"]})
+        assert refused.is_error
+    status, incident = await asked(site, token, "/api/v1/incidents/INC-1")
+    assert (status, incident["status"]) == (200, "acknowledged")
+    entry = next(one for one in incident["history"] if one["reason"] == "acknowledged")
+    assert entry["actor"].startswith("token:ci")
+    assert entry["note"] == "the bank knows"
+
+
+@WAYS
+async def test_a_token_that_only_reads_is_offered_no_verb(
+    connect: Connect, site: Site, store: Store, clock: FixedClock
+) -> None:
+    await site.send()
+    token = await issue(store, clock, AccessScope.READ)
+    async with connect(site, token) as agent:
+        assert [tool.name for tool in (await agent.list_tools()).tools] == [tool.name for tool in READING]
+        refused = await agent.call_tool("resolve_incidents", {"ids": ["INC-1"]})
+        assert refused.is_error
+        assert "there is no tool of that name" in text_of(refused)
+    _, incident = await asked(site, token, "/api/v1/incidents/INC-1")
+    assert incident["status"] == "open"
+
+
+@pytest.mark.parametrize("scopes", [(), (AccessScope.INGEST,), (AccessScope.METRICS,)])
+async def test_nobody_and_a_token_that_may_not_read_reach_no_tool(
+    scopes: tuple[AccessScope, ...], site: Site, store: Store, clock: FixedClock
+) -> None:
+    headers = {"Accept": "application/json, text/event-stream"}
+    if scopes:
+        headers["Authorization"] = f"Bearer {await issue(store, clock, *scopes)}"
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    async with site.client.post("/mcp", json=message, headers=headers) as answer:
+        assert answer.status == (403 if scopes else 401)
+
+
+async def test_whoever_asks_is_told_who_that_is(site: Site, store: Store, clock: FixedClock) -> None:
+    token = await issue(store, clock, AccessScope.READ, AccessScope.ACT)
+    status, me = await asked(site, token, "/api/v1/me")
+    assert status == 200
+    assert me == {"actor": "token:ci", "via": "token", "scopes": ["act", "read"], "services": []}
+
+
+def test_agents_have_each_verb_and_no_other() -> None:
+    assert [tool.name for tool in ACTING] == [f"{verb}_incidents" for verb in Verb]
+
+
+async def asked(site: Site, token: str, path: str) -> tuple[int, dict[str, Any]]:
+    async with site.client.get(path, headers={"Authorization": f"Bearer {token}"}) as answer:
+        return answer.status, await answer.json()
