@@ -362,6 +362,24 @@ def test_a_bad_database_is_one_line_and_exit_78(
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [{"FAULTWIRE_ACCESS": "login"}, {"FAULTWIRE_HTTP_HOST": "0.0.0.0", "FAULTWIRE_ACCESS": "login"}],  # noqa: S104 - refused
+)
+def test_the_demo_is_for_this_machine_alone(
+    setting: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, value in setting.items():
+        monkeypatch.setenv(name, value)
+    assert run(["demo"]) == 78
+    assert "for this machine alone" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("command", [["worker"], ["demo"], ["topology", "apply"]])
 def test_a_bad_broker_is_one_line_and_exit_78(
     command: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
