@@ -4,6 +4,7 @@ import asyncio
 from typing import Literal
 
 import pytest
+from aiohttp import web
 from argon2 import PasswordHasher
 from tests.contract.api.conftest import Site
 from tests.contract.api.people import (
@@ -20,11 +21,13 @@ from tests.contract.api.people import (
 )
 from tests.tools.clock import FixedClock
 
+from faultwire_consumer.domain.access.principal import Principal, Via
 from faultwire_consumer.domain.access.scope import AccountRole
 from faultwire_consumer.serving.refusal import WorkerBusyError
 from faultwire_consumer.store.access import accounts
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.web.access.password import AT_ONCE, WAITING_MAX, PasswordKeeper
+from faultwire_consumer.web.access.session import SessionRecogniser
 
 WRONG = "incorrect horse"
 
@@ -310,6 +313,25 @@ async def test_what_shows_a_bearer_is_a_program_whatever_cookie_comes_along(door
     await browser.sign_in()
     headers = {"Authorization": "Bearer anything", "Accept": "application/json"}
     assert await browser.status_of("/api/v1/incidents", headers=headers) == 401
+
+
+async def test_a_program_signs_nobody_out_by_a_cookie_that_comes_along(
+    store: Store, clock: FixedClock
+) -> None:
+    async def by_token(request: web.Request) -> Principal | None:
+        if "Authorization" not in request.headers:
+            return None
+        return Principal(actor="token:ci", via=Via.TOKEN, scopes=AccountRole.VIEWER.scopes)
+
+    await add_person(store)
+    known = [by_token, SessionRecogniser(store, clock=clock)]
+    async with serve_people(store, clock, recognisers=known) as site:
+        browser = Browser(site)
+        await browser.sign_in()
+        kept = dict(browser.jar)
+        assert await browser.status_of("/sign-out", "POST", headers={"Authorization": "Bearer x"}) == 303
+        browser.jar = kept
+        assert await browser.status_of() == 200
 
 
 @pytest.mark.parametrize(

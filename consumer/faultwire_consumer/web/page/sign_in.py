@@ -8,6 +8,7 @@ from aiohttp import hdrs, web
 
 from faultwire_consumer.domain.access.next_path import HOME, next_path
 from faultwire_consumer.domain.access.password import PASSWORD_CHARACTERS_MIN
+from faultwire_consumer.domain.access.principal import Via
 from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.serving.body import read_whole_body
 from faultwire_consumer.serving.principal import PRINCIPAL
@@ -96,9 +97,10 @@ async def set_password(request: web.Request) -> web.Response:
 @routes.post("/sign-out", access=AccessScope.READ)
 async def sign_out(request: web.Request) -> web.Response:
     """End the browser's session."""
-    door, secret = _door_of(request), read_cookie(request)
+    door, principal = _door_of(request), request[PRINCIPAL]
+    secret = read_cookie(request) if principal.via is Via.SESSION else None  # a program's cookie is not read
     if secret is not None:
-        await door.sign_out(secret, request[PRINCIPAL].actor, visitor_of(request))
+        await door.sign_out(secret, principal.actor, visitor_of(request))
     response = _go_to("/sign-in")
     clear_cookie(request, response)
     return response
