@@ -7,7 +7,7 @@ from rich.console import Console
 
 from faultwire_consumer.cli.client import ApiClient
 from faultwire_consumer.cli.follow import Followed, Lines, Seconds, follow
-from faultwire_consumer.cli.option import OUTPUT, Id, Limit, Output, Texts
+from faultwire_consumer.cli.option import OUTPUT, AlertId, Limit, OfIncident, Output, Severities, Texts
 from faultwire_consumer.cli.output import print_document, print_list, print_value, styled
 
 app = App(name="alerts")
@@ -35,8 +35,8 @@ def list_(
     state: Texts = (),
     receiver: Texts = (),
     rule: Texts = (),
-    severity: Texts = (),
-    incident: str | None = None,
+    severity: Severities = (),
+    incident: OfIncident = None,
     limit: Limit = 50,
     cursor: str | None = None,
     output: Output = OUTPUT,
@@ -75,8 +75,8 @@ def tail(
     state: Texts = (),
     receiver: Texts = (),
     rule: Texts = (),
-    severity: Texts = (),
-    incident: str | None = None,
+    severity: Severities = (),
+    incident: OfIncident = None,
     every: Seconds = 2.0,
     lines: Lines = 10,
     output: Output = OUTPUT,
@@ -120,7 +120,7 @@ def tail(
 
 
 @app.command
-def trace(alert_id: Id, /, *, output: Output = OUTPUT) -> None:
+def trace(alert_id: AlertId, /, *, output: Output = OUTPUT) -> None:
     """Show what happened to one notification: every stage with its reason, and every attempt.
 
     Example: `faultwire alerts trace 17`

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
-from typing import Final
+from typing import Final, Literal
 
 from cyclopts import App, CycloptsError
 
@@ -44,6 +44,19 @@ _NOUNS: Final = {
 for _noun, _help in _NOUNS.items():
     # By its name: a noun's module, and what it imports, is loaded when the noun is asked for.
     app.command(f"{__package__}.{_noun.replace('-', '_')}:app", name=_noun, help=_help)
+
+
+@app.command(help_epilogue="Example: `faultwire completion bash`")
+def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
+    """Print a script by which a shell completes commands, options, and names that the worker knows.
+
+    For bash: `source <(faultwire completion bash)` in ~/.bashrc; for zsh the same in ~/.zshrc; for fish
+    `faultwire completion fish > ~/.config/fish/completions/faultwire.fish`.
+
+    Args:
+        shell: The shell.
+    """
+    sys.stdout.write(app.generate_completion(shell=shell))
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -7,7 +7,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from faultwire_consumer.cli.option import Texts
+from faultwire_consumer.cli.choice import offer_terms
+from faultwire_consumer.cli.option import Categories, OfIncident, Services, Severities, States, Texts
+
+_Terms = Annotated[str, Parameter(allow_leading_hyphen=True, show_default=False, completer=offer_terms)]
 
 
 @Parameter(name="*")
@@ -15,9 +18,9 @@ from faultwire_consumer.cli.option import Texts
 class FilterOptions:
     """Options that choose events and incidents alike."""
 
-    service: Texts = ()
+    service: Services = ()
     """Of this service; may be repeated, as the other filters may."""
-    severity: Texts = ()
+    severity: Severities = ()
     """low, medium, high or critical."""
     environment: Texts = ()
     """Occurred in this environment."""
@@ -27,7 +30,9 @@ class FilterOptions:
     """Occurred since: 2h, 7d, 2026-11-23 or 2026-11-23T10:00:00Z."""
     until: str | None = None
     """Occurred before, written as for --since."""
-    query: Annotated[str, Parameter(allow_leading_hyphen=True, show_default=False)] = ""
+    query: Annotated[str, Parameter(allow_leading_hyphen=True, show_default=False, completer=offer_terms)] = (
+        ""
+    )
     """The same as QUERY; of both, all terms must hold."""
 
     def whole_query(self, query: str) -> str:
@@ -44,7 +49,7 @@ class FilterOptions:
 class EventFilter(FilterOptions):
     """Options that choose events."""
 
-    incident: str | None = None
+    incident: OfIncident = None
     """Of this incident, as in INC-12."""
 
     def lasting_parameters(self, query: str) -> Mapping[str, str | Sequence[str] | None]:
@@ -57,11 +62,11 @@ class EventFilter(FilterOptions):
 class IncidentFilter(FilterOptions):
     """Options that choose incidents."""
 
-    category: Texts = ()
+    category: Categories = ()
     """validation, authentication, business, external or system."""
     code: Texts = ()
     """With this error code."""
-    status: Texts = ()
+    status: States = ()
     """open, acknowledged or resolved."""
     search: str | None = None
     """Contained in the texts that a query's free text searches."""

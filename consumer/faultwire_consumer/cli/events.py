@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 from cyclopts import App, Parameter
 from rich.console import Console
 
+from faultwire_consumer.cli.choice import offer_both, offer_events
 from faultwire_consumer.cli.client import ApiClient
 from faultwire_consumer.cli.event_export import export
 from faultwire_consumer.cli.event_filter import EVENTS, EventFilter
@@ -15,7 +16,7 @@ from faultwire_consumer.cli.event_regroup import regroup
 from faultwire_consumer.cli.event_view import newest_event_id, python_traceback, show_event
 from faultwire_consumer.cli.failure import USAGE, CommandError
 from faultwire_consumer.cli.follow import Followed, Lines, Seconds, follow
-from faultwire_consumer.cli.option import OUTPUT, QUERY_HELP, Flag, Limit, Output, Query
+from faultwire_consumer.cli.option import OUTPUT, QUERY_HELP, Flag, Limit, OfIncident, Output, Query
 from faultwire_consumer.cli.output import cell, print_document, print_lines, print_list, styled
 
 app = App(name="events")
@@ -89,10 +90,10 @@ def tail(
 
 @app.command
 def show(
-    id_: Annotated[str | None, Parameter(name="ID", show_default=False)] = None,
+    id_: Annotated[str | None, Parameter(name="ID", show_default=False, completer=offer_both)] = None,
     /,
     *,
-    latest: Annotated[str | None, Parameter(show_default=False)] = None,
+    latest: OfIncident = None,
     python: Flag = False,
     markdown: Flag = False,
     output: Output = OUTPUT,
@@ -133,8 +134,8 @@ def _traceback_of(event: dict[str, Any]) -> str:
 
 @app.command
 def why(
-    event_id: Annotated[str, Parameter(name="ID")],
-    other_id: Annotated[str | None, Parameter(name="OTHER")] = None,
+    event_id: Annotated[str, Parameter(name="ID", completer=offer_events)],
+    other_id: Annotated[str | None, Parameter(name="OTHER", completer=offer_events)] = None,
     /,
     *,
     output: Output = OUTPUT,

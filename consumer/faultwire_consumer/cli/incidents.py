@@ -10,7 +10,7 @@ from faultwire_consumer.cli.event_view import find_newest_event
 from faultwire_consumer.cli.follow import Followed, Lines, Seconds, follow
 from faultwire_consumer.cli.incident_verbs import register
 from faultwire_consumer.cli.incident_view import Sight, show_incident
-from faultwire_consumer.cli.option import OUTPUT, QUERY_HELP, Flag, Id, Limit, Output, Query
+from faultwire_consumer.cli.option import OUTPUT, QUERY_HELP, Flag, IncidentId, Limit, Output, Query
 from faultwire_consumer.cli.output import print_document, print_list
 from faultwire_shared.clock import utc_now
 
@@ -62,7 +62,7 @@ def list_(
 
 
 @app.command
-def show(incident_id: Id, /, *, trace: Flag = False, output: Output = OUTPUT) -> None:
+def show(incident_id: IncidentId, /, *, trace: Flag = False, output: Output = OUTPUT) -> None:
     """Show one incident: its state, how often and where it occurs, its newest trace, who was told.
 
     Example: `faultwire incidents show INC-1 --trace`

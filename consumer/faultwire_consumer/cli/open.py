@@ -8,7 +8,7 @@ from cyclopts import App
 
 from faultwire_consumer.cli.address import log_in
 from faultwire_consumer.cli.client import ApiClient
-from faultwire_consumer.cli.option import OUTPUT, Id, Output
+from faultwire_consumer.cli.option import OUTPUT, Output, PageId
 from faultwire_consumer.cli.output import print_json
 
 _INCIDENT: Final = re.compile(r"(inc-)?\d+", re.IGNORECASE)
@@ -17,7 +17,7 @@ app = App(name="open", help_epilogue="Example: `faultwire open INC-54`")
 
 
 @app.default
-def open_(id_: Id, /, *, output: Output = OUTPUT) -> None:
+def open_(id_: PageId, /, *, output: Output = OUTPUT) -> None:
     """Print the address of an incident's or an event's page, once it is sure that there is one.
 
     Args:

@@ -7,6 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from faultwire_consumer.cli.choice import (
+    offer_alerts,
+    offer_both,
+    offer_categories,
+    offer_incidents,
+    offer_services,
+    offer_severities,
+    offer_states,
+    offer_terms,
+)
+
 if TYPE_CHECKING:
     # pydantic takes a quarter of a second to import: only commands that start something pay for it.
     from faultwire_consumer.config import WorkerConfig
@@ -16,6 +27,15 @@ Values = Parameter(negative="", show_default=False, negative_iterable="")
 Flag = Annotated[bool, Switch]
 Texts = Annotated[tuple[str, ...], Values]
 Id = Annotated[str, Parameter(name="ID")]
+IncidentId = Annotated[str, Parameter(name="ID", completer=offer_incidents)]
+PageId = Annotated[str, Parameter(name="ID", completer=offer_both)]
+AlertId = Annotated[str, Parameter(name="ID", completer=offer_alerts)]
+_OFFERED = {"negative": "", "show_default": False, "negative_iterable": ""}
+Services = Annotated[tuple[str, ...], Parameter(completer=offer_services, **_OFFERED)]
+Severities = Annotated[tuple[str, ...], Parameter(completer=offer_severities, **_OFFERED)]
+Categories = Annotated[tuple[str, ...], Parameter(completer=offer_categories, **_OFFERED)]
+States = Annotated[tuple[str, ...], Parameter(completer=offer_states, **_OFFERED)]
+OfIncident = Annotated[str | None, Parameter(completer=offer_incidents, show_default=False)]
 
 
 def _refuse_option(_: Any, query: str) -> None:
@@ -26,7 +46,13 @@ def _refuse_option(_: Any, query: str) -> None:
 
 Query = Annotated[
     str,
-    Parameter(name="QUERY", allow_leading_hyphen=True, validator=_refuse_option, show_default=False),
+    Parameter(
+        name="QUERY",
+        allow_leading_hyphen=True,
+        validator=_refuse_option,
+        show_default=False,
+        completer=offer_terms,
+    ),
 ]
 QUERY_HELP = """The query is terms with blanks between them, all of which must hold:
 

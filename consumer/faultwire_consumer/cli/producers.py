@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 from cyclopts import App
 
 from faultwire_consumer.cli.client import ApiClient
-from faultwire_consumer.cli.option import OUTPUT, Flag, Limit, Output, Values
+from faultwire_consumer.cli.option import OUTPUT, Flag, Limit, Output, Services
 from faultwire_consumer.cli.output import print_list, say
 from faultwire_shared.clock import utc_now
 
@@ -47,7 +47,7 @@ class ProducerState(StrEnum):
 @app.command(name="list")
 def list_(
     *,
-    service: Annotated[tuple[str, ...], Values] = (),
+    service: Services = (),
     processes: Flag = False,
     limit: Limit = 50,
     cursor: str | None = None,

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from faultwire import ErrorManager, FinalState
 from faultwire_consumer.cli.address import publish_url
+from faultwire_consumer.cli.choice import offer_services, offer_severities
 from faultwire_consumer.cli.client import ApiClient
 from faultwire_consumer.cli.failure import CONFIGURATION, USAGE, CommandError
 from faultwire_consumer.cli.option import LOCAL_OUTPUT, Flag, LocalOutput, Output, Texts
@@ -32,8 +33,8 @@ app = App(name="send", help_epilogue=f"Example: `{_EXAMPLE}`")
 def send(
     *,
     message: Annotated[str, Parameter(name=["--message", "-m"], allow_leading_hyphen=True)],
-    service: str | None = None,
-    severity: str | None = None,
+    service: Annotated[str | None, Parameter(completer=offer_services)] = None,
+    severity: Annotated[str | None, Parameter(completer=offer_severities)] = None,
     any_severity: Flag = False,
     environment: str | None = None,
     release: str | None = None,
