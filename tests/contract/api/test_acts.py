@@ -181,6 +181,7 @@ async def test_a_comment_stands_in_the_history_with_its_lines(site: Site) -> Non
         "ada",
         "asked the partner\nthey know",
     )
+    assert "asked the partner" in (await site.page("/incidents/INC-1"))[1]
 
 
 async def test_every_change_is_a_version_more_and_an_old_one_is_told_who_was_quicker(site: Site) -> None:
