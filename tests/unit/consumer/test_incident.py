@@ -56,7 +56,7 @@ from faultwire_consumer.domain.lifecycle.table import (
     CellRefusal,
     CellStep,
     Happening,
-    State,
+    LifeState,
     causes,
     state_of,
 )
@@ -84,35 +84,35 @@ def act(arguments: Arguments, **fields: Any) -> Act:
     return Act(**values | fields)
 
 
-def terms_of(state: State) -> Terms:
+def terms_of(state: LifeState) -> Terms:
     return Terms(
         acknowledged_until=NOW + HOUR if state.status is Status.ACKNOWLEDGED else None,
         mute=MUTE if state.is_muted else None,
     )
 
 
-def found_in(state: State, **fields: Any) -> IncidentState:
+def found_in(state: LifeState, **fields: Any) -> IncidentState:
     """An incident that an operator finds in a state; somebody has it."""
     values: dict[str, Any] = {
         "status": state.status,
-        "resolved_at": NOW - HOUR if state is State.RESOLVED else None,
+        "resolved_at": NOW - HOUR if state is LifeState.RESOLVED else None,
         "terms": terms_of(state),
         "assignee": "bob",
-        "merged_into": 3 if state is State.MERGED else None,
+        "merged_into": 3 if state is LifeState.MERGED else None,
     }
     return standing(**values | fields)
 
 
-def left_in(state: State, **fields: Any) -> Touched:
+def left_in(state: LifeState, **fields: Any) -> Touched:
     values: dict[str, Any] = {
         "status": state.status,
-        "resolved_at": NOW - HOUR if state is State.RESOLVED else None,
+        "resolved_at": NOW - HOUR if state is LifeState.RESOLVED else None,
         "terms": terms_of(state),
     }
     return touched(**values | fields)
 
 
-def what_happens(state: State, happening: Happening) -> Transition | None:  # noqa: PLR0911 - one for each
+def what_happens(state: LifeState, happening: Happening) -> Transition | None:  # noqa: PLR0911 - one for each
     """Make it happen to an incident in that state, and decide."""
     match happening:
         case Happening.CAME:
@@ -125,14 +125,14 @@ def what_happens(state: State, happening: Happening) -> Transition | None:  # no
         case Happening.ACKNOWLEDGE_OVER:
             until = Terms(acknowledged_until=NOW - HOUR, mute=terms_of(state).mute)
             terms = until if state.status is Status.ACKNOWLEDGED else terms_of(state)
-            at = NOW - 2 * HOUR if state is State.RESOLVED else NOW - timedelta(minutes=1)
+            at = NOW - 2 * HOUR if state is LifeState.RESOLVED else NOW - timedelta(minutes=1)
             return judge(left_in(state, terms=terms, newest_at=at), now=NOW)
         case Happening.MUTE_OVER:
             terms = terms_of(state)
             if state.is_muted:
                 muted = Mute(at=NOW - 2 * HOUR, until=NOW - HOUR)
                 terms = Terms(acknowledged_until=terms.acknowledged_until, mute=muted)
-            at = NOW - 2 * HOUR if state is State.RESOLVED else NOW - timedelta(minutes=1)
+            at = NOW - 2 * HOUR if state is LifeState.RESOLVED else NOW - timedelta(minutes=1)
             return judge(left_in(state, terms=terms, newest_at=at), now=NOW)
         case Happening.QUIET:
             return grow_quiet(found_in(state), rule="critical", days=30, now=NOW)
@@ -143,18 +143,18 @@ def what_happens(state: State, happening: Happening) -> Transition | None:  # no
 
 
 def test_the_table_has_every_state_with_every_cause() -> None:
-    assert set(TABLE) == set(product(State, causes()))
+    assert set(TABLE) == set(product(LifeState, causes()))
 
 
 @pytest.mark.parametrize(
     ("state", "cause"),
     [
         pair
-        for pair in product(State, causes())
-        if not (pair[0] is State.MERGED and isinstance(pair[1], Happening))
+        for pair in product(LifeState, causes())
+        if not (pair[0] is LifeState.MERGED and isinstance(pair[1], Happening))
     ],
 )
-def test_every_cell_of_the_table_is_what_comes_of_it(state: State, cause: Cause) -> None:
+def test_every_cell_of_the_table_is_what_comes_of_it(state: LifeState, cause: Cause) -> None:
     cell = TABLE[state, cause]
     if isinstance(cause, Verb):
         made = decide(act(SAID[cause]), found_in(state))
@@ -170,32 +170,32 @@ def test_every_cell_of_the_table_is_what_comes_of_it(state: State, cause: Cause)
     assert isinstance(made, Transition)
     assert made.reason is cell.reason
     assert made.before is state.status or cause is Verb.UNMERGE
-    if cell.after is not State.MERGED:
+    if cell.after is not LifeState.MERGED:
         after = state_of(made.after, is_muted=made.terms.mute is not None)
         assert after is cell.after
 
 
 @pytest.mark.parametrize(("key", "cell"), list(TABLE.items()))
-def test_the_table_keeps_the_domain_s_laws(key: tuple[State, Cause], cell: Cell) -> None:
+def test_the_table_keeps_the_domain_s_laws(key: tuple[LifeState, Cause], cell: Cell) -> None:
     state, cause = key
     after = cell.after if isinstance(cell, CellStep) else state
     if cause is Happening.CAME:
         assert isinstance(cell, CellNothing), "what a resolve covers never reopens"
-    if state is State.RESOLVED and isinstance(cause, Happening) and after is not State.RESOLVED:
+    if state is LifeState.RESOLVED and isinstance(cause, Happening) and after is not LifeState.RESOLVED:
         assert cause in (Happening.CAME_AGAIN, Happening.JOINED_BY_UNRESOLVED, Happening.JOINED_BY_WORSE)
     if cause in (Happening.CAME_AGAIN, Happening.ROSE, Happening.JOINED_BY_WORSE) and isinstance(
         cell, CellStep
     ):
-        assert after is State.OPEN, "a change for the worse hides behind nothing"
-    if cause in (Verb.ASSIGN, Verb.UNASSIGN, Verb.COMMENT) and state is not State.MERGED:
+        assert after is LifeState.OPEN, "a change for the worse hides behind nothing"
+    if cause in (Verb.ASSIGN, Verb.UNASSIGN, Verb.COMMENT) and state is not LifeState.MERGED:
         assert after is state
     if isinstance(cell, CellRefusal):
         assert isinstance(cause, Verb), "what happens cannot be refused"
-        assert state in (State.RESOLVED, State.MERGED) or cause is Verb.UNMERGE
+        assert state in (LifeState.RESOLVED, LifeState.MERGED) or cause is Verb.UNMERGE
 
 
-@pytest.mark.parametrize("state", [state for state in State if state is not State.MERGED])
-def test_whoever_has_an_incident_keeps_it_whatever_happens(state: State) -> None:
+@pytest.mark.parametrize("state", [state for state in LifeState if state is not LifeState.MERGED])
+def test_whoever_has_an_incident_keeps_it_whatever_happens(state: LifeState) -> None:
     made = [what_happens(state, happening) for happening in Happening]
     made += [one for verb in Verb if isinstance(one := decide(act(SAID[verb]), found_in(state)), Transition)]
     assert {one.assignment.to for one in made if one is not None and one.assignment is not None} == {
@@ -235,7 +235,7 @@ def test_a_resolved_incident_regresses_exactly_by_what_occurred_after_it(
 def test_an_acknowledge_and_a_mute_end_with_a_rise_of_severity_and_only_then(
     before: ErrorSeverity, after: ErrorSeverity
 ) -> None:
-    for state in (State.ACKNOWLEDGED, State.OPEN_MUTED, State.ACKNOWLEDGED_MUTED):
+    for state in (LifeState.ACKNOWLEDGED, LifeState.OPEN_MUTED, LifeState.ACKNOWLEDGED_MUTED):
         found = judge(left_in(state, severity_before=before, severity=after), now=NOW)
         assert (found is not None) == (after.rank > before.rank)
         assert found is None or (found.after, found.episode, found.terms) == (Status.OPEN, 1, NO_TERMS)
@@ -370,8 +370,8 @@ def test_a_mute_for_ever_is_ended_by_no_event() -> None:
 @pytest.mark.parametrize(
     "verb", [verb for verb in Verb if verb not in (Verb.COMMENT, Verb.MERGE, Verb.UNMERGE)]
 )
-@pytest.mark.parametrize("state", list(State))
-def test_asking_twice_changes_nothing_the_second_time(state: State, verb: Verb) -> None:
+@pytest.mark.parametrize("state", list(LifeState))
+def test_asking_twice_changes_nothing_the_second_time(state: LifeState, verb: Verb) -> None:
     said = {
         **SAID,
         Verb.ACKNOWLEDGE: AcknowledgeArguments(until=NOW + HOUR),
@@ -391,7 +391,7 @@ def test_asking_twice_changes_nothing_the_second_time(state: State, verb: Verb) 
 
 
 def test_a_comment_is_always_written_and_a_verb_s_note_with_it() -> None:
-    made = decide(act(CommentArguments(), note="the partner knows"), found_in(State.RESOLVED))
+    made = decide(act(CommentArguments(), note="the partner knows"), found_in(LifeState.RESOLVED))
     assert isinstance(made, Transition)
     assert (made.reason, made.note, made.after) == (
         TransitionReason.COMMENTED,
@@ -402,10 +402,10 @@ def test_a_comment_is_always_written_and_a_verb_s_note_with_it() -> None:
 
 
 def test_the_next_release_is_after_the_newest_and_refused_where_there_is_none() -> None:
-    made = decide(act(ResolveArguments(next_release=True), newest_release="2.4.1"), found_in(State.OPEN))
+    made = decide(act(ResolveArguments(next_release=True), newest_release="2.4.1"), found_in(LifeState.OPEN))
     assert isinstance(made, Transition)
     assert made.terms.resolution == Resolution(release="2.4.1", bound=ResolutionBound.AFTER)
-    assert isinstance(decide(act(ResolveArguments(next_release=True)), found_in(State.OPEN)), NotPossible)
+    assert isinstance(decide(act(ResolveArguments(next_release=True)), found_in(LifeState.OPEN)), NotPossible)
 
 
 @pytest.mark.parametrize(
@@ -488,6 +488,6 @@ def test_no_terms_are_no_text() -> None:
     assert read_terms(None) is NO_TERMS
 
 
-@pytest.mark.parametrize("state", list(State))
-def test_a_state_is_read_from_what_stands_in_the_row(state: State) -> None:
+@pytest.mark.parametrize("state", list(LifeState))
+def test_a_state_is_read_from_what_stands_in_the_row(state: LifeState) -> None:
     assert state_now(found_in(state)) is state

@@ -34,7 +34,14 @@ from faultwire_consumer.domain.lifecycle.arguments import (
     UnassignArguments,
     verb_of,
 )
-from faultwire_consumer.domain.lifecycle.table import TABLE, CellRefusal, CellStep, Happening, State, state_of
+from faultwire_consumer.domain.lifecycle.table import (
+    TABLE,
+    CellRefusal,
+    CellStep,
+    Happening,
+    LifeState,
+    state_of,
+)
 
 
 class Act(Struct, frozen=True, kw_only=True):
@@ -53,7 +60,7 @@ class Act(Struct, frozen=True, kw_only=True):
         return verb_of(self.arguments)
 
 
-def state_now(incident: IncidentState) -> State:
+def state_now(incident: IncidentState) -> LifeState:
     """Return an incident's state in the table."""
     return state_of(
         incident.status,
@@ -126,7 +133,7 @@ def _follow(act: Act, incident: IncidentState, step: CellStep) -> Transition:
     return Transition(
         incident_id=incident.incident_id,
         before=incident.status,
-        after=incident.status if step.after is State.MERGED else status,
+        after=incident.status if step.after is LifeState.MERGED else status,
         episode=incident.episode,
         resolved_at=resolved_at,
         reason=step.reason,
@@ -142,7 +149,7 @@ def _follow(act: Act, incident: IncidentState, step: CellStep) -> Transition:
 def _terms_after(act: Act, incident: IncidentState, step: CellStep) -> Terms:
     """Return what holds from now on: a term ends with the state that it belongs to."""
     terms, after, arguments = incident.terms, step.after, act.arguments
-    if after is State.MERGED:
+    if after is LifeState.MERGED:
         return NO_TERMS
     if isinstance(arguments, MuteArguments):
         terms = replace(terms, mute=_mute(arguments, act, incident))
@@ -197,7 +204,7 @@ def _missing_release(act: Act) -> NotPossible | None:
     return None
 
 
-def _is_there(before: State, step: CellStep, incident: IncidentState, transition: Transition) -> bool:
+def _is_there(before: LifeState, step: CellStep, incident: IncidentState, transition: Transition) -> bool:
     """Return True if the verb asks for what is so already."""
     if step.after is not before or transition.terms != incident.terms:
         return False

@@ -12,7 +12,7 @@ from msgspec import Struct
 from faultwire_consumer.domain.incident import Status, TransitionReason, Verb
 
 
-class State(StrEnum):
+class LifeState(StrEnum):
     """A status with the mute beside it; an incident that was merged into another has no status of its own."""
 
     OPEN = "open"
@@ -25,12 +25,12 @@ class State(StrEnum):
     @property
     def status(self) -> Status:
         """Return the status in it; a merged incident's is that which it comes back with."""
-        return Status.OPEN if self is State.MERGED else Status(self.partition(",")[0])
+        return Status.OPEN if self is LifeState.MERGED else Status(self.partition(",")[0])
 
     @property
     def is_muted(self) -> bool:
         """Return True if notifications of it are held back."""
-        return self in (State.OPEN_MUTED, State.ACKNOWLEDGED_MUTED)
+        return self in (LifeState.OPEN_MUTED, LifeState.ACKNOWLEDGED_MUTED)
 
 
 class Happening(StrEnum):
@@ -51,7 +51,7 @@ class Happening(StrEnum):
 class CellStep(Struct, frozen=True):
     """A state that follows, and the reason that the history gives."""
 
-    after: State
+    after: LifeState
     reason: TransitionReason
 
 
@@ -73,24 +73,24 @@ _FIRST: Final = CellRefusal("a resolved incident cannot be {done}; reopen it fir
 _NOT_MERGED: Final = CellRefusal("it was not merged into another incident")
 _AWAY: Final = CellRefusal("it was merged into {into}; act on that one, or unmerge this one first")
 
-O, OM, A, AM, R, M = State  # noqa: E741 - the table's columns, side by side
+O, OM, A, AM, R, M = LifeState  # noqa: E741 - the table's columns, side by side
 _T = TransitionReason
 
 
-def _row(*cells: Cell) -> Mapping[State, Cell]:
+def _row(*cells: Cell) -> Mapping[LifeState, Cell]:
     return dict(zip((O, OM, A, AM, R), cells, strict=True))
 
 
-def _same(reason: TransitionReason) -> Mapping[State, Cell]:
+def _same(reason: TransitionReason) -> Mapping[LifeState, Cell]:
     """Build the row of what changes no state."""
     return {state: CellStep(state, reason) for state in (O, OM, A, AM, R)}
 
 
-def _to(after: State, reason: TransitionReason) -> CellStep:
+def _to(after: LifeState, reason: TransitionReason) -> CellStep:
     return CellStep(after, reason)
 
 
-_LIVING: Final[Mapping[Cause, Mapping[State, Cell]]] = {
+_LIVING: Final[Mapping[Cause, Mapping[LifeState, Cell]]] = {
     Happening.CAME: _row(STAYS, STAYS, STAYS, STAYS, STAYS),
     Happening.CAME_AGAIN: _row(STAYS, STAYS, STAYS, STAYS, _to(O, _T.REGRESSED)),
     # No mute outlives a rise: what was muted is the fault as severe as it was then.
@@ -129,7 +129,7 @@ _MERGED: Final[Mapping[Cause, Cell]] = {
     Verb.UNMERGE: _to(O, _T.UNMERGED),
 }
 
-TABLE: Final[Mapping[tuple[State, Cause], Cell]] = {
+TABLE: Final[Mapping[tuple[LifeState, Cause], Cell]] = {
     **{(state, cause): cell for cause, row in _LIVING.items() for state, cell in row.items()},
     **{(M, cause): cell for cause, cell in _MERGED.items()},
 }
@@ -140,15 +140,15 @@ time of an acknowledgement, the release of a resolve, who has it.
 """
 
 
-def state_of(status: Status, *, is_muted: bool, is_merged: bool = False) -> State:
+def state_of(status: Status, *, is_muted: bool, is_merged: bool = False) -> LifeState:
     """Return the state of an incident; a resolved one has no mute."""
     if is_merged:
-        return State.MERGED
+        return LifeState.MERGED
     if status is Status.RESOLVED:
-        return State.RESOLVED
+        return LifeState.RESOLVED
     if status is Status.ACKNOWLEDGED:
-        return State.ACKNOWLEDGED_MUTED if is_muted else State.ACKNOWLEDGED
-    return State.OPEN_MUTED if is_muted else State.OPEN
+        return LifeState.ACKNOWLEDGED_MUTED if is_muted else LifeState.ACKNOWLEDGED
+    return LifeState.OPEN_MUTED if is_muted else LifeState.OPEN
 
 
 def causes() -> Iterator[Cause]:
