@@ -24,6 +24,7 @@ CHORES: Final = [
     "partitions",
     "auto resolve",
     "retention",
+    "search filler",
     "store size",
     "replica watch",
 ]
