@@ -29,7 +29,10 @@ KEPT: Final = 3
 """One event in so many is kept."""
 VALUES: Final = 3
 _BY_EVENT: Final = ("events", "event_texts", "event_values")
-_BY_INCIDENT: Final = ("incidents", "fingerprints", "sightings", "hourly")
+_BY_INCIDENT: Final = (
+    *("incidents", "fingerprints", "sightings", "hourly"),
+    *("value_counts", "user_sketches", "hourly_totals", "release_totals"),
+)
 ACTIVE: Final = 200
 """Incidents that have events left: those that were last seen."""
 _WORDS: Final = {
@@ -101,6 +104,11 @@ def _insert(database: str, name: str, numbers: range, size: dict[str, int]) -> s
             "count": "1",
             "first_seen_at": f"CASE WHEN n <= {ACTIVE} THEN {at.format(DAYS * 86400)} ELSE {seen} END",
             "last_seen_at": seen,
+            "urgency": "CASE WHEN n % 10 = 0 THEN 8 + n % 200 ELSE 0 END",
+            "growth": "CASE WHEN n % 100 = 0 THEN n % 1000 ELSE 0 END",
+            "began_at": f"CASE WHEN n <= {ACTIVE} THEN {at.format(DAYS * 86400)} ELSE {seen} END",
+            "count_class": "1 + n % 50",
+            "users": "n % 1000",
             "search_text": f"'order ' || n || ' was refused, gateway ' || (n * 7919 % 1000) || {_RARE_WORD}",
         },
         "fingerprints": {
@@ -118,6 +126,30 @@ def _insert(database: str, name: str, numbers: range, size: dict[str, int]) -> s
             "environment": _place("n")["environment"],
             "hour": hour.format(seen),
             "count": "1",
+        },
+        "value_counts": {
+            "fingerprint": key,
+            "key": "CASE WHEN n % 2 = 0 THEN 'release' ELSE 'tag.region' END",
+            "value": "CASE WHEN n % 2 = 0 THEN '1.' || (n % 20) ELSE 'eu-' || (n % 7) END",
+            "first_seen_at": seen,
+            "last_seen_at": seen,
+            "count": "1",
+        },
+        "user_sketches": {"fingerprint": key, "body": word["key"].format("n")},
+        "hourly_totals": {
+            "hour": hour.format(at.format("n * 3600")),
+            "service": "'s' || (n % 50)",
+            "severity": "1 + n % 4",
+            "count": "n",
+        },
+        "release_totals": {
+            "service": "'s' || (n % 50)",
+            "release": "'1.' || n",
+            "first_seen_at": seen,
+            "last_seen_at": seen,
+            "count": "n",
+            "new_incidents": "1",
+            "regressed": "0",
         },
         "events": _event(word, size),
         "event_texts": _text(word, size),

@@ -17,6 +17,7 @@ from faultwire_consumer.store.schema.access import (
 )
 from faultwire_consumer.store.schema.dead_letters import dead_letter_history, dead_letters
 from faultwire_consumer.store.schema.events import hourly, producers, sequence_gaps
+from faultwire_consumer.store.schema.figures import hourly_totals
 from faultwire_consumer.store.schema.notify import digest_lines, outbox, outbox_attempts, outbox_stages
 from faultwire_consumer.store.upkeep.delete_finished import delete_finished
 
@@ -177,8 +178,11 @@ async def test_hourly_counters_have_an_age_of_their_own(store: Store, clock: Fix
         for age in ages
     ]
     await put(store, hourly, rows)
-    assert await end(store, clock) == {"hourly": 600}
+    totals = [{"hour": hour - age, "service": "shop", "severity": 2, "count": 1} for age in ages]
+    await put(store, hourly_totals, totals)
+    assert await end(store, clock) == {"hourly": 600, "hourly_totals": 24}
     assert (await store.read(select(func.count()).select_from(hourly)))[0][0] == 1200
+    assert (await store.read(select(func.count()).select_from(hourly_totals)))[0][0] == 48
 
 
 async def test_what_access_has_no_use_for_goes_and_the_audit_stays_four_hundred_days(

@@ -9,14 +9,23 @@ from sqlalchemy import Select, update
 from tests.contract.filling import BUSY, NEWEST, RARE, explain, fill_store, key_of
 from tests.servers.postgresql import PostgreSQL
 
+from faultwire_consumer.domain.figures.order import IncidentOrder
 from faultwire_consumer.domain.query.text import parse_query
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store, open_to_read
-from faultwire_consumer.store.events import event_list, incidents
+from faultwire_consumer.store.events import event_list, figures_reading, figures_standing, incidents
 from faultwire_consumer.store.events.event_list import PageRequest
+from faultwire_consumer.store.events.figures_facets import (
+    INCIDENTS_MAX,
+    read_facets,
+    select_found,
+    select_places,
+    select_tags,
+)
+from faultwire_consumer.store.events.figures_order import decode_position, encode_position
 from faultwire_consumer.store.events.quiet import select_quiet
 from faultwire_consumer.store.events.search import Frequency, estimate_frequency, kept_terms, select_sample
-from faultwire_consumer.store.schema.events import events
+from faultwire_consumer.store.schema.events import events, sightings
 
 
 @pytest.fixture
@@ -28,13 +37,13 @@ async def filled(store: Store) -> Store:
 def scans(store: Store, plan: str) -> list[str]:
     """Steps that read a whole large table."""
     if store.name == "sqlite":
-        names = "incidents|events|hourly|event|event_texts|event_values"
-        large = rf"SCAN (?:main\.)?(?:{names})\b(?! USING (?:COVERING )?INDEX).*"
+        large = rf"SCAN (?:main\.)?(?:{_LARGE}|events|event)\b(?! USING (?:COVERING )?INDEX).*"
     else:  # the quarantine is empty here, and an empty table is read as a whole
-        large = r"Seq Scan on (?:incidents|hourly|event_texts|event_values|events_\d+)\b"
+        large = rf"Seq Scan on (?:{_LARGE}|events_\d+)\b"
     return re.findall(large, plan)
 
 
+_LARGE = "incidents|event_texts|event_values|hourly|value_counts|hourly_totals|release_totals|user_sketches"
 LISTS = [
     ("", "ix_incidents_last_seen_hour"),
     ("is:open", "last_seen_hour"),
@@ -120,6 +129,62 @@ async def test_what_many_say_is_found_among_the_newest(filled: Store) -> None:
         statement = event_list.among_texts(filled.name, PageRequest(query, 51, NEWEST), frequency)
         await check(filled, text, sampled, statement)
     assert not (await estimate_frequency(filled, parse_query("zanzibar"))).is_common
+
+
+ORDERS = {
+    IncidentOrder.LAST: "ix_incidents_last_seen_hour",
+    IncidentOrder.URGENT: "ix_incidents_urgency_last_seen_hour",
+    IncidentOrder.FIRST: "ix_incidents_began_at",
+    IncidentOrder.COUNT: "ix_incidents_count_class",
+    IncidentOrder.USERS: "ix_incidents_users",
+    IncidentOrder.GROWTH: "ix_incidents_growth",
+}
+
+
+async def test_every_order_is_read_by_an_index_on_every_page(filled: Store) -> None:
+    for order, index in ORDERS.items():
+        for text in ("", "is:open"):
+            first = incidents.select_incidents(filled.name, parse_query(text), None, 51, NEWEST, order=order)
+            await check(filled, f"{order} {text}", index if not text else "ix_incidents_", first)
+            row = (await filled.read(first))[40]
+            position = decode_position(order, encode_position(order, row))
+            second = incidents.select_incidents(
+                filled.name, parse_query(text), position, 51, NEWEST, order=order
+            )
+            await check(filled, f"{order} {text}, page 2", index if not text else "ix_incidents_", second)
+
+
+async def test_figures_are_read_by_an_index(filled: Store) -> None:
+    values = "value_counts_pkey|sqlite_autoindex_value_counts"
+    await check(filled, "values", values, figures_reading.select_values(RARE))
+    by_sighting = "sightings_pkey|sqlite_autoindex_sightings"
+    await check(filled, "releases", by_sighting, figures_reading.select_sighted_releases(RARE))
+    by_first = "ix_release_totals_first_seen_at"
+    await check(filled, "newest releases", by_first, figures_reading.select_releases((), None, 51))
+    of_one = figures_reading.select_releases(["s1"], None, 51)
+    await check(filled, "releases of a service", "release_totals", of_one)
+    by_hour = "hourly_totals_pkey|sqlite_autoindex_hourly_totals"
+    hours = figures_reading.select_totals("hour", since=NEWEST - timedelta(days=1), until=NEWEST, services=())
+    await check(filled, "stats", by_hour, hours)
+    rates = figures_standing.select_rates([BUSY, RARE], NEWEST)
+    await check(filled, "rates", "hourly_pkey|sqlite_autoindex_hourly", rates)
+    by_look = ("last_seen_hour", "ix_incidents_growth", "ix_incidents_is_new")
+    for index, due in zip(by_look, figures_standing.due(NEWEST), strict=True):
+        await check(filled, f"due: {index}", index, due.limit(500))
+    await check(filled, "unfigured", "ix_incidents_began_at", figures_standing.unfigured().limit(500))
+
+
+async def test_facets_are_counted_among_so_many_incidents_at_most(filled: Store) -> None:
+    facets = await read_facets(filled, parse_query("severity:>=low"), now=NEWEST)
+    assert (facets.incidents, facets.complete) == (INCIDENTS_MAX, False)
+    rare = await read_facets(filled, parse_query("service:rare"), now=NEWEST)
+    assert (rare.incidents, rare.complete) == (1, True)
+    assert {facet.key: facet.values[0].term for facet in rare.facets}["service"] == 'service:"rare"'
+    for statement in (
+        select_places(select_found(filled.name, parse_query("service:rare"), NEWEST), sightings.c.release),
+        select_tags(select_found(filled.name, parse_query("service:rare"), NEWEST)),
+    ):
+        await check(filled, "facets", "ix_incidents_service_last_seen_hour", statement)
 
 
 async def check(store: Store, text: str, index: str, statement: Select[tuple[object, ...]]) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from msgspec import Struct
 
+from faultwire_consumer.domain.figures.order import IncidentOrder
 from faultwire_consumer.domain.incident import Status
 from faultwire_consumer.domain.incident_name import parse_incident_id
 from faultwire_consumer.domain.query.query import Key, Query, any_of
@@ -122,6 +123,19 @@ class Parameters:
             except ValueError:
                 self._refuse(name, f"one of {', '.join(kind)}", value)
         return tuple(found)
+
+    def choice(self, name: str, kind: type[E], *, usual: E, about: str) -> E:
+        """One value of an enum, in any case; an unknown word is refused with the one that was meant."""
+        values = [member.value for member in kind]
+        self._note(name, {"type": "string", "enum": values, "default": usual.value}, about)
+        value = (self._read_texts(name) or (None,))[-1]
+        if value is None:
+            return usual
+        try:
+            return kind(value.strip().lower())
+        except ValueError:
+            self._refuse(name, f"unknown; {suggest(value.strip().lower(), values)}", value)
+            return usual
 
     def moment(self, name: str, about: str = "") -> datetime | None:
         """A time, as `moment_of` reads it."""
@@ -248,6 +262,20 @@ def incident_query(parameters: Parameters) -> Query:
     status = any_of(Key.STATUS, parameters.choices("status", Status))
     search = any_of(Key.TEXT, filter(None, [parameters.text("search", "With this text.")]))
     return _shared_query(parameters) + category + code + status + search
+
+
+class OrderedIncidents(Struct, frozen=True):
+    """A list of incidents as it is asked for: which, and in which order."""
+
+    query: Query
+    order: IncidentOrder
+
+
+def ordered_incidents(parameters: Parameters) -> OrderedIncidents:
+    """The query for a list of incidents, and its order."""
+    about = "The order; each begins with what there is most of, last and first with the latest."
+    order = parameters.choice("sort", IncidentOrder, usual=IncidentOrder.LAST, about=about)
+    return OrderedIncidents(incident_query(parameters), order)
 
 
 def event_query(parameters: Parameters) -> Query:

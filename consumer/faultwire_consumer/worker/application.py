@@ -38,6 +38,7 @@ from faultwire_consumer.web.api import (
     dead_letters,
     description,
     export,
+    figures,
     incidents,
     me,
     notifications,
@@ -142,6 +143,7 @@ def create_app(
         app[PROVIDER] = provider_door
     app[REPORT], app[POLICY], app[REPLAYER] = report, policy, Replayer(pipeline)
     tables = (
+        figures.routes,
         incidents.routes,
         acts.routes,
         export.routes,

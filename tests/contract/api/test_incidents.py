@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 from tests.contract.api.conftest import Site
 
+from faultwire_consumer.store.events.figures import fold_journal
 from faultwire_shared.event import Category, ErrorSeverity
 
 KEYS = [
@@ -23,6 +24,10 @@ KEYS = [
     "muted",
     "resolved_in",
     "acknowledged_until",
+    "users",
+    "urgency",
+    "growth",
+    "new",
 ]
 
 
@@ -125,11 +130,12 @@ async def test_a_filter_that_cannot_be_is_told_by_its_field(site: Site, query: s
 async def test_one_incident_comes_with_its_history_and_places(site: Site) -> None:
     event = await site.send(environment="staging", release="1.0")
     await site.send(environment="production")
+    await fold_journal(site.store, now=site.clock())
     _, incident = await site.get("/api/v1/incidents/INC-1")
     for path in ("inc-1", "1"):
         assert await site.get(f"/api/v1/incidents/{path}") == (200, incident)
-    assert incident["environments"] == ["production", "staging"]
-    assert incident["releases"] == ["1.0"]
+    assert incident["environments"] == ["staging", "production"]
+    assert [release["release"] for release in incident["releases"]] == ["1.0"]
     assert (incident["more_environments"], incident["more_releases"]) == (0, 0)
     (opened,) = incident["history"]
     assert opened["reason"] == "opened"

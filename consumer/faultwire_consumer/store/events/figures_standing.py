@@ -4,7 +4,7 @@ The hot path does not touch these columns: they are indexed, and would cost it m
 They follow moments after the events; growth and newness, which pass by themselves, once a minute.
 """
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -36,8 +36,8 @@ from faultwire_shared.event import ErrorSeverity
 
 CHUNK: Final = 500
 """Incidents that are looked at in one go."""
-_CHUNKS_MAX: Final = 40
-"""Of one reason in one pass: of more than 20,000 incidents the rest waits for the next."""
+MOST: Final = 20_000
+"""Incidents that are looked at for one reason in one pass: the rest waits for the next."""
 
 
 class OrderPlace(Struct, frozen=True, kw_only=True):
@@ -131,31 +131,31 @@ async def pass_time(store: Store, *, now: datetime) -> int:
     """
     changed = 0
     for statement in due(now):
-        async for ids in _chunks(store, statement):
-            changed += await _refresh(store, ids, with_users=(), with_growth=True, now=now)
+        changed += await _refresh_selected(store, statement, now)
+    while more := await _refresh_selected(store, unfigured(), now):
+        changed += more
     return changed
 
 
 def due(now: datetime) -> list[Select[tuple[int]]]:
     """Select the incidents whose place may have changed by itself, each by an index."""
     table = incidents.c
-    asked = select(table.id)
+    asked = select(table.id).where(table.count > 0)
     return [
-        asked.where(table.last_seen_hour >= recent_from(now)).order_by(table.id),
-        asked.where(table.growth > 0).order_by(table.id),
-        asked.where(table.is_new, table.began_at <= now - NEW_FOR).order_by(table.id),
-        asked.where(table.began_at.is_(None), table.count > 0).order_by(table.id),
+        asked.where(table.last_seen_hour >= recent_from(now)).order_by(table.last_seen_hour.desc()),
+        asked.where(table.growth > 0),
+        asked.where(table.is_new, table.began_at <= now - NEW_FOR),
     ]
 
 
-async def _chunks(store: Store, statement: Select[tuple[int]]) -> AsyncIterator[list[int]]:
-    after = 0
-    for _ in range(_CHUNKS_MAX):
-        ids = [row.id for row in await store.read(statement.where(incidents.c.id > after).limit(CHUNK))]
-        if not ids:
-            return
-        yield ids
-        after = ids[-1]
+def unfigured() -> Select[tuple[int]]:
+    """Select the incidents that have no place in the orders yet."""
+    return select(incidents.c.id).where(incidents.c.began_at.is_(None), incidents.c.count > 0)
+
+
+async def _refresh_selected(store: Store, statement: Select[tuple[int]], now: datetime) -> int:
+    ids = [row.id for row in await store.read(statement.limit(MOST))]
+    return await _refresh(store, ids, with_users=(), with_growth=True, now=now)
 
 
 async def _refresh(

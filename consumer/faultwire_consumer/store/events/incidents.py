@@ -5,24 +5,31 @@ from datetime import datetime
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import Column, Row, Select, func, literal, select
+from sqlalchemy import Column, Row, Select, and_, case, func, literal, select
 
 from faultwire_consumer.domain.dead_letter import DeadLetterStatus
+from faultwire_consumer.domain.figures.order import IncidentOrder
 from faultwire_consumer.domain.incident import Status
 from faultwire_consumer.domain.incident_terms import Terms, describe_mute, read_terms
 from faultwire_consumer.domain.query.query import Query
-from faultwire_consumer.store.contract.paging import ListCursor, Page, cut, decode_cursor, older_than
+from faultwire_consumer.store.contract.paging import Page
 from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Store
-from faultwire_consumer.store.events.condition import NEVER_COUNTED, hour_of, incident_conditions
+from faultwire_consumer.store.events.condition import NEVER_COUNTED, incident_conditions
+from faultwire_consumer.store.events.figures_order import (
+    OrderPosition,
+    decode_position,
+    encode_position,
+    order_page,
+)
 from faultwire_consumer.store.events.search import estimate_frequency
 from faultwire_consumer.store.schema.dead_letters import dead_letters
 from faultwire_consumer.store.schema.events import fingerprints, history, hourly, incidents, sightings
+from faultwire_consumer.store.schema.figures import value_counts
 from faultwire_shared.event import ErrorSeverity
 
 NAMES_MAX: Final = 200
 """Services, environments and releases that are listed: who may publish may name any number of them."""
-_LISTING: Final = "incidents"
 _INCIDENTS_READ: Final = 5_000
 """Among these, the last seen, the last services are looked for."""
 _SERVICES_COUNTED: Final = 10_000
@@ -49,6 +56,12 @@ class Incident(Struct, frozen=True, kw_only=True):
     assignee: str | None
     version: int
     terms: Terms
+    urgency: int
+    growth: int
+    """In percent of the rate before; 0 where there is nothing to say."""
+    is_new: bool
+    users: int
+    users_exact: bool
 
     @property
     def muted(self) -> str | None:
@@ -70,7 +83,7 @@ class HistoryEntry(Struct, frozen=True, kw_only=True):
 
 
 class Names(Struct, frozen=True):
-    """Names as operators see them, sorted, and how many more there are."""
+    """Names as operators see them, and how many more there are."""
 
     names: tuple[str, ...]
     more: int = 0
@@ -96,46 +109,45 @@ _COLUMNS: Final = tuple(incidents.c[name] for name in Incident.__struct_fields__
 
 
 async def list_incidents(
-    store: Store, query: Query, *, limit: int, now: datetime, cursor: str | None = None
+    store: Store,
+    query: Query,
+    *,
+    limit: int,
+    now: datetime,
+    cursor: str | None = None,
+    order: IncidentOrder = IncidentOrder.LAST,
 ) -> Page[Incident]:
-    """List incidents that match, the last seen first.
+    """List incidents that match, in an order; the last seen first unless another is asked for.
 
-    The time when an incident was last seen only grows, so between two pages an incident may move up
-    to the first one, but none comes twice, and only one seen in the meantime can be passed over.
+    No page has an incident that one before it had, unless it moved down meanwhile. What the incidents
+    are ordered by mostly grows: then one may move up to the first page, and is passed over.
 
     Raises:
-        BadCursorError: the cursor does not belong to this list.
+        BadCursorError: the cursor does not belong to this list, or not to this order of it.
     """
-    position = decode_cursor(_LISTING, cursor, int) if cursor is not None else None
+    position = decode_position(order, cursor) if cursor is not None else None
     frequency = await estimate_frequency(store, query)
+    common = frequency.is_common_in_incidents
     rows = await store.read(
-        select_incidents(store.name, query, position, limit + 1, now, common=frequency.is_common_in_incidents)
+        select_incidents(store.name, query, position, limit + 1, now, order=order, common=common)
     )
-    found = [_incident(row) for row in rows]
-    return cut(found, limit=limit, listing=_LISTING, moment="last_seen_at", key="id")
+    following = encode_position(order, rows[limit - 1]) if len(rows) > limit else None
+    return Page(tuple(_incident(row) for row in rows[:limit]), following)
 
 
 def select_incidents(
     database: str,
     query: Query,
-    position: ListCursor | None,
+    position: OrderPosition | None,
     limit: int,
     now: datetime,
     *,
+    order: IncidentOrder = IncidentOrder.LAST,
     common: bool = False,
 ) -> Select[Any]:
-    """Select a page of incidents, by the hour first, which has an index and gives the same order."""
-    table = incidents.c
+    """Select a page of incidents in an order that has an index."""
     wanted = incident_conditions(query, database=database, now=now, common=common)
-    statement = select(*_COLUMNS).where(*wanted)
-    if position is not None:
-        statement = statement.where(
-            table.last_seen_hour <= hour_of(position.moment),
-            older_than(position, table.last_seen_at, table.id),
-        )
-    return statement.order_by(table.last_seen_hour.desc(), table.last_seen_at.desc(), table.id.desc()).limit(
-        limit
-    )
+    return order_page(select(*_COLUMNS).where(*wanted), order, position, limit)
 
 
 async def get_incident(store: Store, incident_id: int) -> Incident | None:
@@ -167,7 +179,10 @@ async def list_merged(store: Store, incident_id: int) -> tuple[int, ...]:
 
 
 async def list_places(store: Store, incident_id: int) -> Places:
-    """Return the environments and the releases in which an incident was seen, those that came last."""
+    """Return the environments and releases in which an incident was seen, in the order of the first sights.
+
+    Of very many those that came last.
+    """
     return Places(
         environments=await _names_of(store, incident_id, sightings.c.environment),
         releases=await _names_of(store, incident_id, sightings.c.release),
@@ -175,19 +190,31 @@ async def list_places(store: Store, incident_id: int) -> Places:
 
 
 async def _names_of(store: Store, incident_id: int, column: Column[str]) -> Names:
+    counted = value_counts.c
+    # Registered before its first event was counted, or counted with an event that had occurred before.
+    is_earlier = counted.first_seen_at < sightings.c.created_at
+    at = case((is_earlier, counted.first_seen_at), else_=sightings.c.created_at)
     seen = (
-        select(column.label("name"), func.max(sightings.c.created_at).label("at"))
+        select(column.label("name"), func.min(at).label("at"))
         .join(fingerprints, fingerprints.c.fingerprint == sightings.c.fingerprint)
+        .outerjoin(
+            value_counts,
+            and_(
+                counted.fingerprint == sightings.c.fingerprint,
+                counted.key == column.name,
+                counted.value == column,
+            ),
+        )
         .where(fingerprints.c.incident_id == incident_id, column != "")
         .group_by(column)
         .subquery()
     )
-    newest = select(seen.c.name).order_by(seen.c.at.desc(), seen.c.name).limit(NAMES_MAX + 1)
+    newest = select(seen.c.name).order_by(seen.c.at.desc(), seen.c.name.desc()).limit(NAMES_MAX + 1)
     names = [row.name for row in await store.read(newest)]
     if len(names) <= NAMES_MAX:
-        return Names(tuple(sorted(names)))
+        return Names(tuple(reversed(names)))
     rows = await store.read(select(func.count().label("total")).select_from(seen))
-    return Names(tuple(sorted(names[:NAMES_MAX])), rows[0].total - NAMES_MAX)
+    return Names(tuple(reversed(names[:NAMES_MAX])), rows[0].total - NAMES_MAX)
 
 
 async def count_by_hour(store: Store, incident_id: int, *, since: datetime) -> dict[datetime, int]:
@@ -283,7 +310,8 @@ def _select_newest_services() -> Select[tuple[str]]:
 
 
 def _incident(row: Row[Any]) -> Incident:
-    values = values_of(row)
+    found = values_of(row)
+    values = {name: found[name] for name in Incident.__struct_fields__}
     values["severity"] = ErrorSeverity.from_rank(values["severity"])
     values["status"] = Status(values["status"])
     values["terms"] = read_terms(values["terms"])

@@ -18,6 +18,7 @@ from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.schema.access import audit_log, invitations, sessions, sign_in_failures
 from faultwire_consumer.store.schema.dead_letters import dead_letter_history, dead_letters
 from faultwire_consumer.store.schema.events import hourly, producers, sequence_gaps
+from faultwire_consumer.store.schema.figures import hourly_totals
 from faultwire_consumer.store.schema.notify import digest_lines, outbox, outbox_attempts, outbox_stages
 from faultwire_consumer.store.upkeep.space import PAUSE_SECONDS
 
@@ -80,6 +81,11 @@ def _finished_before(before: datetime, hours_before: datetime) -> list[_Finished
     return [
         _Finished(
             hourly, (hourly.c.fingerprint, hourly.c.environment, hourly.c.hour), hourly.c.hour < hours_before
+        ),
+        _Finished(
+            hourly_totals,
+            (hourly_totals.c.hour, hourly_totals.c.service, hourly_totals.c.severity),
+            hourly_totals.c.hour < hours_before,
         ),
         _Finished(outbox, (notification.id,), done, children),
         _Finished(

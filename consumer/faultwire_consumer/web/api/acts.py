@@ -20,7 +20,7 @@ from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.events import incidents
 from faultwire_consumer.web.access.actor import actor_of
 from faultwire_consumer.web.access.declared import AccessRoutes
-from faultwire_consumer.web.api import shape
+from faultwire_consumer.web.api import incident_shape
 from faultwire_consumer.web.api.whole_incident import incident_response
 from faultwire_consumer.web.openapi.operation import describe
 from faultwire_consumer.web.parameter import Parameters, incident_query
@@ -94,13 +94,13 @@ def _handler(verb: Verb) -> Handler:
         act = _act(request, ARGUMENTS[verb](**own), actor=asked.actor, note=asked.note)
         expected = Expected(asked.if_status, asked.version)
         await act_on(request.app[STORE], incident_id, act, expected=expected)
-        return await incident_response(request.app[STORE], incident_id)
+        return await incident_response(request.app[STORE], incident_id, now=request.app[CLOCK]())
 
     handle.__doc__ = SENTENCES[verb]
     handle.__name__ = verb.value
     return describe(
         takes=REQUESTS[verb],
-        answers=shape.IncidentDetail,
+        answers=incident_shape.IncidentDetail,
         raises=[IncidentNotFoundError, IncidentConflictError],
     )(handle)
 

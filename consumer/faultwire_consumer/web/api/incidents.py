@@ -17,7 +17,7 @@ from faultwire_consumer.store.events import incidents
 from faultwire_consumer.store.events.event_list import list_events as list_page
 from faultwire_consumer.store.events.messages import read_messages
 from faultwire_consumer.web.access.declared import AccessRoutes
-from faultwire_consumer.web.api import shape
+from faultwire_consumer.web.api import incident_shape, shape
 from faultwire_consumer.web.api.report_answer import (
     MARKDOWN,
     characters_of,
@@ -27,7 +27,14 @@ from faultwire_consumer.web.api.report_answer import (
 )
 from faultwire_consumer.web.api.whole_incident import incident_document, incident_response
 from faultwire_consumer.web.openapi.operation import describe
-from faultwire_consumer.web.parameter import Paged, event_query, incident_query, no_filter, paged
+from faultwire_consumer.web.parameter import (
+    OrderedIncidents,
+    Paged,
+    event_query,
+    no_filter,
+    ordered_incidents,
+    paged,
+)
 from faultwire_consumer.web.request import (
     API_PREFIX,
     EventNotFoundError,
@@ -43,23 +50,23 @@ routes = AccessRoutes()
 
 
 @routes.get(f"{API_PREFIX}/incidents", access=AccessScope.READ)
-@describe(reads=paged(incident_query), answers=shape.IncidentList)
-async def list_incidents(request: web.Request, asked: Paged[Query]) -> web.Response:
-    """Incidents by filter, the last seen first."""
-    store, now = request.app[STORE], request.app[CLOCK]()
+@describe(reads=paged(ordered_incidents), answers=incident_shape.IncidentList)
+async def list_incidents(request: web.Request, asked: Paged[OrderedIncidents]) -> web.Response:
+    """Incidents by filter, in an order: the last seen first unless another is asked for."""
+    store, now, wanted = request.app[STORE], request.app[CLOCK](), asked.wanted
     with cursor_errors():
         page = await incidents.list_incidents(
-            store, asked.wanted, limit=asked.limit, now=now, cursor=asked.cursor
+            store, wanted.query, limit=asked.limit, now=now, cursor=asked.cursor, order=wanted.order
         )
-    rows = tuple(shape.incident_shape(row) for row in page.rows)
-    return page_answer(request, shape.IncidentList(incidents=rows, next_cursor=page.next_cursor))
+    rows = tuple(incident_shape.incident_shape(row) for row in page.rows)
+    return page_answer(request, incident_shape.IncidentList(incidents=rows, next_cursor=page.next_cursor))
 
 
 @routes.get(f"{API_PREFIX}/incidents/{{id}}", access=AccessScope.READ)
-@describe(answers=shape.IncidentDetail, raises=[IncidentNotFoundError])
+@describe(answers=incident_shape.IncidentDetail, raises=[IncidentNotFoundError])
 async def show_incident(request: web.Request) -> web.Response:
     """One incident with its history; of one that was merged, the incident that has its events."""
-    return await incident_response(request.app[STORE], incident_id_of(request))
+    return await incident_response(request.app[STORE], incident_id_of(request), now=request.app[CLOCK]())
 
 
 @routes.get(f"{API_PREFIX}/incidents/{{id}}/events", access=AccessScope.READ)
@@ -75,7 +82,7 @@ async def list_incident_events(request: web.Request, asked: Paged[None]) -> web.
 async def report_incident(request: web.Request, most: int) -> web.Response:
     """One incident whole as Markdown, with the newest of its events that can be read."""
     incident_id, store = incident_id_of(request), request.app[STORE]
-    incident = await incident_document(store, incident_id)
+    incident = await incident_document(store, incident_id, now=request.app[CLOCK]())
     newest = await _newest_event(request, incident_id)
     event = await readable(store, newest) if newest is not None else None
     grouping = await event_queries.get_grouping(store, event.id) if event is not None else None

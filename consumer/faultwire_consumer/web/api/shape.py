@@ -9,81 +9,12 @@ from msgspec import Struct
 
 from faultwire_consumer.domain.dead_body import BodyPlace, fields_of, find_place
 from faultwire_consumer.domain.incident_name import incident_name
-from faultwire_consumer.domain.incident_terms import describe_mute
 from faultwire_consumer.store.audit.producer_list import Producer
 from faultwire_consumer.store.dead_letters.queries import DeadLetter, DeadLetterBody, DeadLetterHistoryEntry
 from faultwire_consumer.store.events.event import EventGrouping, ReadableEvents, StoredEvent
 from faultwire_consumer.store.events.event_list import EventSummary
-from faultwire_consumer.store.events.incidents import HistoryEntry, Incident, Places
 from faultwire_shared import codec
 from faultwire_shared.json_text import UNREADABLE, encode_anything
-
-
-class IncidentShape(Struct, frozen=True, kw_only=True):
-    """An incident in a list."""
-
-    id: str
-    service: str
-    title: str
-    culprit: str
-    severity: str
-    category: str
-    code: str
-    status: str
-    count: int
-    first_seen_at: datetime
-    last_seen_at: datetime
-    episode: int
-    version: int
-    """One more with each change; for ``version`` of a verb."""
-    assignee: str | None
-    muted: "MuteShape | None"
-    resolved_in: "ResolvedShape | None"
-    acknowledged_until: datetime | None
-
-
-class MuteShape(Struct, frozen=True, kw_only=True):
-    """A mute, and what ends it."""
-
-    since: datetime
-    ends: str
-    """In words, as in ``until 100 more within 1h``."""
-    until: datetime | None
-    count: int | None
-    within_seconds: int | None
-    next_release: bool
-    after_release: str | None
-    reason: str
-
-
-class ResolvedShape(Struct, frozen=True, kw_only=True):
-    """The release and environment that a resolve holds for, where it is bound to one."""
-
-    release: str | None
-    bound: str
-    """``from``: that release and newer ones regress; ``after``: newer ones alone."""
-    environment: str | None
-
-
-class IncidentDetail(IncidentShape, frozen=True, kw_only=True):
-    """One incident with all that is known of it."""
-
-    resolved_at: datetime | None
-    last_release: str | None
-    environments: tuple[str, ...]
-    more_environments: int
-    releases: tuple[str, ...]
-    more_releases: int
-    merged: tuple[str, ...]
-    """Incidents that were merged into it."""
-    history: tuple[HistoryEntry, ...]
-
-
-class IncidentList(Struct, frozen=True, kw_only=True):
-    """A page of incidents."""
-
-    incidents: tuple[IncidentShape, ...]
-    next_cursor: str | None
 
 
 class EventShape(Struct, frozen=True, kw_only=True):
@@ -210,57 +141,6 @@ def producer_shape(producer: Producer) -> ProducerShape:
     """A producer for a list."""
     values = {name: getattr(producer, name) for name in ProducerShape.__struct_fields__ if name != "id"}
     return ProducerShape(id=producer.producer_id, **values)
-
-
-def incident_shape(incident: Incident) -> IncidentShape:
-    """An incident for a list."""
-    return IncidentShape(**_incident_fields(incident))
-
-
-def incident_detail(
-    incident: Incident, *, places: Places, history: tuple[HistoryEntry, ...], merged: tuple[int, ...] = ()
-) -> IncidentDetail:
-    """One incident whole."""
-    return IncidentDetail(
-        **_incident_fields(incident),
-        merged=tuple(map(incident_name, merged)),
-        resolved_at=incident.resolved_at,
-        last_release=incident.last_release,
-        environments=places.environments.names,
-        more_environments=places.environments.more,
-        releases=places.releases.names,
-        more_releases=places.releases.more,
-        history=history,
-    )
-
-
-def _incident_fields(incident: Incident) -> dict[str, Any]:
-    terms = incident.terms
-    mute, resolution = terms.mute, terms.resolution
-    own = {
-        name: getattr(incident, name) for name in IncidentShape.__struct_fields__ if hasattr(incident, name)
-    }
-    return own | {
-        "id": incident_name(incident.id),
-        "muted": None
-        if mute is None
-        else MuteShape(
-            since=mute.at,
-            ends=describe_mute(mute),
-            until=mute.until,
-            count=mute.count,
-            within_seconds=mute.within_seconds,
-            next_release=mute.next_release,
-            after_release=mute.after_release,
-            reason=mute.reason,
-        ),
-        "resolved_in": None
-        if resolution is None
-        else ResolvedShape(
-            release=resolution.release, bound=resolution.bound.value, environment=resolution.environment
-        ),
-        "acknowledged_until": terms.acknowledged_until,
-    }
 
 
 def event_shape(event: EventSummary, message: str | None) -> EventShape:

@@ -1,27 +1,45 @@
 """One incident whole, as reading it and every verb answer."""
 
 import asyncio
+from datetime import datetime, timedelta
+from typing import Final
 
 from aiohttp import web
 
 from faultwire_consumer.actions import load_incident
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.events import incidents
-from faultwire_consumer.web.api import shape
+from faultwire_consumer.store.events.figures_reading import read_figures
+from faultwire_consumer.web.api import incident_shape
 from faultwire_consumer.web.request import json_answer
 
+_HOURS: Final = 24
+"""The hours of its trend."""
 
-async def incident_response(store: Store, incident_id: int) -> web.Response:
+
+async def incident_response(store: Store, incident_id: int, *, now: datetime) -> web.Response:
     """Return one incident whole; of one that was merged, the incident that has its events."""
-    return json_answer(await incident_document(store, incident_id))
+    return json_answer(await incident_document(store, incident_id, now=now))
 
 
-async def incident_document(store: Store, incident_id: int) -> shape.IncidentDetail:
+async def incident_document(
+    store: Store, incident_id: int, *, now: datetime
+) -> incident_shape.IncidentDetail:
     """Read one incident whole; of one that was merged, the incident that has its events."""
     incident = await load_incident(store, incident_id)
-    history, places, merged = await asyncio.gather(
+    first = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=_HOURS - 1)
+    history, places, merged, figures, counts = await asyncio.gather(
         incidents.list_history(store, incident.id),
         incidents.list_places(store, incident.id),
         incidents.list_merged(store, incident.id),
+        read_figures(store, incident.id),
+        incidents.count_by_hour(store, incident.id, since=first),
     )
-    return shape.incident_detail(incident, places=places, history=history, merged=merged)
+    return incident_shape.incident_detail(
+        incident,
+        places=places,
+        figures=figures,
+        hours=tuple(counts.get(first + timedelta(hours=offset), 0) for offset in range(_HOURS)),
+        history=history,
+        merged=merged,
+    )
