@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from faultwire_consumer.domain.figures.sketch import (
+    COUNT_MAX,
     EXACT_MAX,
     STANDARD_ERROR,
     UserCount,
@@ -147,6 +148,13 @@ def test_who_brings_nobody_new_gets_the_very_same_set() -> None:
     for size in (10, 5000):
         sketch = UserSketch().add(hashes(0, size))
         assert sketch.add(hashes(0, size)) is sketch
+
+
+@pytest.mark.parametrize("rank", [0, 1, 40, 52, 53])
+def test_users_that_were_chosen_by_their_hashes_count_within_bounds(rank: int) -> None:
+    size = decode_sketch(b"\x01" + bytes([rank]) * 4096).size
+    assert 0 <= size.count <= COUNT_MAX
+    assert not size.exact
 
 
 @pytest.mark.parametrize("stored", [b"", b"\x00abc", b"\x01abc", b"\x02" + bytes(4096)])

@@ -14,6 +14,8 @@ from faultwire_consumer.domain.figures.user import HASH_BYTES
 
 EXACT_MAX: Final = 1_000
 """Up to so many users are counted exactly."""
+COUNT_MAX: Final = 2**31 - 1
+"""The highest number that is ever said."""
 _PRECISION: Final = 12
 _REGISTERS: Final = 1 << _PRECISION
 _RANKS: Final = 8 * HASH_BYTES - _PRECISION
@@ -112,7 +114,8 @@ def _estimate(registers: bytes) -> int:
     for rank in range(_RANKS, 0, -1):
         total = (total + counts[rank]) / 2
     total += _REGISTERS * _sigma(counts[0] / _REGISTERS)
-    return round(_REGISTERS**2 / (2 * math.log(2)) / total)
+    # Who chooses users by their hashes can make it believe any number: within bounds that a column holds.
+    return min(round(_REGISTERS**2 / (2 * math.log(2)) / max(total, 1e-9)), COUNT_MAX)
 
 
 def _sigma(share: float) -> float:
