@@ -33,7 +33,7 @@ from faultwire_consumer.web.state import Health
 from faultwire_consumer.worker.application import create_app
 from faultwire_shared import amqp
 from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE, PRODUCER_TYPE
-from faultwire_shared.event import MESSAGE_EVENTS, ErrorSeverity, Lane
+from faultwire_shared.event import MESSAGE_BYTES, MESSAGE_EVENTS, ErrorSeverity, Lane
 from faultwire_shared.health import HealthChecker
 from faultwire_shared.topology import EVENTS, queue_of
 
@@ -212,6 +212,21 @@ async def test_half_an_emoji_costs_one_character_and_no_neighbour(bench: Bench) 
     docs = [json.loads(row.doc) for row in await bench.store.read(select(events.c.doc))]
     replaced = {"cut \N{REPLACEMENT CHARACTER}", "\N{REPLACEMENT CHARACTER} cut"}
     assert replaced < {doc["message"] for doc in docs}
+
+
+async def test_of_a_message_far_beyond_the_limit_its_beginning_and_its_size_are_kept(bench: Bench) -> None:
+    body = b'{"severity": "high", "text": "' + b"x" * 1_000_000 + b'"}'
+    if not await bench.send(body):
+        assert await bench.letters() == [], "the intake turns it away at the door"
+        return
+
+    async def is_there() -> bool:
+        return await bench.letters() == ["too_large"]
+
+    await until(is_there, "it is a dead letter")
+    (letter,) = await bench.store.read(select(dead_letters))
+    assert (letter.size, letter.body) == (len(body), body[:MESSAGE_BYTES])
+    assert f"{len(body):,} bytes" in letter.detail
 
 
 async def test_what_is_nested_too_deeply_is_a_dead_letter_alone(bench: Bench) -> None:

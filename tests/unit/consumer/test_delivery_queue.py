@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import tracemalloc
 
 from faultwire_consumer.ingest.read.delivery import Delivery, DeliveryQueue, read_delivery
-from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE
+from faultwire_shared.codec import BATCH_TYPE, EVENT_TYPE, UndecodableReason
+from faultwire_shared.event import MESSAGE_BYTES
 
 
 def single() -> Delivery:
@@ -20,6 +22,21 @@ def queue_of(*deliveries: Delivery) -> DeliveryQueue:
     for delivery in deliveries:
         queue.put(delivery)
     return queue
+
+
+def test_of_messages_far_beyond_the_limit_only_their_beginnings_wait() -> None:
+    whole = 4 * 1024 * 1024
+    tracemalloc.start()
+    try:
+        waiting = [read_delivery(bytes(whole), EVENT_TYPE, origin="test", handle=None) for _ in range(2)]
+        for delivery in waiting:
+            delivery.cut()
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 3 * MESSAGE_BYTES, "neither the delivery nor what was raised of it holds the rest"
+    assert [(len(one.body), one.size) for one in waiting] == [(MESSAGE_BYTES, whole)] * 2
+    assert [one.fault and one.fault.reason for one in waiting] == [UndecodableReason.TOO_LARGE] * 2
 
 
 async def test_a_single_delivery_goes_at_once_whatever_the_linger() -> None:

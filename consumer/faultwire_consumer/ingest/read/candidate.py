@@ -240,6 +240,7 @@ def unreadable(
         message_type=delivery.message_type,
         attempts=delivery.attempts,
         at=at,
+        size=delivery.size,
     )
     return Rejected(dead_letter, DeadLettered(reason, detail, event_id), sender_of(delivery))
 

@@ -40,12 +40,13 @@ def _without_body(letter: NewDeadLetter, why: str) -> NewDeadLetter:
     digest = hashlib.sha256(letter.body).hexdigest()
     return structs.replace(
         letter,
-        body=f'{{"sha256": "{digest}", "bytes": {len(letter.body)}}}'.encode(),
+        body=f'{{"sha256": "{digest}", "bytes": {max(letter.size, len(letter.body))}}}'.encode(),
         detail=_plain(f"its body is not kept: {why}; it is here since {letter.detail}"),
         event_id=None,
         origin=_plain(letter.origin)[:100],
         message_type=None,
         attempts=1,
+        size=0,
         is_bare=True,
     )
 

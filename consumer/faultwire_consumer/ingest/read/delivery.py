@@ -8,6 +8,7 @@ from msgspec import Raw, Struct
 
 from faultwire_consumer.domain.access.allowance import Allowance
 from faultwire_shared.codec import Undecodable, split
+from faultwire_shared.event import MESSAGE_BYTES
 
 IMPORT: Final = "import"
 """The origin of a request that says by ``?import`` that it brings history, possibly only a part of it."""
@@ -30,11 +31,18 @@ class Delivery(Struct):
     """The services of which it may bring events; None: of every one."""
     oddity: str = ""
     """What the AMQP library could not read of the message's properties; empty for nearly all."""
+    size: int = 0
+    """Bytes of the message as it came, where only its beginning is kept; 0 for nearly all."""
 
     @property
     def is_suspect(self) -> bool:
         """True if it came back so often that it may be what kills a worker."""
         return self.attempts >= SUSPECT_ATTEMPTS
+
+    def cut(self) -> None:
+        """Let go of what lies beyond the limit: a dead letter keeps no more of it, and many may wait here."""
+        if len(self.body) > MESSAGE_BYTES:
+            self.body, self.size = self.body[:MESSAGE_BYTES], len(self.body)
 
 
 def read_delivery(
@@ -50,7 +58,7 @@ def read_delivery(
     try:
         events, fault = split(body, message_type), None
     except Undecodable as error:
-        events, fault = [], error
+        events, fault = [], error.with_traceback(None)  # its frames hold the whole body
     return Delivery(body, message_type, origin, handle, attempts, events, fault, allowance)
 
 

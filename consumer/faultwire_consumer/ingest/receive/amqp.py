@@ -253,6 +253,7 @@ class AmqpReceiver:
         headers = properties.headers or {}
         attempts = attempts_of(headers, redelivered=redelivered)
         delivery = self.read(message.body, properties.message_type, headers, handle, attempts=attempts)
+        delivery.cut()
         delivery.allowance = allowance_in(headers, message.routing_key, checks_key=self._checks_key)
         if oddity := oddity_of(message.header):
             delivery.oddity = oddity

@@ -145,6 +145,7 @@ def _dead_letter_of(delivery: Delivery, scrubber: BodyScrubber, now: datetime) -
             message_type=delivery.message_type,
             attempts=death.attempts,
             at=now,
+            size=delivery.size,
         ),
         scrubber,
     )

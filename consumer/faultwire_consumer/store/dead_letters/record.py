@@ -31,6 +31,8 @@ class NewDeadLetter(Struct, frozen=True, kw_only=True):
     message_type: str | None
     attempts: int
     at: datetime
+    size: int = 0
+    """Bytes of the message as it came, where ``body`` is only its beginning."""
     is_bare: bool = False
     """True if it stands for one that could not be stored: its body is a hash."""
 
@@ -149,7 +151,7 @@ def _row(digest: bytes, new: NewDeadLetter) -> dict[str, Any]:
         "event_id": new.event_id,
         "origin": new.origin,
         "message_type": None if new.message_type is None else storable(new.message_type)[:100],
-        "size": len(new.body),
+        "size": max(new.size, len(new.body)),
         "body": new.body[:MESSAGE_BYTES],
         "status": DeadLetterStatus.WAITING.value,
         "service": service_of(new.body[:MESSAGE_BYTES]),
