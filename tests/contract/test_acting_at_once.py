@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from tests.tools.clock import FixedClock
 from tests.tools.factories import wire_event
 
@@ -159,3 +159,18 @@ async def test_merges_and_unmerges_under_load_split_exactly(store: Store, clock:
     assert counts == dict.fromkeys((1, 2, 3), 3 * ROUNDS)
     ((total,),) = await rows_of(store, func.sum(events.c.count))
     assert int(total) == 9 * ROUNDS
+
+
+# SQLite's one writer registers and merges one after the other.
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_fingerprint_that_joined_an_incident_just_as_it_was_merged_follows_it(
+    store: Store, clock: FixedClock
+) -> None:
+    await work(store, clock, "a", "b")
+    await act_on(store, 2, act(MergeArguments(into="INC-1"), "ana", clock))
+    async with store.write() as tx:
+        late = fingerprints.c.home_id == 2
+        await tx.execute(update(fingerprints).where(late).values(incident_id=2))
+    assert await work(store, clock, "b") == ROUNDS
+    counts = dict(tuple(row) for row in await rows_of(store, incidents.c.id, incidents.c.count))
+    assert counts == {1: 3 * ROUNDS, 2: 0}
