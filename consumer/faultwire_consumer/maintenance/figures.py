@@ -19,7 +19,11 @@ LEASE: Final = "figures"
 LINGER_SECONDS: Final = 0.2
 """Time that batches have to come together, after the first."""
 PAUSE_SECONDS: Final = 1.0
-SHARE: Final = 8
+FLOOD_SECONDS: Final = 4.0
+"""The pause after so many batches that the next ones had better come together: of the same bugs they are
+mostly, and adding up many batches costs hardly more than adding up one."""
+FLOOD_BATCHES: Final = 10
+SHARE: Final = 20
 """Adding takes at most about this fraction of the time, however many events come."""
 POLL_SECONDS: Final = 20.0
 """Time after which it looks without being woken: for what a worker left that was killed."""
@@ -63,32 +67,41 @@ class FigureKeeper:
     async def run(self) -> None:
         """Work until cancelled; retry while the database is away."""
         while True:
-            began = time.monotonic()
+            began, added = time.monotonic(), 0
             try:
-                await self.run_once()
+                added = await self.run_once()
             except StoreUnavailableError as error:
                 log.warning("chore.postponed", chore=LEASE, why=str(error))
-            await self._sleep(max(PAUSE_SECONDS, SHARE * (time.monotonic() - began)))
+            pause = FLOOD_SECONDS if added >= FLOOD_BATCHES else PAUSE_SECONDS
+            await self._sleep(min(max(pause, SHARE * (time.monotonic() - began)), POLL_SECONDS))
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_SECONDS):
                     await self._woken.wait()
             await self._sleep(LINGER_SECONDS)
 
-    async def run_once(self) -> None:
-        """Add everything that waits, and let time pass if it is time.
+    async def run_once(self) -> int:
+        """Add everything that waits, and let time pass if it is time; return the number of batches added.
 
         Raises:
             StoreUnavailableError: the database cannot be used now.
         """
         self._woken.clear()
+        added = await self._add()
+        now = self._clock()
+        if self._passed_at is None or not self._passed_at <= now < self._passed_at + PASS:
+            await self._pass(now)
+        return added
+
+    async def _add(self) -> int:
+        added = 0
         while True:
             batches = await fold_journal(self._store, now=self._clock())
             self._metrics.figures_added.inc(batches)
+            added += batches
             if batches < ROWS:
-                break
-        now = self._clock()
-        if self._passed_at is not None and self._passed_at <= now < self._passed_at + PASS:
-            return
+                return added
+
+    async def _pass(self, now: datetime) -> None:
         if await acquire_lease(self._store, LEASE, self._holder, now=now) is not None:
             await pass_time(self._store, now=now)
         self._passed_at = now
