@@ -20,8 +20,8 @@ from faultwire_consumer.domain.query.query import (
     Key,
     Pattern,
     Query,
-    State,
     Term,
+    Trait,
     merge_terms,
     print_query,
 )
@@ -137,7 +137,7 @@ values: Final[dict[Key, st.SearchStrategy[Any]]] = {
     Key.CODE: _like(st.sampled_from(["CODE-0", "CODE-1"])),
     Key.TRACE: _like(st.sampled_from(["8fa6", "8fb7"])),
     **dict.fromkeys((Key.USER, Key.TAG, Key.TYPE, Key.HOST), _like(names)),
-    Key.IS: st.sampled_from(State),
+    Key.IS: st.sampled_from(Trait),
     Key.SEVERITY: st.sampled_from(ErrorSeverity),
     Key.FIRST: st.integers(0, 60).map(lambda hours: timedelta(hours=hours, minutes=30)),
 }
@@ -191,7 +191,7 @@ def _of_incident(model: Model, number: int, term: Term) -> bool:
             found = _matches(getattr(group, term.key.value), term)
         case Key.IS:
             is_new = min(seen) >= NOW - timedelta(days=1)
-            found = bool({State.OPEN, State.UNRESOLVED, *([State.NEW] if is_new else [])} & set(term.values))
+            found = bool({Trait.OPEN, Trait.UNRESOLVED, *([Trait.NEW] if is_new else [])} & set(term.values))
         case Key.FIRST:
             found = min(seen) >= _moment(term)
         case Key.LAST:

@@ -67,7 +67,7 @@ def offer_alerts(context: "CompletionContext") -> Sequence[tuple[str, str]]:
 
 def offer_terms(context: "CompletionContext") -> Sequence[str]:
     """Offer the keys of a query for its last term, and the values of a key where they are known."""
-    from faultwire_consumer.domain.query.query import Key, State  # noqa: PLC0415 - for the Tab key alone
+    from faultwire_consumer.domain.query.query import Key, Trait  # noqa: PLC0415 - for the Tab key alone
 
     begun, _, term = context.incomplete.rpartition(" ")
     before = f"{begun} " if begun else ""
@@ -80,7 +80,7 @@ def offer_terms(context: "CompletionContext") -> Sequence[str]:
         case "severity":
             values = offer_severities(context)
         case "is" | "status":
-            values = [*State]
+            values = [*Trait]
         case "category":
             values = offer_categories(context)
         case "service":

@@ -27,7 +27,7 @@ class FilterOptions:
     release: Texts = ()
     """Occurred in this release."""
     since: str | None = None
-    """Occurred since: 2h, 7d, 2026-11-23 or 2026-11-23T10:00:00Z."""
+    """Occurred since: 2h, 7d, yesterday, monday, 2026-11-23 or 2026-11-23T10:00:00Z."""
     until: str | None = None
     """Occurred before, written as for --since."""
     query: Annotated[str, Parameter(allow_leading_hyphen=True, show_default=False, completer=offer_terms)] = (

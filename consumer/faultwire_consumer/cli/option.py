@@ -56,13 +56,16 @@ Query = Annotated[
 ]
 QUERY_HELP = """The query is terms with blanks between them, all of which must hold:
 
-* severity:high,critical or severity:>=high: any of these; so for status (or is), service,
-environment, release, code, category and incident
+* severity:high,critical or severity:>=high: any of these; so for status, service, environment,
+release, code, category, incident, assigned, user, trace, host, type and tag.NAME
 
-* since:24h until:2026-11-23: times as for --since
+* service:svc-* user:ada@*: a * stands for any characters
 
-* "timed out": text of three characters or more, in any case, in title, message, exceptions,
-code, service, and tags as "region:eu"
+* is:unresolved, new, regressed, muted, assigned, unassigned, or a status
+
+* since:24h until:2026-11-23: times as for --since; first: last: regressed: of incidents
+
+* "timed out": text of three characters or more, in any case, in what kept events say
 
 * -code:TIMEOUT: a minus rules out
 

@@ -123,6 +123,9 @@ def print_list(
         print_table(whole, shown, output, spare=spare)
     else:
         print_tabbed(rows, columns)
+    searched = document.get("searched")
+    if searched and not rows and not output.quiet and not output.json:
+        say(searched["note"])
     cursor = document.get("next_cursor")
     if cursor and not output.quiet and not output.json:
         say("more, by the same command and:", f"--cursor={cursor}")

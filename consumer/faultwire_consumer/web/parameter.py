@@ -16,7 +16,7 @@ from faultwire_consumer.domain.incident import Status
 from faultwire_consumer.domain.incident_name import parse_incident_id
 from faultwire_consumer.domain.query.query import Key, Query, any_of
 from faultwire_consumer.domain.query.text import QueryError, parse_query
-from faultwire_consumer.domain.query.value import moment_of
+from faultwire_consumer.domain.query.value import moment_of, text_or_pattern
 from faultwire_consumer.domain.suggestion import suggest
 from faultwire_consumer.store.contract.paging import LIMIT_MAX
 from faultwire_shared.event import Category, ErrorSeverity
@@ -258,7 +258,7 @@ def notes_of(read: Callable[[Parameters], object]) -> Mapping[str, ParameterNote
 def incident_query(parameters: Parameters) -> Query:
     """The query for a list of incidents: the given query and every filter must hold."""
     category = any_of(Key.CATEGORY, parameters.choices("category", Category))
-    code = any_of(Key.CODE, parameters.texts("code"))
+    code = any_of(Key.CODE, map(text_or_pattern, parameters.texts("code")))
     status = any_of(Key.STATUS, parameters.choices("status", Status))
     search = any_of(Key.TEXT, filter(None, [parameters.text("search", "With this text.")]))
     return _shared_query(parameters) + category + code + status + search
@@ -287,7 +287,7 @@ def event_query(parameters: Parameters) -> Query:
 def _shared_query(parameters: Parameters) -> Query:
     query = parameters.query("query")
     for key in (Key.SERVICE, Key.ENVIRONMENT, Key.RELEASE):
-        query += any_of(key, parameters.texts(key.value))
+        query += any_of(key, map(text_or_pattern, parameters.texts(key.value)))
     query += any_of(Key.SEVERITY, parameters.choices("severity", ErrorSeverity))
     for key, about in ((Key.SINCE, "Not before"), (Key.UNTIL, "Not after")):
         query += any_of(key, filter(None, [parameters.moment(key.value, about)]))

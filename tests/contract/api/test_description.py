@@ -95,7 +95,7 @@ async def test_a_parameter_is_described_as_it_is_read(site: Site, document: Any)
         if method != "get" or "{" in path or not path.startswith("/api/"):
             continue
         known = {parameter["name"]: parameter for parameter in operation["parameters"]}
-        for name in known:
+        for name in known if path != "/api/v1/find" else ():  # which has to be given something to find
             async with site.client.get(f"{path}?{name}=") as taken:
                 assert taken.status == 200, (path, name, await taken.text())
         status, answer = await site.get(f"{path}?unknown_one=1")

@@ -9,7 +9,7 @@ from faultwire_shared.event import ErrorSeverity
 async def listed(site: Site, path: str) -> list[str]:
     status, document = await site.get(path)
     assert status == 200, document
-    assert list(document) == ["events", "next_cursor"]
+    assert list(document) == ["events", "next_cursor", "searched"]
     return [event["id"] for event in document["events"]]
 
 

@@ -42,7 +42,7 @@ async def test_a_list_has_exactly_the_promised_shape(site: Site) -> None:
     await site.send(text="bad order 18")
     status, document = await site.get("/api/v1/incidents")
     assert status == 200
-    assert list(document) == ["incidents", "next_cursor"]
+    assert list(document) == ["incidents", "next_cursor", "searched"]
     (incident,) = document["incidents"]
     assert list(incident) == KEYS
     assert incident["id"] == "INC-1"

@@ -14,8 +14,8 @@ from faultwire_consumer.domain.query.query import (
     Key,
     Pattern,
     Query,
-    State,
     Term,
+    Trait,
     merge_terms,
     print_query,
 )
@@ -41,7 +41,7 @@ values: dict[Key, st.SearchStrategy[Any]] = {
     Key.STATUS: st.sampled_from(Status),
     Key.CATEGORY: st.sampled_from(Category),
     Key.INCIDENT: st.integers(1, 2**63 - 1),
-    Key.IS: st.sampled_from(State),
+    Key.IS: st.sampled_from(Trait),
     Key.TRACE: st.one_of(st.text("0123456789abcdef", min_size=1, max_size=32), patterns),
 } | {key: st.one_of(texts, patterns) for key in LIKE if key is not Key.TRACE}
 
@@ -110,7 +110,7 @@ def test_the_example_means_what_it_says() -> None:
         ("severity:>high", [("severity", (CRITICAL,), False)]),
         ("Severity:HIGH", [("severity", (HIGH,), False)]),
         ("status:open,acknowledged", [("status", (Status.OPEN, Status.ACKNOWLEDGED), False)]),
-        ("is:unresolved,new", [("is", (State.UNRESOLVED, State.NEW), False)]),
+        ("is:unresolved,new", [("is", (Trait.UNRESOLVED, Trait.NEW), False)]),
         ("service:svc-*,api", [("service", (Pattern("svc-*"), "api"), False)]),
         ('service:"svc-*"', [("service", ("svc-*",), False)]),
         ("user:ada**", [("user", (Pattern("ada*"),), False)]),

@@ -40,14 +40,15 @@ class Key(StrEnum):
     FIRST = "first"
     LAST = "last"
     REGRESSED = "regressed"
+    ASSIGNED = "assigned"
     SINCE = "since"
     UNTIL = "until"
     TEXT = "text"
     """A word or quoted words; never written as a key."""
 
 
-class State(StrEnum):
-    """A state of an incident, by more than its status."""
+class Trait(StrEnum):
+    """A trait of an incident: its status, and what else it is."""
 
     OPEN = "open"
     ACKNOWLEDGED = "acknowledged"
@@ -57,6 +58,9 @@ class State(StrEnum):
     """First seen within a day."""
     REGRESSED = "regressed"
     """Came back, and is not resolved again."""
+    MUTED = "muted"
+    ASSIGNED = "assigned"
+    UNASSIGNED = "unassigned"
 
 
 class Day(StrEnum):
@@ -84,7 +88,7 @@ class Pattern(Struct, frozen=True):
         return self.text.partition("*")[0]
 
 
-Value = str | ErrorSeverity | Status | State | Category | Pattern | int | datetime | timedelta | Day
+Value = str | ErrorSeverity | Status | Trait | Category | Pattern | int | datetime | timedelta | Day
 """An incident's number is an int; a time is one, or how long ago it was, or a day."""
 
 MOMENTS: Final = (Key.SINCE, Key.UNTIL)
@@ -92,7 +96,7 @@ MOMENTS: Final = (Key.SINCE, Key.UNTIL)
 INCIDENT_MOMENTS: Final = (Key.FIRST, Key.LAST, Key.REGRESSED)
 """Times of an incident, at or after which something was."""
 LIKE: Final = (
-    *(Key.SERVICE, Key.ENVIRONMENT, Key.RELEASE, Key.CODE),
+    *(Key.SERVICE, Key.ENVIRONMENT, Key.RELEASE, Key.CODE, Key.ASSIGNED),
     *(Key.TYPE, Key.USER, Key.HOST, Key.TRACE, Key.TAG),
 )
 """Keys whose values may be patterns."""

@@ -15,7 +15,7 @@ from faultwire_consumer.domain.query.query import (
     Day,
     Key,
     Pattern,
-    State,
+    Trait,
     Value,
 )
 from faultwire_shared.event import Category, ErrorSeverity
@@ -27,9 +27,9 @@ _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _LONGEST: Final = timedelta(days=36500)
 _COMPARED: Final = re.compile(r"(>=|<=|>|<)\s*(\w+)")
 _MOMENTS: Final = "write 2h, 7d, yesterday, monday, 2026-11-23 or 2026-11-23T10:00:00Z"
-_CHOICES: Final[Mapping[Key, type[Status | State | Category]]] = {
+_CHOICES: Final[Mapping[Key, type[Status | Trait | Category]]] = {
     Key.STATUS: Status,
-    Key.IS: State,
+    Key.IS: Trait,
     Key.CATEGORY: Category,
 }
 _WEEKDAYS: Final = tuple(Day)[2:]

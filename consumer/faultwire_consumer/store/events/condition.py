@@ -14,11 +14,10 @@ from sqlalchemy import ColumnElement, Select, and_, false, literal_column, not_,
 from faultwire_consumer.domain.incident import Status, TransitionReason
 from faultwire_consumer.domain.query.query import (
     INCIDENT_MOMENTS,
-    VALUED,
     Key,
     Query,
-    State,
     Term,
+    Trait,
     Value,
 )
 from faultwire_consumer.domain.query.value import resolve_moment
@@ -56,16 +55,17 @@ _INCIDENT_COLUMNS: Final[dict[Key, ColumnElement[Any]]] = {
     Key.CODE: incidents.c.code,
     Key.CATEGORY: incidents.c.category,
     Key.INCIDENT: incidents.c.id,
+    Key.ASSIGNED: incidents.c.assignee,
 }
 _EVENT_COLUMNS: Final = (Key.SEVERITY, Key.SERVICE, *_PLACES)
 
-_SAID: Final = (Key.TEXT, *VALUED)
+_MISSING: Final = (Key.RELEASE, Key.ASSIGNED)
 _UNRESOLVED: Final = (Status.OPEN, Status.ACKNOWLEDGED)
 _STATUSES: Final = {
-    State.OPEN: (Status.OPEN,),
-    State.ACKNOWLEDGED: (Status.ACKNOWLEDGED,),
-    State.RESOLVED: (Status.RESOLVED,),
-    State.UNRESOLVED: _UNRESOLVED,
+    Trait.OPEN: (Status.OPEN,),
+    Trait.ACKNOWLEDGED: (Status.ACKNOWLEDGED,),
+    Trait.RESOLVED: (Status.RESOLVED,),
+    Trait.UNRESOLVED: _UNRESOLVED,
 }
 
 
@@ -187,12 +187,18 @@ def _of_incident(term: Term, database: str, now: datetime) -> list[ColumnElement
 
 
 def _is(values: Sequence[Value], now: datetime) -> ColumnElement[bool]:
-    statuses = {status.value: None for value in values for status in _STATUSES.get(State(str(value)), ())}
+    statuses = {status.value: None for value in values for status in _STATUSES.get(Trait(str(value)), ())}
     conditions: list[ColumnElement[bool]] = [incidents.c.status.in_(tuple(statuses))] if statuses else []
-    if State.NEW in values:
+    if Trait.NEW in values:
         conditions.append(_first_seen_since(now - NEW))
-    if State.REGRESSED in values:
+    if Trait.REGRESSED in values:
         conditions.append(and_(incidents.c.episode > 1, incidents.c.status != Status.RESOLVED.value))
+    held = {
+        Trait.MUTED: incidents.c.muted_at.is_not(None),
+        Trait.ASSIGNED: incidents.c.assignee.is_not(None),
+        Trait.UNASSIGNED: incidents.c.assignee.is_(None),
+    }
+    conditions += [condition for state, condition in held.items() if state in values]
     return or_(false(), *conditions) if len(conditions) != 1 else conditions[0]
 
 
@@ -274,8 +280,8 @@ def _among(asked: ColumnElement[Any], term: Term, database: str) -> ColumnElemen
     among = is_like(asked, _stored(term), database)
     if not term.negated:
         return among
-    # A release may be missing, and a missing one is not among the values.
-    return or_(asked.is_(None), not_(among)) if term.key is Key.RELEASE else not_(among)
+    # A release or an assignee may be missing, and a missing one is not among the values.
+    return or_(asked.is_(None), not_(among)) if term.key in _MISSING else not_(among)
 
 
 def _stored(term: Term) -> tuple[Any, ...]:

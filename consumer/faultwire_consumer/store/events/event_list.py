@@ -53,7 +53,7 @@ _EACH_WITH_ITS_INCIDENT: Final = events.outerjoin(
 fingerprints and sorted every event if a file with few fingerprints had been analyzed."""
 _NARROW: Final = (
     *(Key.INCIDENT, Key.STATUS, Key.SERVICE, Key.ENVIRONMENT, Key.RELEASE),
-    *(Key.CODE, Key.CATEGORY, Key.IS, *INCIDENT_MOMENTS),
+    *(Key.CODE, Key.CATEGORY, Key.IS, Key.ASSIGNED, *INCIDENT_MOMENTS),
 )
 _CLOCK_AHEAD: Final = timedelta(minutes=5)
 """The most by which ``occurred_at`` may be later than ``received_at``; see ``ingest/read/candidate.py``."""

@@ -293,7 +293,7 @@ def _is_like(
     if database == "postgresql":
         return and_(*within, asked.like(_escaped(pattern.text).replace("*", "%"), escape="\\"))
     # GLOB, which tells capitals apart as everything here does.
-    return and_(*within, asked.op("GLOB")(pattern.text.replace("[", "[[]").replace("?", "[?]")))
+    return and_(*within, asked.bool_op("GLOB")(pattern.text.replace("[", "[[]").replace("?", "[?]")))
 
 
 def _beginning_with(asked: ColumnElement[Any], beginning: str) -> list[ColumnElement[bool]]:

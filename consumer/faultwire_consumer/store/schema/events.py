@@ -25,7 +25,6 @@ from sqlalchemy import (
     Table,
     Text,
     false,
-    text,
     true,
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -264,13 +263,6 @@ history = Table(
     comment="append-only: every transition of an incident",
 )
 Index("ix_incident_history_incident_id", history.c.incident_id)
-Index(
-    "ix_incident_history_regressed_at",
-    history.c.at,
-    history.c.incident_id,
-    postgresql_where=text("reason = 'regressed'"),
-    sqlite_where=text("reason = 'regressed'"),
-)
 
 producers = Table(
     "producers",

@@ -1,8 +1,8 @@
 """The tables by which kept events are found: their texts, their values, and how far old ones are in them."""
 
-from sqlalchemy import BigInteger, Column, Date, Index, LargeBinary, SmallInteger, Table, Text
+from sqlalchemy import BigInteger, Column, Date, Index, LargeBinary, SmallInteger, Table, Text, text
 
-from faultwire_consumer.store.schema.events import Identity, UtcDateTime, metadata
+from faultwire_consumer.store.schema.events import Identity, UtcDateTime, history, metadata
 
 # By bytes on both databases: SQLite does so anyway, and PostgreSQL's index then serves beginnings too.
 _Bytewise = Text().with_variant(Text(collation="C"), "postgresql")
@@ -49,4 +49,13 @@ search_fill = Table(
     Column("day", Date, comment="that it is at; none: it has not begun"),
     Column("event_id", Text, comment="of the last that it did of that day"),
     comment="a row while events from before the search are being made findable; none once all are",
+)
+
+_IS_REGRESSED = text("reason = 'regressed'")
+Index(
+    "ix_incident_history_regressed_at",
+    history.c.at,
+    history.c.incident_id,
+    postgresql_where=_IS_REGRESSED,
+    sqlite_where=_IS_REGRESSED,
 )

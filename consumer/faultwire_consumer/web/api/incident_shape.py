@@ -10,6 +10,7 @@ from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.domain.incident_terms import describe_mute
 from faultwire_consumer.store.events.figures_reading import IncidentFigures, KeyCount, ReleaseCount
 from faultwire_consumer.store.events.incidents import HistoryEntry, Incident, Places
+from faultwire_consumer.web.searched import SearchBounds
 
 
 class UsersShape(Struct, frozen=True):
@@ -95,6 +96,8 @@ class IncidentList(Struct, frozen=True, kw_only=True):
 
     incidents: tuple[IncidentShape, ...]
     next_cursor: str | None
+    searched: SearchBounds | None = None
+    """The events that texts and values were looked for in; null where none were."""
 
 
 def incident_shape(incident: Incident) -> IncidentShape:

@@ -44,6 +44,7 @@ from faultwire_consumer.web.request import (
     page_answer,
     unknown_event,
 )
+from faultwire_consumer.web.searched import bounds_of_query
 from faultwire_consumer.web.state import CLOCK, STORE
 
 routes = AccessRoutes()
@@ -59,7 +60,9 @@ async def list_incidents(request: web.Request, asked: Paged[OrderedIncidents]) -
             store, wanted.query, limit=asked.limit, now=now, cursor=asked.cursor, order=wanted.order
         )
     rows = tuple(incident_shape.incident_shape(row) for row in page.rows)
-    return page_answer(request, incident_shape.IncidentList(incidents=rows, next_cursor=page.next_cursor))
+    searched = await bounds_of_query(store, wanted.query)
+    answer = incident_shape.IncidentList(incidents=rows, next_cursor=page.next_cursor, searched=searched)
+    return page_answer(request, answer)
 
 
 @routes.get(f"{API_PREFIX}/incidents/{{id}}", access=AccessScope.READ)
@@ -153,7 +156,9 @@ async def _events(request: web.Request, query: Query, asked: Paged[Any]) -> web.
         page = await list_page(store, query, limit=asked.limit, now=now, cursor=asked.cursor)
     messages = await read_messages(store, page.rows)
     rows = tuple(shape.event_shape(row, messages.get(row.id)) for row in page.rows)
-    return page_answer(request, shape.EventList(events=rows, next_cursor=page.next_cursor))
+    searched = await bounds_of_query(store, query)
+    answer = shape.EventList(events=rows, next_cursor=page.next_cursor, searched=searched)
+    return page_answer(request, answer)
 
 
 async def _grouping_of(request: web.Request, event_id: str) -> shape.GroupingShape:

@@ -13,6 +13,7 @@ from faultwire_consumer.store.audit.producer_list import Producer
 from faultwire_consumer.store.dead_letters.queries import DeadLetter, DeadLetterBody, DeadLetterHistoryEntry
 from faultwire_consumer.store.events.event import EventGrouping, ReadableEvents, StoredEvent
 from faultwire_consumer.store.events.event_list import EventSummary
+from faultwire_consumer.web.searched import SearchBounds
 from faultwire_shared import codec
 from faultwire_shared.json_text import UNREADABLE, encode_anything
 
@@ -40,6 +41,8 @@ class EventList(Struct, frozen=True, kw_only=True):
 
     events: tuple[EventShape, ...]
     next_cursor: str | None
+    searched: SearchBounds | None = None
+    """The events that texts and values were looked for in; null where none were."""
 
 
 class GroupingShape(Struct, frozen=True, kw_only=True):

@@ -27,7 +27,7 @@ from faultwire_consumer.web.access.actor import actor_of
 from faultwire_consumer.web.access.declared import AccessRoutes
 from faultwire_consumer.web.failure import Failure
 from faultwire_consumer.web.page.asset import render
-from faultwire_consumer.web.page.search import Search, read_search
+from faultwire_consumer.web.page.search import Search, find_named, read_search
 from faultwire_consumer.web.page.stack import view_chain
 from faultwire_consumer.web.page.trend import draw_trend, first_hour
 from faultwire_consumer.web.request import (
@@ -38,6 +38,7 @@ from faultwire_consumer.web.request import (
     read_parameters,
     unknown_event,
 )
+from faultwire_consumer.web.searched import bounds_of_query
 from faultwire_consumer.web.state import CLOCK, REPLAYER, STORE
 from faultwire_shared import codec
 from faultwire_shared.event import ErrorSeverity, Event
@@ -56,6 +57,8 @@ async def show_list(request: web.Request) -> web.Response:
     cursor = parameters.cursor()
     parameters.finish()
     store = request.app[STORE]
+    if cursor is None and (path := await find_named(store, search)) is not None:
+        raise web.HTTPSeeOther(path)
     with cursor_errors():
         page, services, shell = await asyncio.gather(
             _list_found(request, search, cursor), incidents.list_services(store), _shell(request)
@@ -70,6 +73,7 @@ async def show_list(request: web.Request) -> web.Response:
         severities=list(reversed(ErrorSeverity)),
         search=search,
         filtered=search.is_filtered or cursor is not None,
+        searched=None if page.rows else await bounds_of_query(store, search.query),
         following=following,
     )
 

@@ -5,8 +5,10 @@ from typing import Final
 from msgspec import Struct
 
 from faultwire_consumer.domain.incident import Status
-from faultwire_consumer.domain.query.query import Key, Query, State, any_of, print_query
+from faultwire_consumer.domain.query.query import Key, Query, Trait, any_of, print_query
 from faultwire_consumer.domain.query.text import QueryError, parse_query
+from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.events.find import FoundKind, find_place
 from faultwire_consumer.web.parameter import Parameters
 from faultwire_shared.event import ErrorSeverity
 
@@ -41,8 +43,18 @@ class Search(Struct, frozen=True, kw_only=True):
         return self.text[len(self.before) :][: self.problem.length] if self.problem is not None else ""
 
 
+async def find_named(store: Store, search: Search) -> str | None:
+    """The path of the one event or incident whose id stands in the box alone."""
+    if not search.text or search.services or search.severities:
+        return None
+    found = await find_place(store, search.text)
+    if found is None:
+        return None
+    return f"/e/{found.id}" if found.kind is FoundKind.EVENT else f"/incidents/{found.id}"
+
+
 def _names_status(query: Query) -> bool:
-    statuses = (State.OPEN, State.ACKNOWLEDGED, State.RESOLVED, State.UNRESOLVED)
+    statuses = (Trait.OPEN, Trait.ACKNOWLEDGED, Trait.RESOLVED, Trait.UNRESOLVED)
     return any(
         term.key is Key.STATUS or (term.key is Key.IS and set(statuses) & set(term.values))
         for term in query.terms
