@@ -60,7 +60,7 @@ from faultwire_consumer.web.middleware import (
 )
 from faultwire_consumer.web.openapi.served import OPEN_API, OpenApi
 from faultwire_consumer.web.origin import origins_of
-from faultwire_consumer.web.page import asset, pages, provider_sign_in, sign_in
+from faultwire_consumer.web.page import api_docs, asset, pages, provider_sign_in, sign_in
 from faultwire_consumer.web.state import (
     CLOCK,
     HEALTH,
@@ -158,6 +158,7 @@ def create_app(
         description.routes,
         access.routes,
         pages.routes,
+        api_docs.routes,
         asset.routes,
         sign_in.routes,
         provider_sign_in.routes,

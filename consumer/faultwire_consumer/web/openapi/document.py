@@ -57,6 +57,16 @@ _ABOUT: Final = (
 _GUARDS: Final = (403, 415, 421)
 """Refusals by the guards in front of every route, with HTTP's own codes."""
 _REFUSED: Final = (NotSignedInError, TokenRefusedError, ScopeMissingError, DoubledHeaderError)
+_IF_NONE_MATCH: Final = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "The ETag of an answer that is there already.",
+    "schema": {"type": "string", "maxLength": 1000},
+}
+_ETAG: Final = {
+    "description": "A weak validator; sent back as If-None-Match, it is answered 304 while nothing changed.",
+    "schema": {"type": "string"},
+}
 SCHEME: Final = "token"
 _TOKEN: Final = {
     "type": "http",
@@ -159,6 +169,7 @@ class _Writer:
             "parameters": [
                 *_path_parameters(route.path),
                 *map(_parameter, route.operation.parameters.items()),
+                *([_IF_NONE_MATCH] if route.operation.has_validator else []),
             ],
             "responses": self._responses(route),
         }
@@ -178,6 +189,9 @@ class _Writer:
         for error in (*_ANYWHERE, *guards, *(_BODY if declared.body else ()), *declared.raises):
             codes.setdefault(error.status, set()).add(error.code)
         errors = {str(status): self._error(status, codes[status]) for status in sorted(codes)}
+        if declared.has_validator:
+            answers["304"] = {"description": "The answer is still the one that If-None-Match names."}
+            answers["200"].setdefault("headers", {})["ETag"] = _ETAG
         return errors | answers
 
     def _answer(self, answer: GivenAnswer) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from faultwire_consumer.web.openapi.answer import GivenAnswer, json_answer_of
+from faultwire_consumer.web.openapi.validator import validate
 from faultwire_consumer.web.parameter import ParameterNote, Parameters, no_filter, notes_of
 from faultwire_consumer.web.request import read_change, read_parameters
 from faultwire_shared.taxonomy import CategorizedError
@@ -35,6 +36,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     body_required: bool
     answers: Sequence[GivenAnswer]
     raises: Sequence[type[CategorizedError]]
+    has_validator: bool = False
+    """An answer to GET has an ETag, and is not sent again to whoever names it."""
 
 
 @overload
@@ -84,7 +87,8 @@ def describe(
                 given.append(read)
             if takes is not None:
                 given.append(await read_change(request, takes))
-            return await function(request, *given)
+            response = await function(request, *given)
+            return validate(request, response) if takes is None and not lenient else response
 
         operation = Operation(
             summary=_first_line(function),
@@ -93,6 +97,7 @@ def describe(
             body_required=takes is not None and _has_required(takes),
             answers=_answers_of(answers),
             raises=raises,
+            has_validator=takes is None and not lenient,
         )
         return attach(handle, operation)
 

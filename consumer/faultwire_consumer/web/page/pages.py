@@ -85,6 +85,13 @@ async def _list_found(request: web.Request, search: Search, cursor: str | None) 
     return await incidents.list_incidents(store, search.query, limit=ROWS, now=now, cursor=cursor)
 
 
+@routes.get("/incidents", access=AccessScope.READ)
+@routes.get("/e", access=AccessScope.READ)
+async def show_list_instead(request: web.Request) -> web.Response:
+    """The list of incidents, for whoever takes the id off an address; a filter stays."""
+    raise web.HTTPSeeOther(request.rel_url.with_path("/", keep_query=True))
+
+
 @routes.get("/incidents/{id}", access=AccessScope.READ)
 async def show_incident(request: web.Request) -> web.Response:
     """One incident: what is known of it, its newest event's stack trace, and what can be done."""

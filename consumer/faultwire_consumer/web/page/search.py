@@ -70,12 +70,14 @@ def read_search(parameters: Parameters) -> Search:
         query = parse_query(text) + old
     except QueryError as error:
         problem = error
-    view = parameters.text("view") or UNRESOLVED
+    by_api_s_word = parameters.choices("status", Status)
+    view = parameters.text("view") or _view_of(by_api_s_word)
     if view == UNRESOLVED and _names_status(query):
         view = "all"  # what is written wins over what is chosen where nothing is
     statuses = _VIEWS[view] if view in _VIEWS else parameters.choices("view", Status)
     services, severities = parameters.texts("service"), parameters.choices("severity", ErrorSeverity)
-    chosen = any_of(Key.STATUS, statuses) + any_of(Key.SERVICE, services) + any_of(Key.SEVERITY, severities)
+    chosen = any_of(Key.STATUS, statuses) + any_of(Key.STATUS, by_api_s_word)
+    chosen += any_of(Key.SERVICE, services) + any_of(Key.SEVERITY, severities)
     return Search(
         text=text or print_query(old),
         problem=problem,
@@ -84,3 +86,8 @@ def read_search(parameters: Parameters) -> Search:
         services=services,
         severities=severities,
     )
+
+
+def _view_of(statuses: tuple[Status, ...]) -> str:
+    """Return the view that shows what the API's parameter asks for."""
+    return statuses[0].value if len(statuses) == 1 else "all" if statuses else UNRESOLVED
