@@ -35,6 +35,7 @@ from faultwire_consumer.web.access.visitor import TRUSTED_NETWORKS
 from faultwire_consumer.web.api import (
     access,
     acts,
+    changes,
     dead_letters,
     description,
     export,
@@ -47,6 +48,7 @@ from faultwire_consumer.web.api import (
     regroup,
     tokens,
 )
+from faultwire_consumer.web.api.change_feed import FEED, ChangeFeed
 from faultwire_consumer.web.api.intake import describe_intake
 from faultwire_consumer.web.failure import failure_of, json_response
 from faultwire_consumer.web.health import probe
@@ -155,6 +157,7 @@ def create_app(
         producers.routes,
         tokens.routes,
         me.routes,
+        changes.routes,
         description.routes,
         access.routes,
         pages.routes,
@@ -168,6 +171,8 @@ def create_app(
     )
     add_routes(app, tables)
     app[OPEN_API] = OpenApi(app)
+    app[FEED] = ChangeFeed(app[STORE])
+    app.on_shutdown.append(app[FEED].close)
     return app
 
 

@@ -64,6 +64,7 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "says what to set in its place.",
     "http.crowded": "Clients are turned away, for the reason given; the line comes once a minute.",
     "request.failed": "A request to the API or page failed inside the worker; its error has the same id.",
+    "changes.failed": "A look for what changed failed inside the worker; who follows is let go to come back.",
     "self_report.failed": "An error of the worker's own could not be stored; it is reported nowhere else.",
     "self_report.cut_short": "The worker ended before it reported the count of a burst of its own errors.",
     "operation.retried": "A database operation or request failed and is tried again after a wait.",

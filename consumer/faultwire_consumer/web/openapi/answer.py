@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from faultwire_shared.error_body import JSON_TYPE
 
 TEXT_TYPE: Final = "text/plain"
+EVENT_STREAM: Final = "text/event-stream"
 
 
 class GivenAnswer(Struct, frozen=True, kw_only=True):

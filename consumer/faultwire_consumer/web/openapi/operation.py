@@ -12,7 +12,7 @@ from aiohttp.typedefs import Handler
 from msgspec import Struct
 from msgspec.structs import fields
 
-from faultwire_consumer.web.openapi.answer import GivenAnswer, json_answer_of
+from faultwire_consumer.web.openapi.answer import EVENT_STREAM, GivenAnswer, json_answer_of
 from faultwire_consumer.web.openapi.validator import validate
 from faultwire_consumer.web.parameter import ParameterNote, Parameters, no_filter, notes_of
 from faultwire_consumer.web.request import read_change, read_parameters
@@ -90,14 +90,16 @@ def describe(
             response = await function(request, *given)
             return validate(request, response) if takes is None and not lenient else response
 
+        given_answers = _answers_of(answers)
+        is_stream = any(EVENT_STREAM in one.content for one in given_answers)
         operation = Operation(
             summary=_first_line(function),
             parameters=notes_of(reads) if reads is not None else {},
             body=() if takes is None else (takes,),
             body_required=takes is not None and _has_required(takes),
-            answers=_answers_of(answers),
+            answers=given_answers,
             raises=raises,
-            has_validator=takes is None and not lenient,
+            has_validator=takes is None and not lenient and not is_stream,
         )
         return attach(handle, operation)
 
