@@ -32,6 +32,8 @@ _NOUNS: Final = {
     "rules": "See who is notified of what and when; check a policy before a worker uses it.",
     "dead-letters": "See what arrived and could not be stored; replay or discard it.",
     "open": "Print the address of an incident's or an event's page.",
+    "releases": "List releases with the incidents that each brought.",
+    "stats": "Count events by severity, service and hour.",
     "producers": "List the processes that send events, and what is missing of them.",
     "mcp": "Serve tools for a coding agent.",
     "config": "Show the configuration of a worker here.",

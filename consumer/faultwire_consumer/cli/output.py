@@ -32,7 +32,7 @@ STYLES: Final = {
     "settled": "dim",
 }
 _NUMBERS: Final = (
-    *("count", "attempts", "size", "users", "events", "incidents", "processes", "quiet"),
+    *("count", "attempts", "size", "users", "events", "new_incidents", "regressed", "processes", "quiet"),
     *("published", "refused", "lost_events", "trend"),
     *("files", "owned", "bytes", "quarantined"),
     *("last_sequence", "missing", "dead_lettered", "spool_depth"),
