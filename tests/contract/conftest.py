@@ -32,9 +32,10 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def timeouts() -> Timeouts:
-    """How long the store waits for the database: a module may be more patient."""
-    return Timeouts()
+def timeouts(request: pytest.FixtureRequest) -> Timeouts:
+    """How long the store waits for the database: a patient module's, longer than a worker's would."""
+    patient = request.node.get_closest_marker("patient")
+    return Timeouts(lock=60, statement=60, answer=90) if patient else Timeouts()
 
 
 @pytest.fixture

@@ -29,17 +29,12 @@ from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.read.delivery import read_delivery
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract.store import Store
-from faultwire_consumer.store.contract.timeouts import Timeouts
 from faultwire_consumer.store.schema.events import events, fingerprints, history, hourly, incidents
 from faultwire_shared.codec import BATCH_TYPE
 
 ROUNDS = 12
 
-
-@pytest.fixture
-def timeouts() -> Timeouts:
-    """Many wait for each other here: a busy machine's for longer than a worker's would."""
-    return Timeouts(lock=60, statement=60, answer=90)
+pytestmark = pytest.mark.patient("many wait for each other")
 
 
 def act(arguments: Arguments, actor: str, clock: FixedClock) -> Act:

@@ -44,7 +44,7 @@ DAY = timedelta(days=1)
 pytestmark = pytest.mark.may_block("a zone's file is read once")
 
 
-class Bench:
+class Quiet:
     """A pipeline and a resolver on one clock."""
 
     def __init__(self, store: Store, clock: FixedClock) -> None:
@@ -64,64 +64,64 @@ class Bench:
 
 
 @pytest.fixture
-def bench(store: Store, clock: FixedClock) -> Bench:
-    return Bench(store, clock)
+def quiet(store: Store, clock: FixedClock) -> Quiet:
+    return Quiet(store, clock)
 
 
-async def test_an_incident_is_resolved_after_its_rule_s_quiet_days_and_no_other_is(bench: Bench) -> None:
-    await bench.occur("a", service="shop-1")
-    await bench.occur("b", severity="low")
-    await bench.occur("c")
-    bench.clock.advance(14 * DAY - timedelta(seconds=1))
-    await bench.resolver.resolve()
-    assert await bench.statuses() == ["open", "open", "open"]
-    bench.clock.advance(1)
-    await bench.resolver.resolve()
-    assert await bench.statuses() == ["resolved", "open", "open"]
-    bench.clock.advance(16 * DAY)
-    await bench.resolver.resolve()
-    assert await bench.statuses() == ["resolved", "resolved", "open"]
-    entry, *_ = await list_history(bench.store, 1)
+async def test_an_incident_is_resolved_after_its_rule_s_quiet_days_and_no_other_is(quiet: Quiet) -> None:
+    await quiet.occur("a", service="shop-1")
+    await quiet.occur("b", severity="low")
+    await quiet.occur("c")
+    quiet.clock.advance(14 * DAY - timedelta(seconds=1))
+    await quiet.resolver.resolve()
+    assert await quiet.statuses() == ["open", "open", "open"]
+    quiet.clock.advance(1)
+    await quiet.resolver.resolve()
+    assert await quiet.statuses() == ["resolved", "open", "open"]
+    quiet.clock.advance(16 * DAY)
+    await quiet.resolver.resolve()
+    assert await quiet.statuses() == ["resolved", "resolved", "open"]
+    entry, *_ = await list_history(quiet.store, 1)
     assert (entry.reason, entry.actor) == ("auto_resolved", WORKER)
     assert entry.detail == "nothing for 14 days, as rule shop asks for"
 
 
-async def test_what_occurs_after_it_comes_back_and_keeps_whoever_had_it(bench: Bench) -> None:
-    await bench.occur("a", service="shop")
-    await act_with(bench.store, 1, AssignArguments(to="ada"), now=bench.clock())
-    await change_status(bench.store, 1, Verb.ACKNOWLEDGE, actor="ada", now=bench.clock())
-    bench.clock.advance(14 * DAY)
-    await bench.resolver.resolve()
-    bench.clock.advance(1)
-    await bench.occur("a", service="shop")
-    found = await get_incident(bench.store, 1)
+async def test_what_occurs_after_it_comes_back_and_keeps_whoever_had_it(quiet: Quiet) -> None:
+    await quiet.occur("a", service="shop")
+    await act_with(quiet.store, 1, AssignArguments(to="ada"), now=quiet.clock())
+    await change_status(quiet.store, 1, Verb.ACKNOWLEDGE, actor="ada", now=quiet.clock())
+    quiet.clock.advance(14 * DAY)
+    await quiet.resolver.resolve()
+    quiet.clock.advance(1)
+    await quiet.occur("a", service="shop")
+    found = await get_incident(quiet.store, 1)
     assert found is not None
     assert (found.status, found.episode, found.assignee) == (Status.OPEN, 2, "ada")
 
 
-async def test_a_muted_incident_is_left_as_it_is(bench: Bench) -> None:
-    await bench.occur("a", service="shop")
-    await act_with(bench.store, 1, MuteArguments(for_ever=True, reason="known"), now=bench.clock())
-    bench.clock.advance(100 * DAY)
-    await bench.resolver.resolve()
-    assert await bench.statuses() == ["open"]
+async def test_a_muted_incident_is_left_as_it_is(quiet: Quiet) -> None:
+    await quiet.occur("a", service="shop")
+    await act_with(quiet.store, 1, MuteArguments(for_ever=True, reason="known"), now=quiet.clock())
+    quiet.clock.advance(100 * DAY)
+    await quiet.resolver.resolve()
+    assert await quiet.statuses() == ["open"]
 
 
-async def test_no_rule_resolves_unless_it_says_so(bench: Bench) -> None:
-    await bench.occur("a", service="shop")
-    bench.clock.advance(1000 * DAY)
+async def test_no_rule_resolves_unless_it_says_so(quiet: Quiet) -> None:
+    await quiet.occur("a", service="shop")
+    quiet.clock.advance(1000 * DAY)
     shipped = parse_policy('[receivers.log]\ntype = "log"\n[rules.all]\non = "new"\nsend = "now"\n')
-    await AutoResolver(bench.store, lambda: shipped, clock=bench.clock).resolve()
-    assert await bench.statuses() == ["open"]
+    await AutoResolver(quiet.store, lambda: shipped, clock=quiet.clock).resolve()
+    assert await quiet.statuses() == ["open"]
 
 
 async def test_more_quiet_incidents_than_a_page_are_all_resolved(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    quiet: Quiet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("faultwire_consumer.maintenance.auto_resolve.PAGE", 2)
     monkeypatch.setattr("faultwire_consumer.store.events.quiet.PAGE", 2)
     for kind in "abcde":
-        await bench.occur(kind, service="shop")
-    bench.clock.advance(14 * DAY)
-    await bench.resolver.resolve()
-    assert await bench.statuses() == ["resolved"] * 5
+        await quiet.occur(kind, service="shop")
+    quiet.clock.advance(14 * DAY)
+    await quiet.resolver.resolve()
+    assert await quiet.statuses() == ["resolved"] * 5

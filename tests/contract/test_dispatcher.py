@@ -29,7 +29,6 @@ from faultwire_consumer.notify.policy_file import shipped_text
 from faultwire_consumer.notify.sender import Permanent, SendReason, Transient
 from faultwire_consumer.notify.stages import Decided, decide
 from faultwire_consumer.store.contract.store import Store
-from faultwire_consumer.store.contract.timeouts import Timeouts
 from faultwire_consumer.store.schema.events import incidents
 from faultwire_consumer.store.schema.notify import outbox, outbox_attempts, outbox_stages
 from faultwire_shared.codec import BATCH_TYPE
@@ -37,7 +36,10 @@ from faultwire_shared.codec import BATCH_TYPE
 LOG = '[receivers.log]\ntype = "log"\n'
 SHIPPED = parse_policy(LOG, shipped=shipped_text())
 
-pytestmark = pytest.mark.may_block("a zone's file is read once")
+pytestmark = [
+    pytest.mark.may_block("a zone's file is read once"),
+    pytest.mark.patient("dispatchers side by side wait for each other"),
+]
 
 
 class Bench:
@@ -81,12 +83,6 @@ class Bench:
 
     async def states(self) -> list[tuple[str, str | None]]:
         return [(row.state, row.state_reason) for row in await self.rows()]
-
-
-@pytest.fixture
-def timeouts() -> Timeouts:
-    """Dispatchers side by side wait for each other: a busy machine's for longer than a worker's would."""
-    return Timeouts(lock=60, statement=60, answer=90)
 
 
 @pytest.fixture

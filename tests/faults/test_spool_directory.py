@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tests.faults.test_spool_disk import NAMESPACE
 from tests.tools.fake_transport import FakeTransport
+from tests.tools.namespace import OWN_MOUNTS
 from tests.tools.waiting import until
 
 from faultwire import ErrorManager
@@ -119,7 +119,7 @@ def test_on_a_read_only_disk_events_wait_in_memory(tmp_path: Path) -> None:
         "        print((await response.delivered(20)).state)\n"
         "asyncio.run(main())\n"
     )
-    command = (*NAMESPACE, sys.executable, "-c", script)
+    command = (*OWN_MOUNTS, sys.executable, "-c", script)
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert done.stdout.split() == ["buffered", "confirmed"], done.stderr
     assert done.stderr.count("spool.unavailable") == 1

@@ -1,6 +1,5 @@
 """Line 38 of the fault matrix: the spool's disk is full, or fails."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,10 +7,9 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.faults.full_disk import Report
+from tests.tools.namespace import OWN_MOUNTS
 
 pytestmark = pytest.mark.may_block("starts a process")
-
-NAMESPACE = ("unshare", "--mount") if os.geteuid() == 0 else ("unshare", "--mount", "--map-root-user")
 
 
 def run_full_disk(kind: str, directory: Path, *, prefix: tuple[str, ...] = ()) -> tuple[Report, str]:
@@ -33,7 +31,7 @@ def is_kept(report: Report, log: str) -> None:
 
 @pytest.mark.line(38)
 def test_a_full_disk_costs_no_event_is_told_once_and_heals(tmp_path: Path) -> None:
-    is_kept(*run_full_disk("tmpfs", tmp_path, prefix=NAMESPACE))
+    is_kept(*run_full_disk("tmpfs", tmp_path, prefix=OWN_MOUNTS))
 
 
 @pytest.mark.line(38)

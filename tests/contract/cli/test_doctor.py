@@ -17,10 +17,10 @@ from typing import Any, ClassVar
 
 import aio_pika
 import pytest
-from tests.faults.test_spool_disk import NAMESPACE
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.process import reserve_port
 from tests.servers.rabbitmq import RabbitMQ
+from tests.tools.namespace import OWN_MOUNTS
 
 from faultwire_consumer.cli.application import run
 from faultwire_consumer.cli.doctor_database import skew_fault
@@ -143,7 +143,7 @@ def on_mounted_disk(options: str, directory: Path, *, before: str = "true") -> d
     examine = f"{sys.executable} -m faultwire_consumer.cli doctor --json"
     script = f"mount -t tmpfs -o {options} tmpfs {directory} && {before} && {examine}"
     done = subprocess.run(
-        [*NAMESPACE, "sh", "-ec", script], capture_output=True, text=True, timeout=100, check=False
+        [*OWN_MOUNTS, "sh", "-ec", script], capture_output=True, text=True, timeout=100, check=False
     )
     assert done.returncode == 1, done.stderr
     return faults_in(json.loads(done.stdout))
