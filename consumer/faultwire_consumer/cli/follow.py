@@ -4,7 +4,6 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from shutil import get_terminal_size
 from typing import Annotated, Any, Final
 
 from cyclopts import Parameter
@@ -123,16 +122,15 @@ def _print(rows: Sequence[Row], followed: Followed, output: Output) -> None:
     elif sys.stdout.isatty():
         console = stdout_console(output)
         for row in rows:
-            console.print(line_of(row, followed.columns, output), soft_wrap=True)
+            console.print(line_of(row, followed.columns, output, room=console.width), soft_wrap=True)
     else:
         print_tabbed(rows, [*followed.columns], head=False)
     sys.stdout.flush()
 
 
-def line_of(row: Row, columns: Mapping[str, int], output: Output) -> Text:
+def line_of(row: Row, columns: Mapping[str, int], output: Output, *, room: int) -> Text:
     """A row on a line of a terminal: its time of day, its values, and a text up to the edge."""
     line = Text()
-    room = sys.maxsize if output.wide else get_terminal_size().columns
     for name, width in columns.items():
         text = cell(row.get(name))
         text = text[11:19] if name.endswith("_at") and not output.wide else text

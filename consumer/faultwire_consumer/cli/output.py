@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from shutil import get_terminal_size
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -165,10 +164,10 @@ def print_table(
     names = [column for column in columns if any(row.get(column) not in _NOTHING for row in rows)]
     table = [[_shown(name, row.get(name), now, output) for name in names] for row in rows]
     breadths = [_breadth(name, [line[place] for line in table]) for place, name in enumerate(names)]
-    room = sys.maxsize if output.wide else get_terminal_size().columns
+    console = stdout_console(output)
+    room = sys.maxsize if output.wide else console.width
     layout = lay_out(breadths, room=room, spare=_order_to_hide(names, spare))
     heads = [_heading(name) for name in names]
-    console = stdout_console(output)
     console.print(Text(_line(heads, names, layout).plain, style="bold"), soft_wrap=True)
     for line in table:
         console.print(_line(line, names, layout), soft_wrap=True)

@@ -1,6 +1,6 @@
 """The words about a command that was called wrongly, and the usage line and the end of a help page."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, Final
 
@@ -14,7 +14,13 @@ from cyclopts.exceptions import (
     ValidationError,
 )
 
-from faultwire_consumer.domain.suggestion import suggest
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """Name the known word that was probably meant, else all of them."""
+    from faultwire_consumer.domain import suggestion  # noqa: PLC0415 - only a mistake needs it
+
+    return suggestion.suggest(word, known)
+
 
 HELP: Final = ("--help", "-h")
 _FOOTER: Final = "Commands that ask a worker ask the one at FAULTWIRE_URL (http://127.0.0.1:8787)."

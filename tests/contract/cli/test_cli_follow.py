@@ -169,13 +169,12 @@ def test_a_worker_that_goes_away_is_waited_for_and_said_once(
     assert events.count == 1
 
 
-@pytest.mark.parametrize("columns", ["40", "80", "200"])
-def test_a_line_on_a_terminal_fits_it(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", columns)
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_a_line_on_a_terminal_fits_it(columns: int) -> None:
     shown = {"received_at": 8, "id": 31, "severity": 8, "message": 0}
     row = event(1) | {"message": "\x1b[2J決済 " * 30}
-    line = line_of(row, shown, Output()).plain
+    line = line_of(row, shown, Output(), room=columns).plain
     assert line.startswith("12:00:00  error_20261123_0000000")
-    assert columns_of(line) <= int(columns)
+    assert columns_of(line) <= columns
     assert "\x1b" not in line
-    assert columns_of(line_of(row, shown, Output(wide=True)).plain) > 200
+    assert columns_of(line_of(row, shown, Output(wide=True), room=columns).plain) > 200
