@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
+from sqlalchemy import insert
 from tests.tools.event import FINGERPRINTS, bodies
 
 from faultwire_consumer.domain.outcome import Stored
@@ -22,10 +23,12 @@ from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.read.delivery import Delivery, read_delivery
 from faultwire_consumer.ingest.receive.lane import BATCH_EVENTS
 from faultwire_consumer.ingest.rules.evaluation import Evaluator
+from faultwire_consumer.maintenance.search_filling import SearchFiller
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.policy_file import read_policy
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store
+from faultwire_consumer.store.schema.search import search_fill
 
 DAYS: Final = 30
 BUGS_MOST: Final = 5_000
@@ -85,9 +88,26 @@ async def fill_postgresql(database_url: str, events: int) -> int:
     connection = await asyncpg.connect(database_url)
     try:
         await _multiply_postgresql(connection, _copies(events, bugs), days)
+        await _make_findable(database_url)
+        await connection.execute("VACUUM ANALYZE")
         return int(await connection.fetchval("SELECT count(*) FROM faultwire.events"))
     finally:
         await connection.close()
+
+
+async def _make_findable(database_url: str) -> None:
+    """Let the chore find the bodies that no pipeline saw, as after an upgrade."""
+
+    async def go_on(_: float) -> None:
+        return None
+
+    store = await open_store(database_url)
+    try:
+        async with store.write() as tx:
+            await tx.execute(insert(search_fill).values(name="bodies"))
+        await SearchFiller(store, sleep=go_on).fill()
+    finally:
+        await store.close()
 
 
 async def _multiply_postgresql(connection: Any, copies: tuple[int, int], days: Sequence[datetime]) -> None:
@@ -146,7 +166,9 @@ async def fill_sqlite(path: Path, events: int) -> int:
     """The same in a file that no worker has."""
     bugs, days = bugs_of(events), _last_days()
     await _sample(f"sqlite:///{path}", bugs, days)
-    return await asyncio.to_thread(_multiply_sqlite, path, events, bugs, days)
+    filled = await asyncio.to_thread(_multiply_sqlite, path, events, bugs, days)
+    await _make_findable(f"sqlite:///{path}")
+    return filled
 
 
 def _multiply_sqlite(path: Path, events: int, bugs: int, days: Sequence[datetime]) -> int:

@@ -41,6 +41,12 @@ QUERIES: Final = {
     "search": "/api/v1/incidents?" + urllib.parse.urlencode({"query": '"basket at step 117"', "limit": 50}),
     "search by the language": "/api/v1/incidents?"
     + urllib.parse.urlencode({"query": 'severity:medium service:shop -code:TIMEOUT "price" since:24h'}),
+    "search by a value": "/api/v1/incidents?"
+    + urllib.parse.urlencode({"query": "tag.plan:team type:KeyError"}),
+    "search for what nobody says": "/api/v1/incidents?" + urllib.parse.urlencode({"query": "zanzibar"}),
+    "events by text": "/api/v1/events?" + urllib.parse.urlencode({"query": '"basket at step 117"'}),
+    "events by a common text": "/api/v1/events?" + urllib.parse.urlencode({"query": "price"}),
+    "events by a value": "/api/v1/events?" + urllib.parse.urlencode({"query": "host:web-*"}),
     "incident": "/api/v1/incidents/{hot}",
     "an incident's events": "/api/v1/incidents/{hot}/events?limit=50",
     "trend, as the page has it": "/incidents/{hot}",
@@ -99,7 +105,8 @@ def time_queries(urls: Sequence[str], where: str) -> None:
             p99 = [_ask(workers, paths) for _ in range(ROUNDS)]
             seen = {"ms": [large * 1e3 for _, large in p99], "against": [small * 1e3 for small, _ in p99]}
             ratios = [large / small for small, large in p99]
-            report(f"G1 {name}, p99, {where}", "at most 2", ratios, seen)
+            goal = "at most 3" if "search" in name or " by " in name else "at most 2"
+            report(f"G1 {name}, p99, {where}", goal, ratios, seen)
 
 
 def _hottest(worker: Worker) -> str:

@@ -21,11 +21,11 @@ from faultwire_consumer.domain.query.query import (
     Value,
 )
 from faultwire_consumer.domain.query.value import resolve_moment
+from faultwire_consumer.store.events.pattern import is_like
 from faultwire_consumer.store.events.search import (
     event_day,
     incident_never_says,
     incidents_that_say,
-    is_like,
     kept_terms,
     says_so,
 )

@@ -24,9 +24,10 @@ from sqlalchemy import (
     table,
 )
 
-from faultwire_consumer.domain.query.query import VALUED, Key, Pattern, Query, Term, Value
+from faultwire_consumer.domain.query.query import VALUED, Key, Pattern, Query, Term
 from faultwire_consumer.domain.search_text import TRIGRAM, fold, fold_as_before
 from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.events.pattern import escape_like, is_like
 from faultwire_consumer.store.schema.events import fingerprints, incidents
 from faultwire_consumer.store.schema.search import event_texts, event_values
 from faultwire_shared.event_id import day_of
@@ -38,8 +39,6 @@ _TRIGRAMS: Final = 30
 _COMMON_EVENTS: Final = 50
 _COMMON_GROUPS: Final = 25
 """From so many in the sample on, events or fingerprints that match are common."""
-_LAST_CHARACTER: Final = 0x10FFFF
-_SURROGATES: Final = range(0xD800, 0xE000)
 
 # SQLite's trigram indexes; see migrations 0008 and 0013.
 _incidents_search: Final = table("incidents_search", column("rowid"), column("incidents_search"))
@@ -151,6 +150,11 @@ def _has_value(term: Term, texts: Any, database: str, *, common: bool) -> Column
         )
         return chosen
     of_text = (event_values.c.fingerprint == texts.c.fingerprint, event_values.c.text_id == texts.c.id)
+    if _has_pattern(term):
+        # By the text alone: all that begins like a pattern may be read otherwise, once for each text.
+        name = event_values.c.name.concat("") == term.value_name
+        like = is_like(event_values.c.value, term.values, database)
+        return exists().where(name, like, *of_text).correlate(texts)
     return exists().where(*_values(term, database), *of_text).correlate(texts)
 
 
@@ -197,11 +201,10 @@ def incidents_that_say(terms: Sequence[Term], *, database: str, common: bool) ->
         return []
     of_itself = _own_texts(terms, database, common=common)
     if common:
-        probe = _groups(terms, database, common=True).where(fingerprints.c.incident_id == incidents.c.id)
         # As a value, not by EXISTS: PostgreSQL might answer that for all incidents at once.
-        found = probe.limit(1).correlate(incidents).scalar_subquery().is_not(None)
+        found = _probe(terms, database).scalar_subquery().is_not(None)
         return [or_(of_itself, found) if of_itself is not None else found]
-    chosen: Any = _groups(terms, database, common=False)
+    chosen: Any = _groups(terms, database)
     if of_itself is not None:
         chosen = chosen.union(select(incidents.c.id).where(of_itself))
     return [incidents.c.id.in_(chosen)]
@@ -209,18 +212,42 @@ def incidents_that_say(terms: Sequence[Term], *, database: str, common: bool) ->
 
 def incident_never_says(term: Term, *, database: str) -> list[ColumnElement[bool]]:
     """Return the conditions of incidents of which no kept event says this, nor their own text."""
-    probe = _groups((term,), database, common=True).where(fingerprints.c.incident_id == incidents.c.id)
-    never = probe.limit(1).correlate(incidents).scalar_subquery().is_(None)
+    never = _probe((term,), database).scalar_subquery().is_(None)
     own = _own_texts((term,), database, common=True)
     return [never] if own is None else [not_(own), never]
 
 
-def _groups(terms: Sequence[Term], database: str, *, common: bool) -> Select[tuple[int]]:
+def _probe(terms: Sequence[Term], database: str) -> Select[Any]:
+    """Select one row if a kept event of the incident at hand says all of this."""
+    its = (
+        select(fingerprints.c.fingerprint)
+        .where(fingerprints.c.incident_id == incidents.c.id)
+        .correlate(incidents)
+    )
+    found: Any = select(literal(1)).limit(1).correlate(incidents)
+    if any(term.key is Key.TEXT or _has_pattern(term) for term in terms):
+        said = says(terms, event_texts, database=database, common=True)
+        probe: Select[Any] = found.select_from(event_texts).where(event_texts.c.fingerprint.in_(its), *said)
+        return probe
+    first, *others = terms
+    beside = (_beside(other, database) for other in others)
+    return (  # type: ignore[no-any-return]  # as above: SQLAlchemy's types lose the row's
+        found.select_from(event_values).where(
+            *_values(first, database), event_values.c.fingerprint.in_(its), *beside
+        )
+    )
+
+
+def _has_pattern(term: Term) -> bool:
+    return any(isinstance(value, Pattern) for value in term.values)
+
+
+def _groups(terms: Sequence[Term], database: str) -> Select[tuple[int]]:
     """Select the incidents whose kept events say all of this."""
     texts = [term for term in terms if term.key is Key.TEXT]
     if texts:
         joined = event_texts.join(fingerprints, fingerprints.c.fingerprint == event_texts.c.fingerprint)
-        said = says(terms, event_texts, database=database, common=common)
+        said = says(terms, event_texts, database=database, common=False)
         return select(fingerprints.c.incident_id).select_from(joined).where(*said)
     first, *others = terms
     joined = event_values.join(fingerprints, fingerprints.c.fingerprint == event_values.c.fingerprint)
@@ -268,57 +295,8 @@ def own_text_contains(text: str, *, database: str, looked_up: bool = True) -> Co
     return and_(incidents.c.id.in_(matches), contains)
 
 
-def is_like(
-    asked: ColumnElement[Any], values: Sequence[Value | int], database: str, *, ordered: bool = False
-) -> ColumnElement[bool]:
-    """Return the condition that a column has any of the values, or is like one of the patterns.
-
-    Args:
-        asked: the column.
-        values: values, and patterns.
-        database: the kind of database.
-        ordered: the column is in the order of bytes, so that a pattern's beginning is a range in its index.
-    """
-    exact = [value for value in values if not isinstance(value, Pattern)]
-    patterns = [value for value in values if isinstance(value, Pattern)]
-    conditions: list[ColumnElement[bool]] = [asked.in_(exact)] if exact or not patterns else []
-    conditions += [_is_like(asked, pattern, database, ordered=ordered) for pattern in patterns]
-    return or_(*conditions) if len(conditions) > 1 else conditions[0]
-
-
-def _is_like(
-    asked: ColumnElement[Any], pattern: Pattern, database: str, *, ordered: bool
-) -> ColumnElement[bool]:
-    within = _beginning_with(asked, pattern.beginning) if ordered else []
-    if database == "postgresql":
-        return and_(*within, asked.like(_escaped(pattern.text).replace("*", "%"), escape="\\"))
-    # GLOB, which tells capitals apart as everything here does.
-    return and_(*within, asked.bool_op("GLOB")(pattern.text.replace("[", "[[]").replace("?", "[?]")))
-
-
-def _beginning_with(asked: ColumnElement[Any], beginning: str) -> list[ColumnElement[bool]]:
-    if not beginning:
-        return []
-    above = _following(beginning)
-    return [asked >= beginning, *([asked < above] if above else [])]
-
-
-def _following(beginning: str) -> str:
-    """Return the first text, in the order of bytes, behind all that begin like this; empty if none is."""
-    while beginning and ord(beginning[-1]) == _LAST_CHARACTER:
-        beginning = beginning[:-1]
-    if not beginning:
-        return ""
-    after = ord(beginning[-1]) + 1
-    return beginning[:-1] + chr(_SURROGATES.stop if after in _SURROGATES else after)
-
-
 def _like(text: ColumnElement[str], form: str) -> ColumnElement[bool]:
-    return text.like(f"%{_escaped(form)}%", escape="\\")
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return text.like(f"%{escape_like(form)}%", escape="\\")
 
 
 def _trigrams(folded: str) -> str:
