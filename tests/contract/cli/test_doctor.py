@@ -31,6 +31,7 @@ from faultwire_shared.topology import TOPOLOGY
 pytestmark = pytest.mark.may_block("commands are synchronous")
 
 CLOSED = "127.0.0.1:1"
+NAMESPACE = ("unshare", "--mount", *(() if os.geteuid() == 0 else ("--map-root-user",)))
 
 
 @pytest.fixture(autouse=True)
