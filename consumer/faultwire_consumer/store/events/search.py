@@ -150,8 +150,8 @@ def _has_value(term: Term, texts: Any, database: str, *, common: bool) -> Column
         )
         return chosen
     of_text = (event_values.c.fingerprint == texts.c.fingerprint, event_values.c.text_id == texts.c.id)
-    if _has_pattern(term):
-        # By the text alone: all that begins like a pattern may be read otherwise, once for each text.
+    if database == "sqlite" and _has_pattern(term):
+        # By the text alone: SQLite would read all that begins like the pattern, once for each text.
         name = event_values.c.name.concat("") == term.value_name
         like = is_like(event_values.c.value, term.values, database)
         return exists().where(name, like, *of_text).correlate(texts)
