@@ -191,7 +191,10 @@ def _of_incident(model: Model, number: int, term: Term) -> bool:
             found = _matches(getattr(group, term.key.value), term)
         case Key.IS:
             is_new = min(seen) >= NOW - timedelta(days=1)
-            found = bool({Trait.OPEN, Trait.UNRESOLVED, *([Trait.NEW] if is_new else [])} & set(term.values))
+            found = bool(
+                {Trait.OPEN, Trait.UNRESOLVED, Trait.UNASSIGNED, *([Trait.NEW] if is_new else [])}
+                & set(term.values)
+            )
         case Key.FIRST:
             found = min(seen) >= _moment(term)
         case Key.LAST:
