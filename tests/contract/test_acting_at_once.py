@@ -10,7 +10,8 @@ from sqlalchemy import func, select, update
 from tests.tools.clock import FixedClock
 from tests.tools.factories import wire_event
 
-from faultwire_consumer.actions import IncidentConflictError
+from faultwire_consumer.actions.incident import IncidentConflictError
+from faultwire_consumer.actions.verbs import Expected, act_on
 from faultwire_consumer.domain.lifecycle.arguments import (
     AcknowledgeArguments,
     Arguments,
@@ -24,7 +25,6 @@ from faultwire_consumer.domain.lifecycle.arguments import (
 )
 from faultwire_consumer.domain.lifecycle.decision import Act
 from faultwire_consumer.domain.outcome import Outcome, Retry, Stored
-from faultwire_consumer.incident_actions import Expected, act_on
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.read.delivery import read_delivery
 from faultwire_consumer.metrics import Metrics

@@ -13,7 +13,7 @@ from tests.tools.clock import FixedClock
 from tests.tools.factories import wire_body, wire_event
 from tests.tools.fakes import BreakableStore
 
-from faultwire_consumer import dead_letter_actions as actions
+from faultwire_consumer.actions import dead_letters as actions
 from faultwire_consumer.domain.dead_letter import DeadLetterStatus, ReplayOutcome
 from faultwire_consumer.domain.outcome import BrokerReason, DeadLettered, Retry, Stored
 from faultwire_consumer.ingest.pipeline import Pipeline

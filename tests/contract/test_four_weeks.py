@@ -20,7 +20,7 @@ from tests.tools.clock import FixedClock
 from tests.tools.factories import wire_event
 from tests.tools.recording import RecordingSender
 
-from faultwire_consumer.actions import IncidentConflictError
+from faultwire_consumer.actions.incident import IncidentConflictError
 from faultwire_consumer.domain.incident import Status, Verb
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
 from faultwire_consumer.domain.policy.text import parse_policy

@@ -17,7 +17,7 @@ from tests.tools.store_reader import StoreReader
 from tests.tools.waiting import until
 from tests.tools.worker_process import WorkerProcess
 
-from faultwire_consumer.dead_letter_actions import replay_dead_letter
+from faultwire_consumer.actions.dead_letters import replay_dead_letter
 from faultwire_consumer.ingest.read.narrow import event_id_in
 from faultwire_consumer.ingest.replay import Replayer
 from faultwire_shared import amqp

@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
+from faultwire_consumer.actions.verbs import act_on
 from faultwire_consumer.domain.incident import Verb
 from faultwire_consumer.domain.lifecycle.arguments import ARGUMENTLESS, Arguments
 from faultwire_consumer.domain.lifecycle.decision import Act
-from faultwire_consumer.incident_actions import act_on
 from faultwire_consumer.store.contract.store import Store
 
 

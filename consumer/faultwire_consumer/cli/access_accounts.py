@@ -55,7 +55,7 @@ def invite(
     secret = secrets.token_urlsafe(_SECRET_BYTES)
 
     async def make(store: "Store") -> Any:
-        from faultwire_consumer.actions_access import invite_account  # noqa: PLC0415 - see above
+        from faultwire_consumer.actions.accounts import invite_account  # noqa: PLC0415 - see above
 
         return await invite_account(store, name, role, secret=secret, source=_source(), now=utc_now())
 
@@ -105,7 +105,7 @@ def role(name: Name, role: Role, /, *, new: Flag = False, setting: Setting = SET
     """
 
     async def change(store: "Store") -> bool:
-        from faultwire_consumer import actions_access as part  # noqa: PLC0415 - see above
+        from faultwire_consumer.actions import accounts as part  # noqa: PLC0415 - see above
 
         source, now = _source(), utc_now()
         if new and await part.add_without_password(store, name, role, source=source, now=now):
@@ -126,7 +126,7 @@ def disable(name: Name, /, *, setting: Setting = SETTING) -> None:
     """
 
     async def change(store: "Store") -> None:
-        from faultwire_consumer.actions_access import disable_account  # noqa: PLC0415 - see above
+        from faultwire_consumer.actions.accounts import disable_account  # noqa: PLC0415 - see above
 
         await disable_account(store, name, source=_source(), now=utc_now(), spares_last_admin=False)
 
@@ -143,7 +143,7 @@ def enable(name: Name, /, *, setting: Setting = SETTING) -> None:
     """
 
     async def change(store: "Store") -> None:
-        from faultwire_consumer.actions_access import enable_account  # noqa: PLC0415 - see above
+        from faultwire_consumer.actions.accounts import enable_account  # noqa: PLC0415 - see above
 
         await enable_account(store, name, source=_source(), now=utc_now())
 

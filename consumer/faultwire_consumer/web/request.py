@@ -7,8 +7,8 @@ from typing import Final, Protocol, TypeVar
 import msgspec
 from aiohttp import web
 
-from faultwire_consumer.actions import unknown_incident
-from faultwire_consumer.dead_letter_actions import load_dead_letter, unknown_dead_letter
+from faultwire_consumer.actions.dead_letters import load_dead_letter, unknown_dead_letter
+from faultwire_consumer.actions.incident import unknown_incident
 from faultwire_consumer.domain.dead_letter import DeadLetterStatus
 from faultwire_consumer.domain.incident_name import parse_incident_id
 from faultwire_consumer.serving.body import read_whole_body

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from faultwire_consumer.actions_access import (
+from faultwire_consumer.actions.accounts import (
     AccountConflictError,
     AccountNotFoundError,
     change_role,

@@ -9,13 +9,13 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from msgspec import Struct
 
-from faultwire_consumer.actions import IncidentConflictError, IncidentNotFoundError
+from faultwire_consumer.actions.incident import IncidentConflictError, IncidentNotFoundError
+from faultwire_consumer.actions.verbs import MANY_MAX, Acted, Expected, act_on, act_on_many
 from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.domain.incident import Status, Verb
 from faultwire_consumer.domain.incident_name import parse_incident_id
 from faultwire_consumer.domain.lifecycle.arguments import ARGUMENTS, SENTENCES, Arguments, check_arguments
 from faultwire_consumer.domain.lifecycle.decision import Act
-from faultwire_consumer.incident_actions import MANY_MAX, Acted, Expected, act_on, act_on_many
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.events import incidents
 from faultwire_consumer.web.access.actor import actor_of

@@ -8,8 +8,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from msgspec.structs import replace
 
-from faultwire_consumer import dead_letter_actions as actions
-from faultwire_consumer.dead_letter_actions import DeadLetterConflictError, DeadLetterNotFoundError
+from faultwire_consumer.actions import dead_letters as actions
+from faultwire_consumer.actions.dead_letters import DeadLetterConflictError, DeadLetterNotFoundError
 from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.ingest.replay import REHEARSED
 from faultwire_consumer.store.dead_letters.queries import (

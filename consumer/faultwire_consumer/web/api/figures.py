@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp import web
 from msgspec import Struct
 
-from faultwire_consumer.actions import IncidentNotFoundError, load_incident
+from faultwire_consumer.actions.incident import IncidentNotFoundError, load_incident
 from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.domain.query.query import Query
 from faultwire_consumer.store.events.figures_facets import Facets, read_facets

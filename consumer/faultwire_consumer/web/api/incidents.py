@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from faultwire_consumer.actions import IncidentNotFoundError, load_incident
+from faultwire_consumer.actions.incident import IncidentNotFoundError, load_incident
 from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.domain.query.query import Key, Query, any_of

@@ -6,7 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
-from faultwire_consumer.actions import load_incident
+from faultwire_consumer.actions.incident import load_incident
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.events import incidents
 from faultwire_consumer.store.events.figures_reading import read_figures

@@ -5,8 +5,9 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from faultwire_consumer.actions import load_incident
-from faultwire_consumer.dead_letter_actions import discard_dead_letter, replay_dead_letter
+from faultwire_consumer.actions.dead_letters import discard_dead_letter, replay_dead_letter
+from faultwire_consumer.actions.incident import load_incident
+from faultwire_consumer.actions.verbs import act_on
 from faultwire_consumer.domain.access.principal import Via
 from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.domain.dead_body import find_place
@@ -16,7 +17,6 @@ from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.domain.lifecycle.arguments import ARGUMENTLESS
 from faultwire_consumer.domain.lifecycle.decision import Act
 from faultwire_consumer.domain.query.query import Key, any_of
-from faultwire_consumer.incident_actions import act_on
 from faultwire_consumer.serving.principal import PRINCIPAL
 from faultwire_consumer.store.contract.paging import Page
 from faultwire_consumer.store.dead_letters import queries as letter_queries

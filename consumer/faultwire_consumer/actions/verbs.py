@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from faultwire_consumer.actions import IncidentConflictError, unknown_incident
+from faultwire_consumer.actions.incident import IncidentConflictError, unknown_incident
 from faultwire_consumer.domain.incident import IncidentState, NotPossible, Status, Transition, Verb
 from faultwire_consumer.domain.incident_name import incident_name, parse_incident_id
 from faultwire_consumer.domain.lifecycle.arguments import (

@@ -1,4 +1,4 @@
-"""Incidents as operators' verbs find them, and the errors of both: see `incident_actions`."""
+"""Incidents as operators' verbs find them, and the errors that a verb may meet."""
 
 from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.store.contract.store import Store

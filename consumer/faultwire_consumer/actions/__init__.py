@@ -1,0 +1,1 @@
+"""Operators' actions: the one entry for command line, API, page and agents, a module for each noun."""
