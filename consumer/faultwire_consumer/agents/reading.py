@@ -1,6 +1,6 @@
 """The tools that read: find, show, compare, what is new, what was lost."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
@@ -9,12 +9,18 @@ from faultwire_consumer.agents.tool import Tool
 from faultwire_consumer.domain.report.layout import CHARACTERS, CHARACTERS_LEAST, CHARACTERS_MOST
 from faultwire_consumer.domain.report.listing import event_list, incident_list, loss_list
 
+LOOKED_AT: Final = 30
+"""Incidents of a release that are looked at one by one."""
 _QUERY: Final = (
     "Terms that must all hold: words or quoted texts of what was recorded, and keys as in "
-    "severity:>=high status:open service:billing environment:production release:2.4.1 code:CARD_DECLINED "
-    "since:24h; a minus in front negates."
+    "severity:>=high is:unresolved service:billing environment:production release:2.4.1 type:KeyError "
+    "user:42 trace:4bf92f tag.region:eu* since:24h first:24h; a minus in front negates."
 )
 Query = Annotated[str, Meta(description=_QUERY, max_length=1000)]
+Order = Annotated[
+    Literal["urgent", "last", "first", "count", "users", "growth"],
+    Meta(description="The most urgent first, or the last seen, the last begun, most events, users, growth."),
+]
 Rows = Annotated[int, Meta(description="The most rows.", ge=1, le=100)]
 Cursor = Annotated[str, Meta(description="Where the page before ended, as it said.", max_length=2000)]
 Size = Annotated[
@@ -33,6 +39,7 @@ class FindIncidents(Struct, frozen=True, forbid_unknown_fields=True):
     """The arguments of ``find_incidents``."""
 
     query: Query = ""
+    sort: Order = "last"
     limit: Rows = 20
     cursor: Cursor = ""
 
@@ -68,6 +75,13 @@ class CompareEvents(Struct, frozen=True, forbid_unknown_fields=True):
     characters: Size = CHARACTERS
 
 
+class NewInRelease(Struct, frozen=True, forbid_unknown_fields=True):
+    """The arguments of ``new_in_release``."""
+
+    release: Release
+    service: Service = ""
+
+
 class ListLosses(Struct, frozen=True, forbid_unknown_fields=True):
     """The arguments of ``list_losses``."""
 
@@ -75,7 +89,12 @@ class ListLosses(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def _find_incidents(door: Door, asked: FindIncidents) -> str:
-    parameters: Parameters = {"query": asked.query, "limit": asked.limit, "cursor": asked.cursor or None}
+    parameters: Parameters = {
+        "query": asked.query,
+        "sort": asked.sort,
+        "limit": asked.limit,
+        "cursor": asked.cursor or None,
+    }
     document = await door.read("incidents", parameters=parameters)
     listed = incident_list(document["incidents"], more=document["next_cursor"] is not None)
     return _with_cursor(listed, document["next_cursor"])
@@ -106,6 +125,28 @@ async def _compare_events(door: Door, asked: CompareEvents) -> str:
     return await door.report(*path, parameters={"characters": asked.characters})
 
 
+async def _new_in_release(door: Door, asked: NewInRelease) -> str:
+    terms = {"release": asked.release, "service": asked.service}
+    query = " ".join(f"{key}:{_quoted(value)}" for key, value in terms.items() if value)
+    parameters: Parameters = {"query": query, "sort": "first", "limit": LOOKED_AT}
+    document = await door.read("incidents", parameters=parameters)
+    began = [row for row in document["incidents"] if await _began_in(door, row["id"], asked.release)]
+    listed = incident_list(began, more=False)
+    if document["next_cursor"] is None:
+        return listed
+    return f"{listed}\nOf the {LOOKED_AT} that began last among those seen in it.\n"
+
+
+async def _began_in(door: Door, incident_id: str, release: str) -> bool:
+    releases = (await door.read("incidents", incident_id, parameters={}))["releases"]
+    return bool(releases) and releases[0]["release"] == release
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
 async def _list_losses(door: Door, asked: ListLosses) -> str:
     parameters: Parameters = {"service": asked.service or None, "limit": 1000}
     document = await door.read("producers", parameters=parameters)
@@ -121,7 +162,7 @@ READING: Final = (
         name="find_incidents",
         title="Find incidents",
         description=(
-            "List incidents (groups of the same error) that match a query, the last seen first: id, "
+            "List incidents (groups of the same error) that match a query, in an order: id, "
             "severity, state, number of events, service, first and last time, title. Begin here."
         ),
         arguments=FindIncidents,
@@ -157,6 +198,13 @@ READING: Final = (
         description="Say why two events are in one incident or in two, key part by key part.",
         arguments=CompareEvents,
         run=_compare_events,
+    ),
+    Tool(
+        name="new_in_release",
+        title="List what is new in a release",
+        description="List the incidents that a release was the first to have, the last begun first.",
+        arguments=NewInRelease,
+        run=_new_in_release,
     ),
     Tool(
         name="list_losses",

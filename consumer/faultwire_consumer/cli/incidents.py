@@ -11,7 +11,7 @@ from faultwire_consumer.cli.follow import Followed, Lines, Seconds, follow
 from faultwire_consumer.cli.incident_verbs import register
 from faultwire_consumer.cli.incident_view import Sight, show_incident
 from faultwire_consumer.cli.option import OUTPUT, QUERY_HELP, Flag, IncidentId, Limit, Output, Query
-from faultwire_consumer.cli.output import print_document, print_list
+from faultwire_consumer.cli.output import print_document, print_lines, print_list
 from faultwire_shared.clock import utc_now
 
 app = App(name="incidents")
@@ -62,15 +62,22 @@ def list_(
 
 
 @app.command
-def show(incident_id: IncidentId, /, *, trace: Flag = False, output: Output = OUTPUT) -> None:
+def show(
+    incident_id: IncidentId, /, *, trace: Flag = False, markdown: Flag = False, output: Output = OUTPUT
+) -> None:
     """Show one incident: its state, how often and where it occurs, its newest trace, who was told.
 
     Example: `faultwire incidents show INC-1 --trace`
 
     Args:
         trace: Show the newest event's whole stack with its causes.
+        markdown: Print a report in Markdown, for a ticket, a chat or a coding agent.
     """
     client = ApiClient(output)
+    if markdown:
+        _, report = client.fetch((*_API, incident_id, "report"), {})
+        print_lines(report.decode())
+        return
     incident = client.get(*_API, incident_id)
     if output.json or output.jsonl:
         print_document(incident, output, lambda *_: None)

@@ -8,10 +8,14 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp.types import CallToolResult, TextContent
 from tests.contract.api.conftest import Site
+from tests.contract.api.test_figures_api import add_up
 
 from faultwire_consumer.domain.report.quoting import WARNING
 
-READING = ["find_incidents", "show_incident", "find_events", "show_event", "compare_events", "list_losses"]
+READING = [
+    *("find_incidents", "show_incident", "find_events", "show_event", "compare_events"),
+    *("new_in_release", "list_losses"),
+]
 
 
 @pytest.fixture(params=["auto", "legacy", "standard"])
@@ -59,6 +63,22 @@ async def test_an_agent_finds_reads_and_compares(agent: Client, site: Site) -> N
         compared = await told(agent, "compare_events", first=first.id, second=other.id)
         assert "Two fingerprints, two incidents: INC-1 and INC-2." in compared
         assert await told(agent, "list_losses") == "No losses.\n"
+
+
+async def test_an_agent_is_told_what_a_release_began(agent: Client, site: Site) -> None:
+    async with agent:
+        await site.send(kind="Old", release="1.0")
+        await site.send(kind="Old", release='2.0 "beta"')
+        await site.send(kind="New", release='2.0 "beta"')
+        await site.send(kind="Elsewhere", release='2.0 "beta"', service="orders")
+        await add_up(site)
+        new = await told(agent, "new_in_release", release='2.0 "beta"', service="billing")
+        assert "**INC-2**" in new
+        assert "INC-1" not in new
+        assert "INC-3" not in new
+        assert await told(agent, "new_in_release", release="9.9") == "No incidents.\n"
+        urgent = await told(agent, "find_incidents", sort="users", limit=1)
+        assert urgent.count("**INC-") == 1
 
 
 async def test_a_long_list_goes_on_where_it_ended(agent: Client, site: Site) -> None:

@@ -37,8 +37,9 @@ def _incident(row: Row) -> str:
     words = [str(row["severity"]), str(row["status"]), f"{row['count']} events"]
     if row.get("episode", 1) > 1:
         words.append(came_back(row))
-    if isinstance(row.get("users"), Mapping):
-        words.append(f"{row['users']['count']} users")
+    users = row.get("users")
+    if isinstance(users, Mapping) and users["count"]:
+        words.append(f"{'' if users['exact'] else 'about '}{users['count']} users")
     if row.get("assignee"):
         words.append(f"{span(row['assignee'], 60)} has it")
     return (
