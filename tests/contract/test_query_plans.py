@@ -13,16 +13,18 @@ from faultwire_consumer.domain.figures.order import IncidentOrder
 from faultwire_consumer.domain.query.text import parse_query
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store, open_to_read
-from faultwire_consumer.store.events import event_list, figures_reading, figures_standing, incidents
+from faultwire_consumer.store.events import event_list, incidents
 from faultwire_consumer.store.events.event_list import PageRequest
-from faultwire_consumer.store.events.figures_facets import (
+from faultwire_consumer.store.events.figures import reading as figures_reading
+from faultwire_consumer.store.events.figures import standing as figures_standing
+from faultwire_consumer.store.events.figures.facets import (
     INCIDENTS_MAX,
     read_facets,
     select_found,
     select_places,
     select_tags,
 )
-from faultwire_consumer.store.events.figures_order import decode_position, encode_position
+from faultwire_consumer.store.events.figures.order import decode_position, encode_position
 from faultwire_consumer.store.events.quiet import select_quiet
 from faultwire_consumer.store.events.search import Frequency, estimate_frequency, kept_terms, select_sample
 from faultwire_consumer.store.schema.events import events, sightings

@@ -21,7 +21,7 @@ from faultwire_consumer.domain.lifecycle.arguments import (
 from faultwire_consumer.domain.lifecycle.decision import Act, decide, join
 from faultwire_consumer.domain.release_order import newest_release
 from faultwire_consumer.store.contract.store import Store, StoreBusyError, StoreUnavailableError, Transaction
-from faultwire_consumer.store.events.figures_standing import refresh_standing
+from faultwire_consumer.store.events.figures.standing import refresh_standing
 from faultwire_consumer.store.events.incidents import HistoryEntry, list_history
 from faultwire_consumer.store.events.merging import merge_incidents, read_holders, unmerge_incident
 from faultwire_consumer.store.events.release_sights import read_newest_sights

@@ -9,8 +9,8 @@ from typing import Final
 
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
-from faultwire_consumer.store.events.figures import ROWS, fold_journal
-from faultwire_consumer.store.events.figures_standing import pass_time
+from faultwire_consumer.store.events.figures.journal import ROWS, fold_journal
+from faultwire_consumer.store.events.figures.standing import pass_time
 from faultwire_consumer.store.upkeep.leases import acquire_lease
 from faultwire_shared.clock import Clock
 from faultwire_shared.logging.logs import get_logger

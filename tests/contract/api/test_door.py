@@ -9,7 +9,7 @@ from tests.tools.accept import ACCEPTS
 from tests.tools.clock import FixedClock
 from tests.tools.waiting import until
 
-from faultwire_consumer import actions
+from faultwire_consumer.actions import incident as actions
 from faultwire_consumer.serving.refusal import WorkerBusyError
 from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
 from faultwire_shared.event import MESSAGE_BYTES

@@ -88,7 +88,7 @@ async def test_what_could_not_be_stored_is_listed_with_its_reason(site: Site) ->
     status, document = await site.get("/api/v1/dead-letters")
     assert status == 200
     newest, oldest = document["dead_letters"]
-    keys = ["id", "reason", "detail", "first_seen_at", "attempts", "event_id", "origin", "status"]
+    keys = ["id", "reason", "detail", "first_seen_at", "attempts", "event_id", "origin", "status", "service"]
     assert list(newest) == keys
     assert newest["attempts"] == 2
     assert oldest["event_id"] == "error_20261123_abcdefgh"

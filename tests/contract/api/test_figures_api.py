@@ -11,8 +11,8 @@ from sqlalchemy import update
 from tests.contract.api.conftest import Site
 
 from faultwire_consumer.domain.figures.order import IncidentOrder
-from faultwire_consumer.store.events.figures import fold_journal
-from faultwire_consumer.store.events.figures_standing import pass_time
+from faultwire_consumer.store.events.figures.journal import fold_journal
+from faultwire_consumer.store.events.figures.standing import pass_time
 from faultwire_consumer.store.schema.events import fingerprints
 from faultwire_shared.event import ErrorSeverity
 

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from tests.contract.api.conftest import Site
 
-from faultwire_consumer.store.events.figures import fold_journal
+from faultwire_consumer.store.events.figures.journal import fold_journal
 from faultwire_shared.event import Category, ErrorSeverity
 
 KEYS = [

@@ -91,7 +91,7 @@ def test_an_unknown_key_is_told_with_its_line(tmp_path: Path) -> None:
     assert refusal() == "faultwire.toml:3: unknown key 'http_hots'; did you mean http_host?"
     path.write_text("[zebra]\nx = 1\n")
     assert refusal().startswith(
-        "faultwire.toml:1: unknown key 'zebra'; known are access, bodies_per_incident, "
+        "faultwire.toml:1: unknown key 'zebra'; known are access, amqp_service_check, "
     )
 
 

@@ -80,7 +80,7 @@ def _hour_of(moment: datetime) -> datetime:
 def urgency_of(status: str, *, severity: int, episode: int, growth: int, is_new: bool) -> int:
     """Return how much an incident wants somebody; its severity alone where somebody is on it.
 
-    Once it is resolved it is 0. The store computes the same in SQL, see ``store/events/figures_standing.py``.
+    Once it is resolved it is 0. The store computes the same in SQL, see ``store/events/figures/standing.py``.
     """
     if status != Status.OPEN:
         return 0 if status == Status.RESOLVED else severity

@@ -16,7 +16,7 @@ from faultwire_consumer.store.contract.paging import Page
 from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.events.condition import NEVER_COUNTED, incident_conditions
-from faultwire_consumer.store.events.figures_order import (
+from faultwire_consumer.store.events.figures.order import (
     OrderPosition,
     decode_position,
     encode_position,

@@ -9,7 +9,7 @@ from faultwire_consumer.domain.incident import IncidentState, Status, Transition
 from faultwire_consumer.domain.incident_terms import encode_terms, read_terms
 from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Transaction
-from faultwire_consumer.store.events.figures_standing import urgency_expression
+from faultwire_consumer.store.events.figures.standing import urgency_expression
 from faultwire_consumer.store.schema.events import history, incidents
 from faultwire_shared.event import ErrorSeverity
 

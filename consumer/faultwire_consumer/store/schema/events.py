@@ -164,7 +164,7 @@ incidents = Table(
     Column(
         "moves", Integer, nullable=False, server_default="0", comment="how often fingerprints came or went"
     ),
-    # From here on kept moments after the events themselves, see store/events/figures_standing.py.
+    # From here on kept moments after the events themselves, see store/events/figures/standing.py.
     Column("urgency", SmallInteger, nullable=False, server_default="0"),
     Column("growth", Integer, nullable=False, server_default="0", comment="in percent; 0: nothing to say"),
     Column("is_new", Boolean, nullable=False, server_default=false()),

@@ -10,8 +10,8 @@ from msgspec import Struct
 from faultwire_consumer.actions.incident import IncidentNotFoundError, load_incident
 from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.domain.query.query import Query
-from faultwire_consumer.store.events.figures_facets import Facets, read_facets
-from faultwire_consumer.store.events.figures_reading import (
+from faultwire_consumer.store.events.figures.facets import Facets, read_facets
+from faultwire_consumer.store.events.figures.reading import (
     EventStats,
     ReleaseCount,
     list_releases,

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.domain.incident_terms import describe_mute
-from faultwire_consumer.store.events.figures_reading import IncidentFigures, KeyCount, ReleaseCount
+from faultwire_consumer.store.events.figures.reading import IncidentFigures, KeyCount, ReleaseCount
 from faultwire_consumer.store.events.incidents import HistoryEntry, Incident, Places
 from faultwire_consumer.web.searched import SearchBounds
 

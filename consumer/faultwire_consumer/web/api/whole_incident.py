@@ -9,7 +9,7 @@ from aiohttp import web
 from faultwire_consumer.actions.incident import load_incident
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.events import incidents
-from faultwire_consumer.store.events.figures_reading import read_figures
+from faultwire_consumer.store.events.figures.reading import read_figures
 from faultwire_consumer.web.api import incident_shape
 from faultwire_consumer.web.request import json_answer
 

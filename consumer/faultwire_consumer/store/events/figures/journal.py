@@ -25,8 +25,8 @@ from faultwire_consumer.domain.figures.value_count import (
 )
 from faultwire_consumer.store.contract.dialect import INSERT
 from faultwire_consumer.store.contract.store import Store, Transaction
-from faultwire_consumer.store.events.figures_news import ReleaseNews, read_news
-from faultwire_consumer.store.events.figures_standing import follow_events
+from faultwire_consumer.store.events.figures.news import ReleaseNews, read_news
+from faultwire_consumer.store.events.figures.standing import follow_events
 from faultwire_consumer.store.schema.events import fingerprints, incidents
 from faultwire_consumer.store.schema.figures import (
     figure_journal,

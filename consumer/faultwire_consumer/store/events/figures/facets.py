@@ -17,7 +17,7 @@ from faultwire_consumer.domain.query.query import Key, Query, Term, any_of, prin
 from faultwire_consumer.domain.query.text import QueryError, parse_query
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.events.condition import incident_conditions
-from faultwire_consumer.store.events.figures_order import columns_of_order
+from faultwire_consumer.store.events.figures.order import columns_of_order
 from faultwire_consumer.store.events.search import estimate_frequency
 from faultwire_consumer.store.schema.events import fingerprints, incidents, sightings
 from faultwire_consumer.store.schema.figures import value_counts
