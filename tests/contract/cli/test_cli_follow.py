@@ -45,6 +45,14 @@ class Events:
         return {"events": rows, "next_cursor": str(newest - PAGE) if newest > PAGE else None}
 
 
+@pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """Let processes take Ctrl-C: what a shell has put in the background ignores it, as its children do."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @contextmanager
 def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
     process = subprocess.Popen(
