@@ -1,5 +1,6 @@
 """The search's tables follow the events: written with a body, filled in for old ones, deleted with them."""
 
+import asyncio
 from datetime import date, timedelta
 from typing import Any
 
@@ -7,12 +8,18 @@ import msgspec
 import pytest
 from sqlalchemy import delete, insert, select, update
 from tests.contract.test_store import NOW, new, row
+from tests.tools.factories import wire_event
 
 from faultwire_consumer.domain.body_budget import Body
 from faultwire_consumer.domain.query.text import parse_query
 from faultwire_consumer.domain.retention import Cut
 from faultwire_consumer.domain.searched import read_searched
+from faultwire_consumer.ingest.kept_texts import AT_ONCE
+from faultwire_consumer.ingest.pipeline import Pipeline
+from faultwire_consumer.ingest.read.delivery import read_delivery
+from faultwire_consumer.ingest.receive.settlement import IntakeHandle
 from faultwire_consumer.maintenance.search_filling import SearchFiller
+from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract.store import EventRow, Store
 from faultwire_consumer.store.events.event_list import list_events
 from faultwire_consumer.store.events.incidents import list_incidents
@@ -26,6 +33,7 @@ from faultwire_consumer.store.schema.events import QUARANTINE_DAY, events, histo
 from faultwire_consumer.store.schema.search import event_texts, event_values, search_fill
 from faultwire_consumer.store.upkeep import search_fill as filling
 from faultwire_consumer.store.upkeep.retention import make_cut
+from faultwire_shared.codec import BATCH_TYPE
 from faultwire_shared.event import ErrorSeverity
 
 
@@ -204,3 +212,33 @@ async def test_incidents_by_states_and_by_times_of_their_own(store: Store) -> No
 
 async def _incidents(store: Store, query: str) -> list[int]:
     return [one.id for one in (await list_incidents(store, parse_query(query), limit=9, now=NOW)).rows]
+
+
+async def test_kept_events_of_a_large_batch_are_found_moments_later_and_that_is_said(store: Store) -> None:
+    pipeline = Pipeline(store, metrics=Metrics(), clock=lambda: NOW)
+    many = [wire_event(now=NOW, message=f"wagon {number} is late") for number in range(AT_ONCE + 1)]
+    await ingest(pipeline, many)
+    assert await found(store, '"wagon 7 is"') == []
+    assert not await is_search_complete(store)
+    await ingest(pipeline, [wire_event(now=NOW, message="wagon 99 is late")])
+    assert len(await found(store, '"wagon 99 is"')) == 1, "one of a small batch is findable at once"
+    await SearchFiller(store, sleep=nobody_waits).fill()
+    assert await found(store, '"wagon 7 is"') == [many[7]["id"]]
+    assert len(await found(store, '"is late"')) == AT_ONCE + 2
+    assert await is_search_complete(store)
+
+
+async def test_what_is_deleted_before_its_turn_is_not_found_and_holds_nothing_up(store: Store) -> None:
+    pipeline = Pipeline(store, metrics=Metrics(), clock=lambda: NOW)
+    await ingest(pipeline, [wire_event(now=NOW, message=f"wagon {n}") for n in range(AT_ONCE + 1)])
+    async with store.write() as tx:
+        await tx.execute(delete(events))
+    await SearchFiller(store, sleep=nobody_waits).fill()
+    assert await counts(store) == (0, 0)
+    assert await is_search_complete(store)
+
+
+async def ingest(pipeline: Pipeline, wired: list[dict[str, Any]]) -> None:
+    handle = IntakeHandle(asyncio.get_running_loop().create_future())
+    body = msgspec.json.encode(wired)
+    await pipeline.ingest([read_delivery(body, BATCH_TYPE, origin="http", handle=handle)])

@@ -1,27 +1,24 @@
 """Makes the events findable whose bodies a batch keeps: by their texts and their values."""
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from faultwire_consumer.domain.body_budget import Body
 from faultwire_consumer.domain.searched import SearchedEvent, read_searched
 from faultwire_consumer.store.contract.store import Counted, EventRow, Transaction
-from faultwire_consumer.store.events.search_index import found_by, record_found_by
+from faultwire_consumer.store.events.search_index import found_by, queue_found_by, record_found_by
 
-_SLICE_EVENTS: Final = 50
-"""Bodies read in one go, in about two milliseconds."""
+AT_ONCE: Final = 25
+"""The most bodies of a batch that are made findable with it; of more, ingest would take twice as long."""
 
 
-async def read_kept(rows: Sequence[EventRow]) -> Mapping[str, SearchedEvent]:
-    """Read what the events are found by whose bodies go into their rows, before any row is locked."""
+def read_kept(rows: Sequence[EventRow]) -> Mapping[str, SearchedEvent]:
+    """Read what the events are found by whose bodies go into their rows, before any row is locked.
+
+    Returns nothing where they are more than are made findable at once.
+    """
     kept = [row for row in rows if row.body is Body.KEPT]
-    read: dict[str, SearchedEvent] = {}
-    for start in range(0, len(kept), _SLICE_EVENTS):
-        if start:
-            await asyncio.sleep(0)
-        read |= {row.event_id: read_searched(row.doc) for row in kept[start : start + _SLICE_EVENTS]}
-    return read
+    return {row.event_id: read_searched(row.doc) for row in kept} if len(kept) <= AT_ONCE else {}
 
 
 async def record_kept(
@@ -32,10 +29,9 @@ async def record_kept(
     *,
     regardless: Iterable[EventRow],
 ) -> None:
-    """Record them in the transaction that keeps the bodies.
+    """Record them in the transaction that keeps the bodies, or leave them to a chore where they are many.
 
-    The bodies of first and last events that are kept apart change with every batch of a flood, and
-    are made findable by a chore.
+    So are the bodies of first and last events that are kept apart: these change with every batch of a flood.
 
     Args:
         tx: the transaction.
@@ -45,10 +41,8 @@ async def record_kept(
         regardless: rows whose bodies are kept though the budget left them out.
     """
     gone = counted.duplicates | counted.cut
-    found = [
-        found_by(row, read[row.event_id])
-        for row in rows
-        if row.body is Body.KEPT and row.event_id not in gone
-    ]
+    kept = [row for row in rows if row.body is Body.KEPT and row.event_id not in gone]
+    found = [found_by(row, read[row.event_id]) for row in kept if row.event_id in read]
+    await queue_found_by(tx, [(row.occurred_day, row.event_id) for row in kept if row.event_id not in read])
     found += [found_by(row, read_searched(row.doc)) for row in regardless]
     await record_found_by(tx, found)

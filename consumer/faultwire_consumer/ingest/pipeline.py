@@ -153,7 +153,7 @@ class Pipeline:
         batch.fresh = registered.fresh
         spending = self._budget.spend(batch.fresh.values())
         rows = spending.rows
-        kept = await read_kept(rows)
+        kept = read_kept(rows)
         failpoint("worker.registered")
         async with self._store.write() as tx:
             failpoint("worker.begun")

@@ -31,7 +31,7 @@ COPIED: Final = frozenset(
         figures.value_counts,
         notify.digest_lines, notify.outbox, notify.outbox_attempts, notify.outbox_stages, notify.pending,
         notify.windows,
-        search.event_texts, search.event_values, search.search_fill,
+        search.event_texts, search.event_values, search.search_fill, search.search_queue,
         upkeep.leases, upkeep.retention_floors, upkeep.retention_looks,
     )
 )  # fmt: skip

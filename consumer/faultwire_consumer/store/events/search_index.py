@@ -17,15 +17,18 @@ from sqlalchemy import (
     Text,
     bindparam,
     delete,
+    insert,
+    literal,
     select,
     text,
+    union_all,
 )
 
 from faultwire_consumer.domain.searched import SearchedEvent
 from faultwire_consumer.store.contract.dialect import INSERT
 from faultwire_consumer.store.contract.store import EventRow, Store, Transaction
 from faultwire_consumer.store.schema.events import QUARANTINE_DAY
-from faultwire_consumer.store.schema.search import event_texts, event_values, search_fill
+from faultwire_consumer.store.schema.search import event_texts, event_values, search_fill, search_queue
 
 BATCH: Final = 500
 """The texts deleted in one transaction; each has about ten values."""
@@ -111,6 +114,12 @@ async def record_found_by(tx: Transaction, found: Collection[FoundBy]) -> None:
     await tx.execute(_RECORD_VALUES, {"values": msgspec.json.encode(values).decode()})
 
 
+async def queue_found_by(tx: Transaction, keys: Sequence[tuple[date, str]]) -> None:
+    """Leave events to be made findable moments later, by their days and ids."""
+    if keys:
+        await tx.execute(insert(search_queue).values(body=msgspec.json.encode(keys)))
+
+
 def _columns(ordered: Sequence[FoundBy]) -> dict[str, list[Any]]:
     values = [(one.event_id, *pair) for one in ordered for pair in one.searched.values]
     return {
@@ -176,9 +185,12 @@ async def _forget_all(
 
 
 async def is_search_complete(store: Store) -> bool:
-    """Return True once every event with a body is findable, also those from before there was a search.
+    """Return True while every event with a body is findable: none is old and waits, or came in a flood.
 
     Raises:
         StoreUnavailableError: the database cannot be used now.
     """
-    return not await store.read(select(search_fill.c.name).limit(1))
+    waiting = union_all(
+        select(literal(1)).select_from(search_fill), select(literal(1)).select_from(search_queue)
+    )
+    return not await store.read(waiting.limit(1))

@@ -51,6 +51,14 @@ search_fill = Table(
     comment="a row while events from before the search are being made findable; none once all are",
 )
 
+search_queue = Table(
+    "search_queue",
+    metadata,
+    Column("id", Identity, primary_key=True, autoincrement=True),
+    Column("body", LargeBinary, nullable=False, comment="JSON: the day and id of each event"),
+    comment="kept events of large batches, which are made findable moments later; a row a batch",
+)
+
 _IS_REGRESSED = text("reason = 'regressed'")
 Index(
     "ix_incident_history_regressed_at",

@@ -1,16 +1,17 @@
-"""Makes findable what ingest did not: bodies from before the search, and those of first and last events."""
+"""Makes findable what ingest did not: bodies from before the search, of large batches, of first and last."""
 
 from collections.abc import Sequence
 from datetime import date
 from typing import Any, Final
 
+import msgspec
 from sqlalchemy import Row, and_, delete, exists, or_, select, update
 
 from faultwire_consumer.domain.searched import read_searched
 from faultwire_consumer.store.contract.store import Store, Transaction
 from faultwire_consumer.store.events.search_index import FoundBy, forget_texts, record_found_by
 from faultwire_consumer.store.schema.events import QUARANTINE_DAY, edge_bodies, events
-from faultwire_consumer.store.schema.search import event_texts, search_fill
+from faultwire_consumer.store.schema.search import event_texts, search_fill, search_queue
 from faultwire_consumer.store.upkeep.space import list_days
 
 KEYS: Final = 1_000
@@ -96,6 +97,31 @@ async def _still_there(tx: Transaction, day: date, found: Sequence[FoundBy]) -> 
     )
     there = {row.event_id for row in rows}
     return [one for one in found if one.event_id in there]
+
+
+async def drain_queue(store: Store) -> bool:
+    """Make the events of the batch findable that waits longest; return False if none does.
+
+    A part is done again where it is cut short: what is findable already stays as it is.
+
+    Raises:
+        StoreUnavailableError: the database cannot be used now; go on later.
+    """
+    waiting = await store.read(select(search_queue).order_by(search_queue.c.id).limit(1))
+    if not waiting:
+        return False
+    of_day: dict[date, list[str]] = {}
+    for day, event_id in msgspec.json.decode(waiting[0].body, type=list[tuple[date, str]]):
+        of_day.setdefault(day, []).append(event_id)
+    for day, event_ids in sorted(of_day.items()):
+        for start in range(0, len(event_ids), BODIES):
+            bodies = await _read_bodies(store, day, event_ids[start : start + BODIES])
+            found = [_found_by(row) for row in bodies if row.doc is not None]
+            async with store.write() as tx:
+                await record_found_by(tx, await _still_there(tx, day, found))
+    async with store.write() as tx:
+        await tx.execute(delete(search_queue).where(search_queue.c.id == waiting[0].id))
+    return True
 
 
 async def _end(store: Store) -> None:

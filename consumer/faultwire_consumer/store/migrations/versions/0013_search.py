@@ -46,6 +46,18 @@ def upgrade() -> None:
         schema=schema,
         comment="a row while events from before the search are being made findable; none once all are",
     )
+    op.create_table(
+        "search_queue",
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            primary_key=True,
+            autoincrement=True,
+        ),
+        sa.Column("body", sa.LargeBinary, nullable=False, comment="JSON: the day and id of each event"),
+        schema=schema,
+        comment="kept events of large batches, which are made findable moments later; a row a batch",
+    )
     op.execute(
         f"INSERT INTO {prefix}search_fill (name) SELECT 'bodies' WHERE EXISTS (SELECT 1 FROM {prefix}events)"  # noqa: S608 - our own words
     )
