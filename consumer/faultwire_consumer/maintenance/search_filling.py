@@ -13,8 +13,8 @@ LEASE: Final = "search"
 EVERY: Final = timedelta(seconds=20)
 PAUSE_SECONDS: Final = 0.02
 """Between two steps, so that ingest goes on."""
-FLOOD_PAUSE_SECONDS: Final = 0.1
-"""Between two batches of a flood, which goes on meanwhile: three quarters of the time are ingest's."""
+FLOOD_PAUSE_SECONDS: Final = 1.0
+"""Between two batches while a flood goes on: what it left behind is worked off when it is over."""
 _EDGES_AFTER: Final = 500
 """The steps after which first and last events have their turn."""
 
@@ -52,5 +52,7 @@ class SearchFiller:
             log.info("search.filled", steps=steps)
 
     async def _drain(self) -> None:
-        while await drain_queue(self._store):
-            await self._sleep(FLOOD_PAUSE_SECONDS)
+        before = None
+        while (newest := await drain_queue(self._store)) is not None:
+            await self._sleep(PAUSE_SECONDS if newest == before else FLOOD_PAUSE_SECONDS)
+            before = newest

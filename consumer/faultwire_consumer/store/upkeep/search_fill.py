@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Row, and_, delete, exists, or_, select, update
+from sqlalchemy import Row, and_, delete, exists, func, or_, select, update
 
 from faultwire_consumer.domain.searched import read_searched
 from faultwire_consumer.store.contract.store import Store, Transaction
@@ -99,17 +99,21 @@ async def _still_there(tx: Transaction, day: date, found: Sequence[FoundBy]) -> 
     return [one for one in found if one.event_id in there]
 
 
-async def drain_queue(store: Store) -> bool:
-    """Make the events of the batch findable that waits longest; return False if none does.
+async def drain_queue(store: Store) -> int | None:
+    """Make the events of the batch findable that waits longest; return None if none does.
 
     A part is done again where it is cut short: what is findable already stays as it is.
+
+    Returns:
+        The number of the batch that came last, by which a flood is known that goes on.
 
     Raises:
         StoreUnavailableError: the database cannot be used now; go on later.
     """
-    waiting = await store.read(select(search_queue).order_by(search_queue.c.id).limit(1))
+    newest = select(func.max(search_queue.c.id)).scalar_subquery().label("newest")
+    waiting = await store.read(select(search_queue, newest).order_by(search_queue.c.id).limit(1))
     if not waiting:
-        return False
+        return None
     of_day: dict[date, list[str]] = {}
     for day, event_id in msgspec.json.decode(waiting[0].body, type=list[tuple[date, str]]):
         of_day.setdefault(day, []).append(event_id)
@@ -121,7 +125,7 @@ async def drain_queue(store: Store) -> bool:
                 await record_found_by(tx, await _still_there(tx, day, found))
     async with store.write() as tx:
         await tx.execute(delete(search_queue).where(search_queue.c.id == waiting[0].id))
-    return True
+    return int(waiting[0].newest)
 
 
 async def _end(store: Store) -> None:
