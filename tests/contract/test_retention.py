@@ -488,7 +488,7 @@ async def test_a_file_that_was_made_before_it_could_shrink_is_written_anew(
     make_old_file(tmp_path / "faultwire.db")
     store = await open_store(database_url)
     try:
-        await fill(store, clock, days=[1, 6], each=100, padding=1000)
+        await fill(store, clock, days=[1, 6], each=400, padding=1000)
         await pruner_of(store, clock).prune(all_of(clock, 3))
         size = await measure_store(store)
         assert size.free_bytes > 0
