@@ -1,7 +1,6 @@
 """``faultwire events``: list, show, why, export, import, regroup."""
 
 import re
-from difflib import ndiff
 from typing import Annotated, Any, Final
 
 from cyclopts import App, Parameter
@@ -18,6 +17,7 @@ from faultwire_consumer.cli.failure import USAGE, CommandError
 from faultwire_consumer.cli.follow import Followed, Lines, Seconds, follow
 from faultwire_consumer.cli.option import OUTPUT, QUERY_HELP, Flag, Limit, OfIncident, Output, Query
 from faultwire_consumer.cli.output import cell, print_document, print_lines, print_list, styled
+from faultwire_consumer.domain.report.comparison import difference
 
 app = App(name="events")
 app.command(export, help_epilogue=QUERY_HELP)
@@ -181,8 +181,3 @@ def _show_difference(compared: dict[str, Any], console: Console) -> None:
     for mark, part in difference(first["parts"], second["parts"]):
         style = {"-": "red", "+": "green"}.get(mark, "dim")
         console.print(styled(f"{mark} {cell(part)}", style), soft_wrap=True)
-
-
-def difference(first: list[str], second: list[str]) -> list[tuple[str, str]]:
-    """Two ordered lists of key parts as one: ``-`` only in the first, ``+`` only in the second."""
-    return [(line[0], line[2:]) for line in ndiff(first, second) if line[0] != "?"]

@@ -16,9 +16,9 @@ import pytest
 
 from faultwire_consumer.cli.application import run
 from faultwire_consumer.cli.client import ApiClient
-from faultwire_consumer.cli.events import difference
 from faultwire_consumer.cli.failure import CommandError
 from faultwire_consumer.cli.option import Output
+from faultwire_consumer.domain.report.comparison import difference
 
 pytestmark = pytest.mark.may_block("commands are synchronous")
 

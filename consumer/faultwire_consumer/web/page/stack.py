@@ -6,6 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from faultwire_consumer.domain.report.trace import qualified_type
 from faultwire_shared.event import ExceptionInfo, Frame, Scalar
 
 RAISED: Final = "Raised"
@@ -54,7 +55,7 @@ def view_chain(chain: Sequence[ExceptionInfo], *, depth: int = 0) -> tuple[Excep
     return tuple(
         ExceptionView(
             relation=CAUSED_BY if position else RAISED,
-            type=_qualified(error),
+            type=qualified_type(error),
             value=error.value,
             notes=tuple(error.notes),
             attributes=error.attributes,
@@ -65,10 +66,6 @@ def view_chain(chain: Sequence[ExceptionInfo], *, depth: int = 0) -> tuple[Excep
         )
         for position, error in enumerate(chain)
     )
-
-
-def _qualified(error: ExceptionInfo) -> str:
-    return error.type if error.module in ("", "builtins", "__main__") else f"{error.module}.{error.type}"
 
 
 def _folds(frames: Sequence[Frame]) -> Iterator[Fold]:
