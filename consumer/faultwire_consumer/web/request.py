@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Final, Protocol, TypeVar
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from faultwire_consumer.actions.dead_letters import load_dead_letter, unknown_dead_letter
 from faultwire_consumer.actions.incident import unknown_incident
@@ -38,6 +38,12 @@ def route_of(request: web.Request) -> str:
     """The route without its arguments, so that one defect is one incident and a metric stays small."""
     resource = request.match_info.route.resource
     return resource.canonical if resource is not None else "unknown"
+
+
+def takes_gzip(request: web.Request) -> bool:
+    """Return whether an answer may be compressed by gzip."""
+    offered = request.headers.get(hdrs.ACCEPT_ENCODING, "").replace(" ", "").lower().split(",")
+    return "gzip" in offered
 
 
 def read_parameters(request: web.Request) -> Parameters:

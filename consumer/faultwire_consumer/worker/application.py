@@ -55,6 +55,7 @@ from faultwire_consumer.web.health import probe
 from faultwire_consumer.web.middleware import (
     INTAKE_PATH,
     below_a_path,
+    compress_pages,
     observe,
     own_writes_first,
     protect_reader,
@@ -62,7 +63,8 @@ from faultwire_consumer.web.middleware import (
 )
 from faultwire_consumer.web.openapi.served import OPEN_API, OpenApi
 from faultwire_consumer.web.origin import origins_of
-from faultwire_consumer.web.page import api_docs, asset, pages, provider_sign_in, sign_in
+from faultwire_consumer.web.page.failure import render_failure
+from faultwire_consumer.web.page.routes import PAGE_ROUTES
 from faultwire_consumer.web.state import (
     CLOCK,
     HEALTH,
@@ -131,6 +133,7 @@ def create_app(
         guards.insert(1, own_writes_first)
     if public_url is not None and urlsplit(public_url).path.strip("/"):
         guards.insert(1, below_a_path)
+    guards.insert(1, compress_pages)
     app = web.Application(middlewares=guards, client_max_size=MESSAGE_BYTES)
     app.on_response_prepare.append(protect_reader)
     app[TRAFFIC] = traffic or Traffic(metrics)
@@ -160,11 +163,7 @@ def create_app(
         changes.routes,
         description.routes,
         access.routes,
-        pages.routes,
-        api_docs.routes,
-        asset.routes,
-        sign_in.routes,
-        provider_sign_in.routes,
+        *PAGE_ROUTES,
         probe.routes,
         mcp.routes,
         _own_routes(describe_intake(intake), metrics.registry),
@@ -218,7 +217,7 @@ def _answer(error: Exception, request: web.Request) -> web.Response:
         return _to_sign_in(request)
     now = request.app[CLOCK]()
     failure = failure_of(error, request=request, now=now)
-    response = pages.render_failure(failure, now=now) if wants_page else json_response(failure, request)
+    response = render_failure(request, failure, now=now) if wants_page else json_response(failure, request)
     if not request.content.is_eof():  # of a body that was refused, no more than a moment's is read
         response.force_close()
     return response

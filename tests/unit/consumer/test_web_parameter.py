@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultwire_consumer.web.page.asset import show_age, show_text
-from faultwire_consumer.web.page.stack import view_chain
-from faultwire_consumer.web.page.trend import draw_trend, first_hour
+from faultwire_consumer.web.page.chart import draw_chart, first_step
+from faultwire_consumer.web.page.incident.stack import view_chain
+from faultwire_consumer.web.page.template import show_age, show_text
 from faultwire_consumer.web.parameter import Parameters
 from faultwire_shared.event import ExceptionInfo, Frame
 from faultwire_shared.taxonomy import ValidationError
@@ -64,6 +64,6 @@ def test_a_stack_of_libraries_alone_is_not_folded() -> None:
 
 def test_a_trend_shows_every_hour_that_had_any() -> None:
     hour = NOW.replace(minute=0)
-    trend = draw_trend({hour: 1, hour - timedelta(hours=1): 1000, first_hour(NOW): 4}, now=NOW)
+    trend = draw_chart({hour: 1, hour - timedelta(hours=1): 1000, first_step(NOW, steps=24): 4}, now=NOW)
     assert (trend.total, trend.most, len(trend.bars)) == (1005, 1000, 24)
     assert [bar.height for bar in trend.bars if bar.count] == [3, 48, 3]

@@ -103,6 +103,10 @@ class Totals(Struct, frozen=True, kw_only=True):
     acknowledged: int
     resolved: int
     dead_letters: int
+    given_up: int = 0
+    """Notifications that were given up lately, and wait for somebody."""
+    quiet: int = 0
+    """Services that should report and do not."""
 
 
 _COLUMNS: Final = tuple(incidents.c[name] for name in Incident.__struct_fields__)

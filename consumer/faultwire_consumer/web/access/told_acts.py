@@ -19,6 +19,9 @@ from faultwire_shared.logging.logs import get_logger
 _REFUSED: Final = 400
 _log = get_logger("faultwire.web")
 
+NOTHING_DONE: Final[web.RequestKey[bool]] = web.RequestKey("nothing_done")
+"""Set by a handler that leads on without having changed anything: there is nothing to tell."""
+
 
 @web.middleware
 async def told_acts(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -33,7 +36,7 @@ async def told_acts(request: web.Request, handler: Handler) -> web.StreamRespons
     except web.HTTPRedirection:  # by which a page's button ends
         await _tell(request)
         raise
-    if response.status < _REFUSED:
+    if response.status < _REFUSED and NOTHING_DONE not in request:
         await _tell(request)
     return response
 

@@ -1,7 +1,6 @@
 """The verbs of operators under ``/api/v1/incidents``: one route each, and one for many incidents."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -10,20 +9,15 @@ from aiohttp.typedefs import Handler
 from msgspec import Struct
 
 from faultwire_consumer.actions.incident import IncidentConflictError, IncidentNotFoundError
-from faultwire_consumer.actions.verbs import MANY_MAX, Acted, Expected, act_on, act_on_many
+from faultwire_consumer.actions.verbs import Acted, Expected, act_on, act_on_many
 from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.domain.incident import Status, Verb
-from faultwire_consumer.domain.incident_name import parse_incident_id
-from faultwire_consumer.domain.lifecycle.arguments import ARGUMENTS, SENTENCES, Arguments, check_arguments
-from faultwire_consumer.domain.lifecycle.decision import Act
-from faultwire_consumer.store.contract.store import Store
-from faultwire_consumer.store.events import incidents
-from faultwire_consumer.web.access.actor import actor_of
+from faultwire_consumer.domain.lifecycle.arguments import ARGUMENTS, SENTENCES, Arguments
 from faultwire_consumer.web.access.declared import AccessRoutes
+from faultwire_consumer.web.acting import act_of, chosen_incidents
 from faultwire_consumer.web.api import incident_shape
 from faultwire_consumer.web.api.whole_incident import incident_response
 from faultwire_consumer.web.openapi.operation import describe
-from faultwire_consumer.web.parameter import Parameters, incident_query
 from faultwire_consumer.web.request import API_PREFIX, incident_id_of, json_answer
 from faultwire_consumer.web.state import CLOCK, STORE
 from faultwire_shared.taxonomy import FieldError, ValidationError
@@ -91,7 +85,7 @@ def _handler(verb: Verb) -> Handler:
     async def handle(request: web.Request, asked: ActRequest) -> web.Response:
         incident_id = incident_id_of(request)
         own = {name: getattr(asked, name) for name in ARGUMENTS[verb].__struct_fields__}
-        act = _act(request, ARGUMENTS[verb](**own), actor=asked.actor, note=asked.note)
+        act = act_of(request, ARGUMENTS[verb](**own), actor=asked.actor, note=asked.note)
         expected = Expected(asked.if_status, asked.version)
         await act_on(request.app[STORE], incident_id, act, expected=expected)
         return await incident_response(request.app[STORE], incident_id, now=request.app[CLOCK]())
@@ -114,24 +108,10 @@ for _verb in Verb:
 async def act_on_all(request: web.Request, asked: ManyRequest) -> web.Response:
     """Do one thing to many incidents, or say what it would do to each."""
     now = request.app[CLOCK]()
-    act = _act(request, _arguments(asked), actor=asked.actor, note=asked.note)
-    ids = await _chosen(request.app[STORE], asked, now)
+    act = act_of(request, _arguments(asked), actor=asked.actor, note=asked.note)
+    ids = await chosen_incidents(request.app[STORE], ids=asked.ids, query=asked.query, now=now)
     acted = await act_on_many(request.app[STORE], ids, act, dry_run=asked.dry_run)
     return json_answer(ManyAnswer(verb=asked.verb.value, dry_run=asked.dry_run, incidents=acted))
-
-
-def _act(request: web.Request, arguments: Arguments, *, actor: str | None, note: str) -> Act:
-    """Check what was asked.
-
-    Raises:
-        ValidationError: an argument cannot be.
-    """
-    faults = check_arguments(arguments, note=note, now=request.app[CLOCK]())
-    if faults:
-        raise ValidationError(errors=[FieldError(one.field, one.message) for one in faults])
-    return Act(
-        arguments=arguments, actor=actor_of(request, actor), at=request.app[CLOCK](), note=note.strip()
-    )
 
 
 def _arguments(asked: ManyRequest) -> Arguments:
@@ -139,32 +119,3 @@ def _arguments(asked: ManyRequest) -> Arguments:
         return msgspec.convert(asked.arguments, type=ARGUMENTS[asked.verb])
     except msgspec.ValidationError as error:
         raise ValidationError(errors=[FieldError("arguments", str(error))]) from None
-
-
-async def _chosen(store: Store, asked: ManyRequest, now: datetime) -> list[int]:
-    """Return the incidents that are meant, each once.
-
-    Raises:
-        ValidationError: neither ids nor a query, both, a name that is none, or too many.
-    """
-    if (asked.ids is None) == (asked.query is None):
-        raise ValidationError(errors=[FieldError("ids", "ids or query, one of the two")])
-    if asked.ids is None:
-        return await _found(store, asked.query or "", now)
-    named = [parse_incident_id(one) for one in asked.ids]
-    if len(named) > MANY_MAX or not named or None in named:
-        what = f"1 to {MANY_MAX} incidents, as in INC-12"
-        raise ValidationError(errors=[FieldError("ids", what)])
-    return [one for one in dict.fromkeys(named) if one is not None]
-
-
-async def _found(store: Store, query: str, now: datetime) -> list[int]:
-    parameters = Parameters({"query": [query]}, now=now)
-    wanted = incident_query(parameters)
-    parameters.finish()
-    if not wanted.terms:
-        raise ValidationError(errors=[FieldError("query", "a query without terms would mean every incident")])
-    page = await incidents.list_incidents(store, wanted, limit=MANY_MAX, now=now)
-    if page.next_cursor is not None:
-        raise ValidationError(errors=[FieldError("query", f"it finds more than {MANY_MAX}; narrow it down")])
-    return [one.id for one in page.rows]

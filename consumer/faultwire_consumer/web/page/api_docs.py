@@ -10,7 +10,8 @@ from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.web.access.declared import AccessRoutes
 from faultwire_consumer.web.openapi.document import SCHEME
 from faultwire_consumer.web.openapi.served import OPEN_API
-from faultwire_consumer.web.page.asset import render
+from faultwire_consumer.web.page.reader import reader_of
+from faultwire_consumer.web.page.shell import show_bare
 from faultwire_consumer.web.state import CLOCK
 
 _COMPONENT: Final = "#/components/schemas/"
@@ -53,9 +54,9 @@ class ShownType(Struct, frozen=True, kw_only=True):
 async def show_docs(request: web.Request) -> web.Response:
     """Every route with what it takes and gives; it asks nothing of the store."""
     document = request.app[OPEN_API].document
-    return render(
-        "api_docs.html",
-        totals=None,
+    return show_bare(
+        "section/api_docs.html",
+        reader=reader_of(request),
         now=request.app[CLOCK](),
         about=document["info"]["description"],
         routes=tuple(routes_in(document)),

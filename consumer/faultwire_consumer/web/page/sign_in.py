@@ -1,8 +1,7 @@
 """The pages on which people sign in, set their password by a link, and sign out."""
 
-from collections.abc import Mapping
-from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 from aiohttp import hdrs, web
 
@@ -10,9 +9,7 @@ from faultwire_consumer.domain.access.next_path import HOME, next_path
 from faultwire_consumer.domain.access.password import PASSWORD_CHARACTERS_MIN
 from faultwire_consumer.domain.access.principal import Via
 from faultwire_consumer.domain.access.scope import AccessScope
-from faultwire_consumer.serving.body import read_whole_body
 from faultwire_consumer.serving.principal import PRINCIPAL
-from faultwire_consumer.serving.refusal import MalformedBodyError, UnsupportedMediaTypeError
 from faultwire_consumer.web.access.declared import OPEN, AccessRoutes
 from faultwire_consumer.web.access.oidc import PROVIDER
 from faultwire_consumer.web.access.own_page import check_own_page
@@ -26,13 +23,11 @@ from faultwire_consumer.web.access.session import clear_cookie, read_cookie, set
 from faultwire_consumer.web.access.sign_in import SIGN_IN, OpenedSession, SignInDoor
 from faultwire_consumer.web.access.visitor import visitor_of
 from faultwire_consumer.web.origin import is_loopback_host
-from faultwire_consumer.web.page.asset import render
+from faultwire_consumer.web.page.form import read_fields
+from faultwire_consumer.web.page.reader import reader_of
+from faultwire_consumer.web.page.shell import go_to, show_bare
 from faultwire_consumer.web.request import read_parameters
 from faultwire_consumer.web.state import CLOCK
-from faultwire_shared.taxonomy import FieldError, ValidationError
-
-_FORM: Final = "application/x-www-form-urlencoded"
-_FIELDS_MAX: Final = 10
 
 routes = AccessRoutes()
 
@@ -53,7 +48,7 @@ async def sign_in(request: web.Request) -> web.Response:
     door = _door_of(request)
     check_own_page(request)
     _check_tls(request)
-    form = await _read_form(request, ("name", "password", "next"))
+    form = await read_fields(request, ("name", "password", "next"))
     following = next_path(form["next"])
     try:
         opened = await door.sign_in(form["name"], form["password"], visitor_of(request))
@@ -82,7 +77,7 @@ async def set_password(request: web.Request) -> web.Response:
     door = _door_of(request)
     check_own_page(request)
     _check_tls(request)
-    form = await _read_form(request, ("link", "password", "again"))
+    form = await read_fields(request, ("link", "password", "again"))
     link = await door.find_link(form["link"])
     if form["password"] != form["again"]:
         error = PasswordUnfitError("The two are not the same.")
@@ -101,7 +96,7 @@ async def sign_out(request: web.Request) -> web.Response:
     secret = read_cookie(request) if principal.via is Via.SESSION else None  # a program's cookie is not read
     if secret is not None:
         await door.sign_out(secret, principal.actor, visitor_of(request))
-    response = _go_to("/sign-in")
+    response = go_to("/sign-in")
     clear_cookie(request, response)
     return response
 
@@ -124,46 +119,18 @@ def _check_tls(request: web.Request) -> None:
         raise WithoutTlsError
 
 
-async def _read_form(request: web.Request, names: tuple[str, ...]) -> Mapping[str, str]:
-    """Return a form's fields, empty where they are missing.
-
-    Raises:
-        UnsupportedMediaTypeError: it is no form.
-        MalformedBodyError: it cannot be read.
-        ValidationError: a field came twice, or is not of this form.
-    """
-    if request.content_type != _FORM:
-        raise UnsupportedMediaTypeError("send a form")
-    body = await read_whole_body(request)
-    try:
-        pairs = parse_qsl(
-            body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_FIELDS_MAX
-        )
-    except ValueError:
-        raise MalformedBodyError("this is no form") from None
-    form = dict(pairs)
-    wrong = [name for name in form if name not in names or [key for key, _ in pairs].count(name) > 1]
-    if wrong:
-        raise ValidationError(errors=[FieldError(name[:100], "unknown, or given twice") for name in wrong])
-    return {name: form.get(name, "") for name in names}
-
-
 def _let_in(request: web.Request, opened: OpenedSession, following: str) -> web.Response:
-    response = _go_to(following)
+    response = go_to(following)
     set_cookie(request, response, opened.secret, life=opened.life)
     return response
 
 
-def _go_to(path: str) -> web.Response:
-    return web.Response(status=303, headers={hdrs.LOCATION: path})
-
-
 def _sign_in_page(request: web.Request, *, following: str, name: str = "", error: Any = None) -> web.Response:
-    return render(
-        "sign_in.html",
+    return show_bare(
+        "door/sign_in.html",
+        reader=reader_of(request),
         status=error.status if error is not None else 200,
         now=request.app[CLOCK](),
-        totals=None,
         following=following,
         at_provider=PROVIDER in request.app and f"/sign-in/provider?{urlencode({'next': following})}",
         name=name,
@@ -174,11 +141,11 @@ def _sign_in_page(request: web.Request, *, following: str, name: str = "", error
 def _invitation_page(
     request: web.Request, *, secret: str, name: str, error: PasswordUnfitError | None = None
 ) -> web.Response:
-    return render(
-        "invitation.html",
+    return show_bare(
+        "door/invitation.html",
+        reader=reader_of(request),
         status=error.status if error is not None else 200,
         now=request.app[CLOCK](),
-        totals=None,
         secret=secret,
         name=name,
         error=error,

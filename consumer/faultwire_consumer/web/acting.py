@@ -1,0 +1,61 @@
+"""Acts as the API and the page ask for them: arguments checked, and the incidents that are meant."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from aiohttp import web
+
+from faultwire_consumer.actions.verbs import MANY_MAX
+from faultwire_consumer.domain.incident_name import parse_incident_id
+from faultwire_consumer.domain.lifecycle.arguments import Arguments, check_arguments
+from faultwire_consumer.domain.lifecycle.decision import Act
+from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.events import incidents
+from faultwire_consumer.web.access.actor import actor_of
+from faultwire_consumer.web.parameter import Parameters, incident_query
+from faultwire_consumer.web.state import CLOCK
+from faultwire_shared.taxonomy import FieldError, ValidationError
+
+
+def act_of(request: web.Request, arguments: Arguments, *, actor: str | None = None, note: str = "") -> Act:
+    """Return an act as it is asked for, by whom and now.
+
+    Raises:
+        ValidationError: an argument cannot be.
+    """
+    now = request.app[CLOCK]()
+    faults = check_arguments(arguments, note=note, now=now)
+    if faults:
+        raise ValidationError(errors=[FieldError(one.field, one.message) for one in faults])
+    return Act(arguments=arguments, actor=actor_of(request, actor), at=now, note=note.strip())
+
+
+async def chosen_incidents(
+    store: Store, *, ids: Sequence[str] | None, query: str | None, now: datetime
+) -> list[int]:
+    """Return the incidents that are meant, each once.
+
+    Raises:
+        ValidationError: neither ids nor a query, both, a name that is none, or too many.
+    """
+    if (ids is None) == (query is None):
+        raise ValidationError(errors=[FieldError("ids", "ids or query, one of the two")])
+    if ids is None:
+        return await _found(store, query or "", now)
+    named = [parse_incident_id(one) for one in ids]
+    if len(named) > MANY_MAX or not named or None in named:
+        what = f"1 to {MANY_MAX} incidents, as in INC-12"
+        raise ValidationError(errors=[FieldError("ids", what)])
+    return [one for one in dict.fromkeys(named) if one is not None]
+
+
+async def _found(store: Store, query: str, now: datetime) -> list[int]:
+    parameters = Parameters({"query": [query]}, now=now)
+    wanted = incident_query(parameters)
+    parameters.finish()
+    if not wanted.terms:
+        raise ValidationError(errors=[FieldError("query", "a query without terms would mean every incident")])
+    page = await incidents.list_incidents(store, wanted, limit=MANY_MAX, now=now)
+    if page.next_cursor is not None:
+        raise ValidationError(errors=[FieldError("query", f"it finds more than {MANY_MAX}; narrow it down")])
+    return [one.id for one in page.rows]

@@ -1,0 +1,1 @@
+"""Dead letters by reason: looked at, corrected, replayed, discarded."""

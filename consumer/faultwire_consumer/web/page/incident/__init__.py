@@ -1,0 +1,1 @@
+"""One incident with its event in it."""

@@ -1,0 +1,62 @@
+"""Notices: what a button did, told once on the page that comes next, with a way to take it back."""
+
+import base64
+import binascii
+from typing import Final
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+NOTICE_COOKIE: Final = "faultwire_notice"
+_SECONDS: Final = 60
+"""A notice that no page showed by then is forgotten."""
+_BYTES_MAX: Final = 2_000
+_TEXT_CHARACTERS: Final = 600
+_UNDONE_MAX: Final = 40
+
+
+class Undo(Struct, frozen=True):
+    """The verb that takes an act back, and the incidents for which it does."""
+
+    verb: str
+    ids: tuple[str, ...]
+    to: str = ""
+    """Of an assign: who had it before."""
+
+
+class Notice(Struct, frozen=True):
+    """A sentence of what happened."""
+
+    text: str
+    refused: bool = False
+    """Nothing happened, and the sentence says why."""
+    undo: Undo | None = None
+
+
+_decoder: Final = msgspec.json.Decoder(Notice)
+
+
+def leave_notice(response: web.StreamResponse, notice: Notice) -> None:
+    """Have the browser show a notice on the next page; of many incidents, without a way back."""
+    undo = notice.undo if notice.undo is not None and len(notice.undo.ids) <= _UNDONE_MAX else None
+    kept = Notice(notice.text[:_TEXT_CHARACTERS], notice.refused, undo)
+    value = base64.urlsafe_b64encode(msgspec.json.encode(kept)).decode().rstrip("=")
+    response.set_cookie(NOTICE_COOKIE, value, max_age=_SECONDS, httponly=True, samesite="Strict")
+
+
+def take_notice(request: web.Request) -> Notice | None:
+    """Return the notice that the browser brings; None where it brings none of ours."""
+    value = request.cookies.get(NOTICE_COOKIE, "")
+    if not value or len(value) > _BYTES_MAX:
+        return None
+    try:
+        body = base64.b64decode(value.encode("ascii") + b"=" * (-len(value) % 4), b"-_", validate=True)
+        return _decoder.decode(body)
+    except (binascii.Error, UnicodeError, msgspec.MsgspecError):
+        return None
+
+
+def forget_notice(response: web.StreamResponse) -> None:
+    """Have the browser forget it: it was shown."""
+    response.del_cookie(NOTICE_COOKIE, httponly=True, samesite="Strict")

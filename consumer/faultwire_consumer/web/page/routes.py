@@ -1,0 +1,40 @@
+"""Routes of every page, in one table of tables."""
+
+from typing import Final
+
+from faultwire_consumer.web.access.declared import AccessRoutes
+from faultwire_consumer.web.page import (
+    acts,
+    api_docs,
+    asset,
+    preferences,
+    producers,
+    provider_sign_in,
+    releases,
+    rules,
+    sign_in,
+    status,
+)
+from faultwire_consumer.web.page.accounts import page as accounts
+from faultwire_consumer.web.page.desk import page as desk
+from faultwire_consumer.web.page.incident import page as incident
+from faultwire_consumer.web.page.incidents import page as incidents
+from faultwire_consumer.web.page.told import page as told
+
+PAGE_ROUTES: Final[tuple[AccessRoutes, ...]] = (
+    acts.routes,
+    incidents.routes,
+    incident.routes,
+    releases.routes,
+    told.routes,
+    rules.routes,
+    desk.routes,
+    producers.routes,
+    status.routes,
+    accounts.routes,
+    preferences.routes,
+    api_docs.routes,
+    asset.routes,
+    sign_in.routes,
+    provider_sign_in.routes,
+)

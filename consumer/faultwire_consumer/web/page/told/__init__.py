@@ -1,0 +1,1 @@
+"""Notifications: who was told of what, who was not, and why."""
