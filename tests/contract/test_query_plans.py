@@ -68,6 +68,7 @@ LISTS = [
     ("regressed:24h", "ix_incident_history_regressed_at"),
     ("is:unresolved", "last_seen_hour"),
     ("is:new", "last_seen_hour"),
+    ("is:worse", "last_seen_hour"),
 ]
 COMMON = [
     "refused",

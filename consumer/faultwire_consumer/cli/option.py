@@ -61,7 +61,7 @@ release, code, category, incident, assigned, user, trace, host, type and tag.NAM
 
 * service:svc-* user:ada@*: a * stands for any characters
 
-* is:unresolved, new, regressed, muted, assigned, unassigned, or a status
+* is:unresolved, new, regressed, worse, muted, assigned, unassigned, or a status
 
 * since:24h until:2026-11-23: times as for --since; first: last: regressed: of incidents
 

@@ -111,6 +111,7 @@ def test_the_example_means_what_it_says() -> None:
         ("Severity:HIGH", [("severity", (HIGH,), False)]),
         ("status:open,acknowledged", [("status", (Status.OPEN, Status.ACKNOWLEDGED), False)]),
         ("is:unresolved,new", [("is", (Trait.UNRESOLVED, Trait.NEW), False)]),
+        ("is:Worse", [("is", (Trait.WORSE,), False)]),
         ("service:svc-*,api", [("service", (Pattern("svc-*"), "api"), False)]),
         ('service:"svc-*"', [("service", ("svc-*",), False)]),
         ("user:ada**", [("user", (Pattern("ada*"),), False)]),

@@ -58,6 +58,8 @@ class Trait(StrEnum):
     """First seen within a day."""
     REGRESSED = "regressed"
     """Came back, and is not resolved again."""
+    WORSE = "worse"
+    """Grows, at least twice as many events an hour as before, and is not resolved."""
     MUTED = "muted"
     ASSIGNED = "assigned"
     UNASSIGNED = "unassigned"

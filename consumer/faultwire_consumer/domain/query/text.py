@@ -69,6 +69,15 @@ def parse_query(text: str) -> Query:
     Raises:
         QueryError: the text is not a query.
     """
+    return merge_terms(term for term, _, _ in read_terms(text))
+
+
+def read_terms(text: str) -> list[tuple[Term, int, int]]:
+    """Return a query's terms as they are written, each with the places where its text begins and ends.
+
+    Raises:
+        QueryError: the text is not a query.
+    """
     if len(text) > QUERY_CHARACTERS:
         raise QueryError(text, QUERY_CHARACTERS, len(text), f"at most {QUERY_CHARACTERS} characters")
     for place, character in enumerate(text):
@@ -76,10 +85,10 @@ def parse_query(text: str) -> Query:
             raise QueryError(text, place, place + 1, "this character cannot be printed")
     terms = []
     for term, start, end in _Reader(text).terms():
-        terms.append(term)
+        terms.append((term, start, end))
         if len(terms) > TERMS:
             raise QueryError(text, start, end, f"at most {TERMS} terms")
-    return merge_terms(terms)
+    return terms
 
 
 class _Reader:

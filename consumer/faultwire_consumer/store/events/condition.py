@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, and_, false, literal_column, not_, or_, select
 
+from faultwire_consumer.domain.figures.urgency import WORSE_PERCENT
 from faultwire_consumer.domain.incident import Status, TransitionReason
 from faultwire_consumer.domain.query.query import (
     INCIDENT_MOMENTS,
@@ -59,6 +60,7 @@ _INCIDENT_COLUMNS: Final[dict[Key, ColumnElement[Any]]] = {
 }
 _EVENT_COLUMNS: Final = (Key.SEVERITY, Key.SERVICE, *_PLACES)
 
+_IS_UNRESOLVED: Final = incidents.c.status != Status.RESOLVED.value
 _MISSING: Final = (Key.RELEASE, Key.ASSIGNED)
 _UNRESOLVED: Final = (Status.OPEN, Status.ACKNOWLEDGED)
 _STATUSES: Final = {
@@ -192,7 +194,9 @@ def _is(values: Sequence[Value], now: datetime) -> ColumnElement[bool]:
     if Trait.NEW in values:
         conditions.append(_first_seen_since(now - NEW))
     if Trait.REGRESSED in values:
-        conditions.append(and_(incidents.c.episode > 1, incidents.c.status != Status.RESOLVED.value))
+        conditions.append(and_(incidents.c.episode > 1, _IS_UNRESOLVED))
+    if Trait.WORSE in values:
+        conditions.append(and_(incidents.c.growth >= WORSE_PERCENT, _IS_UNRESOLVED))
     held = {
         Trait.MUTED: incidents.c.muted_at.is_not(None),
         Trait.ASSIGNED: incidents.c.assignee.is_not(None),
