@@ -15,6 +15,7 @@ from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store, open_to_read
 from faultwire_consumer.store.events import event_list, incidents
 from faultwire_consumer.store.events.event_list import PageRequest
+from faultwire_consumer.store.events.figures import beside
 from faultwire_consumer.store.events.figures import reading as figures_reading
 from faultwire_consumer.store.events.figures import standing as figures_standing
 from faultwire_consumer.store.events.figures.facets import (
@@ -69,6 +70,13 @@ LISTS = [
     ("is:unresolved", "last_seen_hour"),
     ("is:new", "last_seen_hour"),
     ("is:worse", "last_seen_hour"),
+]
+COUNTED = [
+    ("severity:critical status:open -is:assigned", "ix_incidents_"),
+    ("is:regressed", "ix_incidents_"),
+    ("is:worse", "ix_incidents_"),
+    ("is:unresolved first:24h", "ix_incidents_"),
+    ("is:unresolved -is:muted", "ix_incidents_"),
 ]
 COMMON = [
     "refused",
@@ -175,6 +183,25 @@ async def test_figures_are_read_by_an_index(filled: Store) -> None:
     for index, due in zip(by_look, figures_standing.due(NEWEST), strict=True):
         await check(filled, f"due: {index}", index, due.limit(500))
     await check(filled, "unfigured", "ix_incidents_began_at", figures_standing.unfigured().limit(500))
+
+
+async def test_what_stands_beside_the_rows_of_a_list_is_read_by_an_index(filled: Store) -> None:
+    rows, since = range(BUSY, BUSY + 50), NEWEST - timedelta(days=1)
+    by_hour = "hourly_pkey|sqlite_autoindex_hourly"
+    await check(filled, "bars", by_hour, beside.select_hours_of(rows, since=since))
+    origins = beside.select_origins(rows)
+    await check(filled, "origins: counted", "value_counts_pkey|sqlite_autoindex_value_counts", origins)
+    await check(filled, "origins: sighted", "sightings_pkey|sqlite_autoindex_sightings", origins)
+    by_incident = "ix_incident_history_incident_id|ix_incident_history_regressed"
+    await check(filled, "regressions", by_incident, beside.select_regressions(rows))
+    event = "error_20261123_0000000000000001"
+    await check(filled, "releases", r"pkey|sqlite_autoindex_events", beside.select_releases_of([event]))
+
+
+async def test_what_tiles_count_is_counted_by_an_index(filled: Store) -> None:
+    for text, index in COUNTED:
+        statement = beside.select_counts(filled.name, [parse_query(text)], most=1_000, now=NEWEST)
+        await check(filled, text, index, statement)
 
 
 async def test_facets_are_counted_among_so_many_incidents_at_most(filled: Store) -> None:

@@ -60,9 +60,10 @@ _INCIDENT_COLUMNS: Final[dict[Key, ColumnElement[Any]]] = {
 }
 _EVENT_COLUMNS: Final = (Key.SEVERITY, Key.SERVICE, *_PLACES)
 
-_IS_UNRESOLVED: Final = incidents.c.status != Status.RESOLVED.value
 _MISSING: Final = (Key.RELEASE, Key.ASSIGNED)
 _UNRESOLVED: Final = (Status.OPEN, Status.ACKNOWLEDGED)
+# Those that it is, not the one that it is not: these have an index.
+_IS_UNRESOLVED: Final = incidents.c.status.in_(_UNRESOLVED)
 _STATUSES: Final = {
     Trait.OPEN: (Status.OPEN,),
     Trait.ACKNOWLEDGED: (Status.ACKNOWLEDGED,),

@@ -4,6 +4,7 @@ They are counted among the incidents that were seen last, up to a number: of a m
 wanted, not a sum.
 """
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -13,7 +14,7 @@ from sqlalchemy import Column, Row, Select, Subquery, func, or_, select
 
 from faultwire_consumer.domain.figures.order import IncidentOrder
 from faultwire_consumer.domain.figures.value_count import HOST, OTHER, TAG
-from faultwire_consumer.domain.query.query import Key, Query, Term, any_of, print_query
+from faultwire_consumer.domain.query.query import Key, Query, Term, Trait, any_of, print_query
 from faultwire_consumer.domain.query.text import QueryError, parse_query
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.events.condition import incident_conditions
@@ -28,12 +29,15 @@ INCIDENTS_MAX: Final = 5_000
 VALUES_SHOWN: Final = 20
 TAGS_SHOWN: Final = 10
 _TAG_ROWS: Final = 1_000
+_UNASSIGNED: Final = Term(Key.IS, (Trait.ASSIGNED,), negated=True)
+"""Not ``is:unassigned``, which next to another ``is:`` would be one of two that will do."""
 
 
 class FacetValue(Struct, frozen=True):
     """A value, the term that asks for it, and the number of incidents that have it."""
 
     value: str
+    """Of ``assigned`` it is empty for incidents that nobody has."""
     term: str
     """To be added to the query; empty where the name of a tag cannot be written there."""
     count: int
@@ -64,22 +68,21 @@ async def read_facets(store: Store, query: Query, *, now: datetime) -> Facets:
     """
     frequency = await estimate_frequency(store, query)
     found = select_found(store.name, query, now, common=frequency.is_common_in_incidents)
-    rows = await store.read(select_own_facets(found))
+    rows, environments, releases, tags, assignees = await asyncio.gather(
+        store.read(select_own_facets(found)),
+        store.read(select_places(found, sightings.c.environment)),
+        store.read(select_places(found, sightings.c.release)),
+        store.read(select_tags(found)),
+        store.read(select_assignees(found)),
+    )
     total = sum(row.total for row in rows)
-    own = [
-        _facet(Key.SEVERITY, _sum_by(rows, "severity")),
-        _facet(Key.STATUS, _sum_by(rows, "status")),
-        _facet(Key.SERVICE, _sum_by(rows, "service")),
-    ]
+    own = [_facet(key, _sum_by(rows, key.value)) for key in (Key.SEVERITY, Key.STATUS, Key.SERVICE)]
     placed = [
-        _facet(key, {row.value: row.total for row in await store.read(select_places(found, column))})
-        for key, column in (
-            (Key.ENVIRONMENT, sightings.c.environment),
-            (Key.RELEASE, sightings.c.release),
-        )
+        _facet(key, {row.value: row.total for row in found_there})
+        for key, found_there in ((Key.ENVIRONMENT, environments), (Key.RELEASE, releases))
     ]
-    tags = _tag_facets(await store.read(select_tags(found)))
-    facets = tuple(facet for facet in (*own, *placed, *tags) if facet.values)
+    every = (*own, *placed, *_tag_facets(tags), _assigned_facet(assignees))
+    facets = tuple(facet for facet in every if facet.values)
     return Facets(min(total, INCIDENTS_MAX), total <= INCIDENTS_MAX, facets)
 
 
@@ -87,7 +90,7 @@ def select_found(database: str, query: Query, now: datetime, *, common: bool = F
     """Select the incidents among which facets are counted, and one more."""
     table = incidents.c
     return (
-        select(table.id, table.severity, table.status, table.service)
+        select(table.id, table.severity, table.status, table.service, table.assignee)
         .where(*incident_conditions(query, database=database, now=now, common=common))
         .order_by(*(column.desc() for column in columns_of_order(IncidentOrder.LAST)))
         .limit(INCIDENTS_MAX + 1)
@@ -99,6 +102,19 @@ def select_own_facets(found: Subquery) -> Select[Any]:
     """Count what incidents are by themselves."""
     columns = (found.c.severity, found.c.status, found.c.service)
     return select(*columns, func.count().label("total")).group_by(*columns)
+
+
+def select_assignees(found: Subquery) -> Select[Any]:
+    """Count the incidents that each person has, and those that nobody has."""
+    total = func.count().label("total")
+    assignee = found.c.assignee
+    columns: list[Any] = [assignee.label("value"), total]
+    return (
+        select(*columns)
+        .group_by(assignee)
+        .order_by(assignee.is_(None).desc(), total.desc(), assignee)
+        .limit(VALUES_SHOWN)
+    )
 
 
 def select_places(found: Subquery, column: Column[str]) -> Select[Any]:
@@ -148,6 +164,17 @@ def _facet(key: Key, counts: dict[Any, int]) -> Facet:
         value = ErrorSeverity.from_rank(stored) if key is Key.SEVERITY else stored
         values.append(FacetValue(str(value), print_query(any_of(key, [value])), count))
     return Facet(key.value, tuple(values))
+
+
+def _assigned_facet(rows: Sequence[Row[Any]]) -> Facet:
+    """Return who has incidents; where nobody has any, that asks for nothing, and there is no facet."""
+    values = [
+        FacetValue("", print_query(Query((_UNASSIGNED,))), row.total)
+        if row.value is None
+        else FacetValue(row.value, print_query(any_of(Key.ASSIGNED, [row.value])), row.total)
+        for row in rows
+    ]
+    return Facet(Key.ASSIGNED.value, tuple(values) if any(value.value for value in values) else ())
 
 
 def _tag_facets(rows: Sequence[Row[Any]]) -> list[Facet]:

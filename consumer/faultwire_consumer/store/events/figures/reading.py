@@ -231,6 +231,16 @@ async def read_stats(
     )
 
 
+async def read_hours(store: Store, *, since: datetime, until: datetime) -> dict[datetime, int]:
+    """Count all events of some hours, by the hour alone.
+
+    Raises:
+        StoreUnavailableError: the database cannot be used now.
+    """
+    rows = await store.read(select_totals("hour", since=since, until=until, services=()))
+    return {row.hour: int(row.total) for row in rows}
+
+
 def select_totals(name: str, *, since: datetime, until: datetime, services: Collection[str]) -> Select[Any]:
     """Select the events of some hours by a column of the totals."""
     table = hourly_totals.c
