@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from faultwire_consumer.domain.figures.order import IncidentOrder
 from faultwire_consumer.domain.incident import Status
-from faultwire_consumer.domain.incident_name import parse_incident_id
+from faultwire_consumer.domain.incident_name import KEY_MAX, parse_incident_id
 from faultwire_consumer.domain.query.query import Key, Query, any_of
 from faultwire_consumer.domain.query.text import QueryError, parse_query
 from faultwire_consumer.domain.query.value import moment_of, text_or_pattern
@@ -186,6 +186,17 @@ class Parameters:
             return int(value)
         self._refuse(name, f"a number from {least} to {most}", value)
         return usual
+
+    def row_number(self, name: str, about: str) -> int | None:
+        """The number of a row; None where there is none."""
+        self._note(name, {"type": "integer", "minimum": 0, "maximum": KEY_MAX}, about)
+        value = (self._read_texts(name) or (None,))[-1]
+        if value is None:
+            return None
+        if value.isascii() and value.isdigit() and len(value) <= 19 and int(value) <= KEY_MAX:
+            return int(value)
+        self._refuse(name, "the number of a row, as it was given", value)
+        return None
 
     def cursor(self) -> str | None:
         """The place where the page before ended."""

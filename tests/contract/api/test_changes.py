@@ -42,9 +42,9 @@ class Following:
 
 
 @asynccontextmanager
-async def follow(site: Site, **headers: str) -> AsyncIterator[Following]:
+async def follow(site: Site, path: str = PATH, **headers: str) -> AsyncIterator[Following]:
     given = {name.replace("_", "-"): value for name, value in headers.items()}
-    async with site.client.get(PATH, headers=given) as answer:
+    async with site.client.get(path, headers=given) as answer:
         assert answer.status == 200
         assert answer.content_type == "text/event-stream"
         yield Following(answer)
@@ -68,6 +68,23 @@ async def test_who_comes_back_is_told_what_was_missed_once(site: Site) -> None:
         await site.send(kind="C")
         seen = [await stream.change() for _ in range(2)]
     assert [(number, change["incident_id"]) for number, change in seen] == [(2, "INC-2"), (3, "INC-3")]
+
+
+async def test_who_opens_a_stream_anew_names_the_last_in_the_address(site: Site) -> None:
+    for kind in "ABC":
+        await site.send(kind=kind)
+    async with follow(site, path=f"{PATH}?last_event_id=1") as stream:
+        assert [(await stream.change())[0] for _ in range(2)] == [2, 3]
+    async with follow(site, path=f"{PATH}?last_event_id=1", Last_Event_ID="2") as stream:
+        assert (await stream.change())[0] == 3  # as a browser repeats it, to the address that it was given
+
+
+async def test_a_change_names_who_made_it(site: Site) -> None:
+    await site.send(kind="A")
+    async with follow(site, Last_Event_ID="0") as stream:
+        await site.post("/api/v1/incidents/INC-1/resolve", json={"actor": "ada"})
+        (_, opened), (_, resolved) = await stream.change(), await stream.change()
+    assert (opened["actor"], resolved["actor"]) == ("worker", "ada")
 
 
 async def test_who_missed_too_much_is_told_so(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,6 +140,8 @@ async def test_a_wrong_id_is_refused(site: Site) -> None:
     for text in ("x", "-1", "9" * 19, "1" * 30):
         status, document = await site.get(PATH, Last_Event_ID=text)
         assert (status, document["error"]["details"]["field"]) == (400, "Last-Event-ID")
+        status, document = await site.get(f"{PATH}?last_event_id={text}")
+        assert (status, document["error"]["details"]["field"]) == (400, "last_event_id")
 
 
 async def test_who_does_not_take_is_let_go_after_what_waits(site: Site) -> None:

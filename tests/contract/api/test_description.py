@@ -113,19 +113,19 @@ async def test_choices_in_the_description_are_those_that_are_taken(site: Site, d
                     assert taken.status == 200, (path, parameter["name"], await taken.text())
 
 
-async def test_the_docs_page_names_every_route_and_document_and_needs_no_script(
+async def test_the_docs_page_names_every_route_and_document_and_needs_no_inline_script(
     site: Site, document: Any
 ) -> None:
     async with site.client.get("/api/docs", headers={"Accept": "text/html"}) as answer:
         page = await answer.text()
         assert answer.status == 200
-        assert "script-src" not in answer.headers["Content-Security-Policy"]
+        assert "unsafe" not in answer.headers["Content-Security-Policy"]
         assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
     for method, path, operation in operations(document):
         assert f'id="{operation["operationId"]}"' in page
         assert f"{method.upper()} {path}" in page
     for name in document["components"]["schemas"]:
         assert f'id="{name}"' in page
-    assert "<script" not in page
+    assert "<script>" not in page
     assert "style=" not in page
     assert "http://" not in page

@@ -19,6 +19,7 @@ class Change(Struct, frozen=True, kw_only=True):
     """Its row's number: a later one may be committed first."""
     incident_id: int
     at: datetime
+    actor: str
     reason: str
     before: str | None
     after: str

@@ -14,6 +14,7 @@ from faultwire_consumer.web.access.declared import AccessRoutes
 from faultwire_consumer.web.api.change_feed import FEED, READ_MAX, Listener, TooManyListenersError
 from faultwire_consumer.web.openapi.answer import EVENT_STREAM, GivenAnswer
 from faultwire_consumer.web.openapi.operation import describe
+from faultwire_consumer.web.parameter import Parameters
 from faultwire_consumer.web.request import API_PREFIX
 from faultwire_consumer.web.state import STORE
 from faultwire_shared.taxonomy import FieldError, ValidationError
@@ -34,18 +35,27 @@ routes = AccessRoutes()
 _STREAM: Final = GivenAnswer(
     content={EVENT_STREAM: None},
     about=(
-        'Server-sent events "change", each with incident_id, kind, at, before and after as JSON, and an id: '
-        f'sent back as {_LAST}, what was missed comes first. "reset" says that too much was missed: ask for '
-        "the lists anew. It ends after ten minutes, when the worker ends, or when too much waits to be taken."
+        'Server-sent events "change", each with incident_id, kind, at, actor, before and after as JSON, and '
+        f'an id: sent back as {_LAST}, what was missed comes first. "reset" says that too much was missed: '
+        "ask for the lists anew. It ends after ten minutes, when the worker ends, or when too much waits "
+        "to be taken."
     ),
 )
 
 
+def _read_last_id(parameters: Parameters) -> int | None:
+    return parameters.row_number(
+        "last_event_id",
+        f"The id of the last change that was seen, where a stream is opened anew; {_LAST} comes before it.",
+    )
+
+
 @routes.get(f"{API_PREFIX}/changes", access=AccessScope.READ)
-@describe(answers=_STREAM, raises=[TooManyListenersError])
-async def follow_changes(request: web.Request) -> web.StreamResponse:
-    """Changes of incidents from now on, as server-sent events."""
-    feed, missed_since = request.app[FEED], _last_id_of(request)
+@describe(reads=_read_last_id, answers=_STREAM, raises=[TooManyListenersError])
+async def follow_changes(request: web.Request, last_event_id: int | None) -> web.StreamResponse:
+    """Changes of incidents from now on, or from one that was seen, as server-sent events."""
+    feed, repeated = request.app[FEED], _last_id_of(request)
+    missed_since = last_event_id if repeated is None else repeated
     listener, last = await feed.join()
     try:
         response = web.StreamResponse(headers={"Content-Type": EVENT_STREAM, "X-Accel-Buffering": "no"})
@@ -104,6 +114,7 @@ def event_of(change: Change) -> bytes:
             "incident_id": incident_name(change.incident_id),
             "kind": change.reason,
             "at": change.at,
+            "actor": change.actor,
             "before": change.before,
             "after": change.after,
         }

@@ -1,4 +1,4 @@
-"""Choices of whoever reads a page: light or dark, and the zone of its times; a browser keeps them."""
+"""Choices of whoever reads a page: light or dark, the zone of its times, and keys; a browser keeps them."""
 
 from collections.abc import Mapping
 from datetime import UTC, tzinfo
@@ -10,17 +10,21 @@ from msgspec import Struct
 
 THEME_COOKIE: Final = "faultwire_theme"
 ZONE_COOKIE: Final = "faultwire_zone"
+KEYS_COOKIE: Final = "faultwire_keys"
 THEMES: Final = ("auto", "light", "dark")
+KEYS: Final = ("on", "off")
+"""Whether single keys do something: who speaks to a computer, or hits keys unmeant, turns them off."""
 _ZONES: Final[Mapping[str, tzinfo]] = {name: ZoneInfo(name) for name in available_timezones()}
 """Read at the start, in 0.1 s: each is a file, and no request touches the disk."""
 
 
 class Reader(Struct, frozen=True):
-    """The theme and the zone in which a page is shown."""
+    """The theme and the zone in which a page is shown, and whether single keys do something on it."""
 
     theme: str
     zone_name: str
     zone: tzinfo
+    keys: str = KEYS[0]
 
 
 ANYBODY: Final = Reader(THEMES[0], "UTC", UTC)
@@ -30,9 +34,14 @@ def reader_of(request: web.Request) -> Reader:
     """Return what the browser keeps; what it cannot have from us counts as nothing."""
     theme = request.cookies.get(THEME_COOKIE, "")
     name = request.cookies.get(ZONE_COOKIE, "")
+    keys = request.cookies.get(KEYS_COOKIE, "")
     zone = _ZONES.get(name)
-    shown = theme if theme in THEMES else ANYBODY.theme
-    return Reader(shown, name, zone) if zone is not None else Reader(shown, ANYBODY.zone_name, ANYBODY.zone)
+    return Reader(
+        theme if theme in THEMES else ANYBODY.theme,
+        ANYBODY.zone_name if zone is None else name,
+        ANYBODY.zone if zone is None else zone,
+        keys if keys in KEYS else ANYBODY.keys,
+    )
 
 
 def is_zone(name: str) -> bool:

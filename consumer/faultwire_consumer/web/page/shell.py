@@ -10,6 +10,7 @@ from msgspec import Struct
 from faultwire_consumer.domain.access.principal import Via
 from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.serving.principal import PRINCIPAL
+from faultwire_consumer.store.events.changes import read_last_change_id
 from faultwire_consumer.store.events.incidents import Totals, count_totals
 from faultwire_consumer.web.access.sign_in import SIGN_IN
 from faultwire_consumer.web.page.notice import Notice, forget_notice, leave_notice, take_notice
@@ -22,6 +23,7 @@ _NOTHING: Final[dict[str, Any]] = {
     "reader": ANYBODY,
     "path": "/",
     "totals": None,
+    "last_change": None,
     "health": None,
     "notice": None,
     "account": None,
@@ -44,11 +46,13 @@ async def show(request: web.Request, template: str, *, status: int = 200, **valu
     Raises:
         StoreUnavailableError: the database cannot be used now.
     """
-    totals, report = await asyncio.gather(
-        count_totals(request.app[STORE]), request.app[HEALTH].ready.run_checks()
+    store = request.app[STORE]
+    totals, last_change, report = await asyncio.gather(
+        count_totals(store), read_last_change_id(store), request.app[HEALTH].ready.run_checks()
     )
     notice = take_notice(request)
-    response = render(template, status=status, **frame_of(request, totals, report, notice), **values)
+    frame = frame_of(request, totals, report, notice) | {"last_change": last_change}
+    response = render(template, status=status, **frame, **values)
     if notice is not None:
         forget_notice(response)
     return response

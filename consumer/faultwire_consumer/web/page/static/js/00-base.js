@@ -30,7 +30,7 @@ const shownTimes = {
 
 // The server knows the zone from the next page on: only the first one is shown anew here.
 function showTimes(within) {
-  if (root.dataset.zone === zone || root.dataset.zoned) return;
+  if (root.dataset.zone === zone) return;
   for (const element of within.querySelectorAll("time[data-time]")) {
     const moment = new Date(element.dateTime);
     const shown = shownTimes[element.dataset.time];
@@ -43,6 +43,7 @@ function keepZone() {
   if (zone && !/(^|; )faultwire_zone=/.test(document.cookie)) {
     keepCookie("faultwire_zone", zone);
     showTimes(document);
+    root.dataset.zone = zone;
   }
 }
 
