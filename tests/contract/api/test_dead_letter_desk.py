@@ -229,4 +229,4 @@ async def test_the_page_replays_what_was_corrected(site: Site) -> None:
     await site.post(f"{PATH}/1/edit", json={"body": body_of(site).decode()})
     _, page = await site.page("/dead-letters/1")
     assert "/dead-letters/1/replay" in page
-    assert "Corrected body" in page
+    assert "The corrected body" in page

@@ -70,6 +70,48 @@ _COLUMNS: Final = tuple(dead_letters.c[name] for name in DeadLetter.__struct_fie
 _HISTORY: Final = tuple(dead_letter_history.c[name] for name in DeadLetterHistoryEntry.__struct_fields__)
 
 
+class ReasonCount(Struct, frozen=True):
+    """The number of dead letters of one status and reason."""
+
+    status: DeadLetterStatus
+    reason: str
+    count: int
+
+
+async def count_dead_letters(store: Store, *, service: tuple[str, ...] = ()) -> tuple[ReasonCount, ...]:
+    """Count dead letters by status and reason, of every service or of these; the most first."""
+    table, number = dead_letters.c, func.count().label("number")
+    statement = select(table.status, table.reason, number).group_by(table.status, table.reason)
+    if service:
+        statement = statement.where(_of_services(store.name, service))
+    rows = await store.read(statement.order_by(number.desc(), table.reason))
+    return tuple(ReasonCount(DeadLetterStatus(row.status), row.reason, row.number) for row in rows)
+
+
+async def list_newest_by_reason(
+    store: Store, wanted: DeadLetterFilter, *, each: int
+) -> dict[str, tuple[DeadLetter, ...]]:
+    """List the newest dead letters of every reason that match, at most ``each`` of one."""
+    table = dead_letters.c
+    place = func.row_number().over(partition_by=table.reason, order_by=table.id.desc()).label("place")
+    ranked = select(table.id, place).where(*_conditions(store.name, wanted)).subquery()
+    chosen = select(ranked.c.id).where(ranked.c.place <= each)
+    rows = await store.read(select(*_COLUMNS).where(table.id.in_(chosen)).order_by(table.id.desc()))
+    found: dict[str, tuple[DeadLetter, ...]] = {}
+    for row in rows:
+        found[row.reason] = (*found.get(row.reason, ()), DeadLetter(**_values(row)))
+    return found
+
+
+async def list_oldest_ids(store: Store, wanted: DeadLetterFilter, *, limit: int) -> tuple[int, ...]:
+    """List the ids of dead letters that match, the oldest first."""
+    conditions = _conditions(store.name, wanted)
+    rows = await store.read(
+        select(dead_letters.c.id).where(*conditions).order_by(dead_letters.c.id).limit(limit)
+    )
+    return tuple(row.id for row in rows)
+
+
 async def list_dead_letters(
     store: Store, wanted: DeadLetterFilter, *, limit: int, cursor: str | None = None
 ) -> Page[DeadLetter]:
@@ -79,13 +121,7 @@ async def list_dead_letters(
         BadCursorError: the cursor does not belong to this list.
     """
     table = dead_letters.c
-    statement = select(*_COLUMNS)
-    if wanted.status:
-        statement = statement.where(table.status.in_([status.value for status in wanted.status]))
-    if wanted.reason:
-        statement = statement.where(table.reason.in_(wanted.reason))
-    if wanted.service:
-        statement = statement.where(_of_services(store.name, wanted.service))
+    statement = select(*_COLUMNS).where(*_conditions(store.name, wanted))
     if cursor is not None:
         statement = statement.where(table.id < decode_cursor(_LISTING, cursor, int).key)
     rows = await store.read(statement.order_by(table.id.desc()).limit(limit + 1))
@@ -108,6 +144,18 @@ async def list_dead_letter_history(store: Store, dead_letter_id: int) -> tuple[D
         select(*_HISTORY).where(table.dead_letter_id == dead_letter_id).order_by(table.id.desc())
     )
     return tuple(DeadLetterHistoryEntry(**values_of(row)) for row in rows)
+
+
+def _conditions(database: str, wanted: DeadLetterFilter) -> list[ColumnElement[bool]]:
+    table = dead_letters.c
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.status:
+        conditions.append(table.status.in_([status.value for status in wanted.status]))
+    if wanted.reason:
+        conditions.append(table.reason.in_(wanted.reason))
+    if wanted.service:
+        conditions.append(_of_services(database, wanted.service))
+    return conditions
 
 
 def _of_services(database: str, services: Sequence[str]) -> ColumnElement[bool]:

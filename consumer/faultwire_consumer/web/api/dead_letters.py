@@ -6,34 +6,35 @@ from typing import Final, TypeVar
 import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
-from msgspec.structs import replace
 
-from faultwire_consumer.actions import dead_letters as actions
 from faultwire_consumer.actions.dead_letters import DeadLetterConflictError, DeadLetterNotFoundError
 from faultwire_consumer.domain.access.scope import AccessScope
-from faultwire_consumer.ingest.replay import REHEARSED
 from faultwire_consumer.store.dead_letters.queries import (
-    DeadLetterBody,
     DeadLetterFilter,
     list_dead_letter_history,
     list_dead_letters,
 )
-from faultwire_consumer.web.access.actor import actor_of
 from faultwire_consumer.web.access.declared import AccessRoutes
 from faultwire_consumer.web.api import shape
+from faultwire_consumer.web.letter_desk import (
+    AskedChange,
+    ChangeResult,
+    asked_change,
+    discard_letter,
+    edit_letter,
+    replay_letter,
+)
 from faultwire_consumer.web.openapi.operation import describe
 from faultwire_consumer.web.parameter import Paged, paged
 from faultwire_consumer.web.request import (
     API_PREFIX,
-    check_text,
     cursor_errors,
     dead_letter_filter,
     dead_letter_of,
     json_answer,
     page_answer,
 )
-from faultwire_consumer.web.state import CLOCK, REPLAYER, STORE
-from faultwire_shared.taxonomy import FieldError, ValidationError
+from faultwire_consumer.web.state import STORE
 
 _PATH: Final = f"{API_PREFIX}/dead-letters"
 
@@ -72,13 +73,6 @@ class EditRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     dry_run: bool = False
 
 
-class _AskedChange(msgspec.Struct, frozen=True):
-    """A change, with who asks for it and why."""
-
-    actor: str
-    why: str
-
-
 def _change(takes: type[B]) -> Callable[[Callable[[web.Request, B], Awaitable[web.StreamResponse]]], Handler]:
     raises = [DeadLetterNotFoundError, DeadLetterConflictError]
     return describe(takes=takes, answers=shape.LetterAnswer, raises=raises)
@@ -109,27 +103,8 @@ async def show_letter(request: web.Request) -> web.Response:
 @_change(ReplayRequest)
 async def replay(request: web.Request, body: ReplayRequest) -> web.Response:
     """Put the body, or the corrected one, through ingest again."""
-    asked, letter = _asked(request, body), await dead_letter_of(request)
-    if body.dry_run:
-        actions.check_replay(letter)
-        if body.accept_old:
-            letter, _ = actions.with_today_s_id(letter, today=request.app[CLOCK]().date())
-        attempt = await request.app[REPLAYER].rehearse(letter)
-        outcome = "would_replay" if attempt.is_kept else "would_fail"
-        return _answer(letter, outcome, attempt.detail, attempt.events, examined=REHEARSED)
-    done = await actions.replay_dead_letter(
-        request.app[STORE],
-        letter.id,
-        request.app[REPLAYER].replay,
-        actor=asked.actor,
-        now=request.app[CLOCK],
-        why=asked.why,
-        accept_old=body.accept_old,
-    )
-    letter = await dead_letter_of(request)
-    if done is None:
-        return _answer(letter, "unchanged", "it was replayed before")
-    return _answer(letter, "replayed" if done.is_kept else "replay_failed", done.detail, done.events)
+    asked, letter = _asked(request, body, accept_old=body.accept_old), await dead_letter_of(request)
+    return _answer(await replay_letter(request, letter, asked))
 
 
 @routes.post(f"{_PATH}/{{id}}/edit", access=AccessScope.ACT)
@@ -137,21 +112,8 @@ async def replay(request: web.Request, body: ReplayRequest) -> web.Response:
 async def edit(request: web.Request, body: EditRequest) -> web.Response:
     """Correct the body that a replay takes; the answer says what that replay would do."""
     asked, letter = _asked(request, body), await dead_letter_of(request)
-    corrected = request.app[REPLAYER].scrub(encoded(body.body))
-    actions.check_edit(letter.id, letter.status, corrected)
-    attempt = await request.app[REPLAYER].rehearse(replace(letter, edited_body=corrected))
-    detail = f"a replay would {'keep it' if attempt.is_kept else 'fail'}: {attempt.detail}"
-    if body.dry_run:
-        return _answer(letter, "would_edit", detail, attempt.events, examined=REHEARSED)
-    await actions.edit_dead_letter(
-        request.app[STORE],
-        letter.id,
-        corrected,
-        actor=asked.actor,
-        now=request.app[CLOCK](),
-        why=asked.why,
-    )
-    return _answer(await dead_letter_of(request), "edited", detail, attempt.events)
+    result, _ = await edit_letter(request, letter, body.body, asked)
+    return _answer(result)
 
 
 @routes.post(f"{_PATH}/{{id}}/discard", access=AccessScope.ACT)
@@ -159,50 +121,25 @@ async def edit(request: web.Request, body: EditRequest) -> web.Response:
 async def discard(request: web.Request, body: DiscardRequest) -> web.Response:
     """Say that nobody wants it; the body stays."""
     asked, letter = _asked(request, body), await dead_letter_of(request)
-    if body.dry_run:
-        actions.check_discard(letter.id, letter.status)
-        return _answer(letter, "would_discard", "", examined="its status was read")
-    changed = await actions.discard_dead_letter(
-        request.app[STORE], letter.id, actor=asked.actor, now=request.app[CLOCK](), why=asked.why
-    )
-    detail = "" if changed else "it was discarded before"
-    return _answer(await dead_letter_of(request), "discarded" if changed else "unchanged", detail)
+    return _answer(await discard_letter(request, letter, asked))
 
 
-def encoded(text: str) -> bytes:
-    """Return a corrected body's bytes.
-
-    Raises:
-        ValidationError: half a surrogate pair stands alone in it.
-    """
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        raise ValidationError(errors=[FieldError("body", "a text that can be written as UTF-8")]) from None
+def _asked(
+    request: web.Request, body: ReplayRequest | EditRequest | DiscardRequest, *, accept_old: bool = False
+) -> AskedChange:
+    return asked_change(request, actor=body.actor, why=body.why, dry_run=body.dry_run, accept_old=accept_old)
 
 
-def _asked(request: web.Request, body: ReplayRequest | EditRequest | DiscardRequest) -> _AskedChange:
-    why = check_text("why", body.why, least=0, most=500)
-    return _AskedChange(actor=actor_of(request, body.actor), why=why)
-
-
-def _answer(
-    letter: DeadLetterBody,
-    outcome: str,
-    detail: str,
-    events: tuple[dict[str, object], ...] = (),
-    *,
-    examined: str = "",
-) -> web.Response:
+def _answer(result: ChangeResult) -> web.Response:
     return json_answer(
         shape.LetterAnswer(
-            id=letter.id,
-            status=letter.status.value,
-            outcome=outcome,
-            detail=detail,
-            attempts=letter.attempts,
-            events=events,
-            dry_run=bool(examined),
-            examined=examined,
+            id=result.id,
+            status=result.status.value if result.status is not None else "",
+            outcome=result.outcome,
+            detail=result.detail,
+            attempts=result.attempts,
+            events=result.events,
+            dry_run=bool(result.examined),
+            examined=result.examined,
         )
     )

@@ -17,6 +17,7 @@ from faultwire_consumer.web.page import (
     status,
 )
 from faultwire_consumer.web.page.accounts import page as accounts
+from faultwire_consumer.web.page.desk import letter as dead_letter
 from faultwire_consumer.web.page.desk import page as desk
 from faultwire_consumer.web.page.incident import page as incident
 from faultwire_consumer.web.page.incidents import page as incidents
@@ -30,6 +31,7 @@ PAGE_ROUTES: Final[tuple[AccessRoutes, ...]] = (
     told.routes,
     rules.routes,
     desk.routes,
+    dead_letter.routes,
     producers.routes,
     status.routes,
     accounts.routes,
