@@ -150,7 +150,11 @@ class Category(StrEnum):
 
 
 class Frame(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One call of a stack: its place and function, and the source line if available."""
+    """One call of a stack: its place and function, its source and variables if available.
+
+    Of ``context``, an odd number of source lines, the middle one ran; those that a file does not have are
+    empty. ``vars`` are local variables by name, any JSON: people read them, and nothing is grouped by them.
+    """
 
     file: str = ""
     module: str = ""
@@ -158,6 +162,7 @@ class Frame(Struct, frozen=True, kw_only=True, omit_defaults=True):
     line: int = 0
     in_app: bool = True
     context: list[str] = field(default_factory=list)
+    vars: dict[str, Any] = field(default_factory=dict)
 
 
 class ExceptionInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,7 +1,8 @@
 """Fingerprints of events, through a cache of stacks seen before.
 
 The key is everything that the fingerprint depends on, frames as their bytes: line numbers and
-file names are part of it, so a new release of a service misses once for each of its stacks.
+file names are part of it, so a new release of a service misses once for each of its stacks. Local
+variables, which differ from event to event, are not.
 """
 
 from collections.abc import Iterable, Iterator
@@ -28,6 +29,8 @@ CACHE_BYTES: Final = 16 * 1024 * 1024
 
 _frames: Final = msgspec.json.Decoder(list[Frame])
 _members: Final = msgspec.json.Decoder(list[list[ExceptionInfo]])
+_frames_encoder: Final = msgspec.json.Encoder()
+_VARIABLES: Final = b'"vars"'
 _attributes: Final = msgspec.json.Decoder(dict[str, str | int | float | bool | None])
 
 
@@ -51,6 +54,7 @@ class Grouper:
         Raises:
             Undecodable: frames, attributes or members do not have the wire's types.
         """
+        event = _without_variables(event)
         key = _key(event)
         if key is None:
             return _group(event)
@@ -74,6 +78,42 @@ def _values_in(chain: Iterable[ExceptionInfo]) -> Iterator[str]:
         yield exception.value
         for members in exception.members:
             yield from _values_in(members)
+
+
+def _without_variables(event: NarrowEvent) -> NarrowEvent:
+    """Return the event as it would be without local variables, once these are seen to be some."""
+    if not any(_has_variables(each) for each in event.exceptions):
+        return event
+    return msgspec.structs.replace(
+        event, exceptions=[_bare(each, index) for index, each in enumerate(event.exceptions)]
+    )
+
+
+def _has_variables(exception: NarrowException) -> bool:
+    return _VARIABLES in bytes(exception.frames) or _VARIABLES in bytes(exception.members)
+
+
+def _bare(exception: NarrowException, index: int) -> NarrowException:
+    path = f"$.exceptions[{index}]"
+    frames = [_bare_frame(frame) for frame in _read(_frames, exception.frames, f"{path}.frames")]
+    members = _read(_members, exception.members, f"{path}.members")
+    return msgspec.structs.replace(
+        exception,
+        frames=Raw(_frames_encoder.encode(frames)),
+        members=Raw(_frames_encoder.encode([[_bare_member(each) for each in chain] for chain in members])),
+    )
+
+
+def _bare_member(exception: ExceptionInfo) -> ExceptionInfo:
+    return msgspec.structs.replace(
+        exception,
+        frames=[_bare_frame(frame) for frame in exception.frames],
+        members=[[_bare_member(each) for each in chain] for chain in exception.members],
+    )
+
+
+def _bare_frame(frame: Frame) -> Frame:
+    return msgspec.structs.replace(frame, vars={}) if frame.vars else frame
 
 
 def _key(event: NarrowEvent) -> tuple[Any, ...] | None:

@@ -16,6 +16,7 @@ from faultwire_shared.json_text import UNREADABLE, encode_anything
 from faultwire_shared.scrub import Scrubber
 
 CACHE_BYTES: Final = 8 * 1024 * 1024
+_VARIABLES: Final = b'"vars"'
 
 _fields: Final = msgspec.json.Decoder(dict[str, Raw])
 _chain: Final = msgspec.json.Decoder(list[dict[str, Raw]])
@@ -91,11 +92,16 @@ class BodyScrubber:
         return exception
 
     def _frames(self, raw: bytes) -> Raw:
+        if _VARIABLES in raw:  # which differ in each event: kept, they would only drive out the others
+            return self._read_frames(raw)
         known = self._stacks.get(raw)
         if known is None:
-            known = Raw(encode_anything(self._scrubber.scrub_frames(read(_anything, raw))))
+            known = self._read_frames(raw)
             self._stacks.put(raw, known)
         return known
+
+    def _read_frames(self, raw: bytes) -> Raw:
+        return Raw(encode_anything(self._scrubber.scrub_frames(read(_anything, raw))))
 
 
 def _size(raw: bytes, scrubbed: Raw) -> int:
