@@ -23,6 +23,7 @@ from pydantic_settings import (
 from faultwire_consumer.domain.retention import DAYS, ENDED_DAYS, HOURLY_DAYS, KEPT_DAYS, Retention
 from faultwire_consumer.domain.setting.access import AccessSettings
 from faultwire_consumer.domain.setting.address import check_scheme
+from faultwire_consumer.domain.setting.links import LinkSettings
 from faultwire_consumer.domain.setting.service_links import service_links
 from faultwire_consumer.domain.suggestion import suggest
 from faultwire_shared.broker_url import split_addresses
@@ -53,7 +54,7 @@ class ConfigError(ConfigurationError):
     """The configuration cannot be used; the text is one line that says what is wrong and how to fix it."""
 
 
-class WorkerConfig(AccessSettings, BaseSettings):
+class WorkerConfig(LinkSettings, AccessSettings, BaseSettings):
     """Configuration of a worker. Read it with `load_config`."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)

@@ -1,5 +1,7 @@
 """``faultwire config``: show."""
 
+import re
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -15,6 +17,8 @@ from faultwire_shared.redact import redact_url
 
 _DEFAULT: Final = "default"
 _HIDDEN: Final = "***"
+_TEMPLATES: Final = ("source_link", "source_links", "tracker_link")
+_USER: Final = re.compile(r"//[^/?#]*@")
 
 app = App(name="config")
 
@@ -60,7 +64,14 @@ def _shown(name: str, value: Any) -> Any:
     """A value that may be shown to everybody, as JSON has it."""
     if value is None or isinstance(value, bool | int | float):
         return value
-    return _HIDDEN if is_secret(name) else redact_url(str(value))
+    if is_secret(name):
+        return _HIDDEN
+    if isinstance(value, Mapping):
+        return {str(key): _shown(name, one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shown(name, one) for one in value]
+    # A template's query is what it is about; only a user in it, which is refused, might be a secret.
+    return _USER.sub("//***@", value) if name in _TEMPLATES else redact_url(str(value))
 
 
 def _show(document: dict[str, Any], console: Console, *, is_quiet: bool) -> None:

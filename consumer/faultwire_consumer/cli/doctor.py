@@ -12,6 +12,7 @@ from rich.console import Console
 
 from faultwire_consumer.cli.doctor_broker import examine_broker
 from faultwire_consumer.cli.doctor_database import examine_store
+from faultwire_consumer.cli.doctor_links import examine_links
 from faultwire_consumer.cli.doctor_machine import examine_address, examine_disks, examine_rules, examine_spool
 from faultwire_consumer.cli.failure import CONFIGURATION, FAILED
 from faultwire_consumer.cli.fault import Examined, Fault, FaultCode
@@ -54,6 +55,7 @@ def _examine(config: "WorkerConfig", spool_path: Path | None) -> Iterator[Examin
     address = examine_address(config)
     yield from asyncio.run(_examine_servers(config, is_running=address.is_ours))
     yield examine_rules(config)
+    yield examine_links(config)
     yield address.examined
     yield examine_spool(spool_path)
     yield examine_disks(config, spool_path)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from pydantic.fields import FieldInfo
 
+_BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
 _SECRET: Final = re.compile(r"secret|password|token|(^|_)key$")
 
 
@@ -51,7 +52,14 @@ def spell_toml(value: Any) -> str:
         return str(value)
     if isinstance(value, list | tuple | set | frozenset):
         return f"[{', '.join(spell_toml(one) for one in value)}]"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_toml_key(key)} = {spell_toml(one)}' for key, one in value.items())}}}"
     return json.dumps(str(value), ensure_ascii=False)
+
+
+def _toml_key(key: Any) -> str:
+    text = spell_toml(key)
+    return text[1:-1] if _BARE_KEY.fullmatch(text[1:-1]) else text
 
 
 def is_secret(name: str) -> bool:

@@ -113,3 +113,26 @@ def test_whatever_is_named_as_a_secret_is_hidden() -> None:
         is_secret(name) for name in ("oidc_client_secret", "smtp_password", "api_token", "signing_key")
     )
     assert not any(is_secret(name) for name in ("broker_url", "http_port", "log_level"))
+
+
+def test_a_table_and_a_template_are_shown_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "faultwire.toml").write_text(
+        'tracker_link = "https://git.example/new?title={title}"\n'
+        '[source_links]\nbilling = "https://git.example/pay/{path}"\n"a b" = "https://git.example/ab/{path}"\n'
+    )
+    assert run(["config", "show", "--changed", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert {row["setting"]: row["value"] for row in document["settings"]} == {
+        "tracker_link": "https://git.example/new?title={title}",
+        "source_links": {
+            "billing": "https://git.example/pay/{path}",
+            "a b": "https://git.example/ab/{path}",
+        },
+    }
+    assert run(["config", "show", "--changed"]) == 0
+    out = capsys.readouterr().out
+    shown = '{billing = "https://git.example/pay/{path}", "a b" = "https://git.example/ab/{path}"}'
+    assert shown in out
+    (tmp_path / "faultwire.toml").write_text('source_link = "https://ada:hunter2@git.example/{path}"\n')
+    assert run(["config", "show", "--changed"]) == 78
+    assert "hunter2" not in "".join(capsys.readouterr())

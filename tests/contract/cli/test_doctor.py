@@ -312,3 +312,16 @@ def test_people_read_cause_and_mend_under_each_fault(
     assert head == "FAULT broker: BROKER_UNREACHABLE"
     assert CLOSED in cause
     assert mend.startswith("      mend: start RabbitMQ")
+
+
+def test_an_issue_that_could_not_lead_back_is_told(doctor: Doctor) -> None:
+    doctor.set("FAULTWIRE_TRACKER_LINK", "https://git.example/new?body={body}%0A{link}")
+    assert run(["db", "upgrade"]) == 0
+    code, faults = doctor.examine()
+    assert (code, faults) == (0, {})
+    doctor.set("FAULTWIRE_ACCESS", "login")
+    _, faults = doctor.examine()
+    assert "public_url" in faults[FaultCode.PUBLIC_URL_MISSING]["mend"]
+    doctor.set("FAULTWIRE_PUBLIC_URL", "https://errors.example.com")
+    _, faults = doctor.examine()
+    assert FaultCode.PUBLIC_URL_MISSING not in faults

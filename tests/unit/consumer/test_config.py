@@ -270,3 +270,49 @@ def test_an_unknown_way_in_is_named_with_those_that_there_are(monkeypatch: pytes
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.9", "::1"])
 def test_names_of_loopback(host: str) -> None:
     assert load_config(http_host=host).loopback_only
+
+
+def test_links_lead_to_source_and_tracker_where_templates_say_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert load_config().sources.usual is None
+    assert load_config().tracker is None
+    (tmp_path / "faultwire.toml").write_text(
+        'source_link = "https://git.example/{service}/{path}#L{line}"\n'
+        'tracker_link = "https://issues.example/new?title={title}&body={body}"\n'
+        '[source_links]\nbilling = "https://pay.example/{path}"\n'
+    )
+    config = load_config()
+    assert config.tracker is not None
+    assert config.tracker.host == "issues.example"
+    assert config.sources.usual is not None
+    assert config.sources.services["billing"].host == "pay.example"
+    monkeypatch.setenv("FAULTWIRE_SOURCE_LINKS", '{"shop": "https://shop.example/{path}"}')
+    assert [*load_config().sources.services] == ["shop"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("SOURCE_LINK", "https://git.example/{pth}", "unknown field {pth}; did you mean path?"),
+        ("SOURCE_LINK", "git.example/{path}", "is not an address of http or https; write https://"),
+        ("SOURCE_LINKS", "billing", "write {billing = "),
+        ("SOURCE_LINKS", '{"billing": 1}', "write {billing = "),
+        (
+            "SOURCE_LINKS",
+            '{"billing": "https://git.example/{lnie}"}',
+            "unknown field {lnie}; did you mean line?",
+        ),
+        ("TRACKER_LINK", "https://{service}.example/new", "needs a host without fields"),
+        ("TRACKER_LINK", "https://git.example/new?t={titel}", "unknown field {titel}; did you mean title?"),
+        ("TRACKER_LINK", "https://ada:secret@git.example/{id}", "without fields or a user"),
+    ],
+)
+def test_a_link_s_template_that_cannot_be_is_told_with_what_would_do(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, told: str
+) -> None:
+    monkeypatch.setenv(f"FAULTWIRE_{variable}", value)
+    text = refusal()
+    assert text.startswith(f"FAULTWIRE_{variable}: ")
+    assert told in text
+    assert "secret" not in text

@@ -1,0 +1,1 @@
+"""Links that lead out: to a line of source, to an issue in a tracker."""
