@@ -124,6 +124,8 @@ class Transition(Struct, frozen=True, kw_only=True):
     """What exactly was done, in words: who it was assigned to, until when it is muted."""
     note: str = ""
     """The operator's own words."""
+    release: str | None = None
+    """Of the event."""
 
 
 class NotPossible(Struct, frozen=True):

@@ -206,7 +206,7 @@ class Pipeline:
         now = self._clock()
         found = await gather_evidence(tx, counted.touched, rows, counted.duplicates, now=now)
         judged = (judge(one, now=now, evidence=evidence_of(found, one)) for one in counted.touched)
-        return [transition for transition in judged if transition is not None]
+        return _with_releases([transition for transition in judged if transition is not None], rows)
 
     def _report(
         self,
@@ -233,6 +233,14 @@ class Pipeline:
                 incident=incident_name(transition.incident_id),
                 event_id=transition.event_id,
             )
+
+
+def _with_releases(transitions: list[Transition], rows: Sequence[EventRow]) -> list[Transition]:
+    """Return the transitions with the releases of their events; most batches have none at all."""
+    if not transitions:
+        return transitions
+    releases = {row.event_id: row.release for row in rows}
+    return [structs.replace(one, release=releases.get(one.event_id or "")) for one in transitions]
 
 
 def _dead_letter_of(candidate: Candidate, why: str) -> Candidate | None:

@@ -15,6 +15,9 @@ KEYS = [
     "id",
     "service",
     "host",
+    "state",
+    "state_reason",
+    "sdk",
     "started_at",
     "first_seen_at",
     "last_seen_at",
@@ -63,7 +66,7 @@ async def test_a_producer_is_listed_with_what_is_missing_and_what_it_lost(site: 
     assert (status, list(document)) == (200, ["producers", "next_cursor"])
     (producer,) = document["producers"]
     assert list(producer) == KEYS
-    assert {name: producer[name] for name in KEYS[7:]} == {
+    assert {name: producer[name] for name in KEYS[10:]} == {
         "last_sequence": 8,
         "missing": 3,
         "dead_lettered": 1,
@@ -72,6 +75,8 @@ async def test_a_producer_is_listed_with_what_is_missing_and_what_it_lost(site: 
         "spool_depth": 5,
     }
     assert (producer["service"], producer["host"]) == ("billing", "web-3")
+    assert (producer["state"], producer["state_reason"]) == ("reports", "heard")
+    assert producer["sdk"] is None
     assert producer["started_at"] == "2026-11-23T10:00:00Z"
     assert producer["last_report_at"] == f"{site.clock():%Y-%m-%dT%H:%M:%S}Z"
 
@@ -130,3 +135,29 @@ async def test_producers_with_odd_names_are_paged_like_all_others(site: Site) ->
         found += [one["id"] for one in document["producers"]]
         cursor = f"&cursor={document['next_cursor']}"
     assert found == names[::-1]
+
+
+async def test_services_are_listed_by_what_their_processes_add_up_to(site: Site) -> None:
+    await site.send(producer_id="p1", sequence=3, service="billing")
+    sdk = {"name": "faultwire", "version": "1.4"}
+    lost = [{"reason": "buffer_full", "count": 2, "from": 1, "to": 2}]
+    await send_report(site, "p2", 5, sdk=sdk, lost=lost, spool_depth=4)
+    await site.send(producer_id="p3", sequence=1, service="orders")
+    site.clock.advance(91)
+    await site.send(producer_id="p4", sequence=1, service="orders")
+    status, document = await site.get(f"{PATH}/services")
+    assert (status, list(document)) == (200, ["services", "next_cursor"])
+    orders, billing = document["services"]
+    assert (orders["state"], orders["state_reason"], orders["processes"], orders["quiet"]) == (
+        "reports",
+        "heard",
+        2,
+        1,
+    )
+    assert (billing["state"], billing["state_reason"]) == ("quiet", "on_its_disk")
+    assert (billing["numbered"], billing["missing"], billing["lost"]) == (8, 5, {"buffer_full": 2})
+    assert (billing["sdks"], billing["spool_depth"]) == (["faultwire 1.4"], 4)
+    _, first = await site.get(f"{PATH}/services?limit=1")
+    _, rest = await site.get(f"{PATH}/services?limit=1&cursor={first['next_cursor']}")
+    assert [one["service"] for one in first["services"] + rest["services"]] == ["orders", "billing"]
+    assert (await site.get(f"{PATH}/services?cursor=nonsense"))[0] == 400

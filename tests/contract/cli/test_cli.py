@@ -429,6 +429,9 @@ PRODUCER = {
     "id": "94f0",
     "service": "billing",
     "host": "web-\x1b[31m3",
+    "state": "quiet",
+    "state_reason": "no_goodbye",
+    "sdk": "faultwire 1.0",
     "started_at": None,
     "first_seen_at": "2026-11-23T12:00:00Z",
     "last_seen_at": "2026-11-23T12:00:05Z",
@@ -454,7 +457,7 @@ def test_producers_are_a_table_with_their_losses_as_text(
         *("billing", "web-\\x1b[31m3", "94f0", "quiet", "981", "2", "1"),
         *("5 buffer_full, 2 shutdown", "0", "2026-11-23T12:00:05Z"),
     ]
-    assert run(["producers", "list", "--json"]) == 0
+    assert run(["producers", "list", "--processes", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["producers"][0]["lost"] == PRODUCER["lost"]
 
 

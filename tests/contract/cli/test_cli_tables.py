@@ -117,6 +117,7 @@ def test_producers_show_their_service_and_host_at_80_columns(stub: ApiStub) -> N
         "id": "94f0c1d2e3a4b5c6",
         "service": "billing",
         "host": "web-3.example.internal",
+        "state": "reports",
         "last_seen_at": NOW.isoformat(),
         "last_report_at": None,
         "last_sequence": 981,

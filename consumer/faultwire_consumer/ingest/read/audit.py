@@ -1,6 +1,7 @@
 """News of a batch's producers: the numbers that arrived, and their own reports."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from msgspec import Raw
 
@@ -12,7 +13,10 @@ from faultwire_consumer.ingest.read.narrow import number_in
 from faultwire_consumer.ingest.read.wire_time import storable_time, was_never_set
 from faultwire_consumer.store.audit.producers import Heard, Speaker
 from faultwire_shared.codec import Undecodable, split
+from faultwire_shared.event import Sdk
 from faultwire_shared.text import storable
+
+_SDK_CHARACTERS: Final = 100
 
 
 def heard_in(candidates: Iterable[Candidate]) -> dict[Speaker, Heard]:
@@ -62,6 +66,11 @@ def _members(body: bytes) -> list[Raw]:
         return []
 
 
+def _client_of(sdk: Sdk | None) -> str | None:
+    words = [] if sdk is None else [word for word in (sdk.name, sdk.version) if word]
+    return storable(" ".join(words))[:_SDK_CHARACTERS] or None
+
+
 def _add_report(heard: dict[Speaker, Heard], candidate: ReceivedReport) -> None:
     report = candidate.report
     sender = sender_of(candidate.delivery)
@@ -72,5 +81,6 @@ def _add_report(heard: dict[Speaker, Heard], candidate: ReceivedReport) -> None:
     if not was_never_set(report.started_at):
         producer.started_at = storable_time(report.started_at, received_at=candidate.received_at)
     producer.spool_depth = report.spool_depth
+    producer.sdk = _client_of(report.sdk)
     producer.last_sequence = max(producer.last_sequence, report.last_sequence)
     producer.lost += [Lost(storable(lost.reason), lost.count, lost.first, lost.last) for lost in report.lost]

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import func, select
 
+from faultwire_consumer.domain.producer_state import ProducerVerdict, judge_producer
 from faultwire_consumer.domain.sequence import GapState
 from faultwire_consumer.store.audit.producers import DEAD_LETTERED
 from faultwire_consumer.store.contract.paging import Page, cut, decode_cursor, older_than
@@ -31,12 +32,24 @@ class Producer(Struct, frozen=True, kw_only=True):
     last_report_at: datetime | None
     last_sequence: int
     spool_depth: int
+    sdk: str | None
+    """Name and version of its client; None before its first report."""
     unfollowed: int
     missing: int
     """Numbers that did not arrive, without an explanation."""
     dead_lettered: int
     """Numbers whose events are among the broker's dead letters."""
     lost: Mapping[str, int]
+
+
+def verdict_of(producer: Producer, now: datetime) -> ProducerVerdict:
+    """Return the state of a process, and the reason for it."""
+    return judge_producer(
+        last_seen_at=producer.last_seen_at,
+        last_report_at=producer.last_report_at,
+        spool_depth=producer.spool_depth,
+        now=now,
+    )
 
 
 _ROW: Final = tuple(

@@ -113,6 +113,8 @@ class Heard(Struct, kw_only=True):
     dead: list[int] = field(default_factory=list)
     """Numbers of events that the broker dead-lettered."""
     started_at: datetime | None = None
+    sdk: str | None = None
+    """Name and version of its client, by its report."""
 
 
 async def record_heard(
@@ -330,6 +332,7 @@ async def _note_reports(tx: Transaction, heard: Mapping[str, Heard]) -> None:
                 started_at=report.started_at,
                 last_report_at=report.reported_at,
                 spool_depth=report.spool_depth,
+                sdk=report.sdk,
                 lost=msgspec.json.encode(dict(sorted((known | counted(report.lost)).items()))).decode(),
             )
         )

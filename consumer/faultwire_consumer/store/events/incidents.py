@@ -80,6 +80,8 @@ class HistoryEntry(Struct, frozen=True, kw_only=True):
     after: str
     detail: str | None
     note: str | None
+    release: str | None
+    """Of the event, as of a regression."""
 
 
 class Names(Struct, frozen=True):

@@ -119,6 +119,7 @@ async def apply_transitions(tx: Transaction, transitions: Sequence[Transition]) 
                 "after": transition.after.value,
                 "detail": transition.detail or None,
                 "note": transition.note or None,
+                "release": transition.release,
             }
             for transition in ordered
         ],

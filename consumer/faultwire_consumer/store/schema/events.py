@@ -260,6 +260,7 @@ history = Table(
     Column("after", Text, nullable=False),
     Column("detail", Text, comment="what exactly, in words"),
     Column("note", Text, comment="the operator's own words"),
+    Column("release", Text, comment="of the event; none: it named none, or came earlier"),
     comment="append-only: every transition of an incident",
 )
 Index("ix_incident_history_incident_id", history.c.incident_id)
@@ -288,6 +289,7 @@ producers = Table(
         comment="missing numbers beyond the gaps that are kept of one producer",
     ),
     Column("token", Text, comment="who may speak by this id, as token:billing; none: it came without one"),
+    Column("sdk", Text, comment="name and version of its client, by its own report"),
     comment="who numbers its events, and how far it has got",
 )
 

@@ -43,6 +43,7 @@ hourly_totals = Table(
     Column("severity", SmallInteger, primary_key=True, comment="the events' own"),
     Column("count", BigInteger, nullable=False),
 )
+Index("ix_hourly_totals_service_hour", hourly_totals.c.service, hourly_totals.c.hour)
 
 release_totals = Table(
     "release_totals",
@@ -56,3 +57,4 @@ release_totals = Table(
     Column("regressed", Integer, nullable=False, comment="times that an incident came back in it"),
 )
 Index("ix_release_totals_first_seen_at", release_totals.c.first_seen_at)
+Index("ix_release_totals_service_first_seen_at", release_totals.c.service, release_totals.c.first_seen_at)

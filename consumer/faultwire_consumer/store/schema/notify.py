@@ -44,6 +44,12 @@ Index(
     postgresql_where=outbox.c.state == "waiting",
     sqlite_where=outbox.c.state == "waiting",
 )
+Index(
+    "ix_outbox_given_up",
+    outbox.c.finished_at,
+    postgresql_where=outbox.c.state == "given_up",
+    sqlite_where=outbox.c.state == "given_up",
+)
 Index("ix_outbox_receiver_attempted_at", outbox.c.receiver, outbox.c.attempted_at)
 Index("ix_outbox_carrier_id", outbox.c.carrier_id)
 Index("ix_outbox_incident_id", outbox.c.incident_id)

@@ -67,3 +67,10 @@ Index(
     postgresql_where=_IS_REGRESSED,
     sqlite_where=_IS_REGRESSED,
 )
+Index(
+    "ix_incident_history_regressed_release",
+    history.c.release,
+    history.c.incident_id,
+    postgresql_where=_IS_REGRESSED,
+    sqlite_where=_IS_REGRESSED,
+)

@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from faultwire_consumer.domain.dead_body import BodyPlace, fields_of, find_place
 from faultwire_consumer.domain.incident_name import incident_name
-from faultwire_consumer.store.audit.producer_list import Producer
+from faultwire_consumer.store.audit.producer_list import Producer, verdict_of
+from faultwire_consumer.store.audit.service_list import ServiceProducers
 from faultwire_consumer.store.dead_letters.queries import DeadLetter, DeadLetterBody, DeadLetterHistoryEntry
 from faultwire_consumer.store.events.event import EventGrouping, ReadableEvents, StoredEvent
 from faultwire_consumer.store.events.event_list import EventSummary
@@ -121,6 +122,11 @@ class ProducerShape(Struct, frozen=True, kw_only=True):
     id: str
     service: str
     host: str
+    state: str
+    """``reports``, ``settled`` or ``quiet``."""
+    state_reason: str
+    """``heard``, ``said_all``, ``on_its_disk`` or ``no_goodbye``."""
+    sdk: str | None
     started_at: datetime | None
     first_seen_at: datetime
     last_seen_at: datetime
@@ -140,10 +146,48 @@ class ProducerList(Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
-def producer_shape(producer: Producer) -> ProducerShape:
+class ServiceShape(Struct, frozen=True, kw_only=True):
+    """All producers of a service, added up; it stands as the process that was seen last."""
+
+    service: str
+    state: str
+    """``reports``, ``settled`` or ``quiet``."""
+    state_reason: str
+    """``heard``, ``said_all``, ``on_its_disk`` or ``no_goodbye``."""
+    processes: int
+    quiet: int
+    last_seen_at: datetime
+    numbered: int
+    missing: int
+    dead_lettered: int
+    unfollowed: int
+    lost: Mapping[str, int]
+    spool_depth: int
+    sdks: tuple[str, ...]
+
+
+class ServiceList(Struct, frozen=True, kw_only=True):
+    """A page of services."""
+
+    services: tuple[ServiceShape, ...]
+    next_cursor: str | None
+
+
+def producer_shape(producer: Producer, now: datetime) -> ProducerShape:
     """A producer for a list."""
-    values = {name: getattr(producer, name) for name in ProducerShape.__struct_fields__ if name != "id"}
-    return ProducerShape(id=producer.producer_id, **values)
+    verdict = verdict_of(producer, now)
+    own = ("id", "state", "state_reason")
+    values = {name: getattr(producer, name) for name in ProducerShape.__struct_fields__ if name not in own}
+    return ProducerShape(
+        id=producer.producer_id, state=verdict.state.value, state_reason=verdict.reason.value, **values
+    )
+
+
+def service_shape(found: ServiceProducers) -> ServiceShape:
+    """A service's producers for a list."""
+    own = ("state", "state_reason")
+    values = {name: getattr(found, name) for name in ServiceShape.__struct_fields__ if name not in own}
+    return ServiceShape(state=found.verdict.state.value, state_reason=found.verdict.reason.value, **values)
 
 
 def event_shape(event: EventSummary, message: str | None) -> EventShape:
