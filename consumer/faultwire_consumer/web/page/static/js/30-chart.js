@@ -1,6 +1,6 @@
 // Charts with a cursor, drawn over the picture that the server made; without uPlot that picture stays.
 {
-  const HEIGHT = 84;
+  const HEIGHT = 86;
   const COLOURS = { bar: "--bar", now: "--bar-now", mark: "--link", soft: "--soft", line: "--line" };
   const drawn = new Map(); // plots by their place in the page
   let colours = {};
@@ -62,7 +62,7 @@
     const axis = { stroke: () => colours.soft, font, ticks: { show: false }, grid: { stroke: () => colours.line, width: 1 } };
     const end = data.times.at(-1) + data.step;
     return {
-      width: Math.max(120, place.clientWidth), height: HEIGHT, legend: { show: false }, padding: [4, 4, 0, 0],
+      width: Math.max(120, place.clientWidth), height: HEIGHT, legend: { show: false }, padding: [6, 4, 0, 0],
       tzDate: moment => uPlot.tzDate(new Date(moment * 1000), zoneShown()),
       cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
       scales: { x: { range: () => [data.times[0], end] }, y: { range: (_, low, high) => [0, Math.max(1, high)] } },
