@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 from cyclopts import App, Parameter
 
 from faultwire_consumer.cli.actor import user_name
+from faultwire_consumer.cli.choice import offer_incidents
 from faultwire_consumer.cli.client import ApiClient
 from faultwire_consumer.cli.failure import FAILED, USAGE, CommandError
 from faultwire_consumer.cli.option import OUTPUT, Flag, Output, Switch
@@ -35,8 +36,10 @@ _DONE: Final = {
     Verb.COMMENT: "commented on",
     Verb.MERGE: "merged",
     Verb.UNMERGE: "an incident of its own",
+    Verb.LINK: "linked",
+    Verb.UNLINK: "linked no more",
 }
-_COMPLETED: Final = (Verb.ACKNOWLEDGE, Verb.RESOLVE, Verb.MUTE, Verb.ASSIGN, Verb.MERGE)
+_COMPLETED: Final = (Verb.ACKNOWLEDGE, Verb.RESOLVE, Verb.MUTE, Verb.ASSIGN, Verb.MERGE, Verb.LINK)
 """Verbs whose detail goes on where the word for them ends."""
 
 
@@ -48,7 +51,14 @@ def _no_option(_: type, value: Any) -> None:
 
 
 Ids = Annotated[
-    str, Parameter(name="ID", show_default=False, allow_leading_hyphen=True, validator=_no_option)
+    str,
+    Parameter(
+        name="ID",
+        show_default=False,
+        allow_leading_hyphen=True,
+        validator=_no_option,
+        completer=offer_incidents,
+    ),
 ]
 Moment = Annotated[str | None, Parameter(show_default=False)]
 Length = Annotated[str | None, Parameter(name="--for", show_default=False)]
@@ -77,7 +87,7 @@ CHOSEN: Final = Chosen()
 def register(app: App) -> None:
     """Give the commands of incidents their verbs."""
     app.command(acknowledge, name=["acknowledge", "ack"])
-    for verb in (resolve, reopen, mute, unmute, assign, unassign, comment, merge, unmerge):
+    for verb in (resolve, reopen, mute, unmute, assign, unassign, comment, merge, unmerge, link, unlink):
         app.command(verb)
 
 
@@ -214,6 +224,29 @@ def unmerge(*ids: Ids, chosen: Chosen = CHOSEN, output: Output = OUTPUT) -> int:
         ids: As in INC-12; - reads them from standard input.
     """
     return _act(Verb.UNMERGE, ids, {}, chosen, output)
+
+
+def link(*words: Ids, chosen: Chosen = CHOSEN, output: Output = OUTPUT) -> int:
+    """Remember the issue in a tracker that incidents are about; `faultwire open --tracker` opens one.
+
+    Example: `faultwire incidents link INC-12 https://git.example/shop/issues/7`
+
+    Args:
+        words: As in INC-12, - reads them from standard input; and the issue's address.
+    """
+    urls = [word for word in words if "://" in word]
+    if len(urls) != 1:
+        raise CommandError("name the issue by its one address, as https://git.example/shop/issues/7", USAGE)
+    return _act(Verb.LINK, [word for word in words if word not in urls], {"url": urls[0]}, chosen, output)
+
+
+def unlink(*ids: Ids, chosen: Chosen = CHOSEN, output: Output = OUTPUT) -> int:
+    """Forget the issue that incidents are linked to.
+
+    Args:
+        ids: As in INC-12; - reads them from standard input.
+    """
+    return _act(Verb.UNLINK, ids, {}, chosen, output)
 
 
 def _act(verb: Verb, ids: Sequence[str], arguments: Mapping[str, Any], chosen: Chosen, output: Output) -> int:

@@ -34,6 +34,8 @@ class Verb(StrEnum):
     COMMENT = "comment"
     MERGE = "merge"
     UNMERGE = "unmerge"
+    LINK = "link"
+    UNLINK = "unlink"
 
 
 class TransitionReason(StrEnum):
@@ -60,6 +62,8 @@ class TransitionReason(StrEnum):
     """Other incidents were merged into this one."""
     MERGED_INTO = "merged_into"
     """This one was merged into another."""
+    LINKED = "linked"
+    UNLINKED = "unlinked"
     UNMERGED = "unmerged"
     """It is an incident of its own again, or one that had been merged into it is."""
 

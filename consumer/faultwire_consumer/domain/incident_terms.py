@@ -1,4 +1,4 @@
-"""Terms that verbs are bound to: the end of a mute or an acknowledgement, the release of a resolve."""
+"""Terms of an incident: what ends its mute or acknowledgement, what a resolve holds for, its issue."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -47,11 +47,13 @@ class Resolution(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Terms(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Everything that an incident's present status and mute are bound to."""
+    """Everything that an incident's present status and mute are bound to, and the link that outlives them."""
 
     acknowledged_until: datetime | None = None
     mute: Mute | None = None
     resolution: Resolution | None = None
+    link: str | None = None
+    """The address of its issue in a tracker."""
 
 
 NO_TERMS: Final = Terms()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.tools.incident import NOON, standing, touched
 
 from faultwire_consumer.domain.incident import (
@@ -36,11 +37,13 @@ from faultwire_consumer.domain.lifecycle.arguments import (
     Arguments,
     AssignArguments,
     CommentArguments,
+    LinkArguments,
     MergeArguments,
     MuteArguments,
     ReopenArguments,
     ResolveArguments,
     UnassignArguments,
+    UnlinkArguments,
     UnmergeArguments,
     UnmuteArguments,
     check_arguments,
@@ -64,6 +67,7 @@ from faultwire_shared.event import ErrorSeverity
 
 NOW = NOON
 HOUR = timedelta(hours=1)
+ISSUE = "https://git.example/issues/7"
 MUTE = Mute(at=NOW - HOUR, until=NOW + HOUR)
 SAID: dict[Verb, Arguments] = {
     Verb.ACKNOWLEDGE: AcknowledgeArguments(for_seconds=7200),
@@ -76,6 +80,8 @@ SAID: dict[Verb, Arguments] = {
     Verb.COMMENT: CommentArguments(),
     Verb.MERGE: MergeArguments(into="INC-3"),
     Verb.UNMERGE: UnmergeArguments(),
+    Verb.LINK: LinkArguments(url="https://git.example/issues/8"),
+    Verb.UNLINK: UnlinkArguments(),
 }
 
 
@@ -88,6 +94,7 @@ def terms_of(state: LifeState) -> Terms:
     return Terms(
         acknowledged_until=NOW + HOUR if state.status is Status.ACKNOWLEDGED else None,
         mute=MUTE if state.is_muted else None,
+        link=ISSUE,
     )
 
 
@@ -123,7 +130,7 @@ def what_happens(state: LifeState, happening: Happening) -> Transition | None:  
             worse = ErrorSeverity.CRITICAL
             return judge(left_in(state, newest_at=NOW - 2 * HOUR, severity=worse), now=NOW)
         case Happening.ACKNOWLEDGE_OVER:
-            until = Terms(acknowledged_until=NOW - HOUR, mute=terms_of(state).mute)
+            until = replace(terms_of(state), acknowledged_until=NOW - HOUR)
             terms = until if state.status is Status.ACKNOWLEDGED else terms_of(state)
             at = NOW - 2 * HOUR if state is LifeState.RESOLVED else NOW - timedelta(minutes=1)
             return judge(left_in(state, terms=terms, newest_at=at), now=NOW)
@@ -131,7 +138,7 @@ def what_happens(state: LifeState, happening: Happening) -> Transition | None:  
             terms = terms_of(state)
             if state.is_muted:
                 muted = Mute(at=NOW - 2 * HOUR, until=NOW - HOUR)
-                terms = Terms(acknowledged_until=terms.acknowledged_until, mute=muted)
+                terms = replace(terms, mute=muted)
             at = NOW - 2 * HOUR if state is LifeState.RESOLVED else NOW - timedelta(minutes=1)
             return judge(left_in(state, terms=terms, newest_at=at), now=NOW)
         case Happening.QUIET:
@@ -207,6 +214,87 @@ def test_whoever_has_an_incident_keeps_it_whatever_happens(state: LifeState) -> 
         for one in made
         if one is not None and one.assignment is not None
     )
+
+
+@pytest.mark.parametrize("state", [state for state in LifeState if state is not LifeState.MERGED])
+def test_an_incident_keeps_its_link_whatever_happens_but_an_unlink_or_another(state: LifeState) -> None:
+    made = [what_happens(state, happening) for happening in Happening]
+    others = [verb for verb in Verb if verb not in (Verb.LINK, Verb.UNLINK)]
+    made += [
+        one for verb in others if isinstance(one := decide(act(SAID[verb]), found_in(state)), Transition)
+    ]
+    assert {one.terms.link for one in made if one is not None} == {ISSUE}
+    linked = decide(act(SAID[Verb.LINK]), found_in(state))
+    unlinked = decide(act(SAID[Verb.UNLINK]), found_in(state))
+    assert isinstance(linked, Transition)
+    assert isinstance(unlinked, Transition)
+    assert (linked.terms.link, linked.detail) == ("https://git.example/issues/8", "to git.example/issues/8")
+    assert (unlinked.terms.link, unlinked.detail) == (None, "")
+    assert linked.terms.mute == unlinked.terms.mute == terms_of(state).mute
+
+
+def test_the_same_link_again_and_an_unlink_of_nothing_change_nothing() -> None:
+    found = found_in(LifeState.OPEN)
+    assert decide(act(LinkArguments(url=ISSUE)), found) is None
+    assert decide(act(UnlinkArguments()), replace(found, terms=NO_TERMS)) is None
+
+
+def test_an_incident_that_takes_others_takes_a_link_of_theirs_only_if_it_has_none() -> None:
+    theirs = standing(incident_id=9, terms=Terms(link="https://git.example/issues/9"))
+    merge = act(MergeArguments(into="INC-7"))
+    assert join(merge, found_in(LifeState.OPEN), [theirs]).terms.link == ISSUE
+    bare = replace(found_in(LifeState.OPEN), terms=NO_TERMS)
+    assert join(merge, bare, [standing(incident_id=8), theirs]).terms.link == "https://git.example/issues/9"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "",
+            "git.example/7",
+            "javascript:alert(1)",
+            "ftp://git.example/7",
+            "https://",
+            "https:///7",
+            "//a/7",
+        ),
+        *(
+            "https://ada:pw@git.example/7",
+            "https://git.example/a b",
+            "https://git.example/\t",
+            "https://é.example/",
+        ),
+        *(
+            "https://git.example\\@evil/",
+            "https://git.example:port/",
+            "https://git.example/<b>",
+            "https://[::1",
+        ),
+        *(
+            "https://git.example/" + "a" * 2000,
+            "https://git.example/\n",
+            'https://git.example/"',
+            "data:text/html,x",
+        ),
+    ],
+)
+def test_what_is_not_a_link_is_refused(url: str) -> None:
+    faults = check_arguments(LinkArguments(url=url), note="", now=NOW)
+    assert [fault.field for fault in faults] == ["url"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://git.example/issues/7?a=b#c",
+        "http://localhost:3000",
+        "HTTPS://Git.Example/7",
+        "http://[::1]:8/",
+    ],
+)
+def test_what_is_a_link_is_taken(url: str) -> None:
+    assert not check_arguments(LinkArguments(url=url), note="", now=NOW)
 
 
 def test_the_first_sight_opens_and_names_its_event() -> None:

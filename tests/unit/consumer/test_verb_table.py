@@ -32,6 +32,8 @@ COMMANDS: dict[Verb, list[list[str]]] = {
     Verb.COMMENT: [["--note", "the partner knows"]],
     Verb.MERGE: [["--into", "INC-3"]],
     Verb.UNMERGE: [[]],
+    Verb.LINK: [["https://git.example/issues/7"]],
+    Verb.UNLINK: [[]],
 }
 """Commands that together give each argument of a verb once."""
 
@@ -98,7 +100,9 @@ def test_the_command_line_has_each_verb_with_its_declared_arguments(verb: Verb) 
 @pytest.mark.parametrize("verb", list(Verb))
 def test_every_verb_takes_a_note_an_actor_a_query_and_a_dry_run(verb: Verb) -> None:
     more = ["--query", "severity:low", "--dry-run", "--actor", "ada"]
-    needed = {Verb.ASSIGN: ["--to", "a"], Verb.MERGE: ["--into", "INC-3"]}.get(verb, [])
+    needed = {Verb.ASSIGN: ["--to", "a"], Verb.MERGE: ["--into", "INC-3"], Verb.LINK: ["http://a/7"]}.get(
+        verb, []
+    )
     assert run(["incidents", verb.value, *more, "--note", "so it is", *needed]) == 0
     (body,) = RecordingClient.asked
     assert (body["query"], body["dry_run"], body["actor"]) == ("severity:low", True, "ada")

@@ -7,6 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from faultwire_consumer.domain.incident import Verb
+from faultwire_consumer.domain.links.tracker import link_fault
 
 NAME_CHARACTERS: Final = 100
 RELEASE_CHARACTERS: Final = 200
@@ -83,6 +84,16 @@ class UnmergeArguments(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Nothing: an incident that was merged comes back with what was its own."""
 
 
+class LinkArguments(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """To which issue."""
+
+    url: str
+
+
+class UnlinkArguments(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Nothing."""
+
+
 Arguments = (
     AcknowledgeArguments
     | ResolveArguments
@@ -94,6 +105,8 @@ Arguments = (
     | CommentArguments
     | MergeArguments
     | UnmergeArguments
+    | LinkArguments
+    | UnlinkArguments
 )
 
 ARGUMENTS: Final[Mapping[Verb, type[Arguments]]] = {
@@ -107,6 +120,8 @@ ARGUMENTS: Final[Mapping[Verb, type[Arguments]]] = {
     Verb.COMMENT: CommentArguments,
     Verb.MERGE: MergeArguments,
     Verb.UNMERGE: UnmergeArguments,
+    Verb.LINK: LinkArguments,
+    Verb.UNLINK: UnlinkArguments,
 }
 """The one declaration of the verbs: every surface offers these, with these arguments."""
 
@@ -121,6 +136,8 @@ SENTENCES: Final[Mapping[Verb, str]] = {
     Verb.COMMENT: "Write into its history.",
     Verb.MERGE: "Make it part of another incident, which has its events from now on.",
     Verb.UNMERGE: "Make an incident that was merged one of its own again, for good.",
+    Verb.LINK: "Remember the issue in a tracker that is about it.",
+    Verb.UNLINK: "Forget that issue.",
 }
 """The meaning of each verb, as the API and agents are told it."""
 
@@ -132,6 +149,7 @@ ARGUMENTLESS: Final[Mapping[Verb, Arguments]] = {
     Verb.REOPEN: ReopenArguments(),
     Verb.UNMUTE: UnmuteArguments(),
     Verb.UNASSIGN: UnassignArguments(),
+    Verb.UNLINK: UnlinkArguments(),
 }
 """The verbs that need to be told nothing more."""
 
@@ -166,6 +184,8 @@ def _faults(arguments: Arguments, note: str, now: datetime) -> Iterator[Argument
             yield from _mute_faults(arguments, note)
         case AssignArguments():
             yield from _text_faults("to", arguments.to, NAME_CHARACTERS)
+        case LinkArguments() if (fault := link_fault(arguments.url)) is not None:
+            yield ArgumentFault("url", fault)
         case CommentArguments() if not note.strip():
             yield ArgumentFault("note", "a comment needs a text")
         case _:

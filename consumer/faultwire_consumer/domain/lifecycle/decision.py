@@ -1,6 +1,7 @@
 """Decides what an operator's verb, or a long silence, does to an incident."""
 
 from datetime import datetime, timedelta
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -16,7 +17,6 @@ from faultwire_consumer.domain.incident import (
 )
 from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.domain.incident_terms import (
-    NO_TERMS,
     Mute,
     Resolution,
     ResolutionBound,
@@ -28,10 +28,12 @@ from faultwire_consumer.domain.lifecycle.arguments import (
     AcknowledgeArguments,
     Arguments,
     AssignArguments,
+    LinkArguments,
     MergeArguments,
     MuteArguments,
     ResolveArguments,
     UnassignArguments,
+    UnlinkArguments,
     verb_of,
 )
 from faultwire_consumer.domain.lifecycle.table import (
@@ -42,6 +44,10 @@ from faultwire_consumer.domain.lifecycle.table import (
     LifeState,
     state_of,
 )
+from faultwire_consumer.domain.links.tracker import short_link
+
+_URL_TOLD: Final = 200
+"""The most of a link that the history shows."""
 
 
 class Act(Struct, frozen=True, kw_only=True):
@@ -104,12 +110,13 @@ def grow_quiet(incident: IncidentState, *, rule: str, days: int, now: datetime) 
         reason=cell.reason,
         actor=WORKER,
         at=now,
+        terms=Terms(link=incident.terms.link),
         detail=f"nothing for {days} days, as rule {rule} asks for",
     )
 
 
 def join(act: Act, target: IncidentState, sources: list[IncidentState]) -> Transition:
-    """Decide what other incidents, merged into one, do to it."""
+    """Decide what other incidents, merged into one, do to it; it takes a link of theirs if it has none."""
     unresolved = [source for source in sources if source.status is not Status.RESOLVED]
     happening = Happening.JOINED
     if unresolved:
@@ -120,7 +127,9 @@ def join(act: Act, target: IncidentState, sources: list[IncidentState]) -> Trans
     assert isinstance(cell, CellStep), "a merged incident takes none"  # noqa: S101 - refused before
     names = ", ".join(incident_name(source.incident_id) for source in sources)
     transition = _follow(act, target, cell)
-    return replace(transition, detail=f"{names} merged into it")
+    links = [one.terms.link for one in (target, *sources) if one.terms.link is not None]
+    terms = replace(transition.terms, link=next(iter(links), None))
+    return replace(transition, terms=terms, detail=f"{names} merged into it")
 
 
 def _follow(act: Act, incident: IncidentState, step: CellStep) -> Transition:
@@ -150,14 +159,17 @@ def _terms_after(act: Act, incident: IncidentState, step: CellStep) -> Terms:
     """Return what holds from now on: a term ends with the state that it belongs to."""
     terms, after, arguments = incident.terms, step.after, act.arguments
     if after is LifeState.MERGED:
-        return NO_TERMS
+        return Terms(link=terms.link)
     if isinstance(arguments, MuteArguments):
         terms = replace(terms, mute=_mute(arguments, act, incident))
     if isinstance(arguments, AcknowledgeArguments):
         terms = replace(terms, acknowledged_until=_until(arguments, act.at))
     if isinstance(arguments, ResolveArguments):
         terms = replace(terms, resolution=_resolution(arguments, act))
-    return Terms(
+    if isinstance(arguments, LinkArguments | UnlinkArguments):
+        terms = replace(terms, link=arguments.url if isinstance(arguments, LinkArguments) else None)
+    return replace(
+        terms,
         acknowledged_until=terms.acknowledged_until if after.status is Status.ACKNOWLEDGED else None,
         mute=terms.mute if after.is_muted else None,
         resolution=terms.resolution if after.status is Status.RESOLVED else None,
@@ -212,19 +224,21 @@ def _is_there(before: LifeState, step: CellStep, incident: IncidentState, transi
 
 
 def _detail(act: Act, terms: Terms) -> str:
+    told = ""
     match act.arguments:
         case AcknowledgeArguments() if terms.acknowledged_until is not None:
-            return f"until {terms.acknowledged_until.isoformat(timespec='seconds')}"
+            told = f"until {terms.acknowledged_until.isoformat(timespec='seconds')}"
         case ResolveArguments() if terms.resolution is not None:
-            return describe_resolution(terms.resolution)
+            told = describe_resolution(terms.resolution)
         case MuteArguments() if terms.mute is not None:
-            return describe_mute(terms.mute)
+            told = describe_mute(terms.mute)
         case AssignArguments() as arguments:
-            return f"to {arguments.to.strip()}"
+            told = f"to {arguments.to.strip()}"
         case MergeArguments() as arguments:
-            return f"into {arguments.into}"
-        case _:
-            return ""
+            told = f"into {arguments.into}"
+        case LinkArguments() as arguments:
+            told = f"to {short_link(arguments.url, _URL_TOLD)}"
+    return told
 
 
 def _done(verb: Verb) -> str:

@@ -155,6 +155,7 @@ def _is_after(release: str, known: str | None, first_seen: FirstSights) -> bool:
 
 def _terms_left(terms: Terms, step: CellStep) -> Terms:
     return Terms(
+        link=terms.link,
         acknowledged_until=terms.acknowledged_until if step.after.status is Status.ACKNOWLEDGED else None,
         mute=terms.mute if step.after.is_muted else None,
     )

@@ -120,6 +120,8 @@ _LIVING: Final[Mapping[Cause, Mapping[LifeState, Cell]]] = {
     Verb.ASSIGN: _same(_T.ASSIGNED),
     Verb.UNASSIGN: _same(_T.UNASSIGNED),
     Verb.COMMENT: _same(_T.COMMENTED),
+    Verb.LINK: _same(_T.LINKED),
+    Verb.UNLINK: _same(_T.UNLINKED),
     Verb.MERGE: {state: _to(M, _T.MERGED_INTO) for state in (O, OM, A, AM, R)},
     Verb.UNMERGE: _row(_NOT_MERGED, _NOT_MERGED, _NOT_MERGED, _NOT_MERGED, _NOT_MERGED),
 }
@@ -136,7 +138,7 @@ TABLE: Final[Mapping[tuple[LifeState, Cause], Cell]] = {
 """Every state with every cause.
 
 A verb's step to the state that is there already is taken only if something else changes with it: the
-time of an acknowledgement, the release of a resolve, who has it.
+time of an acknowledgement, the release of a resolve, who has it, its link.
 """
 
 

@@ -19,8 +19,9 @@ TEMPLATE_CHARACTERS: Final = 2_000
 _PIECES: Final = re.compile(r"\{([^{}]*)\}")
 _BEGINNING: Final = re.compile(r"(https?)://([^/?#]*)(/?)", re.IGNORECASE)
 _HOST: Final = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::\d{1,5})?", re.IGNORECASE)
-# What stands for itself in an address; all else has to be percent-encoded.
-_PLAIN: Final = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%{}-]*")
+PLAIN: Final = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*")
+"""An address; what does not stand for itself in one is percent-encoded."""
+_WITHOUT_BRACES: Final = str.maketrans("", "", "{}")
 _FOLDERS: Final = ("path",)
 """Fields whose slashes stay slashes in a path."""
 
@@ -72,7 +73,7 @@ def read_template(text: str, fields: Collection[str], *, example: str) -> LinkTe
             f"{redact_url(text)[:100]!r} needs a host without fields or a user, and a / behind it; "
             f"write {example}"
         )
-    if len(text) > TEMPLATE_CHARACTERS or _PLAIN.fullmatch(text) is None:
+    if len(text) > TEMPLATE_CHARACTERS or PLAIN.fullmatch(text.translate(_WITHOUT_BRACES)) is None:
         raise ValueError(
             f"at most {TEMPLATE_CHARACTERS} characters that stand for themselves in an address; "
             "percent-encode the others"

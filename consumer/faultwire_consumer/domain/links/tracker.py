@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from faultwire_consumer.domain.links.template import LinkTemplate, fill, read_template
+from faultwire_consumer.domain.links.template import PLAIN, LinkTemplate, fill, read_template
 
 FIELDS: Final = ("title", "body", "link", "service", "release", "id")
 EXAMPLE: Final = "https://git.example/shop/issues/new?title={title}&body={body}"
@@ -14,7 +14,7 @@ ISSUE_URL_CHARACTERS: Final = 6_000
 LINK_CHARACTERS: Final = 2_000
 """The most characters of a link that an incident remembers."""
 _TRIES: Final = 12
-_LINK: Final = re.compile(r"https?://[^/?#@\\]+(?:[/?#][^\\]*)?", re.IGNORECASE)
+_LINK: Final = re.compile(r"https?://[^/?#@]+(?:[/?#].*)?", re.IGNORECASE)
 
 
 def read_tracker_template(text: str) -> LinkTemplate:
@@ -52,8 +52,8 @@ def link_fault(url: str, *, host: str | None = None) -> str | None:
         url: the link.
         host: the only host that it may lead to; None: any.
     """
-    if len(url) > LINK_CHARACTERS or not (url.isascii() and url.isprintable()) or " " in url:
-        return f"an address of at most {LINK_CHARACTERS} characters, those that are not ASCII percent-encoded"
+    if len(url) > LINK_CHARACTERS or PLAIN.fullmatch(url) is None:
+        return f"an address of at most {LINK_CHARACTERS} characters, all but ASCII percent-encoded"
     if _LINK.fullmatch(url) is None or (own := _host_of(url)) is None:
         return "an address of http or https with a host and no user, as in https://git.example/shop/issues/7"
     return None if host is None or own == host else f"an address at {host}, where tracker_link leads"

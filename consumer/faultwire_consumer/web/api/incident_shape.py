@@ -41,6 +41,8 @@ class IncidentShape(Struct, frozen=True, kw_only=True):
     muted: "MuteShape | None"
     resolved_in: "ResolvedShape | None"
     acknowledged_until: datetime | None
+    link: str | None
+    """The address of its issue in a tracker, where somebody linked it."""
     users: UsersShape
     urgency: int
     growth: float | None
@@ -169,5 +171,6 @@ def _incident_fields(incident: Incident) -> dict[str, Any]:
                 release=resolution.release, bound=resolution.bound.value, environment=resolution.environment
             ),
             "acknowledged_until": terms.acknowledged_until,
+            "link": terms.link,
         }
     )

@@ -41,6 +41,8 @@ DONE: Final = {
     Verb.COMMENT: "commented on",
     Verb.MERGE: "merged",
     Verb.UNMERGE: "on its own again",
+    Verb.LINK: "linked",
+    Verb.UNLINK: "no longer linked",
 }
 """What an incident is once a verb was done."""
 
@@ -50,6 +52,7 @@ UNDONE_BY: Final = {
     Verb.MUTE: Verb.UNMUTE,
     Verb.ASSIGN: Verb.UNASSIGN,
     Verb.MERGE: Verb.UNMERGE,
+    Verb.LINK: Verb.UNLINK,
 }
 
 routes = AccessRoutes()
