@@ -34,6 +34,8 @@ class StageDecision(StrEnum):
     CARRIED = "carried"
     STOPPED = "stopped"
     GIVEN_UP = "given_up"
+    RESENT = "resent"
+    """Not a stage's: an operator had it sent again."""
 
 
 class StageReason(StrEnum):
@@ -47,6 +49,10 @@ class StageReason(StrEnum):
     """Somebody is already working on its incident."""
     MUTED = "muted"
     """Its incident is muted."""
+    SILENCED = "silenced"
+    """A silence hides it; the detail says which."""
+    RESENT = "resent"
+    """An operator had it sent again; the detail says who."""
     MERGED = "merged"
     """Its incident was merged into another one, which has notifications of its own."""
     OVERTAKEN = "overtaken"

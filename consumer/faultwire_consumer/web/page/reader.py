@@ -1,12 +1,12 @@
 """Choices of whoever reads a page: light or dark, the zone of its times, and keys; a browser keeps them."""
 
-from collections.abc import Mapping
 from datetime import UTC, tzinfo
 from typing import Final
-from zoneinfo import ZoneInfo, available_timezones
 
 from aiohttp import web
 from msgspec import Struct
+
+from faultwire_consumer.domain.zone import ZONES
 
 THEME_COOKIE: Final = "faultwire_theme"
 ZONE_COOKIE: Final = "faultwire_zone"
@@ -14,8 +14,6 @@ KEYS_COOKIE: Final = "faultwire_keys"
 THEMES: Final = ("auto", "light", "dark")
 KEYS: Final = ("on", "off")
 """Whether single keys do something: who speaks to a computer, or hits keys unmeant, turns them off."""
-_ZONES: Final[Mapping[str, tzinfo]] = {name: ZoneInfo(name) for name in available_timezones()}
-"""Read at the start, in 0.1 s: each is a file, and no request touches the disk."""
 
 
 class Reader(Struct, frozen=True):
@@ -35,7 +33,7 @@ def reader_of(request: web.Request) -> Reader:
     theme = request.cookies.get(THEME_COOKIE, "")
     name = request.cookies.get(ZONE_COOKIE, "")
     keys = request.cookies.get(KEYS_COOKIE, "")
-    zone = _ZONES.get(name)
+    zone = ZONES.get(name)
     return Reader(
         theme if theme in THEMES else ANYBODY.theme,
         ANYBODY.zone_name if zone is None else name,
@@ -46,4 +44,4 @@ def reader_of(request: web.Request) -> Reader:
 
 def is_zone(name: str) -> bool:
     """Return whether a zone of the IANA database has this name."""
-    return name in _ZONES
+    return name in ZONES

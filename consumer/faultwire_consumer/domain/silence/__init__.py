@@ -1,0 +1,1 @@
+"""Silences: what they hide, when, and what one may be. Pure."""
