@@ -8,7 +8,7 @@ import sqlite3
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -24,6 +24,8 @@ from tests.servers.worker import clean_environment
 from tests.tools.event import FRAMES
 from tests.tools.usage import cpu_seconds, tree_of
 
+from faultwire_shared.event import Event, ExceptionInfo
+
 HOME: Final = drain.ROOT / "build" / "bench" / "bugsink"
 REQUIREMENTS: Final = Path(__file__).with_name("bugsink-requirements.txt")
 GROUPS: Final = 20
@@ -34,6 +36,13 @@ _MAKE_PROJECT: Final = """
 import django; django.setup()
 from projects.models import Project
 print(Project.objects.create(name="shop").sentry_key.hex)
+"""
+_MAKE_USER: Final = """
+import os
+import django; django.setup()
+from django.contrib.auth import get_user_model
+name, password = os.environ["NEW_NAME"], os.environ["NEW_PASSWORD"]
+get_user_model().objects.create_superuser(username=name, password=password)
 """
 
 
@@ -73,10 +82,18 @@ def set_up(directory: Path) -> Installation:
     }
     configure = ["bugsink-create-conf", "--template=singleserver", "--host=localhost"]
     run(["env", "-C", str(directory), *configure, f"--base-dir={directory}"], environment)
+    _lift_quota(directory / "bugsink_conf.py")
     run(["bugsink-manage", "migrate"], environment)
     run(["bugsink-manage", "migrate", "snappea", "--database=snappea"], environment)
     key = run([str(HOME / "bin" / "python"), "-c", _MAKE_PROJECT], environment).strip()
     return Installation(directory, key, environment)
+
+
+def _lift_quota(configuration: Path) -> None:
+    """Let it take more than the thousand events in five minutes that it takes as it is shipped."""
+    quotas = {"MAX_EVENTS_PER_PROJECT_PER_5_MINUTES": 100_000, "MAX_EVENTS_PER_5_MINUTES": 100_000}
+    with configuration.open("a", encoding="utf-8") as lines:
+        lines.write(f"\nBUGSINK.update({quotas!r})\n")
 
 
 @contextmanager
@@ -99,7 +116,7 @@ def running(installed: Installation) -> Iterator[tuple[int, list[ServerProcess]]
 def _answers(port: int) -> bool:
     try:
         with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
-            connection.request("GET", "/health/ready", headers=_HEADERS)
+            connection.request("GET", "/health/ready", headers=HEADERS)
             connection.getresponse()
     except OSError:
         return False
@@ -140,26 +157,91 @@ def _cpu(processes: list[ServerProcess]) -> float:
     return sum(cpu_seconds(pid) for process in processes for pid in tree_of(process.pid))
 
 
-_HEADERS: Final = {"Host": "localhost", "X-Forwarded-Proto": "https", "X-Real-IP": "127.0.0.1"}
+HEADERS: Final = {"Host": "localhost", "X-Forwarded-Proto": "https", "X-Real-IP": "127.0.0.1"}
 
 
 def _send(port: int, key: str, numbers: range) -> None:
-    headers = _HEADERS | {
+    send(port, key, (_event(uuid.uuid4().hex, number) for number in numbers))
+
+
+def send(port: int, key: str, events: Iterable[dict[str, Any]]) -> None:
+    """Send events in Sentry's words, one after another over one connection."""
+    headers = HEADERS | {
         "Content-Type": "application/x-sentry-envelope",
         "X-Sentry-Auth": f"Sentry sentry_version=7, sentry_key={key}",
     }
     with closing(HTTPConnection("127.0.0.1", port, timeout=120)) as connection:
-        for number in numbers:
-            connection.request("POST", "/api/1/envelope/", _envelope(number), headers)
+        for event in events:
+            connection.request("POST", "/api/1/envelope/", _envelope(event), headers)
             answer = connection.getresponse()
             text = answer.read()
             assert answer.status == 200, text[:500]
 
 
-def _envelope(number: int) -> bytes:
-    event_id = uuid.uuid4().hex
-    body = json.dumps(_event(event_id, number)).encode()
-    head = json.dumps({"event_id": event_id}).encode()
+def groups_of(installed: Installation, event_ids: Sequence[str]) -> list[str]:
+    """Wait until these events stand in its table; the issue of each, in their order."""
+    _wait_stored(installed.database, len(event_ids))
+    with closing(sqlite3.connect(f"file:{installed.database}?mode=ro", uri=True, timeout=30)) as connection:
+        rows = connection.execute("SELECT event_id, issue_id FROM events_event").fetchall()
+    issues = {str(event_id).replace("-", ""): str(issue_id) for event_id, issue_id in rows}
+    return [issues[event_id] for event_id in event_ids]
+
+
+def add_user(installed: Installation, name: str, password: str) -> None:
+    """Make somebody who may sign in and see the project."""
+    run(
+        [str(HOME / "bin" / "python"), "-c", _MAKE_USER],
+        installed.environment | {"NEW_NAME": name, "NEW_PASSWORD": password},
+    )
+
+
+def in_sentrys_words(event: Event, event_id: str) -> dict[str, Any]:
+    """One of our events as Sentry's client for Python would send it: the root cause first."""
+    return {
+        "event_id": event_id,
+        "timestamp": event.occurred_at.isoformat(),
+        "platform": "python",
+        "level": "error",
+        "release": event.release or "",
+        "environment": event.environment,
+        "server_name": event.host or "",
+        "transaction": event.transaction or "",
+        "tags": dict(event.tags),
+        **_said(event),
+    }
+
+
+def _said(event: Event) -> dict[str, Any]:
+    if not event.exceptions:
+        return {"logentry": {"formatted": event.message}, "message": event.message}
+    values = [_exception(error) for error in reversed(event.exceptions)]
+    return {"exception": {"values": values}}
+
+
+def _exception(error: ExceptionInfo) -> dict[str, Any]:
+    frames = [
+        {
+            "filename": frame.file,
+            "abs_path": f"/srv/{frame.file}",
+            "module": frame.module,
+            "function": frame.qualname,
+            "lineno": frame.line,
+            "in_app": frame.in_app,
+            "context_line": frame.context[len(frame.context) // 2] if frame.context else "",
+        }
+        for frame in error.frames
+    ]
+    return {
+        "type": error.type,
+        "module": error.module,
+        "value": error.value,
+        **({"stacktrace": {"frames": frames}} if frames else {}),
+    }
+
+
+def _envelope(event: dict[str, Any]) -> bytes:
+    body = json.dumps(event).encode()
+    head = json.dumps({"event_id": event["event_id"]}).encode()
     item = json.dumps({"type": "event", "length": len(body)}).encode()
     return head + b"\n" + item + b"\n" + body + b"\n"
 
