@@ -107,6 +107,7 @@ async def test_a_critical_incident_is_sent_at_once_and_marked_with_its_attempt(b
         ("whole", "passed", "clear"),
         ("unmuted", "passed", "clear"),
         ("unacknowledged", "passed", "clear"),
+        ("unsilenced", "passed", "clear"),
         ("throttle", "passed", "clear"),
     ]
     assert await bench.turn() == []

@@ -18,7 +18,15 @@ from faultwire_consumer.store.schema.access import (
 from faultwire_consumer.store.schema.dead_letters import dead_letter_history, dead_letters
 from faultwire_consumer.store.schema.events import hourly, producers, sequence_gaps
 from faultwire_consumer.store.schema.figures import hourly_totals
-from faultwire_consumer.store.schema.notify import digest_lines, outbox, outbox_attempts, outbox_stages
+from faultwire_consumer.store.schema.notify import (
+    digest_lines,
+    outbox,
+    outbox_attempts,
+    outbox_stages,
+    silence_history,
+    silence_hits,
+    silences,
+)
 from faultwire_consumer.store.upkeep.delete_finished import delete_finished
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -225,3 +233,30 @@ async def test_what_access_has_no_use_for_goes_and_the_audit_stays_four_hundred_
     assert await values(store, sign_in_failures.c.subject) == [bytes([1]), bytes([23])]
     assert await values(store, audit_log.c.id) == [2, 3]
     assert await values(store, accounts.c.name) == ["ada"]
+
+
+async def test_silences_go_with_what_they_hid_as_long_after_their_end_as_the_audit(
+    store: Store, clock: FixedClock
+) -> None:
+    old, young, ahead = (clock() + timedelta(days=days) for days in (-401, -399, 30))
+    ends = [(1, old, None), (2, young, None), (3, ahead, old), (4, ahead, young), (5, ahead, None)]
+    shared = {
+        "matchers": "{}",
+        "weekly": "[]",
+        "starts_at": LONG_AGO,
+        "also_critical": False,
+        "author": "ana",
+        "comment": "deploy",
+        "created_at": LONG_AGO,
+        "hits": 1,
+    }
+    await put(
+        store, silences, [shared | {"id": key, "ends_at": end, "ended_at": by} for key, end, by in ends]
+    )
+    hit = {"incident_id": 1, "notifications": 1, "first_at": old, "last_at": old}
+    await put(store, silence_hits, [hit | {"silence_id": key} for key, _, _ in ends])
+    done = {"at": old, "action": "created", "actor": "ana", "note": ""}
+    await put(store, silence_history, [done | {"silence_id": key} for key, _, _ in ends])
+    assert await end(store, clock) == {"silences": 2}
+    for column in (silences.c.id, silence_hits.c.silence_id, silence_history.c.silence_id):
+        assert await values(store, column) == [2, 4, 5]

@@ -2,14 +2,17 @@
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec import Struct
 
+from faultwire_consumer.domain.policy.policy import next_digest
+from faultwire_consumer.domain.rules import Rule
 from faultwire_consumer.domain.sending import NotificationState, StageDecision, StageReason
-from faultwire_consumer.notify.stages import MINUTE, STAGES, Decided, Group, decide
+from faultwire_consumer.notify.stages import MINUTE, STAGE_NAMES, Decided, Group, Held, Stopped, decide
 from faultwire_consumer.store.contract.store import Store, StoreUnavailableError, Transaction
 from faultwire_consumer.store.outbox.claim import (
     Address,
@@ -27,6 +30,9 @@ from faultwire_consumer.store.outbox.claim import (
     record_stages,
     stop,
 )
+from faultwire_consumer.store.outbox.pending import HiddenIncident, add_hidden
+from faultwire_consumer.store.silences.hits import record_hits
+from faultwire_consumer.store.silences.record import load_active
 from faultwire_shared.failpoint import failpoint
 
 AGAIN_SECONDS: Final = 1.0
@@ -58,6 +64,7 @@ async def claim(
     now: datetime,
     maximum: int,
     lease_seconds: float,
+    digests: Sequence[Rule] = (),
     make_token: Callable[[], str] = lambda: secrets.token_hex(16),
 ) -> tuple[list[Claimed], Decided]:
     """Claim the due notifications of an address.
@@ -68,6 +75,7 @@ async def claim(
         now: the current time, by which leases are measured.
         maximum: of claims; a lease must not end while a notification waits for its turn.
         lease_seconds: duration of the leases.
+        digests: the policy's digest rules: the next one of its receiver tells of what a silence stopped.
         make_token: makes the fencing token of each.
 
     Raises:
@@ -79,10 +87,12 @@ async def claim(
             await lock_address(tx, address)
             waiting = await load_due(tx, address, now=now)
             recent = await _recent(tx, address, now)
-            decided = decide(waiting.due, recent, urgent=address.urgent, now=now)
+            silences = await load_active(tx, now=now) if waiting.due else []
+            decided = decide(waiting.due, recent, urgent=address.urgent, now=now, silences=silences)
             del decided.groups[maximum:]
             decided.unreadable = await _set_aside(tx, waiting.unreadable, now)
             await _write(tx, decided, now)
+            await _tell_of_hidden(tx, decided, address, digests, now=now)
             until = now + timedelta(seconds=lease_seconds)
             leased = [(group, make_token()) for group in decided.groups]
             await lease(tx, [(group.first, token) for group, token in leased], now=now, until=until)
@@ -137,16 +147,69 @@ async def _set_aside(tx: Transaction, unreadable: Sequence[Unreadable], now: dat
 
 async def _write(tx: Transaction, decided: Decided, now: datetime) -> None:
     for _, due, stopped in decided.stopped:
-        await stop(tx, [due.id], NotificationState.STOPPED, stopped.reason, now=now)
-    by_hold: dict[tuple[datetime, StageReason], list[int]] = {}
+        silence_id = _silence_id(stopped)
+        await stop(tx, [due.id], NotificationState.STOPPED, stopped.reason, now=now, silence_id=silence_id)
+    by_hold: dict[tuple[datetime, StageReason, int | None], list[int]] = {}
     for _, due, held in decided.held:
-        by_hold.setdefault((held.until, held.reason), []).append(due.id)
-    for (until, reason), ids in by_hold.items():
-        await postpone(tx, ids, until, reason)
+        by_hold.setdefault((held.until, held.reason, _silence_id(held)), []).append(due.id)
+    for (until, reason, silence_id), ids in by_hold.items():
+        await postpone(tx, ids, until, reason, silence_id=silence_id)
     for group in decided.groups:
         if group.others or group.reason is StageReason.THROTTLED:
             await group_into(tx, group.first.id, [due.id for due in group.others], group.reason, now=now)
     await record_stages(tx, list(_entries(decided, now)))
+
+
+async def _tell_of_hidden(
+    tx: Transaction, decided: Decided, address: Address, digests: Sequence[Rule], *, now: datetime
+) -> None:
+    """Count what silences hid, and have the receiver's next digest tell of what they stopped.
+
+    In the order in which all transactions lock: pending rows before silences.
+    """
+    stopped = [(due, one.silence) for _, due, one in decided.stopped if one.silence is not None]
+    if stopped:
+        due_at = next_digest([rule for rule in digests if address.receiver in rule.receivers], now)
+        soonest = min(due_at.items(), key=lambda item: (item[1], item[0]), default=None)
+        if soonest is not None:
+            hidden = [_hidden(due, address.receiver, soonest) for due, _ in stopped]
+            await add_hidden(tx, [one for one in hidden if one is not None], now=now)
+    held = [
+        (due, one.silence)
+        for _, due, one in decided.held
+        if one.silence is not None and due.state_reason != one.reason.value
+    ]
+    hits: dict[int, Counter[int]] = {}
+    for due, silence in (*stopped, *held):
+        hits.setdefault(silence.id, Counter())[due.incident_id or 0] += 1
+    await record_hits(tx, hits, now=now)
+
+
+def _hidden(due: Due, receiver: str, digest: tuple[str, datetime]) -> HiddenIncident | None:
+    if due.incident_id is None:
+        return None
+    return HiddenIncident(
+        rule=digest[0],
+        receiver=receiver,
+        incident_id=due.incident_id,
+        due_at=digest[1],
+        reason=due.reason,
+        severity=due.severity,
+        event_id=due.event_id,
+        count_before=due.count_before,
+    )
+
+
+def _silence_id(decision: Stopped | Held) -> int | None:
+    return None if decision.silence is None else decision.silence.id
+
+
+def _silenced_by(decision: Stopped | Held) -> str:
+    """Return which silence it was, for the history; nothing for any other reason."""
+    silence = decision.silence
+    if silence is None:
+        return ""
+    return f"silence {silence.id} by {silence.author}: {silence.comment}"
 
 
 def _claimed(group: Group, token: str, now: datetime) -> Claimed:
@@ -163,17 +226,16 @@ def _claimed(group: Group, token: str, now: datetime) -> Claimed:
 def _entries(decided: Decided, now: datetime) -> Iterator[StageEntry]:
     """List the new entries: a notification held again for the same reason gets no further one."""
     for name, due, stopped in decided.stopped:
-        yield _entry(due, now, name, StageDecision.STOPPED, stopped.reason)
+        yield _entry(due, now, name, StageDecision.STOPPED, stopped.reason, detail=_silenced_by(stopped))
     for name, due, held in decided.held:
         if due.state_reason != held.reason.value:
-            yield _entry(
-                due, now, name, StageDecision.HELD, held.reason, detail=f"until {held.until.isoformat()}"
-            )
+            until = "; ".join(filter(None, (f"until {held.until.isoformat()}", _silenced_by(held))))
+            yield _entry(due, now, name, StageDecision.HELD, held.reason, detail=until)
     for group in decided.groups:
         if group.first.attempts:
             continue
         for due in (group.first, *group.others):
-            for name, _ in STAGES:
+            for name in STAGE_NAMES:
                 yield _entry(due, now, name, StageDecision.PASSED, StageReason.CLEAR)
         last = "gather" if group.reason is StageReason.GROUPED else "throttle"
         reason = group.reason if group.others else StageReason.CLEAR

@@ -8,14 +8,15 @@ from typing import Final
 from msgspec import Struct
 
 from faultwire_consumer.domain.notification import NotificationReason
-from faultwire_consumer.notify.notification import Notification, NotifiedIncident
+from faultwire_consumer.notify.notification import Notification, NotifiedIncident, SilencedPart
 from faultwire_consumer.notify.plain_text import format_time, one_line
 
 INCIDENTS_SHOWN: Final = 20
-"""Incidents shown of each kind: new, regressed, and continued."""
+"""Incidents shown of each kind: new, regressed, continued, silenced and muted."""
 SERVICES_SHOWN: Final = 20
 TITLE_CHARACTERS: Final = 120
 NAME_CHARACTERS: Final = 40
+COMMENT_CHARACTERS: Final = 100
 LINK_CHARACTERS: Final = 200
 DIGEST_CHARACTERS: Final = 32_000
 """Maximum length of a digest, which follows from the bounds above."""
@@ -64,11 +65,14 @@ def digest_text(notification: Notification) -> str:
         lines.append(f"From {format_time(notification.since)} to {format_time(notification.until)}.")
     if incidents:
         lines.extend(("", *_service_lines(incidents)))
-    loud = [each for each in incidents if each.muted is None]
+    lines.extend(_silence_lines(notification.silences))
+    loud = [each for each in incidents if each.muted is None and not each.silenced]
     for heading, reason in (("New", NotificationReason.NEW), ("Regressed", NotificationReason.REGRESSED)):
         lines.extend(_section(notification, heading, [each for each in loud if each.reason is reason]))
     shown = (NotificationReason.NEW, NotificationReason.REGRESSED)
     lines.extend(_section(notification, "Went on", [each for each in loud if each.reason not in shown]))
+    silenced = [each for each in incidents if each.muted is None and each.silenced]
+    lines.extend(_section(notification, "Silenced", silenced))
     lines.extend(_section(notification, "Muted", [each for each in incidents if each.muted is not None]))
     lines.extend(("", f"Rule {one_line(notification.rule, NAME_CHARACTERS)}"))
     return "\n".join(lines) + "\n"
@@ -110,6 +114,18 @@ def _service_lines(incidents: Sequence[NotifiedIncident]) -> Iterator[str]:
         yield f"  {_counted(len(ranked) - SERVICES_SHOWN, 'more service')}: {_sum_of(tally_of(rest))}"
 
 
+def _silence_lines(silences: Sequence[SilencedPart]) -> Iterator[str]:
+    if not silences:
+        return
+    total = sum(each.notifications for each in silences)
+    yield ""
+    yield f"Silences held back {_counted(total, 'notification')}:"
+    for each in silences:
+        why, who = one_line(each.comment, COMMENT_CHARACTERS), one_line(each.author, NAME_CHARACTERS)
+        held = f"{each.notifications:,} of {_counted(each.incidents, 'incident')}"
+        yield f"  silence {each.silence_id} ({why}, by {who}): {held}"
+
+
 def _section(
     notification: Notification, heading: str, incidents: Sequence[NotifiedIncident]
 ) -> Iterator[str]:
@@ -132,6 +148,8 @@ def _incident_lines(notification: Notification, incident: NotifiedIncident) -> I
     if incident.muted is not None:
         held_back = _counted(incident.held_back, "notification")
         yield f"           muted {one_line(incident.muted, NAME_CHARACTERS)}; {held_back} held back"
+    elif incident.silenced:
+        yield f"           {_counted(incident.silenced, 'notification')} held back by silences"
     link = notification.link_of(incident)
     if link:
         yield f"           {one_line(link, LINK_CHARACTERS)}"

@@ -7,10 +7,11 @@ notifications: neither another, slow receiver nor its own digests are in the way
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
+from faultwire_consumer.domain.rules import Rule
 from faultwire_consumer.domain.sending import NotificationState, StageDecision, StageReason
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.attempt import Attempter
@@ -52,6 +53,7 @@ class Dispatcher:
         metrics: Metrics,
         clock: Clock,
         lease_seconds: float = LEASE_SECONDS,
+        digests: Sequence[Rule] = (),
         public_url: str | None = None,
         rng: random.Random | None = None,
     ) -> None:
@@ -60,6 +62,7 @@ class Dispatcher:
         self._metrics = metrics
         self._clock = clock
         self._lease_seconds = lease_seconds
+        self._digests = digests
         self._attempter = Attempter(
             store,
             metrics=metrics,
@@ -195,7 +198,12 @@ class Dispatcher:
         if not maximum or self._draining:
             return []
         claimed, decided = await claim(
-            self._store, address, now=self._clock(), maximum=maximum, lease_seconds=self._lease_seconds
+            self._store,
+            address,
+            now=self._clock(),
+            maximum=maximum,
+            lease_seconds=self._lease_seconds,
+            digests=self._digests,
         )
         for _, due, stopped in decided.stopped:
             self._metrics.notifications_stopped.labels(reason=stopped.reason.value).inc()

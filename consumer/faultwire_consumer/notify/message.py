@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
 from faultwire_consumer.notify.digest import digest_subject, digest_text
-from faultwire_consumer.notify.notification import Notification, NotifiedIncident
+from faultwire_consumer.notify.notification import Notification, NotifiedIncident, SilencedPart
 from faultwire_consumer.notify.plain_text import format_time, one_line
 
 SUBJECT_CHARACTERS: Final = 150
@@ -146,6 +146,7 @@ def _document_of(notification: Notification) -> dict[str, Any]:
             "until": _plain(notification.until),
             "incidents": [_incident_document(notification, incident) for incident in shown],
             "more_incidents": _ids(more),
+            "silences": [_silence_document(silence) for silence in notification.silences],
         },
     }
 
@@ -157,6 +158,10 @@ def _incident_document(notification: Notification, incident: NotifiedIncident) -
         "url": notification.link_of(incident),
         "event_url": notification.event_link_of(incident),
     }
+
+
+def _silence_document(silence: SilencedPart) -> dict[str, Any]:
+    return {name: _plain(getattr(silence, name)) for name in SilencedPart.__struct_fields__}
 
 
 def _ids(incidents: Sequence[NotifiedIncident]) -> list[str]:

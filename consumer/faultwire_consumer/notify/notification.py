@@ -42,6 +42,18 @@ class NotifiedIncident(Struct, frozen=True, kw_only=True):
     """Until when it is muted, in words; None if it is not."""
     held_back: int = 0
     """Notifications of it that its mute stopped; a digest says how many."""
+    silenced: int = 0
+    """Notifications of it that silences stopped; a digest says how many."""
+
+
+class SilencedPart(Struct, frozen=True, kw_only=True):
+    """What one silence hid from a digest's receiver in its period."""
+
+    silence_id: int
+    author: str
+    comment: str
+    notifications: int
+    incidents: int
 
 
 class Notification(Struct, frozen=True, kw_only=True):
@@ -72,6 +84,8 @@ class Notification(Struct, frozen=True, kw_only=True):
     """Beginning of a digest's or summary's period, inclusive, by commit."""
     until: datetime | None = None
     """End of the period, exclusive."""
+    silences: tuple[SilencedPart, ...] = ()
+    """Of a digest: those that hid something, what hid most first; few at most."""
     public_url: str | None = None
     """Address at which people reach the page, without a trailing slash; without it there are no links."""
 

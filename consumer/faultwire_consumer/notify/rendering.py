@@ -1,9 +1,11 @@
 """Turns a notification of the outbox into the one that senders receive."""
 
+from msgspec import structs
+
 from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.domain.incident_terms import describe_mute
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
-from faultwire_consumer.notify.notification import Notification, NotifiedIncident
+from faultwire_consumer.notify.notification import Notification, NotifiedIncident, SilencedPart
 from faultwire_consumer.store.outbox.content import Content, IncidentLine
 
 _BY_IMPORTANCE = (
@@ -33,6 +35,7 @@ def notification_of(content: Content, *, public_url: str | None = None) -> Notif
         detail=content.detail if alone else "",
         since=content.since,
         until=content.until,
+        silences=tuple(SilencedPart(**structs.asdict(one)) for one in content.silences),
         public_url=public_url,
     )
 
@@ -66,4 +69,5 @@ def _incident(line: IncidentLine) -> NotifiedIncident:
         event_id=line.event_id,
         muted=None if line.terms.mute is None else describe_mute(line.terms.mute),
         held_back=line.held_back,
+        silenced=line.silenced,
     )

@@ -6,16 +6,20 @@ gathering, and the receiver's throttle.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
+import msgspec
 from msgspec import Struct, field
 
 from faultwire_consumer.domain.incident import Status
 from faultwire_consumer.domain.incident_terms import is_over
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
-from faultwire_consumer.domain.rules import STATE_CHANGES
+from faultwire_consumer.domain.rules import STATE_CHANGES, Facts
 from faultwire_consumer.domain.sending import StageReason
+from faultwire_consumer.domain.silence.matcher import read_facts
+from faultwire_consumer.domain.silence.silence import Silence, changes_at, silence_over
 from faultwire_consumer.store.outbox.claim import Due, RecentlySent
 
 SINGLE_MAX: Final = 10
@@ -28,6 +32,8 @@ class Stopped(Struct, frozen=True):
     """The notification is no longer needed."""
 
     reason: StageReason
+    silence: Silence | None = None
+    """The one that hides it, where that is why."""
 
 
 class Held(Struct, frozen=True):
@@ -35,6 +41,7 @@ class Held(Struct, frozen=True):
 
     until: datetime
     reason: StageReason
+    silence: Silence | None = None
 
 
 Stage = Callable[[Due, datetime], Stopped | Held | None]
@@ -83,6 +90,35 @@ def is_unacknowledged(due: Due, now: datetime) -> Stopped | Held | None:
     return Stopped(StageReason.ACKNOWLEDGED)
 
 
+def is_heard(due: Due, silences: Sequence[Silence], now: datetime) -> Stopped | Held | None:
+    """Stop it if a silence hides it now; the next digest tells of it. A reminder is held meanwhile."""
+    if not silences or due.incident_id is None or due.kind is NotificationKind.DIGEST:
+        return None
+    silence = silence_over(silences, facts_of(due), now)
+    if silence is None:
+        return None
+    if due.reason is NotificationReason.REMINDER:
+        return Held(changes_at(silence, now), StageReason.SILENCED, silence)
+    return Stopped(StageReason.SILENCED, silence)
+
+
+def facts_of(due: Due) -> Facts:
+    """Return what silences are matched with: of the event told of, else what its incident knows."""
+    if due.facts is not None:
+        with suppress(msgspec.MsgspecError):  # a later release may write them otherwise
+            return read_facts(due.facts, due.severity)
+    return Facts(
+        severity=due.severity,
+        category=due.category or "",
+        service=due.service or "",
+        environment="",
+        release="",
+        code=due.code or "",
+        type="",
+        tags={},
+    )
+
+
 def _again(due: Due) -> timedelta:
     return timedelta(seconds=due.remind_seconds) if due.remind_seconds else REMIND_AGAIN
 
@@ -93,6 +129,9 @@ STAGES: Final[Sequence[tuple[str, Stage]]] = (
     ("unmuted", is_unmuted),
     ("unacknowledged", is_unacknowledged),
 )
+SILENCED: Final = "unsilenced"
+"""The stage that asks whether a silence hides it, when it would go out."""
+STAGE_NAMES: Final = (*(name for name, _ in STAGES), SILENCED)
 
 
 class Group(Struct):
@@ -114,25 +153,36 @@ class Decided(Struct):
     """Those given up, as no worker came that could read them."""
 
 
-def decide(waiting: Iterable[Due], recent: RecentlySent, *, urgent: bool, now: datetime) -> Decided:
+def decide(
+    waiting: Iterable[Due],
+    recent: RecentlySent,
+    *,
+    urgent: bool,
+    now: datetime,
+    silences: Sequence[Silence] = (),
+) -> Decided:
     """Run the chain over an address's waiting notifications, the most severe first.
 
     Those that failed before come last: they are late already, and new ones need not be.
     """
     decided = Decided()
     passed = [due for due in waiting if _pass(due, decided, now)]
+    passed = [due for due in passed if due.due_at > now or _is_let_out(due, silences, decided, now)]
     first = [due for due in passed if not due.attempts]
     if urgent:
         _throttle(first, recent, decided, now)
     else:
-        _gather(first, decided, now)
+        _gather(first, silences, decided, now)
     decided.groups += [Group(due) for due in passed if due.attempts]
     return decided
 
 
 def _pass(due: Due, decided: Decided, now: datetime) -> bool:
-    """Return True if it passes every stage of its own; a summary's notifications have been through them."""
-    if due.kind is NotificationKind.SUMMARY:
+    """Return True if it passes every stage of its own.
+
+    A summary's notifications have been through them, and what an operator had sent again is past them.
+    """
+    if _is_past_stages(due):
         return True
     for name, stage in STAGES:
         match stage(due, now):
@@ -145,7 +195,21 @@ def _pass(due: Due, decided: Decided, now: datetime) -> bool:
     return True
 
 
-def _gather(waiting: Sequence[Due], decided: Decided, now: datetime) -> None:
+def _is_past_stages(due: Due) -> bool:
+    return due.kind is NotificationKind.SUMMARY or due.resent_at is not None
+
+
+def _is_let_out(due: Due, silences: Sequence[Silence], decided: Decided, now: datetime) -> bool:
+    """Return True if no silence hides it; asked only when it would go out, since a silence may end before."""
+    judged = None if _is_past_stages(due) else is_heard(due, silences, now)
+    if isinstance(judged, Stopped):
+        decided.stopped.append((SILENCED, due, judged))
+    elif isinstance(judged, Held):
+        decided.held.append((SILENCED, due, judged))
+    return judged is None
+
+
+def _gather(waiting: Sequence[Due], silences: Sequence[Silence], decided: Decided, now: datetime) -> None:
     """Group what a rule gathers, with everything that came in the meantime; a digest goes alone."""
     by_rule: dict[str, list[Due]] = defaultdict(list)
     for due in waiting:
@@ -155,7 +219,8 @@ def _gather(waiting: Sequence[Due], decided: Decided, now: datetime) -> None:
             by_rule[due.rule].append(due)
     for gathered in by_rule.values():
         if any(due.due_at <= now for due in gathered):
-            first, *others = gathered
+            going = [due for due in gathered if due.due_at <= now or _is_let_out(due, silences, decided, now)]
+            first, *others = going
             decided.groups.append(Group(first, others, StageReason.GROUPED))
 
 

@@ -69,7 +69,14 @@ class _Notices:
         metrics: Metrics,
     ) -> None:
         def dispatcher(senders: Mapping[str, Sender]) -> Dispatcher:
-            return Dispatcher(store, senders, metrics=metrics, clock=_now, public_url=config.public_url)
+            return Dispatcher(
+                store,
+                senders,
+                metrics=metrics,
+                clock=_now,
+                digests=self.policy.digests,
+                public_url=config.public_url,
+            )
 
         self.policy = policy
         self.dispatching = Dispatching(senders, dispatcher)

@@ -165,7 +165,8 @@ def _decide(
     first_at: Mapping[bytes, datetime],
 ) -> None:
     touched, newest = news.touched, news.event
-    for verdict in verdicts_on(rules, news.happened, newest.facts(touched.severity)):
+    facts = newest.facts(touched.severity)
+    for verdict in verdicts_on(rules, news.happened, facts):
         if isinstance(verdict.rule.sending, InDigest):
             due_at = batch.rules.memo.due_at(batch.now)[verdict.rule.name]
             batch.pending.append(_pending(verdict.rule, newest, verdict.happened.reason, due_at))
@@ -174,7 +175,7 @@ def _decide(
             _tell_later(batch, verdict, newest)
         first = first_at[newest.row.fingerprint]
         batch.notifications += incident_notifications(
-            verdict, touched, episode=touched.episode, first_at=first, now=batch.now
+            verdict, touched, facts=facts, episode=touched.episode, first_at=first, now=batch.now
         )
 
 

@@ -8,7 +8,8 @@ from typing import Final
 from faultwire_consumer.domain.incident import Touched
 from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.domain.notification import NotificationReason
-from faultwire_consumer.domain.rules import STATE_CHANGES, AtOnce, Rule, Verdict, Within
+from faultwire_consumer.domain.rules import STATE_CHANGES, AtOnce, Facts, Rule, Verdict, Within
+from faultwire_consumer.domain.silence.matcher import encode_facts
 from faultwire_consumer.domain.window import Trip
 from faultwire_consumer.ingest.read.candidate import Decoded
 from faultwire_consumer.store.outbox.enqueue import NewNotification
@@ -17,13 +18,14 @@ _STARTS_REMINDERS: Final = STATE_CHANGES | {NotificationReason.NEW}
 
 
 def incident_notifications(
-    verdict: Verdict, touched: Touched, *, episode: int, first_at: datetime, now: datetime
+    verdict: Verdict, touched: Touched, *, facts: Facts, episode: int, first_at: datetime, now: datetime
 ) -> Iterator[NewNotification]:
     """Build a rule's notifications of an incident.
 
     Args:
         verdict: the rule, and what happened.
         touched: the incident.
+        facts: what silences are matched with.
         episode: of the incident, after the batch.
         first_at: time of the incident's first event in the batch.
         now: time at which the batch was judged.
@@ -32,6 +34,7 @@ def incident_notifications(
     mark = f"-{happened.mark}" if happened.mark else ""
     what = f"{incident_name(touched.incident_id)}:{episode}:{happened.reason}{mark}"
     reminds = rule.remind_every is not None and happened.reason in _STARTS_REMINDERS
+    known = encode_facts(facts)
     grown = f"{int(happened.mark):,} events" if happened.reason is NotificationReason.GROWTH else ""
     for receiver in rule.receivers:
         yield NewNotification(
@@ -48,6 +51,8 @@ def incident_notifications(
             remind_seconds=int(rule.remind_every.total_seconds()) if reminds and rule.remind_every else None,
             created_at=now,
             due_at=due_at(rule, first_at=first_at, now=now),
+            facts=known,
+            count_before=touched.count_before,
         )
 
 
@@ -56,6 +61,7 @@ def threshold_notifications(
 ) -> Iterator[NewNotification]:
     """Build a rule's notifications of a window that reached its number; the example is the event that did."""
     digest = hashlib.sha256(scope.encode()).hexdigest()[:16]
+    known = encode_facts(example.facts())
     what = f"{digest}:{int(trip.started_at.timestamp())}:{NotificationReason.THRESHOLD}"
     for receiver in rule.receivers:
         yield NewNotification(
@@ -70,6 +76,7 @@ def threshold_notifications(
             urgent=isinstance(rule.sending, AtOnce),
             created_at=now,
             due_at=due_at(rule, first_at=example.row.occurred_at, now=now),
+            facts=known,
         )
 
 

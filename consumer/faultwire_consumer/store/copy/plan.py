@@ -30,7 +30,7 @@ COPIED: Final = frozenset(
         figures.figure_journal, figures.hourly_totals, figures.release_totals, figures.user_sketches,
         figures.value_counts,
         notify.digest_lines, notify.outbox, notify.outbox_attempts, notify.outbox_stages, notify.pending,
-        notify.windows,
+        notify.silence_history, notify.silence_hits, notify.silences, notify.windows,
         search.event_texts, search.event_values, search.search_fill, search.search_queue,
         upkeep.leases, upkeep.retention_floors, upkeep.retention_looks,
     )

@@ -39,6 +39,9 @@ _NOW: Final = (
     incidents.c.episode.label("current_episode"),
     incidents.c.terms,
     incidents.c.merged_into,
+    incidents.c.service,
+    incidents.c.category,
+    incidents.c.code,
 )
 _WAITING: Final = outbox.c.state == NotificationState.WAITING.value
 
@@ -71,6 +74,15 @@ class Due(Struct, frozen=True, kw_only=True):
     current_episode: int | None
     terms: Terms = NO_TERMS
     merged_into: int | None = None
+    service: str | None = None
+    category: str | None = None
+    code: str | None = None
+    event_id: str | None = None
+    facts: str | None = None
+    """What silences are matched with, not yet read; None where an older release wrote it."""
+    count_before: int | None = None
+    resent_at: datetime | None = None
+    """Since an operator had it sent again: no stage may stop it."""
 
 
 class Unreadable(Struct, frozen=True):
@@ -176,22 +188,42 @@ async def load_recent(tx: Transaction, receiver: str, *, since: datetime) -> Rec
 
 
 async def stop(
-    tx: Transaction, ids: Sequence[int], state: NotificationState, reason: StageReason, *, now: datetime
+    tx: Transaction,
+    ids: Sequence[int],
+    state: NotificationState,
+    reason: StageReason,
+    *,
+    now: datetime,
+    silence_id: int | None = None,
 ) -> None:
-    """End notifications without sending them."""
+    """End notifications without sending them; a silence may be why."""
     await tx.execute(
         update(outbox)
         .where(outbox.c.id.in_(ids))
         .values(
-            state=state.value, state_reason=reason.value, finished_at=now, lease_token=None, lease_until=None
+            state=state.value,
+            state_reason=reason.value,
+            finished_at=now,
+            lease_token=None,
+            lease_until=None,
+            silence_id=silence_id,
         )
     )
 
 
-async def postpone(tx: Transaction, ids: Sequence[int], until: datetime, reason: StageReason) -> None:
-    """Let notifications wait longer."""
+async def postpone(
+    tx: Transaction,
+    ids: Sequence[int],
+    until: datetime,
+    reason: StageReason,
+    *,
+    silence_id: int | None = None,
+) -> None:
+    """Let notifications wait longer; a silence may be why."""
     await tx.execute(
-        update(outbox).where(outbox.c.id.in_(ids)).values(due_at=until, state_reason=reason.value)
+        update(outbox)
+        .where(outbox.c.id.in_(ids))
+        .values(due_at=until, state_reason=reason.value, silence_id=silence_id)
     )
 
 

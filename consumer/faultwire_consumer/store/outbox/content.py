@@ -1,10 +1,11 @@
 """The content of a claimed notification: its incident and those grouped with it, as they are now."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from faultwire_consumer.domain.incident import Status
 from faultwire_consumer.domain.incident_terms import Terms, read_terms
@@ -13,7 +14,7 @@ from faultwire_consumer.domain.sending import NotificationState, StageReason
 from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.schema.events import incidents
-from faultwire_consumer.store.schema.notify import digest_lines, outbox
+from faultwire_consumer.store.schema.notify import digest_lines, outbox, silences
 from faultwire_shared.event import ErrorSeverity
 
 
@@ -41,6 +42,18 @@ class IncidentLine(Struct, frozen=True, kw_only=True):
     terms: Terms
     held_back: int
     """Notifications of it that its mute stopped since the previous digest."""
+    silenced: int = 0
+    """Notifications of it that silences stopped since then."""
+
+
+class SilencedSum(Struct, frozen=True, kw_only=True):
+    """What one silence stopped for a digest's receiver in its period."""
+
+    silence_id: int
+    author: str
+    comment: str
+    notifications: int
+    incidents: int
 
 
 class Content(Struct, frozen=True, kw_only=True):
@@ -59,8 +72,11 @@ class Content(Struct, frozen=True, kw_only=True):
     since: datetime | None
     until: datetime | None
     lines: tuple[IncidentLine, ...]
+    silences: tuple[SilencedSum, ...] = ()
+    """Of a digest: what silences stopped, most first, `SILENCES_MAX` at most."""
 
 
+SILENCES_MAX: Final = 20
 _HEAD: Final = tuple(outbox.c[name] for name in Content.__struct_fields__ if name in outbox.c)
 _INCIDENT: Final = (
     incidents.c.id.label("incident_id"),
@@ -75,6 +91,7 @@ async def load_content(store: Store, outbox_id: int) -> Content:
     is_digest = kind is NotificationKind.DIGEST
     rows = await store.read(_digest(outbox_id) if is_digest else _grouped(outbox_id))
     held_back = await _held_back(store, outbox_id, head) if is_digest else {}
+    silenced = await _silenced(store, head) if is_digest else ()
     values = values_of(head) | {
         "kind": kind,
         "reason": NotificationReason(head.reason),
@@ -82,29 +99,62 @@ async def load_content(store: Store, outbox_id: int) -> Content:
         "severity": ErrorSeverity.from_rank(head.severity),
     }
     return Content(
-        **values, lines=tuple(_line(row, head.created_at, held_back.get(row.incident_id, 0)) for row in rows)
+        **values,
+        lines=tuple(_line(row, head.created_at, held_back) for row in rows),
+        silences=silenced,
     )
 
 
-async def _held_back(store: Store, outbox_id: int, head: Any) -> dict[int, int]:
-    """Count what mutes stopped of a digest's incidents, for its receiver and in its period."""
+async def _held_back(store: Store, outbox_id: int, head: Any) -> dict[tuple[int, str], int]:
+    """Count what mutes and silences stopped of a digest's incidents, by incident and reason."""
     told = select(digest_lines.c.incident_id).where(digest_lines.c.outbox_id == outbox_id)
+    rows = await store.read(
+        select(outbox.c.incident_id, outbox.c.state_reason, func.count().label("stopped"))
+        .where(
+            outbox.c.incident_id.in_(told),
+            outbox.c.state_reason.in_((StageReason.MUTED.value, StageReason.SILENCED.value)),
+            *_stopped_for(head),
+        )
+        .group_by(outbox.c.incident_id, outbox.c.state_reason)
+    )
+    return {(row.incident_id, row.state_reason): row.stopped for row in rows}
+
+
+async def _silenced(store: Store, head: Any) -> tuple[SilencedSum, ...]:
+    """Sum up what each silence stopped for a digest's receiver in its period."""
+    total = func.count().label("notifications")
+    rows = await store.read(
+        select(
+            outbox.c.silence_id,
+            silences.c.author,
+            silences.c.comment,
+            total,
+            func.count(outbox.c.incident_id.distinct()).label("incidents"),
+        )
+        .join_from(outbox, silences, silences.c.id == outbox.c.silence_id)
+        .where(
+            outbox.c.silence_id.is_not(None),
+            outbox.c.state_reason == StageReason.SILENCED.value,
+            *_stopped_for(head),
+        )
+        .group_by(outbox.c.silence_id, silences.c.author, silences.c.comment)
+        .order_by(total.desc(), outbox.c.silence_id)
+        .limit(SILENCES_MAX)
+    )
+    return tuple(SilencedSum(**values_of(row)) for row in rows)
+
+
+def _stopped_for(head: Any) -> list[ColumnElement[bool]]:
+    """Return the conditions of what was stopped for a digest's receiver in its period."""
     conditions = [
-        outbox.c.incident_id.in_(told),
         outbox.c.receiver == head.receiver,
         outbox.c.state == NotificationState.STOPPED.value,
-        outbox.c.state_reason == StageReason.MUTED.value,
     ]
     if head.since is not None:
         conditions.append(outbox.c.finished_at >= head.since)
     if head.until is not None:
         conditions.append(outbox.c.finished_at < head.until)
-    rows = await store.read(
-        select(outbox.c.incident_id, func.count().label("stopped"))
-        .where(*conditions)
-        .group_by(outbox.c.incident_id)
-    )
-    return {row.incident_id: row.stopped for row in rows}
+    return conditions
 
 
 def _grouped(outbox_id: int) -> Any:
@@ -127,7 +177,7 @@ def _digest(outbox_id: int) -> Any:
     )
 
 
-def _line(row: Any, created_at: datetime, held_back: int) -> IncidentLine:
+def _line(row: Any, created_at: datetime, held_back: Mapping[tuple[int, str], int]) -> IncidentLine:
     values = {"detail": "", "events": None, "created_at": created_at} | values_of(row)
     return IncidentLine(
         **values
@@ -136,6 +186,7 @@ def _line(row: Any, created_at: datetime, held_back: int) -> IncidentLine:
             "severity": ErrorSeverity.from_rank(values["severity"]),
             "status": Status(values["status"]),
             "terms": read_terms(values["terms"]),
-            "held_back": held_back,
+            "held_back": held_back.get((row.incident_id, StageReason.MUTED.value), 0),
+            "silenced": held_back.get((row.incident_id, StageReason.SILENCED.value), 0),
         }
     )

@@ -39,6 +39,10 @@ class NewNotification(Struct, frozen=True, kw_only=True):
     due_at: datetime
     since: datetime | None = None
     until: datetime | None = None
+    facts: str | None = None
+    """What silences are matched with, as `faultwire_consumer.domain.silence.matcher` writes it."""
+    count_before: int | None = None
+    """The incident's count before what is told."""
 
 
 async def enqueue(tx: Transaction, notifications: Iterable[NewNotification]) -> None:

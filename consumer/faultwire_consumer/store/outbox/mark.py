@@ -95,6 +95,7 @@ def _reminder(row: Any, now: datetime) -> NewNotification:
         urgent=row.urgent,
         ordinal=ordinal,
         remind_seconds=row.remind_seconds,
+        facts=row.facts,
         created_at=now,
         due_at=now + timedelta(seconds=row.remind_seconds),
     )

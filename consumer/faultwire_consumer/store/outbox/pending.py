@@ -1,6 +1,6 @@
 """Incidents pending for the next digests, written in the transaction of their events."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, Final
@@ -64,6 +64,52 @@ async def add_pending(
             key = (new.rule, receiver, incident_id, new.due_at)
             _merge(merged, key, new, count_before=before[incident_id], now=now)
     await tx.execute(_insert(tx.dialect), [merged[key] for key in sorted(merged)])
+
+
+class HiddenIncident(Struct, frozen=True, kw_only=True):
+    """An incident of which a silence stopped a notification, for its receiver's next digest."""
+
+    rule: str
+    """The digest's."""
+    receiver: str
+    incident_id: int
+    due_at: datetime
+    reason: NotificationReason
+    severity: ErrorSeverity
+    event_id: str | None
+    count_before: int | None
+    """The incident's count before what the notification told; None: its count now."""
+
+
+async def add_hidden(tx: Transaction, hidden: Iterable[HiddenIncident], *, now: datetime) -> None:
+    """Have digests tell of incidents that a silence hid; where they do already, nothing changes."""
+    wanted: dict[_Key, list[HiddenIncident]] = {}
+    for each in hidden:
+        wanted.setdefault((each.rule, each.receiver, each.incident_id, each.due_at), []).append(each)
+    if not wanted:
+        return
+    ids = sorted({each.incident_id for those in wanted.values() for each in those})
+    rows = await tx.execute(
+        select(incidents.c.id, incidents.c.count.label("total")).where(incidents.c.id.in_(ids))
+    )
+    counts = {row.id: int(row.total) for row in rows}
+    added = [_hidden_row(key, wanted[key], counts[key[2]], now) for key in sorted(wanted) if key[2] in counts]
+    if added:
+        insertion = INSERT[tx.dialect](pending).on_conflict_do_nothing(index_elements=list(_KEY))
+        await tx.execute(insertion, added)
+
+
+def _hidden_row(key: _Key, those: Sequence[HiddenIncident], count: int, now: datetime) -> dict[str, Any]:
+    """Return one row for all that was hidden of an incident at once: what came first says most."""
+    before = [count if one.count_before is None else one.count_before for one in those]
+    return dict(zip((column.name for column in _KEY), key, strict=True)) | {
+        "reason": those[0].reason.value,
+        "severity": max(one.severity.rank for one in those),
+        "event_id": those[-1].event_id,
+        "count_before": min(count, *before),
+        "created_at": now,
+        "touched_at": now,
+    }
 
 
 def _merge(

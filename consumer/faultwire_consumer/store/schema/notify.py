@@ -33,6 +33,12 @@ outbox = Table(
     Column("finished_at", UtcDateTime),
     Column("lease_token", Text, comment="of the dispatcher that has it; another one's mark is void"),
     Column("lease_until", UtcDateTime),
+    Column(
+        "facts", Text, comment="JSON: what silences are matched with; none: a digest, or of an older release"
+    ),
+    Column("count_before", BigInteger, comment="the incident's count before what it tells"),
+    Column("silence_id", BigInteger, comment="that stopped it, or holds it back"),
+    Column("resent_at", UtcDateTime, comment="since an operator had it sent again; no stage looks at it"),
     comment="notifications, written in the transaction of what they tell, one for each receiver",
 )
 Index("ix_outbox_idempotency_key", outbox.c.idempotency_key, unique=True)
@@ -53,6 +59,12 @@ Index(
 Index("ix_outbox_receiver_attempted_at", outbox.c.receiver, outbox.c.attempted_at)
 Index("ix_outbox_carrier_id", outbox.c.carrier_id)
 Index("ix_outbox_incident_id", outbox.c.incident_id)
+Index(
+    "ix_outbox_silence_id",
+    outbox.c.silence_id,
+    postgresql_where=outbox.c.silence_id.is_not(None),
+    sqlite_where=outbox.c.silence_id.is_not(None),
+)
 
 outbox_attempts = Table(
     "outbox_attempts",
@@ -120,3 +132,47 @@ digest_lines = Table(
     Column("events", BigInteger, nullable=False, comment="since the digest before"),
     comment="what a digest in the outbox tells of",
 )
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", Identity, primary_key=True, autoincrement=True),
+    Column("matchers", Text, nullable=False, comment="JSON"),
+    Column("weekly", Text, nullable=False, comment="JSON: its windows; an empty array: all the time"),
+    Column("starts_at", UtcDateTime, nullable=False),
+    Column("ends_at", UtcDateTime, nullable=False),
+    Column("also_critical", Boolean, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime, comment="when somebody ended it"),
+    Column("ended_by", Text),
+    Column("hits", BigInteger, nullable=False, comment="notifications that it stopped or held back"),
+    Column("last_hit_at", UtcDateTime),
+    comment="notifications that nobody is to get for a time",
+)
+Index("ix_silences_ends_at", silences.c.ends_at)
+
+silence_hits = Table(
+    "silence_hits",
+    metadata,
+    Column("silence_id", BigInteger, primary_key=True),
+    Column("incident_id", BigInteger, primary_key=True, comment="0: all beyond those that are counted apart"),
+    Column("notifications", BigInteger, nullable=False),
+    Column("first_at", UtcDateTime, nullable=False),
+    Column("last_at", UtcDateTime, nullable=False),
+    comment="what each silence hid, by incident",
+)
+
+silence_history = Table(
+    "silence_history",
+    metadata,
+    Column("id", Identity, primary_key=True, autoincrement=True),
+    Column("silence_id", BigInteger, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("action", Text, nullable=False, comment="created, ended or resumed"),
+    Column("actor", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    comment="append-only: what was done to a silence",
+)
+Index("ix_silence_history_silence_id", silence_history.c.silence_id)

@@ -19,13 +19,23 @@ from faultwire_consumer.store.schema.access import audit_log, invitations, sessi
 from faultwire_consumer.store.schema.dead_letters import dead_letter_history, dead_letters
 from faultwire_consumer.store.schema.events import hourly, producers, sequence_gaps
 from faultwire_consumer.store.schema.figures import hourly_totals
-from faultwire_consumer.store.schema.notify import digest_lines, outbox, outbox_attempts, outbox_stages
+from faultwire_consumer.store.schema.notify import (
+    digest_lines,
+    outbox,
+    outbox_attempts,
+    outbox_stages,
+    silence_history,
+    silence_hits,
+    silences,
+)
 from faultwire_consumer.store.upkeep.space import PAUSE_SECONDS
 
 _BATCH: Final = 500
 _FINISHED_STATES: Final = tuple(
     state.value for state in (NotificationState.SENT, NotificationState.STOPPED, NotificationState.GIVEN_UP)
 )
+
+_OF_SILENCES: Final = (silence_hits.c.silence_id, silence_history.c.silence_id)
 
 
 class _Finished(Struct, frozen=True):
@@ -100,7 +110,7 @@ def _finished_before(before: datetime, hours_before: datetime) -> list[_Finished
 
 
 def _over(now: datetime) -> list[_Finished]:
-    """Name what access has no use for any more."""
+    """Name what access has no use for any more, and silences that have long been over."""
     session, ticket, failure, entry = sessions.c, invitations.c, sign_in_failures.c, audit_log.c
     is_idle = session.seen_at <= now - SESSION_IDLE
     return [
@@ -108,7 +118,14 @@ def _over(now: datetime) -> list[_Finished]:
         _Finished(invitations, (ticket.hash,), ticket.expires_at <= now),
         _Finished(sign_in_failures, (failure.subject,), failure.last_at <= now - FORGOTTEN_AFTER),
         _Finished(audit_log, (entry.id,), entry.at < now - timedelta(days=AUDIT_DAYS)),
+        _Finished(silences, (silences.c.id,), _is_long_over(now), _OF_SILENCES),
     ]
+
+
+def _is_long_over(now: datetime) -> ColumnElement[bool]:
+    """A silence is kept as long after its end as the audit is."""
+    before = now - timedelta(days=AUDIT_DAYS)
+    return or_(silences.c.ends_at < before, silences.c.ended_at < before)
 
 
 async def _delete(store: Store, finished: _Finished, sleep: Callable[[float], Awaitable[None]]) -> int:

@@ -1,0 +1,1 @@
+"""Silences: what is kept of each, those that may hide now, and what each hid."""
