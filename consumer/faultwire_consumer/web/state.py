@@ -37,5 +37,7 @@ POLICY: web.AppKey[Callable[[], Policy]] = web.AppKey("policy")
 """Gives the policy in use, which may be another one at the next request."""
 PUBLIC_URL: web.AppKey[str | None] = web.AppKey("public_url")
 """Where people reach the page; None where that was not said."""
+HAS_BROKER = web.AppKey("has_broker", bool)
+"""Events come from a broker; without one services send them to the worker itself."""
 REPLAYER = web.AppKey("replayer", Replayer)
 REQUEST_ID = web.RequestKey("request_id", str)

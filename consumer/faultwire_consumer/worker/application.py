@@ -67,6 +67,7 @@ from faultwire_consumer.web.page.failure import render_failure
 from faultwire_consumer.web.page.routes import PAGE_ROUTES
 from faultwire_consumer.web.state import (
     CLOCK,
+    HAS_BROKER,
     HEALTH,
     ORIGINS,
     POLICY,
@@ -104,6 +105,7 @@ def create_app(
     allowed_hosts: Sequence[str] = (),
     traffic: Traffic | None = None,
     has_replica: bool = False,
+    has_broker: bool = False,
     recognisers: Sequence[Recogniser] | None = None,
     sign_in_door: SignInDoor | None = None,
     provider_door: ProviderDoor | None = None,
@@ -122,6 +124,7 @@ def create_app(
         allowed_hosts: further names that are answered to.
         traffic: bounds of what is under way; those of its own by default.
         has_replica: the store's queries go to one, so who acts has to be remembered.
+        has_broker: services send to a broker, and not to this worker.
         recognisers: tell who asks; by default nobody has to say so where only this machine can ask, and
             elsewhere nobody is let in.
         sign_in_door: lets people in by their passwords; None where nobody signs in here.
@@ -142,7 +145,7 @@ def create_app(
     )
     app[STORE], app[HEALTH], app[CLOCK] = LimitedStore(store), health, clock
     app[RECOGNISERS] = ((open_door,) if loopback_only else ()) if recognisers is None else recognisers
-    app[PUBLIC_URL], app[TRUSTED_NETWORKS] = public_url, trusted_networks
+    app[PUBLIC_URL], app[TRUSTED_NETWORKS], app[HAS_BROKER] = public_url, trusted_networks, has_broker
     if sign_in_door is not None:
         app[SIGN_IN] = sign_in_door
     if provider_door is not None:

@@ -267,6 +267,7 @@ def _server(
         allowed_hosts=config.allowed_hosts,
         traffic=traffic,
         has_replica=replica is not None,
+        has_broker=config.broker_url is not None,
         recognisers=supplies.access.recognisers,
         sign_in_door=supplies.access.sign_in_door,
         provider_door=supplies.access.provider_door,

@@ -27,7 +27,12 @@ from faultwire_shared.taxonomy import FieldError, ValidationError
 
 _VERBS: Final = "|".join(Verb)
 _OWN_FIELDS: Final = ("note", "next", "version")
-_MANY_FIELDS: Final = ("id", "query", "note", "next", "dry_run")
+_MANY_FIELDS: Final = ("id", "query", "all", "note", "next", "dry_run")
+# The list is one form with a field for each verb: what another verb takes is passed over.
+_LIST_FIELDS: Final = (
+    *_MANY_FIELDS,
+    *{name for kind in ARGUMENTS.values() for name in kind.__struct_fields__},
+)
 _TOLD_MAX: Final = 5
 
 DONE: Final = {
@@ -60,17 +65,23 @@ routes = AccessRoutes()
 
 @routes.post(f"/incidents/many/{{verb:{_VERBS}}}", access=AccessScope.ACT)
 async def act_on_chosen(request: web.Request) -> web.Response:
-    """Do what a button says to many incidents, or show first what it would do to each."""
+    """Do what a button says to many incidents, or show first what it would do to each.
+
+    The field ``all`` is a query, of whose incidents the effect is always shown first.
+    """
     verb, form = Verb(request.match_info["verb"]), await read_form(request)
     path = next_path(form.text("next"))
     try:
-        form.refuse_others([*_MANY_FIELDS, *ARGUMENTS[verb].__struct_fields__])
+        form.refuse_others(_LIST_FIELDS)
+        form = _without_blanks(form)
+        ids = await _chosen(request, form)
+        if verb is Verb.MERGE:
+            form, ids = _into_first(form, ids)
         arguments = arguments_of(verb, form, reader_of(request))
         act = act_of(request, arguments, note=form.text("note"))
-        ids = await _chosen(request, form)
     except ValidationError as error:
         return _refuse(request, path, error)
-    is_dry = form.flag("dry_run")
+    is_dry = form.flag("dry_run") or form.flag("all")
     acted = await act_on_many(request.app[STORE], ids, act, dry_run=is_dry)
     if is_dry:
         request[NOTHING_DONE] = True
@@ -141,17 +152,44 @@ def _expected(form: Form) -> Expected:
     return Expected(version=int(text) if is_number else None)
 
 
+def _without_blanks(form: Form) -> Form:
+    """Return a form without fields that say nothing: the list has a button for a name beside a box for one."""
+    return Form([(name, value) for name, value in form.pairs if value.strip() or name in _MANY_FIELDS])
+
+
 async def _chosen(request: web.Request, form: Form) -> list[int]:
-    ids, query = form.texts("id"), form.text("query")
+    ids, query = form.texts("id"), form.text("all") or form.text("query")
     if not ids and not query.strip():
         raise ValidationError(errors=[FieldError("id", "choose at least one incident")])
+    by_query = form.flag("all") or not ids
     return await chosen_incidents(
-        request.app[STORE], ids=ids or None, query=None if ids else query, now=request.app[CLOCK]()
+        request.app[STORE],
+        ids=None if by_query else ids,
+        query=query if by_query else None,
+        now=request.app[CLOCK](),
     )
+
+
+def _into_first(form: Form, ids: Sequence[int]) -> tuple[Form, list[int]]:
+    """Return a merge with the incident that the others become part of: the lowest, unless one is named.
+
+    Raises:
+        ValidationError: there is none that it could be merged with.
+    """
+    if form.text("into").strip():
+        return form, list(ids)
+    first, *others = sorted(ids)
+    if not others:
+        raise ValidationError(errors=[FieldError("id", "choose at least two incidents to merge")])
+    kept = [(name, value) for name, value in form.pairs if name != "into"]
+    return Form([*kept, ("into", incident_name(first))]), others
 
 
 def _fields_of(form: Form) -> tuple[tuple[str, str], ...]:
     """Return the fields of a form that was shown first, for the one that does it."""
+    if form.flag("all"):
+        pairs = [("query" if name == "all" else name, value) for name, value in form.pairs if name != "id"]
+        return tuple((name, value) for name, value in pairs if name not in ("dry_run", "next"))
     return tuple((name, value) for name, value in form.pairs if name not in ("dry_run", "next"))
 
 

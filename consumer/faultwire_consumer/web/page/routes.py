@@ -20,12 +20,14 @@ from faultwire_consumer.web.page.accounts import page as accounts
 from faultwire_consumer.web.page.desk import letter as dead_letter
 from faultwire_consumer.web.page.desk import page as desk
 from faultwire_consumer.web.page.incident import page as incident
+from faultwire_consumer.web.page.incidents import kept as views
 from faultwire_consumer.web.page.incidents import page as incidents
 from faultwire_consumer.web.page.told import page as told
 
 PAGE_ROUTES: Final[tuple[AccessRoutes, ...]] = (
     acts.routes,
     incidents.routes,
+    views.routes,
     incident.routes,
     releases.routes,
     told.routes,

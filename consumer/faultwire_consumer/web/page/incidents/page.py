@@ -1,64 +1,207 @@
-"""The list of incidents that a query finds."""
+"""The list of incidents that a query finds, with the answers that nobody has to ask for."""
 
 import asyncio
-from typing import Final
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
 
 from aiohttp import web
+from msgspec import Struct
 
+from faultwire_consumer.domain.access.principal import Via
 from faultwire_consumer.domain.access.scope import AccessScope
+from faultwire_consumer.domain.figures.order import IncidentOrder
+from faultwire_consumer.domain.query.query import Query
+from faultwire_consumer.serving.principal import PRINCIPAL
 from faultwire_consumer.store.contract.paging import Page
+from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.events import incidents
+from faultwire_consumer.store.events.figures.beside import (
+    count_matches,
+    read_hours_of,
+    read_origins,
+    read_regressions,
+)
+from faultwire_consumer.store.events.figures.facets import Facets, read_facets
+from faultwire_consumer.store.events.figures.reading import list_releases, read_hours
 from faultwire_consumer.web.access.declared import AccessRoutes
-from faultwire_consumer.web.page.incidents.search import Search, find_named, read_search
+from faultwire_consumer.web.page.chart import HOUR, Chart, draw_chart, first_step
+from faultwire_consumer.web.page.incidents.bulk import bulk_offer
+from faultwire_consumer.web.page.incidents.facets import facet_lists
+from faultwire_consumer.web.page.incidents.nothing import Why, sending_help, why_empty, wider_lists
+from faultwire_consumer.web.page.incidents.rows import STEPS, Beside, rows_of
+from faultwire_consumer.web.page.incidents.search import (
+    SEEN,
+    Search,
+    export_paths,
+    find_named,
+    list_path,
+    path_instead,
+    read_search,
+)
+from faultwire_consumer.web.page.incidents.tiles import (
+    COUNTED_MAX,
+    Question,
+    count_shown,
+    queries_of,
+    questions,
+    tiles_of,
+)
+from faultwire_consumer.web.page.incidents.views import VIEWS_COOKIE, read_views, view_links
+from faultwire_consumer.web.page.incidents.visit import (
+    SECONDS,
+    VISIT_COOKIE,
+    Visit,
+    look,
+    read_visit,
+    write_visit,
+)
 from faultwire_consumer.web.page.shell import show
 from faultwire_consumer.web.request import cursor_errors, read_parameters
 from faultwire_consumer.web.searched import bounds_of_query
-from faultwire_consumer.web.state import CLOCK, STORE
-from faultwire_shared.event import ErrorSeverity
+from faultwire_consumer.web.state import CLOCK, HAS_BROKER, PUBLIC_URL, STORE
 
 ROWS: Final = 50
+MARKS_MAX: Final = 6
+"""Releases that are marked in the chart of all events: the last to begin."""
+_NO_FACETS: Final = Facets(0, complete=True, facets=())
+_ORDERS: Final = {
+    IncidentOrder.URGENT: "most urgent",
+    IncidentOrder.LAST: "last seen",
+    IncidentOrder.FIRST: "began last",
+    IncidentOrder.COUNT: "most events",
+    IncidentOrder.USERS: "most users",
+    IncidentOrder.GROWTH: "growing fastest",
+}
 
 routes = AccessRoutes()
 
 
+class Glance(Struct, frozen=True, kw_only=True):
+    """The answers above the list: counts of the questions, and the events of every hour."""
+
+    counts: tuple[int, ...]
+    chart: Chart
+
+
 @routes.get("/", access=AccessScope.READ)
 async def show_list(request: web.Request) -> web.Response:
-    """The incidents that somebody has to look after, or those that a filter asks for."""
+    """The incidents that somebody has to look after, or those that a query asks for."""
     parameters = read_parameters(request)
     search = read_search(parameters)
-    cursor = parameters.cursor()
+    instead = path_instead(parameters, search)
     parameters.finish()
-    store = request.app[STORE]
-    if cursor is None and (path := await find_named(store, search)) is not None:
+    store, now = request.app[STORE], request.app[CLOCK]()
+    path = await find_named(store, search) or instead
+    if path is not None:
         raise web.HTTPSeeOther(path)
+    visit = look(read_visit(request.cookies.get(VISIT_COOKIE, "")), now)
+    asked = questions(visit.since)
     with cursor_errors():
-        page, services = await asyncio.gather(
-            _list_found(request, search, cursor), incidents.list_services(store)
+        (page, beside), facets, glance = await asyncio.gather(
+            _read_rows(store, search, now), _read_facets(store, search, now), _read_glance(store, asked, now)
         )
-    following = request.rel_url.update_query(cursor=page.next_cursor) if page.next_cursor else None
-    return await show(
+    response = await show(
         request,
         "incidents/page.html",
         status=400 if search.problem is not None else 200,
-        incidents=page.rows,
-        services=services,
-        severities=list(reversed(ErrorSeverity)),
         search=search,
-        filtered=search.is_filtered or cursor is not None,
-        searched=None if page.rows else await bounds_of_query(store, search.query),
-        following=following,
+        rows=rows_of(page.rows, beside, since=first_step(now, steps=STEPS), now=now),
+        following=search.path_after(page.next_cursor) if page.next_cursor is not None else None,
+        tiles=tiles_of(asked, glance.counts),
+        glance=glance,
+        facets=facet_lists(facets, search),
+        facets_of=facets,
+        bulk=bulk_offer(search, page, facets),
+        orders=_ORDERS,
+        seen=SEEN,
+        **_views(request, search, glance.counts),
+        **await _why_nothing(request, search, page),
     )
+    _keep_visit(request, response, visit)
+    return response
 
 
-async def _list_found(request: web.Request, search: Search, cursor: str | None) -> Page[incidents.Incident]:
+async def _read_rows(store: Store, search: Search, now: datetime) -> tuple[Page[incidents.Incident], Beside]:
     if search.problem is not None:
-        return Page((), None)
-    store, now = request.app[STORE], request.app[CLOCK]()
-    return await incidents.list_incidents(store, search.query, limit=ROWS, now=now, cursor=cursor)
+        return Page((), None), Beside(hours={}, origins={}, regressions={})
+    page = await incidents.list_incidents(
+        store, search.query, limit=ROWS, now=now, cursor=search.cursor, order=search.order
+    )
+    ids = [row.id for row in page.rows]
+    hours, origins, regressions = await asyncio.gather(
+        read_hours_of(store, ids, since=first_step(now, steps=STEPS)),
+        read_origins(store, ids),
+        read_regressions(store, [row.id for row in page.rows if row.episode > 1]),
+    )
+    return page, Beside(hours=hours, origins=origins, regressions=regressions)
+
+
+async def _read_facets(store: Store, search: Search, now: datetime) -> Facets:
+    return await read_facets(store, search.query, now=now) if search.problem is None else _NO_FACETS
+
+
+async def _read_glance(store: Store, asked: Sequence[Question], now: datetime) -> Glance:
+    since = first_step(now, steps=STEPS)
+    counts, hours, releases = await asyncio.gather(
+        count_matches(store, queries_of(asked), most=COUNTED_MAX, now=now),
+        read_hours(store, since=since, until=since + STEPS * HOUR),
+        list_releases(store, services=(), limit=MARKS_MAX),
+    )
+    marks = [(row.first_seen_at, f"{row.service} {row.release}") for row in reversed(releases.rows)]
+    return Glance(counts=counts, chart=draw_chart(hours, now=now, bar=20, height=38, marks=marks))
+
+
+def _views(request: web.Request, search: Search, counts: Sequence[int]) -> dict[str, Any]:
+    """Return the views, and the addresses under which programs get the same list."""
+    principal = request[PRINCIPAL]
+    kept = read_views(request.cookies.get(VIEWS_COOKIE, ""))
+    account = None if principal.via is Via.OPEN else principal.actor
+    return {
+        "views": view_links(search, account=account, kept=kept, to_do=count_shown(counts[-1])),
+        "kept": kept,
+        "me": account,
+        "address": _address(request) + search.path,
+        "first_path": list_path(search.text, search.order),
+        "exports": export_paths(search),
+    }
+
+
+async def _why_nothing(
+    request: web.Request, search: Search, page: Page[incidents.Incident]
+) -> dict[str, Any]:
+    """Return why there is no row, and what to do; None where there are some, or the query is wrong."""
+    if page.rows or search.problem is not None:
+        return {"why": None, "wider": (), "sending": None, "searched": None}
+    store = request.app[STORE]
+    any_at_all, searched = await asyncio.gather(
+        incidents.list_incidents(store, Query(), limit=1, now=request.app[CLOCK]()),
+        bounds_of_query(store, search.query),
+    )
+    why = why_empty(search, has_any=bool(any_at_all.rows))
+    needs_token = request[PRINCIPAL].via is not Via.OPEN
+    sending = sending_help(_address(request), has_broker=request.app[HAS_BROKER], needs_token=needs_token)
+    return {
+        "why": why,
+        "wider": wider_lists(search),
+        "sending": sending if why is Why.NOTHING_YET else None,
+        "searched": searched,
+    }
+
+
+def _address(request: web.Request) -> str:
+    """Return where people reach the page: as it is configured, or as this browser does."""
+    return (request.app[PUBLIC_URL] or str(request.url.origin())).rstrip("/")
+
+
+def _keep_visit(request: web.Request, response: web.Response, visit: Visit) -> None:
+    value = write_visit(visit)
+    if value != request.cookies.get(VISIT_COOKIE):
+        response.set_cookie(VISIT_COOKIE, value, max_age=SECONDS, httponly=True, samesite="Strict")
 
 
 @routes.get("/incidents", access=AccessScope.READ)
 @routes.get("/e", access=AccessScope.READ)
 async def show_list_instead(request: web.Request) -> web.Response:
-    """The list of incidents, for whoever takes the id off an address; a filter stays."""
+    """The list of incidents, for whoever takes the id off an address; a query stays."""
     raise web.HTTPSeeOther(request.rel_url.with_path("/", keep_query=True))

@@ -1,93 +1,204 @@
-"""The page's search form: the box with a query, and the choices beside it."""
+"""The list as its address asks for it: the query's text, its terms, the order, and the place in it."""
 
+from collections.abc import Iterable
 from typing import Final
+from urllib.parse import urlencode
 
 from msgspec import Struct
 
+from faultwire_consumer.domain.figures.order import IncidentOrder
 from faultwire_consumer.domain.incident import Status
-from faultwire_consumer.domain.query.query import Key, Query, Trait, any_of, print_query
-from faultwire_consumer.domain.query.text import QueryError, parse_query
+from faultwire_consumer.domain.query.edit import Part, join_parts, parts_of, without_key, write_term
+from faultwire_consumer.domain.query.query import Key, Query, Term, Trait, Value, merge_terms
+from faultwire_consumer.domain.query.text import QueryError
+from faultwire_consumer.store.contract.paging import LIMIT_MAX
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.events.find import FoundKind, find_place
 from faultwire_consumer.web.parameter import Parameters
+from faultwire_consumer.web.request import API_PREFIX
 from faultwire_shared.event import ErrorSeverity
 
-UNRESOLVED: Final = "unresolved"
-_VIEWS: Final = {UNRESOLVED: (Status.OPEN, Status.ACKNOWLEDGED), "all": ()}
+TO_DO: Final = "is:unresolved -is:muted"
+"""The query of a list that nobody asked anything of."""
+USUAL_ORDER: Final = IncidentOrder.URGENT
+SEEN: Final = ("24h", "7d", "30d")
+"""Times that can be chosen without writing them."""
+BACK_MAX: Final = 20
+"""Pages to which a list remembers the way back; beyond them there is the first."""
+_ALL: Final = "all"
+_UNRESOLVED: Final = "unresolved"
+_OLD: Final = ("view", "status", "severity", "service", "search")
 
 
 class Search(Struct, frozen=True, kw_only=True):
-    """The form as it was sent."""
+    """A list of incidents as it is asked for."""
 
     text: str
-    """The content of the box, kept as it was written if it is wrong."""
-    problem: QueryError | None
-    query: Query
-    view: str
-    services: tuple[str, ...]
-    severities: tuple[ErrorSeverity, ...]
+    """The query, as it was written even where it is wrong."""
+    parts: tuple[Part, ...]
+    """Its terms; none where it is wrong."""
+    problem: QueryError | None = None
+    order: IncidentOrder = USUAL_ORDER
+    cursor: str | None = None
+    back: tuple[str, ...] = ()
+    """Cursors of the pages before, but for the first, which has none."""
 
     @property
-    def is_filtered(self) -> bool:
-        """True if the form asks for more than the view."""
-        return bool(self.text or self.services or self.severities)
+    def query(self) -> Query:
+        """Return the query that the text means."""
+        return merge_terms(part.term for part in self.parts)
 
     @property
     def before(self) -> str:
-        """The text before the mistake."""
+        """Return the text before the mistake."""
         return self.text[: self.problem.column - 1] if self.problem is not None else ""
 
     @property
     def wrong(self) -> str:
-        """The mistake."""
+        """Return the mistake."""
         return self.text[len(self.before) :][: self.problem.length] if self.problem is not None else ""
+
+    @property
+    def seen(self) -> str:
+        """Return the time since when something was seen, as it is written; empty where none is."""
+        written = [part.text.partition(":")[2] for part in self.parts if part.term.key is Key.SINCE]
+        return written[0] if len(written) == 1 else " ".join(written)
+
+    @property
+    def path(self) -> str:
+        """Return the address of this page of the list."""
+        return list_path(self.text, self.order, cursor=self.cursor, back=self.back)
+
+    def path_of(self, parts: Iterable[Part]) -> str:
+        """Return the address of the list that other terms ask for, in the same order."""
+        return list_path(join_parts(parts), self.order)
+
+    def path_after(self, cursor: str) -> str:
+        """Return the address of the page that follows."""
+        back = self.back if self.cursor is None else (*self.back, self.cursor)
+        return list_path(self.text, self.order, cursor=cursor, back=back[-BACK_MAX:])
+
+    @property
+    def path_before(self) -> str | None:
+        """Return the address of the page before; the first page's where more is not known."""
+        if self.cursor is None:
+            return None
+        if not self.back:
+            return list_path(self.text, self.order)
+        return list_path(self.text, self.order, cursor=self.back[-1], back=self.back[:-1])
+
+
+def list_path(
+    text: str, order: IncidentOrder = USUAL_ORDER, *, cursor: str | None = None, back: Iterable[str] = ()
+) -> str:
+    """Return the address of a list: the query always, the rest where it is not the usual."""
+    fields = [("query", text)]
+    if order is not USUAL_ORDER:
+        fields.append(("sort", order.value))
+    if cursor is not None:
+        fields += [("cursor", cursor), *(("back", one) for one in back)]
+    return f"/?{urlencode(fields)}"
+
+
+class ExportPaths(Struct, frozen=True):
+    """The addresses at which programs get what a list shows."""
+
+    incidents: str
+    events: str
+
+
+def export_paths(search: Search) -> ExportPaths | None:
+    """Return where the list is had as JSON, and its events as lines; None while the query is wrong."""
+    if search.problem is not None:
+        return None
+    asked = [("query", search.text), ("limit", str(LIMIT_MAX))]
+    incidents = urlencode([*asked, ("sort", search.order.value)])
+    return ExportPaths(
+        f"{API_PREFIX}/incidents?{incidents}", f"{API_PREFIX}/events/export?{urlencode(asked)}"
+    )
+
+
+def read_search(parameters: Parameters) -> Search:
+    """Read a list's address; a query that is wrong is told beside it, the rest by ``finish``."""
+    usual = "" if _is_old(parameters) else TO_DO
+    text = parameters.raw_text("query") if parameters.flag("query", "") else usual
+    parts, problem = _read_parts(text)
+    return Search(
+        text=text,
+        parts=parts,
+        problem=problem,
+        order=parameters.choice("sort", IncidentOrder, usual=USUAL_ORDER, about="The order."),
+        cursor=parameters.cursor(),
+        back=parameters.texts("back")[-BACK_MAX:],
+    )
+
+
+def _is_old(parameters: Parameters) -> bool:
+    return any([parameters.flag(name, "") for name in _OLD])  # noqa: C419 - each is to be known by its name
+
+
+def _read_parts(text: str) -> tuple[tuple[Part, ...], QueryError | None]:
+    try:
+        return parts_of(text), None
+    except QueryError as error:
+        return (), error
+
+
+def path_instead(parameters: Parameters, search: Search) -> str | None:
+    """Return the address that says in its query what this one says beside it; None where it is all there.
+
+    That is what the choice of a time adds, and what addresses of earlier versions said.
+    """
+    is_chosen, seen, was = parameters.flag("seen", ""), parameters.text("seen"), parameters.text("was")
+    old = _old_terms(parameters, search.query) if _is_old(parameters) else []
+    if not is_chosen and not _is_old(parameters):
+        return None
+    text = search.text
+    if search.problem is None and seen != was:
+        since, problem = _read_parts(f"since:{seen}" if seen else "")
+        text = join_parts(search.parts if problem else (*without_key(search.parts, Key.SINCE), *since))
+    return list_path(" ".join([one for one in (text.strip(), *map(write_term, old)) if one]), search.order)
+
+
+def _old_terms(parameters: Parameters, query: Query) -> list[Term]:
+    """Return what an address of an earlier version asks for beside its query."""
+    wanted: tuple[tuple[Key, tuple[Value, ...]], ...] = (
+        _old_status(parameters, query),
+        (Key.SEVERITY, parameters.choices("severity", ErrorSeverity)),
+        (Key.SERVICE, parameters.texts("service")),
+        (Key.TEXT, tuple(filter(None, [parameters.text("search")]))),
+    )
+    return [Term(key, values) for key, values in wanted if values]
+
+
+def _old_status(parameters: Parameters, query: Query) -> tuple[Key, tuple[Value, ...]]:
+    """Return the status that a view showed, by the page's word or the API's; what is written wins over it."""
+    view, statuses = parameters.text("view"), parameters.choices("status", Status)
+    if view == _ALL:
+        return Key.STATUS, ()
+    if view not in (None, _UNRESOLVED):
+        statuses = parameters.choices("view", Status)
+    if statuses or _names_status(query):
+        return Key.STATUS, statuses
+    return Key.IS, (Trait.UNRESOLVED,)
+
+
+def _names_status(query: Query) -> bool:
+    statuses = {Trait.OPEN, Trait.ACKNOWLEDGED, Trait.RESOLVED, Trait.UNRESOLVED}
+    return any(
+        term.key is Key.STATUS or (term.key is Key.IS and statuses & set(term.values)) for term in query.terms
+    )
 
 
 async def find_named(store: Store, search: Search) -> str | None:
-    """The path of the one event or incident whose id stands in the box alone."""
-    if not search.text or search.services or search.severities:
+    """Return the path of the one event or incident whose id is the whole text.
+
+    Raises:
+        StoreUnavailableError: the database cannot be used now.
+    """
+    if not search.text or search.text == TO_DO or search.cursor is not None:
         return None
     found = await find_place(store, search.text)
     if found is None:
         return None
     return f"/e/{found.id}" if found.kind is FoundKind.EVENT else f"/incidents/{found.id}"
-
-
-def _names_status(query: Query) -> bool:
-    statuses = (Trait.OPEN, Trait.ACKNOWLEDGED, Trait.RESOLVED, Trait.UNRESOLVED)
-    return any(
-        term.key is Key.STATUS or (term.key is Key.IS and set(statuses) & set(term.values))
-        for term in query.terms
-    )
-
-
-def read_search(parameters: Parameters) -> Search:
-    """Read the form; the page explains a wrong query, `finish` any other wrong parameter."""
-    text = parameters.raw_text("query")
-    old = any_of(Key.TEXT, filter(None, [parameters.text("search")]))
-    problem, query = None, old
-    try:
-        query = parse_query(text) + old
-    except QueryError as error:
-        problem = error
-    by_api_s_word = parameters.choices("status", Status)
-    view = parameters.text("view") or _view_of(by_api_s_word)
-    if view == UNRESOLVED and _names_status(query):
-        view = "all"  # what is written wins over what is chosen where nothing is
-    statuses = _VIEWS[view] if view in _VIEWS else parameters.choices("view", Status)
-    services, severities = parameters.texts("service"), parameters.choices("severity", ErrorSeverity)
-    chosen = any_of(Key.STATUS, statuses) + any_of(Key.STATUS, by_api_s_word)
-    chosen += any_of(Key.SERVICE, services) + any_of(Key.SEVERITY, severities)
-    return Search(
-        text=text or print_query(old),
-        problem=problem,
-        query=query + chosen,
-        view=view,
-        services=services,
-        severities=severities,
-    )
-
-
-def _view_of(statuses: tuple[Status, ...]) -> str:
-    """Return the view that shows what the API's parameter asks for."""
-    return statuses[0].value if len(statuses) == 1 else "all" if statuses else UNRESOLVED
