@@ -1,15 +1,18 @@
 """One event as people read it: facts, the trail that led to it, and the stack, newest call first."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import msgspec
 from rich.console import Console
 
 from faultwire_consumer.cli.client import ApiClient
 from faultwire_consumer.cli.failure import CommandError
 from faultwire_consumer.cli.output import cell, print_value, styled
+from faultwire_consumer.domain.report.trace import trace_lines
+from faultwire_shared.event import ExceptionInfo
 
 _FACTS: Final = (
     *("incident_id", "severity", "category", "code", "service", "environment", "release", "host"),
@@ -17,7 +20,6 @@ _FACTS: Final = (
 )
 _VALUES: Final = ("tags", "user", "request", "context")
 _CRUMB: Final = ("timestamp", "category", "message", "level", "type")
-_CAUSE: Final = "\nThe above exception was the direct cause of the following exception:\n\n"
 _MINUTE: Final = 60
 _NEAR: Final = 20
 """The number of newest events among which one with a body is looked for."""
@@ -101,40 +103,15 @@ def show_chain(chain: Sequence[Mapping[str, Any]], console: Console, *, indent: 
 
 
 def python_traceback(event: Mapping[str, Any]) -> str:
-    """The stack as Python prints it, the newest call last, to be pasted where that is understood."""
-    return "".join(_traceback(event.get("exceptions") or ()))
+    """The stack as Python prints it, the newest call last, to be pasted where that is understood.
 
-
-def _traceback(chain: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    for position, error in enumerate(reversed(chain)):
-        if position:
-            yield _CAUSE
-        members = error.get("members", [])
-        frames = error.get("frames", [])
-        if frames:
-            kind = "Exception Group Traceback" if members else "Traceback"
-            yield f"{kind} (most recent call last):\n"
-        for frame in frames:
-            name = str(frame.get("qualname", "")).rpartition(".")[2] or "<unknown>"
-            yield cell(f'  File "{frame.get("file", "")}", line {frame.get("line", 0)}, in {name}') + "\n"
-            yield from (f"    {cell(source.strip())}\n" for source in frame.get("context", []))
-        yield from _last_lines(error)
-        for number, member in enumerate(members, start=1):
-            yield f"  +-+---------------- {number} ----------------\n"
-            for line in "".join(_traceback(member)).splitlines():
-                yield f"    | {line}".rstrip() + "\n"
-        if members:
-            yield "    +------------------------------------\n"
-
-
-def _last_lines(error: Mapping[str, Any]) -> Iterator[str]:
-    module = error.get("module", "")
-    name = error["type"] if module in ("", "builtins", "__main__") else f"{module}.{error['type']}"
-    value = str(error.get("value", ""))
-    for line in (f"{name}: {value}" if value else name).split("\n"):
-        yield f"{cell(line)}\n"
-    for note in error.get("notes", ()):
-        yield from (f"{cell(line)}\n" for line in str(note).split("\n"))
+    Empty where there is none that can be read.
+    """
+    try:
+        chain = msgspec.convert(event.get("exceptions") or [], list[ExceptionInfo], strict=False)
+    except msgspec.ValidationError:
+        return ""
+    return "".join(f"{cell(line)}\n" for line in trace_lines(chain))
 
 
 def _show_instead(kept: Mapping[str, Any], console: Console) -> None:

@@ -62,7 +62,7 @@ def event_sections(event: Event) -> tuple[Section, ...]:
 
 def _trace(event: Event) -> Iterator[str]:
     if event.exceptions:
-        yield fence(trace_lines(event.exceptions), "python-traceback")
+        yield fence(trace_lines(event.exceptions, annotated=True), "python-traceback")
 
 
 def _facts(event: Event) -> Iterator[str]:
@@ -90,15 +90,19 @@ def _breadcrumb(crumb: Mapping[str, Any], at: datetime) -> str:
 
 
 def _before(timestamp: Any, at: datetime) -> str:
+    seconds = seconds_before(timestamp, at)
+    return "" if seconds is None else f"{-seconds:+.3f} s"
+
+
+def seconds_before(timestamp: Any, at: datetime) -> float | None:
+    """Return how long before a moment a breadcrumb's time was; None where it names none that can be read."""
     if isinstance(timestamp, int | float) and not isinstance(timestamp, bool):
-        seconds = at.timestamp() - timestamp
-    else:
-        try:
-            moment = datetime.fromisoformat(str(timestamp))
-        except ValueError:
-            return ""
-        seconds = at.timestamp() - (moment if moment.tzinfo else moment.replace(tzinfo=at.tzinfo)).timestamp()
-    return f"{-seconds:+.3f} s"
+        return at.timestamp() - timestamp
+    try:
+        moment = datetime.fromisoformat(str(timestamp))
+        return at.timestamp() - (moment if moment.tzinfo else moment.replace(tzinfo=at.tzinfo)).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _details(event: Event) -> Iterator[str]:

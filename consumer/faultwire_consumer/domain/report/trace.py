@@ -1,4 +1,8 @@
-"""A chain of exceptions in Python's form: the cause first, the crash last, with the source around it."""
+"""A chain of exceptions in Python's form, the cause first and the crash last: the one printer of all surfaces.
+
+Plain, it is what Python itself prints, to be pasted wherever that is understood. Annotated, it says more to
+whoever reads it: the lines around the one that ran, what is a library's, and the attributes of exceptions.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -7,57 +11,94 @@ from faultwire_shared.event import ExceptionInfo, Frame
 
 _CAUSED: Final = "The above exception was the direct cause of the following exception:"
 _FRAMES: Final = 60
+_FRAMES_PLAIN: Final = 500
 """The most frames of one exception: those at the crash."""
-_MEMBERS_DEPTH: Final = 3
+_MEMBERS_DEPTH: Final = 5
 _NOTES: Final = 20
 _MEMBERS: Final = 10
 
 
-def trace_lines(chain: Sequence[ExceptionInfo]) -> list[str]:
-    """Return the lines that Python would print of a chain."""
-    lines: list[str] = []
+def trace_lines(chain: Sequence[ExceptionInfo], *, annotated: bool = False) -> list[str]:
+    """Return the lines that Python would print of a chain.
+
+    They hold what strangers wrote: whoever shows them makes them safe for their place.
+
+    Args:
+        chain: the exception that was raised, then its cause, and so on.
+        annotated: with what Python does not print, see above.
+    """
+    return list(_chain(chain, annotated, 0))
+
+
+def _chain(chain: Sequence[ExceptionInfo], annotated: bool, depth: int) -> Iterator[str]:
     for position, error in enumerate(reversed(chain)):
         if position:
-            lines += ["", _CAUSED, ""]
-        lines += _exception(error)
-    return lines
+            yield from ("", _CAUSED, "")
+        yield from _calls(error, annotated)
+        yield from _last_lines(error, annotated)
+        yield from _members(error, annotated, depth)
 
 
-def _exception(error: ExceptionInfo, depth: int = 0) -> Iterator[str]:
-    margin = "  | " * depth
+def _calls(error: ExceptionInfo, annotated: bool) -> Iterator[str]:
     if error.frames:
-        yield f"{margin}Traceback (most recent call last):"
-    left_out = len(error.frames) - _FRAMES
+        kind = "Exception Group Traceback" if error.members else "Traceback"
+        yield f"{kind} (most recent call last):"
+    most = _FRAMES if annotated else _FRAMES_PLAIN
+    left_out = len(error.frames) - most
     if left_out > 0:
-        yield f"{margin}  ({left_out} calls further out are left out)"
-    for frame in error.frames[-_FRAMES:]:
-        yield from (margin + line for line in _frame(frame))
-    yield from (margin + line for line in f"{qualified_type(error)}: {error.value}".splitlines() or [""])
-    for note in error.notes[:_NOTES]:
-        yield from (margin + line for line in note.splitlines())
-    if error.attributes:
-        shown = ", ".join(f"{name}={value}" for name, value in error.attributes.items())
-        yield f"{margin}({shown})"
-    yield from _members(error, depth)
+        yield f"  ({left_out} calls further out are left out)"
+    for frame in error.frames[-most:]:
+        yield from _annotated(frame) if annotated else _plain(frame)
 
 
-def _members(error: ExceptionInfo, depth: int) -> Iterator[str]:
-    if not error.members or depth >= _MEMBERS_DEPTH:
-        return
-    for number, member in enumerate(error.members[:_MEMBERS], start=1):
-        yield f"{'  | ' * depth}  +---------------- {number} of {len(error.members)} ----------------"
-        for each in reversed(member):
-            yield from _exception(each, depth + 1)
-
-
-def _frame(frame: Frame) -> Iterator[str]:
+def _annotated(frame: Frame) -> Iterator[str]:
     mark = "" if frame.in_app else "  (library)"
-    place = frame.file or frame.module or "?"
-    yield f'  File "{place}", line {frame.line}, in {frame.qualname or "?"}{mark}'
+    yield f"  {_place(frame, frame.qualname or '?')}{mark}"
     middle = len(frame.context) // 2
     for offset, text in enumerate(frame.context):
         sign = ">" if offset == middle and len(frame.context) > 1 else " "
         yield f"   {sign}{text.rstrip()}"
+
+
+def _plain(frame: Frame) -> Iterator[str]:
+    yield f"  {_place(frame, frame.qualname.rpartition('.')[2] or '<unknown>')}"
+    source = ran_line(frame).strip()
+    if source:
+        yield f"    {source}"
+
+
+def _place(frame: Frame, name: str) -> str:
+    return f'File "{frame.file or frame.module or "?"}", line {frame.line}, in {name}'
+
+
+def ran_line(frame: Frame) -> str:
+    """Return the source line that ran, which stands in the middle; empty where none was sent."""
+    return frame.context[len(frame.context) // 2] if frame.context else ""
+
+
+def _last_lines(error: ExceptionInfo, annotated: bool) -> Iterator[str]:
+    name = qualified_type(error)
+    yield from (f"{name}: {error.value}" if error.value else name).splitlines()
+    for note in error.notes[:_NOTES]:
+        yield from note.splitlines()
+    if annotated and error.attributes:
+        shown = ", ".join(f"{name}={value}" for name, value in error.attributes.items())
+        yield f"({shown})"
+
+
+def _members(error: ExceptionInfo, annotated: bool, depth: int) -> Iterator[str]:
+    if not error.members:
+        return
+    if depth >= _MEMBERS_DEPTH:
+        yield f"  ({len(error.members)} members are left out)"
+        return
+    for number, member in enumerate(error.members[:_MEMBERS], start=1):
+        yield f"  +-+---------------- {number} ----------------"
+        for line in _chain(member, annotated, depth + 1):
+            yield f"    | {line}".rstrip()
+    if len(error.members) > _MEMBERS:
+        yield f"    | (and {len(error.members) - _MEMBERS} more)"
+    yield "    +------------------------------------"
 
 
 def qualified_type(error: ExceptionInfo) -> str:
