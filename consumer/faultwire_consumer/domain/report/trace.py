@@ -1,4 +1,4 @@
-"""A chain of exceptions in Python's form, the cause first and the crash last: the one printer of all surfaces.
+"""A chain of exceptions in Python's form, the cause first, the crash last: the one printer for all.
 
 Plain, it is what Python itself prints, to be pasted wherever that is understood. Annotated, it says more to
 whoever reads it: the lines around the one that ran, what is a library's, and the attributes of exceptions.

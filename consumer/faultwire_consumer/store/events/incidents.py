@@ -162,11 +162,16 @@ async def get_incident(store: Store, incident_id: int) -> Incident | None:
     return _incident(rows[0]) if rows else None
 
 
-async def list_history(store: Store, incident_id: int) -> tuple[HistoryEntry, ...]:
-    """List every transition of an incident, the newest first."""
+async def list_history(
+    store: Store, incident_id: int, *, limit: int | None = None
+) -> tuple[HistoryEntry, ...]:
+    """List the transitions of an incident, the newest first: every one, or at most as many as a limit."""
     columns = [history.c[name] for name in HistoryEntry.__struct_fields__]
     rows = await store.read(
-        select(*columns).where(history.c.incident_id == incident_id).order_by(history.c.id.desc())
+        select(*columns)
+        .where(history.c.incident_id == incident_id)
+        .order_by(history.c.id.desc())
+        .limit(limit)
     )
     return tuple(HistoryEntry(**values_of(row)) for row in rows)
 

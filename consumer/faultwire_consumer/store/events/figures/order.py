@@ -67,6 +67,30 @@ def _after(columns: Sequence[Column[Any]], position: OrderPosition) -> ColumnEle
     return and_(columns[0] <= values[0], tuple_(*columns) < tuple_(*values))
 
 
+def order_beside(
+    statement: Select[Any], order: IncidentOrder, values: Sequence[Any], *, is_before: bool
+) -> Select[Any]:
+    """Return a statement for incidents as one for the incident just before or after a place in this order.
+
+    Args:
+        statement: selects incidents.
+        order: of the list.
+        values: what the place has in the order's columns.
+        is_before: the one before; else the one after.
+    """
+    columns = columns_of_order(order)
+    given = [literal(value, column.type) for column, value in zip(columns, values, strict=True)]
+    if order is IncidentOrder.FIRST:
+        statement = statement.where(incidents.c.began_at.is_not(None))
+    # An index is entered by the bound on its first column alone.
+    place, own = tuple_(*columns), tuple_(*given)
+    if is_before:
+        condition = and_(columns[0] >= given[0], place > own)
+        return statement.where(condition).order_by(*columns).limit(1)
+    condition = and_(columns[0] <= given[0], place < own)
+    return statement.where(condition).order_by(*(column.desc() for column in columns)).limit(1)
+
+
 def encode_position(order: IncidentOrder, row: Row[Any]) -> str:
     """Return the cursor of the incidents that follow a row of `order_page`."""
     found = [getattr(row, _label(column)) for column in columns_of_order(order)]

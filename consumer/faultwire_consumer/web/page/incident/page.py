@@ -1,100 +1,115 @@
-"""One incident with its event in it, and one event by its id."""
+"""One incident with an event of it, the newest or the one that was asked for; and two events compared."""
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
 from faultwire_consumer.actions.incident import load_incident
 from faultwire_consumer.domain.access.scope import AccessScope
-from faultwire_consumer.domain.incident import Status, Verb
-from faultwire_consumer.domain.incident_name import incident_name
+from faultwire_consumer.domain.incident_name import incident_name, parse_incident_id
 from faultwire_consumer.domain.query.query import Key, any_of
+from faultwire_consumer.domain.report.comparison import difference
+from faultwire_consumer.serving.principal import PRINCIPAL
 from faultwire_consumer.store.events import event as event_queries
-from faultwire_consumer.store.events import incidents
 from faultwire_consumer.store.events.event_list import list_events
+from faultwire_consumer.store.events.incidents import Incident
 from faultwire_consumer.web.access.declared import AccessRoutes
-from faultwire_consumer.web.page.chart import draw_chart, first_step
-from faultwire_consumer.web.page.incident.stack import view_chain
+from faultwire_consumer.web.page.incident.asked import Asked, read_asked
+from faultwire_consumer.web.page.incident.reading import read_material
+from faultwire_consumer.web.page.incident.view import IncidentView, view_incident
 from faultwire_consumer.web.page.shell import show
 from faultwire_consumer.web.request import cursor_errors, incident_id_of, read_parameters, unknown_event
-from faultwire_consumer.web.state import CLOCK, STORE
-from faultwire_shared import codec
-from faultwire_shared.event import Event
+from faultwire_consumer.web.state import CLOCK, POLICY, PUBLIC_URL, STORE
 
-NEWEST: Final = 10
+_ID_CHARACTERS: Final = 100
 
 routes = AccessRoutes()
 
 
 @routes.get("/incidents/{id}", access=AccessScope.READ)
 async def show_incident(request: web.Request) -> web.Response:
-    """One incident: what is known of it, its newest event's stack trace, and what can be done."""
-    store, now = request.app[STORE], request.app[CLOCK]()
-    asked = incident_id_of(request)
-    incident = await load_incident(store, asked)
-    if incident.id != asked:  # it was merged into this one
-        raise web.HTTPSeeOther(f"/incidents/{incident_name(incident.id)}")
-    parameters = read_parameters(request)
-    cursor = parameters.cursor()
-    parameters.finish()
-    wanted = any_of(Key.INCIDENT, [incident.id])
-    with cursor_errors():
-        page, history, places, counts = await asyncio.gather(
-            list_events(store, wanted, limit=NEWEST, now=now, cursor=cursor),
-            incidents.list_history(store, incident.id),
-            incidents.list_places(store, incident.id),
-            incidents.count_by_hour(store, incident.id, since=first_step(now, steps=24)),
+    """One incident: what is known of it, its newest event that can be read, and what can be done."""
+    wanted = incident_id_of(request)
+    incident = await load_incident(request.app[STORE], wanted)
+    if incident.id != wanted:  # it was merged into this one
+        raise web.HTTPSeeOther(
+            request.rel_url.with_path(f"/incidents/{incident_name(incident.id)}", keep_query=True)
         )
-    shown = next((row for row in page.rows if row.body_kept), None)
-    newest = await _read_event(request, shown.id) if shown is not None else None
-    return await show(
-        request,
-        "incident/page.html",
-        incident=incident,
-        events=page.rows,
-        following=page.next_cursor,
-        first_page=cursor is None,
-        history=history,
-        places=places,
-        trend=draw_chart(counts, now=now),
-        shown=shown,
-        event=newest,
-        chain=view_chain(newest.exceptions) if newest is not None else (),
-        verbs=_verbs(incident.status),
-    )
+    return await _show(request, incident, None)
 
 
 @routes.get("/e/{id}", access=AccessScope.READ)
 async def show_event(request: web.Request) -> web.Response:
-    """One event, by the id that a user was told."""
+    """One event, by the id that a user was told: its incident's page with it."""
     event_id = request.match_info["id"]
-    store = request.app[STORE]
-    stored = await event_queries.get_event(store, event_id)
+    stored = await event_queries.get_event(request.app[STORE], event_id)
     if stored is None:
         raise unknown_event(event_id)
-    event = _read(stored)
-    chain = view_chain(event.exceptions) if event is not None else ()
-    kept = await event_queries.find_readable(store, stored) if stored.doc is None else None
-    return await show(request, "incident/event.html", stored=stored, event=event, chain=chain, kept=kept)
+    return await _show(request, await load_incident(request.app[STORE], stored.incident_id), stored)
 
 
-async def _read_event(request: web.Request, event_id: str) -> Event | None:
-    stored = await event_queries.get_event(request.app[STORE], event_id)
-    return _read(stored) if stored is not None else None
+async def _show(
+    request: web.Request, incident: Incident, stored: event_queries.StoredEvent | None
+) -> web.Response:
+    parameters = read_parameters(request)
+    asked = read_asked(parameters)
+    parameters.finish()
+    store, now = request.app[STORE], request.app[CLOCK]()
+    with cursor_errors():
+        found = await read_material(store, incident, asked, stored=stored, now=now)
+    # In a thread: the source lines of many calls take milliseconds to colour.
+    view = await asyncio.to_thread(
+        view_incident,
+        found,
+        asked,
+        now=now,
+        grows=request.app[POLICY]().grows,
+        me=request[PRINCIPAL].actor,
+    )
+    status = 400 if found.search.problem is not None else 200
+    return await show(request, "incident/page.html", status=status, **_values(request, view, asked))
 
 
-def _read(stored: event_queries.StoredEvent) -> Event | None:
-    """The event's body, where it was kept and is of a version that is known here."""
-    try:
-        return codec.decode(stored.doc) if stored.doc is not None else None
-    except codec.Undecodable:
-        return None
+def _values(request: web.Request, view: IncidentView, asked: Asked) -> dict[str, Any]:
+    public = request.app[PUBLIC_URL] or f"{request.scheme}://{request.host}"
+    event = view.event
+    path = f"/e/{event.id}" if request.path.startswith("/e/") and event else f"/incidents/{view.name}"
+    return {"view": view, "asked": asked, "link": f"{public.rstrip('/')}{path}"}
 
 
-def _verbs(status: Status) -> tuple[Verb, ...]:
-    return {
-        Status.OPEN: (Verb.RESOLVE, Verb.ACKNOWLEDGE),
-        Status.ACKNOWLEDGED: (Verb.RESOLVE, Verb.REOPEN),
-        Status.RESOLVED: (Verb.REOPEN,),
-    }[status]
+@routes.get("/e/{id}/compare", access=AccessScope.READ)
+async def show_comparison(request: web.Request) -> web.Response:
+    """The reason why two events are in one incident or are not; an incident stands for its newest event."""
+    parameters = read_parameters(request)
+    other = (parameters.text("other") or "")[:_ID_CHARACTERS].strip()
+    parameters.finish()
+    first, second = await asyncio.gather(
+        _grouping_of(request, request.match_info["id"]),
+        _grouping_of(request, await _event_named(request, other)),
+    )
+    return await show(
+        request,
+        "incident/comparison.html",
+        first=first,
+        second=second,
+        lines=difference(first.parts, second.parts),
+    )
+
+
+async def _event_named(request: web.Request, text: str) -> str:
+    number = parse_incident_id(text)
+    if number is None:
+        return text
+    store = request.app[STORE]
+    incident = await load_incident(store, number)
+    wanted = any_of(Key.INCIDENT, [incident.id])
+    page = await list_events(store, wanted, limit=1, now=request.app[CLOCK]())
+    return page.rows[0].id if page.rows else text
+
+
+async def _grouping_of(request: web.Request, event_id: str) -> event_queries.EventGrouping:
+    grouping = await event_queries.get_grouping(request.app[STORE], event_id)
+    if grouping is None:
+        raise unknown_event(event_id)
+    return grouping

@@ -1,0 +1,231 @@
+"""Everything that an incident's page shows, read from the store at once."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from msgspec import Struct
+
+from faultwire_consumer.domain.figures.order import IncidentOrder
+from faultwire_consumer.domain.query.query import Key, Query, any_of
+from faultwire_consumer.domain.release_order import FirstSights
+from faultwire_consumer.store.access.accounts import list_accounts
+from faultwire_consumer.store.contract.paging import Page
+from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.events import event as event_queries
+from faultwire_consumer.store.events import incidents
+from faultwire_consumer.store.events.event_list import EventSummary, list_events
+from faultwire_consumer.store.events.figures.reading import IncidentFigures, read_figures
+from faultwire_consumer.store.events.messages import EventSaid, read_said
+from faultwire_consumer.store.events.neighbours import Neighbours, neighbours_of
+from faultwire_consumer.store.events.people import PeopleNamed, list_people
+from faultwire_consumer.store.events.position import EventPlace, Listed, neighbours_in_list, place_of
+from faultwire_consumer.store.events.release_sights import read_newest_sights
+from faultwire_consumer.store.outbox.queries import NotificationFilter, StoredNotification, list_notifications
+from faultwire_consumer.web.page.chart import first_step
+from faultwire_consumer.web.page.incident.asked import Asked, EventSearch, search_events
+from faultwire_consumer.web.page.listed import USUAL
+from faultwire_shared import codec
+from faultwire_shared.event import Event
+
+ROWS: Final = 20
+"""Events of a page of the table."""
+HISTORY: Final = 100
+NOTIFICATIONS: Final = 50
+PEOPLE: Final = 200
+"""Accounts that are offered to assign an incident to."""
+_NEWEST: Final = 5
+"""The newest events among which one that can be read is looked for; the last one's body is always kept."""
+_SIMILAR: Final = 6
+_NO_EVENTS: Final[Page[EventSummary]] = Page((), None)
+
+
+class ShownEvent(Struct, frozen=True, kw_only=True):
+    """The event that the page shows, and what stands around it."""
+
+    stored: event_queries.StoredEvent
+    event: Event | None
+    """None where its body is not kept, or no version that is known here."""
+    readable: event_queries.ReadableEvents | None
+    """Of an event without a body: those that can be read instead."""
+    neighbours: Neighbours
+    place: EventPlace
+    grouping: event_queries.EventGrouping | None
+    similar: tuple[incidents.Incident, ...]
+    """Other incidents of the service with an exception of the same type, the last seen first."""
+
+
+class Material(Struct, frozen=True, kw_only=True):
+    """An incident with all that its page shows of it."""
+
+    incident: incidents.Incident
+    shown: ShownEvent | None
+    """None where retention took every event."""
+    search: EventSearch
+    rows: Page[EventSummary]
+    said: Mapping[str, EventSaid]
+    history: tuple[incidents.HistoryEntry, ...]
+    releases_of_events: Mapping[str, str]
+    """Releases of the events that the history names."""
+    figures: IncidentFigures
+    hours: Mapping[datetime, int]
+    told: tuple[StoredNotification, ...]
+    more_told: bool
+    people: PeopleNamed
+    merged: tuple[int, ...]
+    sights: FirstSights
+    """First sights of the service's last releases."""
+    listed: Listed
+    accounts: tuple[str, ...]
+
+
+async def read_material(
+    store: Store,
+    incident: incidents.Incident,
+    asked: Asked,
+    *,
+    stored: event_queries.StoredEvent | None,
+    now: datetime,
+) -> Material:
+    """Read everything; where no event of it is asked for, the newest that can be read is shown.
+
+    Raises:
+        BadCursorError: the cursor does not belong to the incident's events.
+        StoreUnavailableError: the database cannot be used now.
+    """
+    search = search_events(incident.id, asked.query)
+    since = first_step(now, steps=asked.span.steps, hours=asked.span.hours)
+    came_from = asked.list_before or USUAL
+    events, past, counted = await asyncio.gather(
+        _read_events(store, incident, search, cursor=asked.cursor, stored=stored, now=now),
+        asyncio.gather(
+            _read_history(store, incident.id),
+            list_notifications(store, NotificationFilter(incident=incident.id), limit=NOTIFICATIONS),
+            incidents.list_merged(store, incident.id),
+            read_newest_sights(store, incident.service),
+            _read_accounts(store),
+        ),
+        asyncio.gather(
+            read_figures(store, incident.id),
+            incidents.count_by_hour(store, incident.id, since=since),
+            list_people(store, incident.id),
+            neighbours_in_list(store, incident.id, came_from.query, order=came_from.order, now=now),
+        ),
+    )
+    shown, rows, said = events
+    (history, releases), told, merged, sights, accounts = past
+    figures, hours, people, listed = counted
+    return Material(
+        incident=incident,
+        shown=shown,
+        search=search,
+        rows=rows,
+        said=said,
+        history=history,
+        releases_of_events=releases,
+        figures=figures,
+        hours=hours,
+        told=told.rows,
+        more_told=told.next_cursor is not None,
+        people=people,
+        merged=merged,
+        sights=sights,
+        listed=listed,
+        accounts=accounts,
+    )
+
+
+async def _read_events(
+    store: Store,
+    incident: incidents.Incident,
+    search: EventSearch,
+    *,
+    cursor: str | None,
+    stored: event_queries.StoredEvent | None,
+    now: datetime,
+) -> tuple[ShownEvent | None, Page[EventSummary], Mapping[str, EventSaid]]:
+    page = _NO_EVENTS
+    if search.problem is None:
+        page = await list_events(store, search.query, limit=ROWS, now=now, cursor=cursor)
+    if stored is None:
+        newest = page if cursor is None and len(search.query.terms) == 1 else None
+        stored = await _newest_readable(store, incident.id, newest, now=now)
+    shown, said = await asyncio.gather(_read_shown(store, stored, now=now), read_said(store, page.rows))
+    return shown, page, said
+
+
+async def _newest_readable(
+    store: Store, incident_id: int, page: Page[EventSummary] | None, *, now: datetime
+) -> event_queries.StoredEvent | None:
+    if page is None:
+        own = any_of(Key.INCIDENT, [incident_id])
+        page = await list_events(store, own, limit=_NEWEST, now=now)
+    chosen = next((row for row in page.rows if row.body_kept), page.rows[0] if page.rows else None)
+    return await event_queries.get_event(store, chosen.id) if chosen is not None else None
+
+
+async def _read_shown(
+    store: Store, stored: event_queries.StoredEvent | None, *, now: datetime
+) -> ShownEvent | None:
+    if stored is None:
+        return None
+    event = _decoded(stored)
+    neighbours, place, grouping, similar, readable = await asyncio.gather(
+        neighbours_of(store, stored),
+        place_of(store, stored),
+        event_queries.get_grouping(store, stored.id),
+        _read_similar(store, stored, event, now=now),
+        _read_readable(store, stored),
+    )
+    return ShownEvent(
+        stored=stored,
+        event=event,
+        readable=readable,
+        neighbours=neighbours,
+        place=place,
+        grouping=grouping,
+        similar=similar,
+    )
+
+
+def _decoded(stored: event_queries.StoredEvent) -> Event | None:
+    try:
+        return codec.decode(stored.doc) if stored.doc is not None else None
+    except codec.Undecodable:
+        return None
+
+
+async def _read_readable(
+    store: Store, stored: event_queries.StoredEvent
+) -> event_queries.ReadableEvents | None:
+    return await event_queries.find_readable(store, stored) if stored.doc is None else None
+
+
+async def _read_similar(
+    store: Store, stored: event_queries.StoredEvent, event: Event | None, *, now: datetime
+) -> tuple[incidents.Incident, ...]:
+    if event is None or not event.exceptions:
+        return ()
+    wanted = similar_to(stored.service, event.exceptions[0].type)
+    page = await incidents.list_incidents(store, wanted, limit=_SIMILAR, now=now, order=IncidentOrder.LAST)
+    return tuple(row for row in page.rows if row.id != stored.incident_id)
+
+
+def similar_to(service: str, kind: str) -> Query:
+    """Return the query for a service's incidents with an exception of this type."""
+    return any_of(Key.SERVICE, [service]) + any_of(Key.TYPE, [kind[:200]])
+
+
+async def _read_history(
+    store: Store, incident_id: int
+) -> tuple[tuple[incidents.HistoryEntry, ...], Mapping[str, str]]:
+    entries = await incidents.list_history(store, incident_id, limit=HISTORY + 1)
+    named = {entry.event_id for entry in entries if entry.event_id is not None}
+    releases = await event_queries.read_event_releases(store, named) if named else {}
+    return entries, releases
+
+
+async def _read_accounts(store: Store) -> tuple[str, ...]:
+    accounts = await list_accounts(store)
+    return tuple(account.name for account in accounts if account.disabled_at is None)[:PEOPLE]

@@ -1,0 +1,102 @@
+"""Source lines as pieces with a kind each, by which a style sheet colours them."""
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Final
+
+from msgspec import Struct
+from pygments.lexers.python import PythonLexer
+from pygments.token import Comment, Keyword, Literal, Name, Operator, Token
+
+LINE_CHARACTERS: Final = 200
+"""The most of one line that is shown."""
+LINES: Final = 11
+"""The most lines around a call, half of them before the one that ran."""
+
+# ``pygments.token._TokenType``: a token's type, which contains those that are more special.
+_KINDS: Final = (
+    (Comment, "c"),
+    (Literal.String, "s"),
+    (Literal.Number, "n"),
+    (Operator.Word, "k"),
+    (Keyword, "k"),
+    (Name.Decorator, "d"),
+    (Name.Function, "d"),
+    (Name.Class, "d"),
+    (Name.Builtin, "b"),
+)
+_lexer: Final = PythonLexer(stripnl=False, ensurenl=False)
+
+
+class Piece(Struct, frozen=True):
+    """A piece of a line; its kind is empty where nothing colours it."""
+
+    kind: str
+    text: str
+
+
+class SourceLine(Struct, frozen=True):
+    """A source line; the one that ran is marked."""
+
+    number: int | None
+    pieces: tuple[Piece, ...]
+    ran: bool
+
+
+def view_source(line: int, context: Sequence[str], *, is_python: bool) -> tuple[SourceLine, ...]:
+    """Return numbered source lines, of which the middle one ran; without the empty ones at both ends.
+
+    Args:
+        line: the number of the line that ran; 0 where it is not known.
+        context: the lines.
+        is_python: they are Python, and are coloured.
+    """
+    middle = len(context) // 2
+    first, last = max(0, middle - LINES // 2), min(len(context), middle + LINES // 2 + 1)
+    while first < middle and not context[first].strip():
+        first += 1
+    while last > middle + 1 and not context[last - 1].strip():
+        last -= 1
+    texts = tuple(_cut(text) for text in context[first:last])
+    coloured = colour(texts) if is_python else tuple((Piece("", text),) for text in texts)
+    start = line - middle + first
+    return tuple(
+        SourceLine(start + offset if line and start + offset > 0 else None, pieces, first + offset == middle)
+        for offset, pieces in enumerate(coloured)
+    )
+
+
+@lru_cache(maxsize=4096)
+def colour(lines: tuple[str, ...]) -> tuple[tuple[Piece, ...], ...]:
+    """Return lines of Python as pieces; the same few lines come with every event of an incident."""
+    rows: list[list[Piece]] = [[]]
+    for kind, text in _tokens("\n".join(lines)):
+        first, *others = text.split("\n")
+        _add(rows[-1], kind, first)
+        for other in others:
+            rows.append([])
+            _add(rows[-1], kind, other)
+    return tuple(map(tuple, rows))
+
+
+def _tokens(text: str) -> Iterator[tuple[str, str]]:
+    for _, token, value in _lexer.get_tokens_unprocessed(text):
+        yield _kind_of(token), value
+
+
+def _kind_of(token: type[Token] | object) -> str:
+    return next((kind for parent, kind in _KINDS if token in parent), "")
+
+
+def _add(row: list[Piece], kind: str, text: str) -> None:
+    if not text:
+        return
+    if row and row[-1].kind == kind:
+        row[-1] = Piece(kind, row[-1].text + text)
+    else:
+        row.append(Piece(kind, text))
+
+
+def _cut(text: str) -> str:
+    line = text.rstrip().replace("\t", "    ").replace("\n", " ").replace("\r", " ")
+    return line if len(line) <= LINE_CHARACTERS else f"{line[:LINE_CHARACTERS]}…"

@@ -1,0 +1,117 @@
+"""An incident's state as one sentence: clauses, of which those are strong that somebody has to know."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+from msgspec import Struct
+
+from faultwire_consumer.domain.incident import WORKER, Status, TransitionReason
+from faultwire_consumer.domain.incident_terms import describe_mute, describe_resolution
+from faultwire_consumer.store.events.incidents import HistoryEntry, Incident
+
+_OPENED = (TransitionReason.OPENED, TransitionReason.REOPENED, TransitionReason.UNMERGED)
+_RESOLVED = (TransitionReason.RESOLVED, TransitionReason.AUTO_RESOLVED)
+
+
+class Clause(Struct, frozen=True, kw_only=True):
+    """A part of a sentence: words, and the time that ends them."""
+
+    text: str
+    is_strong: bool = False
+    at: datetime | None = None
+    form: str = "ago"
+    """How the time is said: ``ago``, ``since`` or ``short``."""
+
+
+def state_sentence(
+    incident: Incident, history: Sequence[HistoryEntry], releases: Mapping[str, str]
+) -> tuple[Clause, ...]:
+    """Return what an incident is, since when, and who did it.
+
+    Args:
+        incident: the incident.
+        history: its last transitions, the newest first.
+        releases: of events that the history names.
+    """
+    clauses = list(_of_status(incident, history, releases))
+    if incident.terms.mute is not None:
+        clauses += _of_mute(incident, history)
+    return tuple(clauses)
+
+
+def _of_status(
+    incident: Incident, history: Sequence[HistoryEntry], releases: Mapping[str, str]
+) -> Iterator[Clause]:
+    match incident.status:
+        case Status.RESOLVED:
+            yield from _resolved(incident, history)
+        case Status.ACKNOWLEDGED:
+            entry = _newest(history, TransitionReason.ACKNOWLEDGED)
+            yield Clause(text=f"acknowledged{_by(entry)},", at=entry.at if entry else None)
+            if (until := incident.terms.acknowledged_until) is not None:
+                yield Clause(text="until", at=until, form="short")
+            yield from _whose(incident)
+        case Status.OPEN:
+            yield from _open(incident, history, releases)
+
+
+def _resolved(incident: Incident, history: Sequence[HistoryEntry]) -> Iterator[Clause]:
+    entry = _newest(history, *_RESOLVED)
+    terms = incident.terms.resolution
+    where = f" {describe_resolution(terms)}" if terms is not None else ""
+    at = entry.at if entry is not None else incident.resolved_at
+    yield Clause(text=f"resolved{where}{_by(entry)},", at=at)
+    if entry is not None and entry.reason == TransitionReason.AUTO_RESOLVED and entry.detail:
+        yield Clause(text=entry.detail)
+
+
+def _open(
+    incident: Incident, history: Sequence[HistoryEntry], releases: Mapping[str, str]
+) -> Iterator[Clause]:
+    back = _newest(history, TransitionReason.REGRESSED)
+    opened = _newest(history, *_OPENED)
+    if incident.episode > 1 and back is not None and (opened is None or back.at >= opened.at):
+        release = releases.get(back.event_id or "")
+        again = f" for the {_ordinal(incident.episode - 1)} time" if incident.episode > 2 else ""
+        yield Clause(
+            text=f"came back{f' in {release}' if release else ''}{again}", is_strong=True, at=back.at
+        )
+    else:
+        is_again = opened is not None and opened.reason != TransitionReason.OPENED
+        since = opened.at if opened is not None and is_again else incident.first_seen_at
+        yield Clause(text="open again for" if is_again else "open for", at=since, form="since")
+    yield from _whose(incident)
+
+
+def _whose(incident: Incident) -> Iterator[Clause]:
+    if incident.assignee:
+        yield Clause(text=f"{incident.assignee} has it")
+    elif incident.status is Status.OPEN:
+        yield Clause(text="nobody has acknowledged it", is_strong=True)
+
+
+def _of_mute(incident: Incident, history: Sequence[HistoryEntry]) -> Iterator[Clause]:
+    mute = incident.terms.mute
+    if mute is None:
+        return
+    by = _by(_newest(history, TransitionReason.MUTED))
+    why = f": {mute.reason}" if mute.reason else ""
+    if mute.until is not None:
+        yield Clause(text=f"muted{by} until", is_strong=True, at=mute.until, form="short")
+        if mute.reason:
+            yield Clause(text=mute.reason)
+    else:
+        yield Clause(text=f"muted {describe_mute(mute)}{by}{why}", is_strong=True)
+
+
+def _newest(history: Sequence[HistoryEntry], *reasons: TransitionReason) -> HistoryEntry | None:
+    return next((entry for entry in history if entry.reason in reasons), None)
+
+
+def _by(entry: HistoryEntry | None) -> str:
+    return f" by {entry.actor}" if entry is not None and entry.actor != WORKER else ""
+
+
+def _ordinal(number: int) -> str:
+    ending = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number:,}{ending}"
