@@ -7,13 +7,14 @@ from aiohttp import web
 
 from faultwire_consumer.actions.verbs import MANY_MAX
 from faultwire_consumer.domain.incident_name import parse_incident_id
-from faultwire_consumer.domain.lifecycle.arguments import Arguments, check_arguments
+from faultwire_consumer.domain.lifecycle.arguments import Arguments, LinkArguments, check_arguments
 from faultwire_consumer.domain.lifecycle.decision import Act
+from faultwire_consumer.domain.links.tracker import link_fault
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.events import incidents
 from faultwire_consumer.web.access.actor import actor_of
 from faultwire_consumer.web.parameter import Parameters, incident_query
-from faultwire_consumer.web.state import CLOCK
+from faultwire_consumer.web.state import CLOCK, TRACKER
 from faultwire_shared.taxonomy import FieldError, ValidationError
 
 
@@ -27,7 +28,17 @@ def act_of(request: web.Request, arguments: Arguments, *, actor: str | None = No
     faults = check_arguments(arguments, note=note, now=now)
     if faults:
         raise ValidationError(errors=[FieldError(one.field, one.message) for one in faults])
+    _check_tracker(request, arguments)
     return Act(arguments=arguments, actor=actor_of(request, actor), at=now, note=note.strip())
+
+
+def _check_tracker(request: web.Request, arguments: Arguments) -> None:
+    """Check that a link leads to the tracker, where one is set."""
+    tracker = request.app[TRACKER]
+    if isinstance(arguments, LinkArguments) and tracker is not None:
+        fault = link_fault(arguments.url, host=tracker.host)
+        if fault is not None:
+            raise ValidationError(errors=[FieldError("url", fault)])
 
 
 async def chosen_incidents(

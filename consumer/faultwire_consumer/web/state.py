@@ -6,6 +6,8 @@ from datetime import datetime
 from aiohttp import web
 from msgspec import Struct
 
+from faultwire_consumer.domain.links.source import SourceLinks
+from faultwire_consumer.domain.links.template import LinkTemplate
 from faultwire_consumer.domain.policy.policy import Policy
 from faultwire_consumer.ingest.replay import Replayer
 from faultwire_consumer.maintenance.self_report import SelfReport
@@ -39,5 +41,9 @@ PUBLIC_URL: web.AppKey[str | None] = web.AppKey("public_url")
 """Where people reach the page; None where that was not said."""
 HAS_BROKER = web.AppKey("has_broker", bool)
 """Events come from a broker; without one services send them to the worker itself."""
+SOURCES = web.AppKey("sources", SourceLinks)
+"""Where the lines of frames are to be read."""
+TRACKER: web.AppKey[LinkTemplate | None] = web.AppKey("tracker")
+"""Opens an issue in a tracker; None where that was not said."""
 REPLAYER = web.AppKey("replayer", Replayer)
 REQUEST_ID = web.RequestKey("request_id", str)

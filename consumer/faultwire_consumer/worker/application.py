@@ -12,6 +12,8 @@ from prometheus_client.exposition import choose_encoder
 
 from faultwire_consumer.domain.access.next_path import HOME, next_path
 from faultwire_consumer.domain.access.scope import AccessScope
+from faultwire_consumer.domain.links.source import NO_SOURCE_LINKS, SourceLinks
+from faultwire_consumer.domain.links.template import LinkTemplate
 from faultwire_consumer.domain.policy.policy import Policy
 from faultwire_consumer.domain.setting.proxy import IpNetwork
 from faultwire_consumer.ingest.pipeline import Pipeline
@@ -74,7 +76,9 @@ from faultwire_consumer.web.state import (
     PUBLIC_URL,
     REPLAYER,
     REPORT,
+    SOURCES,
     STORE,
+    TRACKER,
     Clock,
     Health,
 )
@@ -110,6 +114,8 @@ def create_app(
     sign_in_door: SignInDoor | None = None,
     provider_door: ProviderDoor | None = None,
     trusted_networks: Sequence[IpNetwork] = (),
+    sources: SourceLinks = NO_SOURCE_LINKS,
+    tracker: LinkTemplate | None = None,
 ) -> web.Application:
     """Put the routes together.
 
@@ -130,6 +136,8 @@ def create_app(
         sign_in_door: lets people in by their passwords; None where nobody signs in here.
         provider_door: lets people in whom a provider knows.
         trusted_networks: where proxies stand whose word on a client's address is believed.
+        sources: where the lines of frames are to be read.
+        tracker: opens an issue in a tracker; None where there is none.
     """
     guards: list[Middleware] = [observe(metrics), _answer_failures, strangers_out, guard, told_acts]
     if has_replica:
@@ -146,6 +154,7 @@ def create_app(
     app[STORE], app[HEALTH], app[CLOCK] = LimitedStore(store), health, clock
     app[RECOGNISERS] = ((open_door,) if loopback_only else ()) if recognisers is None else recognisers
     app[PUBLIC_URL], app[TRUSTED_NETWORKS], app[HAS_BROKER] = public_url, trusted_networks, has_broker
+    app[SOURCES], app[TRACKER] = sources, tracker
     if sign_in_door is not None:
         app[SIGN_IN] = sign_in_door
     if provider_door is not None:

@@ -272,6 +272,8 @@ def _server(
         sign_in_door=supplies.access.sign_in_door,
         provider_door=supplies.access.provider_door,
         trusted_networks=config.trusted_networks,
+        sources=config.sources,
+        tracker=config.tracker,
     )
     return HttpServer(app, host=config.http_host, port=config.http_port)
 
