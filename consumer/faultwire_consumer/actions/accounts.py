@@ -10,6 +10,7 @@ from faultwire_consumer.store.access.accounts import (
     NewAccount,
     StoredAccount,
     add_account,
+    end_sessions,
     lock_account,
     lock_admins,
     set_disabled,
@@ -168,6 +169,21 @@ async def enable_account(store: Store, name: str, *, source: AuditSource, now: d
             return
         await set_disabled(tx, account.id, None)
         await record_audit(tx, source.entry(AuditAction.ENABLED, name, at=now))
+
+
+async def sign_out_everywhere(store: Store, name: str, *, source: AuditSource, now: datetime) -> int:
+    """End every session of an account, in all browsers and at all workers; return how many there were.
+
+    Raises:
+        AccountNotFoundError: there is none of that name.
+    """
+    async with store.write() as tx:
+        account = await _load(tx, name)
+        ended = await end_sessions(tx, account.id)
+        if ended:
+            told = f"everywhere, {ended} of them"
+            await record_audit(tx, source.entry(AuditAction.SIGNED_OUT, name, at=now, detail=told))
+    return ended
 
 
 async def _load(tx: Transaction, name: str) -> StoredAccount:

@@ -2,7 +2,7 @@
 
 import secrets
 import sys
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
@@ -19,7 +19,7 @@ from faultwire_consumer.domain.access.principal import Via
 from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.domain.access.token import AccessToken, TokenDraft, find_fault
 from faultwire_consumer.domain.access.token_shape import IssuedToken, TokenList, token_shape
-from faultwire_consumer.domain.query.value import parse_moment
+from faultwire_consumer.domain.query.value import end_of
 from faultwire_shared.clock import utc_now
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 _COLUMNS: Final = (
     "id", "name", "state", "scopes", "services", "last_used_on", "expires_at", "created_by", "prefix",
 )  # fmt: skip
-_NEVER: Final = "never"
 
 app = App(name="access")
 token = App(name="token", help="Make, list and revoke tokens, by which programs are known.")
@@ -86,17 +85,10 @@ def _source() -> AuditSource:
 
 
 def _end_of(text: str, now: datetime) -> datetime | None:
-    if text.strip().lower() == _NEVER:
-        return None
     try:
-        end = parse_moment(text)
-    except ValueError:
-        end = None
-    if isinstance(end, timedelta):
-        return now + end
-    if isinstance(end, datetime):
-        return end
-    raise CommandError("--expires: write 90d, 2027-06-30 or never", USAGE)
+        return end_of(text, now=now)
+    except ValueError as error:
+        raise CommandError(f"--expires: {error}", USAGE) from None
 
 
 @token.command(name="list")

@@ -57,6 +57,13 @@ class AccessToken(Struct, frozen=True, kw_only=True):
     revoked_at: datetime | None
 
 
+class DraftFault(Struct, frozen=True):
+    """The field of a draft that cannot be, and what to write."""
+
+    field: str
+    message: str
+
+
 class TokenFault(StrEnum):
     """The reason why a token does not hold."""
 
@@ -107,15 +114,21 @@ def may_speak_for(patterns: Sequence[str], service: str) -> bool:
     return not patterns or any(fnmatchcase(service, pattern) for pattern in patterns)
 
 
-def draft_refused(draft: TokenDraft, now: datetime) -> str | None:
+def find_draft_fault(draft: TokenDraft, now: datetime) -> DraftFault | None:
     """Return why no token can be made of a draft, and what to write; None if one can."""
     if not _NAME.fullmatch(draft.name):
-        return "a token's name is 1 to 63 letters, digits, dots, dashes and underscores, as in billing-ci"
+        return DraftFault(
+            "name",
+            "a token's name is 1 to 63 letters, digits, dots, dashes and underscores, as in billing-ci",
+        )
     if not draft.scopes:
-        return f"a token may do something: give it a scope, of {', '.join(AccessScope)}"
+        return DraftFault("scopes", f"a token may do something: give it a scope, of {', '.join(AccessScope)}")
     if draft.expires_at is not None and not now < draft.expires_at <= now + LONGEST:
-        return f"a token ends later than now, in {LONGEST.days} days at most, or never"
-    return _services_refused(draft)
+        return DraftFault(
+            "expires_at", f"a token ends later than now, in {LONGEST.days} days at most, or never"
+        )
+    why = _services_refused(draft)
+    return None if why is None else DraftFault("services", why)
 
 
 def _services_refused(draft: TokenDraft) -> str | None:

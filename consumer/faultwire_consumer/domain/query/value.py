@@ -24,6 +24,7 @@ VALUE_CHARACTERS: Final = 200
 
 _DURATION: Final = re.compile(r"(\d{1,10})\s*([smhdw])", re.ASCII)
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+NEVER: Final = "never"
 _LONGEST: Final = timedelta(days=36500)
 _COMPARED: Final = re.compile(r"(>=|<=|>|<)\s*(\w+)")
 _MOMENTS: Final = "write 2h, 7d, yesterday, monday, 2026-11-23 or 2026-11-23T10:00:00Z"
@@ -100,6 +101,23 @@ def moment_of(text: str, *, now: datetime) -> datetime:
         BadValueError: it is none; the text says what to write.
     """
     return resolve_moment(parse_moment(text), now=now)
+
+
+def end_of(text: str, *, now: datetime) -> datetime | None:
+    """The moment at which something ends: ``90d`` is in 90 days, a date is that day, ``never`` is None.
+
+    Raises:
+        BadValueError: it is none of these; the text says what to write.
+    """
+    if text.strip().lower() == NEVER:
+        return None
+    try:
+        end = parse_moment(text)
+    except BadValueError:
+        end = Day.TODAY
+    if isinstance(end, Day):
+        raise BadValueError("write 90d, 2027-06-30 or never")
+    return now + end if isinstance(end, timedelta) else end
 
 
 def resolve_moment(value: Value, *, now: datetime) -> datetime:

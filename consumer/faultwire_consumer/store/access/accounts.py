@@ -145,9 +145,10 @@ async def set_disabled(tx: Transaction, account_id: int, at: datetime | None) ->
     await end_sessions(tx, account_id)
 
 
-async def end_sessions(tx: Transaction, account_id: int) -> None:
-    """End every session of an account, in all browsers and at all workers."""
-    await tx.execute(delete(sessions).where(sessions.c.account_id == account_id))
+async def end_sessions(tx: Transaction, account_id: int) -> int:
+    """End every session of an account, in all browsers and at all workers; return how many there were."""
+    ended = delete(sessions).where(sessions.c.account_id == account_id).returning(sessions.c.account_id)
+    return len(await tx.execute(ended))
 
 
 def account_of(row: Row[Any]) -> StoredAccount:

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Final
 
 from msgspec import Struct
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import and_, delete, insert, select, update
 
-from faultwire_consumer.domain.access.session_lifetime import SESSION_MOST
+from faultwire_consumer.domain.access.session_lifetime import SESSION_IDLE, SESSION_MOST
 from faultwire_consumer.store.access.accounts import ACCOUNT_COLUMNS, StoredAccount, account_of
 from faultwire_consumer.store.contract.store import Store, Transaction
 from faultwire_consumer.store.schema.access import accounts, sessions
@@ -23,6 +23,18 @@ class StoredSession(Struct, frozen=True, kw_only=True):
     created_at: datetime
     seen_at: datetime
     expires_at: datetime
+
+
+class OpenSession(Struct, frozen=True, kw_only=True):
+    """A session as its own account sees it."""
+
+    handle: str
+    """The hash that it is known by, which opens nothing."""
+    opened_at: datetime
+    seen_at: datetime
+    expires_at: datetime
+    agent: str
+    """The browser, by its own word."""
 
 
 def hash_secret(secret: str) -> bytes:
@@ -62,6 +74,43 @@ async def find_session(store: Store, secret: str) -> StoredSession | None:
     return StoredSession(
         account=account_of(row), created_at=row.opened_at, seen_at=row.seen_at, expires_at=row.expires_at
     )
+
+
+async def list_sessions(
+    store: Store, account_id: int, *, now: datetime, limit: int
+) -> tuple[OpenSession, ...]:
+    """List an account's sessions that are not over, those that were used last first."""
+    table = sessions.c
+    is_live = and_(table.expires_at > now, table.seen_at > now - SESSION_IDLE)
+    rows = await store.read(
+        select(table.hash, table.created_at, table.seen_at, table.expires_at, table.agent)
+        .where(table.account_id == account_id, is_live)
+        .order_by(table.seen_at.desc(), table.created_at.desc())
+        .limit(limit)
+    )
+    return tuple(
+        OpenSession(
+            handle=row.hash.hex(),
+            opened_at=row.created_at,
+            seen_at=row.seen_at,
+            expires_at=row.expires_at,
+            agent=row.agent,
+        )
+        for row in rows
+    )
+
+
+async def close_sessions(
+    tx: Transaction, account_id: int, *, handle: bytes | None = None, but: bytes | None = None
+) -> int:
+    """End sessions of an account, and return how many: one by its handle, or all but one."""
+    table = sessions.c
+    ended = delete(sessions).where(table.account_id == account_id)
+    if handle is not None:
+        ended = ended.where(table.hash == handle)
+    if but is not None:
+        ended = ended.where(table.hash != but)
+    return len(await tx.execute(ended.returning(table.account_id)))
 
 
 async def touch_session(tx: Transaction, secret: str, *, now: datetime) -> None:

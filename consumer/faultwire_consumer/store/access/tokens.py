@@ -11,9 +11,10 @@ from faultwire_consumer.domain.access.audit import AuditAction, AuditSource
 from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.domain.access.token import (
     AccessToken,
+    DraftFault,
     TokenDraft,
     digest_of,
-    draft_refused,
+    find_draft_fault,
     make_token,
     prefix_of,
 )
@@ -29,7 +30,11 @@ NAMED_MAX: Final = 20
 
 
 class TokenDraftError(ValueError):
-    """No token can be made of what was asked for; the text says what to write."""
+    """No token can be made of what was asked for; the fault says of which field, and what to write."""
+
+    def __init__(self, fault: DraftFault) -> None:
+        super().__init__(fault.message)
+        self.fault = fault
 
 
 async def issue_token(
@@ -52,8 +57,8 @@ async def issue_token(
     Raises:
         TokenDraftError: none can be made of that.
     """
-    if (why := draft_refused(draft, now)) is not None:
-        raise TokenDraftError(why)
+    if (fault := find_draft_fault(draft, now)) is not None:
+        raise TokenDraftError(fault)
     text = make_token(draw)
     values = {
         "name": draft.name,

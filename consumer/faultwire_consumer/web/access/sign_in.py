@@ -31,7 +31,7 @@ from faultwire_consumer.store.access.invitations import (
     find_single_use,
     take_single_use,
 )
-from faultwire_consumer.store.access.sessions import close_session, open_session
+from faultwire_consumer.store.access.sessions import close_session, close_sessions, hash_secret, open_session
 from faultwire_consumer.store.contract.store import Store, Transaction
 from faultwire_consumer.web.access.password import PasswordKeeper
 from faultwire_consumer.web.access.refusal import (
@@ -50,6 +50,29 @@ class OpenedSession(Struct, frozen=True):
     account: str
     secret: str
     life: timedelta
+
+
+class _Proof(Struct, frozen=True, kw_only=True):
+    """A password that was right when it was looked at."""
+
+    name: str
+    keys: tuple[SignInKey, SignInKey]
+    kept: str
+    rehashed: str | None
+    failures: int
+    """Of this account in a row before."""
+
+    async def confirm(self, tx: Transaction) -> int:
+        """Return the account's id, locked; the attempt is taken back.
+
+        Raises:
+            WrongPasswordError: the password was changed, or the account disabled, while it was looked at.
+        """
+        standing, kept_now = await lock_password(tx, self.name) or (None, None)
+        if standing is None or standing.disabled_at is not None or kept_now != self.kept:
+            raise WrongPasswordError
+        await take_attempt_back(tx, self.keys)
+        return standing.id
 
 
 class SignInDoor:
@@ -79,6 +102,38 @@ class SignInDoor:
             WorkerBusyError: too many are being looked at.
         """
         name = typed_name(name)
+        proof = await self._prove(name, password, visitor)
+        async with self._store.write() as tx:
+            account_id = await proof.confirm(tx)
+            if proof.rehashed is not None:
+                await rehash_password(tx, account_id, before=proof.kept, after=proof.rehashed)
+            told = f"after {proof.failures} that failed" if proof.failures else ""
+            return await self._open(tx, account_id, name, visitor, detail=told)
+
+    async def change_password(self, name: str, before: str, after: str, visitor: Visitor) -> OpenedSession:
+        """Set another password for whoever knows the one before; all other browsers are signed out.
+
+        Raises:
+            PasswordUnfitError: the new one is not taken.
+            WrongPasswordError: the one before is not right.
+            SignInWaitError: too many were not right before; this one was not looked at.
+            WorkerBusyError: too many are being looked at.
+        """
+        refusal = judge_password(after, name=name)
+        if refusal is not None:
+            raise PasswordUnfitError(refusal)
+        proof = await self._prove(name, before, visitor)
+        password_hash = await self._passwords.hash(after)
+        async with self._store.write() as tx:
+            account_id, now = await proof.confirm(tx), self._clock()
+            await set_password(tx, account_id, password_hash)
+            source = visitor.source(name, Via.SESSION)
+            told = "by the one before"
+            await record_audit(tx, source.entry(AuditAction.PASSWORD_SET, name, at=now, detail=told))
+            return await self._open(tx, account_id, name, visitor, detail="with another password")
+
+    async def _prove(self, name: str, password: str, visitor: Visitor) -> _Proof:
+        """Look at a password; the attempt is counted before, and stays counted until it is confirmed."""
         keys = _keys_of(name, visitor)
         async with self._store.write() as tx:
             attempt = await begin_attempt(tx, keys, now=self._clock())
@@ -87,19 +142,11 @@ class SignInDoor:
         account, kept = await find_password(self._store, name) or (None, None)
         may_sign_in = account is not None and account.disabled_at is None
         match = await self._passwords.check(password, kept if may_sign_in else None)
-        if not match.is_right:
+        if not match.is_right or kept is None:
             await self._tell_failure(attempt, account, visitor)
             raise WrongPasswordError
-        async with self._store.write() as tx:
-            standing, kept_now = await lock_password(tx, name) or (None, None)
-            if standing is None or standing.disabled_at is not None or kept is None or kept_now != kept:
-                raise WrongPasswordError  # it was changed while it was looked at
-            await take_attempt_back(tx, keys)
-            if match.rehashed is not None:
-                await rehash_password(tx, standing.id, before=kept, after=match.rehashed)
-            failures = attempt.failures.get(SignInSubject.ACCOUNT, 1) - 1
-            told = f"after {failures} that failed" if failures else ""
-            return await self._open(tx, standing.id, name, visitor, detail=told)
+        failures = attempt.failures.get(SignInSubject.ACCOUNT, 1) - 1
+        return _Proof(name=name, keys=keys, kept=kept, rehashed=match.rehashed, failures=failures)
 
     async def find_link(self, secret: str) -> SingleUse:
         """Return what a link is for, without using it up: programs that look at links open them too.
@@ -135,6 +182,26 @@ class SignInDoor:
             source = visitor.source(taken.name, Via.SESSION)
             await record_audit(tx, source.entry(AuditAction.PASSWORD_SET, taken.name, at=now))
             return await self._open(tx, account_id, taken.name, visitor, detail="by a link")
+
+    async def sign_out_of(
+        self, account_id: int, name: str, visitor: Visitor, *, handle: str = "", but: str | None = None
+    ) -> int:
+        """End one session of an account by its handle, or without one all but that of a secret."""
+        if handle:
+            try:
+                ending = {"handle": bytes.fromhex(handle)}
+            except ValueError:
+                return 0
+        else:
+            ending = {"but": hash_secret(but or "")}
+        async with self._store.write() as tx:
+            ended = await close_sessions(tx, account_id, **ending)
+            if ended:
+                source = visitor.source(name, Via.SESSION)
+                told = f"{ended} of other browsers"
+                entry = source.entry(AuditAction.SIGNED_OUT, name, at=self._clock(), detail=told)
+                await record_audit(tx, entry)
+        return ended
 
     async def sign_out(self, secret: str, name: str, visitor: Visitor) -> None:
         """End one session."""

@@ -1,6 +1,5 @@
 """Accounts and the audit under ``/api/v1/access``; for who has the scope ``admin``."""
 
-import secrets
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -13,22 +12,21 @@ from faultwire_consumer.actions.accounts import (
     change_role,
     disable_account,
     enable_account,
-    invite_account,
+    sign_out_everywhere,
 )
-from faultwire_consumer.domain.access.invitation_link import invitation_link
 from faultwire_consumer.domain.access.scope import AccessScope, AccountRole
 from faultwire_consumer.store.access.accounts import StoredAccount, find_account, list_accounts
 from faultwire_consumer.store.access.audit import AuditFilter, AuditRow, list_audit
 from faultwire_consumer.store.replica.store import reading_primary
 from faultwire_consumer.web.access.declared import AccessRoutes
 from faultwire_consumer.web.access.visitor import source_of
+from faultwire_consumer.web.inviting import make_link
 from faultwire_consumer.web.openapi.operation import describe
 from faultwire_consumer.web.parameter import Paged, Parameters, paged
 from faultwire_consumer.web.request import API_PREFIX, cursor_errors, json_answer, page_answer
-from faultwire_consumer.web.state import CLOCK, PUBLIC_URL, STORE
+from faultwire_consumer.web.state import CLOCK, STORE
 
 _PATH: Final = f"{API_PREFIX}/access"
-_SECRET_BYTES: Final = 32
 _RAISED: Final = [AccountNotFoundError, AccountConflictError]
 
 routes = AccessRoutes()
@@ -87,21 +85,12 @@ async def show_accounts(request: web.Request) -> web.Response:
 @describe(takes=InvitationRequest, answers=InvitationShape, raises=[AccountConflictError])
 async def invite(request: web.Request, asked: InvitationRequest) -> web.Response:
     """Make a link that sets a password, of a new account or of one that stands."""
-    secret = secrets.token_urlsafe(_SECRET_BYTES)
-    link = await invite_account(
-        request.app[STORE],
-        asked.name,
-        asked.role,
-        secret=secret,
-        source=source_of(request),
-        now=request.app[CLOCK](),
-    )
-    root = request.app[PUBLIC_URL] or f"{request.scheme}://{request.host}"
+    made = await make_link(request, asked.name, asked.role)
     shown = InvitationShape(
-        name=link.name,
-        role=link.role,
-        link=invitation_link(root, secret),
-        expires_at=msgspec.to_builtins(link.expires_at),
+        name=made.use.name,
+        role=made.use.role,
+        link=made.address,
+        expires_at=msgspec.to_builtins(made.use.expires_at),
     )
     return json_answer(shown)
 
@@ -129,6 +118,13 @@ async def enable(request: web.Request, _: NothingMore) -> web.Response:
     return await _switch(request, enable_account)
 
 
+@routes.post(f"{_PATH}/accounts/{{name}}/sign-out", access=AccessScope.ADMIN)
+@describe(takes=NothingMore, answers=StoredAccount, raises=[AccountNotFoundError])
+async def sign_out(request: web.Request, _: NothingMore) -> web.Response:
+    """End every session of an account, in all browsers; it may sign in again."""
+    return await _switch(request, sign_out_everywhere)
+
+
 def _audit_filter(parameters: Parameters) -> AuditFilter:
     return AuditFilter(
         actor=parameters.texts("actor", "By this name, as ada or token:ci; any of several."),
@@ -147,7 +143,7 @@ async def show_audit(request: web.Request, asked: Paged[AuditFilter]) -> web.Res
     return page_answer(request, AuditList(entries=page.rows, next_cursor=page.next_cursor))
 
 
-async def _switch(request: web.Request, change: Callable[..., Awaitable[None]]) -> web.Response:
+async def _switch(request: web.Request, change: Callable[..., Awaitable[object]]) -> web.Response:
     name, now = request.match_info["name"], request.app[CLOCK]()
     await change(request.app[STORE], name, source=source_of(request), now=now)
     return await _account(request)

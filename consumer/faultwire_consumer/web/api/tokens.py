@@ -7,28 +7,22 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
+from faultwire_consumer.actions.tokens import TokenNotFoundError, issue_token, revoke_token
 from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.domain.access.token import TokenDraft
 from faultwire_consumer.domain.access.token_shape import IssuedToken, TokenList, TokenShape, token_shape
-from faultwire_consumer.domain.incident_name import parse_incident_id
-from faultwire_consumer.store.access.tokens import TokenDraftError, issue_token, list_tokens, revoke_token
+from faultwire_consumer.store.access.tokens import list_tokens
 from faultwire_consumer.web.access.declared import AccessRoutes
 from faultwire_consumer.web.access.visitor import source_of
 from faultwire_consumer.web.openapi.operation import describe
 from faultwire_consumer.web.parameter import Paged, no_filter, paged
 from faultwire_consumer.web.request import API_PREFIX, cursor_errors, json_answer, page_answer
 from faultwire_consumer.web.state import CLOCK, STORE
-from faultwire_shared.taxonomy import FieldError, NotFoundError, ValidationError
+from faultwire_shared.taxonomy import FieldError, ValidationError
 
 _PATH: Final = f"{API_PREFIX}/access/tokens"
 
 routes = AccessRoutes()
-
-
-class TokenNotFoundError(NotFoundError):
-    """No token has that id."""
-
-    code = "TOKEN_NOT_FOUND"
 
 
 class TokenRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,11 +55,7 @@ async def list_(request: web.Request, asked: Paged[None]) -> web.Response:
 async def issue(request: web.Request, asked: TokenRequest) -> web.Response:
     """Make a token, and show it this once."""
     draft, source, now = _draft_of(asked), source_of(request), request.app[CLOCK]()
-    try:
-        async with request.app[STORE].write() as tx:
-            token, text = await issue_token(tx, draft, source=source, now=now, draw=secrets.randbelow)
-    except TokenDraftError as error:
-        raise ValidationError(str(error)) from None
+    token, text = await issue_token(request.app[STORE], draft, source=source, now=now, draw=secrets.randbelow)
     return json_answer(IssuedToken(token=text, access_token=token_shape(token, now)))
 
 
@@ -73,14 +63,10 @@ async def issue(request: web.Request, asked: TokenRequest) -> web.Response:
 @describe(takes=TokenRevocation, answers=TokenShape, raises=[TokenNotFoundError])
 async def revoke(request: web.Request, _: TokenRevocation) -> web.Response:
     """Revoke a token for good; one that was revoked stays as it is."""
-    text, now = request.match_info["id"], request.app[CLOCK]()
-    number = parse_incident_id(text) if text.isdigit() else None
-    token = None
-    if number is not None:
-        async with request.app[STORE].write() as tx:
-            token = await revoke_token(tx, number, source=source_of(request), now=now)
-    if token is None:
-        raise TokenNotFoundError(f"there is no token {text[:100]}")
+    now = request.app[CLOCK]()
+    token = await revoke_token(
+        request.app[STORE], request.match_info["id"], source=source_of(request), now=now
+    )
     return json_answer(token_shape(token, now))
 
 
