@@ -153,7 +153,7 @@ def _expected(form: Form) -> Expected:
 
 
 def _without_blanks(form: Form) -> Form:
-    """Return a form without fields that say nothing: the list has a button for a name beside a box for one."""
+    """Return a form without fields that say nothing: a button with a name may stand beside a box for one."""
     return Form([(name, value) for name, value in form.pairs if value.strip() or name in _MANY_FIELDS])
 
 
