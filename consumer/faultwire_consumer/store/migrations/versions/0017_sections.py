@@ -9,7 +9,7 @@ from alembic import op
 from faultwire_consumer.store.schema.events import SCHEMA
 
 revision = "0017"
-down_revision = "0015"
+down_revision = "0016"
 
 
 def upgrade() -> None:
