@@ -380,8 +380,8 @@ async def test_the_page_of_a_merged_incident_leads_to_the_one_that_has_it(site: 
     status, page = await site.page("/incidents/INC-2")
     assert status == 200
     assert "INC-1" in page
-    assert "muted until" in (await site.page("/"))[1]
-    assert "ada has it" in (await site.page("/"))[1]
+    assert "muted until" in (await site.page("/?query=is:muted"))[1]
+    assert "ada has it" in (await site.page("/?query=is:muted"))[1]
 
 
 async def test_notifications_of_what_was_muted_are_still_written_for_whoever_asks_why(site: Site) -> None:

@@ -171,7 +171,7 @@ async def test_the_search_box_takes_the_language_and_keeps_what_was_written(site
     await site.send(kind="B", service="orders")
     status, page = await site.page("/?query=service:orders&view=unresolved")
     assert status == 200
-    assert 'value="service:orders"' in page
+    assert 'value="service:orders is:unresolved"' in page
     assert ("/incidents/INC-2" in page, "/incidents/INC-1" in page) == (True, False)
     await site.post("/api/v1/incidents/INC-1/resolve")
     assert "/incidents/INC-1" in (await site.page("/?query=is:resolved&view=unresolved"))[1]

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tests.unit.consumer.test_query import terms
 
 from faultwire_consumer.domain.query.edit import (
-    Part,
+    QueryPart,
     has_term,
     join_parts,
     parts_of,
@@ -87,7 +87,7 @@ def test_what_was_added_is_there_and_what_was_taken_is_not(before: list[Term], o
     assert not any(value in found for value in one.values for found in _values(left, one))
 
 
-def _values(parts: tuple[Part, ...], one: Term) -> list[tuple[object, ...]]:
+def _values(parts: tuple[QueryPart, ...], one: Term) -> list[tuple[object, ...]]:
     query = Query(tuple(part.term for part in parts))
     return [
         found.values

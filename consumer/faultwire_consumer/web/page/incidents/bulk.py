@@ -1,4 +1,4 @@
-"""What can be done to many incidents at once: to those that are chosen, or to all that the query finds."""
+"""Acts on many incidents at once: on those that are chosen, or on all that the query finds."""
 
 from msgspec import Struct
 

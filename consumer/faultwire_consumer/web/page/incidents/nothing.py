@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from faultwire_consumer.domain.query.edit import Part
+from faultwire_consumer.domain.query.edit import QueryPart
 from faultwire_consumer.web.page.incidents.search import TO_DO, Search
 
 _BROKER: Final = "amqp://localhost/"
@@ -27,7 +27,7 @@ class Wider(Struct, frozen=True):
 
 
 class SendingHelp(Struct, frozen=True, kw_only=True):
-    """What a service needs to send its first event here."""
+    """The code and the command that send a first event here, and what they need."""
 
     code: str
     command: str
@@ -48,7 +48,7 @@ def wider_lists(search: Search) -> tuple[Wider, ...]:
     return tuple(Wider(part.text, search.path_of(_others(parts, place))) for place, part in enumerate(parts))
 
 
-def _others(parts: tuple[Part, ...], place: int) -> tuple[Part, ...]:
+def _others(parts: tuple[QueryPart, ...], place: int) -> tuple[QueryPart, ...]:
     return parts[:place] + parts[place + 1 :]
 
 

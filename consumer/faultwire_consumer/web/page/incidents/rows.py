@@ -23,7 +23,7 @@ _RECENT_STEPS: Final = RECENT // _HOUR
 
 
 class Beside(Struct, frozen=True, kw_only=True):
-    """What stands beside the incidents of a page, each by the incident's number."""
+    """Figures beside the incidents of a page, each by the incident's number."""
 
     hours: Mapping[int, HourCounts]
     origins: Mapping[int, str]

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from faultwire_consumer.domain.figures.order import IncidentOrder
 from faultwire_consumer.domain.incident import Status
-from faultwire_consumer.domain.query.edit import Part, join_parts, parts_of, without_key, write_term
+from faultwire_consumer.domain.query.edit import QueryPart, join_parts, parts_of, without_key, write_term
 from faultwire_consumer.domain.query.query import Key, Query, Term, Trait, Value, merge_terms
 from faultwire_consumer.domain.query.text import QueryError
 from faultwire_consumer.store.contract.paging import LIMIT_MAX
@@ -35,7 +35,7 @@ class Search(Struct, frozen=True, kw_only=True):
 
     text: str
     """The query, as it was written even where it is wrong."""
-    parts: tuple[Part, ...]
+    parts: tuple[QueryPart, ...]
     """Its terms; none where it is wrong."""
     problem: QueryError | None = None
     order: IncidentOrder = USUAL_ORDER
@@ -69,7 +69,7 @@ class Search(Struct, frozen=True, kw_only=True):
         """Return the address of this page of the list."""
         return list_path(self.text, self.order, cursor=self.cursor, back=self.back)
 
-    def path_of(self, parts: Iterable[Part]) -> str:
+    def path_of(self, parts: Iterable[QueryPart]) -> str:
         """Return the address of the list that other terms ask for, in the same order."""
         return list_path(join_parts(parts), self.order)
 
@@ -137,7 +137,7 @@ def _is_old(parameters: Parameters) -> bool:
     return any([parameters.flag(name, "") for name in _OLD])  # noqa: C419 - each is to be known by its name
 
 
-def _read_parts(text: str) -> tuple[tuple[Part, ...], QueryError | None]:
+def _read_parts(text: str) -> tuple[tuple[QueryPart, ...], QueryError | None]:
     try:
         return parts_of(text), None
     except QueryError as error:
