@@ -10,7 +10,6 @@ from faultwire_consumer.domain.figures.order import IncidentOrder
 from faultwire_consumer.domain.query.text import QueryError, parse_query
 from faultwire_consumer.web.access.declared import AccessRoutes
 from faultwire_consumer.web.page.form import read_fields
-from faultwire_consumer.web.page.incidents.search import USUAL_ORDER
 from faultwire_consumer.web.page.incidents.views import (
     VIEWS_COOKIE,
     KeptView,
@@ -18,6 +17,7 @@ from faultwire_consumer.web.page.incidents.views import (
     read_views,
     write_views,
 )
+from faultwire_consumer.web.page.listed import USUAL_ORDER
 from faultwire_consumer.web.page.notice import Notice
 from faultwire_consumer.web.page.shell import go_to
 

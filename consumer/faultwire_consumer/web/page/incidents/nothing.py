@@ -6,7 +6,8 @@ from typing import Final
 from msgspec import Struct
 
 from faultwire_consumer.domain.query.edit import QueryPart
-from faultwire_consumer.web.page.incidents.search import TO_DO, Search
+from faultwire_consumer.web.page.incidents.search import Search
+from faultwire_consumer.web.page.listed import TO_DO
 
 _BROKER: Final = "amqp://localhost/"
 

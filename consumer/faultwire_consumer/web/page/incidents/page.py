@@ -35,7 +35,6 @@ from faultwire_consumer.web.page.incidents.search import (
     Search,
     export_paths,
     find_named,
-    list_path,
     path_instead,
     read_search,
 )
@@ -56,6 +55,7 @@ from faultwire_consumer.web.page.incidents.visit import (
     read_visit,
     write_visit,
 )
+from faultwire_consumer.web.page.listed import list_path
 from faultwire_consumer.web.page.shell import show
 from faultwire_consumer.web.request import cursor_errors, read_parameters
 from faultwire_consumer.web.searched import bounds_of_query
@@ -106,10 +106,10 @@ async def show_list(request: web.Request) -> web.Response:
         "incidents/page.html",
         status=400 if search.problem is not None else 200,
         search=search,
-        rows=rows_of(page.rows, beside, since=first_step(now, steps=STEPS), now=now),
+        rows=rows_of(page.rows, beside, search=search, since=first_step(now, steps=STEPS), now=now),
         following=search.path_after(page.next_cursor) if page.next_cursor is not None else None,
         tiles=tiles_of(asked, glance.counts),
-        glance=glance,
+        chart=glance.chart,
         facets=facet_lists(facets, search),
         facets_of=facets,
         bulk=bulk_offer(search, page, facets),

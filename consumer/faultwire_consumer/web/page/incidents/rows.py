@@ -11,6 +11,7 @@ from faultwire_consumer.domain.incident import Status
 from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.store.events.figures.beside import NO_HOURS, HourCounts
 from faultwire_consumer.store.events.incidents import Incident
+from faultwire_consumer.web.page.incidents.search import Search
 
 STEPS: Final = 24
 HEIGHT: Final = 24
@@ -67,19 +68,22 @@ class IncidentRow(Struct, frozen=True, kw_only=True):
     is_done: bool
 
 
-def incident_row(incident: Incident, beside: Beside, *, since: datetime, now: datetime) -> IncidentRow:
+def incident_row(
+    incident: Incident, beside: Beside, *, search: Search, since: datetime, now: datetime
+) -> IncidentRow:
     """Return an incident as a row.
 
     Args:
         incident: the incident.
         beside: figures of all incidents of the page.
+        search: the list, which the row's link leads back to.
         since: the hour with which the bars begin.
         now: the time.
     """
     name = incident_name(incident.id)
     return IncidentRow(
         id=name,
-        path=f"/incidents/{name}",
+        path=search.path_to(f"/incidents/{name}"),
         severity=incident.severity.value,
         title=incident.title,
         service=incident.service,
@@ -156,7 +160,7 @@ def _users_label(incident: Incident) -> str:
 
 
 def rows_of(
-    incidents: Sequence[Incident], beside: Beside, *, since: datetime, now: datetime
+    incidents: Sequence[Incident], beside: Beside, *, search: Search, since: datetime, now: datetime
 ) -> tuple[IncidentRow, ...]:
     """Return the rows of a page."""
-    return tuple(incident_row(one, beside, since=since, now=now) for one in incidents)
+    return tuple(incident_row(one, beside, search=search, since=since, now=now) for one in incidents)

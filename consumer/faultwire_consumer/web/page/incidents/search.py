@@ -14,13 +14,11 @@ from faultwire_consumer.domain.query.text import QueryError
 from faultwire_consumer.store.contract.paging import LIMIT_MAX
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.events.find import FoundKind, find_place
+from faultwire_consumer.web.page.listed import TO_DO, USUAL_ORDER, list_path, path_from
 from faultwire_consumer.web.parameter import Parameters
 from faultwire_consumer.web.request import API_PREFIX
 from faultwire_shared.event import ErrorSeverity
 
-TO_DO: Final = "is:unresolved -is:muted"
-"""The query of a list that nobody asked anything of."""
-USUAL_ORDER: Final = IncidentOrder.URGENT
 SEEN: Final = ("24h", "7d", "30d")
 """Times that can be chosen without writing them."""
 BACK_MAX: Final = 20
@@ -73,6 +71,10 @@ class Search(Struct, frozen=True, kw_only=True):
         """Return the address of the list that other terms ask for, in the same order."""
         return list_path(join_parts(parts), self.order)
 
+    def path_to(self, path: str) -> str:
+        """Return the address of an incident that keeps the way back to the list."""
+        return path_from(path, self.text, self.order)
+
     def path_after(self, cursor: str) -> str:
         """Return the address of the page that follows."""
         back = self.back if self.cursor is None else (*self.back, self.cursor)
@@ -86,18 +88,6 @@ class Search(Struct, frozen=True, kw_only=True):
         if not self.back:
             return list_path(self.text, self.order)
         return list_path(self.text, self.order, cursor=self.back[-1], back=self.back[:-1])
-
-
-def list_path(
-    text: str, order: IncidentOrder = USUAL_ORDER, *, cursor: str | None = None, back: Iterable[str] = ()
-) -> str:
-    """Return the address of a list: the query always, the rest where it is not the usual."""
-    fields = [("query", text)]
-    if order is not USUAL_ORDER:
-        fields.append(("sort", order.value))
-    if cursor is not None:
-        fields += [("cursor", cursor), *(("back", one) for one in back)]
-    return f"/?{urlencode(fields)}"
 
 
 class ExportPaths(Struct, frozen=True):

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from faultwire_consumer.domain.query.query import Query
 from faultwire_consumer.domain.query.text import parse_query
-from faultwire_consumer.web.page.incidents.search import TO_DO, list_path
+from faultwire_consumer.web.page.listed import TO_DO, list_path
 
 COUNTED_MAX: Final = 1_000
 """Incidents to which a tile counts: of more it says so."""

@@ -11,7 +11,8 @@ from msgspec import Struct
 from faultwire_consumer.domain.figures.order import IncidentOrder
 from faultwire_consumer.domain.query.edit import write_term
 from faultwire_consumer.domain.query.query import Key, Term
-from faultwire_consumer.web.page.incidents.search import TO_DO, USUAL_ORDER, Search, list_path
+from faultwire_consumer.web.page.incidents.search import Search
+from faultwire_consumer.web.page.listed import TO_DO, USUAL_ORDER, list_path
 
 VIEWS_COOKIE: Final = "faultwire_views"
 KEPT_MAX: Final = 8
