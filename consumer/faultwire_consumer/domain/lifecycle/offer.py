@@ -9,13 +9,14 @@ _STATUS_VERBS: Final = frozenset({Verb.ACKNOWLEDGE, Verb.RESOLVE, Verb.REOPEN})
 """Said again, they would say what is so already."""
 
 
-def offered_verbs(state: LifeState, *, assignee: str | None = None) -> tuple[Verb, ...]:
-    """Return the verbs to offer, in their order; nobody can be relieved of what nobody has."""
-    return tuple(verb for verb in Verb if _is_offered(verb, state, assignee))
+def offered_verbs(
+    state: LifeState, *, is_assigned: bool = False, is_linked: bool = False
+) -> tuple[Verb, ...]:
+    """Return the verbs to offer, in their order; what nobody has, and no issue, cannot be taken away."""
+    missing = {Verb.UNASSIGN: not is_assigned, Verb.UNLINK: not is_linked}
+    return tuple(verb for verb in Verb if _may_change(verb, state) and not missing.get(verb, False))
 
 
-def _is_offered(verb: Verb, state: LifeState, assignee: str | None) -> bool:
+def _may_change(verb: Verb, state: LifeState) -> bool:
     cell = TABLE[state, verb]
-    if not isinstance(cell, CellStep) or (verb is Verb.UNASSIGN and assignee is None):
-        return False
-    return cell.after is not state or verb not in _STATUS_VERBS
+    return isinstance(cell, CellStep) and (cell.after is not state or verb not in _STATUS_VERBS)

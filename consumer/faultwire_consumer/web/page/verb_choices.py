@@ -15,6 +15,7 @@ SHAPED: Final = frozenset(
     (
         *(Verb.ACKNOWLEDGE, Verb.RESOLVE, Verb.REOPEN, Verb.MUTE, Verb.UNMUTE),
         *(Verb.ASSIGN, Verb.UNASSIGN, Verb.COMMENT, Verb.MERGE, Verb.UNMERGE),
+        *(Verb.LINK, Verb.UNLINK),
     )
 )
 """The verbs that have a menu of their own; any other one has a form with a field for each argument."""
@@ -53,6 +54,9 @@ class VerbChoices(Struct, frozen=True, kw_only=True):
     environments: tuple[str, ...] = ()
     similar: tuple[tuple[str, str], ...] = ()
     """Incidents to merge with: their names and titles."""
+    link: str | None = None
+    """The address of its issue in a tracker."""
+    link_text: str = ""
 
     @property
     def plain_forms(self) -> tuple[PlainForm, ...]:

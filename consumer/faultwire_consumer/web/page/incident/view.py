@@ -13,6 +13,7 @@ from faultwire_consumer.domain.incident import Status, Verb
 from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.domain.lifecycle.offer import offered_verbs
 from faultwire_consumer.domain.lifecycle.table import state_of
+from faultwire_consumer.domain.links.tracker import short_link
 from faultwire_consumer.domain.release_order import newest_release
 from faultwire_consumer.domain.report.trace import trace_lines
 from faultwire_consumer.store.events.event_list import EventSummary
@@ -201,13 +202,17 @@ def _choices(found: Material, me: str) -> VerbChoices:
     return VerbChoices(
         path=f"/incidents/{incident_name(incident.id)}",
         version=incident.version,
-        verbs=offered_verbs(state, assignee=incident.assignee),
+        verbs=offered_verbs(
+            state, is_assigned=incident.assignee is not None, is_linked=incident.terms.link is not None
+        ),
         main=_main_verb(incident.status),
         me=me,
         people=found.accounts,
         last_release=newest_release(found.sights),
         environments=tuple(value.value for value in environments),
         similar=tuple((incident_name(one.id), one.title) for one in similar),
+        link=incident.terms.link,
+        link_text=short_link(incident.terms.link) if incident.terms.link is not None else "",
     )
 
 
