@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
 
@@ -105,21 +104,6 @@ async def _next_readable(
         select(near.c.event_id, near.c.occurred_at).where(near.c.body_kept).order_by(order).limit(1)
     )
     return rows[0] if rows else None
-
-
-async def read_event_releases(store: Store, ids: Collection[str]) -> dict[str, str]:
-    """Read the release of each of some events that names one, by its id.
-
-    Raises:
-        StoreUnavailableError: the database cannot be used now.
-    """
-    days = {QUARANTINE_DAY, *map(day_of, ids)}
-    rows = await store.read(
-        select(events.c.event_id, events.c.release).where(
-            events.c.occurred_day.in_(sorted(days)), events.c.event_id.in_(sorted(ids))
-        )
-    )
-    return {row.event_id: row.release for row in rows if row.release}
 
 
 async def get_grouping(store: Store, event_id: str) -> EventGrouping | None:

@@ -66,8 +66,6 @@ class Material(Struct, frozen=True, kw_only=True):
     rows: Page[EventSummary]
     said: Mapping[str, EventSaid]
     history: tuple[incidents.HistoryEntry, ...]
-    releases_of_events: Mapping[str, str]
-    """Releases of the events that the history names."""
     figures: IncidentFigures
     hours: Mapping[datetime, int]
     told: tuple[StoredNotification, ...]
@@ -100,7 +98,7 @@ async def read_material(
     events, past, counted = await asyncio.gather(
         _read_events(store, incident, search, cursor=asked.cursor, stored=stored, now=now),
         asyncio.gather(
-            _read_history(store, incident.id),
+            incidents.list_history(store, incident.id, limit=HISTORY),
             list_notifications(store, NotificationFilter(incident=incident.id), limit=NOTIFICATIONS),
             incidents.list_merged(store, incident.id),
             read_newest_sights(store, incident.service),
@@ -114,7 +112,7 @@ async def read_material(
         ),
     )
     shown, rows, said = events
-    (history, releases), told, merged, sights, accounts = past
+    history, told, merged, sights, accounts = past
     figures, hours, people, listed = counted
     return Material(
         incident=incident,
@@ -123,7 +121,6 @@ async def read_material(
         rows=rows,
         said=said,
         history=history,
-        releases_of_events=releases,
         figures=figures,
         hours=hours,
         told=told.rows,
@@ -215,15 +212,6 @@ async def _read_similar(
 def similar_to(service: str, kind: str) -> Query:
     """Return the query for a service's incidents with an exception of this type."""
     return any_of(Key.SERVICE, [service]) + any_of(Key.TYPE, [kind[:200]])
-
-
-async def _read_history(
-    store: Store, incident_id: int
-) -> tuple[tuple[incidents.HistoryEntry, ...], Mapping[str, str]]:
-    entries = await incidents.list_history(store, incident_id, limit=HISTORY + 1)
-    named = {entry.event_id for entry in entries if entry.event_id is not None}
-    releases = await event_queries.read_event_releases(store, named) if named else {}
-    return entries, releases
 
 
 async def _read_accounts(store: Store) -> tuple[str, ...]:

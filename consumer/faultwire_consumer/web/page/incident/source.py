@@ -51,6 +51,8 @@ def view_source(line: int, context: Sequence[str], *, is_python: bool) -> tuple[
         context: the lines.
         is_python: they are Python, and are coloured.
     """
+    if not context:
+        return ()
     middle = len(context) // 2
     first, last = max(0, middle - LINES // 2), min(len(context), middle + LINES // 2 + 1)
     while first < middle and not context[first].strip():

@@ -1,6 +1,6 @@
 """An incident's state as one sentence: clauses, of which those are strong that somebody has to know."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -23,25 +23,20 @@ class Clause(Struct, frozen=True, kw_only=True):
     """How the time is said: ``ago``, ``since`` or ``short``."""
 
 
-def state_sentence(
-    incident: Incident, history: Sequence[HistoryEntry], releases: Mapping[str, str]
-) -> tuple[Clause, ...]:
+def state_sentence(incident: Incident, history: Sequence[HistoryEntry]) -> tuple[Clause, ...]:
     """Return what an incident is, since when, and who did it.
 
     Args:
         incident: the incident.
         history: its last transitions, the newest first.
-        releases: of events that the history names.
     """
-    clauses = list(_of_status(incident, history, releases))
+    clauses = list(_of_status(incident, history))
     if incident.terms.mute is not None:
         clauses += _of_mute(incident, history)
     return tuple(clauses)
 
 
-def _of_status(
-    incident: Incident, history: Sequence[HistoryEntry], releases: Mapping[str, str]
-) -> Iterator[Clause]:
+def _of_status(incident: Incident, history: Sequence[HistoryEntry]) -> Iterator[Clause]:
     match incident.status:
         case Status.RESOLVED:
             yield from _resolved(incident, history)
@@ -52,7 +47,7 @@ def _of_status(
                 yield Clause(text="until", at=until, form="short")
             yield from _whose(incident)
         case Status.OPEN:
-            yield from _open(incident, history, releases)
+            yield from _open(incident, history)
 
 
 def _resolved(incident: Incident, history: Sequence[HistoryEntry]) -> Iterator[Clause]:
@@ -65,16 +60,15 @@ def _resolved(incident: Incident, history: Sequence[HistoryEntry]) -> Iterator[C
         yield Clause(text=entry.detail)
 
 
-def _open(
-    incident: Incident, history: Sequence[HistoryEntry], releases: Mapping[str, str]
-) -> Iterator[Clause]:
+def _open(incident: Incident, history: Sequence[HistoryEntry]) -> Iterator[Clause]:
     back = _newest(history, TransitionReason.REGRESSED)
     opened = _newest(history, *_OPENED)
     if incident.episode > 1 and back is not None and (opened is None or back.at >= opened.at):
-        release = releases.get(back.event_id or "")
         again = f" for the {_ordinal(incident.episode - 1)} time" if incident.episode > 2 else ""
         yield Clause(
-            text=f"came back{f' in {release}' if release else ''}{again}", is_strong=True, at=back.at
+            text=f"came back{f' in {back.release}' if back.release else ''}{again}",
+            is_strong=True,
+            at=back.at,
         )
     else:
         is_again = opened is not None and opened.reason != TransitionReason.OPENED

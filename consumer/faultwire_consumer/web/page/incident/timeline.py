@@ -1,6 +1,6 @@
 """One timeline of an incident: what was done to it, what was told of it, and where it was first seen."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -58,13 +58,12 @@ class Timeline(Struct, frozen=True):
 
 def timeline(
     history: Sequence[HistoryEntry],
-    releases_of_events: Mapping[str, str],
     notifications: Sequence[StoredNotification],
     releases: Sequence[ReleaseCount],
 ) -> Timeline:
     """Put together what happened to an incident; each list is bounded already."""
     every = [
-        *(_of_history(entry, releases_of_events) for entry in history),
+        *map(_of_history, history),
         *map(_of_notification, notifications),
         *_of_releases(releases),
     ]
@@ -72,7 +71,7 @@ def timeline(
     return Timeline(tuple(every[:SHOWN]), len(every) > SHOWN)
 
 
-def _of_history(entry: HistoryEntry, releases: Mapping[str, str]) -> Entry:
+def _of_history(entry: HistoryEntry) -> Entry:
     plain = entry.reason.replace("_", " ")
     reason = TransitionReason(entry.reason) if entry.reason in tuple(TransitionReason) else None
     words = _WORDS.get(reason, plain) if reason is not None else plain
@@ -84,7 +83,7 @@ def _of_history(entry: HistoryEntry, releases: Mapping[str, str]) -> Entry:
         note=entry.note or "",
         is_notable=reason in _NOTABLE,
         event_id=entry.event_id,
-        release=releases.get(entry.event_id or ""),
+        release=entry.release,
     )
 
 

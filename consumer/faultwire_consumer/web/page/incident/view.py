@@ -8,7 +8,6 @@ from typing import Final
 from msgspec import Struct
 
 from faultwire_consumer.domain.figures.value_count import TAG
-from faultwire_consumer.domain.grouping.normal_text import normalise
 from faultwire_consumer.domain.incident import Status, Verb
 from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.domain.lifecycle.offer import offered_verbs
@@ -29,10 +28,11 @@ from faultwire_consumer.web.page.incident.state import Clause, state_sentence
 from faultwire_consumer.web.page.incident.timeline import Timeline, timeline
 from faultwire_consumer.web.page.listed import list_address
 from faultwire_consumer.web.page.verb_choices import VerbChoices
+from faultwire_shared.event import Event
 
 _RELEASES: Final = 20
 _TITLE: Final = 200
-_PLACEHOLDER: Final = re.compile(r"<[a-z]{2,8}>")
+_VARIABLE: Final = re.compile(r"""[^\s()\[\]{}'",;:]*\d[^\s()\[\]{}'",;:]*""")
 
 
 class Crumb(Struct, frozen=True, kw_only=True):
@@ -137,14 +137,14 @@ def view_incident(
         link_of: where a call's line is to be read.
     """
     incident, figures = found.incident, found.figures
-    kind, message = heading(incident.title, found.shown)
+    kind, message = heading(incident.title, found.shown.event if found.shown is not None else None)
     more_told = found.more_told
     return IncidentView(
         incident=incident,
         name=incident_name(incident.id),
         type=kind,
         message=message,
-        sentence=state_sentence(incident, found.history, found.releases_of_events),
+        sentence=state_sentence(incident, found.history),
         growth=answers.growth_words(incident),
         crumb=_crumb(found, asked),
         choices=_choices(found, me),
@@ -156,7 +156,7 @@ def view_incident(
         told=answers.told(incident, found.told, is_more=more_told, grows=grows),
         event=_event(found.shown, asked, link_of) if found.shown is not None else None,
         table=_table(found, asked),
-        timeline=timeline(found.history, found.releases_of_events, found.told, figures.releases),
+        timeline=timeline(found.history, found.told, figures.releases),
         tags=answers.tag_shares(figures, asked),
         uncounted_tags=figures.uncounted_tags,
         releases=figures.releases[-_RELEASES:],
@@ -166,9 +166,13 @@ def view_incident(
     )
 
 
-def heading(title: str, shown: ShownEvent | None) -> tuple[str, str]:
-    """Return the type of an incident and the normal form of what it says; a message without a type alone."""
-    event = shown.event if shown is not None else None
+def heading(title: str, event: Event | None) -> tuple[str, str]:
+    """Return the type of an incident and what its events say in common; a message without a type alone.
+
+    Args:
+        title: made of the first event.
+        event: a later one; None where none can be read.
+    """
     kind = event.exceptions[0].type if event is not None and event.exceptions else ""
     head, colon, rest = title.partition(": ")
     if kind and title.startswith(f"{kind}: "):
@@ -177,7 +181,16 @@ def heading(title: str, shown: ShownEvent | None) -> tuple[str, str]:
         return title, ""
     elif not colon or " " in head:
         return title[:_TITLE], ""
-    return head, _PLACEHOLDER.sub("…", normalise(rest))
+    said = event.exceptions[0].value if event is not None and event.exceptions else rest
+    return head, in_common(rest, said.strip().partition("\n")[0][:_TITLE])
+
+
+def in_common(one: str, other: str) -> str:
+    """Return a text with "…" for the words in which another one differs, and for numbers where all may."""
+    words, others = one.split(), other.split()
+    if len(words) == len(others):
+        return " ".join(word if word == there else "…" for word, there in zip(words, others, strict=True))
+    return _VARIABLE.sub("…", one)
 
 
 def _crumb(found: Material, asked: Asked) -> Crumb:
