@@ -11,7 +11,7 @@ from tests.tools.factories import wire_event
 
 from faultwire_consumer.domain.access.allowance import Allowance
 from faultwire_consumer.domain.outcome import DeadLettered, Outcome, must_return
-from faultwire_consumer.domain.sequence import JUMP_MAX, GapState
+from faultwire_consumer.domain.producer.sequence import JUMP_MAX, GapState
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.read.delivery import read_delivery
 from faultwire_consumer.maintenance.gaps import CROWD, OPEN_SECONDS, GapWatch

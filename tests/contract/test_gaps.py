@@ -15,7 +15,7 @@ from tests.tools.factories import wire_body, wire_event
 from tests.tools.migrating import upgrade
 
 from faultwire_consumer.domain.outcome import DeadLettered, Noted, must_return
-from faultwire_consumer.domain.sequence import GapState
+from faultwire_consumer.domain.producer.sequence import GapState
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.read.delivery import Delivery, read_delivery
 from faultwire_consumer.ingest.receive.dead_queue import DeadDelivery, DeadQueue, death_in

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from sqlalchemy import insert, select
 
-from faultwire_consumer.domain.producer_state import ProducerState, judge_producer
-from faultwire_consumer.domain.sequence import GapState
+from faultwire_consumer.domain.producer.sequence import GapState
+from faultwire_consumer.domain.producer.state import ProducerState, judge_producer
 from faultwire_consumer.store.audit.producers import DEAD_LETTERED
 from faultwire_consumer.store.audit.service_list import (
     QUIET_FOR,

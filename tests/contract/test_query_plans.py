@@ -10,6 +10,7 @@ from tests.contract.filling import BUSY, NEWEST, RARE, explain, fill_store, key_
 from tests.servers.postgresql import PostgreSQL
 
 from faultwire_consumer.domain.figures.order import IncidentOrder
+from faultwire_consumer.domain.figures.release_rates import span_of
 from faultwire_consumer.domain.query.text import parse_query
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store, open_to_read
@@ -17,6 +18,7 @@ from faultwire_consumer.store.events import event_list, incidents
 from faultwire_consumer.store.events.event_list import PageRequest
 from faultwire_consumer.store.events.figures import beside
 from faultwire_consumer.store.events.figures import reading as figures_reading
+from faultwire_consumer.store.events.figures import releases as figures_releases
 from faultwire_consumer.store.events.figures import standing as figures_standing
 from faultwire_consumer.store.events.figures.facets import (
     INCIDENTS_MAX,
@@ -26,6 +28,7 @@ from faultwire_consumer.store.events.figures.facets import (
     select_tags,
 )
 from faultwire_consumer.store.events.figures.order import decode_position, encode_position
+from faultwire_consumer.store.events.figures.releases import list_releases
 from faultwire_consumer.store.events.quiet import select_quiet
 from faultwire_consumer.store.events.search import Frequency, estimate_frequency, kept_terms, select_sample
 from faultwire_consumer.store.schema.events import events, sightings
@@ -67,6 +70,9 @@ LISTS = [
     ("first:24h", "last_seen_hour"),
     ("last:24h", "last_seen_hour"),
     ("regressed:24h", "ix_incident_history_regressed_at"),
+    ("first-release:rare", "ix_sightings_release"),
+    ("service:rare first-release:1.4", "ix_sightings_release|ix_incidents_service_last_seen_hour"),
+    ("regressed-release:rare", "ix_incident_history_regressed_release"),
     ("is:unresolved", "last_seen_hour"),
     ("is:new", "last_seen_hour"),
     ("is:worse", "last_seen_hour"),
@@ -171,14 +177,23 @@ async def test_figures_are_read_by_an_index(filled: Store) -> None:
     by_sighting = "sightings_pkey|sqlite_autoindex_sightings"
     await check(filled, "releases", by_sighting, figures_reading.select_sighted_releases(RARE))
     by_first = "ix_release_totals_first_seen_at"
-    await check(filled, "newest releases", by_first, figures_reading.select_releases((), None, 51))
-    of_one = figures_reading.select_releases(["s1"], None, 51)
+    await check(filled, "newest releases", by_first, figures_releases.select_releases((), None, 51))
+    of_one = figures_releases.select_releases(["s1"], None, 51)
     await check(filled, "releases of a service", "release_totals", of_one)
+    page = (await list_releases(filled, services=(), limit=50)).rows
+    spans = [span_of(one.first_seen_at, next_at=one.next_at, now=NEWEST) for one in page]
+    rates = figures_releases.select_rates(page, spans)
+    await check(filled, "rates of releases", "ix_hourly_totals_service_hour", rates)
+    later = [(number, one) for number, one in enumerate(page) if one.previous_at is not None]
+    ended = figures_releases.select_ended(later)
+    await check(filled, "ended", "ix_incidents_service_last_seen_hour", ended)
+    worst = figures_releases.select_worst(filled.name, page)
+    await check(filled, "worst of releases", "ix_sightings_release", worst)
     by_hour = "hourly_totals_pkey|sqlite_autoindex_hourly_totals"
     hours = figures_reading.select_totals("hour", since=NEWEST - timedelta(days=1), until=NEWEST, services=())
     await check(filled, "stats", by_hour, hours)
-    rates = figures_standing.select_rates([BUSY, RARE], NEWEST)
-    await check(filled, "rates", "hourly_pkey|sqlite_autoindex_hourly", rates)
+    growth = figures_standing.select_rates([BUSY, RARE], NEWEST)
+    await check(filled, "rates", "hourly_pkey|sqlite_autoindex_hourly", growth)
     by_look = ("last_seen_hour", "ix_incidents_growth", "ix_incidents_is_new")
     for index, due in zip(by_look, figures_standing.due(NEWEST), strict=True):
         await check(filled, f"due: {index}", index, due.limit(500))

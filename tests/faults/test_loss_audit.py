@@ -28,7 +28,7 @@ from tests.tools.worker_process import running as worker_running
 
 from faultwire import ErrorManager
 from faultwire.publish.transport import TransportDown
-from faultwire_consumer.domain.sequence import GapState
+from faultwire_consumer.domain.producer.sequence import GapState
 from faultwire_consumer.store.schema.events import incidents, producers, sequence_gaps
 from faultwire_shared.event import Lane
 

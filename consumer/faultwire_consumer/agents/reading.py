@@ -9,12 +9,12 @@ from faultwire_consumer.agents.tool import Tool
 from faultwire_consumer.domain.report.layout import CHARACTERS, CHARACTERS_LEAST, CHARACTERS_MOST
 from faultwire_consumer.domain.report.listing import event_list, incident_list, loss_list
 
-LOOKED_AT: Final = 30
-"""Incidents of a release that are looked at one by one."""
+NEW_MOST: Final = 100
+"""Incidents of a release that are listed."""
 _QUERY: Final = (
     "Terms that must all hold: words or quoted texts of what was recorded, and keys as in "
     "severity:>=high is:unresolved service:billing environment:production release:2.4.1 type:KeyError "
-    "user:42 trace:4bf92f tag.region:eu* since:24h first:24h; a minus in front negates."
+    "first-release:2.4.1 user:42 trace:4bf92f tag.region:eu* since:24h first:24h; a minus in front negates."
 )
 Query = Annotated[str, Meta(description=_QUERY, max_length=1000)]
 Order = Annotated[
@@ -126,20 +126,11 @@ async def _compare_events(door: Door, asked: CompareEvents) -> str:
 
 
 async def _new_in_release(door: Door, asked: NewInRelease) -> str:
-    terms = {"release": asked.release, "service": asked.service}
+    terms = {"first-release": asked.release, "service": asked.service}
     query = " ".join(f"{key}:{_quoted(value)}" for key, value in terms.items() if value)
-    parameters: Parameters = {"query": query, "sort": "first", "limit": LOOKED_AT}
+    parameters: Parameters = {"query": query, "sort": "first", "limit": NEW_MOST}
     document = await door.read("incidents", parameters=parameters)
-    began = [row for row in document["incidents"] if await _began_in(door, row["id"], asked.release)]
-    listed = incident_list(began, more=False)
-    if document["next_cursor"] is None:
-        return listed
-    return f"{listed}\nOf the {LOOKED_AT} that began last among those seen in it.\n"
-
-
-async def _began_in(door: Door, incident_id: str, release: str) -> bool:
-    releases = (await door.read("incidents", incident_id, parameters={}))["releases"]
-    return bool(releases) and releases[0]["release"] == release
+    return incident_list(document["incidents"], more=document["next_cursor"] is not None)
 
 
 def _quoted(value: str) -> str:

@@ -32,6 +32,7 @@ STYLES: Final = {
 }
 _NUMBERS: Final = (
     *("count", "attempts", "size", "users", "events", "new_incidents", "regressed", "processes", "quiet"),
+    *("worse", "ended", "numbered"),
     *("published", "refused", "lost_events", "trend"),
     *("files", "owned", "bytes", "quarantined"),
     *("last_sequence", "missing", "dead_lettered", "spool_depth"),

@@ -1,6 +1,6 @@
 """``faultwire releases``: list."""
 
-from typing import Final
+from typing import Any, Final
 
 from cyclopts import App
 
@@ -12,15 +12,20 @@ app = App(name="releases")
 
 _API: Final = ("api", "v1", "releases")
 _COLUMNS: Final = (
-    *("service", "release", "new_incidents", "regressed", "count", "first_seen_at", "last_seen_at"),
+    *("service", "release", "first_seen_at", "new_incidents", "regressed", "worse", "ended"),
+    *("per_hour", "worst", "count", "last_seen_at"),
 )
+_SPARE: Final = ("last_seen_at", "count", "worst", "per_hour", "worse")
 
 
 @app.command(name="list")
 def list_(
     *, service: Services = (), limit: Limit = 50, cursor: str | None = None, output: Output = OUTPUT
 ) -> None:
-    """List the releases that events came from, the newest first, with the incidents that each brought.
+    """List the releases that events came from, the newest first, and what each did to its service.
+
+    Incidents that began in it, came back in it, get worse in the newest, and ended with it: seen while the
+    release before ran, and not since. Events of the service an hour, in the day before and after.
 
     Example: `faultwire releases list --service billing`
 
@@ -30,4 +35,17 @@ def list_(
         cursor: Go on where a list ended.
     """
     document = ApiClient(output).get(*_API, service=service, limit=limit, cursor=cursor)
-    print_list(document, "releases", _COLUMNS, output, spare=("last_seen_at", "count"))
+    if not (output.json or output.jsonl):
+        document = document | {"releases": [_line(one) for one in document["releases"]]}
+    print_list(document, "releases", _COLUMNS, output, spare=_SPARE)
+
+
+def _line(one: dict[str, Any]) -> dict[str, Any]:
+    before, after = (_rate(one[name]) for name in ("per_hour_before", "per_hour_after"))
+    worst = one["worst"]
+    told = None if worst is None else f"{worst['id']} {worst['title']}"
+    return one | {"per_hour": f"{before} -> {after}", "worst": told}
+
+
+def _rate(rate: float | None) -> str:
+    return "?" if rate is None else f"{rate:g}"

@@ -48,6 +48,7 @@ from faultwire_consumer.web.api import (
     notifications,
     producers,
     regroup,
+    releases,
     tokens,
 )
 from faultwire_consumer.web.api.change_feed import FEED, ChangeFeed
@@ -170,6 +171,7 @@ def create_app(
         dead_letters.routes,
         notifications.routes,
         producers.routes,
+        releases.routes,
         tokens.routes,
         me.routes,
         changes.routes,

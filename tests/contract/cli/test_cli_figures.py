@@ -13,11 +13,15 @@ def test_releases_are_listed_with_what_each_brought(
 ) -> None:
     row = {"service": "billing", "release": "2.4.1", "new_incidents": 3, "regressed": 1, "count": 40}
     times = {"first_seen_at": "2026-11-23T10:00:00Z", "last_seen_at": "2026-11-23T12:00:00Z"}
-    stub.answer("releases", {"releases": [row | times], "counted_since": None, "next_cursor": None})
+    worst = {"id": "INC-5", "title": "E\x1b[2J", "severity": "high", "count": 3}
+    news = {"worse": None, "ended": 2, "per_hour_before": None, "per_hour_after": 8.25, "worst": worst}
+    stub.answer("releases", {"releases": [row | times | news], "counted_since": None, "next_cursor": None})
     assert run(["releases", "list", "--service", "billing", "--limit", "7"]) == 0
     assert stub.queries("releases") == [{"service": ["billing"], "limit": ["7"]}]
     head, line = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
-    assert dict(zip(head, line, strict=True))["new_incidents"] == "3"
+    shown = dict(zip(head, line, strict=True))
+    assert (shown["new_incidents"], shown["worse"], shown["ended"]) == ("3", "", "2")
+    assert (shown["per_hour"], shown["worst"]) == ("? -> 8.25", "INC-5 E\\x1b[2J")
 
 
 def test_stats_are_bars_and_counts(stub: ApiStub, capsys: pytest.CaptureFixture[str]) -> None:

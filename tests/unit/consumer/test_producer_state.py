@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from faultwire_consumer.domain.producer_state import (
+from faultwire_consumer.domain.producer.state import (
     ProducerReason,
     ProducerState,
     ProducerVerdict,

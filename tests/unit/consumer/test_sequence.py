@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultwire_consumer.domain.sequence import (
+from faultwire_consumer.domain.producer.sequence import (
     Gap,
     GapState,
     Lost,

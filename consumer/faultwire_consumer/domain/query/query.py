@@ -40,6 +40,8 @@ class Key(StrEnum):
     FIRST = "first"
     LAST = "last"
     REGRESSED = "regressed"
+    FIRST_RELEASE = "first-release"
+    REGRESSED_RELEASE = "regressed-release"
     ASSIGNED = "assigned"
     SINCE = "since"
     UNTIL = "until"
@@ -97,8 +99,10 @@ MOMENTS: Final = (Key.SINCE, Key.UNTIL)
 """Times that have no opposite; any event's."""
 INCIDENT_MOMENTS: Final = (Key.FIRST, Key.LAST, Key.REGRESSED)
 """Times of an incident, at or after which something was."""
+BEGAN_OR_CAME_BACK: Final = (Key.FIRST_RELEASE, Key.REGRESSED_RELEASE)
+"""Releases of an incident: of its first event, and of those that brought it back."""
 LIKE: Final = (
-    *(Key.SERVICE, Key.ENVIRONMENT, Key.RELEASE, Key.CODE, Key.ASSIGNED),
+    *(Key.SERVICE, Key.ENVIRONMENT, Key.RELEASE, Key.CODE, Key.ASSIGNED, *BEGAN_OR_CAME_BACK),
     *(Key.TYPE, Key.USER, Key.HOST, Key.TRACE, Key.TAG),
 )
 """Keys whose values may be patterns."""

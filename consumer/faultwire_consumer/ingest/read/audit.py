@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import Raw
 
 from faultwire_consumer.domain.outcome import AccessReason
-from faultwire_consumer.domain.sequence import Lost
+from faultwire_consumer.domain.producer.sequence import Lost
 from faultwire_consumer.ingest.read.candidate import Candidate, Decoded, ReceivedReport, Rejected, sender_of
 from faultwire_consumer.ingest.read.delivery import IMPORT
 from faultwire_consumer.ingest.read.narrow import number_in

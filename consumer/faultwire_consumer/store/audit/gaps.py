@@ -10,7 +10,7 @@ from sqlalchemy import and_, case, func, or_, select, update
 from faultwire_consumer.domain.incident import WORKER, NotPossible, Status
 from faultwire_consumer.domain.lifecycle.arguments import ResolveArguments
 from faultwire_consumer.domain.lifecycle.decision import Act, decide
-from faultwire_consumer.domain.sequence import GapState
+from faultwire_consumer.domain.producer.sequence import GapState
 from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Store, Transaction
 from faultwire_consumer.store.events.event import get_event

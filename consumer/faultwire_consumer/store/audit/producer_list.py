@@ -9,8 +9,8 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import func, select
 
-from faultwire_consumer.domain.producer_state import ProducerVerdict, judge_producer
-from faultwire_consumer.domain.sequence import GapState
+from faultwire_consumer.domain.producer.sequence import GapState
+from faultwire_consumer.domain.producer.state import ProducerVerdict, judge_producer
 from faultwire_consumer.store.audit.producers import DEAD_LETTERED
 from faultwire_consumer.store.contract.paging import Page, cut, decode_cursor, older_than
 from faultwire_consumer.store.contract.row import values_of

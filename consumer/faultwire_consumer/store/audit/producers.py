@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct, field
 from sqlalchemy import Row, bindparam, case, delete, insert, select, text, update
 
-from faultwire_consumer.domain.sequence import (
+from faultwire_consumer.domain.producer.sequence import (
     Gap,
     GapState,
     Lost,

@@ -10,8 +10,8 @@ from msgspec import Struct
 from sqlalchemy import BigInteger, ColumnElement, DateTime, Select, and_, case, extract, func, or_, select
 from sqlalchemy import type_coerce as coerce
 
-from faultwire_consumer.domain.producer_state import SAYS_WITHIN, ProducerVerdict, judge_producer
-from faultwire_consumer.domain.sequence import GapState
+from faultwire_consumer.domain.producer.sequence import GapState
+from faultwire_consumer.domain.producer.state import SAYS_WITHIN, ProducerVerdict, judge_producer
 from faultwire_consumer.store.audit.producers import DEAD_LETTERED
 from faultwire_consumer.store.contract.paging import ListCursor, Page, cut, decode_cursor, older_than
 from faultwire_consumer.store.contract.row import values_of

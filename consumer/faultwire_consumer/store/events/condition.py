@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Select, and_, false, literal_column, not_,
 from faultwire_consumer.domain.figures.urgency import WORSE_PERCENT
 from faultwire_consumer.domain.incident import Status, TransitionReason
 from faultwire_consumer.domain.query.query import (
+    BEGAN_OR_CAME_BACK,
     INCIDENT_MOMENTS,
     Key,
     Query,
@@ -23,6 +24,7 @@ from faultwire_consumer.domain.query.query import (
 )
 from faultwire_consumer.domain.query.value import resolve_moment
 from faultwire_consumer.store.events.pattern import is_like
+from faultwire_consumer.store.events.release_condition import in_release
 from faultwire_consumer.store.events.search import (
     event_day,
     incident_never_says,
@@ -186,6 +188,8 @@ def _of_incident(term: Term, database: str, now: datetime) -> list[ColumnElement
         return [not_(asked) if term.negated else asked]
     if term.key in INCIDENT_MOMENTS:
         return _since(term, now)
+    if term.key in BEGAN_OR_CAME_BACK:
+        return [in_release(term, database)]
     return [_has_event(term)] if event_day(term) is not None else []
 
 

@@ -29,7 +29,7 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from faultwire_consumer.domain.query.query import INCIDENT_MOMENTS, Key, Query
+from faultwire_consumer.domain.query.query import BEGAN_OR_CAME_BACK, INCIDENT_MOMENTS, Key, Query
 from faultwire_consumer.store.contract.paging import ListCursor, Page, cut, decode_cursor, older_than
 from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Store
@@ -53,7 +53,7 @@ _EACH_WITH_ITS_INCIDENT: Final = events.outerjoin(
 fingerprints and sorted every event if a file with few fingerprints had been analyzed."""
 _NARROW: Final = (
     *(Key.INCIDENT, Key.STATUS, Key.SERVICE, Key.ENVIRONMENT, Key.RELEASE),
-    *(Key.CODE, Key.CATEGORY, Key.IS, Key.ASSIGNED, *INCIDENT_MOMENTS),
+    *(Key.CODE, Key.CATEGORY, Key.IS, Key.ASSIGNED, *INCIDENT_MOMENTS, *BEGAN_OR_CAME_BACK),
 )
 _CLOCK_AHEAD: Final = timedelta(minutes=5)
 """The most by which ``occurred_at`` may be later than ``received_at``; see ``ingest/read/candidate.py``."""

@@ -12,8 +12,8 @@ from faultwire_consumer.domain.access.audit import AUDIT_DAYS
 from faultwire_consumer.domain.access.session_lifetime import SESSION_IDLE
 from faultwire_consumer.domain.access.sign_in_wait import FORGOTTEN_AFTER
 from faultwire_consumer.domain.dead_letter import DeadLetterStatus
+from faultwire_consumer.domain.producer.sequence import GapState
 from faultwire_consumer.domain.sending import NotificationState
-from faultwire_consumer.domain.sequence import GapState
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.schema.access import audit_log, invitations, sessions, sign_in_failures
 from faultwire_consumer.store.schema.dead_letters import dead_letter_history, dead_letters

@@ -1,4 +1,4 @@
-"""Figures under ``/api/v1``: facets of lists, totals of events, trends of incidents, and releases."""
+"""Figures under ``/api/v1``: facets of lists, totals of events, and trends of incidents."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -14,8 +14,6 @@ from faultwire_consumer.store.events.figures.facets import Facets, read_facets
 from faultwire_consumer.store.events.figures.reading import (
     EventStats,
     ReleaseCount,
-    list_releases,
-    read_counted_since,
     read_figures,
     read_stats,
 )
@@ -23,14 +21,8 @@ from faultwire_consumer.store.events.incidents import count_by_hour
 from faultwire_consumer.web.access.declared import AccessRoutes
 from faultwire_consumer.web.api import incident_shape
 from faultwire_consumer.web.openapi.operation import describe
-from faultwire_consumer.web.parameter import Paged, Parameters, incident_query, paged
-from faultwire_consumer.web.request import (
-    API_PREFIX,
-    cursor_errors,
-    incident_id_of,
-    json_answer,
-    page_answer,
-)
+from faultwire_consumer.web.parameter import Parameters, incident_query
+from faultwire_consumer.web.request import API_PREFIX, incident_id_of, json_answer
 from faultwire_consumer.web.state import CLOCK, STORE
 from faultwire_shared.taxonomy import FieldError, ValidationError
 
@@ -93,26 +85,6 @@ class StatsShape(Struct, frozen=True, kw_only=True):
     services: tuple[ServiceCount, ...]
     other_services: int
     hours: tuple[HourCount, ...]
-
-
-class ReleaseShape(Struct, frozen=True, kw_only=True):
-    """A release of a service."""
-
-    service: str
-    release: str
-    first_seen_at: datetime
-    last_seen_at: datetime
-    count: int
-    new_incidents: int
-    regressed: int
-
-
-class ReleaseList(Struct, frozen=True, kw_only=True):
-    """A page of releases."""
-
-    releases: tuple[ReleaseShape, ...]
-    counted_since: datetime | None
-    next_cursor: str | None
 
 
 @routes.get(f"{API_PREFIX}/incidents/facets", access=AccessScope.READ)
@@ -212,21 +184,3 @@ def _stats_shape(stats: EventStats, since: datetime, until: datetime) -> StatsSh
         other_services=stats.other_services,
         hours=tuple(HourCount(start, stats.hours.get(start, 0)) for start in starts),
     )
-
-
-def services_wanted(parameters: Parameters) -> tuple[str, ...]:
-    """The services whose releases are asked for; none: all."""
-    return parameters.texts("service")
-
-
-@routes.get(f"{API_PREFIX}/releases", access=AccessScope.READ)
-@describe(reads=paged(services_wanted), answers=ReleaseList)
-async def show_releases(request: web.Request, asked: Paged[tuple[str, ...]]) -> web.Response:
-    """Releases of services, the newest first: their events, and the incidents that began or came back."""
-    store = request.app[STORE]
-    with cursor_errors():
-        page = await list_releases(store, services=asked.wanted, limit=asked.limit, cursor=asked.cursor)
-    names = ReleaseShape.__struct_fields__
-    rows = tuple(ReleaseShape(**{name: getattr(row, name) for name in names}) for row in page.rows)
-    since = await read_counted_since(store)
-    return page_answer(request, ReleaseList(releases=rows, counted_since=since, next_cursor=page.next_cursor))

@@ -1,4 +1,4 @@
-"""Figures as operators read them: of an incident, of the releases of a service, of all events by hour."""
+"""Figures as operators read them: of an incident, and of all events by hour."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -8,19 +8,15 @@ from msgspec import Struct
 from sqlalchemy import Row, Select, func, select
 
 from faultwire_consumer.domain.figures.value_count import KEYS_MAX, OTHER, RELEASE
-from faultwire_consumer.store.contract.paging import ListCursor, Page, cut, decode_cursor, older_than
-from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.schema.events import fingerprints, sightings
-from faultwire_consumer.store.schema.figures import hourly_totals, release_totals, value_counts
+from faultwire_consumer.store.schema.figures import hourly_totals, value_counts
 from faultwire_shared.event import ErrorSeverity
 
 RELEASES_SHOWN: Final = 200
 VALUES_SHOWN: Final = 20
 SERVICES_SHOWN: Final = 200
 _VALUES_READ: Final = 5_000
-_LISTING: Final = "releases"
-_BETWEEN: Final = "\n"
 
 
 class ReleaseCount(Struct, frozen=True):
@@ -59,20 +55,6 @@ class IncidentFigures(Struct, frozen=True):
     tags: tuple[KeyCount, ...]
     uncounted_tags: int
     """Tags of events beyond the keys that are counted."""
-
-
-class ReleaseTotal(Struct, frozen=True, kw_only=True):
-    """A release of a service, with what came of it."""
-
-    service: str
-    release: str
-    first_seen_at: datetime
-    last_seen_at: datetime
-    count: int
-    new_incidents: int
-    regressed: int
-    key: str
-    """Tells it from others that began at the same time."""
 
 
 class EventStats(Struct, frozen=True, kw_only=True):
@@ -175,35 +157,6 @@ def _key_count(key: str, rows: Sequence[Row[Any]]) -> KeyCount:
 
 def _total(tag: KeyCount) -> int:
     return tag.other + sum(value.count for value in tag.values)
-
-
-async def list_releases(
-    store: Store, *, services: Collection[str], limit: int, cursor: str | None = None
-) -> Page[ReleaseTotal]:
-    """List releases of services, the last to be seen for the first time first.
-
-    Raises:
-        BadCursorError: the cursor does not belong to this list.
-        StoreUnavailableError: the database cannot be used now.
-    """
-    position = decode_cursor(_LISTING, cursor, str) if cursor is not None else None
-    rows = await store.read(select_releases(services, position, limit + 1))
-    found = [ReleaseTotal(**values_of(row)) for row in rows]
-    return cut(found, limit=limit, listing=_LISTING, moment="first_seen_at", key="key")
-
-
-def select_releases(services: Collection[str], position: ListCursor | None, limit: int) -> Select[Any]:
-    """Select a page of releases."""
-    table = release_totals.c
-    key = table.service + _BETWEEN + table.release
-    names = [name for name in ReleaseTotal.__struct_fields__ if name != "key"]
-    statement = select(*(table[name] for name in names), key.label("key"))
-    if services:
-        statement = statement.where(table.service.in_(sorted(services)))
-    if position is not None:
-        after = older_than(position, table.first_seen_at, key)
-        statement = statement.where(table.first_seen_at <= position.moment, after)
-    return statement.order_by(table.first_seen_at.desc(), key.desc()).limit(limit)
 
 
 async def read_stats(
