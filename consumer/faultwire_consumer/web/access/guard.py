@@ -6,7 +6,7 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from faultwire_consumer.domain.access.principal import Principal
+from faultwire_consumer.domain.access.principal import Principal, Via
 from faultwire_consumer.serving.principal import PRINCIPAL
 from faultwire_consumer.web.access.declared import Openness, access_of
 from faultwire_consumer.web.access.refusal import NotSignedInError, ScopeMissingError, UndeclaredAccessError
@@ -32,7 +32,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         if principal is None:
             raise NotSignedInError
         if not principal.may(access):
-            raise ScopeMissingError(principal.actor, access)
+            raise ScopeMissingError(principal.actor, access, is_open=principal.via is Via.OPEN)
         request[PRINCIPAL] = principal
     return await handler(request)
 

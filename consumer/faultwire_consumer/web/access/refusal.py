@@ -33,10 +33,15 @@ class ScopeMissingError(AuthorizationError):
 
     code = "SCOPE_MISSING"
 
-    def __init__(self, actor: str, scope: AccessScope) -> None:
-        super().__init__(
-            f"{actor} may not do this: it takes the scope {scope}", details={"scope": scope.value}
-        )
+    def __init__(self, actor: str, scope: AccessScope, *, is_open: bool = False) -> None:
+        """Say who may not do what, and at an open door what would let somebody."""
+        said = f"{actor} may not do this: it takes the scope {scope}"
+        if is_open:
+            said += (
+                '. Nobody signs in at this worker; set access = "login" and public_url, then make the first '
+                "admin by `faultwire access invite NAME --role admin`"
+            )
+        super().__init__(said, details={"scope": scope.value})
         self.challenge = f'{REALM}, error="insufficient_scope", scope="{scope}"'
 
 

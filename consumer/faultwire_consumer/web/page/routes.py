@@ -16,6 +16,7 @@ from faultwire_consumer.web.page import (
     sign_in,
     status,
 )
+from faultwire_consumer.web.page.accounts import audit, own, tokens
 from faultwire_consumer.web.page.accounts import page as accounts
 from faultwire_consumer.web.page.desk import letter as dead_letter
 from faultwire_consumer.web.page.desk import page as desk
@@ -37,6 +38,9 @@ PAGE_ROUTES: Final[tuple[AccessRoutes, ...]] = (
     producers.routes,
     status.routes,
     accounts.routes,
+    tokens.routes,
+    audit.routes,
+    own.routes,
     preferences.routes,
     keys.routes,
     api_docs.routes,
