@@ -164,6 +164,11 @@ class Frame(Struct, frozen=True, kw_only=True, omit_defaults=True):
     context: list[str] = field(default_factory=list)
     vars: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def ran(self) -> str:
+        """Return the source line that ran; empty where it is not known."""
+        return self.context[len(self.context) // 2] if self.context else ""
+
 
 class ExceptionInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One exception of a chain. ``frames`` run from the outermost call to the crash.

@@ -6,7 +6,8 @@ from typing import Final, TypeGuard
 
 from faultwire.capture.frame import FrameReader
 from faultwire.capture.identity import identity_of
-from faultwire_shared.event import NAME_CHARACTERS, STRING_CHARACTERS, ExceptionInfo
+from faultwire.capture.source import STACKED, spare_source
+from faultwire_shared.event import NAME_CHARACTERS, STRING_CHARACTERS, ExceptionInfo, Frame
 from faultwire_shared.foreign.interruption import pass_interruption
 from faultwire_shared.foreign.known_type import module_of, name_of, qualname_of
 from faultwire_shared.snapshot import Snapshot, clean_text
@@ -31,9 +32,17 @@ class Chain:
         self._snapshot = snapshot
         self._frames = frames
         self._left = EXCEPTIONS
+        self._stacks: list[list[Frame]] = []
+        self._calls = 0
 
-    def read(self, error: BaseException, *, depth: int = 0) -> list[ExceptionInfo]:
+    def read(self, error: BaseException) -> list[ExceptionInfo]:
         """The chain; loops are followed once, and what is beyond the bounds is left out and noted."""
+        found = self._chain(error, 0)
+        if self._calls > STACKED:
+            spare_source(self._stacks, self._frames.lean)
+        return found
+
+    def _chain(self, error: BaseException, depth: int) -> list[ExceptionInfo]:
         found: list[ExceptionInfo] = []
         for each in causes_of(error):
             if len(found) >= CHAIN or self._left <= 0:
@@ -47,6 +56,8 @@ class Chain:
         frames, cut = self._frames.read(error.__traceback__)
         if cut:
             self._snapshot.cut("exceptions.frames")
+        self._stacks.append(frames)
+        self._calls += len(frames)
         kind = type(error)
         return ExceptionInfo(
             type=clean_text(qualname_of(kind), NAME_CHARACTERS),
@@ -67,7 +78,7 @@ class Chain:
             if self._left <= 0:
                 self._snapshot.cut("exceptions.members")
                 break
-            members.append(self.read(member, depth=depth + 1))
+            members.append(self._chain(member, depth + 1))
         return members
 
 

@@ -1,25 +1,25 @@
 """The frames of a traceback, from the outermost call to the crash; built once per line of code.
 
-No locals, one source line, and no look at the disk after the first sight of a file: ``traceback``
-and ``linecache.checkcache`` cost a stat per frame, which is most of what logging an exception costs.
+No look at the disk after the first sight of a file: ``traceback`` and ``linecache.checkcache`` cost a stat
+per frame, which is most of what logging an exception costs.
 """
 
-import linecache
 from collections import deque
 from collections.abc import Iterable
 from types import CodeType, TracebackType
 from typing import Final
 
+from msgspec.structs import replace
+
 from faultwire.capture.code_owner import CodeOwner, shown_path
 from faultwire.capture.place import Place, place_of
+from faultwire.capture.source import AROUND, read_source
 from faultwire_shared.event import FRAMES, NAME_CHARACTERS, Frame
-from faultwire_shared.foreign.interruption import pass_interruption
 from faultwire_shared.memo import Memo
 from faultwire_shared.snapshot import clean_text
 
 OUTER_FRAMES: Final = 25
 """Outermost calls that are kept of a deeper traceback; the rest of what is kept is at the crash."""
-_SOURCE_CHARACTERS: Final = 200
 _PATH_CHARACTERS: Final = 400
 
 
@@ -49,6 +49,7 @@ class FrameReader:
         # the frame, so its identity cannot come back as another's.
         self._cache: Memo[tuple[int, int], tuple[CodeType, Frame]] = Memo()
         self._by_place: Memo[tuple[Place, int], Frame] = Memo()
+        self._lean: Memo[int, tuple[Frame, Frame]] = Memo()
 
     def read(self, traceback: TracebackType | None) -> tuple[list[Frame], bool]:
         """The frames, at most ``FRAMES`` with both ends kept, and whether any were left out."""
@@ -67,6 +68,13 @@ class FrameReader:
         kept = outer[OUTER_FRAMES:] + [self._frame(each) for each in last]
         return outer[:OUTER_FRAMES] + kept[-(FRAMES - OUTER_FRAMES) :], True
 
+    def lean(self, frame: Frame) -> Frame:
+        """The frame with the line alone that ran; the same each time, as whoever scrubs knows it again."""
+        known = self._lean.get(id(frame))
+        if known is None:
+            known = self._lean[id(frame)] = frame, replace(frame, context=[frame.ran])
+        return known[1]
+
     def _frame(self, traceback: TracebackType) -> Frame:
         frame, line = traceback.tb_frame, traceback.tb_lineno or 0
         key = (id(frame.f_code), traceback.tb_lineno)
@@ -83,15 +91,17 @@ class FrameReader:
 
     def _read_frame(self, traceback: TracebackType, place: Place) -> Frame:
         path, name, module = place
+        frame, line = traceback.tb_frame, traceback.tb_lineno or 0
         # By the name that it was given, whether or not that names a module.
-        given = clean_text(traceback.tb_frame.f_globals.get("__name__") or "", NAME_CHARACTERS)
+        given = clean_text(frame.f_globals.get("__name__") or "", NAME_CHARACTERS)
+        in_app = self._is_in_app(path, given)
         return Frame(
             file=clean_text(shown_path(path, given), _PATH_CHARACTERS),
             module=clean_text(module, NAME_CHARACTERS),
             qualname=clean_text(name, NAME_CHARACTERS),
-            line=traceback.tb_lineno or 0,
-            in_app=self._is_in_app(path, given),
-            context=_source_line(traceback),
+            line=line,
+            in_app=in_app,
+            context=read_source(path, line, frame.f_globals, around=AROUND if in_app else 0),
         )
 
     def _is_in_app(self, path: str, module: str) -> bool:
@@ -101,14 +111,3 @@ class FrameReader:
                 return self._rules[name]
             name = name.rpartition(".")[0]
         return self._owner.is_own(path, module)
-
-
-def _source_line(traceback: TracebackType) -> list[str]:
-    frame = traceback.tb_frame
-    try:
-        line = linecache.getline(frame.f_code.co_filename, traceback.tb_lineno, frame.f_globals)
-    except BaseException as error:  # noqa: BLE001 - a module's own loader is asked for its source and may raise anything
-        pass_interruption(error)
-        return []
-    text = clean_text(line.strip(), _SOURCE_CHARACTERS)
-    return [text] if text else []

@@ -1,13 +1,14 @@
 """An event's JSON, within its bounds, no matter what a processor has put into it."""
 
 from collections.abc import Callable
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
 
 from faultwire_shared.clock import exact_utc
 from faultwire_shared.codec import encode
-from faultwire_shared.event import EVENT_BYTES, Event, ExceptionInfo
+from faultwire_shared.event import EVENT_BYTES, Event, ExceptionInfo, Frame
 from faultwire_shared.snapshot import Snapshot, clean_text
 
 _FEW_FRAMES: Final = 20
@@ -16,6 +17,10 @@ _TEXTS: Final = (
     *("transaction", "trace_id", "span_id"),
 )
 _TIMES: Final = ("occurred_at", "first_at", "last_at")
+
+
+ChangeFrames = Callable[[list[Frame]], list[Frame]]
+"""Returns other frames in their place, or the very same list."""
 
 
 class Unencodable(Exception):  # noqa: N818 - named for what it says of the event; counted, never shown
@@ -65,6 +70,7 @@ def _cleaned(event: Event) -> Event:
         event,
         tags=snapshot.scalars("tags", event.tags),
         breadcrumbs=[],
+        exceptions=[_with_frames(each, _without_variables) for each in event.exceptions],
         fingerprint=[clean_text(part) for part in event.fingerprint],
         **fields,
     )
@@ -79,30 +85,42 @@ def _without(*names: str) -> Callable[[Event], Event]:
     return drop
 
 
-def _without_source(event: Event) -> Event:
-    return _with_exceptions(event, "exceptions.frames.context", lambda each: _thin(each, drop_source=True))
+def _changing_frames(path: str, change: ChangeFrames) -> Callable[[Event], Event]:
+    def step(event: Event) -> Event:
+        exceptions = [_with_frames(each, change) for each in event.exceptions]
+        if all(new is old for new, old in zip(exceptions, event.exceptions, strict=True)):
+            return event
+        cut = event.truncated if path in event.truncated else [*event.truncated, path]
+        return msgspec.structs.replace(event, truncated=cut, exceptions=exceptions)
+
+    return step
 
 
-def _with_few_frames(event: Event) -> Event:
-    return _with_exceptions(event, "exceptions.frames", lambda each: _thin(each, drop_source=False))
-
-
-def _thin(one: ExceptionInfo, *, drop_source: bool) -> ExceptionInfo:
-    frames = one.frames
-    if drop_source:
-        frames = [msgspec.structs.replace(frame, context=[]) for frame in frames]
-    else:
-        frames = frames[-_FEW_FRAMES:]
-    members = [[_thin(each, drop_source=drop_source) for each in chain] for chain in one.members]
+def _with_frames(one: ExceptionInfo, change: ChangeFrames) -> ExceptionInfo:
+    """The exception and its members with other frames; the very same one if there is nothing to change."""
+    frames = change(one.frames)
+    members = [[_with_frames(each, change) for each in causes] for causes in one.members]
+    inner = zip(chain.from_iterable(members), chain.from_iterable(one.members), strict=True)
+    if frames is one.frames and all(new is old for new, old in inner):
+        return one
     return msgspec.structs.replace(one, frames=frames, members=members)
 
 
-def _with_exceptions(event: Event, path: str, change: Callable[[ExceptionInfo], ExceptionInfo]) -> Event:
-    return msgspec.structs.replace(
-        event,
-        truncated=[*event.truncated, path],
-        exceptions=[change(each) for each in event.exceptions],
-    )
+def _without_variables(frames: list[Frame]) -> list[Frame]:
+    if not any(frame.vars for frame in frames):
+        return frames
+    return [msgspec.structs.replace(frame, vars={}) for frame in frames]
+
+
+def _with_the_line_that_ran(frames: list[Frame]) -> list[Frame]:
+    """By that line events are grouped, not by those around it."""
+    if not any(len(frame.context) > 1 for frame in frames):
+        return frames
+    return [msgspec.structs.replace(frame, context=[frame.ran] if frame.context else []) for frame in frames]
+
+
+def _without_source(frames: list[Frame]) -> list[Frame]:
+    return [msgspec.structs.replace(frame, context=[]) for frame in frames]
 
 
 def _only_raised(event: Event) -> Event:
@@ -111,10 +129,12 @@ def _only_raised(event: Event) -> Event:
 
 
 _STEPS: Final = (
+    _changing_frames("exceptions.frames.vars", _without_variables),
     _without("breadcrumbs"),
+    _changing_frames("exceptions.frames.context", _with_the_line_that_ran),
     _without("context"),
-    _without_source,
+    _changing_frames("exceptions.frames.context", _without_source),
     _without("request", "user", "tags"),
-    _with_few_frames,
+    _changing_frames("exceptions.frames", lambda frames: frames[-_FEW_FRAMES:]),
     _only_raised,
 )

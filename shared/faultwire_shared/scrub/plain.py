@@ -145,7 +145,7 @@ class PlainCheck:
             file=text(frame.file),
             module=text(frame.module),
             qualname=text(frame.qualname),
-            context=self._tree.parts(frame.context, self._tree.source),
+            context=self._tree.source_lines(frame.context),
         )
         kept = frame if found == frame else found
         # The frame itself is held, so that its id() cannot be reused by another.

@@ -95,7 +95,7 @@ class Scrubber:
     def _document_frame(self, frame: dict[str, Any]) -> dict[str, Any]:
         scrubbed = self._tree.mapping(frame)
         if isinstance(lines := frame.get("context"), list):
-            scrubbed["context"] = self._tree.parts(lines, self._tree.source)
+            scrubbed["context"] = self._tree.source_lines(lines)
         return scrubbed
 
     def _scrubbed(self, event: Event) -> Event:

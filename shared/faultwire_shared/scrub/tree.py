@@ -1,7 +1,7 @@
 """Removes secrets from texts and nested values, such as an event's open fields and a log line."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from faultwire_shared.event import STRING_CHARACTERS
@@ -27,6 +27,12 @@ _PLAIN_KINDS: Final = (int, float, bool, type(None))
 _CUT_DIGITS: Final = re.compile(r"[2-6](?:[ -]?[0-9]){6,17}\Z")
 _NAME: Final = re.compile(r"b?[\"']?([\w.\-\[\]$@]{1,100})[\"']?")
 _CUT_CHARACTERS: Final = 30
+_LITERAL_LINE: Final = re.compile(r"\s*[bBrRfFuU]{0,2}[\"']")
+_NAME_ABOVE: Final = re.compile(
+    r"(?:[\"'](?P<key>[\w.-]++)[\"']\s{0,4}:|(?<![\w.])(?P<name>[\w.]++)(?:\s{0,4}:[^=\"']{1,60}+)?\s{0,4}=)"
+    r"\s{0,4}[(\[{\\]?\s*+\Z"
+)
+_NAME_ABOVE_CHARACTERS: Final = 200
 _CARD_SIGNS: Final = "|".join(rf"{first}(?=[0-9 -]{{11}})" for first in "23456")
 _find_sign: Final = re.compile(f"{PAIR_SIGNS}|{VALUE_SIGNS}|{_CARD_SIGNS}").search
 
@@ -34,9 +40,6 @@ _find_sign: Final = re.compile(f"{PAIR_SIGNS}|{VALUE_SIGNS}|{_CARD_SIGNS}").sear
 def is_plain(text: str) -> bool:
     """Return True if a text has no sign of a secret in it; most have none, and cost no more than this."""
     return _find_sign(text) is None
-
-
-TextScrubber = Callable[[object], str]
 
 
 class Tree:
@@ -106,7 +109,30 @@ class Tree:
             return [self.value(items[0]), hidden(items[1])]
         return self.parts(items, depth=depth)
 
-    def parts(self, items: Iterable[Any], text: TextScrubber | None = None, *, depth: int = 0) -> list[Any]:
+    def source_lines(self, lines: Iterable[Any]) -> list[Any]:
+        """Scrub lines of a program that follow one another, as ``source`` does each of them.
+
+        A literal may stand on a line of its own below its name, and a private key on many.
+        """
+        found: list[Any] = []
+        inside = named = False
+        for line in lines:
+            if type(line) is not str:
+                found.append(self.value(line, 1))
+            elif inside or (named and _LITERAL_LINE.match(line)):
+                found.append(hidden(line))
+                inside = inside and not closes_key(line)
+            else:
+                found.append(self.source(line))
+                inside, named = opens_key(line), self._names_literal_below(line)
+        return found
+
+    def _names_literal_below(self, line: str) -> bool:
+        """Return True for ``password = (`` and ``"password":`` at a line's end."""
+        match = _NAME_ABOVE.search(line, max(0, len(line) - _NAME_ABOVE_CHARACTERS))
+        return match is not None and self._is_denied(match["key"] or match["name"])
+
+    def parts(self, items: Iterable[Any], *, depth: int = 0) -> list[Any]:
         """Scrub items that are not pairs: lines, arguments. A private key may have each line in an item."""
         found: list[Any] = []
         inside = announced = False
@@ -115,7 +141,7 @@ class Tree:
                 found.append(hidden(item))
                 inside, announced = inside and not closes_key(clean_text(item)), False
             elif type(item) is str:
-                found.append((text or self.text)(item))
+                found.append(self.text(item))
                 inside, announced = opens_key(item), self._announces(item)
             else:
                 found.append(self.value(item, depth + 1))

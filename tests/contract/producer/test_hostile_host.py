@@ -132,7 +132,7 @@ def test_a_recursion_of_a_host_that_raised_its_limit_costs_the_line_its_trace_an
     assert with_trace.exc_info is not None
     first, _ = (codec.decode(body).exceptions[0] for body in bodies_of(errors))
     assert len(first.frames) == FRAMES
-    assert (first.frames[0].qualname.rpartition(".")[2], first.frames[-1].context) == (
+    assert (first.frames[0].qualname.rpartition(".")[2], first.frames[-1].ran.strip()) == (
         "test_a_recursion_of_a_host_that_raised_its_limit_costs_the_line_its_trace_and_keeps_the_event",
-        ['raise ValueError("at the bottom")'],
+        'raise ValueError("at the bottom")',
     )

@@ -63,7 +63,7 @@ def types(exceptions: list[ExceptionInfo]) -> list[str]:
 def test_frames_run_from_the_outermost_call_to_the_crash() -> None:
     frames = capture(raised(lambda: fail_at(2))).exceptions[0].frames
     assert [frame.qualname for frame in frames][-3:] == ["fail_at", "fail_at", "fail_at"]
-    assert frames[-1].context == ['raise ValueError("bottom")']
+    assert frames[-1].ran.strip() == 'raise ValueError("bottom")'
     assert frames[-1].module.endswith("test_capture")
     assert frames[-1].file.endswith("tests/unit/producer/test_capture.py")
     assert not frames[-1].file.startswith("/")
@@ -82,7 +82,7 @@ def test_a_deep_recursion_keeps_both_ends() -> None:
     frames = event.exceptions[0].frames
     assert len(frames) == 100
     assert frames[1].qualname.endswith("<lambda>")
-    assert frames[-1].context == ['raise ValueError("bottom")']
+    assert frames[-1].ran.strip() == 'raise ValueError("bottom")'
     assert "exceptions.frames" in event.truncated
 
 

@@ -282,6 +282,22 @@ def test_deep_nesting_ends_in_the_mark() -> None:
     assert CANARY not in text_of(SCRUBBER.scrub(event(context=deep)))
 
 
+@pytest.mark.parametrize(
+    "above", ["if not password:", "def token_of(self):", "class Secret:", "password != ("]
+)
+def test_a_line_of_source_that_only_mentions_a_secret_hides_nothing_below_it(above: str) -> None:
+    lines = [above, "    raise Missing(user)"]
+    frame = SCRUBBER.scrub_frames([{"context": lines}])[0]
+    assert frame["context"] == lines
+
+
+@pytest.mark.parametrize("above", ["password = (", '"api_key":', "token: str | None = \\", "x.secret ="])
+def test_a_literal_on_the_line_below_its_name_is_scrubbed(above: str) -> None:
+    lines = [above, f"    b'{CANARY}'", f'    "{CANARY}",', "    other,", "    'kept',"]
+    frame = SCRUBBER.scrub_frames([{"context": lines}])[0]
+    assert frame["context"] == [above, SCRUBBED, SCRUBBED, "    other,", "    'kept',"]
+
+
 def test_a_frame_is_read_once_and_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
     scrubber = Scrubber()
     shared = [Frame(qualname="charge", context=[f'password = "{CANARY}"']), Frame(context=["pay()"])]
