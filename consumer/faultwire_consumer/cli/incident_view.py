@@ -47,6 +47,7 @@ def show_incident(sight: Sight, console: Console) -> None:
         ("releases", list(_releases(incident, sight.now))),
         ("tags", list(_tags(incident.get("tags")))),
         ("told", [_told(alert, sight.now) for alert in sight.alerts[:_SHOWN]]),
+        ("issue", [incident["link"]] if incident.get("link") else []),
         ("history", [_past(entry, sight.now) for entry in _newest(incident["history"])]),
     ):
         for position, line in enumerate(lines):

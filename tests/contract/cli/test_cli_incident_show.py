@@ -1,5 +1,6 @@
 """``incidents show`` on one screen, with what the worker's answer has; and the orders of the list."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -179,3 +180,25 @@ def test_the_address_of_a_page_is_printed_without_a_password(
     assert run(["open", EVENT_ID, "--url", secret]) == 0
     assert capsys.readouterr().out == f"{stub.url}/incidents/INC-54\n{stub.url}/e/{EVENT_ID}\n"
     assert run(["open", "INC-55"]) == 1
+
+
+def test_the_address_of_a_new_issue_in_the_tracker_is_printed(
+    stub: ApiStub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = "https://git.example/shop/issues/new?title=ValueError%3A+bad"
+    stub.answer("incidents/INC-54/new-issue", {"id": "INC-54", "url": url})
+    assert run(["open", "INC-54", "--tracker"]) == 0
+    assert capsys.readouterr().out == f"{url}\n"
+    assert run(["open", "INC-54", "--tracker", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"id": "INC-54", "url": url}
+    assert run(["open", EVENT_ID, "--tracker"]) == 2
+    assert "takes an incident" in capsys.readouterr().err
+
+
+def test_the_issue_of_an_incident_stands_on_its_screen(
+    stub: ApiStub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer(stub)
+    stub.answer("incidents/INC-54", INCIDENT | {"link": "https://git.example/shop/issues/7"})
+    assert run(["incidents", "show", "INC-54"]) == 0
+    assert "issue     https://git.example/shop/issues/7" in capsys.readouterr().out.splitlines()

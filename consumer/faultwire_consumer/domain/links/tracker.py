@@ -13,7 +13,7 @@ ISSUE_URL_CHARACTERS: Final = 6_000
 """The most characters of the address that opens an issue: browsers and servers cut or refuse longer ones."""
 LINK_CHARACTERS: Final = 2_000
 """The most characters of a link that an incident remembers."""
-_TRIES: Final = 12
+_TRIES: Final = 16
 _LINK: Final = re.compile(r"https?://[^/?#@]+(?:[/?#].*)?", re.IGNORECASE)
 
 
@@ -39,7 +39,7 @@ def issue_url(template: LinkTemplate, values: Mapping[str, str], body: Callable[
         url = fill(template, {**values, "body": body(most)}, most=ISSUE_URL_CHARACTERS)
         if url is not None:
             return url
-        most //= 2
+        most = most * 3 // 4
     short = {name: value[:100] for name, value in values.items() if name != "title"}
     bare = {"title": values.get("title", "")[:50]} | short
     return fill(template, bare, most=ISSUE_URL_CHARACTERS) or f"{template.origin}/"

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from faultwire_consumer.domain.links.source import NO_SOURCE_LINKS, SourceLinks
 from faultwire_consumer.domain.report.layout import CHARACTERS, Section, assemble
-from faultwire_consumer.domain.report.quoting import WARNING, cut, fence, span
+from faultwire_consumer.domain.report.quoting import WARNING, address, cut, fence, span
 from faultwire_consumer.domain.report.trace import trace_lines
 from faultwire_shared.event import Event
 
@@ -15,13 +16,20 @@ _FACTS: Final = (
     *("trace_id", "span_id"),
 )
 _BREADCRUMBS: Final = 50
+_SOURCES: Final = 10
 _VALUE_CHARACTERS: Final = 300
 _DETAILS: Final = ("user", "request", "tags", "context")
 _ORDINARY: Final = ("timestamp", "category", "level", "type", "message", "data")
 
 
 def event_report(
-    event_id: str, incident_id: str, event: Event | None, *, kept: str | None = None, most: int = CHARACTERS
+    event_id: str,
+    incident_id: str,
+    event: Event | None,
+    *,
+    kept: str | None = None,
+    sources: SourceLinks = NO_SOURCE_LINKS,
+    most: int = CHARACTERS,
 ) -> str:
     """Return one event as Markdown.
 
@@ -30,6 +38,7 @@ def event_report(
         incident_id: its incident, as in ``INC-12``.
         event: the event; None where its body was not kept.
         kept: the id of an event of the same kind that can be read instead.
+        sources: where the lines of its frames are to be read.
         most: the most characters.
     """
     head = [f"# Event {span(event_id)} of {incident_id}", WARNING]
@@ -37,7 +46,7 @@ def event_report(
         instead = f" Read {span(kept)} instead, the nearest of its kind." if kept else ""
         head.append(f"It was counted; its body is not kept, for its incident had enough of them.{instead}")
         return assemble(head, (), most=most)
-    return assemble([*head, event_sentence(event)], event_sections(event), most=most)
+    return assemble([*head, event_sentence(event)], event_sections(event, sources), most=most)
 
 
 def event_sentence(event: Event) -> str:
@@ -50,10 +59,11 @@ def event_sentence(event: Event) -> str:
     )
 
 
-def event_sections(event: Event) -> tuple[Section, ...]:
+def event_sections(event: Event, sources: SourceLinks = NO_SOURCE_LINKS) -> tuple[Section, ...]:
     """Return an event's sections, the most telling first."""
     return (
         Section("Trace, the crash last", tuple(_trace(event))),
+        Section("Source of its own calls, the crash first", tuple(_sources(event, sources))),
         Section("Facts", tuple(_facts(event))),
         Section("Breadcrumbs, the oldest first", tuple(_breadcrumbs(event))),
         Section("Details", tuple(_details(event))),
@@ -63,6 +73,17 @@ def event_sections(event: Event) -> tuple[Section, ...]:
 def _trace(event: Event) -> Iterator[str]:
     if event.exceptions:
         yield fence(trace_lines(event.exceptions, annotated=True), "python-traceback")
+
+
+def _sources(event: Event, sources: SourceLinks) -> Iterator[str]:
+    frames = [frame for error in event.exceptions for frame in reversed(error.frames)]
+    lines: list[str] = []
+    for frame in frames:
+        url = sources.url_of(frame, service=event.service, release=event.release)
+        if url is not None and len(lines) < _SOURCES:
+            lines.append(f"- {span(f'{frame.file or frame.module}:{frame.line}')}: {address(url)}")
+    if lines:
+        yield "\n".join(lines)
 
 
 def _facts(event: Event) -> Iterator[str]:

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from faultwire_consumer.domain.links.source import NO_SOURCE_LINKS, SourceLinks
 from faultwire_consumer.domain.report.event import event_sections, parts_section
 from faultwire_consumer.domain.report.layout import CHARACTERS, Section, assemble
-from faultwire_consumer.domain.report.quoting import WARNING, came_back, span
+from faultwire_consumer.domain.report.quoting import WARNING, address, came_back, span
 from faultwire_shared.event import Event
 
 _ENTRIES: Final = 20
@@ -23,6 +24,7 @@ def incident_report(
     event_id: str | None = None,
     event: Event | None = None,
     parts: Sequence[str] = (),
+    sources: SourceLinks = NO_SOURCE_LINKS,
     most: int = CHARACTERS,
 ) -> str:
     """Return one incident as Markdown.
@@ -32,10 +34,11 @@ def incident_report(
         event_id: the id of the event that it is shown with.
         event: that event; None where no event of it can be read.
         parts: the key parts of that event's fingerprint.
+        sources: where the lines of its frames are to be read.
         most: the most characters.
     """
-    head = [f"# {incident['id']}: {span(incident['title'])}", WARNING, _sentence(incident)]
-    trace, *rest = event_sections(event) if event is not None else (Section("Trace", ()),)
+    head = [f"# {incident['id']}: {span(incident['title'])}", WARNING, incident_sentence(incident)]
+    trace, *rest = event_sections(event, sources) if event is not None else (Section("Trace", ()),)
     shown = (f"Of event {span(event_id)}.", *trace.blocks) if trace.blocks else ()
     sections = (
         Section(trace.heading, shown),
@@ -50,11 +53,13 @@ def incident_report(
     return assemble(head, sections, most=most)
 
 
-def _sentence(incident: Document) -> str:
+def incident_sentence(incident: Document) -> str:
+    """Return how bad, how often and since when, in one sentence."""
     again = f", {came_back(incident)}" if incident.get("episode", 1) > 1 else ""
     assigned = f" {span(incident['assignee'])} has it." if incident.get("assignee") else ""
+    events = "1 event" if incident["count"] == 1 else f"{incident['count']} events"
     return (
-        f"{str(incident['severity']).capitalize()}, {incident['status']}{again}: {incident['count']} events "
+        f"{str(incident['severity']).capitalize()}, {incident['status']}{again}: {events} "
         f"of service {span(incident['service'])} from {incident['first_seen_at']} to "
         f"{incident['last_seen_at']}, in {span(incident['culprit'])}.{assigned}"
     )
@@ -64,6 +69,7 @@ def _where(incident: Document) -> Iterator[str]:
     environments = incident.get("environments") or ()
     lines = [f"- environments: {_spans(environments, incident.get('more_environments', 0))}"]
     lines += [f"- {name}: {span(incident[name])}" for name in ("category", "code") if incident.get(name)]
+    lines += [f"- issue: {address(incident['link'])}"] if incident.get("link") else []
     yield "\n".join(lines)
 
 

@@ -21,11 +21,10 @@ from faultwire_consumer.web.api import incident_shape, shape
 from faultwire_consumer.web.api.report_answer import (
     MARKDOWN,
     characters_of,
-    decoded,
     markdown_answer,
-    readable,
 )
 from faultwire_consumer.web.api.whole_incident import incident_document, incident_response
+from faultwire_consumer.web.kept import decoded, newest_event, readable
 from faultwire_consumer.web.openapi.operation import describe
 from faultwire_consumer.web.parameter import (
     OrderedIncidents,
@@ -45,7 +44,7 @@ from faultwire_consumer.web.request import (
     unknown_event,
 )
 from faultwire_consumer.web.searched import bounds_of_query
-from faultwire_consumer.web.state import CLOCK, STORE
+from faultwire_consumer.web.state import CLOCK, SOURCES, STORE
 
 routes = AccessRoutes()
 
@@ -86,14 +85,14 @@ async def report_incident(request: web.Request, most: int) -> web.Response:
     """One incident whole as Markdown, with the newest of its events that can be read."""
     incident_id, store = incident_id_of(request), request.app[STORE]
     incident = await incident_document(store, incident_id, now=request.app[CLOCK]())
-    newest = await _newest_event(request, incident_id)
-    event = await readable(store, newest) if newest is not None else None
+    event = await newest_event(store, incident_id, now=request.app[CLOCK]())
     grouping = await event_queries.get_grouping(store, event.id) if event is not None else None
     report = incident_report(
         msgspec.to_builtins(incident),
         event_id=event.id if event is not None else None,
         event=decoded(event) if event is not None else None,
         parts=grouping.parts if grouping is not None else (),
+        sources=request.app[SOURCES],
         most=most,
     )
     return markdown_answer(report)
@@ -137,8 +136,8 @@ async def report_event(request: web.Request, most: int) -> web.Response:
     kept = await readable(store, stored)
     event = decoded(stored)
     instead = kept.id if event is None and kept.id != stored.id else None
-    report = event_report(stored.id, incident_name(stored.incident_id), event, kept=instead, most=most)
-    return markdown_answer(report)
+    name, sources = incident_name(stored.incident_id), request.app[SOURCES]
+    return markdown_answer(event_report(stored.id, name, event, kept=instead, sources=sources, most=most))
 
 
 @routes.get(f"{API_PREFIX}/events/{{id}}/compare/{{other}}", access=AccessScope.READ)
@@ -166,9 +165,3 @@ async def _grouping_of(request: web.Request, event_id: str) -> shape.GroupingSha
     if grouping is None:
         raise unknown_event(event_id)
     return shape.grouping_shape(grouping)
-
-
-async def _newest_event(request: web.Request, incident_id: int) -> event_queries.StoredEvent | None:
-    store = request.app[STORE]
-    page = await list_page(store, any_of(Key.INCIDENT, [incident_id]), limit=1, now=request.app[CLOCK]())
-    return await event_queries.get_event(store, page.rows[0].id) if page.rows else None

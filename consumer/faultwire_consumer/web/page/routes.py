@@ -15,6 +15,7 @@ from faultwire_consumer.web.page import (
     rules,
     sign_in,
     status,
+    tracker,
 )
 from faultwire_consumer.web.page.accounts import audit, own, tokens
 from faultwire_consumer.web.page.accounts import page as accounts
@@ -32,6 +33,7 @@ PAGE_ROUTES: Final[tuple[AccessRoutes, ...]] = (
     incident.routes,
     releases.routes,
     told.routes,
+    tracker.routes,
     rules.routes,
     desk.routes,
     dead_letter.routes,
