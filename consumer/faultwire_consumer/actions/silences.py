@@ -44,7 +44,7 @@ class SilenceConflictError(ConflictError):
 
 
 class SilenceActor(Struct, frozen=True, kw_only=True):
-    """Who acts, when, and what they say about it."""
+    """Somebody who acts, the time, and their words about it."""
 
     name: str
     """For the history; the audit has who showed a right to."""

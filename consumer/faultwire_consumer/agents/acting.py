@@ -1,4 +1,4 @@
-"""The tools that act: one for each verb that is declared, offered only to a token that may act."""
+"""The tools that act: one for each verb that is declared and those of silences, for a token that may act."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from faultwire_consumer.agents.door import Door
+from faultwire_consumer.agents.silences import SILENCING
 from faultwire_consumer.agents.tool import Tool
 from faultwire_consumer.domain.incident import Verb
 from faultwire_consumer.domain.lifecycle.arguments import ARGUMENTS, SENTENCES
@@ -66,5 +67,5 @@ def _tool_of(verb: Verb) -> Tool:
     )
 
 
-ACTING: Final = tuple(_tool_of(verb) for verb in Verb)
+ACTING: Final = (*(_tool_of(verb) for verb in Verb), *SILENCING)
 """Every tool that changes something."""

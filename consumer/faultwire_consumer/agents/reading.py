@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct
 
 from faultwire_consumer.agents.door import Door, Parameters
+from faultwire_consumer.agents.silences import LIST_SILENCES
 from faultwire_consumer.agents.tool import Tool
 from faultwire_consumer.domain.report.layout import CHARACTERS, CHARACTERS_LEAST, CHARACTERS_MOST
 from faultwire_consumer.domain.report.listing import event_list, incident_list, loss_list
@@ -204,5 +205,6 @@ READING: Final = (
         arguments=ListLosses,
         run=_list_losses,
     ),
+    LIST_SILENCES,
 )
 """Every tool that changes nothing."""

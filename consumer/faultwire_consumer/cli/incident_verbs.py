@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 
 from cyclopts import App, Parameter
@@ -15,9 +14,8 @@ from faultwire_consumer.cli.client import ApiClient
 from faultwire_consumer.cli.failure import FAILED, USAGE, CommandError
 from faultwire_consumer.cli.option import OUTPUT, Flag, Output, Switch
 from faultwire_consumer.cli.output import print_json, say
+from faultwire_consumer.cli.time_option import moment_option, seconds_option
 from faultwire_consumer.domain.incident import Verb
-from faultwire_consumer.domain.query.query import Day
-from faultwire_consumer.domain.query.value import BadValueError, parse_moment
 
 AT_ONCE: Final = 500
 """Incidents that the API acts on in one request."""
@@ -162,7 +160,7 @@ def mute(
     arguments = {
         **_end(until, for_),
         "count": until_count,
-        "within_seconds": _seconds("--within", within),
+        "within_seconds": seconds_option("--within", within),
         "next_release": until_next_release,
         "for_ever": for_ever,
         "reason": reason,
@@ -308,29 +306,4 @@ def _line(verb: Verb, one: Mapping[str, Any], *, dry_run: bool) -> str:
 
 
 def _end(until: str | None, length: str | None) -> dict[str, Any]:
-    return {"until": _moment("--until", until), "for_seconds": _seconds("--for", length)}
-
-
-def _moment(option: str, text: str | None) -> str | None:
-    if text is None:
-        return None
-    moment = _read(option, text)
-    if not isinstance(moment, datetime):
-        raise CommandError(f"{option}: a time, as in 2026-11-23T10:00:00Z; --for takes {text}", USAGE)
-    return moment.isoformat()
-
-
-def _seconds(option: str, text: str | None) -> int | None:
-    if text is None:
-        return None
-    length = _read(option, text)
-    if not isinstance(length, timedelta):
-        raise CommandError(f"{option}: a duration, as in 2h or 7d", USAGE)
-    return length // timedelta(seconds=1)
-
-
-def _read(option: str, text: str) -> datetime | timedelta | Day:
-    try:
-        return parse_moment(text)
-    except BadValueError as error:
-        raise CommandError(f"{option}: {error}", USAGE) from None
+    return {"until": moment_option("--until", until), "for_seconds": seconds_option("--for", length)}

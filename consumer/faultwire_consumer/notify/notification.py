@@ -47,7 +47,7 @@ class NotifiedIncident(Struct, frozen=True, kw_only=True):
 
 
 class SilencedPart(Struct, frozen=True, kw_only=True):
-    """What one silence hid from a digest's receiver in its period."""
+    """The sum of what one silence hid from a digest's receiver in its period."""
 
     silence_id: int
     author: str

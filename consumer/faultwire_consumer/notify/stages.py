@@ -19,7 +19,13 @@ from faultwire_consumer.domain.notification import NotificationKind, Notificatio
 from faultwire_consumer.domain.rules import STATE_CHANGES, Facts
 from faultwire_consumer.domain.sending import StageReason
 from faultwire_consumer.domain.silence.matcher import read_facts
-from faultwire_consumer.domain.silence.silence import Silence, changes_at, silence_over
+from faultwire_consumer.domain.silence.silence import (
+    Silence,
+    SilenceState,
+    changes_at,
+    silence_over,
+    state_of,
+)
 from faultwire_consumer.store.outbox.claim import Due, RecentlySent
 
 SINGLE_MAX: Final = 10
@@ -166,13 +172,14 @@ def decide(
     Those that failed before come last: they are late already, and new ones need not be.
     """
     decided = Decided()
+    active = [one for one in silences if state_of(one, now) is SilenceState.ACTIVE]
     passed = [due for due in waiting if _pass(due, decided, now)]
-    passed = [due for due in passed if due.due_at > now or _is_let_out(due, silences, decided, now)]
+    passed = [due for due in passed if due.due_at > now or _is_let_out(due, active, decided, now)]
     first = [due for due in passed if not due.attempts]
     if urgent:
         _throttle(first, recent, decided, now)
     else:
-        _gather(first, silences, decided, now)
+        _gather(first, active, decided, now)
     decided.groups += [Group(due) for due in passed if due.attempts]
     return decided
 

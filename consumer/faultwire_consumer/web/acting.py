@@ -1,10 +1,11 @@
-"""Acts as the API and the page ask for them: arguments checked, and the incidents that are meant."""
+"""Acts as the API and the page ask for them: arguments checked, and what is meant found."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
 from aiohttp import web
 
+from faultwire_consumer.actions.silences import NOTE_CHARACTERS, SilenceActor, unknown_silence
 from faultwire_consumer.actions.verbs import MANY_MAX
 from faultwire_consumer.domain.incident_name import parse_incident_id
 from faultwire_consumer.domain.lifecycle.arguments import Arguments, LinkArguments, check_arguments
@@ -13,7 +14,9 @@ from faultwire_consumer.domain.links.tracker import link_fault
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.events import incidents
 from faultwire_consumer.web.access.actor import actor_of
+from faultwire_consumer.web.access.visitor import source_of
 from faultwire_consumer.web.parameter import Parameters, incident_query
+from faultwire_consumer.web.request import check_text
 from faultwire_consumer.web.state import CLOCK, TRACKER
 from faultwire_shared.taxonomy import FieldError, ValidationError
 
@@ -39,6 +42,33 @@ def _check_tracker(request: web.Request, arguments: Arguments) -> None:
         fault = link_fault(arguments.url, host=tracker.host)
         if fault is not None:
             raise ValidationError(errors=[FieldError("url", fault)])
+
+
+def silence_actor(request: web.Request, actor: str | None = None, *, note: str = "") -> SilenceActor:
+    """Return who does something to a silence, and now.
+
+    Raises:
+        ValidationError: the name or the note cannot be.
+    """
+    return SilenceActor(
+        name=actor_of(request, actor),
+        source=source_of(request),
+        at=request.app[CLOCK](),
+        note=check_text("note", note, least=0, most=NOTE_CHARACTERS),
+    )
+
+
+def silence_id_of(request: web.Request) -> int:
+    """Return the number of the silence that the path names.
+
+    Raises:
+        SilenceNotFoundError: the text there is not a number.
+    """
+    text = request.match_info["id"]
+    number = parse_incident_id(text) if text.isdigit() else None
+    if number is None:
+        raise unknown_silence(text[:100])
+    return number
 
 
 async def chosen_incidents(

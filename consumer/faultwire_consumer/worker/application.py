@@ -54,6 +54,7 @@ from faultwire_consumer.web.api import (
 )
 from faultwire_consumer.web.api.change_feed import FEED, ChangeFeed
 from faultwire_consumer.web.api.intake import describe_intake
+from faultwire_consumer.web.api.silences import endpoint as silences
 from faultwire_consumer.web.failure import failure_of, json_response
 from faultwire_consumer.web.health import probe
 from faultwire_consumer.web.middleware import (
@@ -172,6 +173,7 @@ def create_app(
         regroup.routes,
         dead_letters.routes,
         notifications.routes,
+        silences.routes,
         producers.routes,
         releases.routes,
         tokens.routes,

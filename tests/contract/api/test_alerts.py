@@ -41,6 +41,7 @@ async def test_a_trace_shows_every_stage_and_every_attempt(site: Site) -> None:
         ("whole", "passed"),
         ("unmuted", "passed"),
         ("unacknowledged", "passed"),
+        ("unsilenced", "passed"),
         ("throttle", "passed"),
     ]
     assert [(one["number"], one["outcome"], one["reason"]) for one in traced["tries"]] == [

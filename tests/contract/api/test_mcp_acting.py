@@ -122,8 +122,33 @@ async def test_whoever_asks_is_told_who_that_is(site: Site, store: Store, clock:
     assert me == {"actor": "token:ci", "via": "token", "scopes": ["act", "read"], "services": []}
 
 
-def test_agents_have_each_verb_and_no_other() -> None:
-    assert [tool.name for tool in ACTING] == [f"{verb}_incidents" for verb in Verb]
+def test_agents_have_each_verb_and_silences_and_nothing_else() -> None:
+    verbs = [f"{verb}_incidents" for verb in Verb]
+    assert [tool.name for tool in ACTING] == [*verbs, "create_silence", "end_silence"]
+
+
+@WAYS
+async def test_an_agent_makes_lists_and_ends_a_silence_that_spares_critical(
+    connect: Connect, site: Site, store: Store, clock: FixedClock
+) -> None:
+    token = await issue(store, clock, AccessScope.READ, AccessScope.ACT)
+    asked_for = {"comment": "deploy", "for_seconds": 3600, "service": ["billing*"]}
+    async with connect(site, token) as agent:
+        dry = await agent.call_tool("create_silence", asked_for | {"dry_run": True})
+        assert "would_create: active, `service billing*`" in text_of(dry)
+        made = await agent.call_tool("create_silence", asked_for | {"windows": ["daily 11:00-13:00"]})
+        assert "Silence 1 created: active, `service billing*; every day 11:00 to 13:00 UTC`" in text_of(made)
+        listed = text_of(await agent.call_tool("list_silences", {}))
+        assert "- 1 active until 2026-11-23T13:00:00Z; hid 0 notifications;" in listed
+        assert "`deploy` by `token:ci`" in listed
+        ended = await agent.call_tool("end_silence", {"id": 1, "note": "done"})
+        assert "Silence 1 ended: ended" in text_of(ended)
+        assert "No silences." in text_of(await agent.call_tool("list_silences", {}))
+        for refused in ({"also_critical": True}, {"severity": ["critical"]}, {"for_seconds": 8 * 86400}):
+            assert (await agent.call_tool("create_silence", asked_for | refused)).is_error
+        wrong = await agent.call_tool("create_silence", asked_for | {"windows": ["someday 11:00-13:00"]})
+        assert wrong.is_error
+        assert "is not a day" in text_of(wrong)
 
 
 async def asked(site: Site, token: str, path: str) -> tuple[int, dict[str, Any]]:

@@ -26,6 +26,19 @@ def loss_list(producers: Sequence[Row], *, more: bool, most: int = CHARACTERS) -
     return _listing("Producers that lost events", "losses", lines, more=more, most=most)
 
 
+def silence_list(silences: Sequence[Row], *, more: bool, most: int = CHARACTERS) -> str:
+    """Return silences as the API gives them, a line each."""
+    return _listing("Silences", "silences", [_silence(row) for row in silences], more=more, most=most)
+
+
+def _silence(row: Row) -> str:
+    critical = ", critical ones too" if row["also_critical"] else ""
+    return (
+        f"- {row['id']} {row['state']} until {row['ends_at']}{critical}; hid {row['hits']} notifications; "
+        f"{span(row['described'], _TITLE)}; {span(row['comment'], _TITLE)} by {span(row['author'], 40)}"
+    )
+
+
 def _listing(heading: str, what: str, lines: Sequence[str], *, more: bool, most: int) -> str:
     if not lines:
         return f"No {what}.\n"

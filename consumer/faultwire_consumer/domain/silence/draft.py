@@ -9,11 +9,11 @@ from msgspec import Struct
 from faultwire_consumer.domain.rules import PATTERNS
 from faultwire_consumer.domain.silence.matcher import VALUE_CHARACTERS, VALUES_MAX, Matchers
 from faultwire_consumer.domain.silence.weekly import WeeklyWindow, is_clock
-from faultwire_consumer.domain.zone import ZONES
+from faultwire_consumer.domain.silence.zone import ZONES
 
 SECONDS_MIN: Final = 60
 SECONDS_MAX: Final = 366 * 86400
-WINDOWS_MAX: Final = 14
+WINDOWS_MAX: Final = 7
 COMMENT_CHARACTERS: Final = 500
 _ZONE: Final = "a zone of the IANA database, as Europe/Berlin"
 

@@ -17,7 +17,7 @@ FACT_TAGS_MAX: Final = 50
 
 
 class Matchers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a silence hides: all that are given must hold, and any value of one will do.
+    """The notifications that a silence hides: all that are given must hold, and any value of one will do.
 
     All but severity and category take the patterns of rules: ``*``, ``?`` and ``[…]``.
     """
@@ -33,7 +33,7 @@ class Matchers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
 
 
 class KnownFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a notification knows of the event that it tells of, kept with it: the event may be gone."""
+    """Facts that a notification keeps of the event that it tells of: the event may be gone."""
 
     category: str = ""
     service: str = ""

@@ -15,7 +15,7 @@ from faultwire_shared.event import ErrorSeverity
 
 
 class SilenceState(StrEnum):
-    """What a silence does at a moment."""
+    """The effect of a silence at a moment."""
 
     ACTIVE = "active"
     COMING = "coming"
@@ -70,10 +70,10 @@ def state_of(silence: Silence, at: datetime) -> SilenceState:
 
 def judge(silence: Silence, facts: Facts, at: datetime) -> SilenceVerdict:
     """Return whether a silence hides a notification with these facts at a moment, or why not."""
-    if state_of(silence, at) is not SilenceState.ACTIVE:
-        return SilenceVerdict.NOT_ACTIVE
     if not silence.where.match(facts):
         return SilenceVerdict.DIFFERENT
+    if state_of(silence, at) is not SilenceState.ACTIVE:
+        return SilenceVerdict.NOT_ACTIVE
     if facts.severity is ErrorSeverity.CRITICAL and not silence.also_critical:
         return SilenceVerdict.SPARES_CRITICAL
     return SilenceVerdict.HIDES

@@ -12,7 +12,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from faultwire_consumer.domain.zone import ZONES
+from faultwire_consumer.domain.silence.zone import ZONES
 
 _DAY: Final = timedelta(days=1)
 _CLOCK: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")

@@ -47,7 +47,7 @@ class IncidentLine(Struct, frozen=True, kw_only=True):
 
 
 class SilencedSum(Struct, frozen=True, kw_only=True):
-    """What one silence stopped for a digest's receiver in its period."""
+    """The sum of what one silence stopped for a digest's receiver in its period."""
 
     silence_id: int
     author: str

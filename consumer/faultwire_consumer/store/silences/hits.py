@@ -1,4 +1,4 @@
-"""What each silence hid, by incident, counted in the transaction that hides it."""
+"""Counts of what each silence hid, by incident, in the transaction that hides it."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -33,7 +33,7 @@ class SilencePhase(StrEnum):
 
 
 class SilenceHit(Struct, frozen=True, kw_only=True):
-    """What a silence hid of one incident, or of all others together."""
+    """The sum of what a silence hid of one incident, or of all others together."""
 
     incident_id: int | None
     """None: of all that are not counted apart."""

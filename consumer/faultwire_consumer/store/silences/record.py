@@ -21,7 +21,7 @@ STANDING_MAX: Final = 500
 
 
 class SilenceAction(StrEnum):
-    """What was done to a silence."""
+    """A thing that is done to a silence."""
 
     CREATED = "created"
     ENDED = "ended"

@@ -6,7 +6,7 @@ from typing import Final
 from aiohttp import web
 from msgspec import Struct
 
-from faultwire_consumer.domain.zone import ZONES
+from faultwire_consumer.domain.silence.zone import ZONES
 
 THEME_COOKIE: Final = "faultwire_theme"
 ZONE_COOKIE: Final = "faultwire_zone"

@@ -1,0 +1,1 @@
+"""Silences under ``/api/v1``."""
