@@ -471,14 +471,13 @@ def test_python_s_form_is_what_python_prints() -> None:
     def crash() -> None:
         raise ValueError("two\nlines")
 
-    try:
+    with pytest.raises(KeyError) as caught:
         try:
             crash()
         except ValueError as error:
             error.add_note("a note")
             raise KeyError("outer") from error
-    except KeyError as error:
-        raised: BaseException = error
+    raised = caught.value
     chain = []
     one: BaseException | None = raised
     while one is not None:

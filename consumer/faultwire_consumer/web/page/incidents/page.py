@@ -23,7 +23,8 @@ from faultwire_consumer.store.events.figures.beside import (
     read_regressions,
 )
 from faultwire_consumer.store.events.figures.facets import Facets, read_facets
-from faultwire_consumer.store.events.figures.reading import list_releases, read_hours
+from faultwire_consumer.store.events.figures.reading import read_hours
+from faultwire_consumer.store.events.figures.releases import list_releases
 from faultwire_consumer.web.access.declared import AccessRoutes
 from faultwire_consumer.web.page.chart import HOUR, Chart, draw_chart, first_step
 from faultwire_consumer.web.page.incidents.bulk import bulk_offer
