@@ -471,12 +471,15 @@ def test_python_s_form_is_what_python_prints() -> None:
     def crash() -> None:
         raise ValueError("two\nlines")
 
-    with pytest.raises(KeyError) as caught:
+    def fail() -> None:
         try:
             crash()
         except ValueError as error:
             error.add_note("a note")
             raise KeyError("outer") from error
+
+    with pytest.raises(KeyError) as caught:
+        fail()
     raised = caught.value
     chain = []
     one: BaseException | None = raised
