@@ -34,6 +34,7 @@ from faultwire_consumer.web.page.incidents.rows import STEPS, Beside, rows_of
 from faultwire_consumer.web.page.incidents.search import (
     SEEN,
     Search,
+    check_cursor,
     export_paths,
     find_named,
     path_instead,
@@ -96,12 +97,13 @@ async def show_list(request: web.Request) -> web.Response:
     path = await find_named(store, search) or instead
     if path is not None:
         raise web.HTTPSeeOther(path)
+    with cursor_errors():
+        check_cursor(search)
     visit = look(read_visit(request.cookies.get(VISIT_COOKIE, "")), now)
     asked = questions(visit.since)
-    with cursor_errors():
-        (page, beside), facets, glance = await asyncio.gather(
-            _read_rows(store, search, now), _read_facets(store, search, now), _read_glance(store, asked, now)
-        )
+    (page, beside), facets, glance = await asyncio.gather(
+        _read_rows(store, search, now), _read_facets(store, search, now), _read_glance(store, asked, now)
+    )
     response = await show(
         request,
         "incidents/page.html",

@@ -13,6 +13,7 @@ from faultwire_consumer.domain.query.query import Key, Query, Term, Trait, Value
 from faultwire_consumer.domain.query.text import QueryError
 from faultwire_consumer.store.contract.paging import LIMIT_MAX
 from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.events.figures.order import decode_position
 from faultwire_consumer.store.events.find import FoundKind, find_place
 from faultwire_consumer.web.page.listed import TO_DO, USUAL_ORDER, list_path, path_from
 from faultwire_consumer.web.parameter import Parameters
@@ -121,6 +122,16 @@ def read_search(parameters: Parameters) -> Search:
         cursor=parameters.cursor(),
         back=parameters.texts("back")[-BACK_MAX:],
     )
+
+
+def check_cursor(search: Search) -> None:
+    """See that the list's cursor is one of its own, before anything is read.
+
+    Raises:
+        BadCursorError: it is not.
+    """
+    if search.cursor is not None:
+        decode_position(search.order, search.cursor)
 
 
 def _is_old(parameters: Parameters) -> bool:
