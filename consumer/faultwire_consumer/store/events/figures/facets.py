@@ -60,14 +60,14 @@ class Facets(Struct, frozen=True):
     facets: tuple[Facet, ...]
 
 
-async def read_facets(store: Store, query: Query, *, now: datetime) -> Facets:
-    """Count the facets of the incidents that match.
+async def read_facets(store: Store, query: Query, *, now: datetime, most: int = INCIDENTS_MAX) -> Facets:
+    """Count the facets of the incidents that match, the last ``most`` of them.
 
     Raises:
         StoreUnavailableError: the database cannot be used now.
     """
     frequency = await estimate_frequency(store, query)
-    found = select_found(store.name, query, now, common=frequency.is_common_in_incidents)
+    found = select_found(store.name, query, now, common=frequency.is_common_in_incidents, most=most)
     rows, environments, releases, tags, assignees = await asyncio.gather(
         store.read(select_own_facets(found)),
         store.read(select_places(found, sightings.c.environment)),
@@ -83,17 +83,19 @@ async def read_facets(store: Store, query: Query, *, now: datetime) -> Facets:
     ]
     every = (*own, *placed, *_tag_facets(tags), _assigned_facet(assignees))
     facets = tuple(facet for facet in every if facet.values)
-    return Facets(min(total, INCIDENTS_MAX), total <= INCIDENTS_MAX, facets)
+    return Facets(min(total, most), total <= most, facets)
 
 
-def select_found(database: str, query: Query, now: datetime, *, common: bool = False) -> Subquery:
+def select_found(
+    database: str, query: Query, now: datetime, *, common: bool = False, most: int = INCIDENTS_MAX
+) -> Subquery:
     """Select the incidents among which facets are counted, and one more."""
     table = incidents.c
     return (
         select(table.id, table.severity, table.status, table.service, table.assignee)
         .where(*incident_conditions(query, database=database, now=now, common=common))
         .order_by(*(column.desc() for column in columns_of_order(IncidentOrder.LAST)))
-        .limit(INCIDENTS_MAX + 1)
+        .limit(most + 1)
         .subquery("found")
     )
 

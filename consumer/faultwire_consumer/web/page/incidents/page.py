@@ -22,12 +22,13 @@ from faultwire_consumer.store.events.figures.beside import (
     read_origins,
     read_regressions,
 )
-from faultwire_consumer.store.events.figures.facets import Facets, read_facets
+from faultwire_consumer.store.events.figures.facets import Facets
 from faultwire_consumer.store.events.figures.reading import read_hours
 from faultwire_consumer.store.events.figures.releases import list_releases
 from faultwire_consumer.web.access.declared import AccessRoutes
 from faultwire_consumer.web.page.chart import HOUR, Chart, draw_chart, first_step
 from faultwire_consumer.web.page.incidents.bulk import bulk_offer
+from faultwire_consumer.web.page.incidents.facet_memo import FACETS
 from faultwire_consumer.web.page.incidents.facets import facet_lists
 from faultwire_consumer.web.page.incidents.nothing import Why, sending_help, why_empty, wider_lists
 from faultwire_consumer.web.page.incidents.rows import STEPS, Beside, rows_of
@@ -102,7 +103,7 @@ async def show_list(request: web.Request) -> web.Response:
     visit = look(read_visit(request.cookies.get(VISIT_COOKIE, "")), now)
     asked = questions(visit.since)
     (page, beside), facets, glance = await asyncio.gather(
-        _read_rows(store, search, now), _read_facets(store, search, now), _read_glance(store, asked, now)
+        _read_rows(store, search, now), _read_facets(request, search), _read_glance(store, asked, now)
     )
     response = await show(
         request,
@@ -140,8 +141,10 @@ async def _read_rows(store: Store, search: Search, now: datetime) -> tuple[Page[
     return page, Beside(hours=hours, origins=origins, regressions=regressions)
 
 
-async def _read_facets(store: Store, search: Search, now: datetime) -> Facets:
-    return await read_facets(store, search.query, now=now) if search.problem is None else _NO_FACETS
+async def _read_facets(request: web.Request, search: Search) -> Facets:
+    if search.problem is not None:
+        return _NO_FACETS
+    return await request.app[FACETS].read(request.app[STORE], search, now=request.app[CLOCK]())
 
 
 async def _read_glance(store: Store, asked: Sequence[Question], now: datetime) -> Glance:
