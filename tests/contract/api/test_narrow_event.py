@@ -48,9 +48,9 @@ async def test_its_page_says_so_and_links_to_others(site: Site) -> None:
 async def test_the_incident_s_page_marks_it_and_shows_one_that_can_be_read(site: Site) -> None:
     *_, last = await send_flood(site)
     _, page = await site.page("/incidents/INC-1")
-    assert page.count("no body") == 1
-    assert "shop.app" in page
-    assert f'<a href="/e/{last.id}">{last.id}</a>' in page
+    assert page.count("counted, no body") == 1
+    assert "shop/app.py:7" in page
+    assert f"<code>{last.id}</code>" in page
 
 
 async def test_the_command_says_so_and_names_others(site: Site) -> None:

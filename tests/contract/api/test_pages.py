@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 import pytest
 from tests.contract.api.conftest import Site
 
-from faultwire_shared.event import ErrorSeverity, ExceptionInfo, Frame
+from faultwire_shared.event import ErrorSeverity
 
 # Nothing here depends on the database.
 pytestmark = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
@@ -77,26 +77,6 @@ async def test_a_long_list_goes_on(site: Site) -> None:
     (following,) = re.findall(r'<a href="([^"]+)" rel="next"', page)
     _, rest = await site.page(following.replace("&amp;", "&"))
     assert "/incidents/INC-1" in rest
-
-
-async def test_an_incident_shows_stack_facts_and_buttons(site: Site) -> None:
-    library = Frame(file="lib/http.py", module="lib.http", qualname="get", line=3, in_app=False)
-    own = Frame(file="shop/pay.py", module="shop.pay", qualname="charge", line=9, context=["a", "go()", "b"])
-    group = ExceptionInfo(type="ExceptionGroup", members=[[ExceptionInfo(type="Inner", value="one")]])
-    event = await site.send(
-        exceptions=[ExceptionInfo(type="Outer", value="no", notes=["a note"], frames=[own, library]), group]
-    )
-    status, page = await site.page("/incidents/INC-1")
-    assert status == 200
-    text = outline(page).text
-    assert "1 library frame" in text
-    assert "shop/pay.py:9" in text
-    assert "Caused by ExceptionGroup" in re.sub(r"\s+", " ", text)
-    assert "Member 1 of 1" in text
-    assert "a note" in text
-    assert re.search(r"<mark><span[^>]*>9</span>go\(\)</mark>", page)
-    assert event.id in page
-    assert 'action="/incidents/INC-1/resolve"' in page
 
 
 async def test_a_button_changes_the_incident_and_comes_back(site: Site) -> None:

@@ -3,11 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from faultwire_consumer.domain.figures.order import IncidentOrder
 from faultwire_consumer.domain.incident import Status, TransitionReason, Verb
 from faultwire_consumer.domain.incident_terms import Mute, Resolution, Terms
+from faultwire_consumer.domain.lifecycle.arguments import ARGUMENTS
 from faultwire_consumer.domain.lifecycle.offer import offered_verbs
 from faultwire_consumer.domain.lifecycle.table import LifeState
 from faultwire_consumer.domain.query.text import parse_query
@@ -23,7 +25,7 @@ from faultwire_consumer.store.events.incidents import HistoryEntry, Incident
 from faultwire_consumer.store.events.position import EventPlace
 from faultwire_consumer.store.outbox.queries import StoredNotification
 from faultwire_consumer.web.page.incident import answers
-from faultwire_consumer.web.page.incident.asked import Asked, Span, search_events
+from faultwire_consumer.web.page.incident.asked import ChartSpan, PageAsked, search_events
 from faultwire_consumer.web.page.incident.facts import crumb_of, place_words
 from faultwire_consumer.web.page.incident.source import colour, view_source
 from faultwire_consumer.web.page.incident.stack import ExceptionView, FrameView, TraceOrder, view_chain
@@ -31,6 +33,7 @@ from faultwire_consumer.web.page.incident.state import state_sentence
 from faultwire_consumer.web.page.incident.timeline import SHOWN, timeline
 from faultwire_consumer.web.page.incident.view import heading, in_common
 from faultwire_consumer.web.page.listed import FROM_CHARACTERS, read_from
+from faultwire_consumer.web.page.verb_choices import SHAPED, VerbChoices
 from faultwire_shared.event import ErrorSeverity, Event, ExceptionInfo, Frame
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -170,14 +173,14 @@ def test_the_release_of_origin_is_the_first_seen_and_never_the_first_by_name() -
 
 
 def test_where_shows_the_environment_and_the_tags_that_tell_most() -> None:
-    shown = answers.telling(FIGURES, Asked())
+    shown = answers.telling(FIGURES, PageAsked())
     assert [one.key for one in shown] == ["environment", "region", "plan"]
     assert [(value.value, value.percent) for value in shown[0].values] == [
         ("production", 71),
         ("staging", 29),
     ]
     assert shown[1].values[0].address == "?query=tag.region%3A%22eu%22#events"
-    everything = answers.tag_shares(FIGURES, Asked())
+    everything = answers.tag_shares(FIGURES, PageAsked())
     assert [one.key for one in everything] == ["request", "region", "plan", "host"]
     assert everything[0].more == 39
 
@@ -189,10 +192,10 @@ def test_a_tag_whose_name_the_language_cannot_write_is_searched_as_text() -> Non
 
 def test_the_chart_has_the_span_that_is_asked_for_and_the_releases_that_began_in_it() -> None:
     hours = {NOW - HOUR: 5, NOW - 100 * HOUR: 2}
-    day = answers.how_often(hours, FIGURES, Asked(), now=NOW)
+    day = answers.how_often(hours, FIGURES, PageAsked(), now=NOW)
     assert (len(day.chart.bars), day.chart.total) == (24, 5)
     assert [mark.label for mark in day.chart.marks] == ["1.9.0", "1.10.0"]
-    week = answers.how_often(hours, FIGURES, Asked(span=Span.WEEK), now=NOW)
+    week = answers.how_often(hours, FIGURES, PageAsked(span=ChartSpan.WEEK), now=NOW)
     assert (len(week.chart.bars), week.chart.total) == (28, 7)
     assert [link.is_shown for link in week.spans] == [False, True, False]
     assert day.spans[2].address == "?span=30d#often"
@@ -435,14 +438,14 @@ def test_a_breadcrumb_is_one_line_with_its_seconds_before() -> None:
 
 
 def test_an_address_keeps_what_was_chosen_and_finds_the_way_back() -> None:
-    asked = Asked(span=Span.WEEK, came_from="query=is%3Aopen")
+    asked = PageAsked(span=ChartSpan.WEEK, came_from="query=is%3Aopen")
     assert asked.to() == "?span=7d&from=query%3Dis%253Aopen"
-    second = Asked(cursor="c1", trail=("0",))
+    second = PageAsked(cursor="c1", trail=("0",))
     assert second.newer() == "?#events"
-    third = Asked(cursor="c2", trail=("0", "c1"))
+    third = PageAsked(cursor="c2", trail=("0", "c1"))
     assert third.newer() == "?cursor=c1&back=0#events"
     assert second.older("c2") == "?cursor=c2&back=0~c1#events"
-    assert Asked().newer() is None
+    assert PageAsked().newer() is None
     assert third.elsewhere("/e/x") == "/e/x"
 
 
@@ -498,3 +501,13 @@ def test_python_s_form_is_what_python_prints() -> None:
     printed = "".join(traceback.format_exception(raised)).splitlines()
     without_carets = [line for line in printed if set(line.strip()) - set("^~") or not line]
     assert trace_lines(chain) == without_carets
+
+
+def test_a_verb_without_a_menu_has_a_form_that_takes_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("faultwire_consumer.web.page.verb_choices.SHAPED", SHAPED - {Verb.MUTE, Verb.LINK})
+    choices = VerbChoices(path="/x", version=1, verbs=tuple(Verb), main=None, me="ada")
+    forms = {form.verb: {field.name for field in form.fields} for form in choices.plain_forms}
+    assert forms == {
+        verb: {field.name for field in msgspec.structs.fields(ARGUMENTS[verb])}
+        for verb in (Verb.MUTE, Verb.LINK)
+    }

@@ -18,7 +18,7 @@ from faultwire_consumer.store.events.incidents import Incident
 from faultwire_consumer.store.events.people import PeopleNamed
 from faultwire_consumer.store.outbox.queries import StoredNotification
 from faultwire_consumer.web.page.chart import Chart, draw_chart
-from faultwire_consumer.web.page.incident.asked import Asked, Span
+from faultwire_consumer.web.page.incident.asked import ChartSpan, PageAsked
 
 _TELLING: Final = 2
 """The tags that stand beside the environment."""
@@ -29,7 +29,7 @@ _MARKS: Final = 8
 _QUERY_VALUE_CHARACTERS: Final = 200
 
 
-class Share(Struct, frozen=True, kw_only=True):
+class ValueShare(Struct, frozen=True, kw_only=True):
     """A value, how many of a key's events have it, and where they are."""
 
     value: str
@@ -38,16 +38,16 @@ class Share(Struct, frozen=True, kw_only=True):
     address: str
 
 
-class Shares(Struct, frozen=True, kw_only=True):
+class KeyShares(Struct, frozen=True, kw_only=True):
     """A key and its commonest values."""
 
     key: str
-    values: tuple[Share, ...]
+    values: tuple[ValueShare, ...]
     more: int
     """Events with other values."""
 
 
-class Began(Struct, frozen=True, kw_only=True):
+class BeganAnswer(Struct, frozen=True, kw_only=True):
     """The release and time of the first event."""
 
     release: str | None
@@ -61,12 +61,12 @@ class Began(Struct, frozen=True, kw_only=True):
 class SpanLink(Struct, frozen=True):
     """A time that the chart may show."""
 
-    span: Span
+    span: ChartSpan
     address: str
     is_shown: bool
 
 
-class HowOften(Struct, frozen=True, kw_only=True):
+class OftenAnswer(Struct, frozen=True, kw_only=True):
     """Events by time."""
 
     chart: Chart
@@ -75,7 +75,7 @@ class HowOften(Struct, frozen=True, kw_only=True):
     peak_at: datetime | None
 
 
-class Person(Struct, frozen=True):
+class NamedPerson(Struct, frozen=True):
     """A user, how many of the newest events name it, and where those are."""
 
     name: str
@@ -94,7 +94,7 @@ class ToldLine(Struct, frozen=True, kw_only=True):
     address: str
 
 
-class Told(Struct, frozen=True, kw_only=True):
+class ToldAnswer(Struct, frozen=True, kw_only=True):
     """The last notifications, and the next one."""
 
     lines: tuple[ToldLine, ...]
@@ -104,7 +104,7 @@ class Told(Struct, frozen=True, kw_only=True):
     all_address: str
 
 
-def began(incident: Incident, figures: IncidentFigures, sights: FirstSights) -> Began:
+def began(incident: Incident, figures: IncidentFigures, sights: FirstSights) -> BeganAnswer:
     """Return when an incident began, in which release, and in which it was not seen yet."""
     first = figures.releases[0] if figures.releases else None
     release = first.release if first is not None and not figures.more_releases else None
@@ -112,12 +112,12 @@ def began(incident: Incident, figures: IncidentFigures, sights: FirstSights) -> 
     older = {name: at for name, at in sights.items() if at < since and name != release}
     before = max(older, key=lambda name: (older[name], name), default=None)
     news = f"/releases?{urlencode({'service': incident.service})}"
-    return Began(release=release, at=incident.first_seen_at, before=before, news=news)
+    return BeganAnswer(release=release, at=incident.first_seen_at, before=before, news=news)
 
 
 def how_often(
-    hours: Mapping[datetime, int], figures: IncidentFigures, asked: Asked, *, now: datetime
-) -> HowOften:
+    hours: Mapping[datetime, int], figures: IncidentFigures, asked: PageAsked, *, now: datetime
+) -> OftenAnswer:
     """Return the chart of a span with the releases that began within it."""
     marks = [(one.first_seen_at, one.release) for one in figures.releases[-_MARKS:]]
     span = asked.span
@@ -125,9 +125,9 @@ def how_often(
     tallest = max(chart.bars, key=lambda bar: bar.count)
     events = "event" if chart.total == 1 else "events"
     step = {1: "an hour", 6: "in six hours", 24: "a day"}[span.hours]
-    return HowOften(
+    return OftenAnswer(
         chart=chart,
-        spans=tuple(SpanLink(one, asked.to(anchor="often", span=one), one is span) for one in Span),
+        spans=tuple(SpanLink(one, asked.to(anchor="often", span=one), one is span) for one in ChartSpan),
         label=f"{chart.total:,} {events} in {span.value}, at most {chart.most:,} {step}",
         peak_at=tallest.at if tallest.count else None,
     )
@@ -140,15 +140,15 @@ def growth_words(incident: Incident) -> str | None:
     return f"\N{MULTIPLICATION SIGN}{incident.growth / 100:.0f} in the last 2 hours"
 
 
-def people(named: PeopleNamed, asked: Asked) -> tuple[Person, ...]:
+def people(named: PeopleNamed, asked: PageAsked) -> tuple[NamedPerson, ...]:
     """Return the users whom its newest events name most often."""
     return tuple(
-        Person(user.value, user.count, _search(asked, print_query(any_of(Key.USER, [user.value]))))
+        NamedPerson(user.value, user.count, _search(asked, print_query(any_of(Key.USER, [user.value]))))
         for user in named.users
     )
 
 
-def telling(figures: IncidentFigures, asked: Asked) -> tuple[Shares, ...]:
+def telling(figures: IncidentFigures, asked: PageAsked) -> tuple[KeyShares, ...]:
     """Return the environments, and the tags that tell most."""
     keys = [key for key in figures.tags if key.key == ENVIRONMENT]
     tags = [key for key in figures.tags if key.key.startswith(TAG)]
@@ -156,7 +156,7 @@ def telling(figures: IncidentFigures, asked: Asked) -> tuple[Shares, ...]:
     return tuple(shares_of(key, asked) for key in (*keys, *ranked[:_TELLING]))
 
 
-def tag_shares(figures: IncidentFigures, asked: Asked) -> tuple[Shares, ...]:
+def tag_shares(figures: IncidentFigures, asked: PageAsked) -> tuple[KeyShares, ...]:
     """Return every key that is counted, up to a number of them: tags, then hosts."""
     order = {TAG: 0, HOST: 1}
     keys = [key for key in figures.tags if key.key != ENVIRONMENT]
@@ -169,14 +169,14 @@ def _weight(tag: KeyCount) -> float:
     return float(sum(value.count for value in tag.values[:_VALUES])) - tag.other
 
 
-def shares_of(key: KeyCount, asked: Asked) -> Shares:
+def shares_of(key: KeyCount, asked: PageAsked) -> KeyShares:
     """Return a key's commonest values, each with its share of the events that have the key."""
     total = sum(value.count for value in key.values) + key.other
     shown = key.values[:_VALUES]
-    return Shares(
+    return KeyShares(
         key=key.key.removeprefix(TAG),
         values=tuple(
-            Share(
+            ValueShare(
                 value=one.value,
                 count=one.count,
                 percent=round(100 * one.count / total) if total else 0,
@@ -203,13 +203,13 @@ def tag_term(name: str, value: str) -> str:
     return f"{TAG}{name}:{written}"
 
 
-def _search(asked: Asked, text: str) -> str:
+def _search(asked: PageAsked, text: str) -> str:
     return asked.to(anchor="events", query=text, cursor=None, trail=())
 
 
 def told(
     incident: Incident, notifications: Sequence[StoredNotification], *, is_more: bool, grows: Sequence[int]
-) -> Told:
+) -> ToldAnswer:
     """Return the last notifications of an incident, and what would bring the next one.
 
     Args:
@@ -222,7 +222,7 @@ def told(
     following = next((number for number in grows if number > incident.count), None)
     quiet = incident.status is Status.RESOLVED or incident.muted is not None
     words = f"when it passes {following:,} events" if following and not quiet else ""
-    return Told(
+    return ToldAnswer(
         lines=tuple(map(told_line, notifications[:_TOLD])),
         total=len(notifications),
         is_more=is_more,

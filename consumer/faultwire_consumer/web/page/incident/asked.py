@@ -19,7 +19,7 @@ _BETWEEN: Final = "~"
 _FIRST_PAGE: Final = "0"
 
 
-class Span(StrEnum):
+class ChartSpan(StrEnum):
     """The time that the chart shows."""
 
     DAY = "24h"
@@ -29,18 +29,18 @@ class Span(StrEnum):
     @property
     def hours(self) -> int:
         """Return the hours of one of its steps."""
-        return {Span.DAY: 1, Span.WEEK: 6, Span.MONTH: 24}[self]
+        return {ChartSpan.DAY: 1, ChartSpan.WEEK: 6, ChartSpan.MONTH: 24}[self]
 
     @property
     def steps(self) -> int:
         """Return the number of its steps."""
-        return {Span.DAY: 24, Span.WEEK: 28, Span.MONTH: 30}[self]
+        return {ChartSpan.DAY: 24, ChartSpan.WEEK: 28, ChartSpan.MONTH: 30}[self]
 
 
-class Asked(Struct, frozen=True, kw_only=True):
-    """What an address chooses."""
+class PageAsked(Struct, frozen=True, kw_only=True):
+    """The choices of an address."""
 
-    span: Span = Span.DAY
+    span: ChartSpan = ChartSpan.DAY
     order: TraceOrder = TraceOrder.CRASH_FIRST
     query: str = ""
     """The text by which the incident's events are searched."""
@@ -59,7 +59,7 @@ class Asked(Struct, frozen=True, kw_only=True):
         """Return the address of the page with other choices; without a path, of this one."""
         asked = replace(self, **changes)
         given = {
-            "span": "" if asked.span is Span.DAY else asked.span.value,
+            "span": "" if asked.span is ChartSpan.DAY else asked.span.value,
             "order": "" if asked.order is TraceOrder.CRASH_FIRST else asked.order.value,
             "query": asked.query,
             "cursor": asked.cursor or "",
@@ -87,11 +87,13 @@ class Asked(Struct, frozen=True, kw_only=True):
         return self.to(anchor="events", cursor=cursor, trail=tuple(before))
 
 
-def read_asked(parameters: Parameters) -> Asked:
+def read_asked(parameters: Parameters) -> PageAsked:
     """Read what an address chooses; `finish` refuses what is wrong."""
     came_from = parameters.raw_text(FROM)
-    return Asked(
-        span=parameters.choice("span", Span, usual=Span.DAY, about="The time that the chart shows."),
+    return PageAsked(
+        span=parameters.choice(
+            "span", ChartSpan, usual=ChartSpan.DAY, about="The time that the chart shows."
+        ),
         order=parameters.choice("order", TraceOrder, usual=TraceOrder.CRASH_FIRST, about="Of the calls."),
         query=parameters.raw_text("query").strip(),
         cursor=parameters.cursor(),

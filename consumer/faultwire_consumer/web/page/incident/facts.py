@@ -13,7 +13,7 @@ from faultwire_consumer.domain.report.event import seconds_before
 from faultwire_consumer.store.events.event import StoredEvent
 from faultwire_consumer.store.events.position import EventPlace
 from faultwire_consumer.web.page.incident.answers import tag_term
-from faultwire_consumer.web.page.incident.asked import Asked
+from faultwire_consumer.web.page.incident.asked import PageAsked
 from faultwire_consumer.web.page.listed import list_address
 from faultwire_shared.event import Event
 
@@ -30,7 +30,7 @@ _MINUS: Final = "\N{MINUS SIGN}"
 _BAD_LEVELS: Final = ("error", "critical", "fatal")
 
 
-class Fact(Struct, frozen=True, kw_only=True):
+class EventFact(Struct, frozen=True, kw_only=True):
     """A fact, and where what shares it is."""
 
     name: str
@@ -39,7 +39,7 @@ class Fact(Struct, frozen=True, kw_only=True):
     is_code: bool = False
 
 
-class Pair(Struct, frozen=True):
+class NamedValue(Struct, frozen=True):
     """A named value of a context; one of several lines stands in a block."""
 
     name: str
@@ -47,15 +47,15 @@ class Pair(Struct, frozen=True):
     is_long: bool
 
 
-class Details(Struct, frozen=True, kw_only=True):
+class ValueList(Struct, frozen=True, kw_only=True):
     """A context, a request or a user, and how many values are left out."""
 
     title: str
-    pairs: tuple[Pair, ...]
+    pairs: tuple[NamedValue, ...]
     more: int
 
 
-class Tag(Struct, frozen=True):
+class TagFact(Struct, frozen=True):
     """A tag of the event, and the incident's events that share it."""
 
     name: str
@@ -63,7 +63,7 @@ class Tag(Struct, frozen=True):
     address: str
 
 
-class Crumb(Struct, frozen=True, kw_only=True):
+class TrailLine(Struct, frozen=True, kw_only=True):
     """A breadcrumb on one line."""
 
     seconds: str
@@ -73,26 +73,26 @@ class Crumb(Struct, frozen=True, kw_only=True):
     is_bad: bool
 
 
-class Facts(Struct, frozen=True, kw_only=True):
+class EventFacts(Struct, frozen=True, kw_only=True):
     """Everything that an event says beside its exceptions."""
 
-    happened: tuple[Fact, ...]
-    user: tuple[Fact, ...]
-    trace: Fact | None
-    tags: tuple[Tag, ...]
+    happened: tuple[EventFact, ...]
+    user: tuple[EventFact, ...]
+    trace: EventFact | None
+    tags: tuple[TagFact, ...]
     more_tags: int
-    details: tuple[Details, ...]
-    others: tuple[Fact, ...]
-    earlier_crumbs: tuple[Crumb, ...]
-    crumbs: tuple[Crumb, ...]
+    details: tuple[ValueList, ...]
+    others: tuple[EventFact, ...]
+    earlier_crumbs: tuple[TrailLine, ...]
+    crumbs: tuple[TrailLine, ...]
     more_crumbs: int
 
 
-def facts_of(stored: StoredEvent, event: Event | None, asked: Asked) -> Facts:
+def facts_of(stored: StoredEvent, event: Event | None, asked: PageAsked) -> EventFacts:
     """Return an event's facts; of one whose body is not kept, those of its row."""
     tags = event.tags if event is not None else {}
     crumbs = [crumb_of(crumb, event.occurred_at) for crumb in event.breadcrumbs[-CRUMBS:]] if event else []
-    return Facts(
+    return EventFacts(
         happened=tuple(_happened(stored, event)),
         user=tuple(_user(event)) if event is not None else (),
         trace=_trace(event) if event is not None else None,
@@ -115,46 +115,46 @@ def place_words(place: EventPlace) -> str:
     return f"number {place.before + 1:,}" if place.before is not None else ""
 
 
-def _happened(stored: StoredEvent, event: Event | None) -> Iterator[Fact]:
+def _happened(stored: StoredEvent, event: Event | None) -> Iterator[EventFact]:
     if event is not None and event.transaction:
-        yield Fact(name="in", value=event.transaction)
+        yield EventFact(name="in", value=event.transaction)
     for name, key, value in (
         ("release", Key.RELEASE, stored.release),
         ("environment", Key.ENVIRONMENT, stored.environment),
         ("host", Key.HOST, event.host if event is not None else None),
     ):
         if value:
-            yield Fact(name=name, value=value, address=_address(key, value))
+            yield EventFact(name=name, value=value, address=_address(key, value))
 
 
-def _user(event: Event) -> Iterator[Fact]:
+def _user(event: Event) -> Iterator[EventFact]:
     for name, value in islice(event.user.items(), VALUES):
         text = _plain(value)
         is_said = isinstance(value, str | int | float) and not isinstance(value, bool)
-        yield Fact(name=name, value=text, address=_address(Key.USER, text) if is_said else None)
+        yield EventFact(name=name, value=text, address=_address(Key.USER, text) if is_said else None)
 
 
-def _trace(event: Event) -> Fact | None:
+def _trace(event: Event) -> EventFact | None:
     if not event.trace_id:
         return None
     address = _address(Key.TRACE, event.trace_id.lower())
-    return Fact(name="trace", value=event.trace_id, address=address, is_code=True)
+    return EventFact(name="trace", value=event.trace_id, address=address, is_code=True)
 
 
-def _tag(name: str, value: object, asked: Asked) -> Tag:
+def _tag(name: str, value: object, asked: PageAsked) -> TagFact:
     text = _plain(value)
     query = tag_term(name, text)
-    return Tag(name, text, asked.to(anchor="events", query=query, cursor=None, trail=()))
+    return TagFact(name, text, asked.to(anchor="events", query=query, cursor=None, trail=()))
 
 
-def _details(event: Event) -> Iterator[Details]:
+def _details(event: Event) -> Iterator[ValueList]:
     for title, values in (("Context", event.context), ("Request", event.request)):
         if values:
             pairs = tuple(_pair(name, value) for name, value in islice(values.items(), VALUES))
-            yield Details(title=title, pairs=pairs, more=max(0, len(values) - VALUES))
+            yield ValueList(title=title, pairs=pairs, more=max(0, len(values) - VALUES))
 
 
-def _pair(name: str, value: object) -> Pair:
+def _pair(name: str, value: object) -> NamedValue:
     if isinstance(value, str):
         text = value
     else:
@@ -162,10 +162,10 @@ def _pair(name: str, value: object) -> Pair:
         if len(text) > _DATA_CHARACTERS:
             text = json.dumps(value, ensure_ascii=False, default=str, indent=1)
     cut = text if len(text) <= _CHARACTERS else f"{text[:_CHARACTERS]}…"
-    return Pair(name, cut, "\n" in cut or len(cut) > _DATA_CHARACTERS)
+    return NamedValue(name, cut, "\n" in cut or len(cut) > _DATA_CHARACTERS)
 
 
-def _others(stored: StoredEvent, event: Event | None) -> Iterator[Fact]:
+def _others(stored: StoredEvent, event: Event | None) -> Iterator[EventFact]:
     if event is None:
         return
     for name, value in (
@@ -179,14 +179,14 @@ def _others(stored: StoredEvent, event: Event | None) -> Iterator[Fact]:
         ("sent by", f"{event.sdk.name} {event.sdk.version}" if event.sdk else ""),
     ):
         if value:
-            yield Fact(name=name, value=value)
+            yield EventFact(name=name, value=value)
 
 
-def crumb_of(crumb: Mapping[str, Any], at: datetime) -> Crumb:
+def crumb_of(crumb: Mapping[str, Any], at: datetime) -> TrailLine:
     """Return a breadcrumb on one line, with the seconds between it and the error."""
     seconds = seconds_before(crumb.get("timestamp"), at)
     extra = {name: value for name, value in crumb.items() if name not in _ORDINARY}
-    return Crumb(
+    return TrailLine(
         seconds="" if seconds is None else _seconds(seconds),
         kind=_one_line(str(crumb.get("category") or crumb.get("type") or "")),
         message=_one_line(str(crumb.get("message") or "")),
@@ -221,9 +221,9 @@ def _address(key: Key, value: str) -> str:
     return list_address(any_of(key, [value[:_QUERY_VALUE_CHARACTERS]]))
 
 
-def parts_of(parts: Iterable[str]) -> tuple[Pair, ...]:
+def parts_of(parts: Iterable[str]) -> tuple[NamedValue, ...]:
     """Return the key parts of a fingerprint, each as its subject and what it says."""
     return tuple(
-        Pair(*part.partition(" ")[::2], False) if " " in part else Pair("", part, False)
+        NamedValue(*part.partition(" ")[::2], False) if " " in part else NamedValue("", part, False)
         for part in islice(parts, VALUES)
     )

@@ -15,7 +15,7 @@ from faultwire_consumer.store.events import event as event_queries
 from faultwire_consumer.store.events.event_list import list_events
 from faultwire_consumer.store.events.incidents import Incident
 from faultwire_consumer.web.access.declared import AccessRoutes
-from faultwire_consumer.web.page.incident.asked import Asked, read_asked
+from faultwire_consumer.web.page.incident.asked import PageAsked, read_asked
 from faultwire_consumer.web.page.incident.reading import read_material
 from faultwire_consumer.web.page.incident.view import IncidentView, view_incident
 from faultwire_consumer.web.page.shell import show
@@ -71,7 +71,7 @@ async def _show(
     return await show(request, "incident/page.html", status=status, **_values(request, view, asked))
 
 
-def _values(request: web.Request, view: IncidentView, asked: Asked) -> dict[str, Any]:
+def _values(request: web.Request, view: IncidentView, asked: PageAsked) -> dict[str, Any]:
     public = request.app[PUBLIC_URL] or f"{request.scheme}://{request.host}"
     event = view.event
     path = f"/e/{event.id}" if request.path.startswith("/e/") and event else f"/incidents/{view.name}"
@@ -84,9 +84,9 @@ async def show_comparison(request: web.Request) -> web.Response:
     parameters = read_parameters(request)
     other = (parameters.text("other") or "")[:_ID_CHARACTERS].strip()
     parameters.finish()
+    named = await _event_named(request, other)
     first, second = await asyncio.gather(
-        _grouping_of(request, request.match_info["id"]),
-        _grouping_of(request, await _event_named(request, other)),
+        _grouping_of(request, request.match_info["id"]), _grouping_of(request, named)
     )
     return await show(
         request,

@@ -24,7 +24,7 @@ from faultwire_consumer.store.events.position import EventPlace, Listed, neighbo
 from faultwire_consumer.store.events.release_sights import read_newest_sights
 from faultwire_consumer.store.outbox.queries import NotificationFilter, StoredNotification, list_notifications
 from faultwire_consumer.web.page.chart import first_step
-from faultwire_consumer.web.page.incident.asked import Asked, EventSearch, search_events
+from faultwire_consumer.web.page.incident.asked import EventSearch, PageAsked, search_events
 from faultwire_consumer.web.page.listed import USUAL
 from faultwire_shared import codec
 from faultwire_shared.event import Event
@@ -56,7 +56,7 @@ class ShownEvent(Struct, frozen=True, kw_only=True):
     """Other incidents of the service with an exception of the same type, the last seen first."""
 
 
-class Material(Struct, frozen=True, kw_only=True):
+class PageMaterial(Struct, frozen=True, kw_only=True):
     """An incident with all that its page shows of it."""
 
     incident: incidents.Incident
@@ -81,11 +81,11 @@ class Material(Struct, frozen=True, kw_only=True):
 async def read_material(
     store: Store,
     incident: incidents.Incident,
-    asked: Asked,
+    asked: PageAsked,
     *,
     stored: event_queries.StoredEvent | None,
     now: datetime,
-) -> Material:
+) -> PageMaterial:
     """Read everything; where no event of it is asked for, the newest that can be read is shown.
 
     Raises:
@@ -114,7 +114,7 @@ async def read_material(
     shown, rows, said = events
     history, told, merged, sights, accounts = past
     figures, hours, people, listed = counted
-    return Material(
+    return PageMaterial(
         incident=incident,
         shown=shown,
         search=search,

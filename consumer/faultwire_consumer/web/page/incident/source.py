@@ -28,7 +28,7 @@ _KINDS: Final = (
 _lexer: Final = PythonLexer(stripnl=False, ensurenl=False)
 
 
-class Piece(Struct, frozen=True):
+class SourcePiece(Struct, frozen=True):
     """A piece of a line; its kind is empty where nothing colours it."""
 
     kind: str
@@ -39,7 +39,7 @@ class SourceLine(Struct, frozen=True):
     """A source line; the one that ran is marked."""
 
     number: int | None
-    pieces: tuple[Piece, ...]
+    pieces: tuple[SourcePiece, ...]
     ran: bool
 
 
@@ -60,7 +60,7 @@ def view_source(line: int, context: Sequence[str], *, is_python: bool) -> tuple[
     while last > middle + 1 and not context[last - 1].strip():
         last -= 1
     texts = tuple(_cut(text) for text in context[first:last])
-    coloured = colour(texts) if is_python else tuple((Piece("", text),) for text in texts)
+    coloured = colour(texts) if is_python else tuple((SourcePiece("", text),) for text in texts)
     start = line - middle + first
     return tuple(
         SourceLine(start + offset if line and start + offset > 0 else None, pieces, first + offset == middle)
@@ -69,9 +69,9 @@ def view_source(line: int, context: Sequence[str], *, is_python: bool) -> tuple[
 
 
 @lru_cache(maxsize=4096)
-def colour(lines: tuple[str, ...]) -> tuple[tuple[Piece, ...], ...]:
+def colour(lines: tuple[str, ...]) -> tuple[tuple[SourcePiece, ...], ...]:
     """Return lines of Python as pieces; the same few lines come with every event of an incident."""
-    rows: list[list[Piece]] = [[]]
+    rows: list[list[SourcePiece]] = [[]]
     for kind, text in _tokens("\n".join(lines)):
         first, *others = text.split("\n")
         _add(rows[-1], kind, first)
@@ -90,13 +90,13 @@ def _kind_of(token: type[Token] | object) -> str:
     return next((kind for parent, kind in _KINDS if token in parent), "")
 
 
-def _add(row: list[Piece], kind: str, text: str) -> None:
+def _add(row: list[SourcePiece], kind: str, text: str) -> None:
     if not text:
         return
     if row and row[-1].kind == kind:
-        row[-1] = Piece(kind, row[-1].text + text)
+        row[-1] = SourcePiece(kind, row[-1].text + text)
     else:
-        row.append(Piece(kind, text))
+        row.append(SourcePiece(kind, text))
 
 
 def _cut(text: str) -> str:

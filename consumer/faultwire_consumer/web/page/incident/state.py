@@ -13,7 +13,7 @@ _OPENED = (TransitionReason.OPENED, TransitionReason.REOPENED, TransitionReason.
 _RESOLVED = (TransitionReason.RESOLVED, TransitionReason.AUTO_RESOLVED)
 
 
-class Clause(Struct, frozen=True, kw_only=True):
+class StateClause(Struct, frozen=True, kw_only=True):
     """A part of a sentence: words, and the time that ends them."""
 
     text: str
@@ -23,7 +23,7 @@ class Clause(Struct, frozen=True, kw_only=True):
     """How the time is said: ``ago``, ``since`` or ``short``."""
 
 
-def state_sentence(incident: Incident, history: Sequence[HistoryEntry]) -> tuple[Clause, ...]:
+def state_sentence(incident: Incident, history: Sequence[HistoryEntry]) -> tuple[StateClause, ...]:
     """Return what an incident is, since when, and who did it.
 
     Args:
@@ -36,36 +36,36 @@ def state_sentence(incident: Incident, history: Sequence[HistoryEntry]) -> tuple
     return tuple(clauses)
 
 
-def _of_status(incident: Incident, history: Sequence[HistoryEntry]) -> Iterator[Clause]:
+def _of_status(incident: Incident, history: Sequence[HistoryEntry]) -> Iterator[StateClause]:
     match incident.status:
         case Status.RESOLVED:
             yield from _resolved(incident, history)
         case Status.ACKNOWLEDGED:
             entry = _newest(history, TransitionReason.ACKNOWLEDGED)
-            yield Clause(text=f"acknowledged{_by(entry)},", at=entry.at if entry else None)
+            yield StateClause(text=f"acknowledged{_by(entry)},", at=entry.at if entry else None)
             if (until := incident.terms.acknowledged_until) is not None:
-                yield Clause(text="until", at=until, form="short")
+                yield StateClause(text="until", at=until, form="short")
             yield from _whose(incident)
         case Status.OPEN:
             yield from _open(incident, history)
 
 
-def _resolved(incident: Incident, history: Sequence[HistoryEntry]) -> Iterator[Clause]:
+def _resolved(incident: Incident, history: Sequence[HistoryEntry]) -> Iterator[StateClause]:
     entry = _newest(history, *_RESOLVED)
     terms = incident.terms.resolution
     where = f" {describe_resolution(terms)}" if terms is not None else ""
     at = entry.at if entry is not None else incident.resolved_at
-    yield Clause(text=f"resolved{where}{_by(entry)},", at=at)
+    yield StateClause(text=f"resolved{where}{_by(entry)},", at=at)
     if entry is not None and entry.reason == TransitionReason.AUTO_RESOLVED and entry.detail:
-        yield Clause(text=entry.detail)
+        yield StateClause(text=entry.detail)
 
 
-def _open(incident: Incident, history: Sequence[HistoryEntry]) -> Iterator[Clause]:
+def _open(incident: Incident, history: Sequence[HistoryEntry]) -> Iterator[StateClause]:
     back = _newest(history, TransitionReason.REGRESSED)
     opened = _newest(history, *_OPENED)
     if incident.episode > 1 and back is not None and (opened is None or back.at >= opened.at):
         again = f" for the {_ordinal(incident.episode - 1)} time" if incident.episode > 2 else ""
-        yield Clause(
+        yield StateClause(
             text=f"came back{f' in {back.release}' if back.release else ''}{again}",
             is_strong=True,
             at=back.at,
@@ -73,29 +73,29 @@ def _open(incident: Incident, history: Sequence[HistoryEntry]) -> Iterator[Claus
     else:
         is_again = opened is not None and opened.reason != TransitionReason.OPENED
         since = opened.at if opened is not None and is_again else incident.first_seen_at
-        yield Clause(text="open again for" if is_again else "open for", at=since, form="since")
+        yield StateClause(text="open again for" if is_again else "open for", at=since, form="since")
     yield from _whose(incident)
 
 
-def _whose(incident: Incident) -> Iterator[Clause]:
+def _whose(incident: Incident) -> Iterator[StateClause]:
     if incident.assignee:
-        yield Clause(text=f"{incident.assignee} has it")
+        yield StateClause(text=f"{incident.assignee} has it")
     elif incident.status is Status.OPEN:
-        yield Clause(text="nobody has acknowledged it", is_strong=True)
+        yield StateClause(text="nobody has acknowledged it", is_strong=True)
 
 
-def _of_mute(incident: Incident, history: Sequence[HistoryEntry]) -> Iterator[Clause]:
+def _of_mute(incident: Incident, history: Sequence[HistoryEntry]) -> Iterator[StateClause]:
     mute = incident.terms.mute
     if mute is None:
         return
     by = _by(_newest(history, TransitionReason.MUTED))
     why = f": {mute.reason}" if mute.reason else ""
     if mute.until is not None:
-        yield Clause(text=f"muted{by} until", is_strong=True, at=mute.until, form="short")
+        yield StateClause(text=f"muted{by} until", is_strong=True, at=mute.until, form="short")
         if mute.reason:
-            yield Clause(text=mute.reason)
+            yield StateClause(text=mute.reason)
     else:
-        yield Clause(text=f"muted {describe_mute(mute)}{by}{why}", is_strong=True)
+        yield StateClause(text=f"muted {describe_mute(mute)}{by}{why}", is_strong=True)
 
 
 def _newest(history: Sequence[HistoryEntry], *reasons: TransitionReason) -> HistoryEntry | None:

@@ -33,7 +33,7 @@ _WORDS: Final = {
 }
 
 
-class Entry(Struct, frozen=True, kw_only=True):
+class TimelineEntry(Struct, frozen=True, kw_only=True):
     """Something that happened."""
 
     at: datetime
@@ -50,9 +50,9 @@ class Entry(Struct, frozen=True, kw_only=True):
 
 
 class Timeline(Struct, frozen=True):
-    """What happened, the newest first, and whether more did before."""
+    """Entries, the newest first, and whether there are older ones."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[TimelineEntry, ...]
     is_more: bool
 
 
@@ -71,12 +71,12 @@ def timeline(
     return Timeline(tuple(every[:SHOWN]), len(every) > SHOWN)
 
 
-def _of_history(entry: HistoryEntry) -> Entry:
+def _of_history(entry: HistoryEntry) -> TimelineEntry:
     plain = entry.reason.replace("_", " ")
     reason = TransitionReason(entry.reason) if entry.reason in tuple(TransitionReason) else None
     words = _WORDS.get(reason, plain) if reason is not None else plain
     told = f"{words} {entry.detail}" if entry.detail else words
-    return Entry(
+    return TimelineEntry(
         at=entry.at,
         words=told.strip(),
         by="" if entry.actor == WORKER else entry.actor,
@@ -87,15 +87,17 @@ def _of_history(entry: HistoryEntry) -> Entry:
     )
 
 
-def _of_notification(one: StoredNotification) -> Entry:
+def _of_notification(one: StoredNotification) -> TimelineEntry:
     line = told_line(one)
     words = f"{line.receiver}: {line.words}"
     detail = f" ({one.detail})" if one.detail and one.reason == "growth" else ""
     at = one.finished_at or one.created_at
-    return Entry(at=at, words=words.removesuffix(" until") + detail, mark=line.mark, address=line.address)
+    return TimelineEntry(
+        at=at, words=words.removesuffix(" until") + detail, mark=line.mark, address=line.address
+    )
 
 
-def _of_releases(releases: Sequence[ReleaseCount]) -> Iterator[Entry]:
+def _of_releases(releases: Sequence[ReleaseCount]) -> Iterator[TimelineEntry]:
     """Yield first sights of releases but for the first one, with which the incident was opened."""
     for one in releases[1:]:
-        yield Entry(at=one.first_seen_at, words="first seen in", release=one.release)
+        yield TimelineEntry(at=one.first_seen_at, words="first seen in", release=one.release)

@@ -20,11 +20,11 @@ from faultwire_consumer.store.events.figures.reading import ReleaseCount
 from faultwire_consumer.store.events.incidents import Incident
 from faultwire_consumer.store.events.messages import EventSaid
 from faultwire_consumer.web.page.incident import answers
-from faultwire_consumer.web.page.incident.asked import Asked
-from faultwire_consumer.web.page.incident.facts import Facts, Pair, facts_of, parts_of, place_words
-from faultwire_consumer.web.page.incident.reading import Material, ShownEvent, similar_to
+from faultwire_consumer.web.page.incident.asked import PageAsked
+from faultwire_consumer.web.page.incident.facts import EventFacts, NamedValue, facts_of, parts_of, place_words
+from faultwire_consumer.web.page.incident.reading import PageMaterial, ShownEvent, similar_to
 from faultwire_consumer.web.page.incident.stack import ExceptionView, LinkOf, TraceOrder, no_link, view_chain
-from faultwire_consumer.web.page.incident.state import Clause, state_sentence
+from faultwire_consumer.web.page.incident.state import StateClause, state_sentence
 from faultwire_consumer.web.page.incident.timeline import Timeline, timeline
 from faultwire_consumer.web.page.listed import list_address
 from faultwire_consumer.web.page.verb_choices import VerbChoices
@@ -35,7 +35,7 @@ _TITLE: Final = 200
 _VARIABLE: Final = re.compile(r"""[^\s()\[\]{}'",;:]*\d[^\s()\[\]{}'",;:]*""")
 
 
-class Crumb(Struct, frozen=True, kw_only=True):
+class ListCrumb(Struct, frozen=True, kw_only=True):
     """The way back to the list, and to the incidents beside this one there."""
 
     list_address: str
@@ -44,7 +44,7 @@ class Crumb(Struct, frozen=True, kw_only=True):
     following: str | None
 
 
-class Row(Struct, frozen=True, kw_only=True):
+class TableRow(Struct, frozen=True, kw_only=True):
     """An event of the table."""
 
     event: EventSummary
@@ -54,10 +54,10 @@ class Row(Struct, frozen=True, kw_only=True):
     is_shown: bool
 
 
-class Table(Struct, frozen=True, kw_only=True):
+class EventTable(Struct, frozen=True, kw_only=True):
     """The incident's events, a page of them."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
     tag_name: str
     """The tag that has a column; empty for none."""
     text: str
@@ -85,12 +85,12 @@ class EventPart(Struct, frozen=True, kw_only=True):
     older: str | None
     newer: str | None
     last: str | None
-    facts: Facts
+    facts: EventFacts
     chain: tuple[ExceptionView, ...]
     order: TraceOrder
     other_order: str
     as_text: str
-    parts: tuple[Pair, ...]
+    parts: tuple[NamedValue, ...]
     similar: tuple[Incident, ...]
     similar_address: str | None
 
@@ -102,20 +102,20 @@ class IncidentView(Struct, frozen=True, kw_only=True):
     name: str
     type: str
     message: str
-    sentence: tuple[Clause, ...]
+    sentence: tuple[StateClause, ...]
     growth: str | None
-    crumb: Crumb
+    crumb: ListCrumb
     choices: VerbChoices
-    began: answers.Began
-    often: answers.HowOften
-    people: tuple[answers.Person, ...]
+    began: answers.BeganAnswer
+    often: answers.OftenAnswer
+    people: tuple[answers.NamedPerson, ...]
     people_sampled: int
-    where: tuple[answers.Shares, ...]
-    told: answers.Told
+    where: tuple[answers.KeyShares, ...]
+    told: answers.ToldAnswer
     event: EventPart | None
-    table: Table
+    table: EventTable
     timeline: Timeline
-    tags: tuple[answers.Shares, ...]
+    tags: tuple[answers.KeyShares, ...]
     uncounted_tags: int
     releases: tuple[ReleaseCount, ...]
     more_releases: int
@@ -124,7 +124,13 @@ class IncidentView(Struct, frozen=True, kw_only=True):
 
 
 def view_incident(
-    found: Material, asked: Asked, *, now: datetime, grows: Sequence[int], me: str, link_of: LinkOf = no_link
+    found: PageMaterial,
+    asked: PageAsked,
+    *,
+    now: datetime,
+    grows: Sequence[int],
+    me: str,
+    link_of: LinkOf = no_link,
 ) -> IncidentView:
     """Return the page of an incident.
 
@@ -193,13 +199,13 @@ def in_common(one: str, other: str) -> str:
     return _VARIABLE.sub("…", one)
 
 
-def _crumb(found: Material, asked: Asked) -> Crumb:
+def _crumb(found: PageMaterial, asked: PageAsked) -> ListCrumb:
     came_from, listed = asked.list_before, found.listed
     previous, following = (
         asked.elsewhere(f"/incidents/{incident_name(one)}") if one is not None else None
         for one in (listed.previous, listed.following)
     )
-    return Crumb(
+    return ListCrumb(
         list_address=came_from.address if came_from is not None else "/",
         list_text=came_from.text if came_from is not None else "",
         previous=previous,
@@ -207,7 +213,7 @@ def _crumb(found: Material, asked: Asked) -> Crumb:
     )
 
 
-def _choices(found: Material, me: str) -> VerbChoices:
+def _choices(found: PageMaterial, me: str) -> VerbChoices:
     incident = found.incident
     state = state_of(incident.status, is_muted=incident.terms.mute is not None)
     environments = next((key.values for key in found.figures.tags if key.key == "environment"), ())
@@ -237,7 +243,7 @@ def _main_verb(status: Status) -> Verb:
     }[status]
 
 
-def _event(shown: ShownEvent, asked: Asked, link_of: LinkOf) -> EventPart:
+def _event(shown: ShownEvent, asked: PageAsked, link_of: LinkOf) -> EventPart:
     stored, event, beside = shown.stored, shown.event, shown.neighbours
     chain = event.exceptions if event is not None else []
     other = TraceOrder.PYTHON if asked.order is TraceOrder.CRASH_FIRST else TraceOrder.CRASH_FIRST
@@ -270,7 +276,7 @@ def _event(shown: ShownEvent, asked: Asked, link_of: LinkOf) -> EventPart:
     )
 
 
-def _instead(shown: ShownEvent, asked: Asked) -> Iterator[tuple[str, str]]:
+def _instead(shown: ShownEvent, asked: PageAsked) -> Iterator[tuple[str, str]]:
     readable = shown.readable
     if readable is None:
         return
@@ -283,13 +289,13 @@ def _instead(shown: ShownEvent, asked: Asked) -> Iterator[tuple[str, str]]:
             yield label, asked.elsewhere(f"/e/{event_id}")
 
 
-def _table(found: Material, asked: Asked) -> Table:
+def _table(found: PageMaterial, asked: PageAsked) -> EventTable:
     shown_id = found.shown.stored.id if found.shown is not None else None
     tag = next((key.key.removeprefix(TAG) for key in found.figures.tags if key.key.startswith(TAG)), "")
     problem = found.search.problem
     cursor = found.rows.next_cursor
     before = asked.query[: problem.column - 1] if problem is not None else ""
-    return Table(
+    return EventTable(
         rows=tuple(
             _row(row, found.said.get(row.id), tag, asked, row.id == shown_id) for row in found.rows.rows
         ),
@@ -309,8 +315,8 @@ def _incident_query(incident: Incident) -> str:
     return f"incident={incident_name(incident.id)}&limit=1000"
 
 
-def _row(row: EventSummary, said: EventSaid | None, tag: str, asked: Asked, is_shown: bool) -> Row:
-    return Row(
+def _row(row: EventSummary, said: EventSaid | None, tag: str, asked: PageAsked, is_shown: bool) -> TableRow:
+    return TableRow(
         event=row,
         said=said,
         tag=said.tags.get(tag, "") if said is not None else "",
