@@ -118,7 +118,7 @@ async def test_each_value_of_an_event_leads_to_what_shares_it(site: Site) -> Non
         'environment:"production"',
         'host:"web-3"',
     ):
-        address = f"/?{urlencode({'query': query, 'view': 'all'})}"
+        address = f"/?{urlencode({'query': query})}"
         assert address in addresses, query
         assert "INC-1" in (await site.page(address))[1]
     (own,) = [one for one in addresses if one.startswith("?query=tag.region") and "eu%20west" in one][:1]

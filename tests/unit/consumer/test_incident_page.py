@@ -26,12 +26,12 @@ from faultwire_consumer.store.events.position import EventPlace
 from faultwire_consumer.store.outbox.queries import StoredNotification
 from faultwire_consumer.web.page.incident import answers
 from faultwire_consumer.web.page.incident.asked import ChartSpan, PageAsked, search_events
+from faultwire_consumer.web.page.incident.event_part import heading, in_common
 from faultwire_consumer.web.page.incident.facts import crumb_of, place_words
 from faultwire_consumer.web.page.incident.source import colour, view_source
 from faultwire_consumer.web.page.incident.stack import ExceptionView, FrameView, TraceOrder, view_chain
 from faultwire_consumer.web.page.incident.state import state_sentence
 from faultwire_consumer.web.page.incident.timeline import SHOWN, timeline
-from faultwire_consumer.web.page.incident.view import heading, in_common
 from faultwire_consumer.web.page.listed import FROM_CHARACTERS, read_from
 from faultwire_consumer.web.page.verb_choices import SHAPED, VerbChoices
 from faultwire_shared.event import ErrorSeverity, Event, ExceptionInfo, Frame
@@ -463,7 +463,7 @@ def test_the_list_before_is_read_from_its_query_string_and_no_other_text() -> No
     assert found.address == "/?query=service%3Abilling&sort=users"
     usual = read_from("sort=urgent")
     assert usual is not None
-    assert usual.text == 'is:"unresolved"'
+    assert usual.text == 'is:"unresolved" -is:"muted"'
     for wrong in ("", "query=usr%3Ax", "sort=no", "x" * (FROM_CHARACTERS + 1), "query=a\nb", "severity=loud"):
         assert read_from(wrong) is None
 

@@ -57,6 +57,8 @@ class VerbChoices(Struct, frozen=True, kw_only=True):
     link: str | None = None
     """The address of its issue in a tracker."""
     link_text: str = ""
+    new_issue: str | None = None
+    """Where a new issue about it is opened; None where no tracker is set."""
 
     @property
     def plain_forms(self) -> tuple[PlainForm, ...]:

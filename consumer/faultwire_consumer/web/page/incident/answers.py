@@ -19,6 +19,7 @@ from faultwire_consumer.store.events.people import PeopleNamed
 from faultwire_consumer.store.outbox.queries import StoredNotification
 from faultwire_consumer.web.page.chart import Chart, draw_chart
 from faultwire_consumer.web.page.incident.asked import ChartSpan, PageAsked
+from faultwire_consumer.web.page.listed import list_address
 
 _TELLING: Final = 2
 """The tags that stand beside the environment."""
@@ -55,7 +56,7 @@ class BeganAnswer(Struct, frozen=True, kw_only=True):
     before: str | None
     """The service's last release that was seen before it, in which it was not."""
     news: str
-    """Where the service's releases, and what each brought, stand."""
+    """Where the incidents stand that began in the same release; without one, the service's releases."""
 
 
 class SpanLink(Struct, frozen=True):
@@ -112,6 +113,9 @@ def began(incident: Incident, figures: IncidentFigures, sights: FirstSights) -> 
     older = {name: at for name, at in sights.items() if at < since and name != release}
     before = max(older, key=lambda name: (older[name], name), default=None)
     news = f"/releases?{urlencode({'service': incident.service})}"
+    if release:
+        service = any_of(Key.SERVICE, [incident.service])
+        news = list_address(service + any_of(Key.FIRST_RELEASE, [release]))
     return BeganAnswer(release=release, at=incident.first_seen_at, before=before, news=news)
 
 

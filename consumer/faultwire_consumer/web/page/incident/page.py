@@ -17,10 +17,10 @@ from faultwire_consumer.store.events.incidents import Incident
 from faultwire_consumer.web.access.declared import AccessRoutes
 from faultwire_consumer.web.page.incident.asked import PageAsked, read_asked
 from faultwire_consumer.web.page.incident.reading import read_material
-from faultwire_consumer.web.page.incident.view import IncidentView, view_incident
+from faultwire_consumer.web.page.incident.view import IncidentView, LinksOut, view_incident
 from faultwire_consumer.web.page.shell import show
 from faultwire_consumer.web.request import cursor_errors, incident_id_of, read_parameters, unknown_event
-from faultwire_consumer.web.state import CLOCK, POLICY, PUBLIC_URL, STORE
+from faultwire_consumer.web.state import CLOCK, POLICY, PUBLIC_URL, SOURCES, STORE, TRACKER
 
 _ID_CHARACTERS: Final = 100
 
@@ -66,6 +66,7 @@ async def _show(
         now=now,
         grows=request.app[POLICY]().grows,
         me=request[PRINCIPAL].actor,
+        links=LinksOut(request.app[SOURCES], request.app[TRACKER] is not None),
     )
     status = 400 if found.search.problem is not None else 200
     return await show(request, "incident/page.html", status=status, **_values(request, view, asked))

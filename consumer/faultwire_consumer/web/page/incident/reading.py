@@ -23,10 +23,10 @@ from faultwire_consumer.store.events.people import PeopleNamed, list_people
 from faultwire_consumer.store.events.position import EventPlace, Listed, neighbours_in_list, place_of
 from faultwire_consumer.store.events.release_sights import read_newest_sights
 from faultwire_consumer.store.outbox.queries import NotificationFilter, StoredNotification, list_notifications
+from faultwire_consumer.web.kept import decoded
 from faultwire_consumer.web.page.chart import first_step
 from faultwire_consumer.web.page.incident.asked import EventSearch, PageAsked, search_events
 from faultwire_consumer.web.page.listed import USUAL
-from faultwire_shared import codec
 from faultwire_shared.event import Event
 
 ROWS: Final = 20
@@ -167,7 +167,7 @@ async def _read_shown(
 ) -> ShownEvent | None:
     if stored is None:
         return None
-    event = _decoded(stored)
+    event = decoded(stored)
     neighbours, place, grouping, similar, readable = await asyncio.gather(
         neighbours_of(store, stored),
         place_of(store, stored),
@@ -184,13 +184,6 @@ async def _read_shown(
         grouping=grouping,
         similar=similar,
     )
-
-
-def _decoded(stored: event_queries.StoredEvent) -> Event | None:
-    try:
-        return codec.decode(stored.doc) if stored.doc is not None else None
-    except codec.Undecodable:
-        return None
 
 
 async def _read_readable(
