@@ -99,7 +99,6 @@ async def look(page: Page, place: Place, path: str, found: Walk, watch: Watch) -
     found.note(place, "light", await find_barriers(page) + await find_doubled_ids(page))
     await _see_it_otherwise(page, place, found)
     await _open_all(page)
-    found.note(place, "all open", await find_barriers(page))
     await page.set_viewport_size(NARROW)
     found.note(place, "320 px, all open", await find_overflow(page) + await find_barriers(page))
     found.note(place, "to the end", watch.take())
@@ -145,7 +144,7 @@ async def weigh(context: BrowserContext, path: str) -> Weight:
     for request in asked:
         if request.resource_type == "eventsource":
             continue
-        size = (await request.sizes())["responseBodySize"]
+        size = max(0, (await request.sizes())["responseBodySize"])  # below 0 for what was in memory
         if request.resource_type == "document":
             weight.document += size
         elif request.resource_type in ("script", "stylesheet"):
