@@ -96,7 +96,7 @@ def _fill_full(site: Site) -> None:
     ):
         ask(site, f"/api/v1/incidents/INC-{number}/{act}", body)
     _report(site, "billing", lost=3)
-    site.names |= {"incident": "INC-1", "event": events[0]["id"], "letter": "1"}
+    site.names |= {"incident": "INC-1", "event": events[0]["id"], "letter": "1", "service": "billing"}
 
 
 def _usual_events() -> Iterator[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from playwright.async_api import Browser, BrowserContext, Page, Request, StorageState, ViewportSize
+from playwright.async_api import Browser, BrowserContext, Page, Request, Response, StorageState, ViewportSize
 from tests.browser.filling import PASSWORD, Site
 from tests.browser.judging import (
     CONTRAST,
@@ -33,13 +33,15 @@ class Walk:
 
 
 def places_of(site: Site, *, is_open: bool) -> list[tuple[Place, str]]:
-    """The pages that this worker has, with their addresses; those for strangers only where people sign in."""
-    known = [place for place in PAGES if place.is_open is is_open and (site.is_closed or not is_open)]
+    """The pages that this worker has, with their addresses."""
+    known = [place for place in PAGES if place.is_open is is_open and (site.is_closed or not place.is_closed)]
     return [(place, path) for place in known if (path := path_of(place, site)) is not None]
 
 
 def path_of(place: Place, site: Site) -> str | None:
     """Where a page is; None where this worker has nothing to show there."""
+    if place.needs and place.needs not in site.names:
+        return None
     try:
         return place.path.format_map(site.names)
     except KeyError:
@@ -87,12 +89,26 @@ async def walk(browser: Browser, site: Site) -> Walk:
     return found
 
 
+async def come_to(page: Page, place: Place, path: str) -> Response:
+    """Open a page's path, and press what leads on to it."""
+    answer = await page.goto(path)
+    for number, selector in enumerate(place.presses, start=1):
+        pressed = page.locator(selector).first
+        if number < len(place.presses):
+            await pressed.check()
+            continue
+        async with page.expect_navigation() as navigation:
+            await pressed.click()
+        answer = await navigation.value
+    assert answer is not None
+    return answer
+
+
 async def look(page: Page, place: Place, path: str, found: Walk, watch: Watch) -> None:
     """Look at one page in every way; it is loaded once."""
     await page.set_viewport_size(WIDE)
     await page.emulate_media(color_scheme="light", forced_colors="none")
-    answer = await page.goto(path)
-    assert answer is not None
+    answer = await come_to(page, place, path)
     if answer.status != place.status:
         found.note(place, "at once", [f"status {answer.status}, not {place.status}"])
     found.texts[place.name] = await answer.text()

@@ -169,8 +169,10 @@
         this.isFailed = true;
         return this.tell();
       }
+      const parts = this.scope === "list" ? LIVE_PARTS : ["content"];
+      if (parts.some(name => Boolean(document.getElementById(name)) !== Boolean(fresh.page.getElementById(name)))) return location.reload();
       this.tell();
-      for (const name of this.scope === "list" ? LIVE_PARTS : ["content"]) await layOver(name, fresh);
+      for (const name of parts) await layOver(name, fresh);
       document.dispatchEvent(new CustomEvent("faultwire:shown"));
       this.point([...changes.keys()]);
     }
@@ -199,7 +201,7 @@
 
   async function layOver(name, fresh) {
     const target = document.getElementById(name);
-    if (!target || !fresh.page.getElementById(name)) return;
+    if (!target) return;
     await htmx.swap({ text: fresh.text, target, select: `#${name}`, swap: "outerMorph ignoreTitle:true", sourceElement: target });
   }
 
