@@ -72,6 +72,18 @@ async def test_hostile_tags_and_users_come_back_as_they_are_and_within_bounds(si
     assert facets[f"tag.{text}"]["term"] == "", "no query can name such a tag"
 
 
+async def test_a_name_that_no_query_can_ask_for_is_counted_and_leads_nowhere(site: Site) -> None:
+    name = "billing\x1b[31m"
+    await site.send(service=name, environment=name, release=name)
+    await add_up(site)
+    status, document = await site.get("/api/v1/incidents/facets")
+    assert status == 200
+    facets = {facet["key"]: facet["values"][0] for facet in document["facets"]}
+    for key in ("service", "environment", "release"):
+        assert (facets[key]["value"], facets[key]["term"]) == (name, "")
+    assert (await site.page("/"))[0] == 200
+
+
 async def fill_orders(site: Site) -> None:
     await site.send(kind="A", severity=ErrorSeverity.CRITICAL)
     await site.send(kind="B", severity=ErrorSeverity.LOW, count=500, user={"id": "1"})

@@ -39,7 +39,7 @@ class FacetValue(Struct, frozen=True):
     value: str
     """Of ``assigned`` it is empty for incidents that nobody has."""
     term: str
-    """To be added to the query; empty where the name of a tag cannot be written there."""
+    """To be added to the query; empty where it has no writing there, as control characters have none."""
     count: int
 
 
@@ -164,16 +164,16 @@ def _facet(key: Key, counts: dict[Any, int]) -> Facet:
     values = []
     for stored, count in ordered:
         value = ErrorSeverity.from_rank(stored) if key is Key.SEVERITY else stored
-        values.append(FacetValue(str(value), print_query(any_of(key, [value])), count))
+        values.append(FacetValue(str(value), _written(any_of(key, [value])), count))
     return Facet(key.value, tuple(values))
 
 
 def _assigned_facet(rows: Sequence[Row[Any]]) -> Facet:
     """Return who has incidents; where nobody has any, that asks for nothing, and there is no facet."""
     values = [
-        FacetValue("", print_query(Query((_UNASSIGNED,))), row.total)
+        FacetValue("", _written(Query((_UNASSIGNED,))), row.total)
         if row.value is None
-        else FacetValue(row.value, print_query(any_of(Key.ASSIGNED, [row.value])), row.total)
+        else FacetValue(row.value, _written(any_of(Key.ASSIGNED, [row.value])), row.total)
         for row in rows
     ]
     return Facet(Key.ASSIGNED.value, tuple(values) if any(value.value for value in values) else ())
@@ -190,10 +190,16 @@ def _tag_facets(rows: Sequence[Row[Any]]) -> list[Facet]:
 
 
 def _term(key: str, value: str) -> str:
-    """Return the term that asks for a value; empty where the language has no way to write the tag's name."""
     name = key.removeprefix(TAG)
-    term = Term(Key.HOST, (value,)) if key == HOST else Term(Key.TAG, (value,), name=name)
-    written = print_query(Query((term,)))
+    return _written(Query((Term(Key.HOST, (value,)) if key == HOST else Term(Key.TAG, (value,), name=name),)))
+
+
+def _written(query: Query) -> str:
+    """Return the text that asks for a value; empty where the language has no way to write it or its key.
+
+    A name with control characters is stored as it came, and can be asked for by no query.
+    """
+    written = print_query(query)
     try:
         parse_query(written)
     except QueryError:
