@@ -30,7 +30,7 @@ KEPT: Final = 3
 VALUES: Final = 3
 _BY_EVENT: Final = ("events", "event_texts", "event_values")
 _BY_INCIDENT: Final = (
-    *("incidents", "fingerprints", "sightings", "hourly"),
+    *("incidents", "fingerprints", "sightings", "hourly", "incident_history"),
     *("value_counts", "user_sketches", "hourly_totals", "release_totals"),
 )
 ACTIVE: Final = 200
@@ -126,6 +126,14 @@ def _insert(database: str, name: str, numbers: range, size: dict[str, int]) -> s
             "environment": _place("n")["environment"],
             "hour": hour.format(seen),
             "count": "1",
+        },
+        "incident_history": {
+            "incident_id": "n",
+            "at": seen,
+            "actor": "'worker'",
+            "reason": "CASE WHEN n % 7 = 0 THEN 'regressed' ELSE 'opened' END",
+            "after": "'open'",
+            "release": _place("n")["release"],
         },
         "value_counts": {
             "fingerprint": key,

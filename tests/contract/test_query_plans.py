@@ -183,7 +183,7 @@ async def test_figures_are_read_by_an_index(filled: Store) -> None:
     page = (await list_releases(filled, services=(), limit=50)).rows
     spans = [span_of(one.first_seen_at, next_at=one.next_at, now=NEWEST) for one in page]
     rates = figures_releases.select_rates(page, spans)
-    await check(filled, "rates of releases", "ix_hourly_totals_service_hour", rates)
+    await check(filled, "rates of releases", "ix_hourly_totals_service_hour|hourly_totals_pkey", rates)
     later = [(number, one) for number, one in enumerate(page) if one.previous_at is not None]
     ended = figures_releases.select_ended(later)
     await check(filled, "ended", "ix_incidents_service_last_seen_hour", ended)

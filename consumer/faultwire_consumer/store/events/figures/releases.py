@@ -154,7 +154,6 @@ def _worst(row: Row[Any] | None) -> WorstIncident | None:
 
 def select_rates(releases: Sequence[ReleaseTotal], spans: Sequence[ReleaseSpan]) -> Select[Any]:
     """Select the events of each release's service in the hours before it began and after."""
-    table = hourly_totals.c
     given = _numbered(
         "spans",
         {"number": Integer(), "service": Text(), "since": UtcDateTime(), "began": UtcDateTime()}
@@ -164,19 +163,19 @@ def select_rates(releases: Sequence[ReleaseTotal], spans: Sequence[ReleaseSpan])
             for number, (one, span) in enumerate(zip(releases, spans, strict=True))
         ],
     )
-    is_before = table.hour < given.c.began
+    before = _events_between(given, given.c.since, given.c.began)
+    after = _events_between(given, given.c.began, given.c.until)
+    return select(given.c.number, before.label("before"), after.label("after"))
+
+
+def _events_between(given: CTE, since: Any, until: Any) -> Any:
+    # A query for each row: joined, PostgreSQL takes a range for so much that it reads every hour there is.
+    table = hourly_totals.c
     return (
-        select(
-            given.c.number,
-            func.sum(case((is_before, table.count), else_=0)).label("before"),
-            func.sum(case((is_before, 0), else_=table.count)).label("after"),
-        )
-        .join_from(
-            given,
-            hourly_totals,
-            and_(table.service == given.c.service, table.hour >= given.c.since, table.hour < given.c.until),
-        )
-        .group_by(given.c.number)
+        select(func.coalesce(func.sum(table.count), 0))
+        .where(table.service == given.c.service, table.hour >= since, table.hour < until)
+        .correlate(given)
+        .scalar_subquery()
     )
 
 
@@ -197,22 +196,21 @@ def select_ended(releases: Sequence[tuple[int, ReleaseTotal]]) -> Select[Any]:
             if (since := one.previous_at) is not None
         ],
     )
-    return (
-        select(given.c.number, func.count().label("ended"))
-        .join_from(
-            given,
-            incidents,
-            and_(
-                table.service == given.c.service,
-                table.last_seen_hour > NEVER_COUNTED,
-                table.last_seen_hour >= given.c.since_hour,
-                table.last_seen_hour <= given.c.until_hour,
-                table.last_seen_at >= given.c.since,
-                table.last_seen_at < given.c.until,
-            ),
+    ended = (
+        select(func.count())
+        .select_from(incidents)
+        .where(
+            table.service == given.c.service,
+            table.last_seen_hour > NEVER_COUNTED,
+            table.last_seen_hour >= given.c.since_hour,
+            table.last_seen_hour <= given.c.until_hour,
+            table.last_seen_at >= given.c.since,
+            table.last_seen_at < given.c.until,
         )
-        .group_by(given.c.number)
+        .correlate(given)
+        .scalar_subquery()
     )
+    return select(given.c.number, ended.label("ended"))
 
 
 def select_worst(database: str, releases: Sequence[ReleaseTotal]) -> Select[Any]:
