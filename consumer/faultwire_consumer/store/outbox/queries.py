@@ -1,20 +1,24 @@
 """The outbox as operators read it: lists, one notification with its history, and how much waits."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Row, func, select
+from sqlalchemy import Column, ColumnElement, Row, Select, and_, func, literal_column, select
 
 from faultwire_consumer.domain.sending import NotificationState
 from faultwire_consumer.store.contract.paging import Page, cut, decode_cursor
 from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.schema.events import incidents
 from faultwire_consumer.store.schema.notify import digest_lines, outbox, outbox_attempts, outbox_stages
 from faultwire_shared.event import ErrorSeverity
 
 _LISTING: Final = "alerts"
 _GROUPED_MAX: Final = 1000
+GIVEN_UP_COUNTED: Final = 10_000
+"""Where counting what was given up ends."""
 
 
 class NotificationFilter(Struct, frozen=True, kw_only=True):
@@ -81,6 +85,17 @@ class GroupedIncident(Struct, frozen=True, kw_only=True):
     """The number since the previous digest."""
     notification_id: int | None
     """The notification that was grouped into the summary; None in a digest."""
+
+
+class TellingFacts(Struct, frozen=True, kw_only=True):
+    """What a list says of notifications beside their rows, each by its id."""
+
+    incidents: dict[int, int]
+    """How many incidents a summary or digest tells of besides its own."""
+    failures: dict[int, str]
+    """What the last attempt failed with, of those that were given up."""
+    titles: dict[int, str]
+    """Of the incidents, by theirs."""
 
 
 class Depth(Struct, frozen=True):
@@ -152,17 +167,75 @@ async def list_grouped_incidents(
         .order_by(outbox.c.id)
         .limit(_GROUPED_MAX)
     )
-    incidents = [
+    found = [
         GroupedIncident(
             incident_id=row.incident_id, reason=row.reason, events=row.events, notification_id=None
         )
         for row in lines
     ]
-    incidents += [
+    found += [
         GroupedIncident(incident_id=row.incident_id, reason=row.reason, events=None, notification_id=row.id)
         for row in grouped
     ]
-    return tuple(incidents)
+    return tuple(found)
+
+
+async def read_telling_facts(store: Store, rows: Sequence[StoredNotification]) -> TellingFacts:
+    """Read what a list says of notifications beside their rows, in four statements for any number.
+
+    Raises:
+        StoreUnavailableError: the database cannot be used now.
+    """
+    ids = [row.id for row in rows]
+    given_up = [row.id for row in rows if row.state is NotificationState.GIVEN_UP and row.attempts]
+    named = sorted({row.incident_id for row in rows if row.incident_id is not None})
+    counted: dict[int, int] = {}
+    for column in (outbox.c.carrier_id, digest_lines.c.outbox_id) if ids else ():
+        for row in await store.read(_count_by(column, ids)):
+            counted[row.id] = counted.get(row.id, 0) + row.total
+    failures = await store.read(_select_last_failures(given_up)) if given_up else ()
+    table = incidents.c
+    titles = await store.read(select(table.id, table.title).where(table.id.in_(named))) if named else ()
+    return TellingFacts(
+        incidents=counted,
+        failures={row.id: row.detail or row.reason or "" for row in failures},
+        titles={row.id: row.title for row in titles},
+    )
+
+
+def _count_by(column: Column[Any], ids: Sequence[int]) -> Select[Any]:
+    return select(column.label("id"), func.count().label("total")).where(column.in_(ids)).group_by(column)
+
+
+def _select_last_failures(ids: Sequence[int]) -> Select[Any]:
+    """Select the last attempt of each, by its number in the notification's own row."""
+    attempt = outbox_attempts.c
+    return (
+        select(outbox.c.id, attempt.reason, attempt.detail)
+        .join_from(
+            outbox,
+            outbox_attempts,
+            and_(attempt.outbox_id == outbox.c.id, attempt.number == outbox.c.attempts),
+        )
+        .where(outbox.c.id.in_(ids))
+    )
+
+
+async def count_given_up(store: Store, *, since: datetime) -> int:
+    """Count the notifications that were given up since then and not sent again; ten thousand at most.
+
+    Raises:
+        StoreUnavailableError: the database cannot be used now.
+    """
+    return int((await store.read(select_given_up(since)))[0].total)
+
+
+def select_given_up(since: datetime) -> Select[Any]:
+    """Select their number, by the index of what was given up."""
+    # Written out, so that the partial index is taken whatever the plan.
+    is_given_up: ColumnElement[bool] = outbox.c.state == literal_column(f"'{NotificationState.GIVEN_UP}'")
+    found = select(outbox.c.id).where(is_given_up, outbox.c.finished_at >= since).limit(GIVEN_UP_COUNTED)
+    return select(func.count().label("total")).select_from(found.subquery())
 
 
 async def measure_outbox(store: Store, *, now: datetime) -> Depth:
