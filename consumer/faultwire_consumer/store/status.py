@@ -68,12 +68,17 @@ async def read_status(database_url: str) -> DatabaseStatus:
         return DatabaseStatus(schema=schema, schema_mend=schema_version.cure_of(current, head))
     store = await open_to_read(database_url)
     try:
-        return DatabaseStatus(schema=schema, content=await _measure(store))
+        return DatabaseStatus(schema=schema, content=await read_content(store))
     finally:
         await store.close()
 
 
-async def _measure(store: Store) -> ContentStatus:
+async def read_content(store: Store) -> ContentStatus:
+    """Measure what a store keeps.
+
+    Raises:
+        StoreUnavailableError: the database cannot be used now.
+    """
     size, days = await measure_store(store), await list_days(store)
     return ContentStatus(
         bytes=size.bytes,

@@ -71,6 +71,7 @@ from faultwire_consumer.web.origin import origins_of
 from faultwire_consumer.web.page.failure import render_failure
 from faultwire_consumer.web.page.incidents.facet_memo import FACETS, FacetMemo
 from faultwire_consumer.web.page.routes import PAGE_ROUTES
+from faultwire_consumer.web.page.totals import QUIET_SERVICES, QuietServices
 from faultwire_consumer.web.state import (
     CLOCK,
     HAS_BROKER,
@@ -157,6 +158,7 @@ def create_app(
     )
     app[STORE], app[HEALTH], app[CLOCK] = LimitedStore(store), health, clock
     app[RECOGNISERS] = ((open_door,) if loopback_only else ()) if recognisers is None else recognisers
+    app[QUIET_SERVICES] = QuietServices(app[STORE], clock)
     app[PUBLIC_URL], app[TRUSTED_NETWORKS], app[HAS_BROKER] = public_url, trusted_networks, has_broker
     app[SOURCES], app[TRACKER] = sources, tracker
     if sign_in_door is not None:

@@ -29,6 +29,8 @@ class NotificationFilter(Struct, frozen=True, kw_only=True):
     rule: tuple[str, ...] = ()
     severity: tuple[ErrorSeverity, ...] = ()
     incident: int | None = None
+    is_own: bool = False
+    """Only such as go out by themselves, and not in another."""
 
 
 class StoredNotification(Struct, frozen=True, kw_only=True):
@@ -224,6 +226,8 @@ def _select_last_failures(ids: Sequence[int]) -> Select[Any]:
 async def count_given_up(store: Store, *, since: datetime) -> int:
     """Count the notifications that were given up since then and not sent again; ten thousand at most.
 
+    What was to go out in another is no other's worry: it goes with that one.
+
     Raises:
         StoreUnavailableError: the database cannot be used now.
     """
@@ -234,8 +238,10 @@ def select_given_up(since: datetime) -> Select[Any]:
     """Select their number, by the index of what was given up."""
     # Written out, so that the partial index is taken whatever the plan.
     is_given_up: ColumnElement[bool] = outbox.c.state == literal_column(f"'{NotificationState.GIVEN_UP}'")
-    found = select(outbox.c.id).where(is_given_up, outbox.c.finished_at >= since).limit(GIVEN_UP_COUNTED)
-    return select(func.count().label("total")).select_from(found.subquery())
+    found = select(outbox.c.id).where(
+        is_given_up, outbox.c.finished_at >= since, outbox.c.carrier_id.is_(None)
+    )
+    return select(func.count().label("total")).select_from(found.limit(GIVEN_UP_COUNTED).subquery())
 
 
 async def measure_outbox(store: Store, *, now: datetime) -> Depth:
@@ -260,6 +266,8 @@ def _conditions(wanted: NotificationFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = [column.in_(values) for column, values in choices if values]
     if wanted.incident is not None:
         conditions.append(outbox.c.incident_id == wanted.incident)
+    if wanted.is_own:
+        conditions.append(outbox.c.carrier_id.is_(None))
     return conditions
 
 

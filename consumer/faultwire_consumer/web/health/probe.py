@@ -1,29 +1,28 @@
 """``/livez``, ``/readyz`` and ``/startupz``: what an orchestrator asks, in JSON or in lines."""
 
 from collections.abc import Sequence
-from ipaddress import ip_address
 from typing import Any, Final, Literal
 
 import msgspec
-from aiohttp import hdrs, web
+from aiohttp import web
 from msgspec import Struct
 
 from faultwire_consumer.domain.access.principal import Via
 from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.store.contract.store import StoreUnavailableError
+from faultwire_consumer.web.access.at_home import is_at_home
 from faultwire_consumer.web.access.declared import OPEN, AccessRoutes
 from faultwire_consumer.web.access.guard import recognise
 from faultwire_consumer.web.openapi.answer import TEXT_TYPE, GivenAnswer
 from faultwire_consumer.web.openapi.operation import describe
 from faultwire_consumer.web.parameter import Parameters
-from faultwire_consumer.web.state import HEALTH, ORIGINS
+from faultwire_consumer.web.state import HEALTH
 from faultwire_shared.accept import prefers
 from faultwire_shared.error_body import JSON_TYPE
 from faultwire_shared.health import CheckReport, HealthChecker, Report
 from faultwire_shared.taxonomy import AuthenticationError, ValidationError
 
 NOT_HERE: Final = "the reason is told on the worker's own machine, or to who may read, and in its log"
-_FORWARDED: Final = ("Forwarded", "Via", "X-Forwarded-For", "X-Real-IP")
 HEALTH_JSON: Final = "application/health+json"
 _LINES: Final = {"pass": "[+]{} ok", "warn": "[!]{} degraded: {}", "fail": "[-]{} failed: {}"}
 
@@ -106,18 +105,7 @@ async def _may_read(request: web.Request) -> bool:
         return False
     if principal is None or not principal.may(AccessScope.READ):
         return False
-    return principal.via is not Via.OPEN or _is_at_home(request)
-
-
-def _is_at_home(request: web.Request) -> bool:
-    """Return whether somebody on this machine asks, and no page and no proxy in somebody else's name."""
-    try:
-        is_here = ip_address(request.remote or "").is_loopback
-    except ValueError:
-        return False
-    host = request.headers.get(hdrs.HOST)
-    is_passed_on = any(name in request.headers for name in _FORWARDED)
-    return is_here and not is_passed_on and request.app[ORIGINS].answer_to(host)
+    return principal.via is not Via.OPEN or is_at_home(request)
 
 
 def without_reasons(report: Report) -> Report:

@@ -5,17 +5,18 @@ from datetime import datetime
 from typing import Any, Final
 
 from aiohttp import hdrs, web
-from msgspec import Struct
 
 from faultwire_consumer.domain.access.principal import Via
 from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.serving.principal import PRINCIPAL
 from faultwire_consumer.store.events.changes import read_last_change_id
-from faultwire_consumer.store.events.incidents import Totals, count_totals
+from faultwire_consumer.store.events.incidents import Totals
 from faultwire_consumer.web.access.sign_in import SIGN_IN
+from faultwire_consumer.web.page.check_words import health_words
 from faultwire_consumer.web.page.notice import Notice, forget_notice, leave_notice, take_notice
 from faultwire_consumer.web.page.reader import ANYBODY, Reader, reader_of
 from faultwire_consumer.web.page.template import render
+from faultwire_consumer.web.page.totals import read_totals
 from faultwire_consumer.web.state import CLOCK, HEALTH, STORE
 from faultwire_shared.health import Report
 
@@ -33,22 +34,16 @@ _NOTHING: Final[dict[str, Any]] = {
 }
 
 
-class HealthWords(Struct, frozen=True):
-    """The worker's health as a sentence, and whether all is well."""
-
-    text: str
-    is_well: bool
-
-
 async def show(request: web.Request, template: str, *, status: int = 200, **values: Any) -> web.Response:
     """Make a page with everything that stands around it; a notice is shown once.
 
     Raises:
         StoreUnavailableError: the database cannot be used now.
     """
-    store = request.app[STORE]
     totals, last_change, report = await asyncio.gather(
-        count_totals(store), read_last_change_id(store), request.app[HEALTH].ready.run_checks()
+        read_totals(request),
+        read_last_change_id(request.app[STORE]),
+        request.app[HEALTH].ready.run_checks(),
     )
     notice = take_notice(request)
     frame = frame_of(request, totals, report, notice) | {"last_change": last_change}
@@ -80,16 +75,6 @@ def frame_of(request: web.Request, totals: Totals, report: Report, notice: Notic
         "may_admin": principal.may(AccessScope.ADMIN),
         "signs_out": SIGN_IN in request.app and principal.via is Via.SESSION,
     }
-
-
-def health_words(report: Report) -> HealthWords:
-    """Return a report of checks in a few words: the first that does not pass is named."""
-    wrong = [check["name"] for check in report["checks"] if check["status"] != "pass"]
-    total = len(report["checks"])
-    if not wrong:
-        return HealthWords(f"all {total} checks pass" if total > 1 else "healthy", is_well=True)
-    more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-    return HealthWords(f"{wrong[0].replace('_', ' ')}{more} failing", is_well=False)
 
 
 def go_to(path: str, notice: Notice | None = None) -> web.Response:

@@ -170,5 +170,6 @@ async def _list(request: web.Request, asked: ToldAsked, view: ToldView) -> Page[
         receiver=() if asked.receiver is None else (asked.receiver,),
         rule=() if asked.rule is None else (asked.rule,),
         incident=asked.incident,
+        is_own=view is ToldView.NEEDS,
     )
     return await list_notifications(request.app[STORE], wanted, limit=ROWS, cursor=asked.cursor)
