@@ -35,7 +35,7 @@ Role = Annotated[AccountRole, Parameter(name="ROLE")]
 
 def add_to(app: App) -> None:
     """Add the commands to the noun."""
-    for command in (invite, accounts, role, disable, enable, audit):
+    for command in (invite, accounts, role, disable, enable, sign_out, audit):
         app.command(command)
 
 
@@ -150,6 +150,23 @@ def enable(name: Name, /, *, setting: Setting = SETTING) -> None:
     _in_store(setting, change)
     if not setting.quiet:
         say(f"{name} can sign in again")
+
+
+def sign_out(name: Name, /, *, setting: Setting = SETTING) -> None:
+    """End every session of an account, in all browsers; it may sign in again.
+
+    Args:
+        name: Of the account.
+    """
+
+    async def change(store: "Store") -> int:
+        from faultwire_consumer.actions.accounts import sign_out_everywhere  # noqa: PLC0415 - see above
+
+        return await sign_out_everywhere(store, name, source=_source(), now=utc_now())
+
+    ended = _in_store(setting, change)
+    if not setting.quiet:
+        say(f"{name} is signed out; sessions that were ended: {ended}")
 
 
 def audit(

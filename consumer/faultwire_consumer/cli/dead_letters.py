@@ -72,6 +72,18 @@ def list_(
 
 
 @app.command
+def reasons(*, status: str = "waiting", service: Texts = (), output: Output = OUTPUT) -> None:
+    """Count dead letters by reason, with what mends them.
+
+    Args:
+        status: waiting, replayed, discarded or all.
+        service: That name this service; may be repeated.
+    """
+    document = ApiClient(output).get(*_API, "reasons", status=status, service=service)
+    print_list(document, "reasons", ("count", "reason", "cure"), output)
+
+
+@app.command
 def show(letter_id: Id, /, *, output: Output = OUTPUT) -> None:
     """Show one dead letter with its body, what is wrong in it, and what was done to it."""
     print_document(ApiClient(output).get(*_API, letter_id), output, _show)

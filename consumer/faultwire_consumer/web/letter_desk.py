@@ -11,7 +11,7 @@ from faultwire_consumer.actions import dead_letters as actions
 from faultwire_consumer.actions.dead_letters import DeadLetterConflictError, DeadLetterNotFoundError
 from faultwire_consumer.domain.dead_letter import DeadLetterStatus, ReplayOutcome
 from faultwire_consumer.ingest.replay import REHEARSED
-from faultwire_consumer.store.dead_letters.queries import DeadLetterBody
+from faultwire_consumer.store.dead_letters.queries import DeadLetterBody, DeadLetterFilter, ReasonCount
 from faultwire_consumer.web.access.actor import actor_of
 from faultwire_consumer.web.request import check_text
 from faultwire_consumer.web.state import CLOCK, REPLAYER, STORE
@@ -159,6 +159,16 @@ async def change_many(
         except DeadLetterConflictError as error:
             results.append(_result(letter, "refused", str(error)))
     return results
+
+
+def numbers_by_reason(counts: Sequence[ReasonCount], wanted: DeadLetterFilter) -> dict[str, int]:
+    """Return how many dead letters of each reason a filter finds, the most frequent first."""
+    numbers: dict[str, int] = {}
+    for one in counts:
+        is_status = not wanted.status or one.status in wanted.status
+        if is_status and (not wanted.reason or one.reason in wanted.reason):
+            numbers[one.reason] = numbers.get(one.reason, 0) + one.count
+    return {reason: numbers[reason] for reason in sorted(numbers, key=lambda one: (-numbers[one], one))}
 
 
 _MANY: Final = {"replay": replay_letter, "discard": discard_letter}

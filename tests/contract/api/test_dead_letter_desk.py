@@ -186,6 +186,23 @@ async def test_letters_are_found_by_their_service_older_ones_too(site: Site) -> 
     assert await listed(site, "service=billing&reason=too_large") == []
 
 
+async def test_reasons_are_counted_with_what_mends_them(site: Site) -> None:
+    await site.send_body(b'{"service": "billing", ')
+    await site.send_body(b'{"service": "orders", ')
+    await site.send_body(body_of(site, count="many"))
+    await site.post(f"{PATH}/2/discard")
+    status, document = await site.get(f"{PATH}/reasons")
+    assert status == 200
+    assert [(one["reason"], one["count"]) for one in document["reasons"]] == [
+        ("invalid_event", 1),
+        ("malformed_json", 1),
+    ]
+    assert "mend its publisher" in document["reasons"][0]["cure"]
+    _, document = await site.get(f"{PATH}/reasons?status=all&service=orders")
+    assert [(one["reason"], one["count"]) for one in document["reasons"]] == [("malformed_json", 1)]
+    assert "mend its publisher" in (await letter_of(site))["cure"]
+
+
 async def test_a_dry_run_says_how_far_it_went(site: Site) -> None:
     await site.send_body(b"{")
     _, dry = await site.post(f"{PATH}/1/replay", json={"dry_run": True})

@@ -176,6 +176,19 @@ async def test_a_role_and_a_disabling_end_the_sessions_and_are_told_to_the_audit
     ]
 
 
+async def test_an_admin_signs_somebody_out_of_every_browser(door: Site, admin: Browser, store: Store) -> None:
+    await add_person(store, "ada", AccountRole.VIEWER)
+    browsers = [Browser(door), Browser(door)]
+    for browser in browsers:
+        await browser.sign_in()
+    assert (await (await change(admin, "ada", "sign-out")).json())["name"] == "ada"
+    assert [await browser.status_of() for browser in browsers] == [303, 303]
+    assert (await browsers[0].sign_in()).status == 303
+    assert (await change(admin, "nobody", "sign-out")).status == 404
+    told = [(row.action, row.detail) for row in await audit(store, actor=("root",))][1:]
+    assert told == [("session.closed", "everywhere, 2 of them")]
+
+
 async def test_the_last_admin_stays(door: Site, admin: Browser, store: Store) -> None:
     assert (await change(admin, "root", "disable")).status == 409
     assert (await change(admin, "root", "role", role="viewer")).status == 409

@@ -274,10 +274,10 @@ async def test_one_s_own_account_says_who_one_is_and_what_one_may(door: Site, st
     answer = await browser.ask("GET", "/account")
     page = await answer.text()
     text = outline(page).text
-    for said in ("ada", "as operator", "change incidents and dead letters", "this one", HOSTILE):
+    for said in ("ada", "as operator", "on incidents and dead letters", "this one", HOSTILE):
         assert said in text
     assert "<script>alert" not in page
-    assert "look after accounts" not in text
+    assert "tokens and the audit" not in text
     assert browser.jar["faultwire"] not in page
 
 

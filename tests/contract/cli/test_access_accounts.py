@@ -84,6 +84,7 @@ def test_a_link_leads_to_where_people_reach_the_page(
         (["role", "nobody", "viewer"], 1, "there is no account nobody"),
         (["disable", "nobody"], 1, "there is no account nobody"),
         (["enable", "nobody"], 1, "there is no account nobody"),
+        (["sign-out", "nobody"], 1, "there is no account nobody"),
         (["audit", "--since", "soon"], 2, "--since"),
         (["audit", "--cursor", "x"], 2, "--cursor"),
     ],
@@ -113,6 +114,7 @@ def test_the_last_admin_can_be_disabled_where_the_database_is(capsys: pytest.Cap
     assert "enable it first" in said(capsys, "invite", "ada", code=1)[1]
     said(capsys, "enable", "ada")
     assert listed(capsys, "accounts", "accounts")[0]["disabled_at"] is None
+    assert "ended: 0" in said(capsys, "sign-out", "ada")[1]
     actions = [entry["action"] for entry in listed(capsys, "audit", "entries", "--object", "ada")]
     assert actions == ["account.enabled", "account.disabled", "account.created"]
     assert listed(capsys, "audit", "entries", "--action", "session.opened") == []

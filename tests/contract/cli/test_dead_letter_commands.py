@@ -49,6 +49,8 @@ class Asked:
         self.gets.append(parameters)
         if path[-1] == "dead-letters":
             return {"dead_letters": [{"id": 7}, {"id": 3}], "next_cursor": None}
+        if path[-1] == "reasons":
+            return {"reasons": [{"reason": "invalid_event", "count": 12, "cure": "mend its publisher"}]}
         return LETTER
 
     def post(self, *path: str, body: dict[str, Any]) -> Any:
@@ -157,3 +159,11 @@ def test_all_of_a_service_are_discarded_with_a_reason(
     ]
     assert len(json.loads(capsys.readouterr().out)["dead_letters"]) == 2
     assert run(["dead-letters", "discard", "3", "--service", "billing"]) == 2
+
+
+def test_reasons_are_counted_with_what_mends_them(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["dead-letters", "reasons", "--status", "all", "--service", "billing"]) == 0
+    out = capsys.readouterr().out
+    for said in ("12", "invalid_event", "mend its publisher"):
+        assert said in out
+    assert asked.gets == [{"status": "all", "service": ("billing",)}]

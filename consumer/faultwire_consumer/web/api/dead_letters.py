@@ -9,8 +9,10 @@ from aiohttp.typedefs import Handler
 
 from faultwire_consumer.actions.dead_letters import DeadLetterConflictError, DeadLetterNotFoundError
 from faultwire_consumer.domain.access.scope import AccessScope
+from faultwire_consumer.domain.dead_letter_cure import cure_of
 from faultwire_consumer.store.dead_letters.queries import (
     DeadLetterFilter,
+    count_dead_letters,
     list_dead_letter_history,
     list_dead_letters,
 )
@@ -22,6 +24,7 @@ from faultwire_consumer.web.letter_desk import (
     asked_change,
     discard_letter,
     edit_letter,
+    numbers_by_reason,
     replay_letter,
 )
 from faultwire_consumer.web.openapi.operation import describe
@@ -88,6 +91,19 @@ async def list_letters(request: web.Request, asked: Paged[DeadLetterFilter]) -> 
         )
     rows = tuple(shape.dead_letter_shape(row) for row in page.rows)
     return page_answer(request, shape.DeadLetterList(dead_letters=rows, next_cursor=page.next_cursor))
+
+
+@routes.get(f"{_PATH}/reasons", access=AccessScope.READ)
+@describe(reads=dead_letter_filter, answers=shape.ReasonList)
+async def list_reasons(request: web.Request, wanted: DeadLetterFilter) -> web.Response:
+    """How many dead letters of each reason a filter finds, and what mends them."""
+    counts = await count_dead_letters(request.app[STORE], service=wanted.service)
+    numbers = numbers_by_reason(counts, wanted)
+    rows = tuple(
+        shape.ReasonShape(reason=reason, count=count, cure=cure_of(reason))
+        for reason, count in numbers.items()
+    )
+    return json_answer(shape.ReasonList(reasons=rows))
 
 
 @routes.get(f"{_PATH}/{{id}}", access=AccessScope.READ)

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from faultwire_consumer.domain.dead_body import BodyPlace, fields_of, find_place
+from faultwire_consumer.domain.dead_letter_cure import cure_of
 from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.store.audit.producer_list import Producer, verdict_of
 from faultwire_consumer.store.audit.service_list import ServiceProducers
@@ -89,6 +90,8 @@ class DeadLetterDetail(DeadLetterShape, frozen=True, kw_only=True):
     """What is wrong in it, by the bytes that arrived."""
     fields: Mapping[str, str]
     """The fields that can be read, each as a JSON text, cut where it is long."""
+    cure: str
+    """What mends it, in a sentence."""
     edited_body: str | None
     """The body as an operator corrected it, which a replay takes."""
     history: tuple[DeadLetterHistoryEntry, ...]
@@ -114,6 +117,21 @@ class DeadLetterList(Struct, frozen=True, kw_only=True):
 
     dead_letters: tuple[DeadLetterShape, ...]
     next_cursor: str | None
+
+
+class ReasonShape(Struct, frozen=True, kw_only=True):
+    """The dead letters of one reason."""
+
+    reason: str
+    count: int
+    cure: str
+    """What mends them, in a sentence."""
+
+
+class ReasonList(Struct, frozen=True, kw_only=True):
+    """Dead letters by reason, the most frequent first."""
+
+    reasons: tuple[ReasonShape, ...]
 
 
 class ProducerShape(Struct, frozen=True, kw_only=True):
@@ -221,6 +239,7 @@ def dead_letter_detail(
         body=letter.body.decode("utf-8", "backslashreplace"),
         place=find_place(letter.body, size=letter.size, detail=letter.detail),
         fields=fields_of(letter.body),
+        cure=cure_of(letter.reason),
         edited_body=None if edited is None else edited.decode("utf-8", "backslashreplace"),
         history=history,
     )

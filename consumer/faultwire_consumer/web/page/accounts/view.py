@@ -13,11 +13,11 @@ from faultwire_consumer.store.access.sessions import OpenSession
 ACCOUNTS_SHOWN: Final = 200
 
 SCOPE_WORDS: Final[Mapping[AccessScope, str]] = {
-    AccessScope.INGEST: "send events and reports of the services that it names",
-    AccessScope.READ: "read incidents, events and everything about them",
-    AccessScope.ACT: "change incidents and dead letters",
-    AccessScope.METRICS: "read /metrics",
-    AccessScope.ADMIN: "look after accounts and tokens, and read the audit",
+    AccessScope.INGEST: "events and reports of the services that it names",
+    AccessScope.READ: "incidents, events and everything about them",
+    AccessScope.ACT: "on incidents and dead letters",
+    AccessScope.METRICS: "at /metrics",
+    AccessScope.ADMIN: "accounts, tokens and the audit",
 }
 ROLE_WORDS: Final[Mapping[AccountRole, str]] = {
     AccountRole.VIEWER: "reads, and asks for metrics",
@@ -73,7 +73,7 @@ def accounts_view(
     rows = tuple(
         ShownAccount(
             account=account,
-            signs_in=_way_of(account),
+            signs_in=_way_of(account, signs_in=signs_in),
             is_self=account.name == actor,
             may_get_link=signs_in and account.disabled_at is None and account.oidc_subject is None,
         )
@@ -82,10 +82,12 @@ def accounts_view(
     return AccountsView(rows=rows, total=len(accounts), more=len(found) - len(rows))
 
 
-def _way_of(account: StoredAccount) -> str:
+def _way_of(account: StoredAccount, *, signs_in: bool) -> str:
     if account.has_password:
         return "by a password"
-    return f"at {account.oidc_issuer}" if account.oidc_issuer is not None else "by a proxy"
+    if account.oidc_issuer is not None:
+        return f"at {account.oidc_issuer}"
+    return "without a password yet" if signs_in else "by a proxy"
 
 
 def sessions_view(sessions: Sequence[OpenSession], *, this: str) -> tuple[ShownSession, ...]:

@@ -16,7 +16,13 @@ from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.dead_letters import queries
 from faultwire_consumer.web.access.declared import AccessRoutes
 from faultwire_consumer.web.access.told_acts import NOTHING_DONE
-from faultwire_consumer.web.letter_desk import LETTERS_MAX, ChangeResult, asked_change, change_many
+from faultwire_consumer.web.letter_desk import (
+    LETTERS_MAX,
+    ChangeResult,
+    asked_change,
+    change_many,
+    numbers_by_reason,
+)
 from faultwire_consumer.web.page.desk.view import PATH, desk_view, outcome_words
 from faultwire_consumer.web.page.form import Form, read_form
 from faultwire_consumer.web.page.notice import Notice
@@ -132,11 +138,7 @@ async def _with_all(store: Store, form: Form, ids: list[int], *, now: datetime) 
     wanted = dead_letter_filter(parameters)
     parameters.finish()
     counts = await queries.count_dead_letters(store, service=wanted.service)
-    total = sum(
-        one.count
-        for one in counts
-        if one.reason in wanted.reason and (not wanted.status or one.status in wanted.status)
-    )
+    total = sum(numbers_by_reason(counts, wanted).values())
     found = await queries.list_oldest_ids(store, wanted, limit=LETTERS_MAX)
     chosen = sorted({*ids, *found})[:LETTERS_MAX]
     return chosen, max(0, total - len(found))

@@ -16,6 +16,7 @@ from faultwire_consumer.store.dead_letters.queries import (
     DeadLetterFilter,
     ReasonCount,
 )
+from faultwire_consumer.web.letter_desk import numbers_by_reason
 from faultwire_consumer.web.page.template import show_text
 from faultwire_shared.event import MESSAGE_BYTES
 
@@ -114,13 +115,9 @@ def desk_view(
     newest: Mapping[str, Sequence[DeadLetter]],
 ) -> DeskView:
     """Arrange dead letters by their reasons, the most frequent first."""
-    totals: dict[str, int] = {}
-    for one in counts:
-        if not wanted.status or one.status in wanted.status:
-            totals[one.reason] = totals.get(one.reason, 0) + one.count
     groups = tuple(
-        _group(reason, totals[reason], tuple(newest[reason]), status, wanted.service)
-        for reason in sorted(totals, key=lambda reason: (-totals[reason], reason))
+        _group(reason, number, tuple(newest[reason]), status, wanted.service)
+        for reason, number in numbers_by_reason(counts, wanted).items()
         if newest.get(reason)
     )
     statuses = wanted.status or tuple(DeadLetterStatus)
