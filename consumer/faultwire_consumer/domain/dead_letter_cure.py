@@ -1,4 +1,4 @@
-"""What mends a dead letter, by its reason: a sentence for whoever has to decide what becomes of it."""
+"""Cures of dead letters, by their reasons: a sentence for whoever decides what becomes of them."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,4 +1,4 @@
-"""What the API and the page have done to dead letters: replay, correction, discard, or a try of these."""
+"""Changes of dead letters as the API and the page ask for them: replay, correction, discard, dry runs."""
 
 from collections.abc import Sequence
 from typing import Any, Final

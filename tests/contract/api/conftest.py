@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from tests.tools.clock import FixedClock
 from tests.tools.description import AnswerWatch
 
+from faultwire_consumer.domain.access.scope import AccountRole
 from faultwire_consumer.domain.outcome import must_return
 from faultwire_consumer.domain.policy.policy import Policy
 from faultwire_consumer.ingest.pipeline import Pipeline
@@ -34,6 +35,9 @@ from faultwire_shared import codec
 from faultwire_shared.event import Category, ErrorSeverity, Event, ExceptionInfo, Frame
 from faultwire_shared.event_id import new_event_id
 from faultwire_shared.health import HealthChecker
+
+if TYPE_CHECKING:
+    from tests.contract.api.people import Browser
 
 
 @dataclass
@@ -179,3 +183,14 @@ async def door(store: Store, clock: FixedClock) -> AsyncIterator[Site]:
 
     async with serve_people(store, clock, public_url=PUBLIC) as site:
         yield site
+
+
+@pytest.fixture
+async def admin(door: Site, store: Store) -> "Browser":
+    """The browser of an admin who is signed in there."""
+    from tests.contract.api.people import Browser, add_person  # noqa: PLC0415 - it stands on this module
+
+    await add_person(store, "root", AccountRole.ADMIN)
+    browser = Browser(door)
+    assert (await browser.sign_in("root")).status == 303
+    return browser

@@ -123,7 +123,7 @@ async def test_the_docs_page_names_every_route_and_document_and_needs_no_inline_
         assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
     for method, path, operation in operations(document):
         assert f'id="{operation["operationId"]}"' in page
-        assert f"{method.upper()} {path}" in page
+        assert f"{method.upper()}</span> <code>{path}</code>" in page
     for name in document["components"]["schemas"]:
         assert f'id="{name}"' in page
     assert "<script>" not in page

@@ -14,14 +14,6 @@ from faultwire_consumer.store.contract.store import Store
 NEW = "another good one"
 
 
-@pytest.fixture
-async def admin(door: Site, store: Store) -> Browser:
-    await add_person(store, "root", AccountRole.ADMIN)
-    browser = Browser(door)
-    assert (await browser.sign_in("root")).status == 303
-    return browser
-
-
 async def invite(admin: Browser, **body: Any) -> str:
     """The secret of a new link."""
     answer = await admin.ask("POST", "/api/v1/access/invitations", json=body)

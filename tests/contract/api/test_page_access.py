@@ -25,14 +25,6 @@ NEW = "another good one"
 HOSTILE = '"><script>alert(1)</script>'
 
 
-@pytest.fixture
-async def admin(door: Site, store: Store) -> Browser:
-    await add_person(store, "root", AccountRole.ADMIN)
-    browser = Browser(door)
-    assert (await browser.sign_in("root")).status == 303
-    return browser
-
-
 async def text_of(browser: Browser, path: str) -> str:
     answer = await browser.ask("GET", path)
     assert answer.status == 200, path

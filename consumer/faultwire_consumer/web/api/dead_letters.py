@@ -96,7 +96,7 @@ async def list_letters(request: web.Request, asked: Paged[DeadLetterFilter]) -> 
 @routes.get(f"{_PATH}/reasons", access=AccessScope.READ)
 @describe(reads=dead_letter_filter, answers=shape.ReasonList)
 async def list_reasons(request: web.Request, wanted: DeadLetterFilter) -> web.Response:
-    """How many dead letters of each reason a filter finds, and what mends them."""
+    """Dead letters by filter, counted by reason, with what mends them."""
     counts = await count_dead_letters(request.app[STORE], service=wanted.service)
     numbers = numbers_by_reason(counts, wanted)
     rows = tuple(

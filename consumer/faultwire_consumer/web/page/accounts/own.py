@@ -31,7 +31,7 @@ routes = AccessRoutes()
 
 @routes.get(PATH, access=AccessScope.READ)
 async def show_account(request: web.Request) -> web.Response:
-    """Who asks, by what that is known, what they may do, and where else they are signed in."""
+    """The page of whoever asks: by what they are known, what they may do, where they are signed in."""
     read_parameters(request).finish()
     return await _own_page(request)
 

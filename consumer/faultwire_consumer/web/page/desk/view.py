@@ -88,7 +88,7 @@ class ShownBody(Struct, frozen=True, kw_only=True):
 
 
 class LetterView(Struct, frozen=True, kw_only=True):
-    """What can be done to one dead letter."""
+    """The things that can be done to one dead letter, and why others cannot."""
 
     cure: str
     body: ShownBody
