@@ -1,7 +1,6 @@
 """Links out: an incident's issue is remembered, a new one is opened filled in, frames lead to source."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -145,6 +144,21 @@ async def test_a_link_is_made_by_a_form_and_taken_back_by_its_notice(site: Site)
         assert answer.status == 303
     _, document = await site.get(f"{API}/INC-1")
     assert document["link"] == ISSUE
-    site.clock.advance(timedelta(seconds=1))
     _, page = await site.page("/incidents/INC-1")
-    assert "/incidents/INC-1/unlink" in page or "unlink" in page
+    assert f'issue <a href="{ISSUE}" rel="noopener noreferrer nofollow">git.example/shop/issues/7</a>' in page
+    assert 'action="/incidents/INC-1/unlink"' in page
+    assert "New issue" not in page
+
+
+async def test_the_page_leads_to_each_own_call_s_source_and_to_a_new_issue(linked: Site) -> None:
+    frames = [Frame(file="lib/http.py", line=3, in_app=False), Frame(file='shop/"><script>.py', line=7)]
+    event = await linked.send(exceptions=[ExceptionInfo(type="ValueError", frames=frames)], release="v1")
+    for path in ("/incidents/INC-1", f"/e/{event.id}"):
+        status, page = await linked.page(path)
+        assert status == 200
+        source = "https://git.example/shop/blob/v1/shop/%22%3E%3Cscript%3E.py#L7"
+        assert f'<a href="{source}" rel="noopener noreferrer nofollow">' in page
+        assert page.count("git.example/shop/blob") == 1
+        assert (
+            '<a class="button" href="/incidents/INC-1/new-issue" rel="noopener noreferrer nofollow">' in page
+        )
