@@ -1,14 +1,25 @@
-"""``faultwire alerts``: list, trace."""
+"""``faultwire alerts``: list, trace, resend, send-test."""
 
 from typing import Any
 
 from cyclopts import App
 from rich.console import Console
 
+from faultwire_consumer.cli.actor import user_name
 from faultwire_consumer.cli.client import ApiClient
+from faultwire_consumer.cli.failure import FAILED
 from faultwire_consumer.cli.follow import Followed, Lines, Seconds, follow
-from faultwire_consumer.cli.option import OUTPUT, AlertId, Limit, OfIncident, Output, Severities, Texts
-from faultwire_consumer.cli.output import print_document, print_list, print_value, styled
+from faultwire_consumer.cli.option import (
+    OUTPUT,
+    Actor,
+    AlertId,
+    Limit,
+    OfIncident,
+    Output,
+    Severities,
+    Texts,
+)
+from faultwire_consumer.cli.output import print_document, print_list, print_value, say, styled
 
 app = App(name="alerts")
 
@@ -126,6 +137,52 @@ def trace(alert_id: AlertId, /, *, output: Output = OUTPUT) -> None:
     Example: `faultwire alerts trace 17`
     """
     print_document(ApiClient(output).get(*_API, alert_id), output, _show)
+
+
+@app.command
+def resend(alert_id: AlertId, /, *, note: str = "", actor: Actor = None, output: Output = OUTPUT) -> None:
+    """Have a notification that was sent, given up or stopped sent again, under the same key.
+
+    Example: `faultwire alerts resend 17 --note 'the pager is back'`
+
+    Args:
+        note: Why, for its trace.
+        actor: Your name for the trace, where nobody has to sign in; else that of the user who runs this.
+    """
+    body = {"note": note, "actor": actor or user_name()}
+    alert = ApiClient(output).post(*_API, alert_id, "resend", body=body)
+    if output.json or output.jsonl:
+        print_document(alert, output, _show)
+    elif not output.quiet:
+        say(f"alert {alert['id']} to {alert['receiver']} is {alert['state']}, due now")
+
+
+@app.command
+def send_test(receiver: str, /, *, actor: Actor = None, output: Output = OUTPUT) -> int:
+    """Send a marked test through a receiver's own sender, and say what became of it.
+
+    The exit code is 1 where it did not arrive.
+
+    Example: `faultwire alerts send-test pager`
+
+    Args:
+        receiver: Its name in the policy that the worker uses.
+        actor: Your name for the test, where nobody has to sign in; else that of the user who runs this.
+    """
+    body = {"actor": actor or user_name()}
+    result = ApiClient(output).post("api", "v1", "receivers", receiver, "test", body=body)
+    if output.json or output.jsonl:
+        print_document(result, output, _show)
+    elif not output.quiet:
+        say(_tested(result))
+    return 0 if result["outcome"] == "sent" else FAILED
+
+
+def _tested(result: dict[str, Any]) -> str:
+    if result["outcome"] == "sent":
+        return f"{result['receiver']} took the test in {result['seconds']:g} s"
+    why = ", ".join(text for text in (result["reason"], result["detail"]) if text)
+    return f"the test did not reach {result['receiver']}: {why}"
 
 
 def _row(alert: dict[str, Any]) -> dict[str, Any]:

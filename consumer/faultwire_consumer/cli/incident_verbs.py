@@ -12,7 +12,7 @@ from faultwire_consumer.cli.actor import user_name
 from faultwire_consumer.cli.choice import offer_incidents
 from faultwire_consumer.cli.client import ApiClient
 from faultwire_consumer.cli.failure import FAILED, USAGE, CommandError
-from faultwire_consumer.cli.option import OUTPUT, Flag, Output, Switch
+from faultwire_consumer.cli.option import OUTPUT, Actor, Flag, Output, Switch
 from faultwire_consumer.cli.output import print_json, say
 from faultwire_consumer.cli.time_option import moment_option, seconds_option
 from faultwire_consumer.domain.incident import Verb
@@ -73,9 +73,7 @@ class Chosen:
     """Say what would be, and change nothing."""
     note: str = ""
     """Your words for the history."""
-    actor: Annotated[
-        str | None, Parameter(env_var="FAULTWIRE_ACTOR", show_default=False, show_env_var=True)
-    ] = None
+    actor: Actor = None
     """Your name for the history, where nobody has to sign in; else that of the user who runs this."""
 
 

@@ -35,6 +35,7 @@ Services = Annotated[tuple[str, ...], Parameter(completer=offer_services, **_OFF
 Severities = Annotated[tuple[str, ...], Parameter(completer=offer_severities, **_OFFERED)]
 Categories = Annotated[tuple[str, ...], Parameter(completer=offer_categories, **_OFFERED)]
 States = Annotated[tuple[str, ...], Parameter(completer=offer_states, **_OFFERED)]
+Actor = Annotated[str | None, Parameter(env_var="FAULTWIRE_ACTOR", show_default=False, show_env_var=True)]
 OfIncident = Annotated[str | None, Parameter(completer=offer_incidents, show_default=False)]
 
 

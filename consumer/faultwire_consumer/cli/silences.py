@@ -11,6 +11,7 @@ from faultwire_consumer.cli.client import ApiClient
 from faultwire_consumer.cli.failure import USAGE, CommandError
 from faultwire_consumer.cli.option import (
     OUTPUT,
+    Actor,
     Categories,
     Flag,
     Limit,
@@ -28,7 +29,6 @@ Number = Annotated[int, Parameter(name="ID")]
 Given = Annotated[str | None, Parameter(show_default=False)]
 Length = Annotated[str | None, Parameter(name="--for", show_default=False)]
 Start = Annotated[str | None, Parameter(name="--from", show_default=False)]
-Actor = Annotated[str | None, Parameter(env_var="FAULTWIRE_ACTOR", show_default=False, show_env_var=True)]
 
 _API: Final = ("api", "v1", "silences")
 _COLUMNS: Final = ("id", "state", "changes_at", "hits", "author", "described", "comment", "ends_at")

@@ -12,6 +12,8 @@ class NotificationKind(StrEnum):
     """Several incidents in one, because they came together or too many came at once."""
     DIGEST = "digest"
     """A day's or a week's incidents, sent at a set hour."""
+    TEST = "test"
+    """A test of a receiver, about no incident."""
 
 
 class NotificationReason(StrEnum):
@@ -37,3 +39,5 @@ class NotificationReason(StrEnum):
     """More notifications for one receiver than are sent one by one."""
     SCHEDULED = "scheduled"
     """The hour of a digest came."""
+    REQUESTED = "requested"
+    """Somebody asked for a test."""

@@ -71,6 +71,26 @@ class StageReason(StrEnum):
     """The worker cannot read or write what it tells."""
 
 
+RESENT: Final = "resent"
+"""In the place of a stage's name, in the trace of what an operator had sent again."""
+_RESENT_FROM: Final = (NotificationState.SENT, NotificationState.GIVEN_UP, NotificationState.STOPPED)
+
+
+def resend_refused(state: NotificationState, *, carrier_id: int | None, has_receiver: bool) -> str | None:
+    """Return why a notification cannot be sent again; None if it can.
+
+    Args:
+        state: of the notification.
+        carrier_id: the notification that it is grouped into.
+        has_receiver: the policy in use has its receiver.
+    """
+    if state not in _RESENT_FROM:
+        return f"it is {state.value}, and will be sent without that"
+    if carrier_id is not None:
+        return f"it was told in notification {carrier_id}; send that one again"
+    return None if has_receiver else "the policy in use has no receiver of that name any more"
+
+
 class RetryAt(Struct, frozen=True):
     """The time of the next attempt."""
 

@@ -232,7 +232,7 @@ def _entries(decided: Decided, now: datetime) -> Iterator[StageEntry]:
             until = "; ".join(filter(None, (f"until {held.until.isoformat()}", _silenced_by(held))))
             yield _entry(due, now, name, StageDecision.HELD, held.reason, detail=until)
     for group in decided.groups:
-        if group.first.attempts:
+        if group.first.attempts or group.first.resent_at is not None:
             continue
         for due in (group.first, *group.others):
             for name in STAGE_NAMES:

@@ -26,6 +26,11 @@ class Dispatching:
         self._current = make(senders)
         self._replaced = asyncio.Event()
 
+    @property
+    def senders(self) -> Senders:
+        """The senders in use, by the names of their receivers."""
+        return self._senders
+
     def wake(self) -> None:
         """Note that something was committed that may be due."""
         self._current.wake()

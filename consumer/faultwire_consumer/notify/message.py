@@ -30,6 +30,7 @@ _HAPPENED: Final = {
     NotificationReason.CONTINUED: "It goes on.",
     NotificationReason.STORM: "More came at once than are sent one by one.",
     NotificationReason.SCHEDULED: "What came since the last digest.",
+    NotificationReason.REQUESTED: "A test of this receiver. Nothing happened, and there is nothing to do.",
 }
 _ESCAPED_IN_JSON: Final = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
@@ -62,7 +63,9 @@ def _subject_of(notification: Notification) -> str:
     if notification.kind is NotificationKind.DIGEST:
         return one_line(digest_subject(notification), SUBJECT_CHARACTERS)
     incidents = notification.incidents
-    if len(incidents) == 1:
+    if notification.kind is NotificationKind.TEST:
+        text = f"[test] faultwire tests the receiver {notification.receiver}"
+    elif len(incidents) == 1:
         (incident,) = incidents
         happened = notification.reason.replace("_", " ")
         text = f"[{notification.severity}] {incident.id} {happened}: {incident.service}: {incident.title}"
@@ -84,6 +87,9 @@ def _text_of(notification: Notification) -> str:
     more = notification.incidents[INCIDENTS_SHOWN:]
     if more:
         lines.extend(("", f"And {len(more)} more: {', '.join(incident.id for incident in more)}"))
+    if notification.kind is NotificationKind.TEST:
+        lines.extend(("", f"Sent at {format_time(notification.created_at)}"))
+        return "\n".join(lines) + "\n"
     lines.extend(
         ("", f"Rule {one_line(notification.rule, LINE_CHARACTERS)}, {format_time(notification.created_at)}")
     )

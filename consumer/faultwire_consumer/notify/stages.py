@@ -169,18 +169,19 @@ def decide(
 ) -> Decided:
     """Run the chain over an address's waiting notifications, the most severe first.
 
-    Those that failed before come last: they are late already, and new ones need not be.
+    Those that failed before come last: they are late already, and new ones need not be. What an operator had
+    sent again goes with them, by itself.
     """
     decided = Decided()
     active = [one for one in silences if state_of(one, now) is SilenceState.ACTIVE]
     passed = [due for due in waiting if _pass(due, decided, now)]
     passed = [due for due in passed if due.due_at > now or _is_let_out(due, active, decided, now)]
-    first = [due for due in passed if not due.attempts]
+    first = [due for due in passed if not due.attempts and due.resent_at is None]
     if urgent:
         _throttle(first, recent, decided, now)
     else:
         _gather(first, active, decided, now)
-    decided.groups += [Group(due) for due in passed if due.attempts]
+    decided.groups += [Group(due) for due in passed if due.attempts or due.resent_at is not None]
     return decided
 
 

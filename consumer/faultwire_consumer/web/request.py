@@ -9,6 +9,7 @@ from aiohttp import hdrs, web
 
 from faultwire_consumer.actions.dead_letters import load_dead_letter, unknown_dead_letter
 from faultwire_consumer.actions.incident import unknown_incident
+from faultwire_consumer.actions.notifications import unknown_alert
 from faultwire_consumer.domain.dead_letter import DeadLetterStatus
 from faultwire_consumer.domain.incident_name import parse_incident_id
 from faultwire_consumer.serving.body import read_whole_body
@@ -62,6 +63,19 @@ def incident_id_of(request: web.Request) -> int:
     number = parse_incident_id(text)
     if number is None:
         raise unknown_incident(text[:100])
+    return number
+
+
+def alert_id_of(request: web.Request) -> int:
+    """The notification's number in the path.
+
+    Raises:
+        AlertNotFoundError: the text there is not a number.
+    """
+    text = request.match_info["id"]
+    number = parse_incident_id(text) if text.isdigit() else None
+    if number is None:
+        raise unknown_alert(text[:100])
     return number
 
 

@@ -11,6 +11,7 @@ from faultwire_consumer.domain.links.template import LinkTemplate
 from faultwire_consumer.domain.policy.policy import Policy
 from faultwire_consumer.ingest.replay import Replayer
 from faultwire_consumer.maintenance.self_report import SelfReport
+from faultwire_consumer.notify.trial import Trial
 from faultwire_consumer.serving.principal import PRINCIPAL as PRINCIPAL  # noqa: PLC0414 - re-exported: handlers look here
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.web.origin import Origins
@@ -46,4 +47,6 @@ SOURCES = web.AppKey("sources", SourceLinks)
 TRACKER: web.AppKey[LinkTemplate | None] = web.AppKey("tracker")
 """Opens an issue in a tracker; None where that was not said."""
 REPLAYER = web.AppKey("replayer", Replayer)
+TRIAL: web.AppKey[Trial] = web.AppKey("trial")
+"""Tests receivers."""
 REQUEST_ID = web.RequestKey("request_id", str)

@@ -1,7 +1,7 @@
 """The HTTP application: every route of the worker behind the same guards."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
@@ -20,6 +20,8 @@ from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.replay import Replayer
 from faultwire_consumer.maintenance.self_report import SelfReport
 from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.notify.sender import Sender
+from faultwire_consumer.notify.trial import Trial
 from faultwire_consumer.serving.refusal import ClientGoneError
 from faultwire_consumer.serving.traffic import TRAFFIC, Traffic
 from faultwire_consumer.store.contract.store import Store
@@ -84,6 +86,7 @@ from faultwire_consumer.web.state import (
     SOURCES,
     STORE,
     TRACKER,
+    TRIAL,
     Clock,
     Health,
 )
@@ -121,6 +124,7 @@ def create_app(
     trusted_networks: Sequence[IpNetwork] = (),
     sources: SourceLinks = NO_SOURCE_LINKS,
     tracker: LinkTemplate | None = None,
+    senders: Callable[[], Mapping[str, Sender]] = dict,
 ) -> web.Application:
     """Put the routes together.
 
@@ -143,6 +147,7 @@ def create_app(
         trusted_networks: where proxies stand whose word on a client's address is believed.
         sources: where the lines of frames are to be read.
         tracker: opens an issue in a tracker; None where there is none.
+        senders: gives those in use by the names of their receivers, to be tested.
     """
     guards: list[Middleware] = [observe(metrics), _answer_failures, strangers_out, guard, told_acts]
     if has_replica:
@@ -165,6 +170,7 @@ def create_app(
         app[SIGN_IN] = sign_in_door
     if provider_door is not None:
         app[PROVIDER] = provider_door
+    app[TRIAL] = Trial(senders, metrics=metrics, clock=clock, public_url=public_url)
     app[REPORT], app[POLICY], app[REPLAYER] = report, policy, Replayer(pipeline)
     tables = (
         figures.routes,

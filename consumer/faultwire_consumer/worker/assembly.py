@@ -262,6 +262,7 @@ def _server(
         clock=_now,
         pipeline=pipeline,
         policy=lambda: supplies.notices.policy,
+        senders=lambda: supplies.notices.dispatching.senders,
         loopback_only=config.loopback_only,
         public_url=config.public_url,
         allowed_hosts=config.allowed_hosts,

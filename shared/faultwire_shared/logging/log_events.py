@@ -53,6 +53,7 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "notification.logged": "A notification whose receiver is the log; the line carries what it says.",
     "notification.stopped": "A stage found that a notification is no longer needed; the line says why.",
     "notification.failed": "An attempt did not reach its receiver; there is another after a wait.",
+    "notification.tested": "Somebody had a receiver tested; the line carries the outcome.",
     "notification.given_up": "A notification was given up without being sent; the line says why.",
     "notification.lease_lost": "Another dispatcher took a notification over while it was being sent.",
     "notification.unreadable": "The worker failed on a notification, which is given up; the others go on.",

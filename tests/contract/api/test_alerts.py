@@ -1,12 +1,15 @@
 """Notifications and rules over the API."""
 
 import pytest
-from tests.contract.api.conftest import Site
+from tests.contract.api.conftest import Site, serve
+from tests.tools.clock import FixedClock
 from tests.tools.recording import RecordingSender
 
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.dispatcher import Dispatcher
-from faultwire_consumer.notify.sender import SendReason, Transient
+from faultwire_consumer.notify.sender import Outcome, Permanent, SendReason, Transient
+from faultwire_consumer.store.access.audit import AuditFilter, list_audit
+from faultwire_consumer.store.contract.store import Store
 from faultwire_shared.event import ErrorSeverity
 
 PATH = "/api/v1/alerts"
@@ -14,7 +17,7 @@ PATH = "/api/v1/alerts"
 pytestmark = pytest.mark.may_block("the shipped policy is a file")
 
 
-def dispatcher_on(site: Site, *answers: Transient) -> Dispatcher:
+def dispatcher_on(site: Site, *answers: Outcome) -> Dispatcher:
     sender = RecordingSender()
     sender.answers = list(answers)
     return Dispatcher(site.store, {"log": sender}, metrics=Metrics(), clock=site.clock)
@@ -93,3 +96,45 @@ async def test_the_policy_in_use_is_shown_in_the_words_of_its_file(site: Site) -
     }
     assert policy["rules"][0]["where"] == {"severity": ["critical"]}
     assert policy["rules"][0]["remind_every"] == "1h"
+
+
+async def test_an_alert_that_was_given_up_is_sent_again_and_its_trace_says_by_whom(site: Site) -> None:
+    await site.send(severity=ErrorSeverity.CRITICAL)
+    await dispatcher_on(site, Permanent(SendReason.GONE, "410 Gone")).run_once()
+    status, alert = await site.post(f"{PATH}/1/resend", json={"actor": "ana", "note": "it is back"})
+    assert (status, alert["state"], alert["state_reason"]) == (200, "waiting", "resent")
+    assert alert["stages"][-1]["detail"] == "by ana: it is back"
+    status, document = await site.post(f"{PATH}/1/resend")
+    assert (status, document["error"]["code"]) == (409, "ALERT_CONFLICT")
+    await dispatcher_on(site).run_once()
+    _, sent = await site.get(f"{PATH}/1")
+    assert (sent["state"], [one["outcome"] for one in sent["tries"]]) == ("sent", ["permanent", "sent"])
+    audit = await list_audit(site.store, AuditFilter(), limit=5)
+    assert [(one.object, one.detail) for one in audit.rows] == [("alerts/1", "resend")]
+    for unknown in ("9", "INC-1", "x"):
+        status, document = await site.post(f"{PATH}/{unknown}/resend")
+        assert (status, document["error"]["code"]) == (404, "ALERT_NOT_FOUND")
+
+
+async def test_a_receiver_is_tested_by_its_own_sender_and_the_outcome_is_told(
+    store: Store, clock: FixedClock
+) -> None:
+    sender = RecordingSender("pager")
+    sender.answers = [Permanent(SendReason.GONE, "410 Gone")]
+    async with serve(store, clock, senders=lambda: {"pager": sender}) as site:
+        status, failed = await site.post("/api/v1/receivers/pager/test", json={"actor": "ana"})
+        assert status == 200
+        assert (failed["outcome"], failed["reason"], failed["detail"]) == ("permanent", "gone", "410 Gone")
+        _, taken = await site.post("/api/v1/receivers/pager/test")
+        assert (taken["receiver"], taken["outcome"], taken["reason"]) == ("pager", "sent", None)
+        assert sender.keys == [failed["idempotency_key"], taken["idempotency_key"]]
+        status, document = await site.post("/api/v1/receivers/pagr/test")
+        assert (status, document["error"]["code"]) == (404, "RECEIVER_NOT_FOUND")
+        for _ in range(4):
+            await site.post("/api/v1/receivers/pager/test")
+        status, document = await site.post("/api/v1/receivers/pager/test")
+        assert (status, document["error"]["code"]) == (429, "TOO_MANY_TESTS")
+        assert len(sender.received) == 6
+        assert (await site.get(PATH))[1]["alerts"] == []
+        audit = await list_audit(store, AuditFilter(), limit=10)
+        assert {(one.object, one.detail) for one in audit.rows} == {("receivers/pager", "test")}

@@ -107,7 +107,7 @@ class Depth(Struct, frozen=True):
     overdue_seconds: float
 
 
-_COLUMNS: Final = tuple(outbox.c[name] for name in StoredNotification.__struct_fields__)
+COLUMNS: Final = tuple(outbox.c[name] for name in StoredNotification.__struct_fields__)
 _ATTEMPT: Final = tuple(outbox_attempts.c[name] for name in SendAttempt.__struct_fields__)
 _STAGE: Final = tuple(outbox_stages.c[name] for name in StageRow.__struct_fields__)
 
@@ -120,19 +120,19 @@ async def list_notifications(
     Raises:
         BadCursorError: the cursor does not belong to this list.
     """
-    statement = select(*_COLUMNS).where(*_conditions(wanted))
+    statement = select(*COLUMNS).where(*_conditions(wanted))
     if cursor is not None:
         statement = statement.where(outbox.c.id < decode_cursor(_LISTING, cursor, int).key)
     rows = await store.read(statement.order_by(outbox.c.id.desc()).limit(limit + 1))
     return cut(
-        [_notification(row) for row in rows], limit=limit, listing=_LISTING, moment="created_at", key="id"
+        [notification_from(row) for row in rows], limit=limit, listing=_LISTING, moment="created_at", key="id"
     )
 
 
 async def get_notification(store: Store, notification_id: int) -> StoredNotification | None:
     """Return one notification."""
-    rows = await store.read(select(*_COLUMNS).where(outbox.c.id == notification_id))
-    return _notification(rows[0]) if rows else None
+    rows = await store.read(select(*COLUMNS).where(outbox.c.id == notification_id))
+    return notification_from(rows[0]) if rows else None
 
 
 async def list_attempts(store: Store, notification_id: int) -> tuple[SendAttempt, ...]:
@@ -271,7 +271,8 @@ def _conditions(wanted: NotificationFilter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _notification(row: Row[Any]) -> StoredNotification:
+def notification_from(row: Row[Any]) -> StoredNotification:
+    """Return a row of `COLUMNS` as a notification."""
     values = values_of(row)
     return StoredNotification(
         **values

@@ -4,10 +4,19 @@ import asyncio
 from typing import Final
 
 from aiohttp import web
+from msgspec import Struct
 
+from faultwire_consumer.actions.notifications import (
+    RESEND_NOTE_CHARACTERS,
+    AlertConflictError,
+    AlertNotFoundError,
+    resend_notification,
+    unknown_alert,
+)
 from faultwire_consumer.domain.access.scope import AccessScope
-from faultwire_consumer.domain.incident_name import parse_incident_id
 from faultwire_consumer.domain.sending import NotificationState
+from faultwire_consumer.notify.trial import ReceiverNotFoundError, TooManyTestsError, TrialResult
+from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.outbox.queries import (
     NotificationFilter,
     get_notification,
@@ -16,29 +25,41 @@ from faultwire_consumer.store.outbox.queries import (
     list_notifications,
     list_stages,
 )
+from faultwire_consumer.web.access.actor import actor_of
 from faultwire_consumer.web.access.declared import AccessRoutes
 from faultwire_consumer.web.api import notification_shape as shape
 from faultwire_consumer.web.openapi.operation import describe
 from faultwire_consumer.web.parameter import Paged, Parameters, paged
 from faultwire_consumer.web.request import (
     API_PREFIX,
+    alert_id_of,
+    check_text,
     cursor_errors,
     json_answer,
     page_answer,
 )
-from faultwire_consumer.web.state import POLICY, STORE
+from faultwire_consumer.web.state import CLOCK, POLICY, STORE, TRIAL
 from faultwire_shared.event import ErrorSeverity
-from faultwire_shared.taxonomy import NotFoundError
 
 _PATH: Final = f"{API_PREFIX}/alerts"
 
 routes = AccessRoutes()
 
 
-class AlertNotFoundError(NotFoundError):
-    """No notification has that id."""
+class ResendRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of a request to send a notification again; it may be missing."""
 
-    code = "ALERT_NOT_FOUND"
+    actor: str | None = None
+    """Who asks, where nobody has to sign in; beside the name of a token."""
+    note: str = ""
+    """Why, for the notification's trace."""
+
+
+class TrialRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of a request to test a receiver; it may be missing."""
+
+    actor: str | None = None
+    """Who asks; the test says so."""
 
 
 def alert_filter(parameters: Parameters) -> NotificationFilter:
@@ -68,15 +89,41 @@ async def list_(request: web.Request, asked: Paged[NotificationFilter]) -> web.R
 @describe(answers=shape.AlertDetail, raises=[AlertNotFoundError])
 async def show(request: web.Request) -> web.Response:
     """One notification: what every stage decided, every attempt, and the other incidents it covers."""
-    text, store = request.match_info["id"], request.app[STORE]
-    number = parse_incident_id(text) if text.isdigit() else None
-    alert = None if number is None else await get_notification(store, number)
+    return json_answer(await _detail(request.app[STORE], alert_id_of(request)))
+
+
+@routes.post(f"{_PATH}/{{id}}/resend", access=AccessScope.ACT)
+@describe(takes=ResendRequest, answers=shape.AlertDetail, raises=[AlertNotFoundError, AlertConflictError])
+async def send_again(request: web.Request, asked: ResendRequest) -> web.Response:
+    """Have a notification that was sent, given up or stopped sent again, under the same key."""
+    number = alert_id_of(request)
+    await resend_notification(
+        request.app[STORE],
+        number,
+        receivers=[one.name for one in request.app[POLICY]().receivers],
+        actor=actor_of(request, asked.actor),
+        now=request.app[CLOCK](),
+        note=check_text("note", asked.note, least=0, most=RESEND_NOTE_CHARACTERS),
+    )
+    return json_answer(await _detail(request.app[STORE], number))
+
+
+@routes.post(f"{API_PREFIX}/receivers/{{name}}/test", access=AccessScope.ACT)
+@describe(takes=TrialRequest, answers=TrialResult, raises=[ReceiverNotFoundError, TooManyTestsError])
+async def try_receiver(request: web.Request, asked: TrialRequest) -> web.Response:
+    """Send a marked test through a receiver's own sender, and say what became of it."""
+    actor = actor_of(request, asked.actor)
+    return json_answer(await request.app[TRIAL].run(request.match_info["name"], actor=actor))
+
+
+async def _detail(store: Store, alert_id: int) -> shape.AlertDetail:
+    alert = await get_notification(store, alert_id)
     if alert is None:
-        raise AlertNotFoundError(f"there is no alert {text[:100]}")
+        raise unknown_alert(alert_id)
     stages, tries, told = await asyncio.gather(
         list_stages(store, alert.id), list_attempts(store, alert.id), list_grouped_incidents(store, alert)
     )
-    return json_answer(shape.alert_detail(alert, stages=stages, tries=tries, told=told))
+    return shape.alert_detail(alert, stages=stages, tries=tries, told=told)
 
 
 @routes.get(f"{API_PREFIX}/rules", access=AccessScope.READ)

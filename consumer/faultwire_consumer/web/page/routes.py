@@ -15,6 +15,7 @@ from faultwire_consumer.web.page import (
     rules,
     sign_in,
     status,
+    told_acts,
     tracker,
 )
 from faultwire_consumer.web.page.accounts import audit, own, tokens
@@ -34,6 +35,7 @@ PAGE_ROUTES: Final[tuple[AccessRoutes, ...]] = (
     releases.routes,
     told.routes,
     tracker.routes,
+    told_acts.routes,
     rules.routes,
     desk.routes,
     dead_letter.routes,
