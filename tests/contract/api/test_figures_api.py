@@ -72,6 +72,15 @@ async def test_hostile_tags_and_users_come_back_as_they_are_and_within_bounds(si
     assert facets[f"tag.{text}"]["term"] == "", "no query can name such a tag"
 
 
+async def test_a_tag_s_name_that_would_be_several_terms_has_none(site: Site) -> None:
+    await site.send(tags={"a b:c d": "1", "plain": "two words"})
+    await add_up(site)
+    _, document = await site.get("/api/v1/incidents/facets")
+    terms = {facet["key"]: facet["values"][0]["term"] for facet in document["facets"]}
+    assert (terms["tag.a b:c d"], terms["tag.plain"]) == ("", 'tag.plain:"two words"')
+    assert (await site.page("/"))[0] == 200
+
+
 async def test_a_name_that_no_query_can_ask_for_is_counted_and_leads_nowhere(site: Site) -> None:
     name = "billing\x1b[31m"
     await site.send(service=name, environment=name, release=name)

@@ -197,11 +197,11 @@ def _term(key: str, value: str) -> str:
 def _written(query: Query) -> str:
     """Return the text that asks for a value; empty where the language has no way to write it or its key.
 
-    A name with control characters is stored as it came, and can be asked for by no query.
+    A name is stored as it came: one with control characters can be asked for by no query, and one of a
+    tag with blanks in it would be several terms.
     """
     written = print_query(query)
     try:
-        parse_query(written)
+        return written if parse_query(written) == query else ""
     except QueryError:
         return ""
-    return written
