@@ -13,7 +13,7 @@ from faultwire_consumer.domain.query.query import Key, any_of
 from faultwire_consumer.store.audit.producer_list import Producer, list_producers, verdict_of
 from faultwire_consumer.store.audit.service_list import ServiceProducers, list_services
 from faultwire_consumer.web.access.declared import AccessRoutes
-from faultwire_consumer.web.page.query_link import list_path, named_path
+from faultwire_consumer.web.page.query_link import list_path, named_path, releases_path
 from faultwire_consumer.web.page.shell import show
 from faultwire_consumer.web.request import cursor_errors, read_parameters
 from faultwire_consumer.web.state import CLOCK, STORE
@@ -81,7 +81,7 @@ async def show_services(request: web.Request) -> web.Response:
     return await show(request, "producers/services.html", rows=rows, following=following, is_first=is_first)
 
 
-@routes.get("/producers/{service}", access=AccessScope.READ)
+@routes.get("/producers/{service:[^/]+}", access=AccessScope.READ)
 async def show_processes(request: web.Request) -> web.Response:
     """The processes of one service."""
     service, store, now = request.match_info["service"], request.app[STORE], request.app[CLOCK]()
@@ -98,6 +98,7 @@ async def show_processes(request: web.Request) -> web.Response:
         request,
         "producers/processes.html",
         service=service_row(whole.rows[0]),
+        releases=releases_path(service),
         rows=tuple(process_row(one, now) for one in page.rows),
         following=following,
         is_first=cursor is None,

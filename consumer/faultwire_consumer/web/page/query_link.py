@@ -16,3 +16,9 @@ def list_path(query: Query) -> str:
 def named_path(folder: str, name: str) -> str | None:
     """Return the address of a thing by its name, whatever is in that; None where no address can say it."""
     return None if name in _UNLINKED else f"{folder}/{quote(name, safe='')}"
+
+
+def releases_path(service: str) -> str | None:
+    """Return the address of a service's releases; None where its name cannot be asked for."""
+    may_be_asked = service.isprintable() and service.strip()
+    return f"/releases?{urlencode({'service': service})}" if may_be_asked else None

@@ -18,7 +18,7 @@ from faultwire_consumer.store.events.figures.releases import (
     read_effects,
 )
 from faultwire_consumer.web.access.declared import AccessRoutes
-from faultwire_consumer.web.page.query_link import list_path
+from faultwire_consumer.web.page.query_link import list_path, releases_path
 from faultwire_consumer.web.page.shell import show
 from faultwire_consumer.web.request import cursor_errors, read_parameters
 from faultwire_consumer.web.state import CLOCK, STORE
@@ -39,6 +39,8 @@ class ReleaseRow(Struct, frozen=True, kw_only=True):
     """A release of a service as a line."""
 
     service: str
+    service_path: str | None
+    """Where its releases alone are listed; None of a name that cannot be asked for."""
     release: str
     first_seen_at: datetime
     is_newest: bool
@@ -88,6 +90,7 @@ def _row(one: ReleaseTotal, effect: ReleaseEffect) -> ReleaseRow:
     seen = service + any_of(Key.RELEASE, [one.release])
     return ReleaseRow(
         service=one.service,
+        service_path=releases_path(one.service),
         release=one.release,
         first_seen_at=one.first_seen_at,
         is_newest=one.next_at is None,
