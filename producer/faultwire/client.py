@@ -14,7 +14,7 @@ from faultwire.capture.frame import FrameReader
 from faultwire.capture.handled import ExtraFields, Extras, judge
 from faultwire.capture.scope import BREADCRUMBS, Binder
 from faultwire.guard import Guard
-from faultwire.options import read_settings
+from faultwire.options import Locals, check_locals, read_settings
 from faultwire.pipeline.filter import Filter
 from faultwire.pipeline.processors import Processor
 from faultwire.pipeline.stats import Stats
@@ -65,6 +65,7 @@ class Client(Binder):
         max_breadcrumbs: int = BREADCRUMBS,
         in_app_include: Iterable[str] = (),
         in_app_exclude: Iterable[str] = (),
+        include_locals: Locals = "none",
         spool_path: str | os.PathLike[str] | None = None,
         spool_bytes: int = SPOOL_BYTES,
         flush_on_sigterm: bool = True,
@@ -97,6 +98,9 @@ class Client(Binder):
             max_breadcrumbs: the number of latest breadcrumbs that travel with an event.
             in_app_include: modules that count as the service's own, whatever tells them apart says.
             in_app_exclude: modules that do not.
+            include_locals: ``own`` takes the local variables of the service's own calls along, bounded and
+                scrubbed: of 8 calls of an exception at most, the nearest to its crash. They may say of people
+                and of your business what nobody meant to send.
             spool_path: a directory for what the broker does not take at once; by default
                 ``faultwire/spool/<service>`` in the user's state directory, none with an empty text.
             spool_bytes: what the spool may take of the disk.
@@ -114,7 +118,8 @@ class Client(Binder):
 
         Raises:
             ValueError: the service has no name, the URL or the token cannot be used (the text holds neither
-                password nor token), or the sample rate is not between 0 and 1.
+                password nor token), the sample rate is not between 0 and 1, or ``include_locals`` is no
+                choice.
             TypeError: ``ignore_errors`` holds something that is neither a class of exceptions nor a name.
         """
         super().__init__(clock, max_breadcrumbs)
@@ -127,7 +132,12 @@ class Client(Binder):
             origin=origin,
             started_at=read_clock(clock),
             error_filter=Filter(ignore_errors, sample_rate),
-            frames=FrameReader(in_app_include, in_app_exclude, CodeOwner(maker_of(sys._getframe(1)))),  # noqa: SLF001 - inspect's is the same, or None
+            frames=FrameReader(
+                in_app_include,
+                in_app_exclude,
+                CodeOwner(maker_of(sys._getframe(1))),  # noqa: SLF001 - inspect's is the same, or None
+                with_variables=check_locals(include_locals) == "own",
+            ),
             processors=(*processors, before_send) if before_send else tuple(processors),
             scrubber=scrubber if scrub else None,
             collapse_storms=collapse_storms,
@@ -157,6 +167,7 @@ class Client(Binder):
             "environment": settings.environment,
             "release": settings.release,
             "spool_path": settings.spool_path,
+            "include_locals": settings.include_locals,
         }
         return cls(**(given | options))
 

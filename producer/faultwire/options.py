@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -15,6 +15,9 @@ AMQP_SCHEMES: Final = ("amqp", "amqps")
 HTTP_SCHEMES: Final = ("http", "https")
 
 PREFIX: Final = "FAULTWIRE_"
+Locals = Literal["none", "own"]
+"""Whose calls' local variables travel with an event: nobody's, or those of the service's own code."""
+
 UNKNOWN_SERVICE: Final = "unknown_service"
 TOKEN_CHARACTERS: Final = 4096
 _FALSE: Final = ("0", "false", "no", "off")
@@ -33,6 +36,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     release: str | None = None
     spool_path: str | None = None
     """None is the default's, an empty text none at all."""
+    include_locals: Locals = "none"
 
 
 class TokenFile(os.PathLike[str]):
@@ -100,8 +104,21 @@ def check_token(url: str | None, token: str | os.PathLike[str] | None) -> None:
         raise ValueError("broker_url names a user and there is a token too; a request can show one of them")
 
 
+def check_locals(choice: object) -> Locals:
+    """Return the choice.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if choice == "own":
+        return "own"
+    if choice == "none":
+        return "none"
+    raise ValueError(f'include_locals must be "none" or "own", not {str(choice)[:20]!r}')
+
+
 def read_settings(environ: Mapping[str, str]) -> Settings:
-    """Read ``FAULTWIRE_<NAME>``: BROKER_URL TOKEN SERVICE ENVIRONMENT RELEASE SPOOL_PATH ENABLED, or a file.
+    """Read ``FAULTWIRE_<NAME>`` for each of the settings and ENABLED, or the file that ``…_FILE`` names.
 
     A value that cannot be used is told in one warning and turns publishing off: a mistake in the
     environment must not stop the host.
@@ -116,6 +133,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
             broker_url=broker_url,
             token=token,
             spool_path=_read(environ, "SPOOL_PATH"),
+            include_locals=check_locals((_read(environ, "INCLUDE_LOCALS") or "none").lower()),
         )
     except (OSError, ValueError) as error:
         extra = {"event": "settings.refused", "reason": str(error)}

@@ -6,22 +6,25 @@ and a value that misbehaves is replaced by a word in angle brackets.
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime, timedelta
 from itertools import islice
-from types import MappingProxyType
+from types import FunctionType, MappingProxyType
 from typing import Any, Final
+
+from msgspec import Struct
 
 from faultwire_shared.event import CONTEXT_KEYS, DEPTH, NAME_CHARACTERS, STRING_CHARACTERS, Scalar
 from faultwire_shared.foreign.interruption import pass_interruption
 from faultwire_shared.foreign.known_type import (
-    KNOWN,
     Form,
     Manner,
     Unset,
     enum_value,
     field_of,
+    held_manner_of,
     items_of,
     manner_of,
-    module_of,
+    module_text,
     name_of,
     qualname_of,
 )
@@ -32,8 +35,28 @@ CHARACTERS: Final = 96 * 1024
 """Maximum number of characters of text in one event's open fields together."""
 TRUNCATED_PATHS: Final = 50
 
+
+class Bounds(Struct, frozen=True, kw_only=True):
+    """Limits of what one snapshot takes of the values that it is shown."""
+
+    depth: int = DEPTH
+    """Levels of what holds other values."""
+    items: int = CONTEXT_KEYS
+    """Items of each that does."""
+    text: int = STRING_CHARACTERS
+    """Characters of one text."""
+    values: int = VALUES
+    """Values altogether."""
+    characters: int = CHARACTERS
+    """Characters of text altogether."""
+
+
+OPEN_FIELDS: Final = Bounds()
 _INT64: Final = range(-(2**63), 2**63)
 _PLAIN: Final = (int, float, bool, type(None))
+_arguments_of: Final = BaseException.__dict__["args"].__get__
+_SCALARS: Final = (bytes, complex, date, datetime, str, timedelta)
+_ZONES: Final = ("datetime", "zoneinfo", "pytz", "dateutil", "pendulum")
 
 
 def clean_text(value: object, characters: int = STRING_CHARACTERS) -> str:
@@ -61,13 +84,22 @@ def encodable(text: str) -> str:
 
 
 class Snapshot:
-    """Turns the open fields of one event into JSON, and records the paths of cut values."""
+    """Turns values into JSON, such as the open fields of one event, and records the paths of cut values.
 
-    def __init__(self) -> None:
+    Args:
+        bounds: what all of them may take.
+        held: they are values that nobody handed over, such as local variables. Then no code of theirs runs
+            at all: not a mapping's or an error's either.
+    """
+
+    def __init__(self, bounds: Bounds = OPEN_FIELDS, *, held: bool = False) -> None:
         self.truncated: list[str] = []
         self._path: list[str] = []
-        self._values = VALUES
-        self._characters = CHARACTERS
+        self._bounds = bounds
+        self._held = held
+        self._manner_of = held_manner_of if held else manner_of
+        self._values = bounds.values
+        self._characters = bounds.characters
 
     def mapping(self, name: str, value: object, *, alone: str = "value") -> dict[str, Any]:
         """Convert a field that is an object; a value that is not a mapping goes under a single key."""
@@ -76,6 +108,11 @@ class Snapshot:
         self._path = [name]
         found = self._value(value, 0)
         return found if type(found) is dict else {alone: found}
+
+    def value(self, name: str, value: object) -> Any:
+        """Convert one value by itself."""
+        self._path = [name]
+        return self._value(value, 0)
 
     def scalars(self, name: str, value: object) -> dict[str, Scalar]:
         """Convert a field whose values are scalars; anything deeper becomes text."""
@@ -102,20 +139,20 @@ class Snapshot:
         kind = type(value)
         if kind is str:
             return self._text(value)
-        if kind in _PLAIN:
+        if kind is int or kind is float or kind is bool or value is None:
             return _plain(value)
         self._values -= 1
-        if depth >= DEPTH or self._values < 0:
+        if depth >= self._bounds.depth or self._values < 0:
             self._cut_here()
-            return f"<{name_of(kind)[:NAME_CHARACTERS]}>"
+            return self._text(f"<{_name_of(kind)}>")
         here = len(self._path)
         try:
-            return self._read(value, KNOWN.get(kind) or manner_of(kind), depth)
+            return self._read(value, self._manner_of(kind), depth)
         except BaseException as error:  # noqa: BLE001 - what a host's object is made of may raise anything
             pass_interruption(error)
             del self._path[here:]
             self._cut_here()
-            return f"<unreadable {name_of(kind)[:NAME_CHARACTERS]}>"
+            return f"<unreadable {_name_of(kind)}>"
 
     def _read(self, value: object, manner: Manner, depth: int) -> Any:
         form = manner.form
@@ -128,14 +165,15 @@ class Snapshot:
         if form is Form.ENUM:
             return self._value(enum_value(value), depth + 1)
         if form is Form.OPAQUE:
-            self._cut_here()
-            return f"<{name_of(type(value))[:NAME_CHARACTERS]}>"
+            if not self._held:  # of which nobody expects more
+                self._cut_here()
+            return self._text(f"<{_name_of(type(value))}>")
         plain = _SIMPLE[form](value, manner.base)
         return self._text(plain) if type(plain) is str else _plain(plain)
 
     def _fields(self, value: object, names: Iterable[str], depth: int) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        for name in islice(names, CONTEXT_KEYS):
+        for name in islice(names, self._bounds.items):
             self._path.append(name)
             if self._values > 0:
                 self._values -= 1
@@ -155,7 +193,7 @@ class Snapshot:
         try:
             pairs = dict.items(value) if base is dict else value.items()
             self._add(found, pairs, depth)
-            if (dict.__len__(value) if base is dict else len(value)) > CONTEXT_KEYS:
+            if (dict.__len__(value) if base is dict else len(value)) > self._bounds.items:
                 self._cut_here()
         except BaseException as error:  # noqa: BLE001 - a host's mapping may raise while it is read; what was read stays
             pass_interruption(error)
@@ -171,8 +209,8 @@ class Snapshot:
         return found
 
     def _add(self, found: dict[str, Any], pairs: Iterable[tuple[object, object]], depth: int) -> None:
-        for key, item in islice(pairs, CONTEXT_KEYS):
-            name = clean_text(key, NAME_CHARACTERS)
+        for key, item in islice(pairs, self._bounds.items):
+            name = self._held_key(key, depth) if self._held else clean_text(key, NAME_CHARACTERS)
             self._path.append(name)
             if self._values > 0:
                 self._values -= 1
@@ -181,10 +219,15 @@ class Snapshot:
                 self._cut_here()
             self._path.pop()
 
+    def _held_key(self, key: object, depth: int) -> str:
+        """A key of any type as text, which counts like any other."""
+        found = self._value(key, depth + 1)
+        return found if type(found) is str else self._text(str(found))
+
     def _items(self, value: Iterable[Any], depth: int) -> list[Any]:
         found: list[Any] = []
-        for index, item in enumerate(islice(value, CONTEXT_KEYS + 1)):
-            if index == CONTEXT_KEYS or self._values <= 0:
+        for index, item in enumerate(islice(value, self._bounds.items + 1)):
+            if index == self._bounds.items or self._values <= 0:
                 self._cut_here()
                 break
             self._values -= 1
@@ -194,8 +237,9 @@ class Snapshot:
         return found
 
     def _text(self, value: object) -> str:
-        text = clean_text(value, STRING_CHARACTERS + 1)
-        allowed = min(STRING_CHARACTERS, max(self._characters, 0))
+        most = self._bounds.text
+        text = clean_text(value, most + 1)
+        allowed = min(most, max(self._characters, 0))
         if len(text) > allowed:
             self._cut_here()
             text = text[:allowed]
@@ -211,17 +255,53 @@ def _error_text(value: Any, _: type) -> str:
     return f"{name_of(type(value))}: {clean_text(value)}"
 
 
-def _bytes_text(value: Any, _: type) -> str:
-    return repr(memoryview(value)[:STRING_CHARACTERS].tobytes())
+def _raised_text(value: Any, _: type) -> str:
+    arguments = _arguments_of(value)
+    told = arguments[0] if len(arguments) == 1 and type(arguments[0]) is str else None
+    return f"<{_name_of(type(value))}>" if told is None else f"{_name_of(type(value))}: {told}"
+
+
+def _bytes_text(value: Any, base: Any) -> str:
+    # By the base's own: a subclass may have put anything in the place of slicing and of its buffer.
+    part = base.__getitem__(value, slice(0, STRING_CHARACTERS))
+    return repr(part.tobytes() if base is memoryview else bytes(part))
 
 
 def _class_text(value: Any, _: type) -> str:
-    module = module_of(value)
-    return f"<class '{qualname_of(value) if module == 'builtins' else f'{module}.{qualname_of(value)}'}'>"
+    module, name = module_text(value), str.__str__(qualname_of(value))
+    return f"<class '{name if module == 'builtins' else f'{module}.{name}'}'>"
 
 
 def _function_text(value: Any, _: type) -> str:
-    return f"<function {clean_text(value.__module__)}.{clean_text(value.__qualname__)}>"
+    # The name alone of a built-in one: its qualified name is asked of the type that it is bound to.
+    name = value.__qualname__ if type(value) is FunctionType else value.__name__
+    module = value.__module__
+    return f"<function {f'{module}.' if type(module) is str else ''}{str.__str__(name)}>"
+
+
+def _scalar_value(value: Any, _: type) -> object:
+    plain = value.item()
+    if type(plain) in _PLAIN:
+        return plain
+    return str(plain) if type(plain) in _SCALARS else f"<{_name_of(type(value))}>"
+
+
+def _shown_text(value: Any, base: Any) -> str:
+    # Without a text of its own a base asks for the type's, which may be a subclass's.
+    show = base.__repr__ if base.__str__ is object.__str__ else base.__str__
+    return clean_text(show(value), STRING_CHARACTERS + 1)
+
+
+def _moment_text(value: Any, base: Any) -> str:
+    zone = base.__dict__["tzinfo"].__get__(value)
+    if zone is not None and module_text(type(zone)).partition(".")[0] not in _ZONES:
+        value = base.replace(value, tzinfo=None)
+    return str(value)
+
+
+def _name_of(kind: type) -> str:
+    """Return the name of a type as a plain text: a class may be named by a subclass of it."""
+    return str.__str__(name_of(kind))[:NAME_CHARACTERS]
 
 
 _SIMPLE: Final[Mapping[Form, Callable[[Any, Any], object]]] = MappingProxyType(
@@ -229,10 +309,12 @@ _SIMPLE: Final[Mapping[Form, Callable[[Any, Any], object]]] = MappingProxyType(
         Form.TEXT: lambda value, _: clean_text(str.__str__(value), STRING_CHARACTERS + 1),
         Form.INTEGER: lambda value, _: int.__int__(value),
         Form.NUMBER: lambda value, _: float.__float__(value),
-        Form.SCALAR: lambda value, _: plain if type(plain := value.item()) in _PLAIN else str(plain),
-        Form.SHOWN: lambda value, base: clean_text(base.__str__(value), STRING_CHARACTERS + 1),
+        Form.SCALAR: _scalar_value,
+        Form.SHOWN: _shown_text,
+        Form.MOMENT: _moment_text,
         Form.BYTES: _bytes_text,
         Form.ERROR: _error_text,
+        Form.RAISED: _raised_text,
         Form.CLASS: _class_text,
         Form.FUNCTION: _function_text,
     }

@@ -7,7 +7,8 @@ from typing import Final, TypeGuard
 from faultwire.capture.frame import FrameReader
 from faultwire.capture.identity import identity_of
 from faultwire.capture.source import STACKED, spare_source
-from faultwire_shared.event import NAME_CHARACTERS, STRING_CHARACTERS, ExceptionInfo, Frame
+from faultwire.capture.variable import Trace, add_variables
+from faultwire_shared.event import NAME_CHARACTERS, STRING_CHARACTERS, ExceptionInfo
 from faultwire_shared.foreign.interruption import pass_interruption
 from faultwire_shared.foreign.known_type import module_of, name_of, qualname_of
 from faultwire_shared.snapshot import Snapshot, clean_text
@@ -32,14 +33,16 @@ class Chain:
         self._snapshot = snapshot
         self._frames = frames
         self._left = EXCEPTIONS
-        self._stacks: list[list[Frame]] = []
+        self._traces: list[Trace] = []
         self._calls = 0
 
     def read(self, error: BaseException) -> list[ExceptionInfo]:
         """The chain; loops are followed once, and what is beyond the bounds is left out and noted."""
         found = self._chain(error, 0)
         if self._calls > STACKED:
-            spare_source(self._stacks, self._frames.lean)
+            spare_source([frames for _, frames in self._traces], self._frames.lean)
+        if self._frames.with_variables and add_variables(self._traces):
+            self._snapshot.cut("exceptions.frames.vars")
         return found
 
     def _chain(self, error: BaseException, depth: int) -> list[ExceptionInfo]:
@@ -56,7 +59,7 @@ class Chain:
         frames, cut = self._frames.read(error.__traceback__)
         if cut:
             self._snapshot.cut("exceptions.frames")
-        self._stacks.append(frames)
+        self._traces.append((error.__traceback__, frames))
         self._calls += len(frames)
         kind = type(error)
         return ExceptionInfo(

@@ -30,6 +30,7 @@ class FrameReader:
         in_app_include: modules (with what is below them) that count as the service's own wherever they lie.
         in_app_exclude: modules that do not, though they lie among its own; the longer name wins.
         owner: judges the rest.
+        with_variables: own calls' local variables are to be read too.
     """
 
     def __init__(
@@ -37,7 +38,10 @@ class FrameReader:
         in_app_include: Iterable[str] = (),
         in_app_exclude: Iterable[str] = (),
         owner: CodeOwner | None = None,
+        *,
+        with_variables: bool = False,
     ) -> None:
+        self.with_variables = with_variables
         self._owner = owner or CodeOwner()
         self._rules = {
             # The client's own middlewares and guards, wherever it is installed from.

@@ -10,8 +10,15 @@ import sys
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from datetime import datetime, time
 from enum import Enum
-from types import BuiltinFunctionType, FunctionType, GetSetDescriptorType, MemberDescriptorType
+from types import (
+    BuiltinFunctionType,
+    FunctionType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
+    ModuleType,
+)
 from typing import Any, Final
 
 from msgspec import Struct, StructMeta
@@ -36,6 +43,9 @@ class Form(Enum):
     BYTES = enum.auto()
     ENUM = enum.auto()
     ERROR = enum.auto()
+    """By its own text."""
+    RAISED = enum.auto()
+    """An error, by its type and a plain argument."""
     CLASS = enum.auto()
     FUNCTION = enum.auto()
     SCALAR = enum.auto()
@@ -50,6 +60,8 @@ class Form(Enum):
     """An object that declares its fields, of which those are read that are set."""
     SHOWN = enum.auto()
     """By its base's ``str``."""
+    MOMENT = enum.auto()
+    """The same of a time, whose zone may be somebody else's."""
     OPAQUE = enum.auto()
     """Not at all: its type is named."""
 
@@ -87,21 +99,38 @@ _LOADING: Final = ("dbm", "shelve", "sqlalchemy.ext", "sqlalchemy.orm")
 _HELD: Final = ("multidict", "sqlalchemy.engine", "werkzeug.datastructures")
 """Packages whose sequences hold what they say, besides the standard library's."""
 
+_FORMS: Final = {id(base): form for base, form in _BASES.items()} | {id(BaseException): Form.RAISED}
+"""Forms of what nobody handed over, by identity: a metaclass may say in any way what a type is equal to."""
+
 KNOWN: Final[Memo[type, Manner]] = Memo()
 """What was decided so far."""
+_HELD_KNOWN: Final[Memo[int, tuple[type, Manner]]] = Memo()
+"""The same for what nobody handed over; the type is held, so that its identity stays its own."""
 
 
 def manner_of(kind: type) -> Manner:
     """Return how values of a type are read."""
     known = KNOWN.get(kind)
     if known is None:
-        known = KNOWN[kind] = _judged(kind)
+        known = KNOWN[kind] = _judged(kind, _judge)
     return known
 
 
-def _judged(kind: type) -> Manner:
+def held_manner_of(kind: type) -> Manner:
+    """Return how a value is read that nobody meant to show, such as a local variable.
+
+    Not a line runs that may be somebody else's, so less is read: of mappings only dictionaries, of errors
+    no text, and of what has a text of its own no subclass.
+    """
+    known = _HELD_KNOWN.get(id(kind))
+    if known is None:
+        known = _HELD_KNOWN[id(kind)] = kind, _judged(kind, _judge_held)
+    return known[1]
+
+
+def _judged(kind: type, judge: Callable[[type], Manner]) -> Manner:
     try:
-        return _judge(kind)
+        return judge(kind)
     except BaseException as error:  # noqa: BLE001 - a metaclass may raise anything, and its values are only named
         pass_interruption(error)
         return Manner(Form.OPAQUE, kind)
@@ -122,21 +151,48 @@ def _judge(kind: type) -> Manner:
     return _judge_single(kind, ancestors) if fields is None else Manner(Form.FIELDS, kind, fields)
 
 
+def _judge_held(kind: type) -> Manner:
+    ancestors = ancestors_of(kind)
+    for base in ancestors:
+        form = _FORMS.get(id(base))
+        if form is not None:
+            names = _tuple_names(ancestors) if base is tuple else ()
+            return Manner(Form.NAMED if names else form, base, names)
+    fields = _field_names(ancestors)
+    if fields is not None:
+        return Manner(Form.FIELDS, kind, fields)
+    if kind is datetime or kind is time:
+        return Manner(Form.MOMENT, kind)
+    return _judge_single(kind, (kind,)) if _is_found(kind) else Manner(Form.OPAQUE, kind)
+
+
+def _is_found(kind: type) -> bool:
+    """Return True for a type that stands in the module that it names, and does not only say so."""
+    module = sys.modules.get(module_text(kind))
+    return type(module) is ModuleType and module.__dict__.get(name_of(kind)) is kind
+
+
 def _judge_single(kind: type, ancestors: Iterable[type]) -> Manner:
     for base in ancestors:
         if _root_of(base) in _AS_TEXT:
             return Manner(Form.SHOWN, base)
-    if any((_root_of(base), name_of(base)) == ("numpy", "generic") for base in ancestors):
+    if any((_root_of(base), name_of(base)) == ("numpy", "generic") for base in ancestors_of(kind)):
         return Manner(Form.SCALAR, kind)
     return Manner(Form.OPAQUE, kind)
 
 
+def module_text(kind: type) -> str:
+    """Return the module that a type names; empty where a class has put something else in its place."""
+    module = module_of(kind)
+    return module if type(module) is str else ""
+
+
 def _root_of(kind: type) -> str:
-    return str(module_of(kind)).partition(".")[0]
+    return module_text(kind).partition(".")[0]
 
 
 def _is_of(ancestors: Iterable[type], packages: tuple[str, ...]) -> bool:
-    return any(f"{module_of(base)}.".startswith(f"{name}.") for base in ancestors for name in packages)
+    return any(f"{module_text(base)}.".startswith(f"{name}.") for base in ancestors for name in packages)
 
 
 def _is_held(kind: type) -> bool:
@@ -157,8 +213,11 @@ def _field_names(ancestors: Iterable[type]) -> tuple[str, ...] | None:
         space = _space_of(base)
         if type(fields := space.get("__dataclass_fields__")) is dict:
             return tuple(name for name, field in fields.items() if not _is_argument(field))
-        if isinstance(fields := space.get("__attrs_attrs__"), tuple):
-            return tuple(field.name for field in fields)
+        attributes: Any = space.get("__attrs_attrs__")
+        if issubclass(type(attributes), tuple):
+            return tuple(
+                field.name for field in tuple.__iter__(attributes) if _root_of(type(field)) == "attr"
+            )
         if type(fields := space.get("__pydantic_fields__")) is dict:
             return tuple(fields)
         if type(base) is StructMeta and base is not Struct:
@@ -168,6 +227,8 @@ def _field_names(ancestors: Iterable[type]) -> tuple[str, ...] | None:
 
 def _is_argument(field: Any) -> bool:
     """Return True for an ``InitVar``, which no object has."""
+    if _root_of(type(field)) != "dataclasses":
+        return True
     return getattr(getattr(field, "_field_type", None), "name", "") == "_FIELD_INITVAR"
 
 

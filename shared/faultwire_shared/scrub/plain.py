@@ -25,6 +25,7 @@ class PlainCheck:
         self._tree = tree
         self._frames: Memo[int, tuple[Frame, Frame]] = Memo()
         self._stacks: Memo[int, list[Frame]] = Memo()
+        self._calls: Memo[int, tuple[Frame, Frame]] = Memo()
         self._plain_keys: Memo[str, None] = Memo()
         self._plain_names: Memo[tuple[str | None, ...], None] = Memo()
 
@@ -116,7 +117,8 @@ class PlainCheck:
         return True
 
     def _learn_stack(self, frames: list[Frame]) -> bool:
-        if any(self.frame(each) is not each for each in frames):
+        # Variables differ in each event: what is learnt of one would be held for nothing.
+        if any(each.vars or self.frame(each) is not each for each in frames):
             return False
         self._stacks[id(frames[-1])] = list(frames)
         return True
@@ -139,15 +141,40 @@ class PlainCheck:
         known = self._frames.get(id(frame))
         if known is not None:
             return known[1]
+        if frame.vars:
+            return self._with_variables(frame)
+        found = self._scrubbed(frame)
+        kept = frame if found == frame else found
+        # The frame itself is held, so that its id() cannot be reused by another.
+        self._frames[id(frame)] = frame, kept
+        return kept
+
+    def _with_variables(self, frame: Frame) -> Frame:
+        """Scrub the variables of one event; the rest is the call's, known by the list of its source lines."""
+        known = self._calls.get(id(frame.context))
+        if known is None or not _is_of(frame, known[0]):
+            bare = replace(frame, vars={})
+            known = self._calls[id(frame.context)] = bare, self._scrubbed(bare)
+        clean = known[1]
+        return replace(
+            frame,
+            file=clean.file,
+            module=clean.module,
+            qualname=clean.qualname,
+            context=clean.context,
+            vars=self._tree.mapping(frame.vars),
+        )
+
+    def _scrubbed(self, frame: Frame) -> Frame:
         text = self._tree.text
-        found = replace(
+        return replace(
             frame,
             file=text(frame.file),
             module=text(frame.module),
             qualname=text(frame.qualname),
             context=self._tree.source_lines(frame.context),
         )
-        kept = frame if found == frame else found
-        # The frame itself is held, so that its id() cannot be reused by another.
-        self._frames[id(frame)] = frame, kept
-        return kept
+
+
+def _is_of(frame: Frame, call: Frame) -> bool:
+    return (frame.file, frame.module, frame.qualname) == (call.file, call.module, call.qualname)

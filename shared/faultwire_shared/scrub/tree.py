@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from faultwire_shared.event import STRING_CHARACTERS
+from faultwire_shared.event import NAME_CHARACTERS, STRING_CHARACTERS
 from faultwire_shared.memo import Memo
 from faultwire_shared.scrub.key import KeyRules
 from faultwire_shared.scrub.pair import LABELS, PAIR_SIGNS, VALUES, scrub_pairs
@@ -48,17 +48,22 @@ class Tree:
     def __init__(self, rules: KeyRules) -> None:
         self._is_denied = rules.is_denied
         self._keys: Memo[str, str] = Memo()
+        self._marks: Memo[str, None] = Memo()
+        """Texts in angle brackets without a secret: names of types, which snapshots give again and again."""
 
     def text(self, text: object) -> str:
         """Return a text without its secrets."""
         plain = text if type(text) is str else clean_text(text)
         if len(plain) >= STRING_CHARACTERS:
             plain = _without_cut_digits(plain)
-        if is_plain(plain):
+        if is_plain(plain) or plain in self._marks:
             return plain
         if "[parameters: " in plain:
             plain = scrub_statements(plain, self._is_denied)
-        return scrub_pairs(scrub_values(plain), self._is_denied)
+        found = scrub_pairs(scrub_values(plain), self._is_denied)
+        if plain[:1] == "<" and found == plain and len(plain) <= NAME_CHARACTERS:
+            self._marks[plain] = None
+        return found
 
     def source(self, line: object) -> str:
         """Scrub a line of a program: names stay, literals assigned to a denied name go."""

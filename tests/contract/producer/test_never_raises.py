@@ -65,6 +65,7 @@ class Caller:
             ignore_errors=["KeyError"],
             processors=[self._process],
             clock=self._clock,
+            include_locals=random.choice(["none", "own"]),
         )
         self._handler = ErrorHandler(self.errors)
         self._verbs: list[tuple[int, Callable[[], object]]] = [
