@@ -6,7 +6,8 @@ from datetime import datetime
 from aiohttp import web
 
 from faultwire_consumer.actions.silences import NOTE_CHARACTERS, SilenceActor, unknown_silence
-from faultwire_consumer.actions.verbs import MANY_MAX
+from faultwire_consumer.actions.verbs import MANY_MAX, Acted, ActOutcome
+from faultwire_consumer.domain.incident import Verb
 from faultwire_consumer.domain.incident_name import parse_incident_id
 from faultwire_consumer.domain.lifecycle.arguments import Arguments, LinkArguments, check_arguments
 from faultwire_consumer.domain.lifecycle.decision import Act
@@ -14,6 +15,7 @@ from faultwire_consumer.domain.links.tracker import link_fault
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.events import incidents
 from faultwire_consumer.web.access.actor import actor_of
+from faultwire_consumer.web.access.told_acts import NOTHING_DONE, TOLD_AS, told_of_many
 from faultwire_consumer.web.access.visitor import source_of
 from faultwire_consumer.web.parameter import Parameters, incident_query
 from faultwire_consumer.web.request import check_text
@@ -69,6 +71,15 @@ def silence_id_of(request: web.Request) -> int:
     if number is None:
         raise unknown_silence(text[:100])
     return number
+
+
+def tell_of_many(request: web.Request, verb: Verb, acted: Sequence[Acted], *, dry_run: bool) -> None:
+    """Let the audit tell which incidents a verb changed, or nothing where it changed none."""
+    changed = [one.id for one in acted if one.outcome is ActOutcome.CHANGED]
+    if dry_run or not changed:
+        request[NOTHING_DONE] = True
+    else:
+        request[TOLD_AS] = told_of_many(changed, verb.value)
 
 
 async def chosen_incidents(

@@ -1,7 +1,8 @@
 """``POST /mcp``: the tools of coding agents, under the worker's own access."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from secrets import token_urlsafe
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -16,6 +17,8 @@ from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.serving.body import read_whole_body
 from faultwire_consumer.serving.principal import PRINCIPAL
 from faultwire_consumer.web.access.declared import AccessRoutes
+from faultwire_consumer.web.access.visitor import BEHALVES, ON_BEHALF, address_of
+from faultwire_consumer.web.state import REQUEST_ID
 
 MCP_PATH: Final = "/mcp"
 _SECONDS: Final = 30.0
@@ -69,10 +72,23 @@ async def serve_agent(request: web.Request) -> web.Response:
         raise web.HTTPNotImplemented(text="This needs the extra: pip install 'faultwire[mcp]'") from None
     body = await read_whole_body(request)
     named = {name.lower(): value for name, value in request.headers.items()}
-    async with ClientSession(headers=_passed_on(request), timeout=ClientTimeout(total=_SECONDS)) as session:
-        door = LoopbackDoor(session, _own_address(request))
-        answer = await answer_request(body, named, tools=_tools_of(request), door=door)
+    with _on_behalf(request) as behalf:
+        passed_on = _passed_on(request) | behalf
+        async with ClientSession(headers=passed_on, timeout=ClientTimeout(total=_SECONDS)) as session:
+            door = LoopbackDoor(session, _own_address(request))
+            answer = await answer_request(body, named, tools=_tools_of(request), door=door)
     return web.Response(body=answer.body, status=answer.status, headers=answer.headers)
+
+
+@contextmanager
+def _on_behalf(request: web.Request) -> Iterator[dict[str, str]]:
+    """Give the headers by which the worker knows whose request it asks itself, for the audit."""
+    behalves, word = request.app[BEHALVES], token_urlsafe()
+    behalves[word] = address_of(request)
+    try:
+        yield {ON_BEHALF: word, "X-Request-ID": request[REQUEST_ID]}
+    finally:
+        del behalves[word]
 
 
 def _tools_of(request: web.Request) -> Sequence[Tool]:

@@ -35,7 +35,7 @@ from faultwire_consumer.web.access.own_page import SAFE_METHODS
 from faultwire_consumer.web.access.refusal import NotSignedInError
 from faultwire_consumer.web.access.sign_in import SIGN_IN, SignInDoor
 from faultwire_consumer.web.access.told_acts import told_acts
-from faultwire_consumer.web.access.visitor import TRUSTED_NETWORKS
+from faultwire_consumer.web.access.visitor import BEHALVES, TRUSTED_NETWORKS
 from faultwire_consumer.web.api import (
     access,
     acts,
@@ -165,7 +165,7 @@ def create_app(
     app[RECOGNISERS] = ((open_door,) if loopback_only else ()) if recognisers is None else recognisers
     app[QUIET_SERVICES] = QuietServices(app[STORE], clock)
     app[PUBLIC_URL], app[TRUSTED_NETWORKS], app[HAS_BROKER] = public_url, trusted_networks, has_broker
-    app[SOURCES], app[TRACKER] = sources, tracker
+    app[SOURCES], app[TRACKER], app[BEHALVES] = sources, tracker, {}
     if sign_in_door is not None:
         app[SIGN_IN] = sign_in_door
     if provider_door is not None:

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from ipaddress import ip_network
 from typing import Any
 
 import httpx2
@@ -12,6 +13,7 @@ from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult, TextContent
 from tests.contract.api.conftest import Site, serve
+from tests.contract.api.people import audit
 from tests.contract.api.test_access_walk import bearer, issue
 from tests.tools.clock import FixedClock
 
@@ -32,9 +34,9 @@ async def site(store: Store, clock: FixedClock) -> AsyncIterator[Site]:
 
 
 @asynccontextmanager
-async def over_http(site: Site, token: str) -> AsyncIterator[Client]:
+async def over_http(site: Site, token: str, **more: str) -> AsyncIterator[Client]:
     url = str(site.client.make_url("/mcp"))
-    http = httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=120)
+    http = httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"} | more, timeout=120)
     async with (
         http,
         Client(streamable_http_client(url, http_client=http), read_timeout_seconds=120) as client,
@@ -86,6 +88,47 @@ async def test_a_token_that_may_act_is_offered_every_verb(
     entry = next(one for one in incident["history"] if one["reason"] == "acknowledged")
     assert entry["actor"].startswith("token:ci")
     assert entry["note"] == "the bank knows"
+
+
+@WAYS
+async def test_an_agent_s_act_stands_in_the_audit_with_what_it_did_and_from_where(
+    connect: Connect, site: Site, store: Store, clock: FixedClock
+) -> None:
+    for kind in ("One", "Two", "Three"):
+        await site.send(kind=kind)
+    token = await issue(store, clock, AccessScope.READ, AccessScope.ACT)
+    both = {"ids": ["INC-1", "INC-3"]}
+    async with connect(site, token) as agent:
+        await agent.call_tool("acknowledge_incidents", both | {"dry_run": True})
+        await agent.call_tool("acknowledge_incidents", both)
+        await agent.call_tool("acknowledge_incidents", both)
+        await agent.call_tool("acknowledge_incidents", {"ids": ["INC-99"]})
+        url = "https://git.example/issues/7"
+        await agent.call_tool("link_incidents", {"ids": ["INC-2"], "url": url})
+    told = await audit(store, action=("act.done",))
+    assert [(row.actor, row.via, row.object, row.detail, row.address) for row in told] == [
+        ("token:ci", "token", "incidents/INC-1,INC-3", "acknowledge", "127.0.0.1"),
+        ("token:ci", "token", "incidents/INC-2", "link", "127.0.0.1"),
+    ]
+
+
+async def test_an_agent_behind_a_proxy_is_told_with_its_own_address_and_request(
+    store: Store, clock: FixedClock
+) -> None:
+    networks = (ip_network("127.0.0.0/8"),)
+    async with serve(store, clock, recognisers=[bearer(store, clock)], trusted_networks=networks) as site:
+        await site.send()
+        token = await issue(store, clock, AccessScope.READ, AccessScope.ACT)
+        named = {"X-Forwarded-For": "203.0.113.9", "X-Request-ID": "of-the-agent"}
+        async with over_http(site, token, **named) as agent:
+            await agent.call_tool("acknowledge_incidents", {"ids": ["INC-1"]})
+        (told,) = await audit(store, action=("act.done",))
+        assert (told.address, told.request_id) == ("203.0.113.9", "of-the-agent")
+        forged = {"Authorization": f"Bearer {token}", "X-Faultwire-On-Behalf": "", "X-Forwarded-For": ""}
+        async with site.client.post("/api/v1/incidents/INC-1/reopen", json={}, headers=forged) as answer:
+            assert answer.status == 200
+        told = (await audit(store, action=("act.done",)))[-1]
+        assert told.address == "127.0.0.1"
 
 
 @WAYS

@@ -1,5 +1,6 @@
 """Changes that somebody made, told to the audit: by whom, from where, and of what."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from aiohttp import web
@@ -21,6 +22,16 @@ _log = get_logger("faultwire.web")
 
 NOTHING_DONE: Final[web.RequestKey[bool]] = web.RequestKey("nothing_done")
 """Set by a handler that leads on without having changed anything: there is nothing to tell."""
+
+TOLD_AS: Final[web.RequestKey[tuple[str, str]]] = web.RequestKey("told_as")
+"""Set by a handler whose path does not say what it acted on and how: the entry's object and detail."""
+_NAMES_TOLD: Final = 20
+
+
+def told_of_many(ids: Sequence[str], verb: str) -> tuple[str, str]:
+    """Return how the audit tells of a verb that changed many incidents; beyond some, their number."""
+    more = f" and {len(ids) - _NAMES_TOLD} more" if len(ids) > _NAMES_TOLD else ""
+    return f"incidents/{','.join(ids[:_NAMES_TOLD])}{more}", verb
 
 
 @web.middleware
@@ -44,9 +55,10 @@ async def told_acts(request: web.Request, handler: Handler) -> web.StreamRespons
 async def _tell(request: web.Request) -> None:
     now, source = request.app[CLOCK](), source_of(request)
     *_, kind, named, verb = ("", "", *request.path.rstrip("/").split("/"))
+    object_, detail = request.get(TOLD_AS, (f"{kind}/{named}", verb))
     try:
         async with request.app[STORE].write() as tx:
-            entry = source.entry(AuditAction.ACTED, f"{kind}/{named}", at=now, detail=verb)
+            entry = source.entry(AuditAction.ACTED, object_, at=now, detail=detail)
             await record_audit(tx, entry)
     except StoreUnavailableError:
         _log.warning("act.not_told", actor=request[PRINCIPAL].actor, path=request.path)

@@ -16,6 +16,10 @@ from faultwire_consumer.web.state import REQUEST_ID
 TRUSTED_NETWORKS: Final[web.AppKey[Sequence[IpNetwork]]] = web.AppKey("trusted_networks")
 """Where proxies stand whose word on addresses is believed; empty without any."""
 FORWARDED_FOR: Final = "X-Forwarded-For"
+ON_BEHALF: Final = "X-Faultwire-On-Behalf"
+"""Names the request in whose name the worker asks itself, by a word that nobody else can know."""
+BEHALVES: Final[web.AppKey[dict[str, str]]] = web.AppKey("behalves")
+"""The addresses of those in whose names the worker asks itself just now, by that word."""
 _HOPS_MAX: Final = 20
 
 
@@ -55,6 +59,9 @@ def peer_of(request: web.Request) -> str:
 
 def address_of(request: web.Request) -> str:
     """Return the address of whoever asks: the peer's, or what trusted proxies say of the one before them."""
+    behalf = request.app.get(BEHALVES, {}).get(request.headers.get(ON_BEHALF, ""))
+    if behalf is not None:
+        return behalf
     networks, address = request.app.get(TRUSTED_NETWORKS, ()), peer_of(request)
     hops = ",".join(request.headers.getall(FORWARDED_FOR, ())).split(",")[-_HOPS_MAX:]
     for hop in reversed([hop.strip() for hop in hops if hop.strip()]):

@@ -14,7 +14,7 @@ from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.domain.incident import Status, Verb
 from faultwire_consumer.domain.lifecycle.arguments import ARGUMENTS, SENTENCES, Arguments
 from faultwire_consumer.web.access.declared import AccessRoutes
-from faultwire_consumer.web.acting import act_of, chosen_incidents
+from faultwire_consumer.web.acting import act_of, chosen_incidents, tell_of_many
 from faultwire_consumer.web.api import incident_shape
 from faultwire_consumer.web.api.whole_incident import incident_response
 from faultwire_consumer.web.openapi.operation import describe
@@ -111,6 +111,7 @@ async def act_on_all(request: web.Request, asked: ManyRequest) -> web.Response:
     act = act_of(request, _arguments(asked), actor=asked.actor, note=asked.note)
     ids = await chosen_incidents(request.app[STORE], ids=asked.ids, query=asked.query, now=now)
     acted = await act_on_many(request.app[STORE], ids, act, dry_run=asked.dry_run)
+    tell_of_many(request, asked.verb, acted, dry_run=asked.dry_run)
     return json_answer(ManyAnswer(verb=asked.verb.value, dry_run=asked.dry_run, incidents=acted))
 
 

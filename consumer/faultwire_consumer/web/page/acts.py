@@ -16,7 +16,7 @@ from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.domain.lifecycle.arguments import ARGUMENTS, SENTENCES, Arguments
 from faultwire_consumer.web.access.declared import AccessRoutes
 from faultwire_consumer.web.access.told_acts import NOTHING_DONE
-from faultwire_consumer.web.acting import act_of, chosen_incidents
+from faultwire_consumer.web.acting import act_of, chosen_incidents, tell_of_many
 from faultwire_consumer.web.page.form import Form, read_form
 from faultwire_consumer.web.page.notice import Notice, Undo
 from faultwire_consumer.web.page.reader import Reader, reader_of
@@ -83,8 +83,8 @@ async def act_on_chosen(request: web.Request) -> web.Response:
         return _refuse(request, path, error)
     is_dry = form.flag("dry_run") or form.flag("all")
     acted = await act_on_many(request.app[STORE], ids, act, dry_run=is_dry)
+    tell_of_many(request, verb, acted, dry_run=is_dry)
     if is_dry:
-        request[NOTHING_DONE] = True
         return await show(
             request,
             "incidents/preview.html",
@@ -94,8 +94,6 @@ async def act_on_chosen(request: web.Request) -> web.Response:
             fields=_fields_of(form),
             following=path,
         )
-    if all(one.outcome is not ActOutcome.CHANGED for one in acted):
-        request[NOTHING_DONE] = True
     return go_to(path, notice_of_many(verb, acted))
 
 
