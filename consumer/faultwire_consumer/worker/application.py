@@ -71,7 +71,7 @@ from faultwire_consumer.web.middleware import (
 from faultwire_consumer.web.openapi.served import OPEN_API, OpenApi
 from faultwire_consumer.web.origin import origins_of
 from faultwire_consumer.web.page.failure import render_failure
-from faultwire_consumer.web.page.incidents.facet_memo import FACETS, FacetMemo
+from faultwire_consumer.web.page.incidents.figures import FIGURES, ListFigures
 from faultwire_consumer.web.page.routes import PAGE_ROUTES
 from faultwire_consumer.web.page.totals import QUIET_SERVICES, QuietServices
 from faultwire_consumer.web.state import (
@@ -197,7 +197,7 @@ def create_app(
     )
     add_routes(app, tables)
     app[OPEN_API] = OpenApi(app)
-    app[FACETS] = FacetMemo()
+    app[FIGURES] = ListFigures()
     app[FEED] = ChangeFeed(app[STORE])
     app.on_shutdown.append(app[FEED].close)
     return app

@@ -1,11 +1,12 @@
 """Facets beside the list: each value adds its term to the query, or takes it away."""
 
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
 
 from faultwire_consumer.domain.query.edit import has_term, with_term, without_term
-from faultwire_consumer.domain.query.query import Key
+from faultwire_consumer.domain.query.query import Key, Term
 from faultwire_consumer.domain.query.text import parse_query
 from faultwire_consumer.domain.searched import TAG
 from faultwire_consumer.store.events.figures.facets import Facet, Facets, FacetValue
@@ -58,7 +59,7 @@ def _rank(value: FacetValue) -> int:
 
 
 def _link(value: FacetValue, search: Search) -> FacetLink:
-    (term,) = parse_query(value.term).terms
+    term = _term_of(value.term)
     is_chosen = has_term(search.parts, term)
     parts = without_term(search.parts, term) if is_chosen else with_term(search.parts, term)
     return FacetLink(
@@ -67,6 +68,13 @@ def _link(value: FacetValue, search: Search) -> FacetLink:
         count=value.count,
         is_chosen=is_chosen,
     )
+
+
+@lru_cache(maxsize=2_000)
+def _term_of(text: str) -> Term:
+    """Return the term that a facet's value is asked by; a page has a hundred of them, mostly the same."""
+    (term,) = parse_query(text).terms
+    return term
 
 
 def _name(key: str) -> str:

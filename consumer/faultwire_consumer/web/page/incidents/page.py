@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from aiohttp import web
-from msgspec import Struct
 
 from faultwire_consumer.domain.access.principal import Via
 from faultwire_consumer.domain.access.scope import AccessScope
@@ -16,22 +15,14 @@ from faultwire_consumer.serving.principal import PRINCIPAL
 from faultwire_consumer.store.contract.paging import Page
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.events import incidents
-from faultwire_consumer.store.events.figures.beside import (
-    count_matches,
-    read_hours_of,
-    read_origins,
-    read_regressions,
-)
+from faultwire_consumer.store.events.changes import read_last_change_id
 from faultwire_consumer.store.events.figures.facets import Facets
-from faultwire_consumer.store.events.figures.reading import read_hours
-from faultwire_consumer.store.events.figures.releases import list_releases
 from faultwire_consumer.web.access.declared import AccessRoutes
-from faultwire_consumer.web.page.chart import HOUR, Chart, draw_chart, first_step
 from faultwire_consumer.web.page.incidents.bulk import bulk_offer
-from faultwire_consumer.web.page.incidents.facet_memo import FACETS
 from faultwire_consumer.web.page.incidents.facets import facet_lists
+from faultwire_consumer.web.page.incidents.figures import FIGURES, Moment
 from faultwire_consumer.web.page.incidents.nothing import Why, sending_help, why_empty, wider_lists
-from faultwire_consumer.web.page.incidents.rows import STEPS, Beside, rows_of
+from faultwire_consumer.web.page.incidents.rows import rows_of
 from faultwire_consumer.web.page.incidents.search import (
     SEEN,
     Search,
@@ -42,10 +33,7 @@ from faultwire_consumer.web.page.incidents.search import (
     read_search,
 )
 from faultwire_consumer.web.page.incidents.tiles import (
-    COUNTED_MAX,
-    Question,
     count_shown,
-    queries_of,
     questions,
     tiles_of,
 )
@@ -65,8 +53,6 @@ from faultwire_consumer.web.searched import bounds_of_query
 from faultwire_consumer.web.state import CLOCK, HAS_BROKER, PUBLIC_URL, STORE
 
 ROWS: Final = 50
-MARKS_MAX: Final = 6
-"""Releases that are marked in the chart of all events: the last to begin."""
 _NO_FACETS: Final = Facets(0, complete=True, facets=())
 _ORDERS: Final = {
     IncidentOrder.URGENT: "most urgent",
@@ -78,13 +64,6 @@ _ORDERS: Final = {
 }
 
 routes = AccessRoutes()
-
-
-class Glance(Struct, frozen=True, kw_only=True):
-    """The answers above the list: counts of the questions, and the events of every hour."""
-
-    counts: tuple[int, ...]
-    chart: Chart
 
 
 @routes.get("/", access=AccessScope.READ)
@@ -102,15 +81,18 @@ async def show_list(request: web.Request) -> web.Response:
         check_cursor(search)
     visit = look(read_visit(request.cookies.get(VISIT_COOKIE, "")), now)
     asked = questions(visit.since)
-    (page, beside), facets, glance = await asyncio.gather(
-        _read_rows(store, search, now), _read_facets(request, search), _read_glance(store, asked, now)
+    at = Moment(now, await read_last_change_id(store))
+    figures = request.app[FIGURES]
+    page, facets, glance = await asyncio.gather(
+        _read_page(store, search, now), _read_facets(request, search, at), figures.glance(store, asked, at)
     )
+    beside = await figures.beside(store, page.rows, now=now)
     response = await show(
         request,
         "incidents/page.html",
         status=400 if search.problem is not None else 200,
         search=search,
-        rows=rows_of(page.rows, beside, search=search, since=first_step(now, steps=STEPS), now=now),
+        rows=rows_of(page.rows, beside, search=search, now=now),
         following=search.path_after(page.next_cursor) if page.next_cursor is not None else None,
         tiles=tiles_of(asked, glance.counts),
         chart=glance.chart,
@@ -126,36 +108,18 @@ async def show_list(request: web.Request) -> web.Response:
     return response
 
 
-async def _read_rows(store: Store, search: Search, now: datetime) -> tuple[Page[incidents.Incident], Beside]:
+async def _read_page(store: Store, search: Search, now: datetime) -> Page[incidents.Incident]:
     if search.problem is not None:
-        return Page((), None), Beside(hours={}, origins={}, regressions={})
-    page = await incidents.list_incidents(
+        return Page((), None)
+    return await incidents.list_incidents(
         store, search.query, limit=ROWS, now=now, cursor=search.cursor, order=search.order
     )
-    ids = [row.id for row in page.rows]
-    hours, origins, regressions = await asyncio.gather(
-        read_hours_of(store, ids, since=first_step(now, steps=STEPS)),
-        read_origins(store, ids),
-        read_regressions(store, [row.id for row in page.rows if row.episode > 1]),
-    )
-    return page, Beside(hours=hours, origins=origins, regressions=regressions)
 
 
-async def _read_facets(request: web.Request, search: Search) -> Facets:
+async def _read_facets(request: web.Request, search: Search, at: Moment) -> Facets:
     if search.problem is not None:
         return _NO_FACETS
-    return await request.app[FACETS].read(request.app[STORE], search, now=request.app[CLOCK]())
-
-
-async def _read_glance(store: Store, asked: Sequence[Question], now: datetime) -> Glance:
-    since = first_step(now, steps=STEPS)
-    counts, hours, releases = await asyncio.gather(
-        count_matches(store, queries_of(asked), most=COUNTED_MAX, now=now),
-        read_hours(store, since=since, until=since + STEPS * HOUR),
-        list_releases(store, services=(), limit=MARKS_MAX),
-    )
-    marks = [(row.first_seen_at, f"{row.service} {row.release}") for row in reversed(releases.rows)]
-    return Glance(counts=counts, chart=draw_chart(hours, now=now, bar=20, height=38, marks=marks))
+    return await request.app[FIGURES].facets(request.app[STORE], search, at)
 
 
 def _views(request: web.Request, search: Search, counts: Sequence[int]) -> dict[str, Any]:

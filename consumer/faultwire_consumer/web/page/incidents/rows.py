@@ -9,7 +9,7 @@ from msgspec import Struct
 from faultwire_consumer.domain.figures.urgency import RECENT, WORSE_PERCENT, is_new
 from faultwire_consumer.domain.incident import Status
 from faultwire_consumer.domain.incident_name import incident_name
-from faultwire_consumer.store.events.figures.beside import NO_HOURS, HourCounts
+from faultwire_consumer.store.events.figures.beside import HourCounts
 from faultwire_consumer.store.events.incidents import Incident
 from faultwire_consumer.web.page.incidents.search import Search
 
@@ -21,14 +21,6 @@ _LEAST: Final = 2
 """The height of an hour that had any: it never looks empty."""
 _HOUR: Final = timedelta(hours=1)
 _RECENT_STEPS: Final = RECENT // _HOUR
-
-
-class Beside(Struct, frozen=True, kw_only=True):
-    """Figures beside the incidents of a page, each by the incident's number."""
-
-    hours: Mapping[int, HourCounts]
-    origins: Mapping[int, str]
-    regressions: Mapping[int, str]
 
 
 class Flag(Struct, frozen=True):
@@ -45,6 +37,14 @@ class Bars(Struct, frozen=True, kw_only=True):
     recent: str
     total: int
     label: str
+
+
+class Beside(Struct, frozen=True, kw_only=True):
+    """Figures beside the incidents of a page, each by the incident's number."""
+
+    bars: Mapping[int, Bars]
+    origins: Mapping[int, str]
+    regressions: Mapping[int, str]
 
 
 class IncidentRow(Struct, frozen=True, kw_only=True):
@@ -68,16 +68,13 @@ class IncidentRow(Struct, frozen=True, kw_only=True):
     is_done: bool
 
 
-def incident_row(
-    incident: Incident, beside: Beside, *, search: Search, since: datetime, now: datetime
-) -> IncidentRow:
+def incident_row(incident: Incident, beside: Beside, *, search: Search, now: datetime) -> IncidentRow:
     """Return an incident as a row.
 
     Args:
         incident: the incident.
         beside: figures of all incidents of the page.
         search: the list, which the row's link leads back to.
-        since: the hour with which the bars begin.
         now: the time.
     """
     name = incident_name(incident.id)
@@ -89,7 +86,7 @@ def incident_row(
         service=incident.service,
         culprit=incident.culprit,
         flags=flags_of(incident, beside.regressions.get(incident.id), now=now),
-        bars=bars_of(beside.hours.get(incident.id, NO_HOURS), since=since),
+        bars=beside.bars[incident.id],
         count=incident.count,
         users=_users(incident),
         users_label=_users_label(incident),
@@ -160,7 +157,7 @@ def _users_label(incident: Incident) -> str:
 
 
 def rows_of(
-    incidents: Sequence[Incident], beside: Beside, *, search: Search, since: datetime, now: datetime
+    incidents: Sequence[Incident], beside: Beside, *, search: Search, now: datetime
 ) -> tuple[IncidentRow, ...]:
     """Return the rows of a page."""
-    return tuple(incident_row(one, beside, search=search, since=since, now=now) for one in incidents)
+    return tuple(incident_row(one, beside, search=search, now=now) for one in incidents)
