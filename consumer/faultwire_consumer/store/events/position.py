@@ -1,6 +1,5 @@
 """Places of an event among those of its incident, and of an incident in a list: each by an index."""
 
-import asyncio
 from datetime import datetime
 from typing import Any, Final
 
@@ -33,9 +32,9 @@ async def place_of(store: Store, event: StoredEvent) -> EventPlace:
     Raises:
         StoreUnavailableError: the database cannot be used now.
     """
-    counts = [
-        (await store.read(select_count_beside(event, is_before=is_before)))[0].total
-        for is_before in (True, False)
+    sides = [select_count_beside(event, is_before=is_before).scalar_subquery() for is_before in (True, False)]
+    counts = (await store.read(select(*(side.label(f"side_{number}") for number, side in enumerate(sides)))))[
+        0
     ]
     before, after = (None if count > COUNTED_MAX else count for count in counts)
     return EventPlace(before, after)
@@ -81,11 +80,9 @@ async def neighbours_in_list(
     wanted = select(incidents.c.id).where(
         *incident_conditions(query, database=store.name, now=now, common=common)
     )
-    found = await asyncio.gather(
-        *(
-            store.read(order_beside(wanted, order, tuple(own[0]), is_before=is_before))
-            for is_before in (True, False)
-        )
-    )
-    previous, following = (rows[0].id if rows else None for rows in found)
-    return Listed(previous, following)
+    sides = {
+        name: order_beside(wanted, order, tuple(own[0]), is_before=is_before).scalar_subquery()
+        for name, is_before in (("previous", True), ("following", False))
+    }
+    (found,) = await store.read(select(*(side.label(name) for name, side in sides.items())))
+    return Listed(found.previous, found.following)
