@@ -111,6 +111,7 @@ async def test_what_was_given_up_is_counted_above_every_page_and_stands_first(si
     assert "the receiver refused it: 410 of chat.example" in text
     assert "INC-1 ValueError: bad" in text
     assert "INC-2" not in text
+    assert 'action="/told/1/resend"' in (await site.page("/told"))[1]
     assert "INC-2" in await text_of(site, "/told?view=sent")
     assert "INC-1" in await text_of(site, "/told?view=all&incident=INC-1&receiver=log")
     assert "INC-2" not in await text_of(site, "/told?incident=INC-1")

@@ -1,6 +1,7 @@
 """Words of the page's sections: health, states of notifications and producers, rates, and links to lists."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -57,8 +58,8 @@ def test_a_check_is_a_line_and_tells_its_reason_to_whom_it_may() -> None:
     assert hidden.why == NOT_HERE
 
 
-def alert(state: NotificationState, **values: object) -> StoredNotification:
-    given = {
+def alert(state: NotificationState, **values: Any) -> StoredNotification:
+    given: dict[str, Any] = {
         "id": 1,
         "idempotency_key": "k",
         "receiver": "log",
@@ -77,7 +78,7 @@ def alert(state: NotificationState, **values: object) -> StoredNotification:
         "attempted_at": None,
         "finished_at": None,
     }
-    return StoredNotification(state=state, **(given | values))  # type: ignore[arg-type] - of many kinds
+    return StoredNotification(state=state, **given | values)
 
 
 @pytest.mark.parametrize(
