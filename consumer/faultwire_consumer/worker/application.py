@@ -51,7 +51,6 @@ from faultwire_consumer.web.api import (
     notifications,
     producers,
     regroup,
-    releases,
     tokens,
 )
 from faultwire_consumer.web.api.change_feed import FEED, ChangeFeed
@@ -163,7 +162,6 @@ def create_app(
     )
     app[STORE], app[HEALTH], app[CLOCK] = LimitedStore(store), health, clock
     app[RECOGNISERS] = ((open_door,) if loopback_only else ()) if recognisers is None else recognisers
-    app[QUIET_SERVICES] = QuietServices(app[STORE], clock)
     app[PUBLIC_URL], app[TRUSTED_NETWORKS], app[HAS_BROKER] = public_url, trusted_networks, has_broker
     app[SOURCES], app[TRACKER], app[BEHALVES] = sources, tracker, {}
     if sign_in_door is not None:
@@ -184,7 +182,6 @@ def create_app(
         notifications.routes,
         silences.routes,
         producers.routes,
-        releases.routes,
         tokens.routes,
         me.routes,
         changes.routes,
@@ -197,7 +194,7 @@ def create_app(
     )
     add_routes(app, tables)
     app[OPEN_API] = OpenApi(app)
-    app[FIGURES] = ListFigures()
+    app[FIGURES], app[QUIET_SERVICES] = ListFigures(), QuietServices(app[STORE], clock)
     app[FEED] = ChangeFeed(app[STORE])
     app.on_shutdown.append(app[FEED].close)
     return app

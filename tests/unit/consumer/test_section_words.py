@@ -14,9 +14,9 @@ from faultwire_consumer.domain.sending import NotificationState, StageReason
 from faultwire_consumer.store.events.figures.releases import ReleaseEffect, ReleaseTotal
 from faultwire_consumer.store.outbox.queries import StoredNotification
 from faultwire_consumer.web.page.check_words import NOT_HERE, check_lines, health_words, seconds_behind
-from faultwire_consumer.web.page.producers import lost_words, state_words
-from faultwire_consumer.web.page.query_link import named_path
-from faultwire_consumer.web.page.releases import rate_words, release_rows
+from faultwire_consumer.web.page.section.producers import lost_words, state_words
+from faultwire_consumer.web.page.section.query_link import named_path
+from faultwire_consumer.web.page.section.releases import rate_words, release_rows
 from faultwire_consumer.web.page.told import words
 from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.health import CheckReport, Report

@@ -90,7 +90,7 @@ class GroupedIncident(Struct, frozen=True, kw_only=True):
 
 
 class TellingFacts(Struct, frozen=True, kw_only=True):
-    """What a list says of notifications beside their rows, each by its id."""
+    """Facts that a list tells of notifications beside their rows, each by its id."""
 
     incidents: dict[int, int]
     """How many incidents a summary or digest tells of besides its own."""

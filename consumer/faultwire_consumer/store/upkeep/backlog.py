@@ -15,7 +15,7 @@ COUNTED: Final = 1_000
 
 
 class Backlog(Struct, frozen=True, kw_only=True):
-    """What is not done yet."""
+    """Work that is not done yet."""
 
     uncounted: int
     """Batches whose events are stored, and not in the figures yet; a thousand at most."""

@@ -9,12 +9,9 @@ from faultwire_consumer.web.page import (
     asset,
     keys,
     preferences,
-    producers,
     provider_sign_in,
-    releases,
     rules,
     sign_in,
-    status,
     told_acts,
     tracker,
 )
@@ -25,6 +22,7 @@ from faultwire_consumer.web.page.desk import page as desk
 from faultwire_consumer.web.page.incident import page as incident
 from faultwire_consumer.web.page.incidents import kept as views
 from faultwire_consumer.web.page.incidents import page as incidents
+from faultwire_consumer.web.page.section import health, producers, releases
 from faultwire_consumer.web.page.told import page as told
 
 PAGE_ROUTES: Final[tuple[AccessRoutes, ...]] = (
@@ -40,7 +38,7 @@ PAGE_ROUTES: Final[tuple[AccessRoutes, ...]] = (
     desk.routes,
     dead_letter.routes,
     producers.routes,
-    status.routes,
+    health.routes,
     accounts.routes,
     tokens.routes,
     audit.routes,

@@ -33,7 +33,7 @@ class ToldRow(Struct, frozen=True, kw_only=True):
 
 
 class StageLine(Struct, frozen=True, kw_only=True):
-    """What a stage decided, in words."""
+    """A stage's decision, in words."""
 
     at: datetime
     stage: str

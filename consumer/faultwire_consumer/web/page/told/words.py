@@ -21,6 +21,7 @@ REASONS: Final[Mapping[NotificationReason, str]] = {
     NotificationReason.CONTINUED: "goes on",
     NotificationReason.STORM: "too many to be told one by one",
     NotificationReason.SCHEDULED: "the hour of the digest",
+    NotificationReason.REQUESTED: "somebody asked for a test",
 }
 
 STAGE_REASONS: Final[Mapping[StageReason, str]] = {
@@ -42,7 +43,7 @@ STAGE_REASONS: Final[Mapping[StageReason, str]] = {
 
 
 class StateWords(Struct, frozen=True, kw_only=True):
-    """What became of a notification: a text, the time that ends it where there is one, and the reason."""
+    """The state of a notification: a text, the time that ends it where there is one, and the reason."""
 
     tone: str
     text: str

@@ -18,7 +18,7 @@ from faultwire_consumer.store.events.figures.releases import (
     read_effects,
 )
 from faultwire_consumer.web.access.declared import AccessRoutes
-from faultwire_consumer.web.page.query_link import list_path, releases_path
+from faultwire_consumer.web.page.section.query_link import list_path, releases_path
 from faultwire_consumer.web.page.shell import show
 from faultwire_consumer.web.request import cursor_errors, read_parameters
 from faultwire_consumer.web.state import CLOCK, STORE

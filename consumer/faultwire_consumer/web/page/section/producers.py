@@ -13,7 +13,7 @@ from faultwire_consumer.domain.query.query import Key, any_of
 from faultwire_consumer.store.audit.producer_list import Producer, list_producers, verdict_of
 from faultwire_consumer.store.audit.service_list import ServiceProducers, list_services
 from faultwire_consumer.web.access.declared import AccessRoutes
-from faultwire_consumer.web.page.query_link import list_path, named_path, releases_path
+from faultwire_consumer.web.page.section.query_link import list_path, named_path, releases_path
 from faultwire_consumer.web.page.shell import show
 from faultwire_consumer.web.request import cursor_errors, read_parameters
 from faultwire_consumer.web.state import CLOCK, STORE

@@ -1,0 +1,1 @@
+"""Sections beside the incidents: releases, producers, and the health of the worker."""
