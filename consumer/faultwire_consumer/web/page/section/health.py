@@ -22,7 +22,7 @@ routes = AccessRoutes()
 
 @routes.get("/health", access=AccessScope.READ)
 async def show_health(request: web.Request) -> web.Response:
-    """What this worker checks of itself, how far it is behind, and what the store holds."""
+    """The checks that this worker makes of itself, how far it is behind, and what the store holds."""
     read_parameters(request).finish()
     store, now = request.app[STORE], request.app[CLOCK]()
     report, depth, backlog, content = await asyncio.gather(
