@@ -17,8 +17,8 @@ from faultwire_consumer.web.request import check_text
 from faultwire_consumer.web.state import CLOCK, REPLAYER, STORE
 from faultwire_shared.taxonomy import FieldError, ValidationError
 
-LETTERS_MAX: Final = 500
-"""Dead letters of one request: each is a transaction or two, so they take a few seconds."""
+LETTERS_MAX: Final = 200
+"""Dead letters of one request: each is a transaction or two, so on a busy machine they take ten seconds."""
 _WHY_CHARACTERS: Final = 500
 _STATUS_READ: Final = "its status was read"
 

@@ -12,10 +12,12 @@ from tests.contract.api.people import PASSWORD, PUBLIC, Browser, add_person, aud
 from tests.contract.api.test_pages import outline
 from tests.tools.clock import FixedClock
 
+from faultwire_consumer.domain.access.audit import AuditAction, AuditSource
 from faultwire_consumer.domain.access.principal import Principal, Via
 from faultwire_consumer.domain.access.scope import ALL_SCOPES, AccountRole
 from faultwire_consumer.domain.access.token import digest_of, is_whole
 from faultwire_consumer.store.access.accounts import NewAccount, add_account
+from faultwire_consumer.store.access.audit import record_audit
 from faultwire_consumer.store.access.sessions import open_session
 from faultwire_consumer.store.access.tokens import find_token
 from faultwire_consumer.store.contract.store import Store
@@ -196,6 +198,18 @@ async def test_the_audit_is_filtered_and_paged_and_a_wrong_filter_told_at_its_fi
     assert re.search(r'id="since-wrong">[^<]*2h, 7d', page)
     assert 'value="root"' in page
     assert await admin.status_of("/access/audit?cursor=x") == 400
+
+
+async def test_what_a_stranger_wrote_into_the_audit_is_text(admin: Browser, store: Store) -> None:
+    hostile = f"{HOSTILE}\x1b[31m\u202egnp.exe"
+    async with store.write() as tx:
+        source = AuditSource(actor=hostile, via=Via.OPEN, address=hostile)
+        entry = source.entry(AuditAction.ACTED, hostile, at=FixedClock()(), detail=hostile * 9)
+        await record_audit(tx, entry)
+    page = await (await admin.ask("GET", "/access/audit")).text()
+    assert outline(page).text.count(HOSTILE) >= 4
+    for harm in ("<script>alert", "\x1b", "\u202e"):
+        assert harm not in page
 
 
 @pytest.mark.parametrize("role", [AccountRole.VIEWER, AccountRole.OPERATOR])
