@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+import pamqp.exceptions
 import pamqp.frame
+import pamqp.header
 import pytest
 from pamqp.commands import Connection
 from tests.tools.waiting import until
@@ -39,11 +41,39 @@ ANSWERS: Final = {
 }
 
 
+ASKED: Final = (pamqp.header.ProtocolHeader, Connection.StartOk, Connection.Open)
+"""The frames of a client that these answer, in their order."""
+
+
 class Far:
     """What the other side has seen."""
 
     url = ""
     accepted = 0
+
+
+class Said:
+    """The frames of a client, one by one: TuneOk and Open may come in one piece, or in two."""
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        self._reader = reader
+        self._bytes = b""
+
+    async def has(self, kind: type) -> bool:
+        """Read until such a frame came; False if the client is gone before."""
+        while True:
+            while self._bytes:
+                try:
+                    size, _, frame = pamqp.frame.unmarshal(self._bytes)
+                except pamqp.exceptions.UnmarshalingException:
+                    break
+                self._bytes = self._bytes[size:]
+                if isinstance(frame, kind):
+                    return True
+            piece = await self._reader.read(4096)
+            if not piece:
+                return False
+            self._bytes += piece
 
 
 @asynccontextmanager
@@ -54,12 +84,11 @@ async def hanging_up(
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far.accepted += 1
-        for answer in answers:
-            if not await reader.read(4096):
+        said = Said(reader)
+        for answer, asked in zip(answers, ASKED, strict=False):
+            if not await said.has(asked):
                 break
             writer.write(pamqp.frame.marshal(answer, 0))
-            if answer is TUNE:
-                await reader.read(4096)  # TuneOk; Open comes with it or after it
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
