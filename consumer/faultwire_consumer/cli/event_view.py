@@ -52,6 +52,19 @@ def newest_event_id(client: ApiClient, incident_id: str) -> str:
     return str(kept["id"])
 
 
+def beside_event_id(client: ApiClient, event_id: str, side: str) -> str:
+    """The id of the event just before (``previous``) or after (``next``) another in their incident's order.
+
+    Raises:
+        CommandError: there is no such event, or none on that side of it.
+    """
+    beside = client.get("api", "v1", "events", event_id, "neighbours")
+    if beside[side] is None:
+        edge = "first" if side == "previous" else "last"
+        raise CommandError(f"{event_id} is the {edge} event of {beside['incident_id']}")
+    return str(beside[side]["id"])
+
+
 def find_newest_event(client: ApiClient, incident_id: str) -> dict[str, Any] | None:
     """The newest event of an incident whose body is kept; None where retention took them all."""
     listed = client.find("api", "v1", "incidents", incident_id, "events", limit=_NEAR) or {"events": ()}

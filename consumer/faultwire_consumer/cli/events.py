@@ -12,7 +12,7 @@ from faultwire_consumer.cli.event_export import export
 from faultwire_consumer.cli.event_filter import EVENTS, EventFilter
 from faultwire_consumer.cli.event_import import import_
 from faultwire_consumer.cli.event_regroup import regroup
-from faultwire_consumer.cli.event_view import newest_event_id, python_traceback, show_event
+from faultwire_consumer.cli.event_view import beside_event_id, newest_event_id, python_traceback, show_event
 from faultwire_consumer.cli.failure import USAGE, CommandError
 from faultwire_consumer.cli.follow import Followed, Lines, Seconds, follow
 from faultwire_consumer.cli.option import OUTPUT, QUERY_HELP, Flag, Limit, OfIncident, Output, Query
@@ -94,6 +94,8 @@ def show(
     /,
     *,
     latest: OfIncident = None,
+    previous: Flag = False,
+    next_: Annotated[bool, Parameter(name="--next", negative="", show_default=False)] = False,
     python: Flag = False,
     markdown: Flag = False,
     output: Output = OUTPUT,
@@ -105,15 +107,21 @@ def show(
     Args:
         id_: An event's id; an incident's, as INC-54, is its newest event.
         latest: The newest event of this incident.
+        previous: The event of its incident that occurred just before it.
+        next_: The one that occurred just after it.
         python: Print the traceback alone, as Python does, to be pasted.
         markdown: Print a report in Markdown, for a ticket or a chat.
     """
     if (id_ is None) == (latest is None):
         raise CommandError("name one event by its ID, or an incident by --latest", USAGE)
+    if previous and next_:
+        raise CommandError("--previous or --next, not both", USAGE)
     client = ApiClient(output)
     asked = latest or id_ or ""
     is_incident = latest is not None or _INCIDENT.fullmatch(asked) is not None
     event_id = newest_event_id(client, asked.upper()) if is_incident else asked
+    if previous or next_:
+        event_id = beside_event_id(client, event_id, "previous" if previous else "next")
     if markdown:
         _, report = client.fetch((*_API, event_id, "report"), {})
         print_lines(report.decode())

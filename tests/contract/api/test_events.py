@@ -138,3 +138,24 @@ async def test_messages_of_many_pages_and_of_quarantine_are_found(site: Site) ->
     _, document = await site.get("/api/v1/events?limit=1000")
     told = {event["id"]: event["message"] for event in document["events"]}
     assert told == {event.id: event.message for event in (*sent, wrong)}
+
+
+async def test_the_events_beside_one_are_those_of_its_incident_as_they_occurred(site: Site) -> None:
+    first = await site.send(text="order 1")
+    await site.send(kind="Other")
+    middle = await site.send(text="order 2")
+    last = await site.send(text="order 3")
+    status, beside = await site.get(f"/api/v1/events/{middle.id}/neighbours")
+    assert status == 200
+    assert beside == {
+        "id": middle.id,
+        "incident_id": "INC-1",
+        "first": {"id": first.id, "body_kept": True},
+        "previous": {"id": first.id, "body_kept": True},
+        "next": {"id": last.id, "body_kept": True},
+        "last": {"id": last.id, "body_kept": True},
+    }
+    _, edge = await site.get(f"/api/v1/events/{first.id}/neighbours")
+    assert (edge["previous"], edge["next"]["id"]) == (None, middle.id)
+    status, _ = await site.get("/api/v1/events/error_20261123_aaaaaaaaaaaaaaaa/neighbours")
+    assert status == 404

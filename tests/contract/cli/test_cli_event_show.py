@@ -135,3 +135,24 @@ def test_a_listed_event_shows_its_own_message(stub: ApiStub) -> None:
     assert first.endswith("its own")
     assert second.endswith("of all")
     assert columns_of(first) <= 100
+
+
+BESIDE = "error_20261123_bbbbbbbbbbbbbbbb"
+
+
+@pytest.mark.usefixtures("shown")
+def test_the_event_before_or_after_another_is_shown(
+    stub: ApiStub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    around = {"id": EVENT_ID, "incident_id": "INC-54", "first": None, "last": None}
+    stub.answer(
+        f"events/{EVENT_ID}/neighbours",
+        around | {"previous": {"id": BESIDE, "body_kept": True}, "next": None},
+    )
+    stub.answer(f"events/{BESIDE}", EVENT | {"id": BESIDE})
+    assert run(["events", "show", EVENT_ID, "--previous"]) == 0
+    assert run(["events", "show", "INC-54", "--previous", "--python"]) == 0
+    assert capsys.readouterr().out.startswith(f"{BESIDE}  order 17 is bad")
+    assert run(["events", "show", EVENT_ID, "--next"]) == 1
+    assert f"{EVENT_ID} is the last event of INC-54" in capsys.readouterr().err
+    assert run(["events", "show", EVENT_ID, "--next", "--previous"]) == 2

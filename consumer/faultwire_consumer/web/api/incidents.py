@@ -16,6 +16,7 @@ from faultwire_consumer.store.events import event as event_queries
 from faultwire_consumer.store.events import incidents
 from faultwire_consumer.store.events.event_list import list_events as list_page
 from faultwire_consumer.store.events.messages import read_messages
+from faultwire_consumer.store.events.neighbours import neighbours_of
 from faultwire_consumer.web.access.declared import AccessRoutes
 from faultwire_consumer.web.api import incident_shape, shape
 from faultwire_consumer.web.api.report_answer import (
@@ -116,6 +117,17 @@ async def show_event(request: web.Request) -> web.Response:
         raise unknown_event(event_id)
     kept = await event_queries.find_readable(store, event) if event.doc is None else None
     return web.Response(body=shape.event_document(event, kept), content_type="application/json")
+
+
+@routes.get(f"{API_PREFIX}/events/{{id}}/neighbours", access=AccessScope.READ)
+@describe(answers=shape.NeighboursShape, raises=[EventNotFoundError])
+async def show_neighbours(request: web.Request) -> web.Response:
+    """The events beside one in the order in which its incident's events occurred."""
+    event_id, store = request.match_info["id"], request.app[STORE]
+    event = await event_queries.get_event(store, event_id)
+    if event is None:
+        raise unknown_event(event_id)
+    return json_answer(shape.neighbours_shape(event, await neighbours_of(store, event)))
 
 
 @routes.get(f"{API_PREFIX}/events/{{id}}/grouping", access=AccessScope.READ)

@@ -15,6 +15,7 @@ from faultwire_consumer.store.audit.service_list import ServiceProducers
 from faultwire_consumer.store.dead_letters.queries import DeadLetter, DeadLetterBody, DeadLetterHistoryEntry
 from faultwire_consumer.store.events.event import EventGrouping, ReadableEvents, StoredEvent
 from faultwire_consumer.store.events.event_list import EventSummary
+from faultwire_consumer.store.events.neighbours import Neighbour, Neighbours
 from faultwire_consumer.web.searched import SearchBounds
 from faultwire_shared import codec
 from faultwire_shared.json_text import UNREADABLE, encode_anything
@@ -55,6 +56,17 @@ class GroupingShape(Struct, frozen=True, kw_only=True):
     version: int
     fingerprint: str
     parts: tuple[str, ...]
+
+
+class NeighboursShape(Struct, frozen=True, kw_only=True):
+    """The events around one, as those of its incident occurred; null where it is the last in a direction."""
+
+    id: str
+    incident_id: str
+    first: Neighbour | None
+    previous: Neighbour | None
+    next: Neighbour | None
+    last: Neighbour | None
 
 
 class EventDocument(Struct, frozen=True, kw_only=True):
@@ -213,6 +225,18 @@ def event_shape(event: EventSummary, message: str | None) -> EventShape:
     names = [name for name in EventShape.__struct_fields__ if name not in ("incident_id", "message")]
     values = {name: getattr(event, name) for name in names}
     return EventShape(**values, incident_id=incident_name(event.incident_id), message=message)
+
+
+def neighbours_shape(event: StoredEvent, beside: Neighbours) -> NeighboursShape:
+    """The events around one."""
+    return NeighboursShape(
+        id=event.id,
+        incident_id=incident_name(event.incident_id),
+        first=beside.first,
+        previous=beside.previous,
+        next=beside.next,
+        last=beside.last,
+    )
 
 
 def grouping_shape(grouping: EventGrouping) -> GroupingShape:
