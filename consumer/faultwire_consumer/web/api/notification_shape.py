@@ -8,8 +8,8 @@ from msgspec import Struct
 from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.domain.policy.policy import Policy, Receiver
 from faultwire_consumer.domain.policy.table import spell_duration
-from faultwire_consumer.domain.policy.text import WEEKDAYS
-from faultwire_consumer.domain.rules import PATTERNS, AtOnce, Conditions, Rule, Within
+from faultwire_consumer.domain.policy.wording import spell_count, spell_sending, where_of
+from faultwire_consumer.domain.rules import Rule
 from faultwire_consumer.store.outbox.queries import GroupedIncident, SendAttempt, StageRow, StoredNotification
 
 
@@ -142,37 +142,10 @@ def _receiver(receiver: Receiver) -> ReceiverShape:
 def _rule(rule: Rule) -> RuleShape:
     return RuleShape(
         name=rule.name,
-        where=_where(rule.where),
+        where=where_of(rule.where),
         on=tuple(sorted(reason.value for reason in rule.on)),
-        counts=_counts(rule),
-        send=_send(rule),
+        counts=spell_count(rule),
+        send=spell_sending(rule),
         receivers=rule.receivers,
         remind_every=None if rule.remind_every is None else spell_duration(rule.remind_every),
     )
-
-
-def _where(conditions: Conditions) -> dict[str, Any]:
-    where: dict[str, Any] = {name: list(getattr(conditions, name)) for name in PATTERNS}
-    where["severity"] = [one.value for one in sorted(conditions.severity, key=lambda one: one.rank)]
-    where["category"] = sorted(conditions.category)
-    where["tags"] = {name: list(values) for name, values in conditions.tags}
-    return {name: values for name, values in where.items() if values}
-
-
-def _counts(rule: Rule) -> str | None:
-    threshold = rule.threshold
-    if threshold is None:
-        return None
-    what = "new incidents" if threshold.counts_incidents else "events"
-    return f"{threshold.number} {what} within {spell_duration(threshold.length)} per {threshold.per}"
-
-
-def _send(rule: Rule) -> str:
-    sending = rule.sending
-    if isinstance(sending, AtOnce):
-        return "now"
-    if isinstance(sending, Within):
-        return f"within {spell_duration(sending.limit)}"
-    schedule = sending.schedule
-    often = "daily" if schedule.weekday is None else f"weekly on {WEEKDAYS[schedule.weekday]}"
-    return f"{often} at {schedule.hour:02}:00 {schedule.zone.key}"

@@ -17,12 +17,14 @@ _UNDONE_MAX: Final = 40
 
 
 class Undo(Struct, frozen=True):
-    """The verb that takes an act back, and the incidents for which it does."""
+    """The verb that takes an act back, and the incidents, or the one silence, for which it does."""
 
     verb: str
     ids: tuple[str, ...]
     to: str = ""
     """Of an assign: who had it before."""
+    of: str = "incidents"
+    """The kind of what the ids are of: incidents or silences."""
 
 
 class Notice(Struct, frozen=True):

@@ -10,7 +10,6 @@ from faultwire_consumer.web.page import (
     keys,
     preferences,
     provider_sign_in,
-    rules,
     sign_in,
     told_acts,
     tracker,
@@ -22,6 +21,7 @@ from faultwire_consumer.web.page.desk import page as desk
 from faultwire_consumer.web.page.incident import page as incident
 from faultwire_consumer.web.page.incidents import kept as views
 from faultwire_consumer.web.page.incidents import page as incidents
+from faultwire_consumer.web.page.rules import page as rules
 from faultwire_consumer.web.page.section import health, producers, releases
 from faultwire_consumer.web.page.told import page as told
 

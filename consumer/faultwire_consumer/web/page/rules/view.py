@@ -1,0 +1,169 @@
+"""Rules and silences as the page shows them: plain values, made by pure functions."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from msgspec import Struct
+
+from faultwire_consumer.domain.policy.policy import Policy, Receiver
+from faultwire_consumer.domain.policy.table import spell_duration
+from faultwire_consumer.domain.policy.wording import spell_count, spell_sending, where_of
+from faultwire_consumer.domain.rules import Rule
+from faultwire_consumer.domain.silence.matcher import listed
+from faultwire_consumer.domain.silence.silence import SilenceState, changes_at, state_of
+from faultwire_consumer.domain.silence.weekly import describe_window
+from faultwire_consumer.store.silences.stored import StoredSilence
+
+VALUES_SHOWN: Final = 5
+"""Values of one matcher, and windows, that a row shows; it says how many more there are."""
+_GROUPS: Final = (
+    (SilenceState.ACTIVE, "Active", "Hiding notifications now."),
+    (SilenceState.RESTING, "Recurring", "Between two of their windows."),
+    (SilenceState.COMING, "Coming", "Not begun yet."),
+)
+
+
+class Matcher(Struct, frozen=True):
+    """One kind of condition, with its values; as many as are shown."""
+
+    name: str
+    values: tuple[str, ...]
+    more: int = 0
+
+
+class RuleView(Struct, frozen=True, kw_only=True):
+    """A rule in words."""
+
+    name: str
+    where: tuple[Matcher, ...]
+    hears: tuple[str, ...]
+    counts: str | None
+    send: str
+    remind_every: str | None
+    auto_resolve_days: int | None
+    receivers: tuple[str, ...]
+
+
+class ReceiverView(Struct, frozen=True, kw_only=True):
+    """A receiver without its address."""
+
+    name: str
+    type: str
+    signed: bool
+    rules: tuple[str, ...]
+    """The names of rules that tell it something."""
+
+
+class SilenceView(Struct, frozen=True, kw_only=True):
+    """A silence as a row, or whole on its own page."""
+
+    id: int
+    state: str
+    where: tuple[Matcher, ...]
+    windows: tuple[str, ...]
+    more_windows: int
+    changes_at: datetime | None
+    starts_at: datetime
+    ends_at: datetime
+    also_critical: bool
+    author: str
+    comment: str
+    created_at: datetime
+    ended_at: datetime | None
+    ended_by: str | None
+    hits: int
+    incidents: int
+    last_hit_at: datetime | None
+    may_end: bool
+    may_resume: bool
+
+
+class SilenceGroup(Struct, frozen=True, kw_only=True):
+    """Silences that do the same now."""
+
+    title: str
+    about: str
+    silences: tuple[SilenceView, ...]
+
+
+def rule_views(policy: Policy) -> tuple[RuleView, ...]:
+    """Return the rules of a policy in words."""
+    return tuple(_rule(rule) for rule in policy.rules)
+
+
+def receiver_views(policy: Policy) -> tuple[ReceiverView, ...]:
+    """Return the receivers of a policy, with nothing of them that has to stay secret."""
+    return tuple(_receiver(one, policy.rules) for one in policy.receivers)
+
+
+def silence_view(silence: StoredSilence, now: datetime, *, incidents: int = 0) -> SilenceView:
+    """Return a silence as it is shown; ``incidents`` are those of which it hid something."""
+    judged = silence.judged
+    state = state_of(judged, now)
+    stands = state in (SilenceState.ACTIVE, SilenceState.RESTING, SilenceState.COMING)
+    windows = tuple(describe_window(window) for window in silence.weekly)
+    return SilenceView(
+        id=silence.id,
+        state=state.value,
+        where=tuple(_matcher(name, values) for name, values in listed(silence.matchers)),
+        windows=windows[:VALUES_SHOWN],
+        more_windows=max(0, len(windows) - VALUES_SHOWN),
+        changes_at=changes_at(judged, now) if stands else None,
+        starts_at=silence.starts_at,
+        ends_at=silence.ends_at,
+        also_critical=silence.also_critical,
+        author=silence.author,
+        comment=silence.comment,
+        created_at=silence.created_at,
+        ended_at=silence.ended_at,
+        ended_by=silence.ended_by,
+        hits=silence.hits,
+        incidents=incidents,
+        last_hit_at=silence.last_hit_at,
+        may_end=stands,
+        may_resume=state is SilenceState.ENDED and silence.ends_at > now,
+    )
+
+
+def silence_groups(
+    silences: Iterable[StoredSilence], now: datetime, incidents: Mapping[int, int]
+) -> tuple[SilenceGroup, ...]:
+    """Return the silences that stand, by what they do now; those that do nothing of it are left out."""
+    views = [silence_view(one, now, incidents=incidents.get(one.id, 0)) for one in silences]
+    groups = (
+        SilenceGroup(
+            title=title, about=about, silences=tuple(one for one in views if one.state == state.value)
+        )
+        for state, title, about in _GROUPS
+    )
+    return tuple(group for group in groups if group.silences)
+
+
+def _rule(rule: Rule) -> RuleView:
+    where = where_of(rule.where)
+    tags = where.pop("tags", {})
+    matchers = [*where.items(), *((f"tag {name}", values) for name, values in tags.items())]
+    return RuleView(
+        name=rule.name,
+        where=tuple(_matcher(name, values) for name, values in matchers),
+        hears=tuple(sorted(reason.value.replace("_", " ") for reason in rule.on)),
+        counts=spell_count(rule),
+        send=spell_sending(rule),
+        remind_every=None if rule.remind_every is None else spell_duration(rule.remind_every),
+        auto_resolve_days=rule.auto_resolve_days,
+        receivers=rule.receivers,
+    )
+
+
+def _receiver(receiver: Receiver, rules: Iterable[Rule]) -> ReceiverView:
+    return ReceiverView(
+        name=receiver.name,
+        type=receiver.type.value,
+        signed=bool(receiver.secret or receiver.secret_file),
+        rules=tuple(rule.name for rule in rules if receiver.name in rule.receivers),
+    )
+
+
+def _matcher(name: str, values: Sequence[str]) -> Matcher:
+    return Matcher(name, tuple(values[:VALUES_SHOWN]), max(0, len(values) - VALUES_SHOWN))
