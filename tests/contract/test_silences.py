@@ -17,11 +17,13 @@ from faultwire_consumer.actions.silences import (
     end_silence,
     load_silence,
     resume_silence,
+    try_silence,
 )
 from faultwire_consumer.domain.access.audit import AuditSource
 from faultwire_consumer.domain.access.principal import Via
 from faultwire_consumer.domain.incident import Verb
 from faultwire_consumer.domain.silence.draft import SilenceDraft
+from faultwire_consumer.domain.silence.foresight import describe_foresight
 from faultwire_consumer.domain.silence.matcher import Matchers
 from faultwire_consumer.domain.silence.weekly import Weekday, WeeklyWindow
 from faultwire_consumer.notify.digest_maker import DigestMaker
@@ -319,11 +321,23 @@ async def test_there_are_only_so_many_that_are_not_over(
     assert record_module.STANDING_MAX > 2
 
 
-async def test_a_dry_run_checks_and_keeps_nothing(store: Store, clock: FixedClock) -> None:
-    draft = SilenceDraft(where=EVERYTHING, comment="try", for_seconds=60)
-    shown = await create_silence(store, draft, by(clock), dry_run=True)
-    assert (shown.id, shown.ends_at) == (0, clock() + timedelta(seconds=60))
-    (row,) = await store.read(select(func.count().label("total")).select_from(silences))
+async def test_a_dry_run_says_what_would_have_been_hidden_and_keeps_nothing(bench: Bench) -> None:
+    await bench.occur("long ago", severity="high")
+    bench.clock.advance(timedelta(days=2))
+    await bench.occur("a", severity="high")
+    await bench.occur("b")
+    await bench.occur("c", severity="high", service="shop")
+    where = Matchers(service=("billing",))
+    window = WeeklyWindow(start="12:00", end="13:00")
+    draft = SilenceDraft(where=where, comment="try", for_seconds=60, weekly=(window,))
+    shown, foreseen = await try_silence(bench.store, draft, by(bench.clock))
+    assert (shown.id, shown.ends_at) == (0, bench.clock() + timedelta(seconds=60))
+    assert (foreseen.looked_at, foreseen.notifications, foreseen.incidents, foreseen.spared) == (3, 1, 1, 1)
+    assert describe_foresight(foreseen) == (
+        "It would have hidden 1 of the 3 notifications of the last day, of 1 incident; "
+        "1 critical besides would go out."
+    )
+    (row,) = await bench.store.read(select(func.count().label("total")).select_from(silences))
     assert row.total == 0
 
 

@@ -11,9 +11,15 @@ from msgspec.structs import replace
 
 from faultwire_consumer.domain.access.audit import AuditAction, AuditSource
 from faultwire_consumer.domain.silence.draft import SilenceDraft, check_draft, times_of
+from faultwire_consumer.domain.silence.foresight import (
+    LOOKED_BACK,
+    NOTIFICATIONS_MAX,
+    Foresight,
+    foresee,
+)
 from faultwire_consumer.store.access.audit import record_audit
 from faultwire_consumer.store.contract.store import Store, Transaction
-from faultwire_consumer.store.silences.queries import get_silence
+from faultwire_consumer.store.silences.queries import get_silence, list_made
 from faultwire_consumer.store.silences.record import (
     STANDING_MAX,
     SilenceAction,
@@ -53,21 +59,25 @@ class SilenceActor(Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
-async def create_silence(
-    store: Store, draft: SilenceDraft, by: SilenceActor, *, dry_run: bool = False
-) -> StoredSilence:
-    """Make a silence; return it as it is kept. In a dry run it is checked, has the id 0 and is not kept.
+async def try_silence(store: Store, draft: SilenceDraft, by: SilenceActor) -> tuple[StoredSilence, Foresight]:
+    """Check a silence and make nothing: return what it would be, and what it would have hidden lately.
+
+    Raises:
+        ValidationError: a field cannot be.
+    """
+    silence = _checked(draft, by)
+    made = await list_made(store, since=by.at - LOOKED_BACK, limit=NOTIFICATIONS_MAX)
+    return silence, foresee(draft, made, now=by.at)
+
+
+async def create_silence(store: Store, draft: SilenceDraft, by: SilenceActor) -> StoredSilence:
+    """Make a silence; return it as it is kept.
 
     Raises:
         ValidationError: a field cannot be.
         SilenceConflictError: there are too many that are not over.
     """
-    faults = check_draft(draft, now=by.at)
-    if faults:
-        raise ValidationError(errors=[FieldError(one.field, one.message) for one in faults])
-    silence = _drafted(draft, by)
-    if dry_run:
-        return silence
+    silence = _checked(draft, by)
     async with store.write() as tx:
         if await count_standing(tx, now=by.at) >= STANDING_MAX:
             raise SilenceConflictError(f"{STANDING_MAX} silences are not over; end some of them first")
@@ -129,7 +139,10 @@ def unknown_silence(silence_id: int | str) -> SilenceNotFoundError:
     return SilenceNotFoundError(f"there is no silence {silence_id}")
 
 
-def _drafted(draft: SilenceDraft, by: SilenceActor) -> StoredSilence:
+def _checked(draft: SilenceDraft, by: SilenceActor) -> StoredSilence:
+    faults = check_draft(draft, now=by.at)
+    if faults:
+        raise ValidationError(errors=[FieldError(one.field, one.message) for one in faults])
     starts_at, ends_at = times_of(draft, now=by.at)
     return StoredSilence(
         id=0,

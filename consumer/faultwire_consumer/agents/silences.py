@@ -7,12 +7,14 @@ week, and never hides a critical notification: that is for people.
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 
 from faultwire_consumer.agents.door import Door, DoorError
 from faultwire_consumer.agents.tool import Tool
 from faultwire_consumer.domain.report.listing import silence_list
 from faultwire_consumer.domain.report.quoting import span
+from faultwire_consumer.domain.silence.foresight import Foresight, describe_foresight
 from faultwire_consumer.domain.silence.matcher import VALUE_CHARACTERS, VALUES_MAX
 from faultwire_consumer.domain.silence.window_text import parse_window
 
@@ -97,8 +99,10 @@ def _window(text: str) -> dict[str, Any]:
 
 def _answer(document: Mapping[str, Any]) -> str:
     silence = document["silence"]
+    foreseen = document.get("foreseen")
+    also = f" {describe_foresight(msgspec.convert(foreseen, Foresight))}" if foreseen else ""
     what = f"{silence['state']}, {span(silence['described'], 500)}, until {silence['ends_at']}"
-    return f"Silence {silence['id']} {document['outcome']}: {what}.\n"
+    return f"Silence {silence['id']} {document['outcome']}: {what}.{also}\n"
 
 
 LIST_SILENCES: Final = Tool(

@@ -161,6 +161,8 @@ def _print(answer: Mapping[str, Any], output: Output) -> None:
         print_document(answer, output, _show)
     elif not output.quiet:
         say(_line(answer["outcome"], answer["silence"]))
+        if answer.get("foreseen"):
+            say(_foreseen(answer["foreseen"]))
 
 
 def _line(outcome: str, silence: Mapping[str, Any]) -> str:
@@ -174,6 +176,14 @@ def _line(outcome: str, silence: Mapping[str, Any]) -> str:
             return f"{name} is ended; it hid {silence['hits']} notifications"
         case _:
             return f"{name} is {silence['state']}: {what}"
+
+
+def _foreseen(document: Mapping[str, Any]) -> str:
+    import msgspec  # noqa: PLC0415 - as below
+
+    from faultwire_consumer.domain.silence.foresight import Foresight, describe_foresight  # noqa: PLC0415
+
+    return describe_foresight(msgspec.convert(document, Foresight))
 
 
 def _tags(given: Texts) -> dict[str, list[str]]:

@@ -117,6 +117,15 @@ async def test_what_cannot_be_is_told_at_its_field_and_nothing_typed_is_lost(
     assert (await site.get("/api/v1/silences"))[1]["silences"] == []
 
 
+async def test_a_silence_is_tried_on_the_last_day_s_notifications_before_it_is_made(site: Site) -> None:
+    await site.send(severity=ErrorSeverity.HIGH)
+    status, page = await press(site, "/silences", **FIELDS | {"dry_run": "true"})
+    assert status == 200
+    assert "It would have hidden 1 of the 1 notification of the last day" in outline(page).text
+    assert 'value="billing*, shop"' in page
+    assert (await site.get("/api/v1/silences"))[1]["silences"] == []
+
+
 async def test_an_unknown_field_is_refused(site: Site) -> None:
     assert (await press(site, "/silences", **FIELDS | {"moon": "full"}))[0] == 400
 

@@ -70,6 +70,13 @@ async def test_what_it_hid_is_shown_by_incident(site: Site) -> None:
 async def test_a_dry_run_makes_nothing(site: Site) -> None:
     status, answer = await site.post(PATH, json=ASKED | {"dry_run": True})
     assert (status, answer["outcome"], answer["silence"]["id"]) == (200, "would_create", 0)
+    assert answer["foreseen"] == {
+        "since": "2026-11-22T12:00:00Z",
+        "looked_at": 0,
+        "notifications": 0,
+        "incidents": 0,
+        "spared": 0,
+    }
     assert (await site.get(PATH))[1]["silences"] == []
     assert (await list_audit(site.store, AuditFilter(), limit=10)).rows == ()
 

@@ -1,21 +1,26 @@
 """Silences as operators read them: lists, one with its history, and what it hid."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
+from faultwire_consumer.domain.silence.foresight import MadeNotification
+from faultwire_consumer.domain.silence.matcher import read_facts
 from faultwire_consumer.store.contract.paging import Page, cut, decode_cursor
 from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.schema.events import incidents
-from faultwire_consumer.store.schema.notify import silence_history, silence_hits, silences
+from faultwire_consumer.store.schema.notify import outbox, silence_history, silence_hits, silences
 from faultwire_consumer.store.silences.hits import OTHERS
 from faultwire_consumer.store.silences.record import SilenceHistoryEntry
 from faultwire_consumer.store.silences.stored import COLUMNS, StoredSilence, stored_from
+from faultwire_shared.event import ErrorSeverity
 
 HISTORY_MAX: Final = 100
 _LISTING: Final = "silences"
@@ -97,6 +102,23 @@ async def count_hit_incidents(store: Store, ids: Sequence[int]) -> dict[int, int
         .group_by(hit.silence_id)
     )
     return {row.silence_id: row.total for row in rows}
+
+
+async def list_made(store: Store, *, since: datetime, limit: int) -> list[MadeNotification]:
+    """List the newest notifications with what silences are matched with, the newest first."""
+    known = (outbox.c.facts.is_not(None), outbox.c.incident_id.is_not(None), outbox.c.created_at >= since)
+    rows = await store.read(
+        select(outbox.c.incident_id, outbox.c.created_at, outbox.c.severity, outbox.c.facts)
+        .where(*known)
+        .order_by(outbox.c.id.desc())
+        .limit(limit)
+    )
+    made = []
+    for row in rows:
+        with suppress(msgspec.MsgspecError):  # a later release may write them otherwise
+            facts = read_facts(row.facts, ErrorSeverity.from_rank(row.severity))
+            made.append(MadeNotification(incident_id=row.incident_id, created_at=row.created_at, facts=facts))
+    return made
 
 
 async def list_silence_history(store: Store, silence_id: int) -> tuple[SilenceHistoryEntry, ...]:

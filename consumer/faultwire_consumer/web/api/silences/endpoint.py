@@ -15,9 +15,11 @@ from faultwire_consumer.actions.silences import (
     end_silence,
     load_silence,
     resume_silence,
+    try_silence,
 )
 from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.domain.silence.draft import SilenceDraft
+from faultwire_consumer.domain.silence.foresight import Foresight
 from faultwire_consumer.domain.silence.matcher import Matchers
 from faultwire_consumer.domain.silence.weekly import WeeklyWindow
 from faultwire_consumer.store.silences.queries import (
@@ -60,6 +62,7 @@ class SilenceRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     actor: str | None = None
     """Who asks, where nobody has to sign in; beside the name of a token."""
     dry_run: bool = False
+    """Make nothing; say what it would be, and what it would have hidden of the last day's notifications."""
 
 
 class SilenceChangeRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -106,8 +109,10 @@ async def create(request: web.Request, asked: SilenceRequest) -> web.Response:
     """Hide notifications for a time, by matchers; critical ones only if it says so."""
     draft = SilenceDraft(**{name: getattr(asked, name) for name in SilenceDraft.__struct_fields__})
     by = silence_actor(request, asked.actor)
-    made = await create_silence(request.app[STORE], draft, by, dry_run=asked.dry_run)
-    return _answer(request, "would_create" if asked.dry_run else "created", made)
+    if asked.dry_run:
+        silence, foresight = await try_silence(request.app[STORE], draft, by)
+        return _answer(request, "would_create", silence, foresight)
+    return _answer(request, "created", await create_silence(request.app[STORE], draft, by))
 
 
 @routes.post(f"{_PATH}/{{id}}/end", access=AccessScope.ACT)
@@ -132,7 +137,9 @@ async def resume(request: web.Request, asked: SilenceChangeRequest) -> web.Respo
     return _answer(request, "resumed" if changed else "unchanged", silence)
 
 
-def _answer(request: web.Request, outcome: str, silence: StoredSilence) -> web.Response:
+def _answer(
+    request: web.Request, outcome: str, silence: StoredSilence, foresight: Foresight | None = None
+) -> web.Response:
     request[NOTHING_DONE] = True  # told to the audit already, in the transaction of the change
     shown = shape.silence_shape(silence, request.app[CLOCK]())
-    return json_answer(shape.SilenceAnswer(outcome=outcome, silence=shown))
+    return json_answer(shape.SilenceAnswer(outcome=outcome, silence=shown, foreseen=foresight))

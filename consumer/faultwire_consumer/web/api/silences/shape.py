@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from faultwire_consumer.domain.incident_name import incident_name
+from faultwire_consumer.domain.silence.foresight import Foresight
 from faultwire_consumer.domain.silence.matcher import Matchers, describe_matchers
 from faultwire_consumer.domain.silence.silence import SilenceState, changes_at, state_of
 from faultwire_consumer.domain.silence.weekly import WeeklyWindow, describe_window
@@ -72,8 +73,10 @@ class SilenceAnswer(Struct, frozen=True, kw_only=True):
     """The outcome for a silence."""
 
     outcome: str
-    """created, ended, resumed, or unchanged; with would_ in front in a dry run."""
+    """created, ended, resumed or unchanged; would_create in a dry run."""
     silence: SilenceShape
+    foreseen: Foresight | None = None
+    """Of a dry run."""
 
 
 def silence_shape(silence: StoredSilence, now: datetime) -> SilenceShape:

@@ -23,7 +23,7 @@ CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "category": tuple(one.value for one in Category),
     "weekday": tuple(one.value for one in WEEK),
 }
-_FLAGS: Final = ("also_critical",)
+_FLAGS: Final = ("also_critical", "dry_run")
 FIELDS: Final = (*_SINGLE, *CHOICES, *_FLAGS)
 LENGTHS: Final = (
     (1800, "30 minutes"),
@@ -50,6 +50,8 @@ class AskedSilence(Struct, frozen=True, kw_only=True):
     ticked: Mapping[str, frozenset[str]]
     """The boxes that are ticked, by their group."""
     also_critical: bool = False
+    is_tried: bool = False
+    """Say what it would have hidden, and make nothing."""
     is_open: bool = False
     """The form is to be shown unfolded."""
     wrong: Mapping[str, str]
@@ -92,6 +94,7 @@ def asked_silence(form: Form) -> AskedSilence:
         texts={name: form.text(name) for name in _SINGLE},
         ticked={name: frozenset(form.texts(name)) for name in CHOICES},
         also_critical=form.flag("also_critical"),
+        is_tried=form.flag("dry_run"),
         is_open=True,
         wrong=NOTHING_WRONG,
     )

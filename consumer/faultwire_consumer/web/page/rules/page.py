@@ -11,9 +11,11 @@ from faultwire_consumer.actions.silences import (
     end_silence,
     load_silence,
     resume_silence,
+    try_silence,
 )
 from faultwire_consumer.domain.access.next_path import HOME, next_path
 from faultwire_consumer.domain.access.scope import AccessScope
+from faultwire_consumer.domain.silence.foresight import describe_foresight
 from faultwire_consumer.store.silences.queries import (
     SilencePhase,
     count_hit_incidents,
@@ -55,12 +57,15 @@ async def show_rules(request: web.Request) -> web.Response:
 
 @routes.post("/silences", access=AccessScope.ACT)
 async def create(request: web.Request) -> web.Response:
-    """Make a silence, and show the rules again; what cannot be is shown at its field."""
+    """Make a silence, or say first what it would have hidden; what cannot be is shown at its field."""
     asked = asking.asked_silence(await read_form(request, fields_max=60))
     request[NOTHING_DONE] = True  # told to the audit in the transaction of the change
     try:
-        draft = asking.draft_of(asked, reader_of(request).zone)
-        made = await create_silence(request.app[STORE], draft, silence_actor(request))
+        draft, by = asking.draft_of(asked, reader_of(request).zone), silence_actor(request)
+        if asked.is_tried:
+            _, foresight = await try_silence(request.app[STORE], draft, by)
+            return await _show(request, asked, foreseen=describe_foresight(foresight))
+        made = await create_silence(request.app[STORE], draft, by)
     except ValidationError as error:
         return await _show(request, asking.with_faults(asked, error), status=400)
     except SilenceConflictError as error:
@@ -121,7 +126,12 @@ async def resume(request: web.Request) -> web.Response:
 
 
 async def _show(
-    request: web.Request, asked: asking.AskedSilence, *, cursor: str | None = None, status: int = 200
+    request: web.Request,
+    asked: asking.AskedSilence,
+    *,
+    cursor: str | None = None,
+    status: int = 200,
+    foreseen: str = "",
 ) -> web.Response:
     store, now, policy = request.app[STORE], request.app[CLOCK](), request.app[POLICY]()
     standing = (SilencePhase.CURRENT, SilencePhase.COMING)
@@ -144,6 +154,7 @@ async def _show(
         following=past.next_cursor,
         is_later=cursor is not None,
         asked=asked,
+        foreseen=foreseen,
         lengths=asking.LENGTHS,
         choices=asking.CHOICES,
     )
