@@ -232,6 +232,11 @@ async def _answer_failures(request: web.Request, handler: Handler) -> web.Stream
     except ClientGoneError:
         log.debug("request.abandoned", method=request.method, path=request.path)
         return web.Response(status=CLIENT_GONE, reason="Visitor Closed Request")
+    except ConnectionError as error:
+        if request.transport is not None and not request.transport.is_closing():
+            return _answer(error, request)  # somebody else's connection
+        log.debug("request.abandoned", method=request.method, path=request.path)
+        return web.Response(status=CLIENT_GONE, reason="Visitor Closed Request")
     except Exception as error:  # noqa: BLE001 - one failed request must not end the server; it is logged
         return _answer(error, request)
 

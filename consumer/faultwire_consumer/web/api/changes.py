@@ -59,8 +59,8 @@ async def follow_changes(request: web.Request, last_event_id: int | None) -> web
     listener, last = await feed.join()
     try:
         response = web.StreamResponse(headers={"Content-Type": EVENT_STREAM, "X-Accel-Buffering": "no"})
-        await response.prepare(request)
         try:
+            await response.prepare(request)
             await _send(response, b"retry: 2000\n\n")
             sent = await _send_missed(request, response, missed_since, last)
             await _send_live(response, listener, sent)

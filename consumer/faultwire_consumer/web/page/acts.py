@@ -17,7 +17,7 @@ from faultwire_consumer.domain.lifecycle.arguments import ARGUMENTS, SENTENCES, 
 from faultwire_consumer.web.access.declared import AccessRoutes
 from faultwire_consumer.web.access.told_acts import NOTHING_DONE
 from faultwire_consumer.web.acting import act_of, chosen_incidents, tell_of_many
-from faultwire_consumer.web.page.form import Form, read_form
+from faultwire_consumer.web.page.form import SentForm, read_form
 from faultwire_consumer.web.page.notice import Notice, Undo
 from faultwire_consumer.web.page.reader import Reader, reader_of
 from faultwire_consumer.web.page.shell import go_to, show
@@ -118,7 +118,7 @@ async def act_on_one(request: web.Request) -> web.Response:
     return go_to(path, notice_of_one(verb, acted, had_it=before.assignee))
 
 
-def arguments_of(verb: Verb, form: Form, reader: Reader) -> Arguments:
+def arguments_of(verb: Verb, form: SentForm, reader: Reader) -> Arguments:
     """Return a verb's arguments from a form, in which everything is text and blank means nothing.
 
     Raises:
@@ -144,18 +144,18 @@ def _in_zone(text: str, reader: Reader) -> datetime | str:
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=reader.zone)
 
 
-def _expected(form: Form) -> Expected:
+def _expected(form: SentForm) -> Expected:
     text = form.text("version")
     is_number = text.isascii() and text.isdigit() and len(text) <= 18
     return Expected(version=int(text) if is_number else None)
 
 
-def _without_blanks(form: Form) -> Form:
+def _without_blanks(form: SentForm) -> SentForm:
     """Return a form without fields that say nothing: a button with a name may stand beside a box for one."""
-    return Form([(name, value) for name, value in form.pairs if value.strip() or name in _MANY_FIELDS])
+    return SentForm([(name, value) for name, value in form.pairs if value.strip() or name in _MANY_FIELDS])
 
 
-async def _chosen(request: web.Request, form: Form) -> list[int]:
+async def _chosen(request: web.Request, form: SentForm) -> list[int]:
     ids, query = form.texts("id"), form.text("all") or form.text("query")
     if not ids and not query.strip():
         raise ValidationError(errors=[FieldError("id", "choose at least one incident")])
@@ -168,7 +168,7 @@ async def _chosen(request: web.Request, form: Form) -> list[int]:
     )
 
 
-def _into_first(form: Form, ids: Sequence[int]) -> tuple[Form, list[int]]:
+def _into_first(form: SentForm, ids: Sequence[int]) -> tuple[SentForm, list[int]]:
     """Return a merge with the incident that the others become part of: the lowest, unless one is named.
 
     Raises:
@@ -180,10 +180,10 @@ def _into_first(form: Form, ids: Sequence[int]) -> tuple[Form, list[int]]:
     if not others:
         raise ValidationError(errors=[FieldError("id", "choose at least two incidents to merge")])
     kept = [(name, value) for name, value in form.pairs if name != "into"]
-    return Form([*kept, ("into", incident_name(first))]), others
+    return SentForm([*kept, ("into", incident_name(first))]), others
 
 
-def _fields_of(form: Form) -> tuple[tuple[str, str], ...]:
+def _fields_of(form: SentForm) -> tuple[tuple[str, str], ...]:
     """Return the fields of a form that was shown first, for the one that does it."""
     if form.flag("all"):
         pairs = [("query" if name == "all" else name, value) for name, value in form.pairs if name != "id"]

@@ -23,7 +23,7 @@ class Bar(Struct, frozen=True, kw_only=True):
     is_recent: bool
 
 
-class Mark(Struct, frozen=True):
+class ChartMark(Struct, frozen=True):
     """A moment with a name, as a release that began."""
 
     x: int
@@ -37,7 +37,7 @@ class Chart(Struct, frozen=True, kw_only=True):
     width: int
     height: int
     bars: tuple[Bar, ...]
-    marks: tuple[Mark, ...]
+    marks: tuple[ChartMark, ...]
     total: int
     most: int
     step_seconds: int
@@ -97,7 +97,7 @@ def draw_chart(
             for tall in [max(_LEAST, round(height * count / most)) if count else 0]
         ),
         marks=tuple(
-            Mark(round((at - start) / length * bar), label, at)
+            ChartMark(round((at - start) / length * bar), label, at)
             for at, label in marks
             if timedelta() <= at - start <= steps * length
         ),

@@ -15,7 +15,7 @@ FIELDS_MAX: Final = 1_000
 """Fields of one form: incidents that are chosen, and what is said of them."""
 
 
-class Form:
+class SentForm:
     """A form's fields by name; a field may come once, but for those that are asked for as many."""
 
     def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
@@ -54,7 +54,7 @@ class Form:
             raise ValidationError(errors=[FieldError(name[:100], "unknown") for name in unknown])
 
 
-async def read_form(request: web.Request, *, fields_max: int = FIELDS_MAX) -> Form:
+async def read_form(request: web.Request, *, fields_max: int = FIELDS_MAX) -> SentForm:
     """Read the form that a request carries; none is an empty one.
 
     Raises:
@@ -63,7 +63,7 @@ async def read_form(request: web.Request, *, fields_max: int = FIELDS_MAX) -> Fo
     """
     body = await read_whole_body(request)
     if not body:
-        return Form(())
+        return SentForm(())
     if request.content_type != _FORM:
         raise UnsupportedMediaTypeError("send a form")
     try:
@@ -72,7 +72,7 @@ async def read_form(request: web.Request, *, fields_max: int = FIELDS_MAX) -> Fo
         )
     except ValueError:
         raise MalformedBodyError("this is not a form that can be read") from None
-    return Form(pairs)
+    return SentForm(pairs)
 
 
 async def read_fields(request: web.Request, names: tuple[str, ...]) -> Mapping[str, str]:

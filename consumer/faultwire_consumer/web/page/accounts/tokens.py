@@ -16,7 +16,7 @@ from faultwire_consumer.store.access.tokens import list_tokens
 from faultwire_consumer.web.access.declared import AccessRoutes
 from faultwire_consumer.web.access.visitor import source_of
 from faultwire_consumer.web.page.accounts.view import SCOPE_WORDS, split_services
-from faultwire_consumer.web.page.form import Form, read_form
+from faultwire_consumer.web.page.form import SentForm, read_form
 from faultwire_consumer.web.page.notice import Notice
 from faultwire_consumer.web.page.shell import go_to, show
 from faultwire_consumer.web.request import cursor_errors, read_parameters
@@ -28,7 +28,7 @@ _ROWS: Final = 50
 _FIELDS: Final = ("name", "scopes", "services", "expires")
 _SAID_AT: Final = ("name", "scopes", "services", "expires_at")
 _FIELDS_MOST: Final = len(_FIELDS) + len(AccessScope) + 1
-_NOTHING: Final = Form((("expires", "365d"),))
+_NOTHING: Final = SentForm((("expires", "365d"),))
 
 routes = AccessRoutes()
 
@@ -76,7 +76,7 @@ async def revoke(request: web.Request) -> web.Response:
     return go_to(PATH, Notice(said))
 
 
-def draft_of(form: Form, *, now: datetime) -> TokenDraft:
+def draft_of(form: SentForm, *, now: datetime) -> TokenDraft:
     """Return the token that a form asks for.
 
     Raises:
@@ -98,7 +98,7 @@ async def _tokens_page(
     request: web.Request,
     *,
     cursor: str | None = None,
-    typed: Form = _NOTHING,
+    typed: SentForm = _NOTHING,
     wrong: Mapping[str, str] | None = None,
     status: int = 200,
 ) -> web.Response:

@@ -23,7 +23,7 @@ from faultwire_consumer.web.letter_desk import (
     replay_letter,
 )
 from faultwire_consumer.web.page.desk.view import PATH, letter_view, outcome_words
-from faultwire_consumer.web.page.form import Form, read_form
+from faultwire_consumer.web.page.form import SentForm, read_form
 from faultwire_consumer.web.page.notice import Notice
 from faultwire_consumer.web.page.shell import go_to, show
 from faultwire_consumer.web.request import dead_letter_of, read_parameters
@@ -93,7 +93,7 @@ def _tried_typed(attempt: ReplayOutcome) -> Tried:
     return Tried(is_kept=attempt.is_kept, words=words, detail=attempt.detail, extent=REHEARSED)
 
 
-def _typed(form: Form, text: str, attempt: ReplayOutcome) -> Typed:
+def _typed(form: SentForm, text: str, attempt: ReplayOutcome) -> Typed:
     if attempt.is_kept:
         return Typed(body=text, why=form.text("why"))
     body = text.encode()
@@ -113,7 +113,10 @@ async def _go_on(
 
 
 async def _refused(
-    request: web.Request, letter: DeadLetterBody, form: Form, error: ValidationError | DeadLetterConflictError
+    request: web.Request,
+    letter: DeadLetterBody,
+    form: SentForm,
+    error: ValidationError | DeadLetterConflictError,
 ) -> web.Response:
     request[NOTHING_DONE] = True
     wrong = {one.field: one.message for one in error.errors} if isinstance(error, ValidationError) else {}

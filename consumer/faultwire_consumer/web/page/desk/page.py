@@ -24,7 +24,7 @@ from faultwire_consumer.web.letter_desk import (
     numbers_by_reason,
 )
 from faultwire_consumer.web.page.desk.view import PATH, desk_view, outcome_words
-from faultwire_consumer.web.page.form import Form, read_form
+from faultwire_consumer.web.page.form import SentForm, read_form
 from faultwire_consumer.web.page.notice import Notice
 from faultwire_consumer.web.page.shell import go_to, show
 from faultwire_consumer.web.parameter import Parameters
@@ -95,7 +95,7 @@ async def change_chosen(request: web.Request) -> web.Response:
 
 
 async def _preview(
-    request: web.Request, verb: str, results: Sequence[ChangeResult], *, path: str, form: Form, left: int
+    request: web.Request, verb: str, results: Sequence[ChangeResult], *, path: str, form: SentForm, left: int
 ) -> web.Response:
     able = tuple(result.id for result in results if result.outcome in ("would_replay", "would_discard"))
     return await show(
@@ -112,7 +112,7 @@ async def _preview(
     )
 
 
-async def _chosen(request: web.Request, form: Form) -> tuple[list[int], int]:
+async def _chosen(request: web.Request, form: SentForm) -> tuple[list[int], int]:
     """Return the dead letters that are meant, the oldest first, and how many more there are.
 
     Raises:
@@ -131,7 +131,7 @@ async def _chosen(request: web.Request, form: Form) -> tuple[list[int], int]:
     return ids, left
 
 
-async def _with_all(store: Store, form: Form, ids: list[int], *, now: datetime) -> tuple[list[int], int]:
+async def _with_all(store: Store, form: SentForm, ids: list[int], *, now: datetime) -> tuple[list[int], int]:
     """Return the ids with those of whole reasons, as the list that was looked at has them."""
     asked = {"reason": form.texts("all_of"), "status": form.texts("status"), "service": form.texts("service")}
     parameters = Parameters({name: list(values) for name, values in asked.items() if values}, now=now)

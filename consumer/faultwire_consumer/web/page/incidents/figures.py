@@ -50,13 +50,13 @@ class Glance(Struct, frozen=True, kw_only=True):
 
 
 class Moment(Struct, frozen=True):
-    """When a figure is asked for, and the last change of any incident until then."""
+    """The time at which a figure is asked for, and the last change of any incident until then."""
 
     now: datetime
     last_change: int
 
 
-class Held(Struct, Generic[V], frozen=True):
+class KeptFigure(Struct, Generic[V], frozen=True):
     """A figure, and when it was read."""
 
     moment: Moment
@@ -64,11 +64,11 @@ class Held(Struct, Generic[V], frozen=True):
 
 
 class ListFigures:
-    """What the list shows beside the incidents themselves."""
+    """Figures that the list shows beside the incidents themselves."""
 
     def __init__(self) -> None:
-        self._facets: Memo[Hashable, Held[Facets]] = Memo(_QUERIES_MAX)
-        self._glances: Memo[Hashable, Held[Glance]] = Memo(_QUERIES_MAX)
+        self._facets: Memo[Hashable, KeptFigure[Facets]] = Memo(_QUERIES_MAX)
+        self._glances: Memo[Hashable, KeptFigure[Glance]] = Memo(_QUERIES_MAX)
         self._bars: Memo[Hashable, Bars] = Memo(_ROWS_MAX)
         self._origins: Memo[Hashable, str] = Memo(_ROWS_MAX)
         self._regressions: Memo[Hashable, str] = Memo(_ROWS_MAX)
@@ -162,7 +162,7 @@ def _counted(incident: Incident, since: datetime) -> Hashable:
 
 
 async def _held(
-    memo: Memo[Hashable, Held[V]],
+    memo: Memo[Hashable, KeptFigure[V]],
     key: Hashable,
     read: Callable[[], Awaitable[V]],
     *,
@@ -174,7 +174,7 @@ async def _held(
     if held is not None and held.moment.last_change == at.last_change and at.now - held.moment.now < most:
         return held.figure
     figure = await read()
-    memo[key] = Held(at, figure)
+    memo[key] = KeptFigure(at, figure)
     return figure
 
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from faultwire_consumer.domain.silence.draft import SilenceDraft
 from faultwire_consumer.domain.silence.matcher import Matchers
 from faultwire_consumer.domain.silence.weekly import WEEK, Weekday, WeeklyWindow
-from faultwire_consumer.web.page.form import Form
+from faultwire_consumer.web.page.form import SentForm
 from faultwire_consumer.web.parameter import Parameters
 from faultwire_shared.event import Category, ErrorSeverity
 from faultwire_shared.taxonomy import FieldError, ValidationError
@@ -83,7 +83,7 @@ def silence_from_link(parameters: Parameters, zone_name: str) -> AskedSilence:
     )
 
 
-def asked_silence(form: Form) -> AskedSilence:
+def asked_silence(form: SentForm) -> AskedSilence:
     """Return the fields that a browser sent.
 
     Raises:
