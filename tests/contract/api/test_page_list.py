@@ -233,6 +233,35 @@ async def test_a_row_says_in_two_lines_what_an_operator_asks(site: Site) -> None
 
 
 @on_sqlite
+async def test_what_stands_beside_a_row_is_never_older_than_the_row(site: Site) -> None:
+    await site.send(kind="A")
+    assert "1 in 24 h, of 1" in row_in((await listed(site))[0], "INC-1")
+    await site.send(kind="A", release="1.0", count=4)
+    row = row_in((await listed(site))[0], "INC-1")
+    assert "5 in 24 h, of 5" in row
+    assert "1.0" in row, "the first release that it has was not known before"
+    await site.send(kind="B", count=3)
+    await act(site, "merge", "INC-2", into="INC-1")
+    assert "8 in 24 h, of 8" in row_in((await listed(site))[0], "INC-1")
+    await act(site, "unmerge", "INC-2")
+    assert "5 in 24 h, of 5" in row_in((await listed(site))[0], "INC-1")
+    site.clock.advance(timedelta(hours=25))
+    assert "0 in 24 h, of 5" in row_in((await listed(site))[0], "INC-1")
+
+
+@on_sqlite
+async def test_facets_and_tiles_follow_every_act_at_once(site: Site) -> None:
+    for kind in ("A", "B"):
+        await site.send(kind=kind, severity=ErrorSeverity.CRITICAL)
+    page, _ = await listed(site)
+    assert tiles_in(page)["critical"][0] == "2"
+    await act(site, "assign", to="ada")
+    page, _ = await listed(site)
+    assert tiles_in(page)["critical"][0] == "1"
+    assert "Assigned" in outline(page).text
+
+
+@on_sqlite
 async def test_a_long_title_ends_with_an_ellipsis(site: Site) -> None:
     await site.send(kind="Long", text="x" * 5000)
     page, _ = await listed(site)

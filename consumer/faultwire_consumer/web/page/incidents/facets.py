@@ -41,9 +41,8 @@ def facet_lists(facets: Facets, search: Search) -> tuple[FacetList, ...]:
     """Return the facets of a list; of the tags those that most incidents have."""
     named = [facet for facet in facets.facets if facet.key not in _HIDDEN]
     tags = [facet for facet in named if facet.key.startswith(TAG)][:TAGS_SHOWN]
-    return tuple(
-        _facet_list(facet, search) for facet in named if facet in tags or not facet.key.startswith(TAG)
-    )
+    shown = [facet for facet in named if facet in tags or not facet.key.startswith(TAG)]
+    return tuple(found for facet in shown if (found := _facet_list(facet, search)).links)
 
 
 def _facet_list(facet: Facet, search: Search) -> FacetList:
