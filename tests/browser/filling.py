@@ -43,6 +43,19 @@ class Site:
     """The link with which ada sets her password, until she did."""
     is_closed: bool = False
     """People sign in."""
+    token: str = ""
+    """With which a program asks and sends, once people sign in."""
+
+    def read(self, path: str) -> Any:
+        """The JSON that stands at a path of the API."""
+        request = urllib.request.Request(f"{self.worker.url}{path}", headers=self.headers)  # noqa: S310 - our own http
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - the same
+            return json.load(answer)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a program says of itself."""
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
 
 @contextmanager
@@ -76,6 +89,9 @@ def _close(site: Site) -> None:
     site.is_closed = True
     site.link = worker.command("access", "invite", "ada", "--role", "admin").strip()
     invited = worker.command("access", "invite", "grace", "--role", "viewer").strip()
+    site.token = worker.command(
+        "access", "token", "create", "shop", "--scope", "ingest", "--scope", "read", "--scope", "act"
+    ).strip()
     site.names["link"] = parse_qs(urlsplit(invited).query)["link"][0]
     worker.start()
 
@@ -190,8 +206,7 @@ def _fill_absurd(site: Site) -> None:
 
 
 def _incident_of(site: Site, event_id: str) -> str:
-    found = site.worker.get(f"/api/v1/events/{event_id}")
-    return str(found["incident_id"])
+    return str(site.read(f"/api/v1/events/{event_id}")["incident_id"])
 
 
 def _report(site: Site, service: str, *, lost: int) -> None:
@@ -211,8 +226,9 @@ def _report(site: Site, service: str, *, lost: int) -> None:
 
 def ask(site: Site, path: str, body: Mapping[str, Any] | Sequence[Any]) -> int:
     """Post JSON as a program does; returns the status, also where it was refused."""
+    headers = {"Content-Type": "application/json"} | site.headers
     request = urllib.request.Request(  # noqa: S310 - our own http
-        f"{site.worker.url}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
+        f"{site.worker.url}{path}", json.dumps(body).encode(), headers
     )
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - our own http

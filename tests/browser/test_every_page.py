@@ -13,7 +13,7 @@ from faultwire_consumer.web.page.routes import PAGE_ROUTES
 
 BUDGET_BYTES: Final = 60 * 1024
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 
 def test_every_route_that_gives_a_page_is_walked() -> None:

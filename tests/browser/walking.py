@@ -49,12 +49,21 @@ def path_of(place: Place, site: Site) -> str | None:
 
 
 async def new_context(
-    browser: Browser, site: Site, state: StorageState | None = None, width: int = 1280
+    browser: Browser,
+    site: Site,
+    state: StorageState | None = None,
+    width: int = 1280,
+    *,
+    has_scripts: bool = True,
 ) -> BrowserContext:
     """A browser's window on a worker, with nothing in its cache and the cookies that it is given."""
     size: ViewportSize = {"width": width, "height": WIDE["height"]}
     return await browser.new_context(  # without motion, for a colour on its way is none that anybody reads
-        base_url=site.worker.url, viewport=size, storage_state=state, reduced_motion="reduce"
+        base_url=site.worker.url,
+        viewport=size,
+        storage_state=state,
+        reduced_motion="reduce",
+        java_script_enabled=has_scripts,
     )
 
 
@@ -113,22 +122,16 @@ async def look(page: Page, place: Place, path: str, found: Walk, watch: Watch) -
         found.note(place, "at once", [f"status {answer.status}, not {place.status}"])
     found.texts[place.name] = await answer.text()
     found.note(place, "light", await find_barriers(page) + await find_doubled_ids(page))
-    await _see_it_otherwise(page, place, found)
-    await _open_all(page)
-    await page.set_viewport_size(NARROW)
-    found.note(place, "320 px, all open", await find_overflow(page) + await find_barriers(page))
-    found.note(place, "to the end", watch.take())
-
-
-async def _see_it_otherwise(page: Page, place: Place, found: Walk) -> None:
     await page.emulate_media(color_scheme="dark")
     found.note(place, "dark", await find_barriers(page, CONTRAST))
     await page.emulate_media(color_scheme="light", forced_colors="active")
-    found.note(place, "forced colours", await find_barriers(page, CONTRAST))
-    await page.emulate_media(forced_colors="none")
     await page.set_viewport_size(NARROW)
     found.note(place, "320 px", await find_overflow(page) + await find_small_targets(page))
-    await page.set_viewport_size(WIDE)
+    await _open_all(page)
+    found.note(
+        place, "320 px, forced colours, all open", await find_overflow(page) + await find_barriers(page)
+    )
+    found.note(place, "to the end", watch.take())
 
 
 async def _open_all(page: Page) -> None:
