@@ -112,6 +112,7 @@ def _fill_full(site: Site) -> None:
     ):
         ask(site, f"/api/v1/incidents/INC-{number}/{act}", body)
     _report(site, "billing", lost=3)
+    site.names["notification"] = str(site.read("/api/v1/alerts?limit=1")["alerts"][0]["id"])
     site.names |= {"incident": "INC-1", "event": events[0]["id"], "letter": "1", "service": "billing"}
 
 

@@ -41,6 +41,8 @@ PAGES: Final = (
     Place("event-long", "/e/{long_event}"),
     Place("comparison", "/e/{event}/compare?other={absurd}"),
     Place("releases", "/releases"),
+    Place("told", "/told"),
+    Place("told-one", "/told/{notification}"),
     Place("dead-letters", "/dead-letters"),
     Place("dead-letter", "/dead-letters/{letter}"),
     Place(
@@ -51,6 +53,7 @@ PAGES: Final = (
     ),
     Place("producers", "/producers"),
     Place("producer", "/producers/{service}"),
+    Place("health", "/health"),
     Place("account", "/account"),
     Place("access", "/access", is_closed=True),
     Place("tokens", "/access/tokens", is_closed=True),
