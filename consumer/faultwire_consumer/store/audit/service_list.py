@@ -124,15 +124,21 @@ async def count_quiet_services(store: Store, *, now: datetime) -> int:
 def select_quiet_services(database: str, now: datetime) -> Select[Any]:
     """Select the number of services whose process that was seen last is quiet."""
     table = producers.c
-    place = func.row_number().over(
-        partition_by=table.service, order_by=(table.last_seen_at.desc(), table.producer_id.desc())
-    )
     newest = (
-        select(is_quiet(database, now).label("quiet"), place.label("place"))
+        select(table.service, func.max(table.last_seen_at, type_=table.last_seen_at.type).label("at"))
         .where(table.last_seen_at >= now - QUIET_FOR)
+        .group_by(table.service)
         .subquery()
     )
-    return select(func.count().label("total")).select_from(newest).where(newest.c.place == 1, newest.c.quiet)
+    return (
+        select(func.count(table.service.distinct()).label("total"))
+        .join_from(
+            newest,
+            producers,
+            and_(table.last_seen_at == newest.c.at, table.service == newest.c.service),
+        )
+        .where(is_quiet(database, now))
+    )
 
 
 def is_quiet(database: str, now: datetime) -> ColumnElement[bool]:

@@ -238,9 +238,9 @@ def select_given_up(since: datetime) -> Select[Any]:
     """Select their number, by the index of what was given up."""
     # Written out, so that the partial index is taken whatever the plan.
     is_given_up: ColumnElement[bool] = outbox.c.state == literal_column(f"'{NotificationState.GIVEN_UP}'")
-    found = select(outbox.c.id).where(
-        is_given_up, outbox.c.finished_at >= since, outbox.c.carrier_id.is_(None)
-    )
+    # As a sum, which no index has: by that of carriers SQLite would look through all that have none.
+    is_own = (outbox.c.carrier_id + 0).is_(None)
+    found = select(outbox.c.id).where(is_given_up, outbox.c.finished_at >= since, is_own)
     return select(func.count().label("total")).select_from(found.limit(GIVEN_UP_COUNTED).subquery())
 
 

@@ -20,7 +20,7 @@ from faultwire_consumer.store.schema.events import UtcDateTime, fingerprints, in
 from faultwire_consumer.store.schema.figures import hourly_totals, release_totals, value_counts
 from faultwire_shared.event import ErrorSeverity
 
-SIGHTINGS_READ: Final = 20_000
+SIGHTINGS_READ: Final = 10_000
 """Sights of incidents in the releases of a page among which the worst is looked for."""
 _LISTING: Final = "releases"
 _BETWEEN: Final = "\n"
@@ -201,8 +201,7 @@ def select_ended(releases: Sequence[tuple[int, ReleaseTotal]]) -> Select[Any]:
         .select_from(incidents)
         .where(
             table.service == given.c.service,
-            table.last_seen_hour > NEVER_COUNTED,
-            table.last_seen_hour >= given.c.since_hour,
+            table.last_seen_hour >= given.c.since_hour,  # later than that of what was never counted
             table.last_seen_hour <= given.c.until_hour,
             table.last_seen_at >= given.c.since,
             table.last_seen_at < given.c.until,
