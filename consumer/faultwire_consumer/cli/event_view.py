@@ -1,7 +1,7 @@
 """One event as people read it: facts, the trail that led to it, and the stack, newest call first."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -11,7 +11,8 @@ from rich.console import Console
 from faultwire_consumer.cli.client import ApiClient
 from faultwire_consumer.cli.failure import CommandError
 from faultwire_consumer.cli.output import cell, print_value, styled
-from faultwire_consumer.domain.report.trace import trace_lines
+from faultwire_consumer.domain.report.trace import source_lines, trace_lines
+from faultwire_consumer.domain.report.variable import variable_lines
 from faultwire_shared.event import ExceptionInfo
 
 _FACTS: Final = (
@@ -21,6 +22,8 @@ _FACTS: Final = (
 _VALUES: Final = ("tags", "user", "request", "context")
 _CRUMB: Final = ("timestamp", "category", "message", "level", "type")
 _MINUTE: Final = 60
+_WITH_LINES_AROUND: Final = 10
+"""The calls of an exception with more than the line that ran, from its crash."""
 _NEAR: Final = 20
 """The number of newest events among which one with a body is looked for."""
 
@@ -97,22 +100,39 @@ def show_trail(event: Mapping[str, Any], console: Console) -> None:
         console.print(styled(" ".join(told).rstrip(), style), soft_wrap=True)
 
 
-def show_chain(chain: Sequence[Mapping[str, Any]], console: Console, *, indent: str = "") -> None:
-    """Write exceptions with their causes below them, and each stack with its newest call on top."""
+def show_chain(
+    chain: Sequence[Mapping[str, Any]], console: Console, *, indent: str = "", detailed: bool = True
+) -> None:
+    """Write exceptions with their causes below them, and each stack with its newest call on top.
+
+    Detailed, the calls near a crash have the source lines around the one that ran, and any their variables.
+    """
     for position, error in enumerate(chain):
         lead = "caused by " if position else ""
         told = f"{indent}{lead}{error['type']}: {error.get('value', '')}"
         console.print(styled(told, "bold"), soft_wrap=True)
         for note in error.get("notes", ()):
             console.print(styled(f"{indent}  {note}"), soft_wrap=True)
-        for frame in reversed(error.get("frames", [])):
+        for distance, frame in enumerate(reversed(error.get("frames", []))):
             style = "" if frame.get("in_app", True) else "dim"
             place = f"{frame.get('file', '')}:{frame.get('line', 0)} in {frame.get('qualname', '')}"
             console.print(styled(f"{indent}  {place}", style), soft_wrap=True)
-            for source in frame.get("context", []):
-                console.print(styled(f"{indent}      {source}", "dim"), soft_wrap=True)
+            around = detailed and distance < _WITH_LINES_AROUND
+            for line, style in _beside(frame, around=around, variables=detailed):
+                console.print(styled(f"{indent}    {line}", style), soft_wrap=True)
         for member in error.get("members", []):
-            show_chain(member, console, indent=f"{indent}  | ")
+            show_chain(member, console, indent=f"{indent}  | ", detailed=detailed)
+
+
+def _beside(frame: Mapping[str, Any], *, around: bool, variables: bool) -> Iterator[tuple[str, str]]:
+    """The lines below a call, each with its style: its source, and its variables."""
+    lines = source_lines(frame.get("context") or [""])
+    if around and len(lines) > 1:
+        yield from ((f"{'>' if ran else ' '} {text}", "" if ran else "dim") for text, ran in lines)
+    else:
+        yield from ((f"  {text.strip()}", "dim") for text, ran in lines if ran and text)
+    for line in variable_lines(frame.get("vars") or {}) if variables else ():
+        yield f"  {line}", "dim"
 
 
 def python_traceback(event: Mapping[str, Any]) -> str:

@@ -169,7 +169,7 @@ def _show_trace(event: Document, sight: Sight, console: Console) -> None:
     raised = chain[0]
     frames = raised.get("frames", [])
     own = [frame for frame in frames if frame.get("in_app", True)] or frames
-    show_chain([{**raised, "frames": own[-_SHOWN:], "members": []}], console)
+    show_chain([{**raised, "frames": own[-_SHOWN:], "members": []}], console, detailed=False)
     left = len(frames) - len(own[-_SHOWN:])
     more = [f"{left} more call{'' if left == 1 else 's'}"] if left else []
     more += ["its cause" if len(chain) == 2 else f"{len(chain) - 1} causes"] if len(chain) > 1 else []

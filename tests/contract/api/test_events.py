@@ -1,6 +1,10 @@
+import json
+
 import msgspec
 import pytest
 from tests.contract.api.conftest import Site, make_event
+from tests.tools.factories import wire_event
+from tests.tools.secret import CANARY
 
 from faultwire_shared import codec
 from faultwire_shared.event import ErrorSeverity
@@ -21,6 +25,26 @@ async def test_an_event_comes_as_on_the_wire_with_its_incident(site: Site) -> No
     assert document.pop("incident_id") == "INC-1"
     assert document.pop("received_at") == f"{site.clock():%Y-%m-%dT%H:%M:%S}Z"
     assert document == msgspec.json.decode(codec.encode(event))
+
+
+async def test_local_variables_are_kept_scrubbed_and_told_as_they_were_sent(site: Site) -> None:
+    variables = {
+        "order": {"id": 17, "token": CANARY},
+        "text": "a\x00b \ud83d\ude00",
+        "none": None,
+        "many": [1, 2.5],
+    }
+    frame = {"qualname": "pay", "vars": variables}
+    body = wire_event(now=site.clock(), exceptions=[{"type": "E", "frames": [frame]}])
+    await site.send_body(json.dumps(body).encode())
+    _, event = await site.get(f"/api/v1/events/{body['id']}")
+    (told,) = event["exceptions"][0]["frames"]
+    assert told["vars"] == variables | {
+        "order": {"id": 17, "token": "[scrubbed]"},
+        "text": "a\x00b \U0001f600",
+    }
+    async with site.client.get(f"/api/v1/events/{body['id']}/report") as answer:
+        assert 'order = {"id": 17, "token": "[scrubbed]"}' in await answer.text()
 
 
 async def test_fields_of_a_later_version_are_kept(site: Site) -> None:

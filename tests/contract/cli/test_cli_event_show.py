@@ -156,3 +156,29 @@ def test_the_event_before_or_after_another_is_shown(
     assert run(["events", "show", EVENT_ID, "--next"]) == 1
     assert f"{EVENT_ID} is the last event of INC-54" in capsys.readouterr().err
     assert run(["events", "show", EVENT_ID, "--next", "--previous"]) == 2
+
+
+def test_a_call_shows_the_lines_around_and_its_variables(
+    stub: ApiStub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = {
+        "file": "shop/pay.py",
+        "line": 3,
+        "qualname": "pay",
+        "context": ["def pay(order):", "    price = None", "    total += price", "", ""],
+        "vars": {"order": {"id": 17}, "price": None, "name": "\x1b[2J"},
+    }
+    stub.answer(f"events/{EVENT_ID}", EVENT | {"exceptions": [{"type": "TypeError", "frames": [frame]}]})
+    assert run(["events", "show", EVENT_ID]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    at = lines.index("  shop/pay.py:3 in pay")
+    assert lines[at + 1 : at + 7] == [
+        "      def pay(order):",
+        "          price = None",
+        "    >     total += price",
+        '      order = {"id": 17}',
+        "      price = null",
+        '      name = "\\u001b[2J"',
+    ]
+    assert run(["events", "show", EVENT_ID, "--python"]) == 0
+    assert "    total += price\nTypeError" in capsys.readouterr().out

@@ -3,12 +3,14 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 
 from faultwire_consumer.domain.links.source import NO_SOURCE_LINKS, SourceLinks
 from faultwire_consumer.domain.report.layout import CHARACTERS, Section, assemble
 from faultwire_consumer.domain.report.quoting import WARNING, address, cut, fence, span
 from faultwire_consumer.domain.report.trace import trace_lines
+from faultwire_consumer.domain.report.variable import variable_lines
 from faultwire_shared.event import Event
 
 _FACTS: Final = (
@@ -17,6 +19,8 @@ _FACTS: Final = (
 )
 _BREADCRUMBS: Final = 50
 _SOURCES: Final = 10
+_CALLS: Final = 10
+"""The most calls whose local variables are shown."""
 _VALUE_CHARACTERS: Final = 300
 _DETAILS: Final = ("user", "request", "tags", "context")
 _ORDINARY: Final = ("timestamp", "category", "level", "type", "message", "data")
@@ -65,6 +69,7 @@ def event_sections(event: Event, sources: SourceLinks = NO_SOURCE_LINKS) -> tupl
         Section("Trace, the crash last", tuple(_trace(event))),
         Section("Source of its own calls, the crash first", tuple(_sources(event, sources))),
         Section("Facts", tuple(_facts(event))),
+        Section("Local variables of its own calls, the crash first", tuple(_variables(event))),
         Section("Breadcrumbs, the oldest first", tuple(_breadcrumbs(event))),
         Section("Details", tuple(_details(event))),
     )
@@ -84,6 +89,13 @@ def _sources(event: Event, sources: SourceLinks) -> Iterator[str]:
             lines.append(f"- {span(f'{frame.file or frame.module}:{frame.line}')}: {address(url)}")
     if lines:
         yield "\n".join(lines)
+
+
+def _variables(event: Event) -> Iterator[str]:
+    frames = (frame for error in event.exceptions for frame in reversed(error.frames) if frame.vars)
+    for frame in islice(frames, _CALLS):
+        place = f"{frame.file or frame.module or '?'}:{frame.line} in {frame.qualname or '?'}"
+        yield f"{span(place)}:\n\n" + fence(variable_lines(frame.vars))
 
 
 def _facts(event: Event) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """A chain of exceptions in Python's form, the cause first, the crash last: the one printer for all.
 
 Plain, it is what Python itself prints, to be pasted wherever that is understood. Annotated, it says more to
-whoever reads it: the lines around the one that ran, what is a library's, and the attributes of exceptions.
+whoever reads it: the lines around the one that ran in calls near the crash, what is a library's, and the
+attributes of exceptions.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,8 @@ _CAUSED: Final = "The above exception was the direct cause of the following exce
 _FRAMES: Final = 60
 _FRAMES_PLAIN: Final = 500
 """The most frames of one exception: those at the crash."""
+_WITH_LINES_AROUND: Final = 10
+"""The most frames of one exception with more than the line that ran, from its crash."""
 _MEMBERS_DEPTH: Final = 5
 _NOTES: Final = 20
 _MEMBERS: Final = 10
@@ -47,33 +50,44 @@ def _calls(error: ExceptionInfo, annotated: bool) -> Iterator[str]:
     left_out = len(error.frames) - most
     if left_out > 0:
         yield f"  ({left_out} calls further out are left out)"
-    for frame in error.frames[-most:]:
-        yield from _annotated(frame) if annotated else _plain(frame)
+    shown = error.frames[-most:]
+    for index, frame in enumerate(shown):
+        if annotated:
+            yield from _annotated(frame, with_lines_around=len(shown) - index <= _WITH_LINES_AROUND)
+        else:
+            yield from _plain(frame)
 
 
-def _annotated(frame: Frame) -> Iterator[str]:
+def _annotated(frame: Frame, *, with_lines_around: bool) -> Iterator[str]:
     mark = "" if frame.in_app else "  (library)"
     yield f"  {_place(frame, frame.qualname or '?')}{mark}"
-    middle = len(frame.context) // 2
-    for offset, text in enumerate(frame.context):
-        sign = ">" if offset == middle and len(frame.context) > 1 else " "
-        yield f"   {sign}{text.rstrip()}"
+    if with_lines_around and len(frame.context) > 1:
+        for text, ran in source_lines(frame.context):
+            yield f"   {'>' if ran else ' '}{text}".rstrip()
+    elif frame.ran:
+        yield f"    {frame.ran.strip()}"
+
+
+def source_lines(context: Sequence[str]) -> list[tuple[str, bool]]:
+    """Return source lines with True for the one that ran, without the empty ones at both ends."""
+    middle = len(context) // 2
+    first, last = 0, len(context)
+    while first < middle and not context[first].strip():
+        first += 1
+    while last > middle + 1 and not context[last - 1].strip():
+        last -= 1
+    return [(context[at].rstrip(), at == middle) for at in range(first, last)]
 
 
 def _plain(frame: Frame) -> Iterator[str]:
     yield f"  {_place(frame, frame.qualname.rpartition('.')[2] or '<unknown>')}"
-    source = ran_line(frame).strip()
+    source = frame.ran.strip()
     if source:
         yield f"    {source}"
 
 
 def _place(frame: Frame, name: str) -> str:
     return f'File "{frame.file or frame.module or "?"}", line {frame.line}, in {name}'
-
-
-def ran_line(frame: Frame) -> str:
-    """Return the source line that ran, which stands in the middle; empty where none was sent."""
-    return frame.context[len(frame.context) // 2] if frame.context else ""
 
 
 def _last_lines(error: ExceptionInfo, annotated: bool) -> Iterator[str]:

@@ -1,13 +1,14 @@
 """A stack trace as the page shows it: our own frames open, library frames folded away, all of it bounded."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from itertools import groupby, islice
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
 
 from faultwire_consumer.domain.report.trace import qualified_type
+from faultwire_consumer.domain.report.variable import spell_variables
 from faultwire_consumer.web.page.incident.source import SourceLine, view_source
 from faultwire_shared.event import ExceptionInfo, Frame, Scalar
 
@@ -19,7 +20,6 @@ _EXCEPTIONS: Final = 40
 """The most exceptions of an event, with those that groups hold."""
 _FRAMES: Final = 120
 """The most calls of all of them: half of an exception's share at its crash, half where it began."""
-_VARIABLES: Final = 50
 _VALUE_CHARACTERS: Final = 1_000
 _NOTES: Final = 20
 _ATTRIBUTES: Final = 20
@@ -159,11 +159,5 @@ def _view(frame: Frame, link_of: LinkOf) -> FrameView:
         in_app=frame.in_app,
         source=view_source(frame.line, frame.context, is_python=is_python),
         link=link_of(frame),
-        variables=_variables(getattr(frame, "vars", None)),
+        variables=tuple(spell_variables(frame.vars, most=_VALUE_CHARACTERS)),
     )
-
-
-def _variables(given: Mapping[str, Any] | None) -> tuple[tuple[str, str], ...]:
-    """Return a call's local variables, where its client sent them."""
-    found = (given or {}).items()
-    return tuple((name, str(value)[:_VALUE_CHARACTERS]) for name, value in islice(found, _VARIABLES))
