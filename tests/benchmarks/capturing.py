@@ -70,9 +70,13 @@ async def measure_calls(spool_path: str) -> dict[str, list[float]]:
     options: dict[str, Any] = {"service": "shop", "transport": Confirming}
     full = ErrorManager(**options, spool_path=f"{spool_path}/full", collapse_storms=False)
     storm = ErrorManager(**options, spool_path=f"{spool_path}/storm")
+    variables = ErrorManager(
+        **options, spool_path=f"{spool_path}/variables", collapse_storms=False, include_locals="own"
+    )
     candidates: dict[str, Candidate] = {
         "nowait": lambda error, number: full.handle_error_nowait(error, context={"order": number}),
         "awaited": lambda error, number: full.handle_error(error, context={"order": number}),
+        "variables": lambda error, number: variables.handle_error_nowait(error, context={"order": number}),
         "alone": lambda error, number: storm.handle_error_nowait(error, fingerprint=[str(number)]),
         "collapsed": lambda error, number: storm.handle_error_nowait(error, context={"order": number}),
         "sentry": sentry(),
@@ -81,7 +85,7 @@ async def measure_calls(spool_path: str) -> dict[str, list[float]]:
     }
     took: dict[str, list[float]] = {name: [] for name in candidates}
     call = deep_call()
-    async with full, storm:
+    async with full, storm, variables:
         for block in range(BLOCKS):
             for name, candidate in candidates.items():
                 for number in range(WARM_UP + CALLS):
@@ -90,7 +94,8 @@ async def measure_calls(spool_path: str) -> dict[str, list[float]]:
                         took[name].append(seconds)
                 assert await full.flush(30)
                 assert await storm.flush(30)
-        assert (full.stats().lost, storm.stats().lost) == ({}, {})
+                assert await variables.flush(30)
+        assert (full.stats().lost, storm.stats().lost, variables.stats().lost) == ({}, {}, {})
         assert storm.stats().collapsed > BLOCKS * CALLS
     return took
 

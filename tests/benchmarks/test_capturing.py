@@ -24,6 +24,8 @@ RATIOS: Final = (
     ("C2 the same / logging.exception as JSON", "nowait", "logging", 0.50, "at most 0.05"),
     ("C3 handle_error_nowait / capture_exception, p99", "nowait", "sentry", 0.99, "at most 0.03"),
     ("C4 await handle_error / handle_error_nowait, p50", "awaited", "nowait", 0.50, "at most 2"),
+    ("the same with local variables / without, p50", "variables", "nowait", 0.50, "none"),
+    ("the same with local variables / capture_exception, p50", "variables", "sentry", 0.50, "at most 0.1"),
     ("an error alone, storms watched / not, p50", "alone", "nowait", 0.50, "none"),
     ("an error of a storm / an error with storms not watched, p50", "collapsed", "nowait", 0.50, "under 1"),
 )

@@ -6,7 +6,7 @@ import functools
 import inspect
 import pickle
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Any, assert_type
 
 import msgspec
 import pytest
@@ -14,9 +14,10 @@ from asgiref.sync import sync_to_async
 from tests.tools.clock import FixedClock
 from tests.unit.producer.harness import Harness
 
-from faultwire import BusinessError, ErrorManager
+from faultwire import BusinessError, ErrorManager, SyncErrorManager
 from faultwire.audit.loss import LossReason
 from faultwire.capture.frame import FrameReader
+from faultwire.options import Locals, read_settings
 from faultwire.pipeline.filter import Filter
 from faultwire.response.recent import REMEMBERED, REMEMBERED_SECONDS, RecentResponses
 from faultwire_shared.event import Event
@@ -71,6 +72,7 @@ def test_a_share_of_the_errors_makes_events() -> None:
         ({"sample_rate": float("nan")}, ValueError, "from 0 to 1"),
         ({"ignore_errors": "KeyError"}, TypeError, r"must be a list, as \['KeyError'\]"),
         ({"ignore_errors": [int]}, TypeError, "not <class 'int'>"),
+        ({"include_locals": "all"}, ValueError, 'must be "none" or "own", not \'all\''),
     ],
 )
 def test_a_wrong_option_says_what_is_wrong(options: dict[str, Any], kind: type[Exception], text: str) -> None:
@@ -90,6 +92,23 @@ def test_the_longest_name_decides_what_is_in_the_app() -> None:
     assert not in_app(in_app_exclude=[top])
     assert in_app(in_app_exclude=[top], in_app_include=[module])
     assert not in_app(in_app_include=[top], in_app_exclude=[module])
+
+
+def test_a_type_checker_knows_the_choices_of_local_variables() -> None:
+    choice: Locals = "own"
+    assert_type(ErrorManager(service="shop", include_locals=choice), ErrorManager)
+    with pytest.raises(ValueError, match="include_locals"):
+        SyncErrorManager(service="shop", include_locals=True)  # type: ignore[arg-type]  # as it should
+
+
+def test_a_choice_of_the_environment_that_cannot_be_read_is_told_and_stops_no_host(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert read_settings({"FAULTWIRE_INCLUDE_LOCALS": " OWN "}).include_locals == "own"
+    assert read_settings({"FAULTWIRE_INCLUDE_LOCALS": ""}).include_locals == "none"
+    settings = read_settings({"FAULTWIRE_INCLUDE_LOCALS": "yes", "FAULTWIRE_SERVICE": "shop"})
+    assert (settings.include_locals, settings.service) == ("none", "shop")
+    assert "include_locals must be" in caplog.text
 
 
 async def test_a_message_without_an_exception_is_an_event(harness: Harness) -> None:
