@@ -230,15 +230,22 @@ async def _answer_failures(request: web.Request, handler: Handler) -> web.Stream
             return web.Response(status=error.status, headers=error.headers)
         return _answer(error, request)
     except ClientGoneError:
-        log.debug("request.abandoned", method=request.method, path=request.path)
-        return web.Response(status=CLIENT_GONE, reason="Visitor Closed Request")
-    except ConnectionError as error:
-        if request.transport is not None and not request.transport.is_closing():
-            return _answer(error, request)  # somebody else's connection
-        log.debug("request.abandoned", method=request.method, path=request.path)
-        return web.Response(status=CLIENT_GONE, reason="Visitor Closed Request")
+        return _abandon(request)
     except Exception as error:  # noqa: BLE001 - one failed request must not end the server; it is logged
+        if isinstance(error, ConnectionError) and _is_gone(request):
+            return _abandon(request)
         return _answer(error, request)
+
+
+def _is_gone(request: web.Request) -> bool:
+    """Return whether a lost connection is that of whoever asked."""
+    return request.transport is None or request.transport.is_closing()
+
+
+def _abandon(request: web.Request) -> web.Response:
+    """Answer nobody: whoever asked hung up, and that is no failure of the worker's."""
+    log.debug("request.abandoned", method=request.method, path=request.path)
+    return web.Response(status=CLIENT_GONE, reason="Visitor Closed Request")
 
 
 def _answer(error: Exception, request: web.Request) -> web.Response:
