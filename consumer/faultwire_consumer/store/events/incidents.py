@@ -189,6 +189,11 @@ async def list_merged(store: Store, incident_id: int) -> tuple[int, ...]:
     return tuple(row.home for row in rows)
 
 
+async def list_environments(store: Store, incident_id: int) -> Names:
+    """Return the environments in which an incident was seen, in the order of the first sights."""
+    return await _names_of(store, incident_id, sightings.c.environment)
+
+
 async def list_places(store: Store, incident_id: int) -> Places:
     """Return the environments and releases in which an incident was seen, in the order of the first sights.
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.domain.incident_terms import describe_mute
 from faultwire_consumer.store.events.figures.reading import IncidentFigures, KeyCount, ReleaseCount
-from faultwire_consumer.store.events.incidents import HistoryEntry, Incident, Places
+from faultwire_consumer.store.events.incidents import HistoryEntry, Incident, Names
 from faultwire_consumer.web.searched import SearchBounds
 
 
@@ -118,7 +118,7 @@ def _figure_fields(incident: Incident) -> dict[str, Any]:
 def incident_detail(
     incident: Incident,
     *,
-    places: Places,
+    environments: Names,
     figures: IncidentFigures,
     hours: tuple[int, ...],
     history: tuple[HistoryEntry, ...],
@@ -131,8 +131,8 @@ def incident_detail(
         resolved_at=incident.resolved_at,
         last_release=incident.last_release,
         counted_since=figures.counted_since,
-        environments=places.environments.names,
-        more_environments=places.environments.more,
+        environments=environments.names,
+        more_environments=environments.more,
         releases=figures.releases,
         more_releases=figures.more_releases,
         tags=figures.tags,

@@ -28,16 +28,16 @@ async def incident_document(
     """Read one incident whole; of one that was merged, the incident that has its events."""
     incident = await load_incident(store, incident_id)
     first = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=_HOURS - 1)
-    history, places, merged, figures, counts = await asyncio.gather(
+    history, environments, merged, figures, counts = await asyncio.gather(
         incidents.list_history(store, incident.id),
-        incidents.list_places(store, incident.id),
+        incidents.list_environments(store, incident.id),
         incidents.list_merged(store, incident.id),
         read_figures(store, incident.id),
         incidents.count_by_hour(store, incident.id, since=first),
     )
     return incident_shape.incident_detail(
         incident,
-        places=places,
+        environments=environments,
         figures=figures,
         hours=tuple(counts.get(first + timedelta(hours=offset), 0) for offset in range(_HOURS)),
         history=history,
