@@ -1,8 +1,8 @@
 """``faultwire alerts``: list, trace, resend, send-test."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from cyclopts import App
+from cyclopts import App, Parameter
 from rich.console import Console
 
 from faultwire_consumer.cli.actor import user_name
@@ -22,6 +22,8 @@ from faultwire_consumer.cli.option import (
 from faultwire_consumer.cli.output import print_document, print_list, print_value, say, styled
 
 app = App(name="alerts")
+
+OfSilence = Annotated[int | None, Parameter(show_default=False)]
 
 _API = ("api", "v1", "alerts")
 _COLUMNS = (
@@ -48,6 +50,7 @@ def list_(
     rule: Texts = (),
     severity: Severities = (),
     incident: OfIncident = None,
+    silence: OfSilence = None,
     limit: Limit = 50,
     cursor: str | None = None,
     output: Output = OUTPUT,
@@ -62,6 +65,7 @@ def list_(
         rule: Of this rule; may be repeated.
         severity: Of this severity; may be repeated.
         incident: Of this incident, as in INC-12.
+        silence: Stopped or held back by this silence.
         limit: How many.
         cursor: Go on where a list ended.
     """
@@ -72,6 +76,7 @@ def list_(
         rule=rule,
         severity=severity,
         incident=incident,
+        silence=silence,
         limit=limit,
         cursor=cursor,
     )

@@ -218,3 +218,24 @@ async def test_a_notification_is_sent_again_by_its_button(site: Site) -> None:
     _, page = await press(site, "/told/1/resend", next="/rules")
     assert "Nothing was changed. notification 1 is not sent again: it is waiting" in page
     assert (await press(site, "/told/9/resend"))[0] == 404
+
+
+async def test_each_notification_that_a_silence_hid_is_found_from_it_and_names_it(site: Site) -> None:
+    await press(site, "/silences", **FIELDS | {"also_critical": "true"})
+    await site.send(severity=ErrorSeverity.CRITICAL, service="shop")
+    await site.send(severity=ErrorSeverity.CRITICAL, service="desk")
+    await Dispatcher(
+        site.store, {"log": RecordingSender("log")}, metrics=Metrics(), clock=site.clock
+    ).run_once()
+    _, page = await site.page("/silences/1")
+    assert 'href="/told?view=all&amp;silence=1"' in page
+    _, page = await site.page("/told?view=all&silence=1")
+    assert 'href="/told/1"' in page
+    assert 'href="/told/2"' not in page
+    _, page = await site.page("/told/1")
+    assert 'href="/silences/1"' in page
+    _, listed = await site.get("/api/v1/alerts?silence=1")
+    assert [(one["id"], one["silence_id"]) for one in listed["alerts"]] == [(1, 1)]
+    assert (await site.get("/api/v1/alerts?silence=moon"))[0] == 400
+    _, page = await site.page("/incidents/INC-1")
+    assert 'href="/rules?service=shop&amp;code=INTERNAL_ERROR#new"' in page

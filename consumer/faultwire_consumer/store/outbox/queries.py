@@ -29,6 +29,8 @@ class NotificationFilter(Struct, frozen=True, kw_only=True):
     rule: tuple[str, ...] = ()
     severity: tuple[ErrorSeverity, ...] = ()
     incident: int | None = None
+    silence: int | None = None
+    """Stopped or held back by this one."""
     is_own: bool = False
     """Only such as go out by themselves, and not in another."""
 
@@ -54,6 +56,10 @@ class StoredNotification(Struct, frozen=True, kw_only=True):
     attempts: int
     attempted_at: datetime | None
     finished_at: datetime | None
+    silence_id: int | None = None
+    """The silence that stopped it, or holds it back."""
+    resent_at: datetime | None = None
+    """Since an operator had it sent again."""
 
 
 class SendAttempt(Struct, frozen=True, kw_only=True):
@@ -266,6 +272,8 @@ def _conditions(wanted: NotificationFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = [column.in_(values) for column, values in choices if values]
     if wanted.incident is not None:
         conditions.append(outbox.c.incident_id == wanted.incident)
+    if wanted.silence is not None:
+        conditions.append(outbox.c.silence_id == wanted.silence)
     if wanted.is_own:
         conditions.append(outbox.c.carrier_id.is_(None))
     return conditions

@@ -30,6 +30,8 @@ class AlertShape(Struct, frozen=True, kw_only=True):
     created_at: datetime
     due_at: datetime
     finished_at: datetime | None
+    silence_id: int | None
+    """The silence that stopped it, or holds it back."""
 
 
 class ToldShape(Struct, frozen=True, kw_only=True):
@@ -48,6 +50,8 @@ class AlertDetail(AlertShape, frozen=True, kw_only=True):
     detail: str
     carrier_id: int | None
     attempted_at: datetime | None
+    resent_at: datetime | None
+    """Since an operator had it sent again."""
     stages: tuple[StageRow, ...]
     tries: tuple[SendAttempt, ...]
     told: tuple[ToldShape, ...]
@@ -106,6 +110,7 @@ def alert_detail(
         detail=alert.detail,
         carrier_id=alert.carrier_id,
         attempted_at=alert.attempted_at,
+        resent_at=alert.resent_at,
         stages=stages,
         tries=tries,
         told=tuple(

@@ -70,6 +70,7 @@ def alert_filter(parameters: Parameters) -> NotificationFilter:
         rule=parameters.texts("rule"),
         severity=parameters.choices("severity", ErrorSeverity),
         incident=parameters.incident("incident"),
+        silence=parameters.row_number("silence", "Stopped or held back by this silence."),
     )
 
 

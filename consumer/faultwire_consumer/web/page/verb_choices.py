@@ -59,6 +59,8 @@ class VerbChoices(Struct, frozen=True, kw_only=True):
     link_text: str = ""
     new_issue: str | None = None
     """Where a new issue about it is opened; None where no tracker is set."""
+    silence: str | None = None
+    """The form of a silence, filled in with what is like it; None for many incidents."""
 
     @property
     def plain_forms(self) -> tuple[PlainForm, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
+from urllib.parse import urlencode
 
 from msgspec import Struct
 
@@ -155,6 +156,7 @@ def _choices(found: PageMaterial, me: str, links: LinksOut) -> VerbChoices:
         last_release=newest_release(found.sights),
         environments=tuple(value.value for value in environments),
         similar=tuple((incident_name(one.id), one.title) for one in similar),
+        silence=f"/rules?{urlencode({'service': incident.service, 'code': incident.code})}#new",
         link=incident.terms.link,
         new_issue=f"{path}/new-issue" if links.has_tracker else None,
         link_text=short_link(incident.terms.link) if incident.terms.link is not None else "",

@@ -76,6 +76,7 @@ class ToldAsked(Struct, frozen=True, kw_only=True):
     incident: int | None
     receiver: str | None
     rule: str | None
+    silence: int | None
     cursor: str | None
 
 
@@ -143,6 +144,7 @@ def told_asked(parameters: Parameters) -> ToldAsked:
         incident=parameters.incident("incident"),
         receiver=parameters.text("receiver"),
         rule=parameters.text("rule"),
+        silence=parameters.row_number("silence", "Stopped or held back by this silence."),
         cursor=parameters.cursor(),
     )
     parameters.finish()
@@ -157,7 +159,7 @@ def view_path(request: web.Request, view: ToldView) -> str:
 async def _read_page(request: web.Request, asked: ToldAsked) -> tuple[ToldView, Page[StoredNotification]]:
     if asked.view is not None:
         return asked.view, await _list(request, asked, asked.view)
-    if asked.incident is None and asked.receiver is None and asked.rule is None:
+    if not (asked.incident or asked.receiver or asked.rule or asked.silence):
         page = await _list(request, asked, ToldView.NEEDS)
         if page.rows or asked.cursor is not None:
             return ToldView.NEEDS, page
@@ -170,6 +172,7 @@ async def _list(request: web.Request, asked: ToldAsked, view: ToldView) -> Page[
         receiver=() if asked.receiver is None else (asked.receiver,),
         rule=() if asked.rule is None else (asked.rule,),
         incident=asked.incident,
+        silence=asked.silence,
         is_own=view is ToldView.NEEDS,
     )
     return await list_notifications(request.app[STORE], wanted, limit=ROWS, cursor=asked.cursor)
