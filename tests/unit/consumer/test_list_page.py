@@ -60,9 +60,7 @@ def incident(**fields: Any) -> Incident:
         "users": 0,
         "users_exact": True,
     }
-    known = set(Incident.__struct_fields__)
-    rest = dict.fromkeys(known - set(usual))
-    return Incident(**rest | usual | fields)
+    return Incident(**usual | fields)
 
 
 def search(text: str = TO_DO, **fields: Any) -> Search:
