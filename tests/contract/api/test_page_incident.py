@@ -142,7 +142,7 @@ async def test_the_trace_is_turned_by_a_link_and_copied_as_python_prints_it(site
     text = " ".join(outline(page).text.split())
     assert "1 library frame" in text
     assert "1 local variable" in text
-    assert re.search(r'<mark class="row"><i>9</i><span> +<span class="k">raise</span> error', unescape(page))
+    assert re.search(r'<mark class="ln"><i>9</i><span> +<span class="k">raise</span> error', unescape(page))
     assert text.index("Raised Outer") < text.index("Caused by Inner")
     turned = await text_of(site, f"/e/{event.id}?order=python")
     assert turned.index("Raised Inner") < turned.index("Led to Outer")
