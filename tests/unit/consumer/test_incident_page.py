@@ -326,6 +326,8 @@ def test_a_heading_is_the_type_and_what_events_have_in_common() -> None:
     assert heading(title, None) == ("GatewayDown", "order 17 refused after 3 tries")
     assert heading("GatewayDown", event("")) == ("GatewayDown", "")
     assert heading("no such file: 'x'", None) == ("no such file: 'x'", "")
+    long = f"GatewayDown: {'word ' * 40}"[:200]
+    assert heading(long, None)[1].endswith("wo…")
     assert in_common("order 17 (web-3)", "order") == "order … (…)"
 
 

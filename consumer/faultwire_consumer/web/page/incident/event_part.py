@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from faultwire_consumer.domain.links.source import SourceLinks
 from faultwire_consumer.domain.report.trace import trace_lines
+from faultwire_consumer.domain.title import TITLE_CHARACTERS
 from faultwire_consumer.store.events.incidents import Incident
 from faultwire_consumer.web.page.incident.asked import PageAsked
 from faultwire_consumer.web.page.incident.facts import EventFacts, NamedValue, facts_of, parts_of, place_words
@@ -18,7 +19,6 @@ from faultwire_consumer.web.page.incident.stack import ExceptionView, TraceOrder
 from faultwire_consumer.web.page.listed import list_address
 from faultwire_shared.event import Event
 
-_TITLE: Final = 200
 _VARIABLE: Final = re.compile(r"""[^\s()\[\]{}'",;:]*\d[^\s()\[\]{}'",;:]*""")
 
 
@@ -109,12 +109,11 @@ def heading(title: str, event: Event | None) -> tuple[str, str]:
     head, colon, rest = title.partition(": ")
     if kind and title.startswith(f"{kind}: "):
         head, rest = kind, title[len(kind) + 2 :]
-    elif kind == title:
+    elif kind == title or not colon or " " in head:
         return title, ""
-    elif not colon or " " in head:
-        return title[:_TITLE], ""
     said = event.exceptions[0].value if event is not None and event.exceptions else rest
-    return head, in_common(rest, said.strip().partition("\n")[0][:_TITLE])
+    more = "…" if len(title) >= TITLE_CHARACTERS else ""
+    return head, in_common(rest, said.strip().partition("\n")[0][: len(rest)]) + more
 
 
 def in_common(one: str, other: str) -> str:
