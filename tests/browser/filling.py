@@ -89,9 +89,9 @@ def _close(site: Site) -> None:
     site.is_closed = True
     site.link = worker.command("access", "invite", "ada", "--role", "admin").strip()
     invited = worker.command("access", "invite", "grace", "--role", "viewer").strip()
-    site.token = worker.command(
-        "access", "token", "create", "shop", "--scope", "ingest", "--scope", "read", "--scope", "act"
-    ).strip()
+    scopes = ("--scope", "ingest", "--scope", "read", "--scope", "act")
+    made = worker.command("access", "token", "create", "shop", *scopes, "--service", "*")
+    site.token = made.strip()
     site.names["link"] = parse_qs(urlsplit(invited).query)["link"][0]
     worker.start()
 

@@ -76,12 +76,6 @@ async def find_overflow(page: Page) -> list[str]:
     return [f"beyond the screen: {one}" for one in found[:5]]
 
 
-async def find_small_targets(page: Page) -> list[str]:
-    """What can be pressed and is smaller than 24 pixels, but for links within a sentence."""
-    found: list[str] = await page.evaluate(f"({_LOOK}).small()")
-    return [f"too small to press: {one}" for one in found[:5]]
-
-
 async def find_doubled_ids(page: Page) -> list[str]:
     """Ids that stand twice: what is laid over a page finds its place by them."""
     found: list[str] = await page.evaluate(f"({_LOOK}).doubled()")

@@ -18,16 +18,6 @@
     return width > innerWidth ? [`the page is ${width} wide`, ...words] : words;
   },
 
-  // What is pressed and smaller than 24 pixels; a box is as large as the label around it.
-  small() {
-    const pressed = "button, summary, select, input:not([type=hidden]), .button, nav a";
-    const seen = one => one.checkVisibility({ visibilityProperty: true }) && !one.closest(".skip, .hidden");
-    const boxOf = one => (one.matches("input") ? one.closest("label") ?? one : one).getBoundingClientRect();
-    const words = one => `${one.outerHTML.slice(0, 80)} ${boxOf(one).width} x ${boxOf(one).height}`;
-    const isSmall = ({ width, height }) => width && (width < 24 || height < 24);
-    return [...document.querySelectorAll(pressed)].filter(one => seen(one) && isSmall(boxOf(one))).map(words);
-  },
-
   // Ids that stand twice: what is laid over a page finds its place by them.
   doubled() {
     const ids = [...document.querySelectorAll("[id]")].map(element => element.id);
