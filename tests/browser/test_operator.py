@@ -9,6 +9,7 @@ from tests.browser.filling import Site, ask, site_of
 from tests.browser.judging import Watch
 from tests.browser.walking import new_context, sign_in
 from tests.tools.factories import raised, wire_event
+from tests.tools.waiting import until
 
 _TOLD_MS: Final = 15_000
 
@@ -106,7 +107,7 @@ async def test_see_in_which_release_it_began(page: Page, story: Story) -> None:
         story.send(release=release)
     await open_incident(page, story.service)
     began = page.locator(".answers .card", has_text="Began")
-    await expect(began).to_contain_text("release 1.9.0")
+    await until(lambda: _has(page, began, "release 1.9.0"), "figures are added up every few seconds")
 
 
 async def test_acknowledge_comment_assign_and_mute(page: Page, story: Story) -> None:
@@ -167,7 +168,7 @@ async def test_replay_a_dead_letter_that_was_corrected(page: Page, story: Story)
     broken = wire_event(service=story.service, message="refused order 18") | {"severity": 17.5, "code": 17}
     ask(story.site, "/ingest/v1/events", broken)
     await page.goto(f"/dead-letters?service={story.service}")
-    await page.locator("main li a").first.click()
+    await page.locator("a.detail").first.click()
     body = page.get_by_label("Body, which a replay takes")
     text = (await body.input_value()).replace("17.5", '"high"').replace('"code": 17', '"code": "PAY"')
     await body.fill(text)
@@ -206,6 +207,11 @@ async def test_by_keyboard_alone(page: Page, story: Story) -> None:
             break
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("status").first).to_contain_text("acknowledged")
+
+
+async def _has(page: Page, place: Locator, text: str) -> bool:
+    await page.reload()
+    return text in await place.inner_text()
 
 
 def _read(site: Site, name: str) -> dict[str, Any]:
