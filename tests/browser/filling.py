@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
+from playwright.async_api import StorageState
 from tests.browser.hostile import HOSTILE, LONG, hostile_event
 from tests.servers.process import temporary_home
 from tests.servers.worker import Worker
@@ -43,6 +44,8 @@ class Site:
     """The link with which ada sets her password, until she did."""
     is_closed: bool = False
     """People sign in."""
+    cookies: StorageState | None = None
+    """What ada's browser keeps once she came in."""
     token: str = ""
     """With which a program asks and sends, once people sign in."""
 

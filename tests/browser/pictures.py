@@ -14,7 +14,7 @@ from playwright.async_api import Browser, StorageState, async_playwright
 from tests.browser.conftest import CHROMIUM
 from tests.browser.filling import Site, site_of
 from tests.browser.pages import Place
-from tests.browser.walking import come_to, new_context, places_of, sign_in, weigh
+from tests.browser.walking import come_to, cookies_of, new_context, places_of, weigh
 
 KINDS: Final = {"full": ("full",), "empty": (), "absurd": ("full", "absurd")}
 WIDTHS: Final = (1280, 768, 375)
@@ -34,10 +34,7 @@ async def take_all(folder: Path, names: Sequence[str]) -> None:
 
 
 async def _take_kind(browser: Browser, site: Site, folder: Path, names: Sequence[str]) -> None:
-    context = await new_context(browser, site)
-    await sign_in(await context.new_page(), site)
-    state = await context.storage_state()
-    await context.close()
+    state = await cookies_of(browser, site)
     for place, path in (*places_of(site, is_open=False), *places_of(site, is_open=True)):
         if names and place.name not in names:
             continue

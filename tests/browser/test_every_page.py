@@ -7,7 +7,7 @@ from playwright.async_api import Browser
 from tests.browser.filling import Site
 from tests.browser.judging import find_invalid
 from tests.browser.pages import NO_PAGES, PAGES
-from tests.browser.walking import new_context, places_of, sign_in, walk, weigh
+from tests.browser.walking import cookies_of, new_context, places_of, walk, weigh
 
 from faultwire_consumer.web.page.routes import PAGE_ROUTES
 
@@ -51,9 +51,7 @@ def complain(*lists: list[str]) -> None:
 
 
 async def test_what_a_page_loads_is_below_the_budget(chromium: Browser, whole_site: Site) -> None:
-    first = await new_context(chromium, whole_site)
-    await sign_in(await first.new_page(), whole_site)
-    state = await first.storage_state()
+    state = await cookies_of(chromium, whole_site)
     print(f"\n{'page':<18}{'requests':>9}{'page':>9}{'files':>9}{'others':>9}  bytes, as sent")
     for place, path in places_of(whole_site, is_open=False):
         context = await new_context(chromium, whole_site, state)

@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Browser, Locator, Page, expect
 from tests.browser.filling import Site, ask, site_of
 from tests.browser.judging import Watch
-from tests.browser.walking import new_context, sign_in
+from tests.browser.walking import cookies_of, new_context
 from tests.tools.factories import raised, wire_event
 from tests.tools.waiting import until
 
@@ -26,10 +26,7 @@ def shop() -> Iterator[Site]:
 @pytest.fixture(params=["with scripts", "without"])
 async def page(request: pytest.FixtureRequest, chromium: Browser, shop: Site) -> AsyncIterator[Page]:
     """A page that ada opened, where nothing may complain."""
-    first = await new_context(chromium, shop)
-    await sign_in(await first.new_page(), shop)
-    state = await first.storage_state()
-    await first.close()
+    state = await cookies_of(chromium, shop)
     has_scripts = request.param == "with scripts"
     context = await new_context(chromium, shop, state, has_scripts=has_scripts)
     page = await context.new_page()

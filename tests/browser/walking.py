@@ -82,6 +82,16 @@ async def sign_in(page: Page, site: Site) -> None:
     await page.wait_for_url("**/")
 
 
+async def cookies_of(browser: Browser, site: Site) -> StorageState:
+    """What a browser keeps that ada came in with; she comes in once."""
+    if site.cookies is None:
+        context = await new_context(browser, site)
+        await sign_in(await context.new_page(), site)
+        site.cookies = await context.storage_state()
+        await context.close()
+    return site.cookies
+
+
 async def walk(browser: Browser, site: Site) -> Walk:
     """Look at every page of a worker, first of those for strangers."""
     found = Walk()
