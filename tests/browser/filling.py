@@ -31,6 +31,10 @@ type = "webhook"
 url = "http://127.0.0.1:9/nobody-listens"
 allow_private_addresses = true
 """
+_LINKS: Final = {
+    "FAULTWIRE_SOURCE_LINK": "https://git.example/{service}/blob/{release}/{path}#L{line}",
+    "FAULTWIRE_TRACKER_LINK": "https://git.example/shop/issues/new?title={title}&body={body}",
+}
 
 
 @dataclass
@@ -71,7 +75,7 @@ def site_of(*kinds: str) -> Iterator[Site]:
         worker = Worker(home)
         rules = home / "rules.toml"
         rules.write_text(_RULES.format(url=worker.url))
-        worker.environment["FAULTWIRE_RULES"] = str(rules)
+        worker.environment |= {"FAULTWIRE_RULES": str(rules), **_LINKS}
         worker.start()
         try:
             site = Site(worker)
@@ -115,6 +119,8 @@ def _fill_full(site: Site) -> None:
     ):
         ask(site, f"/api/v1/incidents/INC-{number}/{act}", body)
     _report(site, "billing", lost=3)
+    _silence(site, "billing", "we deploy")
+    site.names["silence"] = str(site.read("/api/v1/silences")["silences"][0]["id"])
     site.names["notification"] = str(site.read("/api/v1/alerts?limit=1")["alerts"][0]["id"])
     site.names |= {"incident": "INC-1", "event": events[0]["id"], "letter": "1", "service": "billing"}
 
@@ -199,6 +205,7 @@ def _fill_absurd(site: Site) -> None:
     ask(site, f"/api/v1/incidents/{second}/resolve", {"actor": HOSTILE[1][:60], "release": HOSTILE[1][:200]})
     for text in HOSTILE:
         _report(site, text[:200], lost=1)
+        _silence(site, text[:200], text[:500])
     site.names |= {
         "absurd": first,
         "absurd_event": events[0]["id"],
@@ -226,6 +233,11 @@ def _report(site: Site, service: str, *, lost: int) -> None:
         "sdk": {"name": service, "version": "1"},
     }
     ask(site, "/ingest/v1/events", report)
+
+
+def _silence(site: Site, service: str, comment: str) -> None:
+    body = {"where": {"service": [service]}, "comment": comment, "for_seconds": 7200, "actor": "ada"}
+    ask(site, "/api/v1/silences", body)
 
 
 def ask(site: Site, path: str, body: Mapping[str, Any] | Sequence[Any]) -> int:

@@ -43,6 +43,8 @@ PAGES: Final = (
     Place("releases", "/releases"),
     Place("told", "/told"),
     Place("told-one", "/told/{notification}"),
+    Place("rules", "/rules"),
+    Place("silence", "/silences/{silence}"),
     Place("dead-letters", "/dead-letters"),
     Place("dead-letter", "/dead-letters/{letter}"),
     Place(
