@@ -64,7 +64,7 @@ def _errors(number: int, text: str) -> list[dict[str, Any]]:
     group: dict[str, Any] = inner
     for _ in range(5):
         group = {"type": "ExceptionGroup", "value": text[:300], "members": [[group], [inner]]}
-    frames = [_frame(text[:300], line) for line in range(1, 101 if number == 0 else 6)]
+    frames = [_frame(text[:300], line) for line in range(1, 31 if number == 0 else 6)]
     return [
         {
             "type": text[:200],
