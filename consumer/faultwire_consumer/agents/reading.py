@@ -201,7 +201,7 @@ READING: Final = (
     Tool(
         name="list_losses",
         title="List what was lost",
-        description="List the producers of which events are missing or were lost on purpose, with reasons.",
+        description="List the producers that went quiet, or of which events are missing or were lost.",
         arguments=ListLosses,
         run=_list_losses,
     ),

@@ -212,3 +212,18 @@ def test_a_list_says_that_there_is_nothing() -> None:
 def test_producers_that_lost_nothing_are_not_listed() -> None:
     whole = {"missing": 0, "lost": {}, "unfollowed": 0, "dead_lettered": 0}
     assert loss_list([whole], more=False) == "No losses.\n"
+
+
+def test_a_producer_that_went_quiet_is_listed_though_nothing_of_it_is_missing() -> None:
+    quiet = {
+        "id": "p1",
+        "service": "cron",
+        "host": "web-1",
+        "last_seen_at": "2026-11-23T12:00:00Z",
+        "state": "quiet",
+        "state_reason": "no_goodbye",
+        "spool_depth": 0,
+        **{"missing": 0, "lost": {}, "unfollowed": 0, "dead_lettered": 0},
+    }
+    assert "last seen 2026-11-23T12:00:00Z: quiet, and said no goodbye" in loss_list([quiet], more=False)
+    assert loss_list([quiet | {"state": "settled"}], more=False) == "No losses.\n"

@@ -3,11 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from faultwire_consumer.domain.producer.state import ProducerReason, ProducerState
 from faultwire_consumer.domain.report.layout import CHARACTERS, Section, assemble
 from faultwire_consumer.domain.report.quoting import WARNING, came_back, span
 
 Row = Mapping[str, Any]
 _TITLE: Final = 160
+_QUIET: Final = {
+    ProducerReason.ON_ITS_DISK: "quiet, with events on its disk",
+    ProducerReason.NO_GOODBYE: "quiet, and said no goodbye",
+}
 
 
 def incident_list(incidents: Sequence[Row], *, more: bool, most: int = CHARACTERS) -> str:
@@ -21,9 +26,9 @@ def event_list(events: Sequence[Row], *, more: bool, most: int = CHARACTERS) -> 
 
 
 def loss_list(producers: Sequence[Row], *, more: bool, most: int = CHARACTERS) -> str:
-    """Return what producers lost and what is missing of them, a line for each that has any."""
+    """Return what producers lost and what is missing of them, a line for each that has any or is quiet."""
     lines = [_producer(row) for row in producers if _is_lossy(row)]
-    return _listing("Producers that lost events", "losses", lines, more=more, most=most)
+    return _listing("Producers that lost events, or went quiet", "losses", lines, more=more, most=most)
 
 
 def silence_list(silences: Sequence[Row], *, more: bool, most: int = CHARACTERS) -> str:
@@ -72,12 +77,15 @@ def _event(row: Row) -> str:
 
 
 def _is_lossy(row: Row) -> bool:
-    return bool(row["missing"] or row["lost"] or row["unfollowed"] or row["dead_lettered"])
+    is_quiet = row.get("state") == ProducerState.QUIET
+    return bool(row["missing"] or row["lost"] or row["unfollowed"] or row["dead_lettered"] or is_quiet)
 
 
 def _producer(row: Row) -> str:
     lost = ", ".join(f"{count} {span(reason, 60)}" for reason, count in row["lost"].items())
+    quiet = _QUIET.get(row.get("state_reason", "")) if row.get("state") == ProducerState.QUIET else None
     words = [
+        quiet or "",
         f"{row['missing']} missing" if row["missing"] else "",
         f"{row['unfollowed']} more that are not followed" if row["unfollowed"] else "",
         f"{row['dead_lettered']} dead letters" if row["dead_lettered"] else "",
