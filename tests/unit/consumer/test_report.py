@@ -223,7 +223,10 @@ def test_a_producer_that_went_quiet_is_listed_though_nothing_of_it_is_missing() 
         "state": "quiet",
         "state_reason": "no_goodbye",
         "spool_depth": 0,
-        **{"missing": 0, "lost": {}, "unfollowed": 0, "dead_lettered": 0},
+        "missing": 0,
+        "lost": {},
+        "unfollowed": 0,
+        "dead_lettered": 0,
     }
     assert "last seen 2026-11-23T12:00:00Z: quiet, and said no goodbye" in loss_list([quiet], more=False)
     assert loss_list([quiet | {"state": "settled"}], more=False) == "No losses.\n"
