@@ -64,6 +64,8 @@ release, code, category, incident, assigned, user, trace, host, type and tag.NAM
 
 * is:unresolved, new, regressed, worse, muted, assigned, unassigned, or a status
 
+* first-release:2.4.1 regressed-release:2.4.1: began, or came back, in that release
+
 * since:24h until:2026-11-23: times as for --since; first: last: regressed: of incidents
 
 * "timed out": text of three characters or more, in any case, in what kept events say
