@@ -6,12 +6,16 @@ import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.dispatcher import Dispatcher
 from faultwire_consumer.notify.notification import Notification
 from faultwire_consumer.notify.sender import Outcome, Sent
 from faultwire_consumer.store.engine import open_store
+
+LEASE_SECONDS: Final = 10.0
+"""Long enough for a busy machine: a lease that ends while its holder works sends twice."""
 
 
 class FileSender:
@@ -40,7 +44,7 @@ async def main(url: str, path: Path) -> None:
         {"log": sender},
         metrics=Metrics(),
         clock=lambda: datetime.now(UTC),
-        lease_seconds=10,
+        lease_seconds=LEASE_SECONDS,
     )
     running = asyncio.create_task(dispatcher.run())
     await asyncio.wait({running, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)

@@ -35,7 +35,7 @@ from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.failpoint import FAILPOINTS, VARIABLE
 
 KEY: Final = "critical:INC-1:1:new:hook"
-ALERTS: Final = 1000
+ALERTS: Final = 400
 
 pytestmark = [pytest.mark.may_block("starts processes"), pytest.mark.timeout(240)]
 
@@ -120,7 +120,9 @@ async def four_dispatchers(store: Store, database: PostgreSQL, tmp_path: Path) -
     ]
     try:
         frozen = await freeze_one(log, processes)
+        lease_ends_at = asyncio.get_running_loop().time() + dispatching.LEASE_SECONDS
         await until(lambda: is_sent(store, ALERTS - AT_ONCE), "the others send what they can", seconds=120)
+        await until(lambda: has_passed(lease_ends_at), "its lease is over", seconds=60)
         await asyncio.to_thread(frozen.resume)
         await until(lambda: is_sent(store, ALERTS), "everything is sent", seconds=120)
     finally:
@@ -136,7 +138,7 @@ async def four_dispatchers(store: Store, database: PostgreSQL, tmp_path: Path) -
 
 
 async def fill_outbox(store: Store) -> None:
-    """A thousand changes of state: no throttle and no gathering makes them fewer."""
+    """Hundreds of changes of state: no throttle and no gathering makes them fewer."""
     now = datetime.now(UTC)
     async with store.write() as tx:
         await enqueue(
@@ -173,6 +175,10 @@ async def freeze_one(log: Path, processes: list[ServerProcess]) -> ServerProcess
 
 def lines_of(log: Path) -> list[str]:
     return log.read_text().splitlines() if log.exists() else []
+
+
+async def has_passed(moment: float) -> bool:
+    return asyncio.get_running_loop().time() > moment
 
 
 async def is_sent(store: Store, least: int) -> bool:
