@@ -11,7 +11,7 @@ from rich.console import Console
 from faultwire_consumer.cli.client import ApiClient
 from faultwire_consumer.cli.failure import CommandError
 from faultwire_consumer.cli.output import cell, print_value, styled
-from faultwire_consumer.domain.report.trace import source_lines, trace_lines
+from faultwire_consumer.domain.report.trace import places_with_lines, source_lines, trace_lines
 from faultwire_consumer.domain.report.variable import variable_lines
 from faultwire_shared.event import ExceptionInfo
 
@@ -22,8 +22,6 @@ _FACTS: Final = (
 _VALUES: Final = ("tags", "user", "request", "context")
 _CRUMB: Final = ("timestamp", "category", "message", "level", "type")
 _MINUTE: Final = 60
-_WITH_LINES_AROUND: Final = 10
-"""The calls of an exception with more than the line that ran, from its crash."""
 _NEAR: Final = 20
 """The number of newest events among which one with a body is looked for."""
 
@@ -113,21 +111,27 @@ def show_chain(
         console.print(styled(told, "bold"), soft_wrap=True)
         for note in error.get("notes", ()):
             console.print(styled(f"{indent}  {note}"), soft_wrap=True)
-        for distance, frame in enumerate(reversed(error.get("frames", []))):
-            style = "" if frame.get("in_app", True) else "dim"
-            place = f"{frame.get('file', '')}:{frame.get('line', 0)} in {frame.get('qualname', '')}"
-            console.print(styled(f"{indent}  {place}", style), soft_wrap=True)
-            around = detailed and distance < _WITH_LINES_AROUND
-            for line, style in _beside(frame, around=around, variables=detailed):
-                console.print(styled(f"{indent}    {line}", style), soft_wrap=True)
+        _show_calls(error.get("frames", []), console, indent, detailed=detailed)
         for member in error.get("members", []):
             show_chain(member, console, indent=f"{indent}  | ", detailed=detailed)
+
+
+def _show_calls(
+    frames: Sequence[Mapping[str, Any]], console: Console, indent: str, *, detailed: bool
+) -> None:
+    near = places_with_lines([len(frame.get("context", ())) for frame in frames]) if detailed else ()
+    for at, frame in reversed(list(enumerate(frames))):
+        style = "" if frame.get("in_app", True) else "dim"
+        place = f"{frame.get('file', '')}:{frame.get('line', 0)} in {frame.get('qualname', '')}"
+        console.print(styled(f"{indent}  {place}", style), soft_wrap=True)
+        for line, beside in _beside(frame, around=at in near, variables=detailed):
+            console.print(styled(f"{indent}    {line}", beside), soft_wrap=True)
 
 
 def _beside(frame: Mapping[str, Any], *, around: bool, variables: bool) -> Iterator[tuple[str, str]]:
     """The lines below a call, each with its style: its source, and its variables."""
     lines = source_lines(frame.get("context") or [""])
-    if around and len(lines) > 1:
+    if around:
         yield from ((f"{'>' if ran else ' '} {text}", "" if ran else "dim") for text, ran in lines)
     else:
         yield from ((f"  {text.strip()}", "dim") for text, ran in lines if ran and text)

@@ -82,6 +82,9 @@ def test_an_annotated_trace_has_the_lines_around_near_the_crash_and_without_empt
         "   >    total += price",
     ]
     assert len([line for line in lines if line.startswith("   >")]) == 10
+    library = Frame(file="lib.py", qualname="get", line=1, in_app=False, context=["get()"])
+    deep = trace_lines([ExceptionInfo(type="E", frames=[frame, *[library] * 30])], annotated=True)
+    assert "   >    total += price" in deep, "calls of libraries below do not count"
 
 
 def test_python_s_own_form_has_the_line_alone_that_ran() -> None:

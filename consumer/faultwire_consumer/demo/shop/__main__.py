@@ -42,7 +42,9 @@ async def _open(known: Partners) -> AsyncIterator[str]:
         session = await stack.enter_async_context(aiohttp.ClientSession())
         shop = web.Application()
         for name, module in (("orders", orders), ("payments", payments), ("stock", stock)):
-            errors = await stack.enter_async_context(ErrorManager.from_env(service=name))
+            errors = await stack.enter_async_context(
+                ErrorManager.from_env(service=name, include_locals="own")
+            )
             service = web.Application(middlewares=[error_middleware(errors), bind_customer(errors)])
             service.add_routes(module.routes)
             shop.add_subapp(f"/{name}", service)

@@ -15,7 +15,7 @@ _FRAMES: Final = 60
 _FRAMES_PLAIN: Final = 500
 """The most frames of one exception: those at the crash."""
 _WITH_LINES_AROUND: Final = 10
-"""The most frames of one exception with more than the line that ran, from its crash."""
+"""The most frames of one exception that are shown with more than the line that ran, from its crash."""
 _MEMBERS_DEPTH: Final = 5
 _NOTES: Final = 20
 _MEMBERS: Final = 10
@@ -51,17 +51,20 @@ def _calls(error: ExceptionInfo, annotated: bool) -> Iterator[str]:
     if left_out > 0:
         yield f"  ({left_out} calls further out are left out)"
     shown = error.frames[-most:]
+    near = places_with_lines([len(frame.context) for frame in shown])
     for index, frame in enumerate(shown):
-        if annotated:
-            yield from _annotated(frame, with_lines_around=len(shown) - index <= _WITH_LINES_AROUND)
-        else:
-            yield from _plain(frame)
+        yield from _annotated(frame, with_lines_around=index in near) if annotated else _plain(frame)
+
+
+def places_with_lines(lengths: Sequence[int]) -> set[int]:
+    """Return the calls to show with the lines around, by the number of lines each has: the last ten."""
+    return set([at for at, length in enumerate(lengths) if length > 1][-_WITH_LINES_AROUND:])
 
 
 def _annotated(frame: Frame, *, with_lines_around: bool) -> Iterator[str]:
     mark = "" if frame.in_app else "  (library)"
     yield f"  {_place(frame, frame.qualname or '?')}{mark}"
-    if with_lines_around and len(frame.context) > 1:
+    if with_lines_around:
         for text, ran in source_lines(frame.context):
             yield f"   {'>' if ran else ' '}{text}".rstrip()
     elif frame.ran:
