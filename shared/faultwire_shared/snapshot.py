@@ -269,7 +269,7 @@ def _bytes_text(value: Any, base: Any) -> str:
 
 def _class_text(value: Any, _: type) -> str:
     module, name = module_text(value), str.__str__(qualname_of(value))
-    return f"<class '{name if module == 'builtins' else f'{module}.{name}'}'>"
+    return f"<class '{name if module in ('', 'builtins') else f'{module}.{name}'}'>"
 
 
 def _function_text(value: Any, _: type) -> str:

@@ -74,8 +74,13 @@ def _own_calls(traceback: TracebackType | None, frames: list[Frame]) -> Iterator
     for distance, step in enumerate(reversed(last), start=1):
         if distance > len(frames):
             return
-        if frames[-distance].in_app and step.tb_frame.f_locals is not step.tb_frame.f_globals:
+        if frames[-distance].in_app and _has_own(step.tb_frame):
             yield frames, -distance, step.tb_frame
+
+
+def _has_own(frame: FrameType) -> bool:
+    """True but for a module, whose variables are its globals."""
+    return bool(frame.f_code.co_flags & _OPTIMIZED) or frame.f_locals is not frame.f_globals
 
 
 def _steps(traceback: TracebackType | None) -> Iterator[TracebackType]:

@@ -77,7 +77,17 @@ def test_variables_of_a_stranger_are_scrubbed_by_name_and_by_looks_and_fill_no_c
         scrubbed = scrubber.scrub_event(raw)
         assert CANARY.encode() not in scrubbed
         assert b'"id":17' in scrubbed
-    assert len(scrubber._stacks) == 0
+    assert len(scrubber._stacks) == 1, "the stack alone, once"
+
+
+def test_variables_of_frames_that_are_none_are_scrubbed_all_the_same() -> None:
+    for frames in (
+        {"vars": {"password": CANARY}},
+        [{"vars": {"password": CANARY}}, "x"],
+        [{"vars": f"token={CANARY}"}],
+    ):
+        raw = wire_body(exceptions=[{"type": "E", "frames": frames}])
+        assert CANARY.encode() not in BodyScrubber().scrub_event(raw)
 
 
 def test_an_older_worker_takes_events_with_variables() -> None:

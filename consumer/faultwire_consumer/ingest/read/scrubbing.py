@@ -92,16 +92,24 @@ class BodyScrubber:
         return exception
 
     def _frames(self, raw: bytes) -> Raw:
-        if _VARIABLES in raw:  # which differ in each event: kept, they would only drive out the others
-            return self._read_frames(raw)
+        return self._with_variables(raw) if _VARIABLES in raw else self._stack(raw)
+
+    def _stack(self, raw: bytes) -> Raw:
         known = self._stacks.get(raw)
         if known is None:
-            known = self._read_frames(raw)
+            known = Raw(encode_anything(self._scrubber.scrub_frames(read(_anything, raw))))
             self._stacks.put(raw, known)
         return known
 
-    def _read_frames(self, raw: bytes) -> Raw:
-        return Raw(encode_anything(self._scrubber.scrub_frames(read(_anything, raw))))
+    def _with_variables(self, raw: bytes) -> Raw:
+        """Scrub the variables of one event apart from its stack, which comes again with others."""
+        frames = read(_anything, raw)
+        if not isinstance(frames, list) or not all(isinstance(frame, dict) for frame in frames):
+            return self._stack(raw)
+        variables = [{"vars": frame.pop("vars")} if "vars" in frame else {} for frame in frames]
+        stack = read(_anything, self._stack(encode_anything(frames)))
+        scrubbed = map(self._scrubber.scrub_mapping, variables)
+        return Raw(encode_anything([frame | beside for frame, beside in zip(stack, scrubbed, strict=True)]))
 
 
 def _size(raw: bytes, scrubbed: Raw) -> int:
