@@ -60,7 +60,7 @@ test: $(STAMP)  ## every layer but e2e, on private RabbitMQ and PostgreSQL serve
 
 .PHONY: e2e
 e2e: $(STAMP)  ## the longer tests: browser, hosts, clusters, faults
-	@tests/servers/install rabbitmq-server postgresql curl mount chromium systemd pgbouncer default-jre-headless
+	@tests/servers/install rabbitmq-server postgresql curl mount chromium systemd pgbouncer default-jre-headless zsh fish
 	@$(BIN)/pytest --numprocesses=2 --dist=worksteal --durations=15 --hypothesis-profile=thorough -m e2e $(ARGUMENTS)
 
 .PHONY: check

@@ -50,6 +50,18 @@ for _noun, _help in _NOUNS.items():
     app.command(f"{__package__}.{_noun.replace('-', '_')}:app", name=_noun, help=_help)
 
 
+_TO_ZSH: Final = """\
+
+# The function alone is used by nobody: a file that zsh loads at the first Tab has to call it, one that is
+# sourced has to name it.
+if [[ $zsh_eval_context[-1] == loadautofunc ]]; then
+  _cyclopts_faultwire "$@"
+elif (( $+functions[compdef] )); then
+  compdef _cyclopts_faultwire faultwire
+fi
+"""
+
+
 @app.command(help_epilogue="Example: `faultwire completion bash`")
 def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
     """Print a script by which a shell completes commands, options, and names that the worker knows.
@@ -61,6 +73,8 @@ def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
         shell: The shell.
     """
     sys.stdout.write(app.generate_completion(shell=shell))
+    if shell == "zsh":
+        sys.stdout.write(_TO_ZSH)
 
 
 def run(arguments: Sequence[str]) -> int:
