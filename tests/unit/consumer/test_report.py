@@ -1,12 +1,12 @@
 """Reports as Markdown: what strangers wrote stays data, and the size that was stated holds."""
 
-import re
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.tools.hostile import outside_of_code
 
 from faultwire_consumer.domain.report.comparison import comparison_report
 from faultwire_consumer.domain.report.event import event_report
@@ -81,23 +81,6 @@ def make_event(text: str = "bad", **fields: Any) -> Event:
         severity=ErrorSeverity.HIGH,
         **given | fields,
     )
-
-
-def outside_of_code(markdown: str) -> str:
-    """What of a text is neither in a fence nor in a span, as CommonMark reads it."""
-    kept, closing = [], ""
-    for line in markdown.split("\n"):
-        fenced = re.match(r"(`{3,})", line)
-        if closing:
-            if re.fullmatch(r"`+", line) and len(line) >= len(closing):
-                closing = ""
-            continue
-        if fenced and "`" not in line[len(fenced.group(1)) :]:
-            closing = fenced.group(1)
-            continue
-        kept.append(line)
-    assert not closing, "a fence is never closed"
-    return re.sub(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", "", "\n".join(kept), flags=re.DOTALL)
 
 
 @given(TEXTS)
