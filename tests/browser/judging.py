@@ -51,12 +51,13 @@ class Watch:
             self.said.append(f"request: {request.url[:200]}")
 
 
-async def find_barriers(page: Page, rules: Sequence[str] = ()) -> list[str]:
-    """What axe finds on a page: with all of its rules, or with some of them."""
+async def find_barriers(page: Page, rules: Sequence[str] = (), *, but: Sequence[str] = ()) -> list[str]:
+    """What axe finds on a page: with all of its rules, with some of them, or with all but some."""
     if not await page.evaluate("typeof axe === 'object'"):
         await page.evaluate(AXE)
     only = {"type": "rule", "values": [*rules]} if rules else {"type": "tag", "values": _RULES}
-    options = {"resultTypes": ["violations"], "runOnly": only}
+    left_out = {rule: {"enabled": False} for rule in but}
+    options = {"resultTypes": ["violations"], "runOnly": only, "rules": left_out}
     found: list[dict[str, Any]] = await page.evaluate(
         "async options => (await axe.run(document, options)).violations", options
     )
@@ -109,7 +110,8 @@ def find_invalid(pages: Mapping[str, str]) -> list[str]:
     if done.returncode or not done.stdout:
         return [f"the checker ended with {done.returncode}: {done.stderr[-500:]}"]
     messages = json.loads(done.stdout)["messages"]
-    return [_fault(message) for message in messages if not _TEXT_OF_OTHERS.search(message["message"])]
+    firsts = {(message.get("url"), message["message"]): message for message in reversed(messages)}
+    return [_fault(one) for one in firsts.values() if not _TEXT_OF_OTHERS.search(one["message"])]
 
 
 def _checker() -> AbstractContextManager[Path]:
