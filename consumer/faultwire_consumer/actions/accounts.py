@@ -120,7 +120,7 @@ async def change_role(
 async def add_without_password(
     store: Store, name: str, role: AccountRole, *, source: AuditSource, now: datetime
 ) -> bool:
-    """Make an account for somebody whom a proxy knows; return False if it stands already.
+    """Make an account for somebody whom a proxy knows; return False if it stands already, as it is.
 
     Raises:
         ValidationError: the name cannot be one.

@@ -168,6 +168,20 @@ async def test_a_role_and_a_disabling_end_the_sessions_and_are_told_to_the_audit
     ]
 
 
+async def test_somebody_whom_a_proxy_knows_gets_an_account_without_a_link(
+    admin: Browser, store: Store
+) -> None:
+    path = "/api/v1/access/accounts"
+    added = await admin.ask("POST", path, json={"name": "Ada.L", "role": "operator"})
+    document = await added.json()
+    assert (document["name"], document["role"], document["has_password"]) == ("Ada.L", "operator", False)
+    again = await admin.ask("POST", path, json={"name": "Ada.L", "role": "viewer"})
+    assert (again.status, "has an account already" in await again.text()) == (409, True)
+    assert await admin.status_of(path, "POST", json={"name": "a b", "role": "viewer"}) == 400
+    told = [(row.action, row.object, row.detail) for row in await audit(store, actor=("root",))][1:]
+    assert told == [("account.created", "Ada.L", "as operator, without a password")]
+
+
 async def test_an_admin_signs_somebody_out_of_every_browser(door: Site, admin: Browser, store: Store) -> None:
     await add_person(store, "ada", AccountRole.VIEWER)
     browsers = [Browser(door), Browser(door)]

@@ -9,6 +9,7 @@ from aiohttp import web
 from faultwire_consumer.actions.accounts import (
     AccountConflictError,
     AccountNotFoundError,
+    add_without_password,
     change_role,
     disable_account,
     enable_account,
@@ -38,6 +39,13 @@ class InvitationRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     name: str
     role: AccountRole | None = None
     """Of a new account; one that stands keeps its own."""
+
+
+class AccountRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of a request for an account."""
+
+    name: str
+    role: AccountRole
 
 
 class RoleRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -95,13 +103,23 @@ async def invite(request: web.Request, asked: InvitationRequest) -> web.Response
     return json_answer(shown)
 
 
+@routes.post(f"{_PATH}/accounts", access=AccessScope.ADMIN)
+@describe(takes=AccountRequest, answers=StoredAccount, raises=[AccountConflictError, AccountNotFoundError])
+async def add(request: web.Request, asked: AccountRequest) -> web.Response:
+    """Make an account without a password, for somebody whom a proxy knows."""
+    source, now = source_of(request), request.app[CLOCK]()
+    if not await add_without_password(request.app[STORE], asked.name, asked.role, source=source, now=now):
+        raise AccountConflictError(f"{asked.name} has an account already")
+    return await _account(request, asked.name)
+
+
 @routes.post(f"{_PATH}/accounts/{{name}}/role", access=AccessScope.ADMIN)
 @describe(takes=RoleRequest, answers=StoredAccount, raises=_RAISED)
 async def give_role(request: web.Request, asked: RoleRequest) -> web.Response:
     """Give an account another role, which signs it out."""
     name, now = request.match_info["name"], request.app[CLOCK]()
     await change_role(request.app[STORE], name, asked.role, source=source_of(request), now=now)
-    return await _account(request)
+    return await _account(request, name)
 
 
 @routes.post(f"{_PATH}/accounts/{{name}}/disable", access=AccessScope.ADMIN)
@@ -146,11 +164,10 @@ async def show_audit(request: web.Request, asked: Paged[AuditFilter]) -> web.Res
 async def _switch(request: web.Request, change: Callable[..., Awaitable[object]]) -> web.Response:
     name, now = request.match_info["name"], request.app[CLOCK]()
     await change(request.app[STORE], name, source=source_of(request), now=now)
-    return await _account(request)
+    return await _account(request, name)
 
 
-async def _account(request: web.Request) -> web.Response:
-    name = request.match_info["name"]
+async def _account(request: web.Request, name: str) -> web.Response:
     with reading_primary():
         account = await find_account(request.app[STORE], name)
     if account is None:
