@@ -12,7 +12,8 @@ NOTICE_COOKIE: Final = "faultwire_notice"
 _SECONDS: Final = 60
 """A notice that no page showed by then is forgotten."""
 _BYTES_MAX: Final = 2_000
-_TEXT_CHARACTERS: Final = 600
+"""Of the cookie; a text in an alphabet whose letters take several bytes is cut earlier."""
+_TEXT_CHARACTERS: Final = (600, 150, 60)
 _UNDONE_MAX: Final = 40
 
 
@@ -42,9 +43,17 @@ _decoder: Final = msgspec.json.Decoder(Notice)
 def leave_notice(response: web.StreamResponse, notice: Notice) -> None:
     """Have the browser show a notice on the next page; of many incidents, without a way back."""
     undo = notice.undo if notice.undo is not None and len(notice.undo.ids) <= _UNDONE_MAX else None
-    kept = Notice(notice.text[:_TEXT_CHARACTERS], notice.refused, undo)
-    value = base64.urlsafe_b64encode(msgspec.json.encode(kept)).decode().rstrip("=")
+    tried = (_encoded(Notice(_cut(notice.text, most), notice.refused, undo)) for most in _TEXT_CHARACTERS)
+    value = next((one for one in tried if len(one) <= _BYTES_MAX), "")
     response.set_cookie(NOTICE_COOKIE, value, max_age=_SECONDS, httponly=True, samesite="Strict")
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most].rstrip()}…"
+
+
+def _encoded(notice: Notice) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(notice)).decode().rstrip("=")
 
 
 def take_notice(request: web.Request) -> Notice | None:
