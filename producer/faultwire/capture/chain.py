@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from reprlib import Repr
 from typing import Final, TypeGuard
 
-from faultwire.capture.frame import FrameReader
+from faultwire.capture.frame import LAST_FRAMES, FrameReader
 from faultwire.capture.identity import identity_of
 from faultwire.capture.source import STACKED, spare_source
 from faultwire.capture.variable import Trace, add_variables
@@ -41,7 +41,7 @@ class Chain:
         found = self._chain(error, 0)
         if self._calls > STACKED:
             spare_source([frames for _, frames in self._traces], self._frames.lean)
-        if self._frames.with_variables and add_variables(self._traces):
+        if self._frames.with_variables and add_variables(self._traces, last=LAST_FRAMES):
             self._snapshot.cut("exceptions.frames.vars")
         return found
 

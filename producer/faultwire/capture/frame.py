@@ -20,6 +20,8 @@ from faultwire_shared.snapshot import clean_text
 
 OUTER_FRAMES: Final = 25
 """Outermost calls that are kept of a deeper traceback; the rest of what is kept is at the crash."""
+LAST_FRAMES: Final = FRAMES - OUTER_FRAMES
+"""Calls at the crash that are kept in any case."""
 _PATH_CHARACTERS: Final = 400
 
 
@@ -65,12 +67,12 @@ class FrameReader:
             traceback = traceback.tb_next
         if traceback is None:
             return outer, False
-        last: deque[TracebackType] = deque(maxlen=FRAMES - OUTER_FRAMES)
+        last: deque[TracebackType] = deque(maxlen=LAST_FRAMES)
         while traceback is not None:
             last.append(traceback)
             traceback = traceback.tb_next
         kept = outer[OUTER_FRAMES:] + [self._frame(each) for each in last]
-        return outer[:OUTER_FRAMES] + kept[-(FRAMES - OUTER_FRAMES) :], True
+        return outer[:OUTER_FRAMES] + kept[-LAST_FRAMES:], True
 
     def lean(self, frame: Frame) -> Frame:
         """The frame with the line alone that ran; the same each time, as whoever scrubs knows it again."""

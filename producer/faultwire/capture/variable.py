@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from faultwire_shared.event import FRAMES, Frame
+from faultwire_shared.event import Frame
 from faultwire_shared.foreign.interruption import pass_interruption
 from faultwire_shared.snapshot import Bounds, Snapshot
 
@@ -28,17 +28,22 @@ _OPTIMIZED: Final = 0x01
 """CO_OPTIMIZED: the code of a function, whose variables have slots."""
 
 Trace = tuple[TracebackType | None, list[Frame]]
-"""A traceback, and the frames that were made of it; the last of both belong together."""
+"""A traceback, and the frames that were made of it."""
 _Call = tuple[list[Frame], int, FrameType]
 
 
-def add_variables(traces: Sequence[Trace]) -> bool:
+def add_variables(traces: Sequence[Trace], *, last: int) -> bool:
     """Put the variables of own calls into the frames, nearest to the crashes first.
+
+    Args:
+        traces: those of all errors of an event.
+        last: so many frames at the crash are the traceback's last; between others before them some may be
+            left out.
 
     Returns:
         True if any were left out or cut.
     """
-    calls = [list(islice(_own_calls(*trace), CALLS + 1)) for trace in traces]
+    calls = [list(islice(_own_calls(*trace, last), CALLS + 1)) for trace in traces]
     turns = chain.from_iterable(zip_longest(*(each[:CALLS] for each in calls)))
     in_turns = [call for call in turns if call is not None]
     is_cut = any(len(each) > CALLS for each in calls) or len(in_turns) > CALLS_OF_EVENT
@@ -69,11 +74,8 @@ def read_variables(frame: FrameType) -> tuple[dict[str, Any], bool]:
     return found, bool(snapshot.truncated)
 
 
-def _own_calls(traceback: TracebackType | None, frames: list[Frame]) -> Iterator[_Call]:
-    last = deque(_steps(traceback), maxlen=FRAMES)
-    for distance, step in enumerate(reversed(last), start=1):
-        if distance > len(frames):
-            return
+def _own_calls(traceback: TracebackType | None, frames: list[Frame], last: int) -> Iterator[_Call]:
+    for distance, step in enumerate(reversed(deque(_steps(traceback), maxlen=last)), start=1):
         if frames[-distance].in_app and _has_own(step.tb_frame):
             yield frames, -distance, step.tb_frame
 

@@ -226,7 +226,9 @@ class Anything:
         if self._one_in(3):
             one["attributes"] = {self.text(): self.rng.choice([self.text(), self.number(), None])}
         if self._one_in(4):
-            one["frames"] = [{"module": self.text(), "line": self.number(), "context": [self.text()]}] * 3
+            variables = {self.text(): self.value(0) for _ in range(self.rng.choice([0, 0, 3, 60]))}
+            frame = {"module": self.text(), "line": self.number(), "context": [self.text()] * 3}
+            one["frames"] = [frame | {"vars": variables}, frame, frame]
         if depth < 3 and self._one_in(4):
             one["members"] = [[self._raised(depth + 1)]]
         if self._one_in(9):

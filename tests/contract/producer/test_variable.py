@@ -315,6 +315,32 @@ def test_a_recursion_shows_the_calls_at_its_bottom_each_with_its_own() -> None:
     assert CUT in cut
 
 
+@pytest.mark.parametrize("depth", [10, 60, 90, 300])
+def test_no_call_shows_another_s_variables_however_many_calls_of_a_library_lie_below(
+    tmp_path: pathlib.Path, depth: int
+) -> None:
+    path, scope = tmp_path / "walk.py", dict[str, Any]({"__name__": "vendored.walk"})
+    path.write_text("def walk(depth, visit):\n    return walk(depth - 1, visit) if depth else visit()\n")
+    exec(compile(path.read_text(), str(path), "exec"), scope)  # noqa: S102 - the test's own
+
+    def visit() -> None:
+        inner = 1
+        raise ValueError(inner)
+
+    def first(number: int) -> None:
+        if number:
+            first(number - 1)
+        scope["walk"](depth, visit)
+
+    (one,), _ = read(raised(first, 40), in_app_exclude=["vendored"])
+    assert one.frames[-1].vars == {"inner": 1}
+    for frame in one.frames[:-1]:
+        if frame.vars:
+            assert (frame.qualname.rpartition(".")[2], "number" in frame.vars) == ("first", True)
+    own = [frame for frame in one.frames if frame.vars]
+    assert len(own) == (1 if depth > 72 else CALLS)
+
+
 def test_an_event_of_many_errors_shows_the_nearest_calls_of_each() -> None:
     group = BaseExceptionGroup("many", [raised(recurse, 30) for _ in range(10)])
     (one,), cut = read(group)
