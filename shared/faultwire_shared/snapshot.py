@@ -5,7 +5,7 @@ and a value that misbehaves is replaced by a word in angle brackets.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from itertools import islice
 from types import FunctionType, MappingProxyType
@@ -52,6 +52,7 @@ class Bounds(Struct, frozen=True, kw_only=True):
 
 
 OPEN_FIELDS: Final = Bounds()
+_WORD_CHARACTERS: Final = 100
 _INT64: Final = range(-(2**63), 2**63)
 _PLAIN: Final = (int, float, bool, type(None))
 _arguments_of: Final = BaseException.__dict__["args"].__get__
@@ -171,7 +172,7 @@ class Snapshot:
         plain = _SIMPLE[form](value, manner.base)
         return self._text(plain) if type(plain) is str else _plain(plain)
 
-    def _fields(self, value: object, names: Iterable[str], depth: int) -> dict[str, Any]:
+    def _fields(self, value: object, names: Sequence[str], depth: int) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for name in islice(names, self._bounds.items):
             self._path.append(name)
@@ -185,6 +186,8 @@ class Snapshot:
             else:
                 self._cut_here()
             self._path.pop()
+        if len(names) > self._bounds.items:
+            self._cut_here()
         return found
 
     def _mapping(self, value: Any, base: type, depth: int) -> dict[str, Any]:
@@ -206,6 +209,8 @@ class Snapshot:
             return self._fields(value, manner.names, depth)
         found: dict[str, Any] = {}
         self._add(found, zip(manner.names, items_of(value, manner.base), strict=False), depth)
+        if len(manner.names) > self._bounds.items:
+            self._cut_here()
         return found
 
     def _add(self, found: dict[str, Any], pairs: Iterable[tuple[object, object]], depth: int) -> None:
@@ -242,9 +247,19 @@ class Snapshot:
         allowed = min(most, max(self._characters, 0))
         if len(text) > allowed:
             self._cut_here()
-            text = text[:allowed]
+            text = _without_cut_word(text[: max(allowed - 1, 0)]) if self._held else text[:allowed]
         self._characters -= len(text)
         return text
+
+
+def _without_cut_word(text: str) -> str:
+    """Return a text that was cut, with a sign of it, and without a half word or number at its end.
+
+    Half a secret is told by no looks. What is longer than a word stays.
+    """
+    head, blank, tail = text.rpartition(" ")
+    kept = head if blank and len(tail) <= _WORD_CHARACTERS else text
+    return f"{kept.rstrip('0123456789 -')}…"
 
 
 def _is_scalar(value: object) -> bool:

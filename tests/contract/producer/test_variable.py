@@ -369,7 +369,8 @@ def test_everything_is_bounded_and_says_so() -> None:
     (one,), cut = read(raised(scope["f"]))
     assert len(one.frames[-1].vars) == VARIABLES
     assert CUT in cut
-    assert len(shown("x" * 10**6)) == BOUNDS.text
+    assert shown("x" * 10**6) == "x" * (BOUNDS.text - 1) + "…"
+    assert shown("a b " * 10**6).endswith("a b a…")
     assert shown(list(range(10**5))) == list(range(BOUNDS.items))
     assert len(shown({str(number): 1 for number in range(10**5)})) == BOUNDS.items
     assert shown([[[[1]]]]) == [[["<list>"]]]
@@ -380,6 +381,38 @@ def test_everything_is_bounded_and_says_so() -> None:
         len(json.dumps(shown([{"k" * 90 + str(number): 1 for number in range(10)} for _ in range(10)])))
         < 9_000
     )
+
+
+def test_a_class_of_many_fields_shows_the_first_and_says_that_there_are_more() -> None:
+    names = [f"field_{number}" for number in range(BOUNDS.items + 1)]
+    wide = dataclasses.make_dataclass("Wide", names)(*names)
+    pair = collections.namedtuple("Pair", names)(*names)
+
+    def hold(held: object) -> None:
+        raise ValueError
+
+    for value in (wide, pair):
+        (one,), cut = read(raised(hold, value))
+        assert list(one.frames[-1].vars["held"]) == names[: BOUNDS.items]
+        assert CUT in cut
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("4111 1111 1111 1111", "4111 1"),
+        (f"amqp://shop:{CANARY}@host/", CANARY[:4]),
+        ("ghp_16C7e42F292c6912E7710c838347Ae178B4a", "ghp_16"),
+    ],
+)
+def test_a_text_is_never_cut_within_a_secret(text: str, secret: str) -> None:
+    def hold(held: str) -> None:
+        raise ValueError
+
+    for before in range(BOUNDS.text - len(text) - 2, BOUNDS.text + 2):
+        given = "b " * (before // 2) + " " * (before % 2) + text + " and more" * 50
+        told = sent(raised(hold, given)).exceptions[0].frames[-1].vars["held"]
+        assert secret not in told
 
 
 def test_an_event_without_room_loses_the_variables_first() -> None:
