@@ -32,7 +32,7 @@ from faultwire_shared.event import ErrorSeverity
 API = "/api/v1"
 PAGES_MOST = 150
 MEBIBYTE = 1024 * 1024
-SECTIONS = ("/", "/dead-letters", "/producers", "/releases", "/told", "/keys", "/api/docs")
+SECTIONS = ("/", "/dead-letters", "/producers", "/releases", "/told", "/rules", "/keys", "/api/docs")
 
 pytestmark = [
     pytest.mark.may_block("the shipped policy is a file"),
