@@ -114,6 +114,7 @@ async def test_what_cannot_be_is_told_at_its_field_and_nothing_typed_is_lost(
     assert told in outline(page).text
     assert 'value="TYPED_BEFORE"' in page or "code" in fields
     assert "Nothing was made" in page
+    assert 'value="soon"' not in page
     assert (await site.get("/api/v1/silences"))[1]["silences"] == []
 
 

@@ -1,5 +1,6 @@
 """A silence as the page's form asks for it: fields as texts, and the draft that they make."""
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, tzinfo
 from typing import Final
@@ -39,6 +40,9 @@ LENGTHS: Final = (
     (31536000, "1 year"),
 )
 NOTHING_WRONG: Final[Mapping[str, str]] = dict.fromkeys((*FIELDS, "where", "weekly"), "")
+_CLOCK: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+_LOCAL: Final = re.compile(rf"\d{{4}}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T{_CLOCK.pattern}")
+_TIMES: Final = {"starts_at": _LOCAL, "ends_at": _LOCAL, "from": _CLOCK, "to": _CLOCK}
 _SHOWN_AT: Final = {"start": "weekly", "end": "weekly", "severity": "where", "category": "where"}
 _USUAL_SECONDS: Final = "7200"
 
@@ -56,6 +60,12 @@ class AskedSilence(Struct, frozen=True, kw_only=True):
     """The form is to be shown unfolded."""
     wrong: Mapping[str, str]
     """Of each field why it cannot be; empty where it can."""
+
+    @property
+    def times(self) -> Mapping[str, str]:
+        """Return what fields for times may show: nothing where it is not a time as they write one."""
+        typed = {name: self.texts[name] for name in _TIMES}
+        return {name: text if _TIMES[name].fullmatch(text) else "" for name, text in typed.items()}
 
     @property
     def faults(self) -> tuple[str, ...]:
