@@ -16,8 +16,8 @@ from faultwire_consumer.store.schema.notify import outbox, silence_history, sile
 from faultwire_consumer.store.silences.stored import COLUMNS, StoredSilence, stored_from
 from faultwire_shared.text import storable
 
-STANDING_MAX: Final = 500
-"""Silences that are not over: each claim of notifications reads them."""
+STANDING_MAX: Final = 200
+"""Silences that are not over: each claim judges up to a thousand notifications by each of them."""
 
 
 class SilenceAction(StrEnum):
@@ -108,7 +108,7 @@ async def load_active(tx: Transaction, *, now: datetime) -> list[Silence]:
         select(*COLUMNS)
         .where(silences.c.ends_at > now, silences.c.starts_at <= now, silences.c.ended_at.is_(None))
         .order_by(silences.c.id)
-        .limit(STANDING_MAX)
+        .limit(2 * STANDING_MAX)  # some more, where several were made at one time
     )
     found = []
     for row in rows:
