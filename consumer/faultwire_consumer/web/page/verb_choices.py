@@ -49,6 +49,7 @@ class VerbChoices(Struct, frozen=True, kw_only=True):
     main: Verb | None
     """The verb that comes next as a rule."""
     me: str
+    """The name of who reads; empty where nobody signs in."""
     people: tuple[str, ...] = ()
     last_release: str | None = None
     environments: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from faultwire_consumer.actions.incident import load_incident
+from faultwire_consumer.domain.access.principal import Via
 from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.domain.incident_name import incident_name, parse_incident_id
 from faultwire_consumer.domain.query.query import Key, any_of
@@ -58,6 +59,7 @@ async def _show(
     store, now = request.app[STORE], request.app[CLOCK]()
     with cursor_errors():
         found = await read_material(store, incident, asked, stored=stored, now=now)
+    principal = request[PRINCIPAL]
     # In a thread: the source lines of many calls take milliseconds to colour.
     view = await asyncio.to_thread(
         view_incident,
@@ -65,7 +67,7 @@ async def _show(
         asked,
         now=now,
         grows=request.app[POLICY]().grows,
-        me=request[PRINCIPAL].actor,
+        me="" if principal.via is Via.OPEN else principal.actor,
         links=LinksOut(request.app[SOURCES], request.app[TRACKER] is not None),
     )
     status = 400 if found.search.problem is not None else 200

@@ -91,7 +91,7 @@ def view_incident(
         asked: what the address chooses.
         now: the time.
         grows: the counts that are told as growth.
-        me: the name of who reads, as histories keep it.
+        me: the name of who reads, as histories keep it; empty where nobody signs in.
         links: where sources and issues are.
     """
     incident, figures = found.incident, found.figures
