@@ -56,9 +56,9 @@ async def test_the_page_understands_the_api_s_word_for_a_status(site: Site) -> N
     status, page = await site.page("/?status=open")
     assert status == 200
     assert "INC-2" in page
-    assert '/incidents/INC-1"' not in page
+    assert 'data-incident="INC-1"' not in page
     _, page = await site.page("/?status=resolved&status=open")
-    assert '/incidents/INC-1"' in page
+    assert 'data-incident="INC-1"' in page
     assert "INC-2" in page
     assert (await site.page("/?status=gone"))[0] == 400
 
