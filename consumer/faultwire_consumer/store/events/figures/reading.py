@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Label, Row, Select, func, select
 
 from faultwire_consumer.domain.figures.value_count import KEYS_MAX, OTHER, RELEASE
 from faultwire_consumer.store.contract.store import Store
@@ -77,20 +77,17 @@ async def read_figures(store: Store, incident_id: int) -> IncidentFigures:
         StoreUnavailableError: the database cannot be used now.
     """
     rows = await store.read(select_values(incident_id))
-    since = await store.read(
-        select(func.max(fingerprints.c.counted_since).label("at")).where(
-            fingerprints.c.incident_id == incident_id
-        )
-    )
+    # Each row says it; where nothing is counted, no row does.
+    since = (rows or await store.read(select(_counted_since(incident_id))))[0].counted_since
     seen: Sequence[Row[Any]] = ()
-    if since[0].at is not None:
+    if since is not None:
         seen = await store.read(select_sighted_releases(incident_id))
     releases = _releases(rows, seen)
     shown = releases[-RELEASES_SHOWN:]
     keys = {row.key: None for row in rows if row.key not in (RELEASE, OTHER)}
     tags = [_key_count(key, [row for row in rows if row.key == key]) for key in keys]
     return IncidentFigures(
-        counted_since=since[0].at,
+        counted_since=since,
         releases=tuple(shown),
         more_releases=len(releases) - len(shown),
         tags=tuple(sorted(tags, key=lambda tag: (-_total(tag), tag.key))[:KEYS_MAX]),
@@ -109,6 +106,7 @@ def select_values(incident_id: int) -> Select[Any]:
             total.label("total"),
             func.min(table.first_seen_at).label("first_seen_at"),
             func.max(table.last_seen_at).label("last_seen_at"),
+            _counted_since(incident_id),
         )
         .join_from(fingerprints, value_counts, table.fingerprint == fingerprints.c.fingerprint)
         .where(fingerprints.c.incident_id == incident_id)
@@ -116,6 +114,13 @@ def select_values(incident_id: int) -> Select[Any]:
         .order_by(total.desc(), table.key, table.value)
         .limit(_VALUES_READ)
     )
+
+
+def _counted_since(incident_id: int) -> Label[Any]:
+    """Return the column that says since when an old incident has figures."""
+    own = fingerprints.alias("own")
+    since = select(func.max(own.c.counted_since)).where(own.c.incident_id == incident_id)
+    return since.scalar_subquery().label("counted_since")
 
 
 def select_sighted_releases(incident_id: int) -> Select[Any]:
