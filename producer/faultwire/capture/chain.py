@@ -101,7 +101,11 @@ def text_of(error: BaseException) -> str:
     if kind is not BaseException.__str__ and kind is not KeyError.__str__:
         return clean_text(error, STRING_CHARACTERS + 1)
     arguments = error.args
-    if len(arguments) == 1 and kind is BaseException.__str__ and not isinstance(arguments[0], _COLLECTIONS):
+    if (
+        len(arguments) == 1
+        and kind is BaseException.__str__
+        and not issubclass(type(arguments[0]), _COLLECTIONS)
+    ):
         return clean_text(arguments[0], STRING_CHARACTERS + 1)
     if not arguments:
         return ""

@@ -1,9 +1,11 @@
 """The exceptions that end something in order, and are no errors; a group is judged by its members."""
 
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Final, TypeGuard, TypeVar
 
 from faultwire_shared.foreign.known_type import ancestors_of, module_of, qualname_of
+
+Kind = TypeVar("Kind", bound=BaseException)
 
 MEMBERS: Final = 1_000
 """Members of a group that are looked at."""
@@ -19,7 +21,7 @@ _CANCELLATIONS: Final = frozenset(
 
 def is_error(error: BaseException) -> bool:
     """False for a cancellation, a closed generator, and an end that somebody asked for, whatever its code."""
-    if isinstance(error, Exception) and not isinstance(error, BaseExceptionGroup):
+    if _is_of(error, Exception) and not _is_of(error, BaseExceptionGroup):
         return True
     return not all_in(error, _ends_in_order)
 
@@ -29,7 +31,7 @@ def ends_request_badly(error: BaseException) -> bool:
 
     By one, gunicorn ends a worker whose request takes too long, in the midst of that request.
     """
-    if isinstance(error, Exception) and not isinstance(error, BaseExceptionGroup):
+    if _is_of(error, Exception) and not _is_of(error, BaseExceptionGroup):
         return True
     return not all_in(error, lambda one: _ends_in_order(one) and not _has_failed(one))
 
@@ -47,7 +49,7 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
         if not waiting:
             return
         one = waiting.pop()
-        if isinstance(one, BaseExceptionGroup):
+        if _is_of(one, BaseExceptionGroup):
             waiting += one.exceptions[: MEMBERS + 1]
         else:
             yield one
@@ -55,10 +57,15 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 def _ends_in_order(error: BaseException) -> bool:
-    return isinstance(error, _ENDS) or any(
+    return issubclass(type(error), _ENDS) or any(
         f"{module_of(kind)}.{qualname_of(kind)}" in _CANCELLATIONS for kind in ancestors_of(type(error))
     )
 
 
 def _has_failed(error: BaseException) -> bool:
-    return isinstance(error, SystemExit) and error.code not in (None, 0)
+    return _is_of(error, SystemExit) and error.code not in (None, 0)
+
+
+def _is_of(error: BaseException, kind: type[Kind]) -> TypeGuard[Kind]:
+    """By its type: isinstance would ask a hostile error for its ``__class__``."""
+    return issubclass(type(error), kind)

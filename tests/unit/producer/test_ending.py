@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from faultwire import ErrorManager
-from faultwire.capture.ending import MEMBERS, ends_request_badly, is_error
+from faultwire.capture.ending import MEMBERS, all_in, ends_request_badly, is_error
 from faultwire.testing import Captured
 
 
@@ -78,3 +78,14 @@ def test_a_group_of_ignored_ones_is_ignored_and_one_with_any_other_is_not(
     errors.handle_error_nowait(ExceptionGroup("two", [KeyError(), ValueError()]))
     errors.handle_error_nowait(ExceptionGroup("one", [KeyError()]))
     assert [event.exceptions[0].members[1][0].type for event in captured.events] == ["ValueError"]
+
+
+def test_a_hostile_member_s_class_is_not_asked_for() -> None:
+    def fail(_: object) -> type:
+        raise SystemExit(3)
+
+    hostile = type("Hostile", (ValueError,), {"__class__": property(fail)})
+    group = ExceptionGroup("group", [hostile()])
+    assert is_error(group)
+    assert ends_request_badly(group)
+    assert not all_in(group, lambda one: type(one) is KeyError)
