@@ -184,7 +184,8 @@ def _frame(module: str, qualname: str, line: int, *, in_app: bool) -> dict[str, 
 
 def _crumb(at: datetime, step: int) -> dict[str, Any]:
     when = (at - timedelta(seconds=6 - step)).isoformat(timespec="milliseconds")
-    return {"at": when, "category": "http", "message": f"GET /stock/{step} 200", "data": {"ms": 12 + step}}
+    said = {"message": f"GET /stock/{step} 200", "data": {"ms": 12 + step}}
+    return {"timestamp": when, "category": "http", **said}
 
 
 def _fill_absurd(site: Site) -> None:
