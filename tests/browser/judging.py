@@ -16,6 +16,7 @@ AXE: Final = (files("axe_playwright_python") / "axe.min.js").read_text(encoding=
 _RULES: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 CONTRAST: Final = ("color-contrast", "link-in-text-block")
 VNU_SECONDS: Final = 120
+_COVERED: Final = re.compile(r"(?i)'messageKey': '(partially)?obscured")
 _TEXT_OF_OTHERS: Final = re.compile(r"Normalization Form C|appears to be written in")
 """What is said of the words that were stored, and not of the page around them."""
 _LOOK: Final = Path(__file__).with_name("look.js").read_text(encoding="utf-8")
@@ -61,14 +62,19 @@ async def find_barriers(page: Page, rules: Sequence[str] = (), *, but: Sequence[
     found: list[dict[str, Any]] = await page.evaluate(
         "async options => (await axe.run(document, options)).violations", options
     )
-    return [_barrier(one) for one in found]
+    return [said for one in found if (said := _barrier(one))]
 
 
 def _barrier(found: Mapping[str, Any]) -> str:
-    nodes = found["nodes"]
-    first = nodes[0]
-    data = [check.get("data") or "" for check in (*first["any"], *first["all"])]
-    return f"axe {found['id']} ({len(nodes)}x): {str(first['html'])[:160]} {str(data)[:200]}"
+    """Say what was found; nothing where menus that are open together lie over each other."""
+    nodes = [node for node in found["nodes"] if not _COVERED.search(str(_data_of(node)))]
+    if not nodes:
+        return ""
+    return f"axe {found['id']} ({len(nodes)}x): {str(nodes[0]['html'])[:160]} {str(_data_of(nodes[0]))[:200]}"
+
+
+def _data_of(node: Mapping[str, Any]) -> list[Any]:
+    return [check.get("data") or "" for check in (*node["any"], *node["all"])]
 
 
 async def find_overflow(page: Page) -> list[str]:
