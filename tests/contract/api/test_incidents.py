@@ -24,6 +24,7 @@ KEYS = [
     "muted",
     "resolved_in",
     "acknowledged_until",
+        "link",
     "users",
     "urgency",
     "growth",
