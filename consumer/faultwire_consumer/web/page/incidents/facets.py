@@ -37,6 +37,7 @@ class FacetList(Struct, frozen=True, kw_only=True):
     more: tuple[FacetLink, ...]
 
 
+@lru_cache(maxsize=64)
 def facet_lists(facets: Facets, search: Search) -> tuple[FacetList, ...]:
     """Return the facets of a list; of the tags those that most incidents have."""
     named = [facet for facet in facets.facets if facet.key not in _HIDDEN]
