@@ -24,7 +24,7 @@ KEYS = [
     "muted",
     "resolved_in",
     "acknowledged_until",
-        "link",
+    "link",
     "users",
     "urgency",
     "growth",
