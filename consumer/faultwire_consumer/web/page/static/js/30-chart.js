@@ -68,7 +68,7 @@
       scales: { x: { range: () => [data.times[0], end] }, y: { range: (_, low, high) => [0, Math.max(1, high)] } },
       axes: [
         { ...axis, grid: { show: false }, size: 18, gap: 2, space: 70, values: (_, moments) => moments.map(at => labelAt(data, at)) },
-        { ...axis, size: 34, gap: 2, space: 28, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 1e4, 2e4, 5e4, 1e5, 1e6, 1e7, 1e8], values: (_, counts) => counts.map(short) },
+        { ...axis, size: 34, gap: 2, space: 28, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 1e4, 2e4, 5e4, 1e5, 1e6, 1e7, 1e8], values: (_, counts) => counts.map(count => (count ? short(count) : "")) },
       ],
       series: [{}, bars("bar"), bars("now")],
       hooks: { draw: [plot => drawMarks(plot, data)], setCursor: [plot => read(place, data, plot.cursor.idx)] },
