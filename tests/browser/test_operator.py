@@ -174,6 +174,35 @@ async def test_replay_a_dead_letter_that_was_corrected(page: Page, story: Story)
     await expect(await search(page, f"service:{story.service}")).to_have_count(1)
 
 
+async def test_see_who_was_told_and_who_was_not(page: Page, story: Story) -> None:
+    story.send(severity="critical")
+    await open_incident(page, story.service)
+    told = page.locator(".answers .card", has=page.get_by_role("heading", name="Told"))
+    await until(lambda: _has(page, told, "given up"), "a receiver that refuses is given up at once")
+    for receiver, mark in (("log new", "✓"), ("pager new", "✕")):
+        await expect(told.locator("p", has_text=receiver).first).to_contain_text(mark)
+    await told.get_by_role("link", name="all").click()
+    await expect(page.locator("main")).to_contain_text("given up")
+    await expect(page.locator("main")).to_contain_text("404")
+
+
+async def test_make_a_silence_and_end_it(page: Page, story: Story) -> None:
+    why = f"we move {story.service}"
+    await page.goto("/rules")
+    if not await page.get_by_label("Why").is_visible():
+        await page.locator("#new > summary").click()
+    await page.get_by_label("Why").fill(why)
+    await page.get_by_label("Service", exact=True).fill(story.service)
+    await page.get_by_role("button", name="Hide these notifications").click()
+    row = page.locator(".silences li", has_text=why)
+    await expect(row).to_contain_text("hides now")
+    await row.get_by_role("button", name="End").click()
+    await expect(page.locator("#notice")).to_be_visible()
+    await expect(row).to_contain_text("ended")
+    past = story.site.read("/api/v1/silences?phase=past")["silences"]
+    assert why in [one["comment"] for one in past]
+
+
 async def test_act_on_several_at_once_after_a_look_and_take_it_back(page: Page, story: Story) -> None:
     for kind in ("AlphaError", "BetaError", "GammaError"):
         story.send(kind)
