@@ -26,7 +26,15 @@ pytestmark = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 PROBES = {"/livez", "/readyz", "/startupz"}
 AT_THE_PROVIDER = {"/sign-in/provider", "/sign-in/provider/callback"}
 OPEN_TO_ANYBODY = PROBES | {"/static/{name}", "/sign-in", "/invitation", *AT_THE_PROVIDER}
-ANYBODY_MAY_LEAVE = "/sign-out"
+ONE_S_OWN = (
+    "/sign-out",
+    "/account/password",
+    "/account/sessions/end",
+    "/preferences",
+    "/views/keep",
+    "/views/forget",
+)
+"""What whoever may only read changes all the same: their own account, and what their browser keeps."""
 
 
 @pytest.fixture
@@ -61,7 +69,7 @@ async def test_only_probes_static_files_and_signing_in_are_open_to_anybody(app: 
 
 async def test_whoever_may_only_read_changes_nothing(app: web.Application) -> None:
     for (method, path), access in declared_in(app).items():
-        reads = method in ("GET", "HEAD") or path in (MCP_PATH, ANYBODY_MAY_LEAVE)
+        reads = method in ("GET", "HEAD") or path in (MCP_PATH, *ONE_S_OWN)
         assert reads or access in (AccessScope.ACT, AccessScope.INGEST, AccessScope.ADMIN, OPEN), path
 
 

@@ -27,3 +27,9 @@ async def test_every_section_stands_on_either_database(site: Site) -> None:
         text = " ".join(outline(page).text.split())
         assert words in text, path
         assert "1 quiet" in text, path
+
+
+async def test_an_incident_is_shown_whose_exception_has_a_nul_in_its_name(site: Site) -> None:
+    event = await site.send(kind="Nul\x00Error")
+    for path in (f"/e/{event.id}", "/incidents/INC-1", "/"):
+        assert (await site.page(path))[0] == 200, path

@@ -10,6 +10,7 @@ from msgspec import Struct
 from faultwire_consumer.domain.figures.order import IncidentOrder
 from faultwire_consumer.domain.query.query import Key, Query, any_of
 from faultwire_consumer.domain.release_order import FirstSights
+from faultwire_consumer.domain.searched import VALUE_CHARACTERS
 from faultwire_consumer.store.access.accounts import list_accounts
 from faultwire_consumer.store.contract.paging import Page
 from faultwire_consumer.store.contract.store import Store
@@ -28,6 +29,7 @@ from faultwire_consumer.web.page.chart import first_step
 from faultwire_consumer.web.page.incident.asked import EventSearch, PageAsked, search_events
 from faultwire_consumer.web.page.listed import USUAL
 from faultwire_shared.event import Event
+from faultwire_shared.text import storable
 
 ROWS: Final = 20
 """Events of a page of the table."""
@@ -204,7 +206,7 @@ async def _read_similar(
 
 def similar_to(service: str, kind: str) -> Query:
     """Return the query for a service's incidents with an exception of this type."""
-    return any_of(Key.SERVICE, [service]) + any_of(Key.TYPE, [kind[:200]])
+    return any_of(Key.SERVICE, [service]) + any_of(Key.TYPE, [storable(kind)[:VALUE_CHARACTERS]])
 
 
 async def _read_accounts(store: Store) -> tuple[str, ...]:
