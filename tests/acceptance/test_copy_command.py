@@ -14,6 +14,7 @@ pytestmark = pytest.mark.may_block("starts processes, reads files")
 EVENTS = 120
 
 
+@pytest.mark.e2e
 @pytest.mark.timeout(300)
 async def test_a_store_moves_to_a_server_though_the_copy_is_killed(
     current_postgresql: PostgreSQL, tmp_path: Path

@@ -71,6 +71,7 @@ async def test_it_shows_the_shops_failures_and_a_second_run_goes_on_with_them(tm
     assert all(after[one][0] == kind and after[one][1] >= count for one, (kind, count) in before.items())
 
 
+@pytest.mark.e2e
 async def test_it_runs_on_rabbitmq_and_postgresql_by_two_variables(
     tmp_path: Path, rabbitmq: RabbitMQ, postgresql: PostgreSQL
 ) -> None:

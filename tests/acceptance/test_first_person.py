@@ -90,6 +90,7 @@ def test_the_first_person_gets_in_by_a_command_and_nobody_by_being_first(login_w
     assert secret not in told + worker.log.read_text()
 
 
+@pytest.mark.e2e
 def test_two_workers_know_the_same_people(postgresql: PostgreSQL) -> None:
     with prepared(postgresql.url) as first, prepared(postgresql.url) as second:
         try:

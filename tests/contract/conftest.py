@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 from tests.servers.postgresql import PostgreSQL
-from tests.tools.migrating import upgrade
+from tests.tools.opening import open_current
 from tests.tools.spool_bench import leave_service
 
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.contract.timeouts import Timeouts
-from faultwire_consumer.store.engine import open_store
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -41,8 +40,7 @@ def timeouts(request: pytest.FixtureRequest) -> Timeouts:
 @pytest.fixture
 async def store(database_url: str, timeouts: Timeouts) -> AsyncIterator[Store]:
     """A store with a current schema."""
-    await upgrade(database_url)
-    store = await open_store(database_url, timeouts=timeouts)
+    store = await open_current(database_url, timeouts=timeouts)
     yield store
     await store.close()
 

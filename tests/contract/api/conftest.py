@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from tests.tools.clock import FixedClock
 from tests.tools.description import AnswerWatch
+from tests.tools.opening import open_current
 
 from faultwire_consumer.domain.access.scope import AccountRole
 from faultwire_consumer.domain.outcome import must_return
@@ -26,8 +27,6 @@ from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.policy_file import read_policy
 from faultwire_consumer.serving.body import read_whole_body
 from faultwire_consumer.store.contract.store import Store
-from faultwire_consumer.store.engine import open_store
-from faultwire_consumer.store.migrations import migrate
 from faultwire_consumer.web.access.open_door import open_door
 from faultwire_consumer.web.state import Health
 from faultwire_consumer.worker.application import create_app
@@ -103,8 +102,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     url = f"sqlite:///{tmp_path / 'faultwire.db'}"
     if request.param == "postgresql":
         url = request.getfixturevalue("current_postgresql").url
-    await migrate.upgrade(url)
-    opened = await open_store(url)
+    opened = await open_current(url)
     yield opened
     await opened.close()
 

@@ -26,6 +26,7 @@ async def below(store: Store, clock: FixedClock) -> AsyncIterator[Site]:
         yield site
 
 
+@pytest.mark.e2e
 async def test_every_link_of_every_page_leads_somewhere_below_the_path(below: Site) -> None:
     to_do, seen, buttons = ["/errors/"], set(), set()
     while to_do:
