@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.tools.oracle import Entry
-from tests.tools.waiting import until
+from tests.tools.waiting import until, until_reached
 
 from faultwire import ErrorManager, ErrorResponse
 
@@ -51,11 +51,17 @@ class Host:
     async def is_confirmed(self) -> None:
         """Wait until the other side has every event, and the disk none."""
 
-        async def confirmed() -> bool:
-            done = all(response.state.state == "confirmed" for response in self.responses)
-            return done and not self.errors.stats().spooled
+        async def count_confirmed() -> int:
+            return sum(response.state.state == "confirmed" for response in self.responses)
 
-        await until(confirmed, "every event is confirmed", seconds=PATIENCE_SECONDS)
+        async def has_empty_spool() -> bool:
+            return not self.errors.stats().spooled
+
+        # A line may be slow, and an event large: no step within the bound is what a fault looks like.
+        await until_reached(
+            len(self.responses), count_confirmed, "every event is confirmed", seconds=PATIENCE_SECONDS
+        )
+        await until(has_empty_spool, "nothing is left on disk", seconds=PATIENCE_SECONDS)
 
     @property
     def spooled(self) -> int:

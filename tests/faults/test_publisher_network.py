@@ -152,7 +152,7 @@ async def test_a_reset_in_mid_frame_costs_no_event(
 @pytest.mark.line(7)
 @pytest.mark.parametrize(
     "line",
-    [Line(30, 64_000, 0.1), pytest.param(Line(40, 8_000, 0.5), marks=LONG)],
+    [Line(30, 64_000, 0.1), pytest.param(Line(25, 8_000, 0.5), marks=LONG)],
     ids=str,
 )
 async def test_a_slow_network_costs_no_event(side: FarSide, tmp_path: Path, caplog: Log, line: Line) -> None:
