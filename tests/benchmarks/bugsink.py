@@ -37,13 +37,6 @@ import django; django.setup()
 from projects.models import Project
 print(Project.objects.create(name="shop").sentry_key.hex)
 """
-_MAKE_USER: Final = """
-import os
-import django; django.setup()
-from django.contrib.auth import get_user_model
-name, password = os.environ["NEW_NAME"], os.environ["NEW_PASSWORD"]
-get_user_model().objects.create_superuser(username=name, password=password)
-"""
 
 
 class Installation(Struct, frozen=True):
@@ -185,14 +178,6 @@ def groups_of(installed: Installation, event_ids: Sequence[str]) -> list[str]:
         rows = connection.execute("SELECT event_id, issue_id FROM events_event").fetchall()
     issues = {str(event_id).replace("-", ""): str(issue_id) for event_id, issue_id in rows}
     return [issues[event_id] for event_id in event_ids]
-
-
-def add_user(installed: Installation, name: str, password: str) -> None:
-    """Make somebody who may sign in and see the project."""
-    run(
-        [str(HOME / "bin" / "python"), "-c", _MAKE_USER],
-        installed.environment | {"NEW_NAME": name, "NEW_PASSWORD": password},
-    )
 
 
 def in_sentrys_words(event: Event, event_id: str) -> dict[str, Any]:
