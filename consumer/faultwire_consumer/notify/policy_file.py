@@ -3,7 +3,8 @@
 from importlib.resources import files
 from pathlib import Path
 
-from faultwire_consumer.domain.policy.policy import Policy, PolicyError
+from faultwire_consumer.domain.policy.failure import PolicyError
+from faultwire_consumer.domain.policy.policy import Policy
 from faultwire_consumer.domain.policy.text import parse_policy
 from faultwire_shared.failure import ConfigurationError
 

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from faultwire_consumer.domain.notification import NotificationReason
-from faultwire_consumer.domain.policy.policy import PolicyError, ReceiverType
+from faultwire_consumer.domain.policy.failure import PolicyError
+from faultwire_consumer.domain.policy.receiver.receiver import ReceiverType
+from faultwire_consumer.domain.policy.receiver.webhook import Webhook
 from faultwire_consumer.domain.policy.text import parse_policy
 from faultwire_consumer.domain.rules import AtOnce, InDigest, Per, Within
 from faultwire_consumer.notify.policy_file import PolicyFileError, read_policy, shipped_text
@@ -85,7 +87,9 @@ digest_hour = 17
     assert NotificationReason.CONTINUED in noise.on
     assert policy.grows == ()
     _, chat = policy.receivers
-    assert (chat.type, chat.secret_file) == (ReceiverType.WEBHOOK, "/run/secrets/chat")
+    assert chat.type is ReceiverType.WEBHOOK
+    assert isinstance(chat.way, Webhook)
+    assert chat.way.secret_file == "/run/secrets/chat"  # noqa: S105 - a path
     assert "secret-path" not in repr(policy)
 
 

@@ -2,49 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from enum import StrEnum
 
 from msgspec import Struct
 
 from faultwire_consumer.domain.notification import NotificationReason
+from faultwire_consumer.domain.policy.receiver.receiver import Receiver
 from faultwire_consumer.domain.rules import GROWTH, InDigest, Rule
-
-
-class PolicyError(Exception):
-    """The policy is not valid; ``line`` says where, the text what is wrong and how to fix it."""
-
-    def __init__(self, line: int, text: str) -> None:
-        super().__init__(text)
-        self.line = line
-
-
-class ReceiverType(StrEnum):
-    """The way a receiver is notified."""
-
-    LOG = "log"
-    WEBHOOK = "webhook"
-
-
-class Secret(Struct, frozen=True):
-    """A text that no log line and no response shows."""
-
-    text: str
-
-    def __repr__(self) -> str:
-        return "***"
-
-
-class Receiver(Struct, frozen=True, kw_only=True):
-    """A destination of notifications."""
-
-    name: str
-    type: ReceiverType
-    url: Secret | None = None
-    """Kept as a secret, because the path often is the password."""
-    secret: tuple[Secret, ...] = ()
-    """The keys that sign a webhook's messages; two while one replaces the other."""
-    secret_file: str | None = None
-    allow_private_addresses: bool = False
 
 
 class Policy(Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
-from faultwire_consumer.domain.policy.policy import PolicyError
+from faultwire_consumer.domain.policy.failure import PolicyError
 from faultwire_consumer.domain.suggestion import suggest
 
 T = TypeVar("T")

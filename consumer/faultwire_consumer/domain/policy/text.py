@@ -4,11 +4,12 @@ import re
 import tomllib
 from datetime import timedelta
 from typing import Any, Final
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from faultwire_consumer.domain.notification import NotificationReason
-from faultwire_consumer.domain.policy.policy import Policy, PolicyError, Receiver, ReceiverType, Secret
+from faultwire_consumer.domain.policy.failure import PolicyError
+from faultwire_consumer.domain.policy.policy import Policy
+from faultwire_consumer.domain.policy.receiver.receiver import read_receiver
 from faultwire_consumer.domain.policy.table import Table
 from faultwire_consumer.domain.rules import (
     GROWTH,
@@ -51,7 +52,7 @@ def parse_policy(text: str, *, shipped: str | None = None) -> Policy:
     root = Table(_load(text), text)
     digest = _Digest(root, None)
     growth = _growth(root)
-    receivers = tuple(_receiver(table) for table in root.tables("receivers"))
+    receivers = tuple(read_receiver(table) for table in root.tables("receivers"))
     if not receivers:
         raise root.missing("receivers", 'write one, such as [receivers.log] type = "log"')
     names = tuple(receiver.name for receiver in receivers)
@@ -100,34 +101,6 @@ def _growth(root: Table) -> tuple[int, ...]:
         return tuple(sorted(set(value)))
 
     return root.read("growth", read, GROWTH)
-
-
-def _receiver(table: Table) -> Receiver:
-    kind = table.enum("type", ReceiverType)
-    if kind is None:
-        raise table.missing("type", f"one of {', '.join(ReceiverType)}")
-    receiver = Receiver(name=table.name, type=kind)
-    if kind is ReceiverType.WEBHOOK:
-        receiver = _webhook(table)
-    table.finish()
-    return receiver
-
-
-def _webhook(table: Table) -> Receiver:
-    url = table.read("url", _url, None)
-    if url is None:
-        raise table.missing("url", "the http:// or https:// address to post to")
-    secret, secret_file = table.texts("secret"), table.text("secret_file")
-    if secret and secret_file:
-        raise table.error("secret_file", "secret or secret_file, not both")
-    return Receiver(
-        name=table.name,
-        type=ReceiverType.WEBHOOK,
-        url=Secret(url),
-        secret=tuple(Secret(one) for one in secret),
-        secret_file=secret_file,
-        allow_private_addresses=table.switch("allow_private_addresses"),
-    )
 
 
 def _rule(table: Table, digest: _Digest, known: tuple[str, ...] | None, everybody: tuple[str, ...]) -> Rule:
@@ -235,13 +208,3 @@ def _zone(value: Any) -> ZoneInfo:
         return ZoneInfo(value)
     except (ValueError, OSError, TypeError, KeyError):
         raise ValueError('a zone of the IANA database, as in "Europe/Berlin"') from None
-
-
-def _url(value: Any) -> str:
-    try:
-        parts = urlsplit(value) if isinstance(value, str) else None
-        if parts is not None and parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
-            return str(value)
-    except ValueError:
-        pass
-    raise ValueError("an http:// or https:// address")

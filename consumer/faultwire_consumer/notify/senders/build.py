@@ -5,7 +5,9 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Final
 
-from faultwire_consumer.domain.policy.policy import Policy, Receiver, ReceiverType
+from faultwire_consumer.domain.policy.policy import Policy
+from faultwire_consumer.domain.policy.receiver.receiver import Receiver
+from faultwire_consumer.domain.policy.receiver.webhook import Webhook
 from faultwire_consumer.notify.policy_file import PolicyFileError
 from faultwire_consumer.notify.sender import Sender
 from faultwire_consumer.notify.senders.log import LogSender
@@ -25,28 +27,33 @@ def senders_of(policy: Policy, *, clock: Clock) -> dict[str, Sender]:
 
 
 def _sender_of(receiver: Receiver, clock: Clock) -> Sender:
-    if receiver.type is ReceiverType.LOG or receiver.url is None:
-        return LogSender(receiver.name)
     try:
-        return WebhookSender(
-            receiver.name,
-            receiver.url.text,
-            clock=clock,
-            secrets=_secrets_of(receiver),
-            allowed_networks=_ANYWHERE if receiver.allow_private_addresses else (),
-        )
+        match receiver.way:
+            case Webhook() as way:
+                return _webhook(receiver.name, way, clock)
+            case _:
+                return LogSender(receiver.name)
     except ValueError as error:
         raise PolicyFileError(f"receivers.{receiver.name}: {error}") from None
 
 
-def _secrets_of(receiver: Receiver) -> Sequence[str]:
-    if receiver.secret_file is None:
-        return [secret.text for secret in receiver.secret]
+def _webhook(name: str, way: Webhook, clock: Clock) -> Sender:
+    secrets: Sequence[str] = [secret.text for secret in way.secret]
+    if way.secret_file is not None:
+        secrets = _read_secrets(name, way.secret_file)
+    return WebhookSender(
+        name,
+        way.url.text,
+        clock=clock,
+        secrets=secrets,
+        allowed_networks=_ANYWHERE if way.allow_private_addresses else (),
+    )
+
+
+def _read_secrets(name: str, path: str) -> Sequence[str]:
     try:
-        text = Path(receiver.secret_file).read_text(encoding="utf-8-sig")
+        text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise PolicyFileError(
-            f"receivers.{receiver.name}.secret_file: cannot read {receiver.secret_file}: {why}"
-        ) from None
+        raise PolicyFileError(f"receivers.{name}.secret_file: cannot read {path}: {why}") from None
     return text.split()

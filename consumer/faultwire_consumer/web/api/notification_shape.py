@@ -6,7 +6,8 @@ from typing import Any
 from msgspec import Struct
 
 from faultwire_consumer.domain.incident_name import incident_name
-from faultwire_consumer.domain.policy.policy import Policy, Receiver
+from faultwire_consumer.domain.policy.policy import Policy
+from faultwire_consumer.domain.policy.receiver.receiver import Receiver
 from faultwire_consumer.domain.policy.table import spell_duration
 from faultwire_consumer.domain.policy.wording import spell_count, spell_sending, where_of
 from faultwire_consumer.domain.rules import Rule
@@ -140,8 +141,7 @@ def _fields(alert: StoredNotification, shape: type[Struct]) -> dict[str, Any]:
 
 
 def _receiver(receiver: Receiver) -> ReceiverShape:
-    signed = bool(receiver.secret or receiver.secret_file)
-    return ReceiverShape(name=receiver.name, type=receiver.type.value, signed=signed)
+    return ReceiverShape(name=receiver.name, type=receiver.type.value, signed=receiver.signed)
 
 
 def _rule(rule: Rule) -> RuleShape:

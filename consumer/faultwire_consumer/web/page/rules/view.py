@@ -6,7 +6,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from faultwire_consumer.domain.policy.policy import Policy, Receiver
+from faultwire_consumer.domain.policy.policy import Policy
+from faultwire_consumer.domain.policy.receiver.receiver import Receiver
 from faultwire_consumer.domain.policy.table import spell_duration
 from faultwire_consumer.domain.policy.wording import spell_count, spell_sending, where_of
 from faultwire_consumer.domain.rules import Rule
@@ -160,7 +161,7 @@ def _receiver(receiver: Receiver, rules: Iterable[Rule]) -> ReceiverView:
     return ReceiverView(
         name=receiver.name,
         type=receiver.type.value,
-        signed=bool(receiver.secret or receiver.secret_file),
+        signed=receiver.signed,
         rules=tuple(rule.name for rule in rules if receiver.name in rule.receivers),
     )
 

@@ -1,0 +1,1 @@
+"""Destinations of notifications, one module for each way of being notified."""

@@ -1,0 +1,54 @@
+"""A receiver: its name, and the way in which it is notified."""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Final
+
+from msgspec import Struct
+
+from faultwire_consumer.domain.policy.receiver.log import Log, read_log
+from faultwire_consumer.domain.policy.receiver.webhook import Webhook, read_webhook
+from faultwire_consumer.domain.policy.table import Table
+
+
+class ReceiverType(StrEnum):
+    """The way a receiver is notified, as its ``type`` spells it."""
+
+    LOG = "log"
+    WEBHOOK = "webhook"
+
+
+Way = Log | Webhook
+
+_READERS: Final[Mapping[ReceiverType, Callable[[Table], Way]]] = {
+    ReceiverType.LOG: read_log,
+    ReceiverType.WEBHOOK: read_webhook,
+}
+
+
+class Receiver(Struct, frozen=True, kw_only=True):
+    """A destination of notifications."""
+
+    name: str
+    type: ReceiverType
+    way: Way
+    """The type's own part: address, secrets."""
+
+    @property
+    def signed(self) -> bool:
+        """Notifications are signed, with a secret that both sides know."""
+        return isinstance(self.way, Webhook) and self.way.signed
+
+
+def read_receiver(table: Table) -> Receiver:
+    """Read one receiver.
+
+    Raises:
+        PolicyError: something in it is not valid.
+    """
+    kind = table.enum("type", ReceiverType)
+    if kind is None:
+        raise table.missing("type", f"one of {', '.join(ReceiverType)}")
+    receiver = Receiver(name=table.name, type=kind, way=_READERS[kind](table))
+    table.finish()
+    return receiver
