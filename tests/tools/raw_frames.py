@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Mapping
+from functools import cache
 
 from aiormq import Channel
 from aiormq.abc import AbstractChannel, ChannelFrame
@@ -26,6 +27,7 @@ def table(*entries: tuple[bytes, bytes]) -> bytes:
     return long(b"".join(short(name) + value for name, value in entries))
 
 
+@cache
 def nested(depth: int) -> bytes:
     """An array in an array, so many times."""
     value = b"V"

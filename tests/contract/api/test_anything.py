@@ -38,7 +38,7 @@ from faultwire_shared.event import Lane
 COUNT: Final = int(os.environ.get("FAULTWIRE_FUZZ", "300"))
 SEED: Final = int(os.environ.get("FAULTWIRE_FUZZ_SEED", random.randrange(2**32)))
 CHUNK: Final = 100
-SHOWN: Final = 3 if COUNT > 10_000 else CHUNK
+SHOWN: Final = 1 if COUNT > 10_000 else CHUNK
 """Events of a chunk that are looked at one by one."""
 LISTS: Final = ("incidents", "events", "dead-letters", "producers", "alerts")
 
