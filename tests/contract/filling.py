@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import ClauseElement, Executable, text
 from sqlalchemy.ext.compiler import compiles
 
+from faultwire_consumer.store.contract.prepared import Prepared
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.postgresql.store import PostgresqlStore
 from faultwire_consumer.store.schema.events import to_micros
@@ -251,6 +252,10 @@ def _explain_sqlite(element: Explained, compiler: Any, **arguments: Any) -> str:
     return f"EXPLAIN QUERY PLAN {compiler.process(element.statement, **arguments)}"
 
 
-async def explain(store: Store, statement: ClauseElement) -> str:
+async def explain(store: Store, query: ClauseElement | Prepared) -> str:
     """The plan, a step a line."""
+    statement: Any = query
+    if isinstance(query, Prepared):
+        prepared: Any = query.statement
+        statement = prepared.params(**query.parameters)
     return "\n".join(str(row[-1]) for row in await store.read(Explained(statement)))

@@ -18,7 +18,8 @@ from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify import attempt
 from faultwire_consumer.notify.dispatcher import LEASE_SECONDS, Dispatcher
 from faultwire_consumer.notify.policy_file import shipped_text
-from faultwire_consumer.store.contract.store import Store, StoreBusyError, Transaction
+from faultwire_consumer.store.contract.prepared import Prepared
+from faultwire_consumer.store.contract.store import Store, StoreBusyError, StoreReader, Transaction
 from faultwire_consumer.store.schema.notify import outbox
 from faultwire_shared.codec import EVENT_TYPE
 
@@ -50,13 +51,17 @@ class BrokenStore:
             self.loses_answer = False
             raise StoreBusyError("connection was closed in the middle of operation")
 
-    async def read(self, statement: Executable) -> Sequence[Row[Any]]:
+    async def read(self, query: Executable | Prepared) -> Sequence[Row[Any]]:
         if self._failing:
             self._failing -= 1
             if self.on_failed_read is not None:
                 await self.on_failed_read()
             raise StoreBusyError("connection was closed in the middle of operation")
-        return await self._store.read(statement)
+        return await self._store.read(query)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[StoreReader]:
+        yield self
 
 
 class Bench:

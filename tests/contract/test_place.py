@@ -10,6 +10,7 @@ from tests.contract.filling import BUSY, NEWEST, explain, fill_store
 from faultwire_consumer.domain.figures.order import IncidentOrder
 from faultwire_consumer.domain.query.query import Query
 from faultwire_consumer.domain.query.text import parse_query
+from faultwire_consumer.store.contract.prepared import Prepared
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.events.condition import incident_conditions
 from faultwire_consumer.store.events.event import StoredEvent, get_event
@@ -102,8 +103,8 @@ async def test_a_history_is_read_as_far_as_is_asked_for(store: Store) -> None:
 async def test_each_is_read_by_an_index(store: Store) -> None:
     await fill_store(store, incidents=20_000, events=40_000)
     event = await event_of(store, (await ids_in_order(store, BUSY))[4_000])
-    statements: list[tuple[Select[Any], str]] = [
-        (select_count_beside(event, is_before=is_before), "fingerprint_occurred_at")
+    statements: list[tuple[Select[Any] | Prepared, str]] = [
+        (select_count_beside(event.incident_id, event, is_before=is_before), "fingerprint_occurred_at")
         for is_before in (True, False)
     ]
     statements.append((select_people(BUSY), "ix_event_texts_fingerprint_occurred_at"))

@@ -20,7 +20,7 @@ from faultwire_consumer.domain.search_text import fold, fold_as_before, search_t
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.engine import open_store
 from faultwire_consumer.store.events.event_list import list_events
-from faultwire_consumer.store.events.incidents import Names, count_totals, list_incidents, list_services
+from faultwire_consumer.store.events.incidents import count_totals, list_incidents
 from faultwire_consumer.store.events.search import own_text_contains
 from faultwire_consumer.store.migrations import migrate
 from faultwire_consumer.store.schema.events import events, incidents
@@ -165,13 +165,10 @@ async def test_each_key_finds_the_events_that_have_it(filled: Store) -> None:
     assert await event_ids(filled, f"{rare[0]} service:s3") == []
 
 
-async def test_totals_and_services_leave_out_what_was_never_counted(filled: Store) -> None:
+async def test_totals_leave_out_what_was_never_counted(filled: Store) -> None:
     await filled.register([new(7)], [])
     totals = await count_totals(filled)
     assert (totals.open, totals.resolved) == (100, 900)
-    assert await list_services(filled) == Names(
-        tuple(sorted(["rare", *(f"s{number}" for number in range(50))]))
-    )
     async with filled.write() as tx:
         await tx.execute(update(incidents).where(incidents.c.title == "Error 7").values(count=0))
     assert (await count_totals(filled)).resolved == 899

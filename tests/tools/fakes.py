@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Executable, Row
 
+from faultwire_consumer.store.contract.prepared import Prepared
 from faultwire_consumer.store.contract.store import (
     BODIES_MAX,
     Counted,
@@ -16,6 +17,7 @@ from faultwire_consumer.store.contract.store import (
     RowsRejectedError,
     Store,
     StoreBusyError,
+    StoreReader,
     StoreUnavailableError,
     Transaction,
 )
@@ -44,9 +46,13 @@ class BreakableStore:
         async with self._store.write() as tx:
             yield _RefusingTransaction(tx, self.refused_ids)
 
-    async def read(self, statement: Executable) -> Sequence[Row[Any]]:
+    async def read(self, query: Executable | Prepared) -> Sequence[Row[Any]]:
         self._check()
-        return await self._store.read(statement)
+        return await self._store.read(query)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[StoreReader]:
+        yield self
 
     async def register(self, fingerprints: Sequence[NewFingerprint], sightings: Sequence[Place]) -> None:
         self._check()

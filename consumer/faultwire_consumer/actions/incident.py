@@ -1,7 +1,7 @@
 """Incidents as operators' verbs find them, and the errors that a verb may meet."""
 
 from faultwire_consumer.domain.incident_name import incident_name
-from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.contract.store import StoreReader
 from faultwire_consumer.store.events.incidents import Incident, get_incident
 from faultwire_consumer.store.events.merging import find_holder
 from faultwire_shared.taxonomy import ConflictError, NotFoundError
@@ -19,7 +19,7 @@ class IncidentConflictError(ConflictError):
     code = "INCIDENT_CONFLICT"
 
 
-async def load_incident(store: Store, incident_id: int) -> Incident:
+async def load_incident(store: StoreReader, incident_id: int) -> Incident:
     """Load one incident; of one that was merged, the incident that has its events now.
 
     Raises:

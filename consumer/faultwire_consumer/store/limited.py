@@ -1,14 +1,15 @@
 """A store of whose connections operators' queries take a few at a time: the rest are the lanes'."""
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import date
 from typing import Any, Final
 
 from sqlalchemy import Executable, Row
 
-from faultwire_consumer.store.contract.store import NewFingerprint, Place, Store, Transaction
+from faultwire_consumer.store.contract.prepared import Prepared
+from faultwire_consumer.store.contract.store import NewFingerprint, Place, Store, StoreReader, Transaction
 
 READS: Final = 4
 """Of the pool's twelve connections. A page asks five queries at most, which then wait for each other."""
@@ -30,10 +31,16 @@ class LimitedStore:
         """Begin a transaction, at once: somebody acted."""
         return self._store.write()
 
-    async def read(self, statement: Executable) -> Sequence[Row[Any]]:
+    async def read(self, query: Executable | Prepared) -> Sequence[Row[Any]]:
         """Run one query when it is its turn."""
         async with self._turn:
-            return await self._store.read(statement)
+            return await self._store.read(query)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[StoreReader]:
+        """Return a reader when it is its turn."""
+        async with self._turn, self._store.reading() as reader:
+            yield reader
 
     async def register(self, fingerprints: Sequence[NewFingerprint], places: Sequence[Place]) -> None:
         """Register fingerprints and places."""

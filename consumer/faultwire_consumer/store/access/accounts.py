@@ -10,7 +10,7 @@ from sqlalchemy import Row, Select, and_, delete, select, update
 from faultwire_consumer.domain.access.scope import AccountRole
 from faultwire_consumer.store.contract.dialect import INSERT
 from faultwire_consumer.store.contract.row import values_of
-from faultwire_consumer.store.contract.store import Store, Transaction
+from faultwire_consumer.store.contract.store import Store, StoreReader, Transaction
 from faultwire_consumer.store.schema.access import accounts, sessions
 
 ACCOUNTS_MAX: Final = 10_000
@@ -60,7 +60,7 @@ async def has_accounts(store: Store) -> bool:
     return bool(await store.read(select(accounts.c.id).where(accounts.c.disabled_at.is_(None)).limit(1)))
 
 
-async def list_accounts(store: Store) -> tuple[StoredAccount, ...]:
+async def list_accounts(store: StoreReader) -> tuple[StoredAccount, ...]:
     """List accounts by name, the disabled ones too."""
     rows = await store.read(select(*ACCOUNT_COLUMNS).order_by(accounts.c.name).limit(ACCOUNTS_MAX))
     return tuple(account_of(row) for row in rows)

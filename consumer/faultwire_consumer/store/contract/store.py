@@ -10,6 +10,7 @@ from sqlalchemy import Executable, Row
 
 from faultwire_consumer.domain.body_budget import BODIES_PER_INCIDENT, Body, ceiling_of
 from faultwire_consumer.domain.incident import Touched
+from faultwire_consumer.store.contract.prepared import Prepared
 from faultwire_shared.event import ErrorSeverity, Scalar
 from faultwire_shared.failure import ConfigurationError, UnavailableError
 
@@ -157,13 +158,25 @@ class Transaction(Protocol):
         ...
 
 
-class Store(Protocol):
-    """A database with faultwire's schema in it."""
+class StoreReader(Protocol):
+    """Something that answers queries."""
 
     @property
     def name(self) -> str:
         """The kind of database: ``sqlite`` or ``postgresql``."""
         ...
+
+    async def read(self, query: Executable | Prepared) -> Sequence[Row[Any]]:
+        """Run one query outside any transaction.
+
+        Raises:
+            StoreUnavailableError: the database cannot be used now.
+        """
+        ...
+
+
+class Store(StoreReader, Protocol):
+    """A database with faultwire's schema in it."""
 
     async def warm(self) -> None:
         """Prepare what the first events would wait for; never raises if the database is unavailable."""
@@ -178,8 +191,11 @@ class Store(Protocol):
         """
         ...
 
-    async def read(self, statement: Executable) -> Sequence[Row[Any]]:
-        """Run one query outside any transaction.
+    def reading(self) -> AbstractAsyncContextManager[StoreReader]:
+        """Return a reader for several queries, one after the other: half the cost of as many `read`.
+
+        While it is held, the store itself is not read by the same task: of those that wait for a
+        connection inside one, all could wait for each other.
 
         Raises:
             StoreUnavailableError: the database cannot be used now.

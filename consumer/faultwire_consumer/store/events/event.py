@@ -1,15 +1,16 @@
 """One event as operators read it, by its id, with its grouping."""
 
-import asyncio
 import json
-from datetime import datetime
+from collections.abc import Callable
+from datetime import date, datetime
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Row, select
+from sqlalchemy import ColumnElement, Row, Select, or_, select
 
+from faultwire_consumer.store.contract.prepared import Prepared, prepared
 from faultwire_consumer.store.contract.row import values_of
-from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.contract.store import StoreReader
 from faultwire_consumer.store.events.bodies import doc_of, has_body
 from faultwire_consumer.store.schema.events import QUARANTINE_DAY, events, fingerprints
 from faultwire_shared.event import ErrorSeverity
@@ -57,11 +58,9 @@ NEAR: Final = 5_000
 """The number of events searched for a body: outside a flood, more than lie between two with bodies."""
 
 
-async def get_event(store: Store, event_id: str) -> StoredEvent | None:
+async def get_event(store: StoreReader, event_id: str) -> StoredEvent | None:
     """Return an event by its id, which also names its day; events of wrong clocks are in quarantine."""
-    names = [name for name in StoredEvent.__struct_fields__ if name not in ("id", "incident_id", "doc")]
-    doc = doc_of(events).label("doc")
-    row = await _find(store, event_id, *(events.c[name] for name in names), fingerprints.c.incident_id, doc)
+    row = await _find(store, _select_event, event_id)
     if row is None:
         return None
     values = values_of(row)
@@ -69,15 +68,13 @@ async def get_event(store: Store, event_id: str) -> StoredEvent | None:
     return StoredEvent(id=event_id, **values)
 
 
-async def find_readable(store: Store, event: StoredEvent) -> ReadableEvents:
+async def find_readable(store: StoreReader, event: StoredEvent) -> ReadableEvents:
     """Find events that can be read instead of one whose body is not kept."""
     at = events.c.occurred_at
-    first, last, before, after = await asyncio.gather(
-        _next_readable(store, event),
-        _next_readable(store, event, back=True),
-        _next_readable(store, event, at <= event.occurred_at, back=True),
-        _next_readable(store, event, at >= event.occurred_at),
-    )
+    first = await _next_readable(store, event)
+    last = await _next_readable(store, event, back=True)
+    before = await _next_readable(store, event, at <= event.occurred_at, back=True)
+    after = await _next_readable(store, event, at >= event.occurred_at)
     neighbours = [row for row in (before, after) if row is not None]
     nearest = min(neighbours, key=lambda row: abs(row.occurred_at - event.occurred_at), default=None)
     return ReadableEvents(
@@ -88,7 +85,7 @@ async def find_readable(store: Store, event: StoredEvent) -> ReadableEvents:
 
 
 async def _next_readable(
-    store: Store, event: StoredEvent, *conditions: ColumnElement[bool], back: bool = False
+    store: StoreReader, event: StoredEvent, *conditions: ColumnElement[bool], back: bool = False
 ) -> Row[Any] | None:
     """Return the first event with a body, in the order of time or backwards."""
     at = events.c.occurred_at
@@ -106,10 +103,9 @@ async def _next_readable(
     return rows[0] if rows else None
 
 
-async def get_grouping(store: Store, event_id: str) -> EventGrouping | None:
+async def get_grouping(store: StoreReader, event_id: str) -> EventGrouping | None:
     """Return the reason why an event is in its incident."""
-    names = ("incident_id", "version", "digest", "parts")
-    row = await _find(store, event_id, *(fingerprints.c[name] for name in names))
+    row = await _find(store, _select_grouping, event_id)
     if row is None:
         return None
     return EventGrouping(
@@ -121,16 +117,36 @@ async def get_grouping(store: Store, event_id: str) -> EventGrouping | None:
     )
 
 
-async def _find(store: Store, event_id: str, *columns: ColumnElement[Any]) -> Row[Any] | None:
+async def _find(
+    store: StoreReader, select_found: Callable[[str, date, date], Prepared], event_id: str
+) -> Row[Any] | None:
     try:
-        days = (day_of(event_id), QUARANTINE_DAY)
+        day = day_of(event_id)
     except ValueError:
         return None
-    rows = await store.read(
-        select(*columns)
+    rows = await store.read(select_found(event_id, day, QUARANTINE_DAY))
+    return rows[0] if rows else None
+
+
+@prepared
+def _select_event(event_id: str, day: date, quarantine: date) -> Select[Any]:
+    names = [name for name in StoredEvent.__struct_fields__ if name not in ("id", "incident_id", "doc")]
+    columns = (*(events.c[name] for name in names), fingerprints.c.incident_id, doc_of(events).label("doc"))
+    return _by_id(event_id, day, quarantine).with_only_columns(*columns)
+
+
+@prepared
+def _select_grouping(event_id: str, day: date, quarantine: date) -> Select[Any]:
+    columns = [fingerprints.c[name] for name in ("incident_id", "version", "digest", "parts")]
+    return _by_id(event_id, day, quarantine).with_only_columns(*columns)
+
+
+def _by_id(event_id: str, day: date, quarantine: date) -> Select[Any]:
+    return (
+        select(events.c.event_id)
         .select_from(_GROUPED)
-        .where(events.c.occurred_day.in_(days), events.c.event_id == event_id)
+        .where(or_(events.c.occurred_day == day, events.c.occurred_day == quarantine))
+        .where(events.c.event_id == event_id)
         .order_by(events.c.occurred_day.desc())
         .limit(1)
     )
-    return rows[0] if rows else None

@@ -32,7 +32,7 @@ from sqlalchemy import (
 from faultwire_consumer.domain.query.query import BEGAN_OR_CAME_BACK, INCIDENT_MOMENTS, Key, Query
 from faultwire_consumer.store.contract.paging import ListCursor, Page, cut, decode_cursor, older_than
 from faultwire_consumer.store.contract.row import values_of
-from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.contract.store import StoreReader
 from faultwire_consumer.store.events.bodies import has_body
 from faultwire_consumer.store.events.condition import (
     bounds_of,
@@ -97,7 +97,7 @@ _COLUMNS: Final = EventSummary.__struct_fields__[3:-1]
 
 
 async def list_events(
-    store: Store, query: Query, *, limit: int, now: datetime, cursor: str | None = None
+    store: StoreReader, query: Query, *, limit: int, now: datetime, cursor: str | None = None
 ) -> Page[EventSummary]:
     """List matching events, the newest first: by receipt, or by occurrence if something is searched first.
 
@@ -264,7 +264,7 @@ def _newest_on_sqlite(
     return found, rows.where(fingerprints.c.fingerprint.in_(groups))
 
 
-async def _list_by_incident(store: Store, request: PageRequest) -> list[EventSummary]:
+async def _list_by_incident(store: StoreReader, request: PageRequest) -> list[EventSummary]:
     found: list[EventSummary] = []
     seen: set[bytes] = set()
     size = request.limit

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import Column, Row, Select, and_, case, func, literal, select
+from sqlalchemy import Row, Select, and_, case, func, select
 
 from faultwire_consumer.domain.dead_letter import DeadLetterStatus
 from faultwire_consumer.domain.figures.order import IncidentOrder
@@ -13,8 +13,9 @@ from faultwire_consumer.domain.incident import Status
 from faultwire_consumer.domain.incident_terms import Terms, describe_mute, read_terms
 from faultwire_consumer.domain.query.query import Query
 from faultwire_consumer.store.contract.paging import Page
+from faultwire_consumer.store.contract.prepared import prepared
 from faultwire_consumer.store.contract.row import values_of
-from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.contract.store import Store, StoreReader
 from faultwire_consumer.store.events.condition import NEVER_COUNTED, incident_conditions
 from faultwire_consumer.store.events.figures.order import (
     OrderPosition,
@@ -29,11 +30,7 @@ from faultwire_consumer.store.schema.figures import value_counts
 from faultwire_shared.event import ErrorSeverity
 
 NAMES_MAX: Final = 200
-"""Services, environments and releases that are listed: who may publish may name any number of them."""
-_INCIDENTS_READ: Final = 5_000
-"""Among these, the last seen, the last services are looked for."""
-_SERVICES_COUNTED: Final = 10_000
-"""Where counting services ends: each is a step in an index."""
+"""Environments that are listed: who may publish may name any number of them."""
 
 
 class Incident(Struct, frozen=True, kw_only=True):
@@ -91,13 +88,6 @@ class Names(Struct, frozen=True):
     more: int = 0
 
 
-class Places(Struct, frozen=True, kw_only=True):
-    """Environments and releases in which an incident was seen."""
-
-    environments: Names
-    releases: Names
-
-
 class Totals(Struct, frozen=True, kw_only=True):
     """The numbers at the head of the page: incidents by status, and dead letters."""
 
@@ -111,11 +101,12 @@ class Totals(Struct, frozen=True, kw_only=True):
     """Services that should report and do not."""
 
 
+_EVERY_ROW: Final = 2**31 - 1
 _COLUMNS: Final = tuple(incidents.c[name] for name in Incident.__struct_fields__)
 
 
 async def list_incidents(
-    store: Store,
+    store: StoreReader,
     query: Query,
     *,
     limit: int,
@@ -156,89 +147,102 @@ def select_incidents(
     return order_page(select(*_COLUMNS).where(*wanted), order, position, limit)
 
 
-async def get_incident(store: Store, incident_id: int) -> Incident | None:
+async def get_incident(store: StoreReader, incident_id: int) -> Incident | None:
     """Return one incident, if it exists and was counted at least once."""
-    rows = await store.read(select(*_COLUMNS).where(incidents.c.id == incident_id, incidents.c.count > 0))
+    rows = await store.read(_select_incident(incident_id))
     return _incident(rows[0]) if rows else None
 
 
+@prepared
+def _select_incident(incident_id: int) -> Select[Any]:
+    return select(*_COLUMNS).where(incidents.c.id == incident_id, incidents.c.count > 0)
+
+
 async def list_history(
-    store: Store, incident_id: int, *, limit: int | None = None
+    store: StoreReader, incident_id: int, *, limit: int = _EVERY_ROW
 ) -> tuple[HistoryEntry, ...]:
     """List the transitions of an incident, the newest first: every one, or at most as many as a limit."""
+    rows = await store.read(_select_history(incident_id, limit))
+    return tuple(HistoryEntry(**values_of(row)) for row in rows)
+
+
+@prepared
+def _select_history(incident_id: int, limit: int) -> Select[Any]:
     columns = [history.c[name] for name in HistoryEntry.__struct_fields__]
-    rows = await store.read(
+    return (
         select(*columns)
         .where(history.c.incident_id == incident_id)
         .order_by(history.c.id.desc())
         .limit(limit)
     )
-    return tuple(HistoryEntry(**values_of(row)) for row in rows)
 
 
-async def list_merged(store: Store, incident_id: int) -> tuple[int, ...]:
+async def list_merged(store: StoreReader, incident_id: int) -> tuple[int, ...]:
     """List the incidents that were merged into one, and can be unmerged; at most `NAMES_MAX`."""
+    return tuple(row.home for row in await store.read(_select_merged(incident_id)))
+
+
+@prepared
+def _select_merged(incident_id: int) -> Select[Any]:
     home = fingerprints.c.home_id
-    rows = await store.read(
+    return (
         select(home.label("home"))
         .distinct()
         .where(fingerprints.c.incident_id == incident_id, home.is_not(None))
         .order_by(home)
         .limit(NAMES_MAX)
     )
-    return tuple(row.home for row in rows)
 
 
-async def list_environments(store: Store, incident_id: int) -> Names:
+async def list_environments(store: StoreReader, incident_id: int) -> Names:
     """Return the environments in which an incident was seen, in the order of the first sights."""
-    return await _names_of(store, incident_id, sightings.c.environment)
+    names = [row.name for row in await store.read(_select_environments(incident_id))]
+    if len(names) <= NAMES_MAX:
+        return Names(tuple(reversed(names)))
+    rows = await store.read(_count_environments(incident_id))
+    return Names(tuple(reversed(names[:NAMES_MAX])), rows[0].total - NAMES_MAX)
 
 
-async def list_places(store: Store, incident_id: int) -> Places:
-    """Return the environments and releases in which an incident was seen, in the order of the first sights.
-
-    Of very many those that came last.
-    """
-    return Places(
-        environments=await _names_of(store, incident_id, sightings.c.environment),
-        releases=await _names_of(store, incident_id, sightings.c.release),
-    )
+@prepared
+def _select_environments(incident_id: int) -> Select[Any]:
+    seen = _select_seen(incident_id).subquery()
+    return select(seen.c.name).order_by(seen.c.at.desc(), seen.c.name.desc()).limit(NAMES_MAX + 1)
 
 
-async def _names_of(store: Store, incident_id: int, column: Column[str]) -> Names:
+@prepared
+def _count_environments(incident_id: int) -> Select[int]:
+    return select(func.count().label("total")).select_from(_select_seen(incident_id).subquery())
+
+
+def _select_seen(incident_id: int) -> Select[Any]:
+    environment = sightings.c.environment
     counted = value_counts.c
     # Registered before its first event was counted, or counted with an event that had occurred before.
     is_earlier = counted.first_seen_at < sightings.c.created_at
     at = case((is_earlier, counted.first_seen_at), else_=sightings.c.created_at)
-    seen = (
-        select(column.label("name"), func.min(at).label("at"))
+    return (
+        select(environment.label("name"), func.min(at).label("at"))
         .join(fingerprints, fingerprints.c.fingerprint == sightings.c.fingerprint)
         .outerjoin(
             value_counts,
             and_(
                 counted.fingerprint == sightings.c.fingerprint,
-                counted.key == column.name,
-                counted.value == column,
+                counted.key == environment.name,
+                counted.value == environment,
             ),
         )
-        .where(fingerprints.c.incident_id == incident_id, column != "")
-        .group_by(column)
-        .subquery()
+        .where(fingerprints.c.incident_id == incident_id, environment != "")
+        .group_by(environment)
     )
-    newest = select(seen.c.name).order_by(seen.c.at.desc(), seen.c.name.desc()).limit(NAMES_MAX + 1)
-    names = [row.name for row in await store.read(newest)]
-    if len(names) <= NAMES_MAX:
-        return Names(tuple(reversed(names)))
-    rows = await store.read(select(func.count().label("total")).select_from(seen))
-    return Names(tuple(reversed(names[:NAMES_MAX])), rows[0].total - NAMES_MAX)
 
 
-async def count_by_hour(store: Store, incident_id: int, *, since: datetime) -> dict[datetime, int]:
+async def count_by_hour(store: StoreReader, incident_id: int, *, since: datetime) -> dict[datetime, int]:
     """Count an incident's events in each hour that had any."""
     rows = await store.read(select_hours(incident_id, since=since))
     return {row.hour: int(row.total) for row in rows}
 
 
+@prepared
 def select_hours(incident_id: int, *, since: datetime) -> Select[Any]:
     """Select an incident's counters by hour, summed over its fingerprints and environments."""
     return (
@@ -272,57 +276,11 @@ def select_totals() -> Select[tuple[str, int]]:
     )
 
 
-async def list_services(store: Store) -> Names:
-    """List the services that have an incident, by name; of very many those that were seen last."""
-    names = [row.service for row in await store.read(select_services(NAMES_MAX + 1))]
-    if len(names) <= NAMES_MAX:
-        return Names(tuple(names))
-    newest = [row.service for row in await store.read(_select_newest_services())]
-    counted = await store.read(
-        select(func.count().label("total")).select_from(select_services(_SERVICES_COUNTED).subquery())
-    )
-    return Names(tuple(sorted(newest)), counted[0].total - len(newest))
-
-
 async def read_services(store: Store, services: Collection[str]) -> frozenset[str]:
     """Return those services that have an incident, also one that was not counted yet."""
     table = incidents.c
     rows = await store.read(select(table.service).where(table.service.in_(sorted(services))).distinct())
     return frozenset(row.service for row in rows)
-
-
-def select_services(maximum: int) -> Select[tuple[str]]:
-    """Select the first services by name, with one step in the index for each, whatever incidents it has."""
-    visible = incidents.c.last_seen_hour > NEVER_COUNTED
-    first = select(func.min(incidents.c.service).label("service"), literal(1).label("number"))
-    found = first.where(visible).cte("found", recursive=True)
-    following = (
-        select(func.min(incidents.c.service))
-        .where(incidents.c.service > found.c.service, visible)
-        .correlate(found)
-        .scalar_subquery()
-    )
-    found = found.union_all(
-        select(following, found.c.number + 1).where(found.c.service.is_not(None), found.c.number < maximum)
-    )
-    return select(found.c.service).where(found.c.service.is_not(None)).order_by(found.c.service)
-
-
-def _select_newest_services() -> Select[tuple[str]]:
-    newest = (
-        select(incidents.c.service, incidents.c.last_seen_hour)
-        .where(incidents.c.last_seen_hour > NEVER_COUNTED)
-        .order_by(incidents.c.last_seen_hour.desc())
-        .limit(_INCIDENTS_READ)
-        .subquery()
-    )
-    last_seen = func.max(newest.c.last_seen_hour)
-    return (
-        select(newest.c.service)
-        .group_by(newest.c.service)
-        .order_by(last_seen.desc(), newest.c.service)
-        .limit(NAMES_MAX)
-    )
 
 
 def _incident(row: Row[Any]) -> Incident:

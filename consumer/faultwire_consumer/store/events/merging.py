@@ -18,7 +18,7 @@ from faultwire_consumer.domain.incident_totals import (
     split_totals,
 )
 from faultwire_consumer.store.contract.row import values_of
-from faultwire_consumer.store.contract.store import Store, Transaction
+from faultwire_consumer.store.contract.store import Store, StoreReader, Transaction
 from faultwire_consumer.store.outbox.pending_move import merge_pending, split_pending
 from faultwire_consumer.store.schema.events import events, fingerprints, hourly, incidents
 
@@ -27,7 +27,7 @@ _HOPS: Final = 100
 _TOTALS: Final = tuple(incidents.c[name] for name in IncidentTotals.__struct_fields__)
 
 
-async def find_holder(store: Store, incident_id: int) -> int | None:
+async def find_holder(store: StoreReader, incident_id: int) -> int | None:
     """Return the incident that has the events of one that was merged; None if it was not."""
     holder, table = incident_id, incidents.c
     for _ in range(_HOPS):

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Select, select
 
-from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.contract.store import StoreReader
 from faultwire_consumer.store.events.bodies import doc_of
 from faultwire_consumer.store.events.event_list import EventSummary
 from faultwire_consumer.store.schema.events import QUARANTINE_DAY, events
@@ -54,7 +54,7 @@ class EventSaid(Struct, frozen=True):
     tags: Mapping[str, str]
 
 
-async def read_messages(store: Store, rows: Sequence[EventSummary]) -> dict[str, str]:
+async def read_messages(store: StoreReader, rows: Sequence[EventSummary]) -> dict[str, str]:
     """Read the first line of what each event says, by its id; nothing of those whose body is not kept.
 
     Raises:
@@ -64,7 +64,7 @@ async def read_messages(store: Store, rows: Sequence[EventSummary]) -> dict[str,
     return {event_id: message for event_id, text in told.items() if (message := _message_in(text))}
 
 
-async def read_said(store: Store, rows: Sequence[EventSummary]) -> dict[str, EventSaid]:
+async def read_said(store: StoreReader, rows: Sequence[EventSummary]) -> dict[str, EventSaid]:
     """Read what a table shows of each event, by its id; nothing of those whose body is not kept.
 
     Raises:
@@ -81,7 +81,7 @@ async def read_said(store: Store, rows: Sequence[EventSummary]) -> dict[str, Eve
     }
 
 
-async def _read_texts(store: Store, rows: Sequence[EventSummary], kind: type[T]) -> dict[str, T]:
+async def _read_texts(store: StoreReader, rows: Sequence[EventSummary], kind: type[T]) -> dict[str, T]:
     ids = [row.id for row in rows if row.body_kept]
     found = {}
     for start in range(0, len(ids), _CHUNK):

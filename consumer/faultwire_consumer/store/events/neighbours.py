@@ -4,13 +4,16 @@ Each fingerprint of the incident is entered once by the index on fingerprint and
 events it has; what occurred at one moment is told apart by the id.
 """
 
-import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Select, and_, literal_column, or_, select, true
 
-from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.contract.prepared import Prepared, prepared
+from faultwire_consumer.store.contract.store import StoreReader
 from faultwire_consumer.store.events.bodies import has_body
 from faultwire_consumer.store.events.event import StoredEvent
 from faultwire_consumer.store.schema.events import events, fingerprints
@@ -37,23 +40,53 @@ class Neighbours(Struct, frozen=True, kw_only=True):
     last: Neighbour | None
 
 
-async def neighbours_of(store: Store, event: StoredEvent) -> Neighbours:
+async def neighbours_of(store: StoreReader, event: StoredEvent) -> Neighbours:
     """Find the events beside one, and the first and the last of its incident.
 
     Raises:
         StoreUnavailableError: the database cannot be used now.
     """
-    first, previous, following, last = await asyncio.gather(
-        *(
-            _read(store, select_edge(store.name, event.incident_id, is_last=is_last, around=around))
-            for is_last, around in ((False, None), (True, event), (False, event), (True, None))
+    first, last = [
+        await _read(store, _edge_of_all(store.name, is_last=is_last)(event.incident_id))
+        for is_last in (False, True)
+    ]
+    following, previous = [
+        await _read(
+            store, _edge_beside(store.name, is_last=is_last)(event.incident_id, event.occurred_at, event.id)
         )
-    )
+        for is_last in (False, True)
+    ]
     return Neighbours(first=first, previous=previous, next=following, last=last)
 
 
+class EventMoment(Struct, frozen=True):
+    """An event's place in the order of time."""
+
+    occurred_at: datetime
+    id: str
+
+
+@cache
+def _edge_of_all(database: str, *, is_last: bool) -> Callable[[int], Prepared]:
+    @prepared
+    def select_it(incident_id: int) -> Select[Any]:
+        return _with_body(select_edge(database, incident_id, is_last=is_last))
+
+    return select_it
+
+
+@cache
+def _edge_beside(database: str, *, is_last: bool) -> Callable[[int, datetime, str], Prepared]:
+    @prepared
+    def select_it(incident_id: int, occurred_at: datetime, event_id: str) -> Select[Any]:
+        around = EventMoment(occurred_at, event_id)
+        return _with_body(select_edge(database, incident_id, is_last=is_last, around=around))
+
+    return select_it
+
+
 def select_edge(
-    database: str, incident_id: int, *, is_last: bool, around: StoredEvent | None = None
+    database: str, incident_id: int, *, is_last: bool, around: StoredEvent | EventMoment | None = None
 ) -> Select[Any]:
     """Select the first or the last event of an incident, of all or of those on one side of an event.
 
@@ -87,7 +120,7 @@ def _towards(column: Any, *, is_last: bool) -> ColumnElement[Any]:
     return column.desc() if is_last else column  # type: ignore[no-any-return]
 
 
-def _beside(table: Any, event: StoredEvent, *, is_before: bool) -> ColumnElement[bool]:
+def _beside(table: Any, event: StoredEvent | EventMoment, *, is_before: bool) -> ColumnElement[bool]:
     """Return the condition of what is before or after an event: an index is entered by a bound, not an OR."""
     at, key = table.c.occurred_at, table.c.event_id
     if is_before:
@@ -110,10 +143,12 @@ def _on_sqlite(of_group: Select[Any]) -> tuple[Any, Any]:
     return found, fingerprints.join(found, literal_column("found.rowid") == picked.scalar_subquery())
 
 
-async def _read(store: Store, edge: Select[Any]) -> Neighbour | None:
+def _with_body(edge: Select[Any]) -> Select[Any]:
     chosen = edge.subquery("chosen")
     same = (events.c.occurred_day == chosen.c.occurred_day, events.c.event_id == chosen.c.event_id)
-    rows = await store.read(
-        select(events.c.event_id, has_body(events).label("body_kept")).join(chosen, and_(*same))
-    )
+    return select(events.c.event_id, has_body(events).label("body_kept")).join(chosen, and_(*same))
+
+
+async def _read(store: StoreReader, edge: Prepared) -> Neighbour | None:
+    rows = await store.read(edge)
     return Neighbour(rows[0].event_id, bool(rows[0].body_kept)) if rows else None

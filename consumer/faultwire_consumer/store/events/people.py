@@ -6,7 +6,8 @@ from msgspec import Struct
 from sqlalchemy import Select, and_, func, select
 
 from faultwire_consumer.domain.searched import USER
-from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.contract.prepared import prepared
+from faultwire_consumer.store.contract.store import StoreReader
 from faultwire_consumer.store.events.figures.reading import ValueCount
 from faultwire_consumer.store.schema.events import fingerprints
 from faultwire_consumer.store.schema.search import event_texts, event_values
@@ -23,7 +24,7 @@ class PeopleNamed(Struct, frozen=True):
     sampled: int = SAMPLED
 
 
-async def list_people(store: Store, incident_id: int) -> PeopleNamed:
+async def list_people(store: StoreReader, incident_id: int) -> PeopleNamed:
     """List the users whom an incident's newest kept events name most often.
 
     Raises:
@@ -33,6 +34,7 @@ async def list_people(store: Store, incident_id: int) -> PeopleNamed:
     return PeopleNamed(tuple(ValueCount(row.value, int(row.total)) for row in rows))
 
 
+@prepared
 def select_people(incident_id: int) -> Select[Any]:
     """Select users by their number of events among an incident's newest kept ones.
 

@@ -8,10 +8,12 @@ from sqlalchemy import Select, func, literal, select
 
 from faultwire_consumer.domain.figures.order import IncidentOrder
 from faultwire_consumer.domain.query.query import Query
-from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.contract.prepared import prepared
+from faultwire_consumer.store.contract.store import StoreReader
 from faultwire_consumer.store.events.condition import incident_conditions
 from faultwire_consumer.store.events.event import StoredEvent
 from faultwire_consumer.store.events.figures.order import columns_of_order, order_beside
+from faultwire_consumer.store.events.neighbours import EventMoment
 from faultwire_consumer.store.events.search import estimate_frequency
 from faultwire_consumer.store.schema.events import events, fingerprints, incidents
 
@@ -26,21 +28,30 @@ class EventPlace(Struct, frozen=True):
     after: int | None
 
 
-async def place_of(store: Store, event: StoredEvent) -> EventPlace:
+async def place_of(store: StoreReader, event: StoredEvent) -> EventPlace:
     """Count the events on both sides of one, as far as that is cheap.
 
     Raises:
         StoreUnavailableError: the database cannot be used now.
     """
-    sides = [select_count_beside(event, is_before=is_before).scalar_subquery() for is_before in (True, False)]
-    counts = (await store.read(select(*(side.label(f"side_{number}") for number, side in enumerate(sides)))))[
-        0
-    ]
+    counts = (await store.read(_select_counts(event.incident_id, event.occurred_at, event.id)))[0]
     before, after = (None if count > COUNTED_MAX else count for count in counts)
     return EventPlace(before, after)
 
 
-def select_count_beside(event: StoredEvent, *, is_before: bool) -> Select[Any]:
+@prepared
+def _select_counts(incident_id: int, occurred_at: datetime, event_id: str) -> Select[Any]:
+    event = EventMoment(occurred_at, event_id)
+    sides = {
+        name: select_count_beside(incident_id, event, is_before=is_before).scalar_subquery()
+        for name, is_before in (("before", True), ("after", False))
+    }
+    return select(*(side.label(name) for name, side in sides.items()))
+
+
+def select_count_beside(
+    incident_id: int, event: StoredEvent | EventMoment, *, is_before: bool
+) -> Select[Any]:
     """Select the number of an incident's events on one side of an event, which itself counts as before."""
     at, key = events.c.occurred_at, events.c.event_id
     side = (at < event.occurred_at) | ((at == event.occurred_at) & (key < event.id))
@@ -50,7 +61,7 @@ def select_count_beside(event: StoredEvent, *, is_before: bool) -> Select[Any]:
     beside = (
         select(literal(1).label("one"))
         .select_from(fingerprints.join(events, events.c.fingerprint == fingerprints.c.fingerprint))
-        .where(fingerprints.c.incident_id == event.incident_id, bound, side)
+        .where(fingerprints.c.incident_id == incident_id, bound, side)
         .limit(COUNTED_MAX + 1)
         .subquery()
     )
@@ -65,7 +76,7 @@ class Listed(Struct, frozen=True):
 
 
 async def neighbours_in_list(
-    store: Store, incident_id: int, query: Query, *, order: IncidentOrder, now: datetime
+    store: StoreReader, incident_id: int, query: Query, *, order: IncidentOrder, now: datetime
 ) -> Listed:
     """Find an incident's neighbours in a list, in which it need not be any more.
 

@@ -6,7 +6,8 @@ from typing import Any, Final
 from sqlalchemy import Select, func, select
 
 from faultwire_consumer.domain.release_order import FirstSights
-from faultwire_consumer.store.contract.store import Store, Transaction
+from faultwire_consumer.store.contract.prepared import prepared
+from faultwire_consumer.store.contract.store import StoreReader, Transaction
 from faultwire_consumer.store.schema.events import fingerprints, incidents, sightings
 
 NEWEST: Final = 200
@@ -22,10 +23,14 @@ async def read_first_sights(tx: Transaction, service: str, releases: Collection[
     return {row.release: row.at for row in rows}
 
 
-async def read_newest_sights(store: Store, service: str) -> FirstSights:
+async def read_newest_sights(store: StoreReader, service: str) -> FirstSights:
     """Return when the last releases of a service were first seen."""
-    newest = _sights(service).where(sightings.c.release != "").order_by(_AT.desc()).limit(NEWEST)
-    return {row.release: row.at for row in await store.read(newest)}
+    return {row.release: row.at for row in await store.read(_select_newest(service))}
+
+
+@prepared
+def _select_newest(service: str) -> Select[Any]:
+    return _sights(service).where(sightings.c.release != "").order_by(_AT.desc()).limit(NEWEST)
 
 
 _AT: Final = func.min(sightings.c.created_at, type_=sightings.c.created_at.type)

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from faultwire_consumer.domain.query.query import VALUED, Key, Pattern, Query, Term
 from faultwire_consumer.domain.search_text import TRIGRAM, fold, fold_as_before
-from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.contract.store import StoreReader
 from faultwire_consumer.store.events.pattern import escape_like, is_like
 from faultwire_consumer.store.schema.events import fingerprints, incidents
 from faultwire_consumer.store.schema.search import event_texts, event_values
@@ -81,7 +81,7 @@ def asks_kept(query: Query) -> bool:
     return bool(kept_terms(query) or kept_terms(query, negated=True))
 
 
-async def estimate_frequency(store: Store, query: Query) -> Frequency:
+async def estimate_frequency(store: StoreReader, query: Query) -> Frequency:
     """Look how often the newest kept events say what a query requires.
 
     Raises:

@@ -10,7 +10,7 @@ from sqlalchemy import Column, ColumnElement, Row, Select, and_, func, literal_c
 from faultwire_consumer.domain.sending import NotificationState
 from faultwire_consumer.store.contract.paging import Page, cut, decode_cursor
 from faultwire_consumer.store.contract.row import values_of
-from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.contract.store import Store, StoreReader
 from faultwire_consumer.store.schema.events import incidents
 from faultwire_consumer.store.schema.notify import digest_lines, outbox, outbox_attempts, outbox_stages
 from faultwire_shared.event import ErrorSeverity
@@ -119,7 +119,7 @@ _STAGE: Final = tuple(outbox_stages.c[name] for name in StageRow.__struct_fields
 
 
 async def list_notifications(
-    store: Store, wanted: NotificationFilter, *, limit: int, cursor: str | None = None
+    store: StoreReader, wanted: NotificationFilter, *, limit: int, cursor: str | None = None
 ) -> Page[StoredNotification]:
     """List notifications that match, the newest first.
 

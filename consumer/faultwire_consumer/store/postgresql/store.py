@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from faultwire_consumer.domain.body_budget import Body
 from faultwire_consumer.domain.figures.tally import encode_tally, tally
 from faultwire_consumer.store.contract.failure import breaks_trust, lacks_partition, translate
+from faultwire_consumer.store.contract.prepared import ConnectionReader, Prepared
 from faultwire_consumer.store.contract.store import BODIES_MAX, Counted, EventRow, NewFingerprint, Place
 from faultwire_consumer.store.contract.timeouts import Timeouts
 from faultwire_consumer.store.events.bodies import edge_bodies_to_mend
@@ -124,10 +125,16 @@ class PostgresqlStore:
         async with self._connection() as (connection, driver), _transaction(driver):
             yield PostgresqlTransaction(connection, driver)
 
-    async def read(self, statement: Executable) -> Sequence[Row[Any]]:
+    async def read(self, query: Executable | Prepared) -> Sequence[Row[Any]]:
         """Run one query."""
+        async with self.reading() as reader:
+            return await reader.read(query)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[ConnectionReader]:
+        """Return a reader on one connection."""
         async with self._connection() as (connection, _):
-            return (await connection.execute(statement)).all()
+            yield ConnectionReader(self.name, connection)
 
     async def register(self, fingerprints: Sequence[NewFingerprint], places: Sequence[Place]) -> None:
         """Register fingerprints and places in one statement."""

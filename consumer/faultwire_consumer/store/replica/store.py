@@ -14,10 +14,12 @@ from typing import Any, Final
 
 from sqlalchemy import Executable, Row, text
 
+from faultwire_consumer.store.contract.prepared import Prepared
 from faultwire_consumer.store.contract.store import (
     NewFingerprint,
     Place,
     Store,
+    StoreReader,
     StoreSlowError,
     StoreUnavailableError,
     Transaction,
@@ -99,23 +101,28 @@ class ReplicatedStore:
         """Warm the primary; the replica is polled every second anyway."""
         await self._primary.warm()
 
-    async def read(self, statement: Executable) -> Sequence[Row[Any]]:
+    async def read(self, query: Executable | Prepared) -> Sequence[Row[Any]]:
         """Run one query, on the replica if it is fresh enough."""
         if not self._must_ask_primary():
             try:
-                return await self._read_replica(statement)
+                return await self._read_replica(query)
             except StoreSlowError:
                 raise  # too slow there is too slow on the primary, where it would be in the way of the events
             except StoreUnavailableError:
                 pass  # unavailable, or the query was in the way of its replay: `poll` finds out which
-        return await self._primary.read(statement)
+        return await self._primary.read(query)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[StoreReader]:
+        """Return itself: where a replica is lost, each query by itself goes to the primary."""
+        yield self
 
     def _must_ask_primary(self) -> bool:
         return _primary_only.get() or bool(self.why_unused) or not self._freshness.has(self._written_at)
 
-    async def _read_replica(self, statement: Executable) -> Sequence[Row[Any]]:
+    async def _read_replica(self, query: Executable | Prepared) -> Sequence[Row[Any]]:
         """Run a query on the replica, until that is found to be unavailable: a frozen one never answers."""
-        reading = asyncio.ensure_future(self._replica.read(statement))
+        reading = asyncio.ensure_future(self._replica.read(query))
         reading.add_done_callback(_discard_error)
         away = asyncio.ensure_future(self._away.wait())
         try:

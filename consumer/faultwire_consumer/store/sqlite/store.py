@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 
 from faultwire_consumer.store.contract.failure import translate_sqlite, unavailable
+from faultwire_consumer.store.contract.prepared import ConnectionReader, Prepared
 from faultwire_consumer.store.contract.store import (
     BODIES_MAX,
     Counted,
@@ -192,11 +193,17 @@ class SqliteStore:
         finally:
             connection.close()  # rolls back what is not committed
 
-    async def read(self, statement: Executable) -> Sequence[Row[Any]]:
+    async def read(self, query: Executable | Prepared) -> Sequence[Row[Any]]:
         """Run one query on a connection that cannot write."""
+        async with self.reading() as reader:
+            return await reader.read(query)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[ConnectionReader]:
+        """Return a reader on one connection, which cannot write."""
         try:
             async with self._readers.connect() as connection:
-                return (await connection.execute(statement)).all()
+                yield ConnectionReader(self.name, connection)
         except _DRIVER_ERRORS as error:
             raise translate_sqlite(error) from error
 

@@ -1,6 +1,5 @@
 """One incident whole, as reading it and every verb answer."""
 
-import asyncio
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -26,20 +25,15 @@ async def incident_document(
     store: Store, incident_id: int, *, now: datetime
 ) -> incident_shape.IncidentDetail:
     """Read one incident whole; of one that was merged, the incident that has its events."""
-    incident = await load_incident(store, incident_id)
     first = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=_HOURS - 1)
-    history, environments, merged, figures, counts = await asyncio.gather(
-        incidents.list_history(store, incident.id),
-        incidents.list_environments(store, incident.id),
-        incidents.list_merged(store, incident.id),
-        read_figures(store, incident.id),
-        incidents.count_by_hour(store, incident.id, since=first),
-    )
-    return incident_shape.incident_detail(
-        incident,
-        environments=environments,
-        figures=figures,
-        hours=tuple(counts.get(first + timedelta(hours=offset), 0) for offset in range(_HOURS)),
-        history=history,
-        merged=merged,
-    )
+    async with store.reading() as reader:
+        incident = await load_incident(reader, incident_id)
+        counts = await incidents.count_by_hour(reader, incident.id, since=first)
+        return incident_shape.incident_detail(
+            incident,
+            environments=await incidents.list_environments(reader, incident.id),
+            figures=await read_figures(reader, incident.id),
+            hours=tuple(counts.get(first + timedelta(hours=offset), 0) for offset in range(_HOURS)),
+            history=await incidents.list_history(reader, incident.id),
+            merged=await incidents.list_merged(reader, incident.id),
+        )

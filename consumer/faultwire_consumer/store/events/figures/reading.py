@@ -8,7 +8,8 @@ from msgspec import Struct
 from sqlalchemy import Label, Row, Select, func, select
 
 from faultwire_consumer.domain.figures.value_count import KEYS_MAX, OTHER, RELEASE
-from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.contract.prepared import prepared
+from faultwire_consumer.store.contract.store import Store, StoreReader
 from faultwire_consumer.store.schema.events import fingerprints, sightings
 from faultwire_consumer.store.schema.figures import hourly_totals, value_counts
 from faultwire_shared.event import ErrorSeverity
@@ -70,7 +71,7 @@ class EventStats(Struct, frozen=True, kw_only=True):
     severities: dict[ErrorSeverity, int]
 
 
-async def read_figures(store: Store, incident_id: int) -> IncidentFigures:
+async def read_figures(store: StoreReader, incident_id: int) -> IncidentFigures:
     """Read an incident's releases and values.
 
     Raises:
@@ -78,7 +79,7 @@ async def read_figures(store: Store, incident_id: int) -> IncidentFigures:
     """
     rows = await store.read(select_values(incident_id))
     # Each row says it; where nothing is counted, no row does.
-    since = (rows or await store.read(select(_counted_since(incident_id))))[0].counted_since
+    since = (rows or await store.read(_select_counted_since(incident_id)))[0].counted_since
     seen: Sequence[Row[Any]] = ()
     if since is not None:
         seen = await store.read(select_sighted_releases(incident_id))
@@ -95,6 +96,7 @@ async def read_figures(store: Store, incident_id: int) -> IncidentFigures:
     )
 
 
+@prepared
 def select_values(incident_id: int) -> Select[Any]:
     """Select what is counted of an incident's values, summed over its fingerprints."""
     table = value_counts.c
@@ -116,6 +118,11 @@ def select_values(incident_id: int) -> Select[Any]:
     )
 
 
+@prepared
+def _select_counted_since(incident_id: int) -> Select[Any]:
+    return select(_counted_since(incident_id))
+
+
 def _counted_since(incident_id: int) -> Label[Any]:
     """Return the column that says since when an old incident has figures."""
     own = fingerprints.alias("own")
@@ -123,6 +130,7 @@ def _counted_since(incident_id: int) -> Label[Any]:
     return since.scalar_subquery().label("counted_since")
 
 
+@prepared
 def select_sighted_releases(incident_id: int) -> Select[Any]:
     """Select the releases in which an incident was seen, also before there were figures."""
     at = func.min(sightings.c.created_at)

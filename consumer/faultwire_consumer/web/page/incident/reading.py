@@ -1,6 +1,5 @@
-"""Everything that an incident's page shows, read from the store at once."""
+"""Everything that an incident's page shows, read from the store one by one on one connection."""
 
-import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
@@ -13,7 +12,7 @@ from faultwire_consumer.domain.release_order import FirstSights
 from faultwire_consumer.domain.searched import VALUE_CHARACTERS
 from faultwire_consumer.store.access.accounts import list_accounts
 from faultwire_consumer.store.contract.paging import Page
-from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.contract.store import Store, StoreReader
 from faultwire_consumer.store.events import event as event_queries
 from faultwire_consumer.store.events import incidents
 from faultwire_consumer.store.events.event_list import EventSummary, list_events
@@ -97,46 +96,34 @@ async def read_material(
     search = search_events(incident.id, asked.query)
     since = first_step(now, steps=asked.span.steps, hours=asked.span.hours)
     came_from = asked.list_before or USUAL
-    events, past, counted = await asyncio.gather(
-        _read_events(store, incident, search, cursor=asked.cursor, stored=stored, now=now),
-        asyncio.gather(
-            incidents.list_history(store, incident.id, limit=HISTORY),
-            list_notifications(store, NotificationFilter(incident=incident.id), limit=NOTIFICATIONS),
-            incidents.list_merged(store, incident.id),
-            read_newest_sights(store, incident.service),
-            _read_accounts(store),
-        ),
-        asyncio.gather(
-            read_figures(store, incident.id),
-            incidents.count_by_hour(store, incident.id, since=since),
-            list_people(store, incident.id),
-            neighbours_in_list(store, incident.id, came_from.query, order=came_from.order, now=now),
-        ),
-    )
-    shown, rows, said = events
-    history, told, merged, sights, accounts = past
-    figures, hours, people, listed = counted
-    return PageMaterial(
-        incident=incident,
-        shown=shown,
-        search=search,
-        rows=rows,
-        said=said,
-        history=history,
-        figures=figures,
-        hours=hours,
-        told=told.rows,
-        more_told=told.next_cursor is not None,
-        people=people,
-        merged=merged,
-        sights=sights,
-        listed=listed,
-        accounts=accounts,
-    )
+    async with store.reading() as reader:
+        shown, rows, said = await _read_events(
+            reader, incident, search, cursor=asked.cursor, stored=stored, now=now
+        )
+        told = await list_notifications(reader, NotificationFilter(incident=incident.id), limit=NOTIFICATIONS)
+        return PageMaterial(
+            incident=incident,
+            shown=shown,
+            search=search,
+            rows=rows,
+            said=said,
+            history=await incidents.list_history(reader, incident.id, limit=HISTORY),
+            figures=await read_figures(reader, incident.id),
+            hours=await incidents.count_by_hour(reader, incident.id, since=since),
+            told=told.rows,
+            more_told=told.next_cursor is not None,
+            people=await list_people(reader, incident.id),
+            merged=await incidents.list_merged(reader, incident.id),
+            sights=await read_newest_sights(reader, incident.service),
+            listed=await neighbours_in_list(
+                reader, incident.id, came_from.query, order=came_from.order, now=now
+            ),
+            accounts=await _read_accounts(reader),
+        )
 
 
 async def _read_events(
-    store: Store,
+    store: StoreReader,
     incident: incidents.Incident,
     search: EventSearch,
     *,
@@ -150,12 +137,11 @@ async def _read_events(
     if stored is None:
         newest = page if cursor is None and len(search.query.terms) == 1 else None
         stored = await _newest_readable(store, incident.id, newest, now=now)
-    shown, said = await asyncio.gather(_read_shown(store, stored, now=now), read_said(store, page.rows))
-    return shown, page, said
+    return await _read_shown(store, stored, now=now), page, await read_said(store, page.rows)
 
 
 async def _newest_readable(
-    store: Store, incident_id: int, page: Page[EventSummary] | None, *, now: datetime
+    store: StoreReader, incident_id: int, page: Page[EventSummary] | None, *, now: datetime
 ) -> event_queries.StoredEvent | None:
     if page is None:
         own = any_of(Key.INCIDENT, [incident_id])
@@ -165,37 +151,30 @@ async def _newest_readable(
 
 
 async def _read_shown(
-    store: Store, stored: event_queries.StoredEvent | None, *, now: datetime
+    store: StoreReader, stored: event_queries.StoredEvent | None, *, now: datetime
 ) -> ShownEvent | None:
     if stored is None:
         return None
     event = decoded(stored)
-    neighbours, place, grouping, similar, readable = await asyncio.gather(
-        neighbours_of(store, stored),
-        place_of(store, stored),
-        event_queries.get_grouping(store, stored.id),
-        _read_similar(store, stored, event, now=now),
-        _read_readable(store, stored),
-    )
     return ShownEvent(
         stored=stored,
         event=event,
-        readable=readable,
-        neighbours=neighbours,
-        place=place,
-        grouping=grouping,
-        similar=similar,
+        readable=await _read_readable(store, stored),
+        neighbours=await neighbours_of(store, stored),
+        place=await place_of(store, stored),
+        grouping=await event_queries.get_grouping(store, stored.id),
+        similar=await _read_similar(store, stored, event, now=now),
     )
 
 
 async def _read_readable(
-    store: Store, stored: event_queries.StoredEvent
+    store: StoreReader, stored: event_queries.StoredEvent
 ) -> event_queries.ReadableEvents | None:
     return await event_queries.find_readable(store, stored) if stored.doc is None else None
 
 
 async def _read_similar(
-    store: Store, stored: event_queries.StoredEvent, event: Event | None, *, now: datetime
+    store: StoreReader, stored: event_queries.StoredEvent, event: Event | None, *, now: datetime
 ) -> tuple[incidents.Incident, ...]:
     if event is None or not event.exceptions:
         return ()
@@ -209,6 +188,6 @@ def similar_to(service: str, kind: str) -> Query:
     return any_of(Key.SERVICE, [service]) + any_of(Key.TYPE, [storable(kind)[:VALUE_CHARACTERS]])
 
 
-async def _read_accounts(store: Store) -> tuple[str, ...]:
+async def _read_accounts(store: StoreReader) -> tuple[str, ...]:
     accounts = await list_accounts(store)
     return tuple(account.name for account in accounts if account.disabled_at is None)[:PEOPLE]
