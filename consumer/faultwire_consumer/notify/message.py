@@ -30,6 +30,8 @@ _HAPPENED: Final = {
     NotificationReason.CONTINUED: "It goes on.",
     NotificationReason.STORM: "More came at once than are sent one by one.",
     NotificationReason.SCHEDULED: "What came since the last digest.",
+    NotificationReason.RESOLVED: "It is resolved.",
+    NotificationReason.ACKNOWLEDGED: "Somebody has taken it on.",
     NotificationReason.REQUESTED: "A test of this receiver. Nothing happened, and there is nothing to do.",
 }
 _ESCAPED_IN_JSON: Final = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})

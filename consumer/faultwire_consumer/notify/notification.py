@@ -29,6 +29,8 @@ class NotifiedIncident(Struct, frozen=True, kw_only=True):
     """Total of events."""
     first_seen_at: datetime
     last_seen_at: datetime
+    episode: int = 1
+    """The episode that is told of: 1, and one more at each regression."""
     recent_count: int | None = None
     """Events since this receiver's last digest, or in a rule's window; None if not counted."""
     culprit: str = ""

@@ -59,6 +59,7 @@ def _incident(line: IncidentLine) -> NotifiedIncident:
         title=line.title,
         service=line.service,
         count=line.count,
+        episode=line.episode,
         first_seen_at=line.first_seen_at,
         last_seen_at=line.last_seen_at,
         recent_count=line.events,

@@ -16,7 +16,7 @@ E = TypeVar("E", bound=StrEnum)
 NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,50}")
 """Names of rules and receivers: they travel in headers, keys and labels."""
 
-SECRETS: Final = ("url", "secret")
+SECRETS: Final = ("url", "secret", "routing_key", "api_key", "token", "password")
 """Keys whose values no message shows: a webhook's address is often its password."""
 
 _DURATION: Final = re.compile(r"(\d{1,6})\s*([smhdw])")

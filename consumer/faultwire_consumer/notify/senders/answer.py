@@ -1,5 +1,6 @@
 """Judges a receiver's answer by its status, and by the wait that it asks for."""
 
+import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -11,6 +12,8 @@ from faultwire_consumer.notify.plain_text import one_line
 from faultwire_consumer.notify.sender import Outcome, Permanent, SendReason, Sent, Transient
 
 _ORIGIN_CHARACTERS: Final = 100
+# Whole by the standard; Discord writes fractions.
+_SECONDS: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
 def judge(status: int, *, retry_after: str | None, location: str | None, now: datetime) -> Outcome:
@@ -56,7 +59,7 @@ def _seconds(retry_after: str | None, now: datetime) -> float | None:
     if retry_after is None:
         return None
     text = retry_after.strip()
-    if text.isascii() and text.isdigit():
+    if _SECONDS.fullmatch(text):
         return min(float(text[:12]), ASKED_SECONDS_MAX)
     try:
         at = parsedate_to_datetime(text)

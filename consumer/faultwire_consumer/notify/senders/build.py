@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Final
 
 from faultwire_consumer.domain.policy.policy import Policy
+from faultwire_consumer.domain.policy.receiver.log import Log
 from faultwire_consumer.domain.policy.receiver.receiver import Receiver
 from faultwire_consumer.domain.policy.receiver.webhook import Webhook
 from faultwire_consumer.notify.policy_file import PolicyFileError
 from faultwire_consumer.notify.sender import Sender
 from faultwire_consumer.notify.senders.log import LogSender
+from faultwire_consumer.notify.senders.service import service_sender
 from faultwire_consumer.notify.senders.webhook import WebhookSender
 from faultwire_shared.clock import Clock
 
@@ -31,8 +33,10 @@ def _sender_of(receiver: Receiver, clock: Clock) -> Sender:
         match receiver.way:
             case Webhook() as way:
                 return _webhook(receiver.name, way, clock)
-            case _:
+            case Log():
                 return LogSender(receiver.name)
+            case way:
+                return service_sender(receiver.name, way, clock)
     except ValueError as error:
         raise PolicyFileError(f"receivers.{receiver.name}: {error}") from None
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, case, func, select
 
 from faultwire_consumer.domain.incident import Status
 from faultwire_consumer.domain.incident_terms import Terms, read_terms
@@ -27,6 +27,8 @@ class IncidentLine(Struct, frozen=True, kw_only=True):
     events: int | None
     """The number since the previous digest."""
     created_at: datetime
+    episode: int
+    """The notification's own; the incident's current one where it has none (a threshold, a digest)."""
     incident_id: int
     service: str
     title: str
@@ -80,7 +82,11 @@ SILENCES_MAX: Final = 20
 _HEAD: Final = tuple(outbox.c[name] for name in Content.__struct_fields__ if name in outbox.c)
 _INCIDENT: Final = (
     incidents.c.id.label("incident_id"),
-    *(incidents.c[name] for name in IncidentLine.__struct_fields__ if name in incidents.c),
+    *(
+        incidents.c[name]
+        for name in IncidentLine.__struct_fields__
+        if name in incidents.c and name != "episode"
+    ),
 )
 
 
@@ -158,7 +164,8 @@ def _stopped_for(head: Any) -> list[ColumnElement[bool]]:
 
 
 def _grouped(outbox_id: int) -> Any:
-    columns = (outbox.c.reason, outbox.c.event_id, outbox.c.detail, outbox.c.created_at)
+    episode = case((outbox.c.episode > 0, outbox.c.episode), else_=incidents.c.episode).label("episode")
+    columns = (outbox.c.reason, outbox.c.event_id, outbox.c.detail, outbox.c.created_at, episode)
     return (
         select(*columns, *_INCIDENT)
         .join_from(outbox, incidents, incidents.c.id == outbox.c.incident_id)
@@ -168,7 +175,7 @@ def _grouped(outbox_id: int) -> Any:
 
 
 def _digest(outbox_id: int) -> Any:
-    columns = (digest_lines.c.reason, digest_lines.c.event_id, digest_lines.c.events)
+    columns = (digest_lines.c.reason, digest_lines.c.event_id, digest_lines.c.events, incidents.c.episode)
     return (
         select(*columns, *_INCIDENT)
         .join_from(digest_lines, incidents, incidents.c.id == digest_lines.c.incident_id)

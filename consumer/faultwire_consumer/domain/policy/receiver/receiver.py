@@ -6,7 +6,13 @@ from typing import Final
 
 from msgspec import Struct
 
+from faultwire_consumer.domain.policy.receiver.alertmanager import Alertmanager, read_alertmanager
+from faultwire_consumer.domain.policy.receiver.apprise import Apprise, read_apprise
 from faultwire_consumer.domain.policy.receiver.log import Log, read_log
+from faultwire_consumer.domain.policy.receiver.ntfy import Ntfy, read_ntfy
+from faultwire_consumer.domain.policy.receiver.opsgenie import Opsgenie, read_opsgenie
+from faultwire_consumer.domain.policy.receiver.pagerduty import PagerDuty, read_pagerduty
+from faultwire_consumer.domain.policy.receiver.slack import Slack, read_slack
 from faultwire_consumer.domain.policy.receiver.webhook import Webhook, read_webhook
 from faultwire_consumer.domain.policy.table import Table
 
@@ -16,13 +22,25 @@ class ReceiverType(StrEnum):
 
     LOG = "log"
     WEBHOOK = "webhook"
+    SLACK = "slack"
+    PAGERDUTY = "pagerduty"
+    OPSGENIE = "opsgenie"
+    ALERTMANAGER = "alertmanager"
+    NTFY = "ntfy"
+    APPRISE = "apprise"
 
 
-Way = Log | Webhook
+Way = Log | Webhook | Slack | PagerDuty | Opsgenie | Alertmanager | Ntfy | Apprise
 
 _READERS: Final[Mapping[ReceiverType, Callable[[Table], Way]]] = {
     ReceiverType.LOG: read_log,
     ReceiverType.WEBHOOK: read_webhook,
+    ReceiverType.SLACK: read_slack,
+    ReceiverType.PAGERDUTY: read_pagerduty,
+    ReceiverType.OPSGENIE: read_opsgenie,
+    ReceiverType.ALERTMANAGER: read_alertmanager,
+    ReceiverType.NTFY: read_ntfy,
+    ReceiverType.APPRISE: read_apprise,
 }
 
 

@@ -21,6 +21,8 @@ REASONS: Final[Mapping[NotificationReason, str]] = {
     NotificationReason.CONTINUED: "goes on",
     NotificationReason.STORM: "too many to be told one by one",
     NotificationReason.SCHEDULED: "the hour of the digest",
+    NotificationReason.RESOLVED: "resolved",
+    NotificationReason.ACKNOWLEDGED: "acknowledged",
     NotificationReason.REQUESTED: "somebody asked for a test",
 }
 
