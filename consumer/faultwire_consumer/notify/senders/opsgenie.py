@@ -115,7 +115,7 @@ def alert_of(notification: Notification, alarm: Alarm) -> dict[str, Any]:
     tags = (incident.severity.value, incident.service, incident.environment)
     rows = (*rows_of(incident), ("rule", notification.rule), ("event", incident.event_id or ""))
     return alert | {
-        "entity": fit(incident.service, ENTITY_CHARACTERS),
+        "entity": fit(incident.service, ENTITY_CHARACTERS) or SOURCE,
         "tags": [SOURCE, *(fit(tag.replace(",", " "), TAG_CHARACTERS) for tag in tags if tag)],
         "details": {label: fit(text, DETAIL_CHARACTERS) for label, text in rows if text},
     }

@@ -105,7 +105,7 @@ def _payload_of(notification: Notification, alarm: Alarm) -> dict[str, Any]:
     severity = incident.severity if incident is not None else notification.severity
     payload: dict[str, Any] = {
         "summary": fit(alarm.headline, SUMMARY_CHARACTERS),
-        "source": fit(incident.service, TEXT_CHARACTERS) if incident is not None else "faultwire",
+        "source": fit(incident.service if incident is not None else "", TEXT_CHARACTERS) or "faultwire",
         "severity": SEVERITIES[severity],
         "timestamp": notification.created_at.isoformat(),
         "custom_details": _details_of(notification, alarm),

@@ -1,0 +1,190 @@
+"""A real Alertmanager: alerts fire, are grouped, told, and end with their incidents."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+from tests.contract.notify.receiver import Receiver, receiving
+from tests.servers import alertmanager as servers
+from tests.servers.alertmanager import PrivateAlertmanager
+from tests.tools.notification import notification, notified
+from tests.tools.waiting import until
+
+from faultwire_consumer.domain.incident import Status
+from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
+from faultwire_consumer.notify.notification import Notification, NotifiedIncident
+from faultwire_consumer.notify.sender import Sent
+from faultwire_consumer.notify.senders.address import Network
+from faultwire_consumer.notify.senders.alarm import ALARMS_MAX
+from faultwire_consumer.notify.senders.alertmanager import AlertmanagerSender
+from faultwire_shared.event import ErrorSeverity
+
+LOOPBACK: Sequence[Network] = (ip_network("127.0.0.0/8"),)
+KEEP_FIRING = timedelta(hours=2)
+
+pytestmark = [
+    pytest.mark.may_block("starts a server, and asks it"),
+    pytest.mark.skipif(not servers.is_installed(), reason="wants Alertmanager (tests/servers/install)"),
+]
+
+Make = Callable[..., AlertmanagerSender]
+
+
+@pytest.fixture
+async def sink() -> AsyncIterator[Receiver]:
+    async with receiving() as one:
+        yield one
+
+
+@pytest.fixture
+def alertmanager(sink: Receiver) -> Iterator[PrivateAlertmanager]:
+    with servers.alertmanager(f"{sink.url}/told") as server:
+        yield server
+
+
+@pytest.fixture
+async def make_sender() -> AsyncIterator[Make]:
+    made: list[AlertmanagerSender] = []
+
+    def make(url: str, **options: Any) -> AlertmanagerSender:
+        given: dict[str, Any] = {
+            "origin": "faultwire",
+            "keep_firing": KEEP_FIRING,
+            "clock": lambda: datetime.now(UTC),
+            "allowed_networks": LOOPBACK,
+        }
+        made.append(AlertmanagerSender("am", url, **given | options))
+        return made[-1]
+
+    yield make
+    for sender in made:
+        await sender.aclose()
+
+
+def told_of(sink: Receiver) -> list[tuple[str, str]]:
+    """What the Alertmanager told its own receiver: each incident with its state, in order."""
+    documents = [json.loads(posted.body) for posted in sink.posted]
+    return [
+        (alert["labels"].get("incident", ""), alert["status"])
+        for document in documents
+        for alert in document["alerts"]
+    ]
+
+
+async def until_told(sink: Receiver, incident: str, state: str) -> None:
+    async def is_told() -> bool:
+        return (incident, state) in told_of(sink)
+
+    await until(is_told, f"{incident} is told as {state}")
+
+
+def fresh(*incidents: NotifiedIncident, **fields: Any) -> Notification:
+    """A notification made a moment ago: the server has a clock of its own."""
+    return notification(*incidents, **{"created_at": datetime.now(UTC)} | fields)
+
+
+async def test_an_alert_fires_is_told_and_ends_when_its_incident_is_resolved(
+    alertmanager: PrivateAlertmanager, sink: Receiver, make_sender: Make
+) -> None:
+    sender = make_sender(alertmanager.url)
+    hostile = notified(title='<locals> "quoted" {{ .Labels }}\n\x1b[2J', service="billing <eu>")
+    assert await sender.send(fresh(hostile)) == Sent()
+    (alert,) = alertmanager.firing()
+    assert alert["labels"] == {
+        "alertname": "FaultwireIncident",
+        "origin": "faultwire",
+        "incident": "INC-1",
+        "episode": "1",
+        "severity": "critical",
+        "service": "billing <eu>",
+        "environment": "production",
+        "category": "external",
+        "code": "CARD_GATEWAY_DOWN",
+    }
+    assert alert["annotations"]["description"] == '<locals> "quoted" {{ .Labels }}\\n\\x1b[2J'
+    assert alert["annotations"]["link"] == alert["generatorURL"] == "https://errors.example/incidents/INC-1"
+    ends_at = datetime.fromisoformat(alert["endsAt"])
+    assert timedelta(hours=1, minutes=50) < ends_at - datetime.now(UTC) <= KEEP_FIRING
+    await until_told(sink, "INC-1", "firing")
+    over = notified(
+        reason=NotificationReason.RESOLVED, status=Status.RESOLVED, severity=ErrorSeverity.CRITICAL
+    )
+    assert await sender.send(fresh(over, reason=NotificationReason.RESOLVED)) == Sent()
+    assert alertmanager.firing() == []
+    await until_told(sink, "INC-1", "resolved")
+
+
+async def test_alerts_of_one_service_are_told_together(
+    alertmanager: PrivateAlertmanager, make_sender: Make
+) -> None:
+    incidents = [notified(1), notified(2), notified(3, service="shop")]
+    sender = make_sender(alertmanager.url)
+    assert await sender.send(fresh(*incidents, kind=NotificationKind.SUMMARY)) == Sent()
+
+    async def is_grouped() -> bool:
+        groups = await asyncio.to_thread(alertmanager.groups)
+        by_service = {one["labels"]["service"]: len(one["alerts"]) for one in groups}
+        return by_service == {"billing": 2, "shop": 1}
+
+    await until(is_grouped, "two groups")
+
+
+async def test_a_repetition_is_one_alert_and_a_rise_of_severity_takes_its_place(
+    alertmanager: PrivateAlertmanager, make_sender: Make
+) -> None:
+    sender = make_sender(alertmanager.url)
+    low = notified(severity=ErrorSeverity.HIGH)
+    for _ in range(2):
+        assert await sender.send(fresh(low, severity=ErrorSeverity.HIGH)) == Sent()
+    elsewhere = notified(severity=ErrorSeverity.HIGH, environment="staging", count=10)
+    assert await sender.send(fresh(elsewhere)) == Sent()
+    (alert,) = alertmanager.firing()
+    assert (alert["labels"]["environment"], alert["annotations"]["events"]) == ("production", "10")
+    rose = notified(severity=ErrorSeverity.CRITICAL, reason=NotificationReason.SEVERITY_ROSE)
+    assert await sender.send(fresh(rose)) == Sent()
+    assert [one["labels"]["severity"] for one in alertmanager.firing()] == ["critical"]
+
+
+async def test_the_end_of_an_episode_leaves_the_next_one_s_alert_alone(
+    alertmanager: PrivateAlertmanager, make_sender: Make
+) -> None:
+    sender = make_sender(alertmanager.url)
+    assert await sender.send(fresh(notified(episode=1))) == Sent()
+    assert await sender.send(fresh(notified(episode=2, reason=NotificationReason.REGRESSED))) == Sent()
+    assert [one["labels"]["episode"] for one in alertmanager.firing()] == ["2"]
+    late = notified(episode=1, reason=NotificationReason.RESOLVED)
+    assert await sender.send(fresh(late)) == Sent()
+    assert [one["labels"]["episode"] for one in alertmanager.firing()] == ["2"]
+
+
+async def test_of_two_workers_neither_ends_the_other_s_alerts(
+    alertmanager: PrivateAlertmanager, make_sender: Make
+) -> None:
+    one, other = (make_sender(alertmanager.url, origin=origin) for origin in ("shop", "lab"))
+    for sender in (one, other):
+        assert await sender.send(fresh()) == Sent()
+    assert await one.send(fresh(notified(status=Status.RESOLVED))) == Sent()
+    assert [alert["labels"]["origin"] for alert in alertmanager.firing()] == ["lab"]
+
+
+async def test_a_test_leaves_nothing_firing(alertmanager: PrivateAlertmanager, make_sender: Make) -> None:
+    test = fresh(kind=NotificationKind.TEST, reason=NotificationReason.REQUESTED, incidents=())
+    assert await make_sender(alertmanager.url).send(test) == Sent()
+    assert alertmanager.firing() == []
+
+
+async def test_a_long_summary_is_so_many_alerts_and_one_for_the_rest(
+    alertmanager: PrivateAlertmanager, make_sender: Make
+) -> None:
+    incidents = [notified(number) for number in range(1, ALARMS_MAX + 6)]
+    assert (
+        await make_sender(alertmanager.url).send(fresh(*incidents, kind=NotificationKind.SUMMARY)) == Sent()
+    )
+    names = [alert["labels"]["alertname"] for alert in alertmanager.firing()]
+    assert (names.count("FaultwireIncident"), names.count("FaultwireSummary")) == (ALARMS_MAX, 1)
+    (rest,) = (one for one in alertmanager.firing() if one["labels"]["alertname"] == "FaultwireSummary")
+    assert rest["annotations"]["incidents"] == "INC-21, INC-22, INC-23, INC-24, INC-25"
