@@ -17,18 +17,21 @@ from tests.tools.waiting import until
 from faultwire_consumer.domain.incident import Status
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
 from faultwire_consumer.notify.notification import Notification, NotifiedIncident
-from faultwire_consumer.notify.sender import Sent
+from faultwire_consumer.notify.sender import Permanent, Sent
 from faultwire_consumer.notify.senders.address import Network
 from faultwire_consumer.notify.senders.alarm import ALARMS_MAX
 from faultwire_consumer.notify.senders.alertmanager import AlertmanagerSender
+from faultwire_consumer.notify.senders.credential import basic
 from faultwire_shared.event import ErrorSeverity
 
 LOOPBACK: Sequence[Network] = (ip_network("127.0.0.0/8"),)
 KEEP_FIRING = timedelta(hours=2)
+# "s3cret-Zq" by bcrypt, as Alertmanager's own file of users wants it.
+USERS = "basic_auth_users:\n  ana: $2b$04$abcdefghijklmnopqrstuuJ.FraQEOAflmLqpUXMZ0VHcrD4OexDK\n"
 
 pytestmark = [
     pytest.mark.may_block("starts a server, and asks it"),
-    pytest.mark.skipif(not servers.is_installed(), reason="wants Alertmanager (tests/servers/install)"),
+    pytest.mark.skipif(not servers.is_wanted(), reason="wants Alertmanager (tests/servers/install)"),
 ]
 
 Make = Callable[..., AlertmanagerSender]
@@ -188,3 +191,19 @@ async def test_a_long_summary_is_so_many_alerts_and_one_for_the_rest(
     assert (names.count("FaultwireIncident"), names.count("FaultwireSummary")) == (ALARMS_MAX, 1)
     (rest,) = (one for one in alertmanager.firing() if one["labels"]["alertname"] == "FaultwireSummary")
     assert rest["annotations"]["incidents"] == "INC-21, INC-22, INC-23, INC-24, INC-25"
+
+
+async def test_a_server_that_asks_for_a_login_gets_it(sink: Receiver, make_sender: Make) -> None:
+    with servers.alertmanager(sink.url, web=USERS, login=("ana", "s3cret-Zq")) as server:
+        stranger = await make_sender(server.url).send(fresh())
+        assert isinstance(stranger, Permanent)
+        assert stranger.detail == "the receiver answered 401 Unauthorized"
+        sender = make_sender(server.url, authorization=basic("ana", "s3cret-Zq"))
+        assert await sender.send(fresh()) == Sent()
+        assert len(server.firing()) == 1
+
+
+async def test_what_is_no_alertmanager_is_told_so(sink: Receiver, make_sender: Make) -> None:
+    outcome = await make_sender(sink.url).send(fresh())
+    assert isinstance(outcome, Permanent)
+    assert outcome.detail == "it does not answer as an Alertmanager does"

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from ipaddress import ip_network
 from typing import Any
@@ -33,7 +33,7 @@ from faultwire_shared.event import ErrorSeverity
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 ROUTING_KEY = "R0UTING0KEY0OF0THE0TESTS00000000"
 
-Start = Callable[[], Any]
+Start = Callable[[], AbstractAsyncContextManager[tuple[Vendor, Sender]]]
 
 
 @asynccontextmanager
