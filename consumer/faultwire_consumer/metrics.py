@@ -217,6 +217,12 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+        self.templates_failed = Counter(
+            "faultwire_templates_failed_total",
+            "Templates of a receiver that were found broken, or failed on a notification, by receiver.",
+            ["receiver"],
+            registry=registry,
+        )
         self.outbox_waiting = Gauge(
             "faultwire_outbox_notifications",
             "Notifications in the outbox that are neither sent nor ended.",

@@ -41,14 +41,19 @@ def examine_rules(config: "WorkerConfig") -> Examined:
     """Read the rules with their secrets, as a worker does at its start."""
     from faultwire_consumer.notify.policy_file import read_policy  # noqa: PLC0415 - for this command alone
     from faultwire_consumer.notify.senders.build import senders_of  # noqa: PLC0415 - loads aiohttp
+    from faultwire_consumer.notify.senders.worded import template_faults  # noqa: PLC0415 - loads jinja2
 
     shown = str(config.rules or "those that are shipped")
     try:
         policy = read_policy(config.rules)
-        senders_of(policy, clock=utc_now)
+        broken = template_faults(senders_of(policy, clock=utc_now))
     except (ConfigurationError, OSError) as error:
         mend = f"correct the file, then faultwire rules check {config.rules or 'FILE'}"
         return Examined("rules", shown, (Fault(FaultCode.RULES_BROKEN, str(error), mend),))
+    mend = "correct the template; the built-in one stands in until then"
+    faults = tuple(Fault(FaultCode.RULES_BROKEN, f"{name}: {why}", mend) for name, why in broken.items())
+    if faults:
+        return Examined("rules", shown, faults)
     return Examined("rules", f"{shown}: {len(policy.rules)} rules, {len(policy.receivers)} receivers")
 
 

@@ -12,6 +12,7 @@ from faultwire_consumer.cli.option import LOCAL_OUTPUT, OUTPUT, LocalOutput, Out
 from faultwire_consumer.cli.output import print_document, say, styled
 from faultwire_consumer.notify.policy_file import read_policy
 from faultwire_shared.clock import utc_now
+from faultwire_shared.failure import ConfigurationError
 
 app = App(name="rules")
 
@@ -28,8 +29,12 @@ def check(file: Path, /, *, output: LocalOutput = LOCAL_OUTPUT) -> None:
     with expected_failures():
         policy = read_policy(file)
         from faultwire_consumer.notify.senders.build import senders_of  # noqa: PLC0415 - loads aiohttp
+        from faultwire_consumer.notify.senders.worded import template_faults  # noqa: PLC0415 - loads jinja2
 
-        senders_of(policy, clock=utc_now)  # reads and checks their secrets, as a worker does at its start
+        senders = senders_of(policy, clock=utc_now)  # reads their secrets and templates, as a worker does
+        faults = template_faults(senders)
+        if faults:
+            raise ConfigurationError("; ".join(f"receivers.{name}: {why}" for name, why in faults.items()))
     if not output.quiet:
         say(f"{file} is fine: {len(policy.rules)} rules, {len(policy.receivers)} receivers")
 
@@ -59,8 +64,14 @@ def _show(policy: dict[str, Any], console: Console) -> None:
             if value:
                 console.print(styled(f"  {label:13}", "dim"), styled(str(value)), soft_wrap=True)
     for receiver in policy["receivers"]:
-        signed = ", signed" if receiver["signed"] else ""
-        console.print(styled(f"receiver {receiver['name']}: {receiver['type']}{signed}"), soft_wrap=True)
+        console.print(styled(f"receiver {receiver['name']}: {_spell_receiver(receiver)}"), soft_wrap=True)
+
+
+def _spell_receiver(receiver: dict[str, Any]) -> str:
+    signed = ", signed" if receiver["signed"] else ""
+    own = ", templates of its own" if receiver.get("own_templates") else ""
+    fault = receiver.get("template_fault")
+    return f"{receiver['type']}{signed}{own}" + (f", the built-in ones stand in: {fault}" if fault else "")
 
 
 def _spell(values: Any) -> str:

@@ -132,7 +132,7 @@ class Attempter:
             ended_at=now,
             outcome=outcome.name.value,
             reason=failed.reason.value if failed else None,
-            detail=failed.detail if failed else "",
+            detail=outcome.detail,
             state=state,
             state_reason=state_reason,
             due_at=due_at,

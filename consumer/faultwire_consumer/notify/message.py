@@ -47,8 +47,12 @@ class Message(Struct, frozen=True, kw_only=True):
 
 
 def message_of(notification: Notification) -> Message:
-    """Write the notification in plain text."""
-    return Message(subject=_subject_of(notification), text=_text_of(notification))
+    """Write the notification in plain text: in its receiver's own words where it has some."""
+    own = notification.wording
+    return Message(
+        subject=_subject_of(notification) if own.subject is None else own.subject,
+        text=_text_of(notification) if own.text is None else own.text,
+    )
 
 
 def json_of(notification: Notification) -> bytes:
@@ -81,7 +85,7 @@ def _subject_of(notification: Notification) -> str:
 def _text_of(notification: Notification) -> str:
     if notification.kind is NotificationKind.DIGEST:
         return digest_text(notification)
-    lines = [_happened(notification)]
+    lines = [happened(notification)]
     if notification.detail:
         lines.append(one_line(notification.detail, LINE_CHARACTERS))
     for incident in notification.incidents[:INCIDENTS_SHOWN]:
@@ -98,7 +102,8 @@ def _text_of(notification: Notification) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _happened(notification: Notification) -> str:
+def happened(notification: Notification) -> str:
+    """Say in a sentence what a notification is about."""
     if len(notification.incidents) > 1 and notification.reason is not NotificationReason.STORM:
         return f"{len(notification.incidents):,} incidents."
     return _HAPPENED[notification.reason]

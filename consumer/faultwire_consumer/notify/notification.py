@@ -58,6 +58,15 @@ class SilencedPart(Struct, frozen=True, kw_only=True):
     incidents: int
 
 
+class Wording(Struct, frozen=True, kw_only=True):
+    """What a receiver's own templates made of a notification; None where the built-in words stand."""
+
+    subject: str | None = None
+    """One line."""
+    text: str | None = None
+    html: str | None = None
+
+
 class Notification(Struct, frozen=True, kw_only=True):
     """One message to one receiver.
 
@@ -90,6 +99,8 @@ class Notification(Struct, frozen=True, kw_only=True):
     """Of a digest: those that hid something, what hid most first; few at most."""
     public_url: str | None = None
     """Address at which people reach the page, without a trailing slash; without it there are no links."""
+    wording: Wording = Wording()
+    """In the words of its receiver's own templates."""
 
     def link_of(self, incident: NotifiedIncident) -> str | None:
         """Return the incident's address on the page."""

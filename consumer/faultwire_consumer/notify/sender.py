@@ -48,6 +48,9 @@ class Sent(Struct, frozen=True):
 
     name: ClassVar[OutcomeName] = OutcomeName.SENT
 
+    detail: str = ""
+    """One line for an operator where not all of it went well, without secrets; escaped."""
+
 
 class Transient(Struct, frozen=True):
     """The attempt failed for now; the same notification is worth another attempt."""

@@ -129,7 +129,7 @@ class Trial:
             receiver=receiver,
             outcome=name,
             reason=failed.reason.value if failed else None,
-            detail=failed.detail if failed else "",
+            detail=outcome.detail,
             seconds=round(seconds, 3),
             idempotency_key=notification.idempotency_key,
         )

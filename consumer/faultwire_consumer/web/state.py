@@ -1,6 +1,6 @@
 """The objects that every handler may use, by typed keys of the application."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from aiohttp import web
@@ -38,6 +38,8 @@ REPORT = web.AppKey("report", SelfReport)
 ORIGINS = web.AppKey("origins", Origins)
 POLICY: web.AppKey[Callable[[], Policy]] = web.AppKey("policy")
 """Gives the policy in use, which may be another one at the next request."""
+TEMPLATE_FAULTS: web.AppKey[Callable[[], Mapping[str, str]]] = web.AppKey("template_faults")
+"""Gives what is wrong with receivers' own templates, by their names."""
 PUBLIC_URL: web.AppKey[str | None] = web.AppKey("public_url")
 """Where people reach the page; None where that was not said."""
 HAS_BROKER = web.AppKey("has_broker", bool)

@@ -21,6 +21,7 @@ from faultwire_consumer.ingest.replay import Replayer
 from faultwire_consumer.maintenance.self_report import SelfReport
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.sender import Sender
+from faultwire_consumer.notify.senders.worded import template_faults
 from faultwire_consumer.notify.trial import Trial
 from faultwire_consumer.serving.refusal import ClientGoneError
 from faultwire_consumer.serving.traffic import TRAFFIC, Traffic
@@ -84,6 +85,7 @@ from faultwire_consumer.web.state import (
     REPORT,
     SOURCES,
     STORE,
+    TEMPLATE_FAULTS,
     TRACKER,
     TRIAL,
     Clock,
@@ -169,6 +171,7 @@ def create_app(
     if provider_door is not None:
         app[PROVIDER] = provider_door
     app[TRIAL] = Trial(senders, metrics=metrics, clock=clock, public_url=public_url)
+    app[TEMPLATE_FAULTS] = lambda: template_faults(senders())
     app[REPORT], app[POLICY], app[REPLAYER] = report, policy, Replayer(pipeline)
     tables = (
         figures.routes,

@@ -133,13 +133,13 @@ async def assemble(config: WorkerConfig, asking: Asking | None = None) -> Worker
         DatabaseUrlError: the read replica's address names no PostgreSQL.
         SecretFileError: a secret of access cannot be read.
     """
-    # In a thread: the policy, its zones and its secrets are files.
+    metrics = Metrics()
+    # In a thread: the policy, its zones, its secrets and its templates are files.
     policy = await asyncio.to_thread(read_policy, config.rules)
-    senders = await asyncio.to_thread(senders_of, policy, clock=_now)
+    senders = await asyncio.to_thread(senders_of, policy, clock=_now, metrics=metrics)
     store = await open_store(config.database_url)
     try:
         access = await open_access(config, store, clock=_now)
-        metrics = Metrics()
         notices = _Notices(store, policy, senders, config, metrics)
         supplies = _Supplies(config=config, metrics=metrics, notices=notices, store=store, access=access)
         return _put_together(supplies, asking)
@@ -179,7 +179,7 @@ def _put_together(supplies: _Supplies, asking: Asking | None) -> Worker:
         store_size=StoreSizeWatch(store, metrics=metrics),
         upkeep=watched.upkeep,
         replica_watch=watched.replica,
-        reload=Reload(config, asking, use=notices.use, clock=_now) if asking is not None else None,
+        reload=_reload(supplies, asking) if asking is not None else None,
         store=store,
         replica=watched.replica.store if watched.replica is not None else None,
         senders=[notices.dispatching],
@@ -187,6 +187,10 @@ def _put_together(supplies: _Supplies, asking: Asking | None) -> Worker:
         broker_door=inlet.door,
         database=redact_url(config.database_url),
     )
+
+
+def _reload(supplies: _Supplies, asking: Asking) -> Reload:
+    return Reload(supplies.config, asking, use=supplies.notices.use, metrics=supplies.metrics, clock=_now)
 
 
 def _pipeline(supplies: _Supplies, figures: FigureKeeper) -> Pipeline:

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from faultwire_consumer.config import WorkerConfig
 from faultwire_consumer.domain.policy.policy import Policy
+from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.policy_file import read_policy
 from faultwire_consumer.notify.sender import Sender
 from faultwire_consumer.notify.senders.build import senders_of
@@ -36,6 +37,7 @@ class Reload:
         asking: Asking,
         *,
         use: Callable[[Policy, Mapping[str, Sender]], None],
+        metrics: Metrics,
         clock: Clock,
     ) -> None:
         """Prepare.
@@ -44,11 +46,13 @@ class Reload:
             config: what the worker was started with.
             asking: says when, and reads the configuration.
             use: takes the new policy and its senders, at once.
+            metrics: for the senders.
             clock: for the senders.
         """
         self._config = config
         self._asking = asking
         self._use = use
+        self._metrics = metrics
         self._clock = clock
 
     async def run(self) -> None:
@@ -65,7 +69,7 @@ class Reload:
         # In threads: configuration, policy and secrets are files.
         config = await asyncio.to_thread(self._asking.read)
         policy = await asyncio.to_thread(read_policy, config.rules)
-        senders = await asyncio.to_thread(senders_of, policy, clock=self._clock)
+        senders = await asyncio.to_thread(senders_of, policy, clock=self._clock, metrics=self._metrics)
         self._use(policy, senders)
         logging.getLogger().setLevel(config.log_level)
         log.info(

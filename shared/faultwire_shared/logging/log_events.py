@@ -56,6 +56,7 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "notification.tested": "Somebody had a receiver tested; the line carries the outcome.",
     "notification.given_up": "A notification was given up without being sent; the line says why.",
     "notification.lease_lost": "Another dispatcher took a notification over while it was being sent.",
+    "notification.template_failed": "A receiver's own template is broken; the built-in one took its place.",
     "notification.unreadable": "The worker failed on a notification, which is given up; the others go on.",
     "dispatcher.failed": "The dispatcher failed in the worker; it goes on after a wait.",
     "notification.sender_failed": "A sender raised an unexpected error; the attempt counts as failed.",

@@ -87,7 +87,9 @@ async def test_an_alert_that_does_not_exist_is_not_found(site: Site, path: str) 
 async def test_the_policy_in_use_is_shown_in_the_words_of_its_file(site: Site) -> None:
     status, policy = await site.get("/api/v1/rules")
     assert status == 200
-    assert policy["receivers"] == [{"name": "log", "type": "log", "signed": False}]
+    assert policy["receivers"] == [
+        {"name": "log", "type": "log", "signed": False, "own_templates": False, "template_fault": None}
+    ]
     assert {rule["name"]: rule["send"] for rule in policy["rules"]} == {
         "critical": "now",
         "high": "within 5m",

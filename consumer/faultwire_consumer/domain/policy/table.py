@@ -16,8 +16,11 @@ E = TypeVar("E", bound=StrEnum)
 NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,50}")
 """Names of rules and receivers: they travel in headers, keys and labels."""
 
-SECRETS: Final = ("url", "secret", "routing_key", "api_key", "token", "password")
-"""Keys whose values no message shows: a webhook's address is often its password."""
+SECRETS: Final = (
+    *("url", "secret", "routing_key", "api_key", "token", "password"),
+    *("from", "to", "reply_to", "username", "unsubscribe_mailto", "unsubscribe_url"),
+)
+"""Keys whose values no message shows: a webhook's address is often its password, and a mail's a person's."""
 
 _DURATION: Final = re.compile(r"(\d{1,6})\s*([smhdw])")
 _KEY: Final = re.compile(r"\s*([A-Za-z0-9_\-\"'. ]+?)\s*=")

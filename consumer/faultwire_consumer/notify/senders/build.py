@@ -6,45 +6,105 @@ from pathlib import Path
 from typing import Final
 
 from faultwire_consumer.domain.policy.policy import Policy
+from faultwire_consumer.domain.policy.receiver.email import Email
 from faultwire_consumer.domain.policy.receiver.log import Log
 from faultwire_consumer.domain.policy.receiver.receiver import Receiver
 from faultwire_consumer.domain.policy.receiver.webhook import Webhook
+from faultwire_consumer.domain.policy.secret import Secret
+from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.notify.mail import Envelope
+from faultwire_consumer.notify.own_templates import OwnTemplates
+from faultwire_consumer.notify.plain_text import one_line
 from faultwire_consumer.notify.policy_file import PolicyFileError
 from faultwire_consumer.notify.sender import Sender
+from faultwire_consumer.notify.senders.email import EmailSender, MailServer
 from faultwire_consumer.notify.senders.log import LogSender
 from faultwire_consumer.notify.senders.service import service_sender
 from faultwire_consumer.notify.senders.webhook import WebhookSender
+from faultwire_consumer.notify.senders.worded import WordedSender
+from faultwire_consumer.notify.template_values import clean_line
 from faultwire_shared.clock import Clock
 
 _ANYWHERE: Final = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 
 
-def senders_of(policy: Policy, *, clock: Clock) -> dict[str, Sender]:
-    """Build a sender for each receiver, by its name. Reads the secrets' files.
+def senders_of(policy: Policy, *, clock: Clock, metrics: Metrics | None = None) -> dict[str, Sender]:
+    """Build a sender for each receiver, by its name. Reads the files of secrets and templates.
+
+    A broken template is no error: the built-in one stands in for it (`template_faults`).
+
+    Args:
+        policy: has the receivers.
+        clock: for dates and signatures.
+        metrics: count, and the log tells of, broken templates; None where whoever asks looks at them.
 
     Raises:
         PolicyFileError: a secret or an address cannot be used; the text holds neither.
     """
-    return {receiver.name: _sender_of(receiver, clock) for receiver in policy.receivers}
+    return {receiver.name: _sender_of(receiver, clock, metrics) for receiver in policy.receivers}
 
 
-def _sender_of(receiver: Receiver, clock: Clock) -> Sender:
+def _sender_of(receiver: Receiver, clock: Clock, metrics: Metrics | None) -> Sender:
     try:
-        match receiver.way:
-            case Webhook() as way:
-                return _webhook(receiver.name, way, clock)
-            case Log():
-                return LogSender(receiver.name)
-            case way:
-                return service_sender(receiver.name, way, clock)
+        sender = _plain_sender(receiver, clock)
     except ValueError as error:
         raise PolicyFileError(f"receivers.{receiver.name}: {error}") from None
+    if receiver.template is None:
+        return sender
+    show = clean_line if isinstance(receiver.way, Email) else one_line
+    return WordedSender(sender, OwnTemplates(receiver.template, receiver.name, show=show), metrics)
+
+
+def _plain_sender(receiver: Receiver, clock: Clock) -> Sender:
+    match receiver.way:
+        case Email() as way:
+            return _email(receiver.name, way, clock)
+        case Webhook() as way:
+            return _webhook(receiver.name, way, clock)
+        case Log():
+            return LogSender(receiver.name)
+        case way:
+            return service_sender(receiver.name, way, clock)
+
+
+def _email(name: str, way: Email, clock: Clock) -> Sender:
+    server = MailServer(
+        host=way.host,
+        port=way.port,
+        security=way.security,
+        username=_text(way.username),
+        password=_password(name, way),
+        allow_unencrypted=way.allow_unencrypted,
+    )
+    envelope = Envelope(
+        sender=way.sender.address.text,
+        sender_name=way.sender.name,
+        to=tuple(one.text for one in way.to),
+        reply_to=_text(way.reply_to),
+        unsubscribe_mailto=_text(way.unsubscribe_mailto),
+        unsubscribe_url=_text(way.unsubscribe_url),
+    )
+    allowed = _ANYWHERE if way.allow_private_addresses else ()
+    return EmailSender(name, server, envelope, clock=clock, allowed_networks=allowed)
+
+
+def _password(name: str, way: Email) -> str | None:
+    if way.password_file is None:
+        return _text(way.password)
+    lines = _read_file(name, "password_file", way.password_file).splitlines()
+    if not lines or not lines[0]:
+        raise PolicyFileError(f"receivers.{name}.password_file: {way.password_file} has no first line")
+    return lines[0]
+
+
+def _text(secret: Secret | None) -> str | None:
+    return None if secret is None else secret.text
 
 
 def _webhook(name: str, way: Webhook, clock: Clock) -> Sender:
     secrets: Sequence[str] = [secret.text for secret in way.secret]
     if way.secret_file is not None:
-        secrets = _read_secrets(name, way.secret_file)
+        secrets = _read_file(name, "secret_file", way.secret_file).split()
     return WebhookSender(
         name,
         way.url.text,
@@ -54,10 +114,9 @@ def _webhook(name: str, way: Webhook, clock: Clock) -> Sender:
     )
 
 
-def _read_secrets(name: str, path: str) -> Sequence[str]:
+def _read_file(name: str, key: str, path: str) -> str:
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        return Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise PolicyFileError(f"receivers.{name}.secret_file: cannot read {path}: {why}") from None
-    return text.split()
+        raise PolicyFileError(f"receivers.{name}.{key}: cannot read {path}: {why}") from None

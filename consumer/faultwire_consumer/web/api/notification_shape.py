@@ -1,5 +1,6 @@
 """The API's documents of notifications and rules, field by field."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -83,6 +84,10 @@ class ReceiverShape(Struct, frozen=True, kw_only=True):
     name: str
     type: str
     signed: bool
+    own_templates: bool
+    """Its words are of templates of its own."""
+    template_fault: str | None
+    """What is wrong with them; the built-in ones stand in."""
 
 
 class PolicyShape(Struct, frozen=True, kw_only=True):
@@ -126,10 +131,10 @@ def alert_detail(
     )
 
 
-def policy_shape(policy: Policy) -> PolicyShape:
+def policy_shape(policy: Policy, template_faults: Mapping[str, str]) -> PolicyShape:
     """The policy, with nothing in it that has to stay secret."""
     return PolicyShape(
-        receivers=tuple(_receiver(one) for one in policy.receivers),
+        receivers=tuple(_receiver(one, template_faults.get(one.name)) for one in policy.receivers),
         rules=tuple(_rule(one) for one in policy.rules),
     )
 
@@ -140,8 +145,14 @@ def _fields(alert: StoredNotification, shape: type[Struct]) -> dict[str, Any]:
     return values | {"incident_id": incident, "severity": alert.severity.value, "state": alert.state.value}
 
 
-def _receiver(receiver: Receiver) -> ReceiverShape:
-    return ReceiverShape(name=receiver.name, type=receiver.type.value, signed=receiver.signed)
+def _receiver(receiver: Receiver, template_fault: str | None) -> ReceiverShape:
+    return ReceiverShape(
+        name=receiver.name,
+        type=receiver.type.value,
+        signed=receiver.signed,
+        own_templates=receiver.template is not None,
+        template_fault=template_fault,
+    )
 
 
 def _rule(rule: Rule) -> RuleShape:

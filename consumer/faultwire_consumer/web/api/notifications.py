@@ -38,7 +38,7 @@ from faultwire_consumer.web.request import (
     json_answer,
     page_answer,
 )
-from faultwire_consumer.web.state import CLOCK, POLICY, STORE, TRIAL
+from faultwire_consumer.web.state import CLOCK, POLICY, STORE, TEMPLATE_FAULTS, TRIAL
 from faultwire_shared.event import ErrorSeverity
 
 _PATH: Final = f"{API_PREFIX}/alerts"
@@ -131,4 +131,4 @@ async def _detail(store: Store, alert_id: int) -> shape.AlertDetail:
 @describe(answers=shape.PolicyShape)
 async def show_rules(request: web.Request) -> web.Response:
     """The policy in use."""
-    return json_answer(shape.policy_shape(request.app[POLICY]()))
+    return json_answer(shape.policy_shape(request.app[POLICY](), request.app[TEMPLATE_FAULTS]()))

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from faultwire_consumer.domain.policy.receiver.alertmanager import Alertmanager, read_alertmanager
 from faultwire_consumer.domain.policy.receiver.apprise import Apprise, read_apprise
+from faultwire_consumer.domain.policy.receiver.email import Email, read_email
 from faultwire_consumer.domain.policy.receiver.log import Log, read_log
 from faultwire_consumer.domain.policy.receiver.ntfy import Ntfy, read_ntfy
 from faultwire_consumer.domain.policy.receiver.opsgenie import Opsgenie, read_opsgenie
@@ -20,6 +21,7 @@ from faultwire_consumer.domain.policy.table import Table
 class ReceiverType(StrEnum):
     """The way a receiver is notified, as its ``type`` spells it."""
 
+    EMAIL = "email"
     LOG = "log"
     WEBHOOK = "webhook"
     SLACK = "slack"
@@ -30,9 +32,10 @@ class ReceiverType(StrEnum):
     APPRISE = "apprise"
 
 
-Way = Log | Webhook | Slack | PagerDuty | Opsgenie | Alertmanager | Ntfy | Apprise
+Way = Email | Log | Webhook | Slack | PagerDuty | Opsgenie | Alertmanager | Ntfy | Apprise
 
 _READERS: Final[Mapping[ReceiverType, Callable[[Table], Way]]] = {
+    ReceiverType.EMAIL: read_email,
     ReceiverType.LOG: read_log,
     ReceiverType.WEBHOOK: read_webhook,
     ReceiverType.SLACK: read_slack,
@@ -51,6 +54,8 @@ class Receiver(Struct, frozen=True, kw_only=True):
     type: ReceiverType
     way: Way
     """The type's own part: address, secrets."""
+    template: str | None = None
+    """The folder of its own templates; None for the built-in ones."""
 
     @property
     def signed(self) -> bool:
@@ -67,6 +72,7 @@ def read_receiver(table: Table) -> Receiver:
     kind = table.enum("type", ReceiverType)
     if kind is None:
         raise table.missing("type", f"one of {', '.join(ReceiverType)}")
-    receiver = Receiver(name=table.name, type=kind, way=_READERS[kind](table))
+    template = table.text("template")
+    receiver = Receiver(name=table.name, type=kind, way=_READERS[kind](table), template=template)
     table.finish()
     return receiver

@@ -52,6 +52,9 @@ class ReceiverView(Struct, frozen=True, kw_only=True):
     name: str
     type: str
     signed: bool
+    own_templates: bool
+    template_fault: str
+    """What is wrong with its own templates; nothing if they are whole."""
     rules: tuple[str, ...]
     """The names of rules that tell it something."""
 
@@ -93,9 +96,9 @@ def rule_views(policy: Policy) -> tuple[RuleView, ...]:
     return tuple(_rule(rule) for rule in policy.rules)
 
 
-def receiver_views(policy: Policy) -> tuple[ReceiverView, ...]:
+def receiver_views(policy: Policy, template_faults: Mapping[str, str]) -> tuple[ReceiverView, ...]:
     """Return the receivers of a policy, with nothing of them that has to stay secret."""
-    return tuple(_receiver(one, policy.rules) for one in policy.receivers)
+    return tuple(_receiver(one, policy.rules, template_faults.get(one.name, "")) for one in policy.receivers)
 
 
 def silence_view(silence: StoredSilence, now: datetime, *, incidents: int = 0) -> SilenceView:
@@ -157,11 +160,13 @@ def _rule(rule: Rule) -> RuleView:
     )
 
 
-def _receiver(receiver: Receiver, rules: Iterable[Rule]) -> ReceiverView:
+def _receiver(receiver: Receiver, rules: Iterable[Rule], template_fault: str) -> ReceiverView:
     return ReceiverView(
         name=receiver.name,
         type=receiver.type.value,
         signed=receiver.signed,
+        own_templates=receiver.template is not None,
+        template_fault=template_fault,
         rules=tuple(rule.name for rule in rules if receiver.name in rule.receivers),
     )
 

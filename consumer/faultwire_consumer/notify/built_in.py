@@ -1,0 +1,44 @@
+"""The built-in templates of mails: subject, plain text and HTML."""
+
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any, Final
+
+from jinja2 import DictLoader, Environment, StrictUndefined, select_autoescape
+
+from faultwire_consumer.notify.template import join_texts, prepare
+
+SUBJECT_FILE: Final = "subject.txt"
+TEXT_FILE: Final = "text.txt"
+HTML_FILE: Final = "html.html"
+FILES: Final = (SUBJECT_FILE, TEXT_FILE, HTML_FILE)
+"""The names of templates, of the built-in ones and of those that a receiver brings."""
+
+
+def built_in_source(name: str) -> str:
+    """Return a built-in template as it is written."""
+    return (files("faultwire_consumer.notify") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _load() -> Environment:
+    environment = prepare(
+        Environment(
+            loader=DictLoader({name: built_in_source(name) for name in FILES}),
+            autoescape=select_autoescape(("html",)),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+        )
+    )
+    environment.filters["join"] = join_texts
+    return environment
+
+
+_ENVIRONMENT: Final = _load()
+_TEMPLATES: Final = {name: _ENVIRONMENT.get_template(name) for name in FILES}
+
+
+def render_built_in(name: str, values: Mapping[str, Any]) -> str:
+    """Write one of `FILES` with the values of a notification; the HTML is given its ``subject`` too."""
+    return _TEMPLATES[name].render(values)
