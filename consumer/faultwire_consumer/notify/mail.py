@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from datetime import datetime
+from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -45,7 +46,6 @@ def mail_of(notification: Notification, envelope: Envelope, *, now: datetime) ->
     text = own.text if own.text is not None else render_built_in(TEXT_FILE, values)
     html = own.html if own.html is not None else render_built_in(HTML_FILE, values | {"subject": subject})
     mail = EmailMessage(policy=SMTP)
-    mail["Subject"] = subject
     mail["From"] = _address(envelope.sender, envelope.sender_name)
     mail["To"] = tuple(_address(one) for one in envelope.to)
     if envelope.reply_to is not None:
@@ -54,7 +54,7 @@ def mail_of(notification: Notification, envelope: Envelope, *, now: datetime) ->
     mail.add_alternative(_clean(html), subtype="html", cte="quoted-printable")
     # Written without the library's folding, which encodes what is longer than a line and breaks threads.
     plain = "".join(_line(name, value) for name, value in _plain_headers(notification, envelope, now))
-    return plain.encode("ascii") + mail.as_bytes()
+    return (plain + _subject_header(subject)).encode("ascii") + mail.as_bytes()
 
 
 def message_id(key: str, sender: str) -> str:
@@ -140,9 +140,19 @@ def _ascii(text: str) -> str:
 
 
 def _subject(text: str) -> str:
-    """Return a subject on one line, in which nothing is read as an encoding of something else."""
+    """Return a subject on one line."""
     line = " ".join(clean_line(" ".join(text.split()), SUBJECT_CHARACTERS).split())
-    return line.replace("=?", "= ?") or "faultwire"
+    return line or "faultwire"
+
+
+def _subject_header(subject: str) -> str:
+    """Write a subject as it is, or encoded where it has other letters or could be taken for encoded (RFC 2047)."""
+    if subject.isascii() and "=?" not in subject:
+        return _line("Subject", subject)
+    encoded = Header(subject, "utf-8", header_name="Subject").encode(linesep="\r\n")
+    if not all(line.isascii() and line.isprintable() for line in encoded.split("\r\n ")):
+        raise ValueError("the subject of a mail cannot be written")
+    return f"Subject: {encoded}\r\n"
 
 
 def _address(address: str, name: str = "") -> Address:

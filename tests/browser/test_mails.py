@@ -1,0 +1,65 @@
+"""Mails as a mail program shows them, on narrow and wide screens, by day and by night."""
+
+from typing import Final
+
+import pytest
+from playwright.async_api import Browser
+from tests.browser.judging import CONTRAST, Watch, find_barriers, find_invalid, find_overflow
+from tests.tools.notification import NOON, digest, notification, notified
+
+from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
+from faultwire_consumer.notify.built_in import HTML_FILE, render_built_in
+from faultwire_consumer.notify.notification import Notification
+from faultwire_consumer.notify.sample import sample_notifications
+from faultwire_consumer.notify.template_values import values_of
+from faultwire_shared.event import ErrorSeverity
+
+WIDTHS: Final = (320, 600)
+HOSTILE: Final = "<img src=https://planted.example/x onerror=alert(1)>" + "x" * 400
+
+
+def told() -> dict[str, Notification]:
+    samples = {
+        f"sample-{number}": one for number, one in enumerate(sample_notifications("team", at=NOON))
+    }
+    hostile = [notified(number, title=HOSTILE, service=HOSTILE, culprit=HOSTILE) for number in range(1, 3)]
+    of_each = [notified(number, severity=severity) for number, severity in enumerate(ErrorSeverity, start=1)]
+    storm = {"kind": NotificationKind.SUMMARY, "reason": NotificationReason.STORM}
+    return samples | {
+        "hostile": notification(hostile[0]),
+        "hostile-digest": digest(*hostile),
+        "many": notification(*of_each, *hostile, **storm),
+    }
+
+
+def page_of(one: Notification) -> str:
+    return render_built_in(HTML_FILE, values_of(one) | {"subject": "A mail"})
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_a_mail_can_be_read_on_every_screen_and_fetches_nothing(chromium: Browser, scheme: str) -> None:
+    found: list[str] = []
+    for width in WIDTHS:
+        context = await chromium.new_context(
+            viewport={"width": width, "height": 800},
+            color_scheme="dark" if scheme == "dark" else "light",
+        )
+        page = await context.new_page()
+        watch = Watch(page, "about:")
+        for name, one in told().items():
+            await page.set_content(page_of(one))
+            said = [
+                *await find_overflow(page),
+                *await find_barriers(page, CONTRAST),
+                *await find_barriers(page, but=("region", "landmark-one-main")),
+                *watch.take(),
+            ]
+            found += [f"{name} {width} {scheme}: {what}" for what in said]
+        await context.close()
+    assert found == [], "\n".join(found[:20])
+
+
+def test_a_mail_is_valid_html() -> None:
+    found = find_invalid({name: page_of(one) for name, one in told().items()})
+    obsolete = ("attribute on the", "element is obsolete", "is obsolete")
+    assert [one for one in found if not any(words in one for words in obsolete)] == [], "tables lay mails out"
