@@ -8,10 +8,10 @@ from tests.browser.judging import CONTRAST, Watch, find_barriers, find_invalid, 
 from tests.tools.notification import NOON, digest, notification, notified
 
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
-from faultwire_consumer.notify.built_in import HTML_FILE, render_built_in
 from faultwire_consumer.notify.notification import Notification
-from faultwire_consumer.notify.sample import sample_notifications
-from faultwire_consumer.notify.template_values import values_of
+from faultwire_consumer.notify.wording.built_in import HTML_FILE, render_built_in
+from faultwire_consumer.notify.wording.sample import sample_notifications
+from faultwire_consumer.notify.wording.values import values_of
 from faultwire_shared.event import ErrorSeverity
 
 WIDTHS: Final = (320, 600)
@@ -19,9 +19,7 @@ HOSTILE: Final = "<img src=https://planted.example/x onerror=alert(1)>" + "x" * 
 
 
 def told() -> dict[str, Notification]:
-    samples = {
-        f"sample-{number}": one for number, one in enumerate(sample_notifications("team", at=NOON))
-    }
+    samples = {f"sample-{number}": one for number, one in enumerate(sample_notifications("team", at=NOON))}
     hostile = [notified(number, title=HOSTILE, service=HOSTILE, culprit=HOSTILE) for number in range(1, 3)]
     of_each = [notified(number, severity=severity) for number, severity in enumerate(ErrorSeverity, start=1)]
     storm = {"kind": NotificationKind.SUMMARY, "reason": NotificationReason.STORM}

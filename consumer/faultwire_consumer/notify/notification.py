@@ -59,7 +59,7 @@ class SilencedPart(Struct, frozen=True, kw_only=True):
 
 
 class Wording(Struct, frozen=True, kw_only=True):
-    """What a receiver's own templates made of a notification; None where the built-in words stand."""
+    """A notification in the words of its receiver's own templates; None where the built-in ones stand."""
 
     subject: str | None = None
     """One line."""

@@ -171,8 +171,8 @@ def create_app(
     if provider_door is not None:
         app[PROVIDER] = provider_door
     app[TRIAL] = Trial(senders, metrics=metrics, clock=clock, public_url=public_url)
-    app[TEMPLATE_FAULTS] = lambda: template_faults(senders())
-    app[REPORT], app[POLICY], app[REPLAYER] = report, policy, Replayer(pipeline)
+    app[POLICY], app[TEMPLATE_FAULTS] = policy, lambda: template_faults(senders())
+    app[REPORT], app[REPLAYER] = report, Replayer(pipeline)
     tables = (
         figures.routes,
         incidents.routes,
@@ -196,9 +196,8 @@ def create_app(
         _own_routes(describe_intake(intake), metrics.registry),
     )
     add_routes(app, tables)
-    app[OPEN_API] = OpenApi(app)
+    app[OPEN_API], app[FEED] = OpenApi(app), ChangeFeed(app[STORE])
     app[FIGURES], app[QUIET_SERVICES] = ListFigures(), QuietServices(app[STORE], clock)
-    app[FEED] = ChangeFeed(app[STORE])
     app.on_shutdown.append(app[FEED].close)
     return app
 

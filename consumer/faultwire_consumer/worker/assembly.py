@@ -179,7 +179,7 @@ def _put_together(supplies: _Supplies, asking: Asking | None) -> Worker:
         store_size=StoreSizeWatch(store, metrics=metrics),
         upkeep=watched.upkeep,
         replica_watch=watched.replica,
-        reload=_reload(supplies, asking) if asking is not None else None,
+        reload=Reload(config, asking, use=notices.use, metrics=metrics, clock=_now) if asking else None,
         store=store,
         replica=watched.replica.store if watched.replica is not None else None,
         senders=[notices.dispatching],
@@ -187,10 +187,6 @@ def _put_together(supplies: _Supplies, asking: Asking | None) -> Worker:
         broker_door=inlet.door,
         database=redact_url(config.database_url),
     )
-
-
-def _reload(supplies: _Supplies, asking: Asking) -> Reload:
-    return Reload(supplies.config, asking, use=supplies.notices.use, metrics=supplies.metrics, clock=_now)
 
 
 def _pipeline(supplies: _Supplies, figures: FigureKeeper) -> Pipeline:

@@ -160,7 +160,8 @@ def make_parts(store: Store, clock: FixedClock, policy: Policy, **settings: Any)
 @asynccontextmanager
 async def serve(store: Store, clock: FixedClock, **settings: Any) -> AsyncIterator[Site]:
     """Serve the application, its settings changed."""
-    parts = make_parts(store, clock, await asyncio.to_thread(read_policy), **settings)
+    policy = settings.pop("policy", None) or await asyncio.to_thread(read_policy)
+    parts = make_parts(store, clock, policy, **settings)
     watch = AnswerWatch()
     parts.app.middlewares.insert(0, watch.middleware)
     async with parts.report, TestClient(TestServer(parts.app)) as client:

@@ -1,13 +1,19 @@
 """Notifications and rules over the API."""
 
+import asyncio
+from pathlib import Path
+
 import pytest
 from tests.contract.api.conftest import Site, serve
 from tests.tools.clock import FixedClock
 from tests.tools.recording import RecordingSender
 
+from faultwire_consumer.domain.policy.text import parse_policy
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.dispatcher import Dispatcher
-from faultwire_consumer.notify.sender import Outcome, Permanent, SendReason, Transient
+from faultwire_consumer.notify.policy_file import shipped_text
+from faultwire_consumer.notify.sender import Outcome, Permanent, SendReason, Sent, Transient
+from faultwire_consumer.notify.senders.build import senders_of
 from faultwire_consumer.store.access.audit import AuditFilter, list_audit
 from faultwire_consumer.store.contract.store import Store
 from faultwire_shared.event import ErrorSeverity
@@ -67,6 +73,34 @@ async def test_a_summary_names_what_it_carries_and_those_name_it(site: Site) -> 
     assert (told["alert_id"], told["incident_id"]) == (carried["id"], carried["incident_id"])
     _, follower = await site.get(f"{PATH}/{carried['id']}")
     assert (follower["carrier_id"], follower["stages"][-1]["decision"]) == (carrier["id"], "carried")
+
+
+async def test_what_only_some_recipients_have_is_sent_and_says_so(site: Site) -> None:
+    await site.send(severity=ErrorSeverity.CRITICAL)
+    await dispatcher_on(site, Sent("the mail server took it for 1 of 2 recipients")).run_once()
+    _, traced = await site.get(f"{PATH}/1")
+    assert traced["state"] == "sent"
+    (attempt,) = traced["tries"]
+    assert (attempt["outcome"], attempt["reason"]) == ("sent", None)
+    assert attempt["detail"] == "the mail server took it for 1 of 2 recipients"
+
+
+async def test_a_broken_template_is_told_of_in_api_and_page(
+    store: Store, clock: FixedClock, tmp_path: Path
+) -> None:
+    text = f'[receivers.team]\ntype = "log"\ntemplate = "{tmp_path / "<none>"}"\n'
+    policy = parse_policy(text, shipped=await asyncio.to_thread(shipped_text))
+    senders = await asyncio.to_thread(senders_of, policy, clock=clock)
+    async with serve(store, clock, policy=policy, senders=lambda: senders) as site:
+        _, shown = await site.get("/api/v1/rules")
+        (receiver,) = shown["receivers"]
+        assert receiver["own_templates"]
+        assert "the folder has none of subject.txt" in receiver["template_fault"]
+        answer = await site.client.get("/rules")
+        page = await answer.text()
+        assert "templates of its own" in page
+        assert "The built-in words stand in: " in page
+        assert "&lt;none&gt;:1: the folder has none of" in page
 
 
 async def test_a_page_of_alerts_goes_on_where_it_ended(site: Site) -> None:

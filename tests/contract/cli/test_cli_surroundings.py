@@ -114,6 +114,19 @@ def test_a_check_of_rules_reads_the_secrets_that_a_worker_would_read(
     assert capsys.readouterr().err.startswith(f"faultwire: {why}")
 
 
+def test_a_check_of_rules_tries_the_templates_and_names_the_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text.txt").write_text("{{ severity }}\n{{ severty }}\n")
+    rules = tmp_path / "rules.toml"
+    rules.write_text(f'[receivers.log]\ntype = "log"\ntemplate = "{tmp_path}"\n')
+    assert run(["rules", "check", str(rules)]) == 78
+    said = f"faultwire: receivers.log: {tmp_path}/text.txt:2: 'severty' is undefined\n"
+    assert capsys.readouterr().err == said
+    (tmp_path / "text.txt").write_text("{{ severity }}\n")
+    assert run(["rules", "check", str(rules)]) == 0
+
+
 def test_rules_that_are_nested_beyond_reading_are_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

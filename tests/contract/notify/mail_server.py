@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from aiosmtpd.smtp import MISSING, SMTP, AuthResult, Envelope, LoginPassword, Session
 
@@ -66,24 +66,24 @@ class MailServer:
         if self.hangs_at == command:
             await self.leaving.wait()
         if self.drops_at == command:
-            server.transport.abort()
+            _transport(server).abort()
         return self.answers.get(command)
 
-    async def handle_EHLO(
+    async def handle_EHLO(  # noqa: N802 - the server's own name for it
         self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
     ) -> list[str]:
         await self._answer(server, "EHLO")
         session.host_name = hostname
         return responses
 
-    async def handle_MAIL(
+    async def handle_MAIL(  # noqa: N802 - the server's own name for it
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         refused = await self._answer(server, "MAIL")
         envelope.mail_from = address
         return refused or "250 2.1.0 fine"
 
-    async def handle_RCPT(
+    async def handle_RCPT(  # noqa: N802 - the server's own name for it
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         refused = await self._answer(server, "RCPT") or self.answers.get(address)
@@ -91,24 +91,31 @@ class MailServer:
             envelope.rcpt_tos.append(address)
         return refused or "250 2.1.5 fine"
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(  # noqa: N802 - as above
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
         refused = await self._answer(server, "DATA")
         if self.pausing is not None:
             await self.pausing.wait()
         if refused is None:
-            raw = bytes(envelope.content or b"")
+            raw = envelope.content or b""
+            assert isinstance(raw, bytes)
             mail = message_from_bytes(raw, policy=policy.default)
             assert isinstance(mail, EmailMessage)
-            is_encrypted = server.transport.get_extra_info("sslcontext") is not None
+            is_encrypted = _transport(server).get_extra_info("sslcontext") is not None
             sender, to = envelope.mail_from or "", tuple(envelope.rcpt_tos)
             signed_in = bool(session.authenticated)
             self.received.append(Received(sender, to, mail, raw, is_encrypted, signed_in))
         return refused or "250 2.0.0 taken"
 
-    async def handle_QUIT(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+    async def handle_QUIT(  # noqa: N802 - as above
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
         return await self._answer(server, "QUIT") or "221 bye"
 
-    async def auth_CRAM__MD5(self, server: SMTP, args: list[str]) -> AuthResult:
+    async def auth_CRAM__MD5(  # noqa: N802 - as above
+        self, server: SMTP, args: list[str]
+    ) -> AuthResult:
         if "AUTH" in self.answers:
             return AuthResult(success=False, handled=False, message=self.answers["AUTH"])
         challenge = b"<17.42@mail.example>"
@@ -136,10 +143,12 @@ class _Connection(SMTP):
     def __init__(self, mails: MailServer, **options: Any) -> None:
         super().__init__(mails, **options)
         self._mails = mails
+        self._is_counted = False
 
     def connection_made(self, transport: Any) -> None:
         self._mails.connections.add(self)
-        if not self._over_ssl:
+        if not self._is_counted:
+            self._is_counted = True
             self._mails.open += 1
             self._mails.most_open = max(self._mails.most_open, self._mails.open)
         super().connection_made(transport)
@@ -156,6 +165,10 @@ class _Connection(SMTP):
         if is_greeting:
             text = self._mails.answers.get("CONNECT", text)
         await super().push(text)
+
+
+def _transport(server: SMTP) -> asyncio.WriteTransport:
+    return cast(asyncio.WriteTransport, server.transport)
 
 
 @asynccontextmanager
@@ -191,7 +204,7 @@ async def mail_server(
         server.close()
         for connection in mails.connections:
             if connection.transport is not None:
-                connection.transport.abort()
+                _transport(connection).abort()
         await server.wait_closed()
 
 

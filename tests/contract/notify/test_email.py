@@ -25,10 +25,10 @@ from tests.tools.waiting import until
 
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
 from faultwire_consumer.domain.policy.receiver.email import Security
-from faultwire_consumer.notify.mail import Envelope
 from faultwire_consumer.notify.sender import Outcome, Permanent, SendReason, Sent, Transient
 from faultwire_consumer.notify.senders import email
 from faultwire_consumer.notify.senders.email import EmailSender
+from faultwire_consumer.notify.wording.mail import Envelope
 
 LOOPBACK = (ip_network("127.0.0.1"),)
 ANN, BOB = "ann@example.com", "bob@example.com"
@@ -72,7 +72,8 @@ def make_sender(clock: FixedClock) -> Make:
     def make(server: MailServer, security: Security = Security.NONE, **options: Any) -> EmailSender:
         names = ("host", "port", "username", "password", "allow_unencrypted")
         own = {name: options.pop(name) for name in names if name in options}
-        way = email.MailServer(**{"host": "127.0.0.1", "port": server.port, "security": security} | own)
+        usual: dict[str, Any] = {"host": "127.0.0.1", "port": server.port, "security": security}
+        way = email.MailServer(**usual | own)
         given: dict[str, Any] = {"clock": clock, "allowed_networks": LOOPBACK}
         envelope = options.pop("envelope", ENVELOPE)
         return EmailSender("team", way, envelope, **given | options)
@@ -107,9 +108,7 @@ async def test_it_goes_over_tls_after_a_sign_in(
     serve: Serve, make_sender: Make, ours: Certificate, security: Security
 ) -> None:
     server = await serve(ours, implicit=security is Security.TLS)
-    sender = make_sender(
-        server, security, username=USERNAME, password=PASSWORD, tls=ours.client_context()
-    )
+    sender = make_sender(server, security, username=USERNAME, password=PASSWORD, tls=ours.client_context())
     assert await sender.send(notification()) == Sent()
     (received,) = server.received
     assert received.is_encrypted
@@ -172,10 +171,11 @@ ANSWERS = [
 ]
 
 
-@pytest.mark.parametrize(("at", "answer", "outcome", "reason"), ANSWERS)
+@pytest.mark.parametrize("said", ANSWERS, ids=lambda said: f"{said[0]} {said[1]}")
 async def test_a_4xx_gets_another_attempt_and_a_5xx_none(
-    plain: MailServer, make_sender: Make, at: str, answer: str, outcome: str, reason: SendReason
+    plain: MailServer, make_sender: Make, said: tuple[str, str, str, SendReason]
 ) -> None:
+    at, answer, outcome, reason = said
     plain.answers[at] = answer
     told = await make_sender(plain, username=USERNAME, password=PASSWORD).send(notification())
     assert _told(told) == (outcome, reason)

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from tests.tools.notification import NOON, digest, notification, notified
 
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
-from faultwire_consumer.notify.mail import Envelope, mail_of
 from faultwire_consumer.notify.notification import Notification, SilencedPart, Wording
-from faultwire_consumer.notify.template_values import INCIDENTS_SHOWN
+from faultwire_consumer.notify.wording.mail import Envelope, mail_of
+from faultwire_consumer.notify.wording.values import INCIDENTS_SHOWN
 from faultwire_shared.event import ErrorSeverity
 
 ENVELOPE = Envelope(
@@ -28,7 +28,9 @@ HEADERS = [
     "Content-Type",
 ]
 HOSTILE = st.text(
-    st.one_of(st.characters(), st.sampled_from("\r\n\t\0 :=?_<>@,;\"'\\\x0b\x0c\x1c\x85\u2028\u2029\ud800\u202e")),
+    st.one_of(
+        st.characters(), st.sampled_from("\r\n\t\0 :=?_<>@,;\"'\\\x0b\x0c\x1c\x85\u2028\u2029\ud800\u202e")
+    ),
     max_size=300,
 )
 
@@ -56,7 +58,7 @@ def test_no_text_of_an_event_makes_a_header_or_a_recipient(hostile: str, other: 
     )
     raw = mail_of(told, ENVELOPE, now=NOON)
     mail = message_from_bytes(raw, policy=policy.default)
-    assert [name for name in mail.keys() if name not in HEADERS] == []
+    assert [name for name in mail if name not in HEADERS] == []
     assert len(set(mail.keys())) == len(mail.keys())
     assert mail["To"] == "ann@example.com"
     assert mail["From"] == "Errors <errors@example.com>"
@@ -130,7 +132,9 @@ def test_a_digest_has_its_totals_its_services_and_what_was_held_back() -> None:
 @pytest.mark.parametrize("incidents", [1, 3_000])
 def test_a_mail_has_a_bound_however_much_it_tells_of(incidents: int) -> None:
     long = "ж" * 5_000
-    many = [notified(number, title=long, service=f"{long}{number}", culprit=long) for number in range(incidents)]
+    many = [
+        notified(number, title=long, service=f"{long}{number}", culprit=long) for number in range(incidents)
+    ]
     for told in (digest(*many), notification(*many, kind=NotificationKind.SUMMARY)):
         assert len(mail_of(told, ENVELOPE, now=NOON)) < 2_000_000
 

@@ -107,11 +107,7 @@ digest_hour = 17
         ("[receivers]\nlog = 1", 2, "log is a table"),
         ('[receivers."a b"]\ntype = "log"', 1, "a name has letters"),
         ("[receivers.a]\n\ntyp = 'log'", 3, "unknown key 'typ'; did you mean type?"),
-        (
-            "[receivers.a]\ntype = 'logs'",
-            2,
-            "'logs' is not one of log, webhook, slack, pagerduty, opsgenie, ",
-        ),
+        ("[receivers.a]\ntype = 'logs'", 2, "did you mean log?"),
         ("[receivers.a]\ntype = 'webhook'", 1, "url is missing"),
         ("[receivers.a]\ntype = 'log'\nurl = 'x'", 3, "unknown key 'url'"),
         (LOG + "[rules.a]\nseverity = ['hgih']\non = 'new'\nsend = 'now'", 4, "did you mean high?"),

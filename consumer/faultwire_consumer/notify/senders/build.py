@@ -12,8 +12,6 @@ from faultwire_consumer.domain.policy.receiver.receiver import Receiver
 from faultwire_consumer.domain.policy.receiver.webhook import Webhook
 from faultwire_consumer.domain.policy.secret import Secret
 from faultwire_consumer.metrics import Metrics
-from faultwire_consumer.notify.mail import Envelope
-from faultwire_consumer.notify.own_templates import OwnTemplates
 from faultwire_consumer.notify.plain_text import one_line
 from faultwire_consumer.notify.policy_file import PolicyFileError
 from faultwire_consumer.notify.sender import Sender
@@ -22,7 +20,9 @@ from faultwire_consumer.notify.senders.log import LogSender
 from faultwire_consumer.notify.senders.service import service_sender
 from faultwire_consumer.notify.senders.webhook import WebhookSender
 from faultwire_consumer.notify.senders.worded import WordedSender
-from faultwire_consumer.notify.template_values import clean_line
+from faultwire_consumer.notify.wording.mail import Envelope
+from faultwire_consumer.notify.wording.own_templates import OwnTemplates
+from faultwire_consumer.notify.wording.values import clean_line
 from faultwire_shared.clock import Clock
 
 _ANYWHERE: Final = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))

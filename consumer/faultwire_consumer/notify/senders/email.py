@@ -12,17 +12,17 @@ from aiosmtplib import SMTP, SMTPException, SMTPRecipientRefused
 from msgspec import Struct
 
 from faultwire_consumer.domain.policy.receiver.email import Security
-from faultwire_consumer.notify.mail import Envelope, mail_of
 from faultwire_consumer.notify.notification import Notification
 from faultwire_consumer.notify.sender import Outcome, Sent
 from faultwire_consumer.notify.senders.address import Network, may_connect
 from faultwire_consumer.notify.senders.mail_answer import (
-    AddressRefusedError,
     NoSignInError,
     NotSafeError,
+    WayRefusedError,
     judge_error,
     judge_recipients,
 )
+from faultwire_consumer.notify.wording.mail import Envelope, mail_of
 from faultwire_shared.clock import Clock
 
 SEND_SECONDS: Final = 10.0
@@ -169,7 +169,7 @@ class EmailSender:
         """Connect to the first address of the server that answers and is allowed."""
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(self._server.host, self._server.port, type=socket.SOCK_STREAM)
-        last: OSError = AddressRefusedError("is an address inside this network")
+        last: OSError = WayRefusedError("is an address inside this network")
         for family, kind, protocol, address in self._reachable(found):
             sock = socket.socket(family, kind, protocol)
             sock.setblocking(False)
@@ -189,14 +189,14 @@ class EmailSender:
         """List the addresses to which a connection is allowed, by the numbers that will really be used.
 
         Raises:
-            AddressRefusedError: mail would go to a public one without TLS.
+            WayRefusedError: mail would go to a public one without TLS.
         """
         needs_inside = self._server.security is Security.NONE and not self._server.allow_unencrypted
         for family, kind, protocol, _, address in found:
             if not may_connect(str(address[0]), self._allowed):
                 continue
             if needs_inside and may_connect(str(address[0]), ()):
-                raise AddressRefusedError("is outside of this network, where mail goes by TLS alone")
+                raise WayRefusedError("is outside of this network, where mail goes by TLS alone")
             yield family, kind, protocol, address
 
 

@@ -24,7 +24,7 @@ class NotSafeError(SMTPException):
     """The server does not offer what the policy asks for; nothing is sent to it otherwise."""
 
 
-class AddressRefusedError(OSError):
+class WayRefusedError(OSError):
     """Every address of the server is one to which no notification may go."""
 
 
@@ -78,7 +78,7 @@ def judge_error(error: Exception, server: str) -> Outcome:
     """Return the outcome of an attempt that did not come to an answer about the mail."""
     if isinstance(error, SMTPResponseException):
         return judge_code(error, server)
-    if isinstance(error, AddressRefusedError):
+    if isinstance(error, WayRefusedError):
         return Permanent(SendReason.ADDRESS_REFUSED, f"{server} {error}")
     if isinstance(error, NoSignInError):
         return Permanent(SendReason.REFUSED, f"{server} offers no way to sign in that is known")

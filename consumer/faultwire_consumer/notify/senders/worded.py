@@ -8,9 +8,9 @@ from msgspec import structs
 
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.notification import Notification
-from faultwire_consumer.notify.own_templates import OwnTemplates
 from faultwire_consumer.notify.sender import Outcome, Sender
-from faultwire_consumer.notify.template import TemplateFaultError
+from faultwire_consumer.notify.wording.own_templates import OwnTemplates
+from faultwire_consumer.notify.wording.template import TemplateFaultError
 from faultwire_shared.logging.logs import get_logger
 
 FAULTS_KEPT: Final = 10
@@ -41,7 +41,7 @@ class WordedSender:
 
     @property
     def faults(self) -> Sequence[str]:
-        """What is wrong with the templates, each once: those of the files, then those met while sending."""
+        """The faults of the templates, each once: those of the files, then those met while sending."""
         return tuple(self._faults)
 
     async def send(self, notification: Notification) -> Outcome:

@@ -36,7 +36,7 @@ PORTS: Final = {Security.STARTTLS: 587, Security.TLS: 465, Security.NONE: 25}
 
 
 class MailFrom(Struct, frozen=True):
-    """Who a mail is from."""
+    """The sender of mails."""
 
     address: Secret
     name: str = "faultwire"
@@ -55,9 +55,9 @@ class Email(Struct, frozen=True, kw_only=True):
     password_file: str | None = None
     reply_to: Secret | None = None
     unsubscribe_mailto: Secret | None = None
-    """Where somebody writes who wants no more digests."""
+    """The address to which somebody writes who wants no more digests."""
     unsubscribe_url: Secret | None = None
-    """Where one click ends digests (RFC 8058): of the operator's own, such as a list's manager."""
+    """The address at which one click ends digests (RFC 8058): the operator's own, as of a list's manager."""
     allow_unencrypted: bool = False
     """Mail may leave this network without TLS."""
     allow_private_addresses: bool = False

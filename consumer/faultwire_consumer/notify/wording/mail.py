@@ -14,10 +14,10 @@ from msgspec import Struct
 
 import faultwire_shared
 from faultwire_consumer.domain.notification import NotificationKind
-from faultwire_consumer.notify.built_in import HTML_FILE, SUBJECT_FILE, TEXT_FILE, render_built_in
 from faultwire_consumer.notify.message import SUBJECT_CHARACTERS
 from faultwire_consumer.notify.notification import Notification
-from faultwire_consumer.notify.template_values import clean_line, values_of
+from faultwire_consumer.notify.wording.built_in import HTML_FILE, SUBJECT_FILE, TEXT_FILE, render_built_in
+from faultwire_consumer.notify.wording.values import clean_line, values_of
 from faultwire_shared.event import ErrorSeverity
 
 HEADER_CHARACTERS: Final = 200
@@ -25,7 +25,7 @@ _ID_CHARACTERS: Final = 32
 
 
 class Envelope(Struct, frozen=True, kw_only=True):
-    """Who a mail is from and to, as the policy says it: addresses in ASCII, checked when it was read."""
+    """Sender and recipients of a mail, as the policy says them: plain addresses in ASCII."""
 
     sender: str
     sender_name: str
@@ -57,9 +57,13 @@ def mail_of(notification: Notification, envelope: Envelope, *, now: datetime) ->
     return (plain + _subject_header(subject)).encode("ascii") + mail.as_bytes()
 
 
-def message_id(key: str, sender: str) -> str:
-    """Return the ``Message-ID`` of a notification by its idempotency key."""
-    return _id_of(f"notification {key}", sender)
+def message_id(notification: Notification, sender: str) -> str:
+    """Return the ``Message-ID`` of a notification: by its idempotency key, and the time of its decision.
+
+    A worker that begins anew has the same keys again, and a mailbox drops what it believes to have.
+    """
+    made_at = notification.created_at.isoformat()
+    return _id_of(f"notification {notification.idempotency_key} {made_at}", sender)
 
 
 def thread_id(notification: Notification, sender: str) -> str | None:
@@ -83,7 +87,7 @@ def _plain_headers(
     notification: Notification, envelope: Envelope, now: datetime
 ) -> Iterator[tuple[str, str]]:
     yield "Date", format_datetime(now)
-    yield "Message-ID", message_id(notification.idempotency_key, envelope.sender)
+    yield "Message-ID", message_id(notification, envelope.sender)
     thread = thread_id(notification, envelope.sender)
     if thread is not None:
         yield "In-Reply-To", thread
@@ -146,7 +150,7 @@ def _subject(text: str) -> str:
 
 
 def _subject_header(subject: str) -> str:
-    """Write a subject as it is, or encoded where it has other letters or could be taken for encoded (RFC 2047)."""
+    """Write a subject as it is; encoded where it has other letters, or looks encoded (RFC 2047)."""
     if subject.isascii() and "=?" not in subject:
         return _line("Subject", subject)
     encoded = Header(subject, "utf-8", header_name="Subject").encode(linesep="\r\n")

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from jinja2 import DictLoader, Environment, StrictUndefined, select_autoescape
 
-from faultwire_consumer.notify.template import join_texts, prepare
+from faultwire_consumer.notify.wording.template import join_texts, prepare
 
 SUBJECT_FILE: Final = "subject.txt"
 TEXT_FILE: Final = "text.txt"
@@ -17,7 +17,7 @@ FILES: Final = (SUBJECT_FILE, TEXT_FILE, HTML_FILE)
 
 def built_in_source(name: str) -> str:
     """Return a built-in template as it is written."""
-    return (files("faultwire_consumer.notify") / "templates" / name).read_text(encoding="utf-8")
+    return (files("faultwire_consumer.notify.wording") / "templates" / name).read_text(encoding="utf-8")
 
 
 def _load() -> Environment:

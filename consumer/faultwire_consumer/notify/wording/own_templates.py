@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from faultwire_consumer.notify.built_in import FILES, HTML_FILE, SUBJECT_FILE, TEXT_FILE
 from faultwire_consumer.notify.message import SUBJECT_CHARACTERS
 from faultwire_consumer.notify.notification import Notification, Wording
-from faultwire_consumer.notify.sample import sample_notifications
-from faultwire_consumer.notify.template import SOURCE_BYTES, OwnTemplate, TemplateFaultError
-from faultwire_consumer.notify.template_values import Show, clean_line, values_of
+from faultwire_consumer.notify.wording.built_in import FILES, HTML_FILE, SUBJECT_FILE, TEXT_FILE
+from faultwire_consumer.notify.wording.sample import sample_notifications
+from faultwire_consumer.notify.wording.template import SOURCE_BYTES, OwnTemplate, TemplateFaultError
+from faultwire_consumer.notify.wording.values import Show, clean_line, values_of
 
 TEXT_CHARACTERS: Final = 32_000
 HTML_CHARACTERS: Final = 200_000
@@ -26,7 +26,7 @@ _NOON: Final = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
 class Worded(Struct, frozen=True):
-    """What own templates made of a notification, and what was wrong with those that made nothing."""
+    """A notification in own words, and the faults of the templates that made nothing of it."""
 
     wording: Wording
     faults: tuple[TemplateFaultError, ...] = ()

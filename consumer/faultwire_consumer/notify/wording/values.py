@@ -1,4 +1,4 @@
-"""What a template of a notification is given: plain data, each text of a stranger on one line and bounded."""
+"""Values that a template is given: plain data, each text of a stranger on one line and bounded."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence

@@ -1,0 +1,1 @@
+"""A notification in words for people: built-in templates, those of receivers, and mails."""
