@@ -18,6 +18,7 @@ from tests.tools.waiting import until
 from faultwire_consumer.domain.incident import Verb
 from faultwire_consumer.domain.lifecycle.arguments import AcknowledgeArguments, MergeArguments, MuteArguments
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
+from faultwire_consumer.domain.policy.policy import Policy
 from faultwire_consumer.domain.policy.text import parse_policy
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.read.delivery import read_delivery
@@ -43,20 +44,28 @@ pytestmark = [
 
 
 class Bench:
-    """A pipeline and a dispatcher with one recording receiver, on one clock."""
+    """A pipeline and a dispatcher with a recording sender for each receiver, on one clock."""
 
-    def __init__(self, store: Store, clock: FixedClock) -> None:
-        self.store, self.clock, self.sender, self.metrics = store, clock, RecordingSender(), Metrics()
+    def __init__(
+        self, store: Store, clock: FixedClock, *, policy: Policy = SHIPPED, new_per_minute: int = 500
+    ) -> None:
+        self.store, self.clock, self.metrics = store, clock, Metrics()
+        self.senders = {one.name: RecordingSender(one.name) for one in policy.receivers}
+        self.sender = next(iter(self.senders.values()))
+        """The first receiver's."""
         self.dispatcher = self.another()
-        self._pipeline = Pipeline(
-            store, metrics=self.metrics, evaluator=Evaluator(SHIPPED, wake=self.dispatcher.wake), clock=clock
+        self.pipeline = Pipeline(
+            store,
+            metrics=self.metrics,
+            evaluator=Evaluator(policy, wake=self.dispatcher.wake),
+            new_incidents_per_minute=new_per_minute,
+            clock=clock,
         )
 
     def another(self, **settings: Any) -> Dispatcher:
         """One more dispatcher, as another worker has one."""
-        senders = {self.sender.name: self.sender}
         return Dispatcher(
-            self.store, senders, metrics=self.metrics, clock=self.clock, rng=random.Random(1), **settings
+            self.store, self.senders, metrics=self.metrics, clock=self.clock, rng=random.Random(1), **settings
         )
 
     async def occur(self, *kinds: str, severity: str = "critical", **fields: Any) -> None:
@@ -66,7 +75,7 @@ class Bench:
             for kind in kinds
         ]
         delivery = read_delivery(json.dumps(events).encode(), BATCH_TYPE, origin="test", handle=None)
-        await self._pipeline.ingest([delivery])
+        await self.pipeline.ingest([delivery])
 
     async def turn(self, seconds: float = 0) -> list[str]:
         """Move the clock on, send what is due; the keys of what went out."""

@@ -219,7 +219,7 @@ async def test_the_next_digest_says_what_was_hidden_with_counts(bench: Bench) ->
     }
     text = message_of(digest).text
     assert "Silences held back 3 notifications:" in text
-    assert f"  silence {made.id} (deploy \\x3cb\\x3enow\\x3c/b\\x3e, by ana): 3 of 2 incidents" in text
+    assert f"  silence {made.id} (deploy <b>now</b>, by ana): 3 of 2 incidents" in text
     assert "Silenced (2):" in text
     assert "2 notifications held back by silences" in text
     assert b'"silences":[{"silence_id":1,' in json_of(digest)

@@ -21,7 +21,7 @@ from tests.tools.factories import wire_body
 from tests.tools.waiting import until
 from tests.tools.worker_process import WorkerProcess
 
-from faultwire_consumer.domain.notification import NotificationReason
+from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
 from faultwire_consumer.domain.policy.text import parse_policy
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.dispatcher import AT_ONCE, LEASE_SECONDS, Dispatcher
@@ -138,7 +138,7 @@ async def four_dispatchers(store: Store, database: PostgreSQL, tmp_path: Path) -
 
 
 async def fill_outbox(store: Store) -> None:
-    """Hundreds of changes of state: no throttle and no gathering makes them fewer."""
+    """Hundreds of digests: no throttle and no gathering makes them fewer."""
     now = datetime.now(UTC)
     async with store.write() as tx:
         await enqueue(
@@ -148,10 +148,11 @@ async def fill_outbox(store: Store) -> None:
                     idempotency_key=f"key-{number}",
                     receiver="log",
                     rule="all",
-                    reason=NotificationReason.REGRESSED,
+                    kind=NotificationKind.DIGEST,
+                    reason=NotificationReason.SCHEDULED,
                     incident_id=None,
-                    severity=ErrorSeverity.CRITICAL,
-                    urgent=True,
+                    severity=ErrorSeverity.MEDIUM,
+                    urgent=False,
                     created_at=now,
                     due_at=now,
                 )

@@ -24,6 +24,7 @@ from faultwire_consumer.cli.output import print_document, print_list, print_valu
 app = App(name="alerts")
 
 OfSilence = Annotated[int | None, Parameter(show_default=False)]
+OfCarrier = Annotated[int | None, Parameter(show_default=False)]
 
 _API = ("api", "v1", "alerts")
 _COLUMNS = (
@@ -51,6 +52,7 @@ def list_(
     severity: Severities = (),
     incident: OfIncident = None,
     silence: OfSilence = None,
+    carrier: OfCarrier = None,
     limit: Limit = 50,
     cursor: str | None = None,
     output: Output = OUTPUT,
@@ -66,6 +68,7 @@ def list_(
         severity: Of this severity; may be repeated.
         incident: Of this incident, as in INC-12.
         silence: Stopped or held back by this silence.
+        carrier: Told in this notification, a summary.
         limit: How many.
         cursor: Go on where a list ended.
     """
@@ -77,6 +80,7 @@ def list_(
         severity=severity,
         incident=incident,
         silence=silence,
+        carrier=carrier,
         limit=limit,
         cursor=cursor,
     )

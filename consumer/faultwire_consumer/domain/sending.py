@@ -61,6 +61,8 @@ class StageReason(StrEnum):
     """The receiver has had its ten in a minute; this one goes into the next summary."""
     GROUPED = "grouped"
     """It came together with others of its rule."""
+    GROWING = "growing"
+    """The receiver was told of its incident within the minute: it is told then, with what follows."""
     RECEIVER_UNKNOWN = "receiver_unknown"
     """The policy no longer has a receiver of that name."""
     REFUSED = "refused"

@@ -3,38 +3,42 @@
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
+from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
 from faultwire_consumer.domain.policy.policy import next_digest
 from faultwire_consumer.domain.rules import Rule
 from faultwire_consumer.domain.sending import NotificationState, StageDecision, StageReason
-from faultwire_consumer.notify.stages import MINUTE, STAGE_NAMES, Decided, Group, Held, Stopped, decide
+from faultwire_consumer.notify.pace import MINUTE, Group
+from faultwire_consumer.notify.stages import PACE_STAGES, STAGE_NAMES, Decided, Held, Stopped, decide
 from faultwire_consumer.store.contract.store import Store, StoreUnavailableError, Transaction
 from faultwire_consumer.store.outbox.claim import (
+    CLAIM_MAX,
     Address,
     Due,
-    RecentlySent,
     StageEntry,
     Unreadable,
     group_into,
     holds_any,
     lease,
     load_due,
-    load_recent,
     lock_address,
     postpone,
     record_stages,
     stop,
 )
 from faultwire_consumer.store.outbox.pending import HiddenIncident, add_hidden
+from faultwire_consumer.store.outbox.recent import load_recent
 from faultwire_consumer.store.silences.hits import record_hits
 from faultwire_consumer.store.silences.record import load_active
 from faultwire_shared.failpoint import failpoint
 
+FILLS_MAX: Final = 100
+"""Transactions of one claim: a summary of 100,000 notifications is sent, and the rest is another one."""
 AGAIN_SECONDS: Final = 1.0
 """The wait between two questions whether a commit without an answer took place."""
 
@@ -69,6 +73,9 @@ async def claim(
 ) -> tuple[list[Claimed], Decided]:
     """Claim the due notifications of an address.
 
+    Where more wait than one transaction reads, a summary takes them in by several, and is leased by the
+    last: others can write in between, and a storm is one message.
+
     Args:
         store: holds the outbox.
         address: the receiver, and how urgent.
@@ -81,27 +88,71 @@ async def claim(
     Raises:
         StoreUnavailableError: the database does not answer now; nothing was claimed, as far as is known.
     """
-    decided, leased = Decided(), list[tuple[Group, str]]()
+    settings = _Settings(now, timedelta(seconds=lease_seconds), digests, make_token)
+    claimed, decided, filled = list[Claimed](), Decided(), dict[int, list[Due]]()
+    for _ in range(FILLS_MAX):
+        turn = await _claim_once(store, address, settings, maximum=maximum - len(claimed))
+        claimed += [_claimed(group, token, now, filled) for group, token in turn.leased]
+        decided.stopped += turn.decided.stopped
+        decided.unreadable += turn.decided.unreadable
+        for group in turn.filling:
+            filled.setdefault(group.first.id, []).extend(group.others)
+        if not turn.filling:
+            break
+    failpoint("dispatcher.claimed")
+    return claimed, decided
+
+
+class _Settings(Struct, frozen=True):
+    """Values that are the same in all transactions of a claim."""
+
+    now: datetime
+    lease: timedelta
+    digests: Sequence[Rule]
+    make_token: Callable[[], str]
+
+
+class _Turn(Struct):
+    """The result of one transaction of a claim."""
+
+    decided: Decided = field(default_factory=Decided)
+    leased: list[tuple[Group, str]] = field(default_factory=list)
+    filling: list[Group] = field(default_factory=list)
+    """Summaries that took in what was read, and are not leased: more waits."""
+
+
+async def _claim_once(store: Store, address: Address, settings: _Settings, *, maximum: int) -> _Turn:
+    turn, now = _Turn(), settings.now
     try:
         async with store.write() as tx:
             await lock_address(tx, address)
             waiting = await load_due(tx, address, now=now)
-            recent = await _recent(tx, address, now)
+            growing = {
+                due.incident_id
+                for due in waiting.due
+                if due.reason is NotificationReason.GROWTH and due.incident_id is not None
+            }
+            recent = await load_recent(tx, address, since=now - MINUTE, growing=growing)
             silences = await load_active(tx, now=now) if waiting.due else []
-            decided = decide(waiting.due, recent, urgent=address.urgent, now=now, silences=silences)
+            turn.decided = decided = decide(
+                waiting.due, recent, urgent=address.urgent, now=now, silences=silences
+            )
             del decided.groups[maximum:]
             decided.unreadable = await _set_aside(tx, waiting.unreadable, now)
             await _write(tx, decided, now)
-            await _tell_of_hidden(tx, decided, address, digests, now=now)
-            until = now + timedelta(seconds=lease_seconds)
-            leased = [(group, make_token()) for group in decided.groups]
-            await lease(tx, [(group.first, token) for group, token in leased], now=now, until=until)
+            await _tell_of_hidden(tx, decided, address, settings.digests, now=now)
+            if len(waiting.due) + len(waiting.unreadable) >= CLAIM_MAX:
+                turn.filling = [group for group in decided.groups if group.is_summary and group.others]
+            leased = [group for group in decided.groups if not any(group is one for one in turn.filling)]
+            turn.leased = [(group, settings.make_token()) for group in leased]
+            claims = [(group.first, token) for group, token in turn.leased]
+            await lease(tx, claims, now=now, until=now + settings.lease)
     except StoreUnavailableError:
-        tokens = [token for _, token in leased]
-        if not tokens or not await _were_committed(store, tokens, seconds=lease_seconds / 4):
+        tokens = [token for _, token in turn.leased]
+        patience = settings.lease.total_seconds() / 4
+        if not tokens or not await _were_committed(store, tokens, seconds=patience):
             raise
-    failpoint("dispatcher.claimed")
-    return [_claimed(group, token, now) for group, token in leased], decided
+    return turn
 
 
 async def _were_committed(store: Store, tokens: Sequence[str], *, seconds: float) -> bool:
@@ -114,12 +165,6 @@ async def _were_committed(store: Store, tokens: Sequence[str], *, seconds: float
                 return False
             await asyncio.sleep(AGAIN_SECONDS)
     raise AssertionError("the last try returns")
-
-
-async def _recent(tx: Transaction, address: Address, now: datetime) -> RecentlySent:
-    if not address.urgent:
-        return RecentlySent(0, None)
-    return await load_recent(tx, address.receiver, since=now - MINUTE)
 
 
 async def _set_aside(tx: Transaction, unreadable: Sequence[Unreadable], now: datetime) -> list[int]:
@@ -146,9 +191,11 @@ async def _set_aside(tx: Transaction, unreadable: Sequence[Unreadable], now: dat
 
 
 async def _write(tx: Transaction, decided: Decided, now: datetime) -> None:
+    by_stop: dict[tuple[StageReason, int | None], list[int]] = {}
     for _, due, stopped in decided.stopped:
-        silence_id = _silence_id(stopped)
-        await stop(tx, [due.id], NotificationState.STOPPED, stopped.reason, now=now, silence_id=silence_id)
+        by_stop.setdefault((stopped.reason, _silence_id(stopped)), []).append(due.id)
+    for (reason, silence_id), ids in by_stop.items():
+        await stop(tx, ids, NotificationState.STOPPED, reason, now=now, silence_id=silence_id)
     by_hold: dict[tuple[datetime, StageReason, int | None], list[int]] = {}
     for _, due, held in decided.held:
         by_hold.setdefault((held.until, held.reason, _silence_id(held)), []).append(due.id)
@@ -156,7 +203,8 @@ async def _write(tx: Transaction, decided: Decided, now: datetime) -> None:
         await postpone(tx, ids, until, reason, silence_id=silence_id)
     for group in decided.groups:
         if group.others or group.reason is StageReason.THROTTLED:
-            await group_into(tx, group.first.id, [due.id for due in group.others], group.reason, now=now)
+            ids = [due.id for due in group.others]
+            await group_into(tx, group.first.id, ids, group.reason, now=now, is_summary=group.is_summary)
     await record_stages(tx, list(_entries(decided, now)))
 
 
@@ -212,14 +260,14 @@ def _silenced_by(decision: Stopped | Held) -> str:
     return f"silence {silence.id} by {silence.author}: {silence.comment}"
 
 
-def _claimed(group: Group, token: str, now: datetime) -> Claimed:
+def _claimed(group: Group, token: str, now: datetime, filled: Mapping[int, Sequence[Due]]) -> Claimed:
     first = group.first
     return Claimed(
         outbox_id=first.id,
         token=token,
         number=first.attempts + 1,
         first_at=first.attempted_at or now,
-        notifications=(first, *group.others),
+        notifications=(first, *filled.get(first.id, ()), *group.others),
     )
 
 
@@ -234,12 +282,14 @@ def _entries(decided: Decided, now: datetime) -> Iterator[StageEntry]:
     for group in decided.groups:
         if group.first.attempts or group.first.resent_at is not None:
             continue
-        for due in (group.first, *group.others):
+        is_open = group.first.kind is NotificationKind.SUMMARY  # it has its entries since it was begun
+        for due in group.others if is_open else group.members:
             for name in STAGE_NAMES:
                 yield _entry(due, now, name, StageDecision.PASSED, StageReason.CLEAR)
-        last = "gather" if group.reason is StageReason.GROUPED else "throttle"
-        reason = group.reason if group.others else StageReason.CLEAR
-        yield _entry(group.first, now, last, StageDecision.PASSED, reason)
+        last = PACE_STAGES.get(group.reason, "throttle")
+        if not is_open:
+            reason = group.reason if group.others else StageReason.CLEAR
+            yield _entry(group.first, now, last, StageDecision.PASSED, reason)
         for due in group.others:
             sent_in = f"sent in {group.first.id}"
             yield _entry(due, now, last, StageDecision.CARRIED, group.reason, detail=sent_in)

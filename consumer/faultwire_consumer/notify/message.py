@@ -1,4 +1,4 @@
-"""A notification as text for people and as JSON for programs. Both escape strangers' texts."""
+"""A notification as text for people and as JSON for programs; each escapes strangers' texts by its rules."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -10,14 +10,18 @@ from msgspec import Struct
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
 from faultwire_consumer.notify.digest import digest_subject, digest_text
 from faultwire_consumer.notify.notification import Notification, NotifiedIncident, SilencedPart
-from faultwire_consumer.notify.plain_text import format_time, one_line
+from faultwire_consumer.notify.plain_text import chat_text, format_time, one_line
 
 SUBJECT_CHARACTERS: Final = 150
 """Mail programs and pagers show this much of a subject, with room to spare."""
 LINE_CHARACTERS: Final = 500
 INCIDENTS_SHOWN: Final = 50
-"""Incidents that a summary shows in full; it names every other one by its id."""
+"""Incidents that a summary shows in full."""
+INCIDENTS_NAMED: Final = 500
+"""Further ones that it names by their ids; a link, or a command, leads to the rest."""
 INCIDENTS_IN_JSON: Final = 200
+SERVICE_CHARACTERS: Final = 40
+"""Of the service that a summary's subject names for all but the first incident."""
 
 _HAPPENED: Final = {
     NotificationReason.NEW: "A new incident.",
@@ -73,13 +77,26 @@ def _subject_of(notification: Notification) -> str:
         text = f"[test] faultwire tests the receiver {notification.receiver}"
     elif len(incidents) == 1:
         (incident,) = incidents
-        happened = notification.reason.replace("_", " ")
+        happened = incident.happened or notification.reason.replace("_", " ")
         text = f"[{notification.severity}] {incident.id} {happened}: {incident.service}: {incident.title}"
     else:
-        services = {incident.service for incident in incidents}
-        where = f"{len(services)} services" if len(services) > 1 else next(iter(services), "")
-        text = f"[{notification.severity}] {len(incidents)} incidents: {where}"
+        return _summary_subject(notification)
     return one_line(text, SUBJECT_CHARACTERS)
+
+
+def _summary_subject(notification: Notification) -> str:
+    """Name the most important incident, and count the others; their number is never cut off."""
+    if not notification.incidents:
+        return f"[{notification.severity}] no incidents"
+    first, *others = notification.incidents
+    services = {incident.service for incident in others}
+    where = f" in {len(services)} services"
+    if len(services) == 1:
+        is_same = services == {first.service}
+        where = "" if is_same else f" in {one_line(next(iter(services)), SERVICE_CHARACTERS)}"
+    rest = f" and {len(others) + notification.more_count:,} more{where}"
+    text = f"[{notification.severity}] {first.id} {first.service}: {first.title}"
+    return one_line(text, SUBJECT_CHARACTERS - len(rest)) + rest
 
 
 def _text_of(notification: Notification) -> str:
@@ -90,9 +107,7 @@ def _text_of(notification: Notification) -> str:
         lines.append(one_line(notification.detail, LINE_CHARACTERS))
     for incident in notification.incidents[:INCIDENTS_SHOWN]:
         lines.extend(("", *_incident_lines(notification, incident)))
-    more = notification.incidents[INCIDENTS_SHOWN:]
-    if more:
-        lines.extend(("", f"And {len(more)} more: {', '.join(incident.id for incident in more)}"))
+    lines.extend(_more_lines(notification))
     if notification.kind is NotificationKind.TEST:
         lines.extend(("", f"Sent at {format_time(notification.created_at)}"))
         return "\n".join(lines) + "\n"
@@ -104,9 +119,23 @@ def _text_of(notification: Notification) -> str:
 
 def happened(notification: Notification) -> str:
     """Say in a sentence what a notification is about."""
-    if len(notification.incidents) > 1 and notification.reason is not NotificationReason.STORM:
-        return f"{len(notification.incidents):,} incidents."
-    return _HAPPENED[notification.reason]
+    number = len(notification.incidents) + notification.more_count
+    if number == 1:
+        return _HAPPENED[notification.reason]
+    more = f" {_HAPPENED[notification.reason]}" if notification.reason is NotificationReason.STORM else ""
+    return f"{number:,} incidents.{more}" if number else _HAPPENED[notification.reason]
+
+
+def _more_lines(notification: Notification) -> Iterator[str]:
+    """Name what is not shown in full; what is not even named can be listed by the notification's number."""
+    more = notification.incidents[INCIDENTS_SHOWN:]
+    named = ", ".join(incident.id for incident in more[:INCIDENTS_NAMED])
+    unnamed = len(more[INCIDENTS_NAMED:]) + notification.more_count
+    if more:
+        yield from ("", f"And {len(more) + notification.more_count:,} more: {named}")
+    if unnamed:
+        where = notification.rest_link() or f"faultwire alerts list --carrier {notification.number}"
+        yield from ("", f"And {unnamed:,} that are not named here: {where}")
 
 
 def _incident_lines(notification: Notification, incident: NotifiedIncident) -> Iterator[str]:
@@ -114,7 +143,8 @@ def _incident_lines(notification: Notification, incident: NotifiedIncident) -> I
     release = f", release {incident.release}" if incident.release else ""
     environment = f" in {incident.environment}" if incident.environment else ""
     # Each of several has a reason of its own; a single one's is the first line of the text.
-    because = incident.reason.replace("_", " ") if notification.kind is NotificationKind.SUMMARY else ""
+    is_one_of_many = notification.kind is NotificationKind.SUMMARY
+    because = incident.happened or (incident.reason.replace("_", " ") if is_one_of_many else "")
     rows = (
         ("because", because),
         ("service", f"{incident.service}{environment}{release}"),
@@ -146,7 +176,7 @@ def _document_of(notification: Notification) -> dict[str, Any]:
         "type": f"{notification.kind}.{notification.reason}",
         "timestamp": _plain(notification.created_at),
         # Chats that accept a webhook read this field and ignore the rest.
-        "text": f"{message.subject}\n\n{message.text}",
+        "text": chat_text(f"{message.subject}\n\n{message.text}"),
         "data": {
             "idempotency_key": notification.idempotency_key,
             "kind": notification.kind,
@@ -158,7 +188,9 @@ def _document_of(notification: Notification) -> dict[str, Any]:
             "since": _plain(notification.since),
             "until": _plain(notification.until),
             "incidents": [_incident_document(notification, incident) for incident in shown],
-            "more_incidents": _ids(more),
+            "more_incidents": _ids(more[:INCIDENTS_NAMED]),
+            "more_count": len(more) + notification.more_count,
+            "more_url": notification.rest_link() if more or notification.more_count else None,
             "silences": [_silence_document(silence) for silence in notification.silences],
         },
     }

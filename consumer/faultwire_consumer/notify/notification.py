@@ -46,6 +46,10 @@ class NotifiedIncident(Struct, frozen=True, kw_only=True):
     """Notifications of it that its mute stopped; a digest says how many."""
     silenced: int = 0
     """Notifications of it that silences stopped; a digest says how many."""
+    reasons: tuple[NotificationReason, ...] = ()
+    """All that happened to it, the first thing first, where that is more than ``reason`` says."""
+    happened: str = ""
+    """The same in words, as in ``new, then grew past 10 and 100``; empty where ``reason`` says it."""
 
 
 class SilencedPart(Struct, frozen=True, kw_only=True):
@@ -101,6 +105,10 @@ class Notification(Struct, frozen=True, kw_only=True):
     """Address at which people reach the page, without a trailing slash; without it there are no links."""
     wording: Wording = Wording()
     """In the words of its receiver's own templates."""
+    number: int | None = None
+    """Its number in the outbox, by which page, API and command line find it; None for a test."""
+    more_count: int = 0
+    """Incidents that it tells of besides ``incidents``, in a storm: `rest_link` leads to all of them."""
 
     def link_of(self, incident: NotifiedIncident) -> str | None:
         """Return the incident's address on the page."""
@@ -109,6 +117,15 @@ class Notification(Struct, frozen=True, kw_only=True):
     def event_link_of(self, incident: NotifiedIncident) -> str | None:
         """Return the newest event's address on the page."""
         return self._link("e", incident.event_id) if incident.event_id else None
+
+    def rest_link(self) -> str | None:
+        """Return the address of the list of everything that this notification tells of."""
+        if self.number is None:
+            return None
+        if self.kind is NotificationKind.DIGEST:
+            return self._link("told", str(self.number))
+        link = self._link("told")
+        return None if link is None else f"{link}?carrier={self.number}"
 
     def _link(self, *path: str) -> str | None:
         if self.public_url is None:

@@ -1,11 +1,11 @@
 """The stages between the outbox and the senders: each may stop or hold a notification, and says why.
 
-Order is policy. Stages that look at one notification alone come first, then those that need the others:
-gathering, and the receiver's throttle.
+Order is policy. Stages that look at one notification alone come first; what passes them goes out at the
+receiver's pace.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,7 +16,7 @@ from msgspec import Struct, field
 from faultwire_consumer.domain.incident import Status
 from faultwire_consumer.domain.incident_terms import is_over
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
-from faultwire_consumer.domain.rules import STATE_CHANGES, Facts
+from faultwire_consumer.domain.rules import Facts
 from faultwire_consumer.domain.sending import StageReason
 from faultwire_consumer.domain.silence.matcher import read_facts
 from faultwire_consumer.domain.silence.silence import (
@@ -26,11 +26,10 @@ from faultwire_consumer.domain.silence.silence import (
     silence_over,
     state_of,
 )
-from faultwire_consumer.store.outbox.claim import Due, RecentlySent
+from faultwire_consumer.notify.pace import Group, Paced, pace_again, pace_gathered, pace_urgent
+from faultwire_consumer.store.outbox.claim import Due
+from faultwire_consumer.store.outbox.recent import RecentlySent
 
-SINGLE_MAX: Final = 10
-"""Urgent notifications that a receiver gets one by one in a minute; further ones come in a summary."""
-MINUTE: Final = timedelta(minutes=1)
 REMIND_AGAIN: Final = timedelta(hours=1)
 
 
@@ -138,15 +137,8 @@ STAGES: Final[Sequence[tuple[str, Stage]]] = (
 SILENCED: Final = "unsilenced"
 """The stage that asks whether a silence hides it, when it would go out."""
 STAGE_NAMES: Final = (*(name for name, _ in STAGES), SILENCED)
-
-
-class Group(Struct):
-    """Notifications that are sent as one message: the first is sent, and names the others."""
-
-    first: Due
-    others: list[Due] = field(default_factory=list)
-    reason: StageReason = StageReason.CLEAR
-    """The reason for grouping others with it."""
+PACE_STAGES: Final = {StageReason.GROUPED: "gather", StageReason.GROWING: "growth"}
+"""The stages behind those of one notification, by their reasons; any other is the throttle's."""
 
 
 class Decided(Struct):
@@ -176,13 +168,22 @@ def decide(
     active = [one for one in silences if state_of(one, now) is SilenceState.ACTIVE]
     passed = [due for due in waiting if _pass(due, decided, now)]
     passed = [due for due in passed if due.due_at > now or _is_let_out(due, active, decided, now)]
-    first = [due for due in passed if not due.attempts and due.resent_at is None]
+    fresh = [due for due in passed if not due.attempts and due.resent_at is None]
     if urgent:
-        _throttle(first, recent, decided, now)
+        _go(decided, pace_urgent(fresh, recent, now=now))
     else:
-        _gather(first, active, decided, now)
-    decided.groups += [Group(due) for due in passed if due.attempts or due.resent_at is not None]
+        decided.groups += [Group(due) for due in fresh if due.kind is NotificationKind.DIGEST]
+        ready = _ready(fresh, active, decided, now)
+        _go(decided, pace_gathered(ready, recent, now=now))
+    failed = [due for due in passed if due.attempts or due.resent_at is not None]
+    _go(decided, pace_again(failed, recent, going=len(decided.groups), now=now))
     return decided
+
+
+def _go(decided: Decided, paced: Paced) -> None:
+    decided.groups += paced.groups
+    for due, until, reason in paced.held:
+        decided.held.append((PACE_STAGES.get(reason, "throttle"), due, Held(until, reason)))
 
 
 def _pass(due: Due, decided: Decided, now: datetime) -> bool:
@@ -217,35 +218,14 @@ def _is_let_out(due: Due, silences: Sequence[Silence], decided: Decided, now: da
     return judged is None
 
 
-def _gather(waiting: Sequence[Due], silences: Sequence[Silence], decided: Decided, now: datetime) -> None:
-    """Group what a rule gathers, with everything that came in the meantime; a digest goes alone."""
+def _ready(
+    waiting: Sequence[Due], silences: Sequence[Silence], decided: Decided, now: datetime
+) -> Iterator[list[Due]]:
+    """Yield what each rule gathers, with everything that came in the meantime, once one of them is due."""
     by_rule: dict[str, list[Due]] = defaultdict(list)
     for due in waiting:
-        if due.kind is NotificationKind.DIGEST:
-            decided.groups.append(Group(due))
-        else:
+        if due.kind is not NotificationKind.DIGEST:
             by_rule[due.rule].append(due)
     for gathered in by_rule.values():
         if any(due.due_at <= now for due in gathered):
-            going = [due for due in gathered if due.due_at <= now or _is_let_out(due, silences, decided, now)]
-            first, *others = going
-            decided.groups.append(Group(first, others, StageReason.GROUPED))
-
-
-def _throttle(waiting: Sequence[Due], recent: RecentlySent, decided: Decided, now: datetime) -> None:
-    """Above ten a minute, name the rest in one summary a minute; a change of state is never held back."""
-    changes = [due for due in waiting if due.reason in STATE_CHANGES]
-    others = [due for due in waiting if due.reason not in STATE_CHANGES]
-    held = [due for due in others if due.state_reason == StageReason.THROTTLED.value]
-    fresh = [due for due in others if due.state_reason != StageReason.THROTTLED.value]
-    free = max(0, SINGLE_MAX - recent.single - len(changes))
-    decided.groups += [Group(due) for due in (*changes, *fresh[:free])]
-    rest = [*held, *fresh[free:]]
-    if not rest:
-        return
-    next_summary = now if recent.summary_at is None else recent.summary_at + MINUTE
-    if next_summary > now:
-        decided.held += [("throttle", due, Held(next_summary, StageReason.THROTTLED)) for due in rest]
-        return
-    first, *gathered = rest
-    decided.groups.append(Group(first, gathered, StageReason.THROTTLED))
+            yield [due for due in gathered if due.due_at <= now or _is_let_out(due, silences, decided, now)]

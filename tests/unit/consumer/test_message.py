@@ -1,20 +1,25 @@
 """Notifications as text and as JSON; every text in them may be an attacker's."""
 
 import json
+import re
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from tests.tools.notification import digest, notification, notified
 
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
 from faultwire_consumer.notify.message import (
     INCIDENTS_IN_JSON,
+    INCIDENTS_NAMED,
     INCIDENTS_SHOWN,
     SUBJECT_CHARACTERS,
     json_of,
     message_of,
 )
+from faultwire_consumer.notify.plain_text import chat_text
 
 HOSTILE = "a\r\nBcc: all@example.com\x1b[2J\x00<script>alert(1)</script><!channel>\u202e\ud800&"
 
@@ -60,7 +65,8 @@ def test_a_summary_names_every_incident() -> None:
     message = message_of(
         notification(*incidents, kind=NotificationKind.SUMMARY, reason=NotificationReason.STORM)
     )
-    assert message.subject == f"[critical] {len(incidents)} incidents: 3 services"
+    assert message.subject.endswith(" and 79 more in 3 services")
+    assert message.text.startswith("80 incidents. More came at once than are sent one by one.\n")
     assert "And 30 more: INC-51, INC-52," in message.text
     for incident in incidents:
         assert incident.id in message.text
@@ -74,13 +80,86 @@ def test_a_summary_says_of_each_incident_why_it_is_in_it() -> None:
     assert "  because   severity rose\n" in text
 
 
-def test_hostile_text_stays_on_its_line_and_is_no_markup() -> None:
+def test_a_summary_s_subject_names_the_first_incident_and_counts_the_others() -> None:
+    others = (notified(2, service="shop"), notified(3, service="stock"))
+    told = notification(notified(1), *others, kind=NotificationKind.SUMMARY)
+    expected = "[critical] INC-1 billing: ConnectionRefusedError: port 4000 and 2 more in 2 services"
+    assert message_of(told).subject == expected
+    told = notification(notified(1), notified(2), kind=NotificationKind.SUMMARY)
+    assert message_of(told).subject.endswith("port 4000 and 1 more")
+    told = notification(notified(1), others[0], kind=NotificationKind.SUMMARY)
+    assert message_of(told).subject.endswith("port 4000 and 1 more in shop")
+
+
+def test_a_long_title_takes_nothing_from_the_count_of_the_others() -> None:
+    incidents = (notified(1, title="x" * 1000), notified(2, service="y" * 1000))
+    subject = message_of(notification(*incidents, kind=NotificationKind.SUMMARY)).subject
+    assert len(subject) == SUBJECT_CHARACTERS
+    assert f"x… and 1 more in {'y' * 39}…" in subject
+
+
+def test_a_storm_names_some_and_says_where_the_rest_is() -> None:
+    incidents = [notified(number) for number in range(1, INCIDENTS_SHOWN + INCIDENTS_NAMED + 11)]
+    fields = {"kind": NotificationKind.SUMMARY, "number": 17, "more_count": 9_000}
+    told = notification(*incidents, reason=NotificationReason.STORM, **fields)
+    message = message_of(told)
+    assert message.text.startswith("9,560 incidents.")
+    assert message.subject.endswith(" and 9,559 more")
+    assert "And 9,010 that are not named here: https://errors.example/told?carrier=17\n" in message.text
+    data = json.loads(json_of(told))["data"]
+    assert (data["more_count"], data["more_url"]) == (9_360, "https://errors.example/told?carrier=17")
+    assert len(data["more_incidents"]) == 360
+    text = message_of(structs.replace(told, public_url=None)).text
+    assert "not named here: faultwire alerts list --carrier 17\n" in text
+
+
+def test_what_happened_to_an_incident_is_told_in_its_order() -> None:
+    incident = notified(happened="new, then grew past 10 and 100")
+    message = message_of(notification(incident))
+    assert message.subject.startswith("[critical] INC-1 new, then grew past 10 and 100: billing: ")
+    assert "  because   new, then grew past 10 and 100\n" in message.text
+
+
+@pytest.mark.parametrize(
+    "name", ["acts.<locals>.boom", "<lambda>", "<module>", "<Task pending>", "a <b> & c"]
+)
+def test_python_s_names_are_read_as_they_are_in_text_and_in_chats(name: str) -> None:
+    told = notification(notified(title=name, culprit=name))
+    assert f"INC-1  {name}\n" in message_of(told).text
+    assert f"INC-1  {name}\n" in json.loads(json_of(told))["text"]
+
+
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [
+        ("<!channel> x", "\\x3c!channel> x"),
+        ("<@U123>", "\\x3c@U123>"),
+        ("<https://evil.example|a trusted name>", "\\x3chttps://evil.example|a trusted name>"),
+        ("<evil.example|a trusted name>", "\\x3cevil.example|a trusted name>"),
+        ("<mailto:a@b.example>", "\\x3cmailto:a@b.example>"),
+        ("[a trusted name](https://evil.example)", "[a trusted name]\\x28https://evil.example)"),
+        ("@everyone, @here @CHANNEL", "\\x40everyone, \\x40here \\x40CHANNEL"),
+        ("table[0](row), a@hereditary.example", "table[0](row), a@hereditary.example"),
+    ],
+)
+def test_a_chat_finds_no_mention_and_no_link_with_another_name(title: str, shown: str) -> None:
+    text = json.loads(json_of(notification(notified(title=title))))["text"]
+    assert f"INC-1  {shown}\n" in text
+
+
+def test_hostile_text_stays_on_its_line() -> None:
     incident = notified(title=HOSTILE, service=HOSTILE, culprit=HOSTILE, code=HOSTILE, release=HOSTILE)
     told = notification(incident, rule=HOSTILE, detail=HOSTILE)
     for line in (message_of(told).subject, *message_of(told).text.split("\n")):
         assert line.isprintable()
-        assert not set(line) & set("<>")
         assert not line.startswith("Bcc:")
+    assert "<!channel>" not in json.loads(json_of(told))["text"]
+
+
+@given(st.text(alphabet=st.sampled_from("<>@!|#[]( :/ahttpsllere\n")))
+def test_no_text_makes_a_mention_in_a_chat(text: str) -> None:
+    shown = chat_text(text)
+    assert not re.search(r"<[!@#]|<[^<>|\n]*\|[^<>\n]*>|@here\b|@all\b|\]\(http:", shown)
 
 
 @given(st.text(), st.text())

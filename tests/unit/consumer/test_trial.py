@@ -33,7 +33,7 @@ async def test_a_test_is_marked_as_one_and_says_who_asked(make: Making) -> None:
     message = message_of(sent)
     assert message.subject == "[test] faultwire tests the receiver pager"
     assert message.text.startswith("A test of this receiver. Nothing happened")
-    assert "Asked for by ana \\x3cb\\x3e." in message.text
+    assert "Asked for by ana <b>." in message.text
     assert b'"type":"test.requested"' in json_of(sent)
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from faultwire_consumer.domain.incident import Touched
@@ -13,6 +13,9 @@ from faultwire_consumer.domain.silence.matcher import encode_facts
 from faultwire_consumer.domain.window import Trip
 from faultwire_consumer.ingest.read.candidate import Decoded
 from faultwire_consumer.store.outbox.enqueue import NewNotification
+
+LATE_GATHERING: Final = timedelta(seconds=30)
+"""Time for which notifications of late events are gathered: their own time has passed when they come."""
 
 _STARTS_REMINDERS: Final = STATE_CHANGES | {NotificationReason.NEW}
 
@@ -81,10 +84,20 @@ def threshold_notifications(
 
 
 def due_at(rule: Rule, *, first_at: datetime, now: datetime) -> datetime:
-    """Return the due time: now, or the end of the rule's gathering time since the first occurrence."""
+    """Return the due time: now, or the end of the rule's gathering time since the first occurrence.
+
+    Events that come late, from a spool, a backlog or an import, are gathered for half a minute: otherwise
+    each of their batches would be a message. What can still be on time is not made late by that.
+    """
     if not isinstance(rule.sending, Within):
         return now
-    return max(now, min(first_at, now) + rule.sending.gathering)
+    began = min(first_at, now)
+    gathered = began + rule.sending.gathering
+    if gathered > now:
+        return gathered
+    later = now + min(LATE_GATHERING, rule.sending.gathering)
+    still_on_time = began + rule.sending.limit * 9 / 10
+    return min(later, still_on_time) if now < still_on_time else later
 
 
 def _detail_of(rule: Rule, scope: str, trip: Trip) -> str:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import and_, bindparam, func, insert, or_, select, text, update
+from sqlalchemy import and_, bindparam, insert, or_, select, text, update
 
 from faultwire_consumer.domain.incident import Status
 from faultwire_consumer.domain.incident_terms import NO_TERMS, Terms, read_terms
@@ -22,7 +22,7 @@ from faultwire_consumer.store.schema.notify import outbox, outbox_attempts, outb
 from faultwire_shared.event import ErrorSeverity
 
 CLAIM_MAX: Final = 1000
-"""The most notifications that one claim reads; a summary of them names them all."""
+"""The most notifications that one transaction reads; a summary is filled by several."""
 
 _LEASE: Final = (
     update(outbox)
@@ -102,14 +102,6 @@ class Waiting(Struct, frozen=True):
     unreadable: list[Unreadable]
 
 
-class RecentlySent(Struct, frozen=True):
-    """The notifications that a receiver was sent in the last minute."""
-
-    single: int
-    """Urgent ones, each sent by itself."""
-    summary_at: datetime | None
-
-
 class StageEntry(Struct, frozen=True, kw_only=True):
     """A stage's decision on a notification, for its history."""
 
@@ -172,21 +164,6 @@ async def load_due(tx: Transaction, address: Address, *, now: datetime) -> Waiti
     return waiting
 
 
-async def load_recent(tx: Transaction, receiver: str, *, since: datetime) -> RecentlySent:
-    """Load what the receiver was sent since then, among its urgent notifications."""
-    urgent = and_(outbox.c.receiver == receiver, outbox.c.urgent, outbox.c.attempted_at > since)
-    single = outbox.c.kind == NotificationKind.INCIDENT.value
-    (row,) = await tx.execute(
-        select(
-            func.count().filter(single, outbox.c.carrier_id.is_(None)).label("single"),
-            func.max(outbox.c.attempted_at)
-            .filter(outbox.c.kind == NotificationKind.SUMMARY.value)
-            .label("summary_at"),
-        ).where(urgent)
-    )
-    return RecentlySent(row.single, row.summary_at)
-
-
 async def stop(
     tx: Transaction,
     ids: Sequence[int],
@@ -196,10 +173,11 @@ async def stop(
     now: datetime,
     silence_id: int | None = None,
 ) -> None:
-    """End notifications without sending them; a silence may be why."""
+    """End notifications without sending them, and what they carry; a silence may be why."""
+    is_carried = and_(outbox.c.carrier_id.in_(ids), outbox.c.state == NotificationState.CARRIED.value)
     await tx.execute(
         update(outbox)
-        .where(outbox.c.id.in_(ids))
+        .where(or_(outbox.c.id.in_(ids), is_carried))
         .values(
             state=state.value,
             state_reason=reason.value,
@@ -228,9 +206,18 @@ async def postpone(
 
 
 async def group_into(
-    tx: Transaction, first_id: int, ids: Sequence[int], reason: StageReason, *, now: datetime
+    tx: Transaction,
+    first_id: int,
+    ids: Sequence[int],
+    reason: StageReason,
+    *,
+    now: datetime,
+    is_summary: bool = True,
 ) -> None:
-    """Group notifications into the first one's message for good: a second attempt has the same ones."""
+    """Group notifications into the first one's message for good: a second attempt has the same ones.
+
+    The first becomes a summary, unless all of them are about its own incident.
+    """
     if ids:
         await tx.execute(
             update(outbox)
@@ -243,9 +230,10 @@ async def group_into(
                 attempted_at=now,
             )
         )
-    await tx.execute(
-        update(outbox).where(outbox.c.id == first_id).values(kind=NotificationKind.SUMMARY.value)
-    )
+    if is_summary:
+        await tx.execute(
+            update(outbox).where(outbox.c.id == first_id).values(kind=NotificationKind.SUMMARY.value)
+        )
 
 
 async def lease(

@@ -1,11 +1,11 @@
 """The content of a claimed notification: its incident and those grouped with it, as they are now."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, case, func, or_, select
 
 from faultwire_consumer.domain.incident import Status
 from faultwire_consumer.domain.incident_terms import Terms, read_terms
@@ -46,6 +46,8 @@ class IncidentLine(Struct, frozen=True, kw_only=True):
     """Notifications of it that its mute stopped since the previous digest."""
     silenced: int = 0
     """Notifications of it that silences stopped since then."""
+    facts: str | None = None
+    """What is known of the event, not yet read; None in a digest, or where an older release wrote it."""
 
 
 class SilencedSum(Struct, frozen=True, kw_only=True):
@@ -76,9 +78,13 @@ class Content(Struct, frozen=True, kw_only=True):
     lines: tuple[IncidentLine, ...]
     silences: tuple[SilencedSum, ...] = ()
     """Of a digest: what silences stopped, most first, `SILENCES_MAX` at most."""
+    more_count: int = 0
+    """Incidents besides those in ``lines``, of a summary with more than `LINES_MAX` notifications."""
 
 
 SILENCES_MAX: Final = 20
+LINES_MAX: Final = 1000
+"""Notifications of one summary that are read for its text, the most severe first."""
 _HEAD: Final = tuple(outbox.c[name] for name in Content.__struct_fields__ if name in outbox.c)
 _INCIDENT: Final = (
     incidents.c.id.label("incident_id"),
@@ -98,6 +104,7 @@ async def load_content(store: Store, outbox_id: int) -> Content:
     rows = await store.read(_digest(outbox_id) if is_digest else _grouped(outbox_id))
     held_back = await _held_back(store, outbox_id, head) if is_digest else {}
     silenced = await _silenced(store, head) if is_digest else ()
+    is_cut = not is_digest and len(rows) == LINES_MAX
     values = values_of(head) | {
         "kind": kind,
         "reason": NotificationReason(head.reason),
@@ -108,7 +115,16 @@ async def load_content(store: Store, outbox_id: int) -> Content:
         **values,
         lines=tuple(_line(row, head.created_at, held_back) for row in rows),
         silences=silenced,
+        more_count=await _count_beyond(store, outbox_id, rows) if is_cut else 0,
     )
+
+
+async def _count_beyond(store: Store, outbox_id: int, rows: Sequence[Any]) -> int:
+    """Count the incidents of a summary that are not among its first rows."""
+    (row,) = await store.read(
+        select(func.count(outbox.c.incident_id.distinct()).label("total")).where(_is_in(outbox_id))
+    )
+    return max(0, int(row.total) - len({one.incident_id for one in rows}))
 
 
 async def _held_back(store: Store, outbox_id: int, head: Any) -> dict[tuple[int, str], int]:
@@ -165,13 +181,19 @@ def _stopped_for(head: Any) -> list[ColumnElement[bool]]:
 
 def _grouped(outbox_id: int) -> Any:
     episode = case((outbox.c.episode > 0, outbox.c.episode), else_=incidents.c.episode).label("episode")
-    columns = (outbox.c.reason, outbox.c.event_id, outbox.c.detail, outbox.c.created_at, episode)
+    named = ("reason", "event_id", "detail", "created_at", "facts")
+    columns = (*(outbox.c[name] for name in named), episode)
     return (
         select(*columns, *_INCIDENT)
         .join_from(outbox, incidents, incidents.c.id == outbox.c.incident_id)
-        .where((outbox.c.id == outbox_id) | (outbox.c.carrier_id == outbox_id))
+        .where(_is_in(outbox_id))
         .order_by(outbox.c.severity.desc(), outbox.c.id)
+        .limit(LINES_MAX)
     )
+
+
+def _is_in(outbox_id: int) -> ColumnElement[bool]:
+    return or_(outbox.c.id == outbox_id, outbox.c.carrier_id == outbox_id)
 
 
 def _digest(outbox_id: int) -> Any:
@@ -185,7 +207,7 @@ def _digest(outbox_id: int) -> Any:
 
 
 def _line(row: Any, created_at: datetime, held_back: Mapping[tuple[int, str], int]) -> IncidentLine:
-    values = {"detail": "", "events": None, "created_at": created_at} | values_of(row)
+    values = {"detail": "", "events": None, "created_at": created_at, "facts": None} | values_of(row)
     return IncidentLine(
         **values
         | {

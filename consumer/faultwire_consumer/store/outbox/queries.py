@@ -1,11 +1,11 @@
 """The outbox as operators read it: lists, one notification with its history, and how much waits."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import Column, ColumnElement, Row, Select, and_, func, literal_column, select
+from sqlalchemy import ColumnElement, Row, Select, and_, func, literal_column, select, true
 
 from faultwire_consumer.domain.sending import NotificationState
 from faultwire_consumer.store.contract.paging import Page, cut, decode_cursor
@@ -31,6 +31,8 @@ class NotificationFilter(Struct, frozen=True, kw_only=True):
     incident: int | None = None
     silence: int | None = None
     """Stopped or held back by this one."""
+    carrier: int | None = None
+    """Told in this notification, a summary."""
     is_own: bool = False
     """Only such as go out by themselves, and not in another."""
 
@@ -198,8 +200,8 @@ async def read_telling_facts(store: Store, rows: Sequence[StoredNotification]) -
     given_up = [row.id for row in rows if row.state is NotificationState.GIVEN_UP and row.attempts]
     named = sorted({row.incident_id for row in rows if row.incident_id is not None})
     counted: dict[int, int] = {}
-    for column in (outbox.c.carrier_id, digest_lines.c.outbox_id) if ids else ():
-        for row in await store.read(_count_by(column, ids)):
+    for statement in (_count_carried(ids), _count_lines(ids)) if ids else ():
+        for row in await store.read(statement):
             counted[row.id] = counted.get(row.id, 0) + row.total
     failures = await store.read(_select_last_failures(given_up)) if given_up else ()
     table = incidents.c
@@ -211,7 +213,19 @@ async def read_telling_facts(store: Store, rows: Sequence[StoredNotification]) -
     )
 
 
-def _count_by(column: Column[Any], ids: Sequence[int]) -> Select[Any]:
+def _count_carried(ids: Sequence[int]) -> Select[Any]:
+    """Count the incidents that summaries tell of, each once, besides their own."""
+    carried, carrier = outbox.alias("carried"), outbox
+    return (
+        select(carried.c.carrier_id.label("id"), func.count(carried.c.incident_id.distinct()).label("total"))
+        .join_from(carried, carrier, carrier.c.id == carried.c.carrier_id)
+        .where(carried.c.carrier_id.in_(ids), carried.c.incident_id != carrier.c.incident_id)
+        .group_by(carried.c.carrier_id)
+    )
+
+
+def _count_lines(ids: Sequence[int]) -> Select[Any]:
+    column = digest_lines.c.outbox_id
     return select(column.label("id"), func.count().label("total")).where(column.in_(ids)).group_by(column)
 
 
@@ -250,12 +264,20 @@ def select_given_up(since: datetime) -> Select[Any]:
     return select(func.count().label("total")).select_from(found.limit(GIVEN_UP_COUNTED).subquery())
 
 
-async def measure_outbox(store: Store, *, now: datetime) -> Depth:
-    """Measure how many notifications wait, and for how long the oldest has been due."""
+async def measure_outbox(store: Store, *, now: datetime, receivers: Collection[str] | None = None) -> Depth:
+    """Measure how many notifications wait, and for how long the oldest has been due.
+
+    Args:
+        store: holds the outbox.
+        now: the time.
+        receivers: those that count for what is overdue; None: all. What waits for one that the policy no
+            longer has is given up after an hour, and holds nobody up.
+    """
+    waits_for_somebody = true() if receivers is None else outbox.c.receiver.in_(sorted(receivers))
     (row,) = await store.read(
         select(
             func.count().label("waiting"),
-            func.min(outbox.c.due_at, type_=outbox.c.due_at.type).label("oldest"),
+            func.min(outbox.c.due_at, type_=outbox.c.due_at.type).filter(waits_for_somebody).label("oldest"),
         ).where(outbox.c.state == NotificationState.WAITING.value)
     )
     overdue = (now - row.oldest).total_seconds() if row.oldest is not None else 0.0
@@ -274,6 +296,8 @@ def _conditions(wanted: NotificationFilter) -> list[ColumnElement[bool]]:
         conditions.append(outbox.c.incident_id == wanted.incident)
     if wanted.silence is not None:
         conditions.append(outbox.c.silence_id == wanted.silence)
+    if wanted.carrier is not None:
+        conditions.append(outbox.c.carrier_id == wanted.carrier)
     if wanted.is_own:
         conditions.append(outbox.c.carrier_id.is_(None))
     return conditions

@@ -1,6 +1,17 @@
 """The tables of rules and notifications: the outbox with its history, windows, and digests to come."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, SmallInteger, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    SmallInteger,
+    Table,
+    Text,
+    and_,
+    literal_column,
+)
 
 from faultwire_consumer.store.schema.events import Identity, UtcDateTime, metadata
 
@@ -57,6 +68,14 @@ Index(
     sqlite_where=outbox.c.state == "given_up",
 )
 Index("ix_outbox_receiver_attempted_at", outbox.c.receiver, outbox.c.attempted_at)
+_is_retried = and_(outbox.c.carrier_id.is_(None), outbox.c.attempts > literal_column("1"))
+Index(
+    "ix_outbox_retried",
+    outbox.c.receiver,
+    outbox.c.finished_at,
+    postgresql_where=_is_retried,
+    sqlite_where=_is_retried,
+)
 Index("ix_outbox_carrier_id", outbox.c.carrier_id)
 Index("ix_outbox_incident_id", outbox.c.incident_id)
 Index(

@@ -71,6 +71,7 @@ def alert_filter(parameters: Parameters) -> NotificationFilter:
         severity=parameters.choices("severity", ErrorSeverity),
         incident=parameters.incident("incident"),
         silence=parameters.row_number("silence", "Stopped or held back by this silence."),
+        carrier=parameters.row_number("carrier", "Told in this notification, a summary."),
     )
 
 

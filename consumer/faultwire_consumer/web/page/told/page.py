@@ -77,6 +77,8 @@ class ToldAsked(Struct, frozen=True, kw_only=True):
     receiver: str | None
     rule: str | None
     silence: int | None
+    carrier: int | None
+    """Told in this notification, a summary."""
     cursor: str | None
 
 
@@ -145,6 +147,7 @@ def told_asked(parameters: Parameters) -> ToldAsked:
         receiver=parameters.text("receiver"),
         rule=parameters.text("rule"),
         silence=parameters.row_number("silence", "Stopped or held back by this silence."),
+        carrier=parameters.row_number("carrier", "Told in this notification, a summary."),
         cursor=parameters.cursor(),
     )
     parameters.finish()
@@ -159,7 +162,7 @@ def view_path(request: web.Request, view: ToldView) -> str:
 async def _read_page(request: web.Request, asked: ToldAsked) -> tuple[ToldView, Page[StoredNotification]]:
     if asked.view is not None:
         return asked.view, await _list(request, asked, asked.view)
-    if not (asked.incident or asked.receiver or asked.rule or asked.silence):
+    if not (asked.incident or asked.receiver or asked.rule or asked.silence or asked.carrier):
         page = await _list(request, asked, ToldView.NEEDS)
         if page.rows or asked.cursor is not None:
             return ToldView.NEEDS, page
@@ -173,6 +176,7 @@ async def _list(request: web.Request, asked: ToldAsked, view: ToldView) -> Page[
         rule=() if asked.rule is None else (asked.rule,),
         incident=asked.incident,
         silence=asked.silence,
+        carrier=asked.carrier,
         is_own=view is ToldView.NEEDS,
     )
     return await list_notifications(request.app[STORE], wanted, limit=ROWS, cursor=asked.cursor)

@@ -37,6 +37,7 @@ STAGE_REASONS: Final[Mapping[StageReason, str]] = {
     StageReason.OVERTAKEN: "its incident came back since, which is told by itself",
     StageReason.THROTTLED: "its receiver has had its ten in a minute",
     StageReason.GROUPED: "it came together with others",
+    StageReason.GROWING: "its receiver was told of the incident within the minute; it goes with what follows",
     StageReason.RECEIVER_UNKNOWN: "the policy has no receiver of that name any more",
     StageReason.REFUSED: "the receiver refused it",
     StageReason.EXPIRED: "the receiver did not take it for a whole day",
