@@ -23,6 +23,7 @@ from pydantic_settings import (
 from faultwire_consumer.domain.retention import DAYS, ENDED_DAYS, HOURLY_DAYS, KEPT_DAYS, Retention
 from faultwire_consumer.domain.setting.access import AccessSettings
 from faultwire_consumer.domain.setting.address import check_scheme
+from faultwire_consumer.domain.setting.heartbeat import HeartbeatSettings
 from faultwire_consumer.domain.setting.links import LinkSettings
 from faultwire_consumer.domain.setting.service_links import service_links
 from faultwire_consumer.domain.suggestion import suggest
@@ -32,7 +33,7 @@ from faultwire_shared.failure import ConfigurationError
 from faultwire_shared.redact import redact_url
 
 PREFIX: Final = "FAULTWIRE_"
-SECRETS: Final = ("broker_url", "database_url", "database_read_url", "oidc_client_secret")
+SECRETS: Final = ("broker_url", "database_url", "database_read_url", "oidc_client_secret", "heartbeat_url")
 FALL_BACKS: Final = {
     "database_url": "DATABASE_URL",
     "database_read_url": "DATABASE_READ_URL",
@@ -54,7 +55,7 @@ class ConfigError(ConfigurationError):
     """The configuration cannot be used; the text is one line that says what is wrong and how to fix it."""
 
 
-class WorkerConfig(LinkSettings, AccessSettings, BaseSettings):
+class WorkerConfig(HeartbeatSettings, LinkSettings, AccessSettings, BaseSettings):
     """Configuration of a worker. Read it with `load_config`."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)

@@ -233,6 +233,12 @@ class Metrics:
             "How long the oldest notification that is due has been waiting.",
             registry=registry,
         )
+        self.heartbeats = Counter(
+            "faultwire_heartbeats_total",
+            "Heartbeats by outcome: sent, failed, or withheld because something is stuck.",
+            ["outcome"],
+            registry=registry,
+        )
 
     def _declare_growth(self, registry: CollectorRegistry) -> None:
         self.store_bytes = Gauge(

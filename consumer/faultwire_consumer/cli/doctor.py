@@ -12,7 +12,7 @@ from rich.console import Console
 
 from faultwire_consumer.cli.doctor_broker import examine_broker
 from faultwire_consumer.cli.doctor_database import examine_store
-from faultwire_consumer.cli.doctor_links import examine_links
+from faultwire_consumer.cli.doctor_links import examine_heartbeat, examine_links
 from faultwire_consumer.cli.doctor_machine import examine_address, examine_disks, examine_rules, examine_spool
 from faultwire_consumer.cli.failure import CONFIGURATION, FAILED
 from faultwire_consumer.cli.fault import Examined, Fault, FaultCode
@@ -56,6 +56,7 @@ def _examine(config: "WorkerConfig", spool_path: Path | None) -> Iterator[Examin
     yield from asyncio.run(_examine_servers(config, is_running=address.is_ours))
     yield examine_rules(config)
     yield examine_links(config)
+    yield examine_heartbeat(config)
     yield address.examined
     yield examine_spool(spool_path)
     yield examine_disks(config, spool_path)

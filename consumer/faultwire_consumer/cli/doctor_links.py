@@ -1,11 +1,20 @@
-"""Links that lead out as `faultwire doctor` finds them: where they lead, and what an issue links back to."""
+"""What leads out as `faultwire doctor` finds it: links, what an issue links back to, and the heartbeat."""
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from faultwire_consumer.cli.fault import Examined, Fault, FaultCode
 
 if TYPE_CHECKING:
     from faultwire_consumer.config import WorkerConfig
+
+
+def examine_heartbeat(config: "WorkerConfig") -> Examined:
+    """Say who listens for a sign of life; asking there would be one, so nobody is asked."""
+    host = None if config.heartbeat_url is None else urlsplit(config.heartbeat_url).hostname
+    if host is None:
+        return Examined("heartbeat", "none: nobody notices a worker that stands still (heartbeat_url)")
+    return Examined("heartbeat", f"every {config.heartbeat_seconds} s to {host}, unless something is stuck")
 
 
 def examine_links(config: "WorkerConfig") -> Examined:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
-_SECRET: Final = re.compile(r"secret|password|token|(^|_)key$")
+_SECRET: Final = re.compile(r"secret|password|token|heartbeat_url|(^|_)key$")
 
 
 class SettingText(Struct, frozen=True):

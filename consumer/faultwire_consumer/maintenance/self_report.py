@@ -8,7 +8,7 @@ with the count of the rest.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
@@ -138,6 +138,7 @@ class SelfReport:
         user_message: str | None = None,
         request: Mapping[str, object] | None = None,
         handled: bool = True,
+        fingerprint: Sequence[str] | None = None,
     ) -> ErrorResponse:
         """Publish the error, or count it if one of its kind was just published.
 
@@ -148,6 +149,7 @@ class SelfReport:
             user_message: text for the caller of a request.
             request: the request that failed.
             handled: False for what ends the worker.
+            fingerprint: what makes one incident of such errors, where type and text do not.
         """
         kind: tuple[str, ...] = (
             part,
@@ -171,6 +173,7 @@ class SelfReport:
             request=request,
             transaction=part,
             handled=handled,
+            fingerprint=fingerprint,
         )
         self._bursts[kind] = _Burst(response, self._last, self._monotonic())
         return response

@@ -11,6 +11,7 @@ from faultwire_consumer.domain.sending import NotificationState, RetryAt, StageR
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.claim import Claimed
 from faultwire_consumer.notify.notification import Notification
+from faultwire_consumer.notify.own_watch import OwnWatch
 from faultwire_consumer.notify.rendering import notification_of
 from faultwire_consumer.notify.sender import Outcome, Permanent, Sender, SendReason, Sent, Transient
 from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
@@ -39,6 +40,7 @@ class Attempter:
         clock: Clock,
         lease_seconds: float,
         public_url: str | None,
+        watch: OwnWatch,
         rng: random.Random,
     ) -> None:
         self._store = store
@@ -46,9 +48,10 @@ class Attempter:
         self._clock = clock
         self._lease_seconds = lease_seconds
         self._public_url = public_url
+        self._watch = watch
         self._rng = rng
 
-    async def attempt(self, claimed: Claimed, sender: Sender) -> None:
+    async def attempt(self, claimed: Claimed, sender: Sender, *, urgent: bool) -> None:
         """Send a claimed notification, and mark it with the outcome.
 
         Raises:
@@ -59,14 +62,14 @@ class Attempter:
             log.warning("notification.lease_lost", idempotency_key=claimed.notifications[0].idempotency_key)
             return
         notification = notification_of(content, public_url=self._public_url)
-        self._observe_latency(claimed)
+        self._observe_latency(claimed, sender.name, urgent=urgent)
         failpoint("dispatcher.sending")
         outcome = await self._send(sender, notification)
         failpoint("dispatcher.sent")
         result = self._mark_of(claimed, outcome)
         held = await self._mark(result)
         failpoint("dispatcher.marked")
-        self._report(result, sender.name, content.idempotency_key, held=held)
+        self._report(result, sender.name, claimed, held=held)
 
     async def _load(self, claimed: Claimed) -> Content | None:
         """Read the content, again for as long as the lease lasts: until it ends nobody else may send.
@@ -107,7 +110,7 @@ class Attempter:
             state_reason=StageReason.UNREADABLE,
         )
         held = await self._mark(result)
-        self._report(result, sender.name, claimed.notifications[0].idempotency_key, held=held)
+        self._report(result, sender.name, claimed, held=held)
 
     async def _send(self, sender: Sender, notification: Notification) -> Outcome:
         """Send within half a lease: a dispatcher that takes over then meets no attempt still running."""
@@ -168,20 +171,31 @@ class Attempter:
                 await asyncio.sleep(MARK_AGAIN_SECONDS)
         raise AssertionError("the last try returns or raises")
 
-    def _observe_latency(self, claimed: Claimed) -> None:
+    def _observe_latency(self, claimed: Claimed, receiver: str, *, urgent: bool) -> None:
         if claimed.number > 1:
             return
         now = self._clock()
+        self._watch.note_start(receiver, claimed.notifications, urgent=urgent, now=now)
         for due in claimed.notifications:
+            if due.state_reason == StageReason.GROWING.value:
+                continue  # it waits on purpose, behind what its receiver was told a moment ago
             waited = (now - due.created_at).total_seconds()
             self._metrics.alert_latency_seconds.labels(severity=due.severity.value).observe(max(0.0, waited))
 
-    def _report(self, result: Mark, receiver: str, key: str, *, held: bool) -> None:
+    def _report(self, result: Mark, receiver: str, claimed: Claimed, *, held: bool) -> None:
+        key = claimed.notifications[0].idempotency_key
         self._metrics.notification_attempts.labels(receiver=receiver, outcome=result.outcome).inc()
         if not held:
             log.warning("notification.lease_lost", receiver=receiver, idempotency_key=key)
         elif result.state is NotificationState.GIVEN_UP:
             self._metrics.notifications_given_up.labels(reason=str(result.state_reason)).inc()
+            self._watch.note_given_up(
+                receiver,
+                claimed.notifications,
+                reason=str(result.state_reason),
+                detail=result.detail,
+                now=result.ended_at,
+            )
             log.error(
                 "notification.given_up",
                 receiver=receiver,

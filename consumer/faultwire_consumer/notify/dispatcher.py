@@ -7,7 +7,7 @@ notifications: neither another, slow receiver nor its own digests are in the way
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from faultwire_consumer.domain.sending import NotificationState, StageDecision, 
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.attempt import Attempter
 from faultwire_consumer.notify.claim import Claimed, claim
+from faultwire_consumer.notify.own_watch import OwnWatch
 from faultwire_consumer.notify.sender import Sender
 from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
 from faultwire_consumer.store.outbox.claim import (
@@ -55,6 +56,7 @@ class Dispatcher:
         lease_seconds: float = LEASE_SECONDS,
         digests: Sequence[Rule] = (),
         public_url: str | None = None,
+        watch: OwnWatch | None = None,
         rng: random.Random | None = None,
     ) -> None:
         self._store = store
@@ -69,6 +71,7 @@ class Dispatcher:
             clock=clock,
             lease_seconds=lease_seconds,
             public_url=public_url,
+            watch=watch or OwnWatch(),
             rng=rng or random.Random(),  # noqa: S311 - spreads waits, keeps no secret
         )
         self._draining = False
@@ -76,6 +79,11 @@ class Dispatcher:
         """Claims and attempts: what is claimed, and attempted by nobody, waits for the end of its lease."""
         self._woken = asyncio.Event()
         self._ready = {Address(name, urgent): asyncio.Event() for name in senders for urgent in (True, False)}
+
+    @property
+    def receivers(self) -> Collection[str]:
+        """The names of the receivers that it sends to."""
+        return self._senders.keys()
 
     def wake(self) -> None:
         """Note that something was committed that may be due."""
@@ -215,7 +223,7 @@ class Dispatcher:
 
     async def _attempt(self, address: Address, claimed: Claimed) -> None:
         try:
-            await self._attempter.attempt(claimed, self._senders[address.receiver])
+            await self._attempter.attempt(claimed, self._senders[address.receiver], urgent=address.urgent)
         except StoreUnavailableError as error:
             # Its lease expires on its own, and it is sent again under the same key.
             log.warning("store.lost", lane="dispatcher", why=str(error))

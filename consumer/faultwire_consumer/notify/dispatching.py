@@ -1,7 +1,7 @@
 """The dispatcher of the policy in use: with another policy's receivers another dispatcher takes over."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from faultwire_consumer.notify.dispatcher import Dispatcher
@@ -30,6 +30,11 @@ class Dispatching:
     def senders(self) -> Senders:
         """The senders in use, by the names of their receivers."""
         return self._senders
+
+    @property
+    def receivers(self) -> Collection[str]:
+        """The names of the receivers in use."""
+        return self._senders.keys()
 
     def wake(self) -> None:
         """Note that something was committed that may be due."""

@@ -1,10 +1,11 @@
 """Regular work on the outbox and the windows: gauges, orphaned notifications, old windows."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Final, Protocol
 
 from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.notify.own_watch import OwnWatch
 from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
 from faultwire_consumer.store.outbox.queries import measure_outbox
 from faultwire_consumer.store.outbox.windows import prune_windows
@@ -21,6 +22,11 @@ log = get_logger(__name__)
 class OrphanKeeper(Protocol):
     """A part that knows the policy's receivers."""
 
+    @property
+    def receivers(self) -> Collection[str]:
+        """The names of the policy's receivers."""
+        ...
+
     async def give_up_orphans(self) -> int:
         """Give up notifications for receivers that the policy does not know; return their number."""
         ...
@@ -36,12 +42,14 @@ class OutboxWatch:
         *,
         metrics: Metrics,
         clock: Clock,
+        watch: OwnWatch | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store
         self._dispatcher = dispatcher
         self._metrics = metrics
         self._clock = clock
+        self._watch = watch or OwnWatch()
         self._sleep = sleep
         self.overdue_seconds = 0.0
         """Wait of the oldest notification that is due, at the last measurement."""
@@ -67,7 +75,9 @@ class OutboxWatch:
         Raises:
             StoreUnavailableError: the database does not answer now.
         """
-        depth = await measure_outbox(self._store, now=self._clock())
+        now = self._clock()
+        depth = await measure_outbox(self._store, now=now, receivers=self._dispatcher.receivers)
         self._metrics.outbox_waiting.set(depth.waiting)
         self._metrics.outbox_overdue_seconds.set(depth.overdue_seconds)
         self.overdue_seconds = depth.overdue_seconds
+        self._watch.note_overdue(depth.overdue_seconds, now=now)

@@ -25,6 +25,7 @@ from faultwire_consumer.ingest.rules.evaluation import Evaluator
 from faultwire_consumer.maintenance import auto_resolve, partitions, retention, search_filling
 from faultwire_consumer.maintenance.figures import FigureKeeper
 from faultwire_consumer.maintenance.gaps import ORIGIN, GapWatch
+from faultwire_consumer.maintenance.heartbeat import Heartbeat, why_not_moving
 from faultwire_consumer.maintenance.leased import LeasedChore
 from faultwire_consumer.maintenance.loop_lag import LoopLag
 from faultwire_consumer.maintenance.pruning import Pruner
@@ -36,6 +37,7 @@ from faultwire_consumer.notify.digest_maker import DigestMaker
 from faultwire_consumer.notify.dispatcher import Dispatcher
 from faultwire_consumer.notify.dispatching import Dispatching
 from faultwire_consumer.notify.outbox_watch import OutboxWatch
+from faultwire_consumer.notify.own_watch import OwnWatch, Trouble
 from faultwire_consumer.notify.policy_file import read_policy
 from faultwire_consumer.notify.sender import Sender
 from faultwire_consumer.notify.senders.build import senders_of
@@ -76,8 +78,10 @@ class _Notices:
                 clock=_now,
                 digests=self.policy.digests,
                 public_url=config.public_url,
+                watch=self.watch,
             )
 
+        self.watch = OwnWatch()
         self.policy = policy
         self.dispatching = Dispatching(senders, dispatcher)
         self.evaluator = Evaluator(policy, wake=self.dispatching.wake)
@@ -119,6 +123,13 @@ class _Watched(Struct, frozen=True, kw_only=True):
     replica: ReplicaWatch | None
 
 
+class _Vitals(Struct, frozen=True, kw_only=True):
+    """How the worker does, and how busy its clients keep it."""
+
+    health: Health
+    traffic: Traffic
+
+
 async def assemble(config: WorkerConfig, asking: Asking | None = None) -> Worker:
     """Read the policy, open the database, and put every part together.
 
@@ -154,19 +165,21 @@ def _put_together(supplies: _Supplies, asking: Asking | None) -> Worker:
     figures = FigureKeeper(store, holder, metrics=metrics, clock=_now)
     pipeline = _pipeline(supplies, figures)
     report = SelfReport(_ingesting(pipeline))
+    notices.watch.tell = partial(tell_trouble, report)
     inlet = _inlet(config, metrics)
     watched = _Watched(
         lanes=_lanes(inlet.receivers, pipeline, supplies),
         lag=LoopLag(metrics=metrics),
-        upkeep=OutboxWatch(store, notices.dispatching, metrics=metrics, clock=_now),
+        upkeep=OutboxWatch(store, notices.dispatching, metrics=metrics, clock=_now, watch=notices.watch),
         ping=BrokerPing(config.broker_url) if config.broker_url is not None else None,
         replica=_replica_watch(supplies),
     )
+    vitals = _vitals(supplies, watched)
     return Worker(
         receivers=inlet.receivers,
         lanes=watched.lanes,
         dispatcher=notices.dispatching,
-        server=_server(supplies, watched, inlet.intake, report, pipeline),
+        server=_server(supplies, watched, vitals, inlet.intake, report=report, pipeline=pipeline),
         report=report,
         digest_maker=notices.digest_maker,
         figures=figures,
@@ -179,6 +192,7 @@ def _put_together(supplies: _Supplies, asking: Asking | None) -> Worker:
         store_size=StoreSizeWatch(store, metrics=metrics),
         upkeep=watched.upkeep,
         replica_watch=watched.replica,
+        heartbeat=_heartbeat(supplies, vitals.health, holder),
         reload=Reload(config, asking, use=notices.use, metrics=metrics, clock=_now) if asking else None,
         store=store,
         replica=watched.replica.store if watched.replica is not None else None,
@@ -186,6 +200,16 @@ def _put_together(supplies: _Supplies, asking: Asking | None) -> Worker:
         broker_ping=watched.ping,
         broker_door=inlet.door,
         database=redact_url(config.database_url),
+    )
+
+
+def tell_trouble(report: SelfReport, trouble: Trouble) -> None:
+    """Report trouble with notifications: one incident for each kind and receiver, whatever the text says."""
+    report.report(
+        trouble.error,
+        part=f"notifications {trouble.receiver}".rstrip(),
+        severity=ErrorSeverity.HIGH,
+        fingerprint=(trouble.kind.value, trouble.receiver),
     )
 
 
@@ -249,13 +273,18 @@ def _replica_watch(supplies: _Supplies) -> ReplicaWatch | None:
 
 
 def _server(
-    supplies: _Supplies, watched: _Watched, intake: Intake, report: SelfReport, pipeline: Pipeline
+    supplies: _Supplies,
+    watched: _Watched,
+    vitals: _Vitals,
+    intake: Intake,
+    *,
+    report: SelfReport,
+    pipeline: Pipeline,
 ) -> HttpServer:
     config, replica = supplies.config, watched.replica
-    traffic = Traffic(supplies.metrics, connections_most=connections_within(config.http_connections))
     app = create_app(
         store=replica.store if replica is not None else supplies.store,
-        health=_health(supplies, watched, traffic),
+        health=vitals.health,
         metrics=supplies.metrics,
         intake=intake,
         report=report,
@@ -266,7 +295,7 @@ def _server(
         loopback_only=config.loopback_only,
         public_url=config.public_url,
         allowed_hosts=config.allowed_hosts,
-        traffic=traffic,
+        traffic=vitals.traffic,
         has_replica=replica is not None,
         has_broker=config.broker_url is not None,
         recognisers=supplies.access.recognisers,
@@ -277,6 +306,26 @@ def _server(
         tracker=config.tracker,
     )
     return HttpServer(app, host=config.http_host, port=config.http_port)
+
+
+def _vitals(supplies: _Supplies, watched: _Watched) -> _Vitals:
+    most = connections_within(supplies.config.http_connections)
+    traffic = Traffic(supplies.metrics, connections_most=most)
+    return _Vitals(health=_health(supplies, watched, traffic), traffic=traffic)
+
+
+def _heartbeat(supplies: _Supplies, health: Health, holder: str) -> Heartbeat | None:
+    config = supplies.config
+    if config.heartbeat_url is None:
+        return None
+    heartbeat = Heartbeat(
+        config.heartbeat_url,
+        every_seconds=config.heartbeat_seconds,
+        why_stuck=partial(why_not_moving, health.ready, supplies.store, holder, clock=_now),
+        metrics=supplies.metrics,
+    )
+    health.ready.add_check("heartbeat", heartbeat.check, required=False)
+    return heartbeat
 
 
 def _health(supplies: _Supplies, watched: _Watched, traffic: Traffic) -> Health:

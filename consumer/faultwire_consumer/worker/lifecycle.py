@@ -96,6 +96,8 @@ def chores_of(worker: Worker) -> Mapping[str, Part]:
     }
     if worker.replica_watch is not None:
         chores["replica watch"] = worker.replica_watch
+    if worker.heartbeat is not None:
+        chores["heartbeat"] = worker.heartbeat
     if worker.reload is not None:
         chores["reload"] = worker.reload
     return chores

@@ -119,6 +119,8 @@ class Worker(Struct, frozen=True, kw_only=True):
     upkeep: Part
     replica_watch: Part | None
     """None where no read replica is configured."""
+    heartbeat: Part | None = None
+    """None where nobody listens for one."""
     reload: Part | None = None
     """None where nothing asks for it."""
 

@@ -16,6 +16,7 @@ _ASKED: Final = {
     "loop": "The worker takes its turns in time.",
     "outbox": "Notifications go out when they are due.",
     "broker": "RabbitMQ answers.",
+    "heartbeat": "Who listens for a sign of life hears one.",
     "read replica": "The replica is there and not far behind.",
     "disk": "The database has room to grow.",
 }
