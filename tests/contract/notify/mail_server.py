@@ -168,7 +168,7 @@ class _Connection(SMTP):
 
 
 def _transport(server: SMTP) -> asyncio.WriteTransport:
-    return cast(asyncio.WriteTransport, server.transport)
+    return cast("asyncio.WriteTransport", server.transport)
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from msgspec import Struct
 from faultwire_consumer.domain.policy.secret import Secret
 from faultwire_consumer.domain.policy.table import Table
 
-SCHEMES: Final = (
+SCHEMES: Final[tuple[str, ...]] = (
     "bark",
     "barks",
     "discord",
