@@ -218,24 +218,28 @@ def incident_never_says(term: Term, *, database: str) -> list[ColumnElement[bool
 
 
 def _probe(terms: Sequence[Term], database: str) -> Select[Any]:
-    """Select one row if a kept event of the incident at hand says all of this."""
-    its = (
-        select(fingerprints.c.fingerprint)
-        .where(fingerprints.c.incident_id == incidents.c.id)
-        .correlate(incidents)
-    )
-    found: Any = select(literal(1)).limit(1).correlate(incidents)
+    """Select one row if a kept event of the incident at hand says all of this.
+
+    Each of its fingerprints is asked for by a value of its own, not by a join: a plan that was made for small
+    tables, and kept, would read all that says so once for each incident.
+    """
+    said = _said_by_group(terms, database).limit(1).correlate(fingerprints).scalar_subquery()
+    its = (fingerprints.c.incident_id == incidents.c.id, said.is_not(None))
+    found: Any = select(literal(1)).select_from(fingerprints).where(*its)
+    probe: Select[Any] = found.limit(1).correlate(incidents)
+    return probe
+
+
+def _said_by_group(terms: Sequence[Term], database: str) -> Any:
+    """Select the kept events of the fingerprint at hand that say all of this."""
     if any(term.key is Key.TEXT or _has_pattern(term) for term in terms):
         said = says(terms, event_texts, database=database, common=True)
-        probe: Select[Any] = found.select_from(event_texts).where(event_texts.c.fingerprint.in_(its), *said)
-        return probe
+        of_group = event_texts.c.fingerprint == fingerprints.c.fingerprint
+        return select(literal(1)).select_from(event_texts).where(of_group, *said)
     first, *others = terms
+    of_group = event_values.c.fingerprint == fingerprints.c.fingerprint
     beside = (_beside(other, database) for other in others)
-    return (  # type: ignore[no-any-return]  # as above: SQLAlchemy's types lose the row's
-        found.select_from(event_values).where(
-            *_values(first, database), event_values.c.fingerprint.in_(its), *beside
-        )
-    )
+    return select(literal(1)).select_from(event_values).where(*_values(first, database), of_group, *beside)
 
 
 def _has_pattern(term: Term) -> bool:
