@@ -89,7 +89,7 @@ REFUSED = [
     ("{{ __name__ }}", "does not begin with _"),
     ("{{ severty }}", "'severty' is undefined"),
     ("{{ incidents[0].titel }}", "no attribute 'titel'"),
-    ("{% for a in numbers %}{% for b in numbers %}{% endfor %}{% endfor %}", "more than 5,000 rounds"),
+    ("{% for a in numbers %}{% for b in numbers %}{% endfor %}{% endfor %}", "more than 50,000 steps"),
     ("{{ 1 / 0 }}", "division by zero"),
     ("{% if severity %}", "Unexpected end"),
     ("{{ severity", "unexpected"),
@@ -119,10 +119,15 @@ def test_the_line_of_a_fault_is_the_templates() -> None:
 
 
 def test_a_rendering_is_cut_off_at_its_bounds() -> None:
-    loop = "{% for a in numbers %}{% for b in numbers[:4] %}"
-    for body in ("1234567890", "{{ a }}" * 20, "{{ nothing or '' }}" * (PIECES_MAX // STEPS_MAX * 2)):
-        with pytest.raises(TemplateFaultError, match="it writes more than 10,000 characters"):
-            rendered(f"{loop}{body}{{% endfor %}}{{% endfor %}}")
+    bodies = {
+        "1234567890" * 2: f"it writes more than 10,000 characters, or {PIECES_MAX:,} pieces",
+        "{{ a }}" * 5: f"it writes more than 10,000 characters, or {PIECES_MAX:,} pieces",
+        "{{ a }}" * 60: f"its loops go on for more than {STEPS_MAX:,} steps",
+        "{% if a|string %}{% endif %}".replace("string", "upper") * 10: "steps",
+    }
+    for body, why in bodies.items():
+        with pytest.raises(TemplateFaultError, match=why):
+            rendered(f"{{% for a in numbers %}}{body}{{% endfor %}}")
 
 
 @given(source=st.text(st.sampled_from("{}%|()[]'\".~+*-/ \nabforinsetendfif1_"), max_size=200))

@@ -3,7 +3,7 @@
 A sandbox alone keeps a template from the worker's objects, and not from its time and memory: two nested
 loops over ``range`` never end, and doubling a text forty times fills any machine. So a template may say
 what is in the language below and nothing else: no calls, no arithmetic that makes texts longer, loops over
-what it is given alone, and those counted.
+what it is given alone, and those counted by what they cost.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,9 +15,11 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from faultwire_shared.text import printable
 
-SOURCE_BYTES: Final = 64 * 1024
-STEPS_MAX: Final = 5_000
-"""Rounds of all loops of one rendering together."""
+SOURCE_BYTES: Final = 32 * 1024
+STEPS_MAX: Final = 50_000
+"""Steps in all loops of one rendering together: each part of a loop's body in each round."""
+COSTLY_STEPS: Final = 5
+"""Steps that a filter, a comparison and ``~`` count for: they walk through texts."""
 PIECES_MAX: Final = 50_000
 """Pieces of text, empty ones too, of one rendering."""
 WHY_CHARACTERS: Final = 200
@@ -39,7 +41,9 @@ TESTS: Final = (
 )
 _STEPS: Final = "steps left"
 _SPEND: Final = "counted rounds"
-_JOINED_MAX: Final = 20
+_BETWEEN_MAX: Final = 20
+_JOINED_MAX: Final = 4_000
+_COSTLY: Final = (nodes.Filter, nodes.Compare, nodes.Concat, nodes.Test)
 
 
 class TemplateFaultError(ValueError):
@@ -107,7 +111,8 @@ def _compile(name: str, source: str, *, html: bool) -> Template:
         tree = environment.parse(source, name)
         _check(tree, name)
         for loop in list(tree.find_all(nodes.For)):
-            loop.iter = nodes.Filter(loop.iter, _SPEND, [], [], None, None, lineno=loop.lineno)
+            cost = [nodes.Const(_cost_of(loop), lineno=loop.lineno)]
+            loop.iter = nodes.Filter(loop.iter, _SPEND, cost, [], None, None, lineno=loop.lineno)
         code = environment.compile(tree, name, name)
         return Template.from_code(environment, code, environment.make_globals(None))
     except TemplateFaultError:
@@ -118,6 +123,19 @@ def _compile(name: str, source: str, *, html: bool) -> Template:
 
 def _said(error: Exception) -> str:
     return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+
+
+def _cost_of(loop: nodes.For) -> int:
+    """Count the steps of one round; loops within count their own."""
+    body = [one for part in (*loop.body, *([loop.test] if loop.test else ())) for one in _walk_round(part)]
+    return 1 + sum(COSTLY_STEPS if isinstance(one, _COSTLY) else 1 for one in body)
+
+
+def _walk_round(node: nodes.Node) -> Iterator[nodes.Node]:
+    yield node
+    inner = [node.iter] if isinstance(node, nodes.For) else node.iter_child_nodes()
+    for child in inner:
+        yield from _walk_round(child)
 
 
 def _check(tree: nodes.Template, name: str) -> None:
@@ -204,14 +222,14 @@ _WORDS: Final[Mapping[type[nodes.Node], str]] = {
 
 
 @pass_context
-def _spend(context: Context, value: Any) -> Sequence[Any]:
-    """Count the rounds of a loop before it begins."""
+def _spend(context: Context, value: Any, cost: int) -> Sequence[Any]:
+    """Count the steps of a loop before it begins."""
     if not isinstance(value, list | tuple):
         raise TemplateError("a loop goes over a list")
     left: list[int] = context[_STEPS]
-    left[0] -= len(value)
+    left[0] -= len(value) * cost
     if left[0] < 0:
-        raise TemplateError(f"its loops go on for more than {STEPS_MAX:,} rounds")
+        raise TemplateError(f"its loops go on for more than {STEPS_MAX:,} steps")
     return value
 
 
@@ -219,7 +237,7 @@ def join_texts(values: Sequence[Any], between: str = "") -> str:
     """Join the texts of a list; Jinja's own joins the letters of a text too, by a text of any length."""
     if not isinstance(values, list | tuple):
         raise TemplateError("join is for a list")
-    return str(between)[:_JOINED_MAX].join(str(value) for value in values)
+    return str(between)[:_BETWEEN_MAX].join(str(value) for value in values)[:_JOINED_MAX]
 
 
 def count_out(number: int, noun: str, plural: str = "") -> str:
