@@ -7,13 +7,13 @@ from collections import Counter
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import pytest
 from aiohttp import ClientError
 from sqlalchemy import select
 from tests.faults import dispatching
-from tests.faults.hook import Hook, listening
+from tests.faults.hook import listening
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.process import ServerProcess
 from tests.servers.worker import clean_environment
@@ -40,7 +40,17 @@ ALERTS: Final = 400
 pytestmark = [pytest.mark.may_block("starts processes"), pytest.mark.timeout(240)]
 
 
-async def kill_worker_at(name: str, hook: Hook, home: Path) -> str:
+class Told(Protocol):
+    """A receiver: the policy that names it, and the keys of what it was told."""
+
+    @property
+    def policy(self) -> str: ...
+
+    @property
+    def keys(self) -> list[str]: ...
+
+
+async def kill_worker_at(name: str, hook: Told, home: Path) -> str:
     """Send one critical event to a worker that dies at a failpoint; the database it leaves."""
     (home / "rules.toml").write_text(hook.policy)
     url = f"sqlite:///{home / 'faultwire.db'}"
@@ -58,7 +68,7 @@ async def kill_worker_at(name: str, hook: Hook, home: Path) -> str:
     return url
 
 
-async def take_over(url: str, hook: Hook, *, after: float) -> list[str]:
+async def take_over(url: str, hook: Told, *, after: float) -> list[str]:
     """What a dispatcher that starts so many seconds later still sends."""
     policy = parse_policy(hook.policy, shipped=shipped_text())
     senders = senders_of(policy, clock=lambda: datetime.now(UTC))
