@@ -13,7 +13,7 @@ import pytest
 from aiohttp import ClientError
 from sqlalchemy import select
 from tests.faults import dispatching
-from tests.faults.hook import listening
+from tests.faults.hook import TYPES, listening
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.process import ServerProcess
 from tests.servers.worker import clean_environment
@@ -36,23 +36,21 @@ from faultwire_shared.failpoint import FAILPOINTS, VARIABLE
 
 KEY: Final = "critical:INC-1:1:new:hook"
 ALERTS: Final = 400
+DISPATCHER: Final = sorted(name for name in FAILPOINTS if name.startswith("dispatcher."))
 
 pytestmark = [pytest.mark.may_block("starts processes"), pytest.mark.timeout(240)]
 
 
 class Told(Protocol):
-    """A receiver: the policy that names it, and the keys of what it was told."""
-
-    @property
-    def policy(self) -> str: ...
+    """A receiver, and the keys of what it was told."""
 
     @property
     def keys(self) -> list[str]: ...
 
 
-async def kill_worker_at(name: str, hook: Told, home: Path) -> str:
+async def kill_worker_at(name: str, policy: str, home: Path) -> str:
     """Send one critical event to a worker that dies at a failpoint; the database it leaves."""
-    (home / "rules.toml").write_text(hook.policy)
+    (home / "rules.toml").write_text(policy)
     url = f"sqlite:///{home / 'faultwire.db'}"
     worker = WorkerProcess(home, database_url=url, FAULTWIRE_RULES=str(home / "rules.toml"))
     await worker.launch(**{VARIABLE: name})
@@ -68,9 +66,9 @@ async def kill_worker_at(name: str, hook: Told, home: Path) -> str:
     return url
 
 
-async def take_over(url: str, hook: Told, *, after: float) -> list[str]:
+async def take_over(url: str, hook: Told, text: str, *, after: float) -> list[str]:
     """What a dispatcher that starts so many seconds later still sends."""
-    policy = parse_policy(hook.policy, shipped=shipped_text())
+    policy = parse_policy(text, shipped=shipped_text())
     senders = senders_of(policy, clock=lambda: datetime.now(UTC))
     store, before = await open_store(url), len(hook.keys)
     dispatcher = Dispatcher(
@@ -90,21 +88,36 @@ async def test_a_crash_between_commit_and_alert_costs_nothing_and_needs_no_lease
     tmp_path: Path,
 ) -> None:
     async with listening() as hook:
-        url = await kill_worker_at("worker.committed", hook, tmp_path)
+        url = await kill_worker_at("worker.committed", hook.policy, tmp_path)
         assert hook.keys == []
-        assert await take_over(url, hook, after=0) == [KEY]
+        assert await take_over(url, hook, hook.policy, after=0) == [KEY]
 
 
 @pytest.mark.line(18)
-@pytest.mark.parametrize("name", sorted(name for name in FAILPOINTS if name.startswith("dispatcher.")))
+@pytest.mark.parametrize("name", DISPATCHER)
 async def test_a_crash_between_claim_send_and_mark_costs_no_alert_and_repeats_one_at_most(
     name: str, tmp_path: Path
 ) -> None:
+    await crash_and_take_over("webhook", name, tmp_path)
+
+
+@pytest.mark.e2e
+@pytest.mark.line(18)
+@pytest.mark.parametrize("name", DISPATCHER)
+@pytest.mark.parametrize("kind", [kind for kind in TYPES if kind != "webhook"])
+async def test_a_crash_on_the_way_costs_no_alert_whatever_type_the_receiver_has(
+    kind: str, name: str, tmp_path: Path
+) -> None:
+    await crash_and_take_over(kind, name, tmp_path)
+
+
+async def crash_and_take_over(kind: str, name: str, home: Path) -> None:
     had = {"dispatcher.claimed": 0, "dispatcher.sending": 0, "dispatcher.sent": 1, "dispatcher.marked": 1}
     async with listening() as hook:
-        url = await kill_worker_at(name, hook, tmp_path)
+        policy = hook.policy_as(kind)
+        url = await kill_worker_at(name, policy, home)
         assert hook.keys == [KEY] * had[name]
-        again = await take_over(url, hook, after=LEASE_SECONDS + 5)
+        again = await take_over(url, hook, policy, after=LEASE_SECONDS + 5)
         assert again == ([] if name == "dispatcher.marked" else [KEY])
 
 

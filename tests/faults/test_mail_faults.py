@@ -47,8 +47,8 @@ async def test_a_crash_costs_no_mail_and_a_repetition_has_the_same_message_id(
 ) -> None:
     async with mail_server() as server:
         mailbox = Mailbox(server)
-        url = await kill_worker_at(name, mailbox, tmp_path)
+        url = await kill_worker_at(name, mailbox.policy, tmp_path)
         assert mailbox.keys == [KEY] * HAD[name]
-        again = await take_over(url, mailbox, after=LEASE_SECONDS + 5)
+        again = await take_over(url, mailbox, mailbox.policy, after=LEASE_SECONDS + 5)
         assert again == ([] if name == "dispatcher.marked" else [KEY])
         assert len(mailbox.ids) == 1

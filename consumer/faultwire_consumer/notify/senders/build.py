@@ -17,7 +17,7 @@ from faultwire_consumer.notify.policy_file import PolicyFileError
 from faultwire_consumer.notify.sender import Sender
 from faultwire_consumer.notify.senders.email import EmailSender, MailServer
 from faultwire_consumer.notify.senders.log import LogSender
-from faultwire_consumer.notify.senders.service import service_sender
+from faultwire_consumer.notify.senders.service_sender import service_sender
 from faultwire_consumer.notify.senders.webhook import WebhookSender
 from faultwire_consumer.notify.senders.worded import WordedSender
 from faultwire_consumer.notify.wording.mail import Envelope
