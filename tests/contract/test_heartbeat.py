@@ -2,14 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from tests.tools.clock import FixedClock
+from tests.tools.fakes import BreakableStore
 
-from faultwire_consumer.config import ConfigError, load_config
+from faultwire_consumer.config import ConfigError, WorkerConfig, load_config
 from faultwire_consumer.maintenance.heartbeat import Heartbeat, HeartbeatError, why_not_moving
 from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.worker.assembly import assemble
+from faultwire_consumer.worker.lifecycle import chores_of, release
 from faultwire_shared.health import HealthChecker
 
 
@@ -27,7 +33,7 @@ class Listener:
 
 class Bench:
     def __init__(self, url: str) -> None:
-        self.stuck, self.metrics = "", Metrics()
+        self.url, self.stuck, self.metrics = url, "", Metrics()
         self.heartbeat = Heartbeat(
             url, every_seconds=60, why_stuck=self.why, metrics=self.metrics, sleep=self.sleep
         )
@@ -98,6 +104,36 @@ async def test_nobody_there_is_told_without_the_address() -> None:
         await bench.heartbeat.check()
     assert "secret" not in str(error.value)
     assert bench.count("failed") == 1
+
+
+async def test_a_store_that_takes_no_writes_stops_it(store: Store, clock: FixedClock) -> None:
+    ready, broken = HealthChecker(), BreakableStore(store)
+    assert await why_not_moving(ready, broken, "me", clock=clock) == ""
+    broken.is_away = True
+    why = await why_not_moving(ready, broken, "me", clock=clock)
+    assert why == "the store takes no writes: StoreUnavailableError"
+
+
+async def test_a_worker_beats_unless_its_lanes_receive_nothing(
+    bench: Bench, listener: Listener, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'faultwire.db'}"
+    for broker, why in (
+        (None, ""),
+        ("amqp://nobody:secret@127.0.0.1:1/", "withheld: failing: .*lane critical"),
+    ):
+        config = WorkerConfig(database_url=url, http_port=0, heartbeat_url=bench.url, broker_url=broker)
+        worker = await assemble(config)
+        try:
+            heartbeat = chores_of(worker)["heartbeat"]
+            assert isinstance(heartbeat, Heartbeat)
+            assert await heartbeat.beat() == (not why)
+            if why:
+                with pytest.raises(HeartbeatError, match=why):
+                    await heartbeat.check()
+        finally:
+            await release(worker)
+    assert listener.heard == 1
 
 
 async def test_a_check_that_is_required_and_fails_is_named_and_a_hint_is_not() -> None:

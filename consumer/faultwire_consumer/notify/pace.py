@@ -22,6 +22,13 @@ RETRIED_MIN: Final = 2
 """Of those that failed before: so many go out in a minute, however many new ones there are."""
 MINUTE: Final = timedelta(minutes=1)
 
+_TOLD_TOGETHER: Final = STATE_CHANGES | {
+    NotificationReason.NEW,
+    NotificationReason.UNMUTED,
+    NotificationReason.GROWTH,
+}
+"""Reasons that are one message where they come at once; any other means something of its own."""
+
 
 class Group(Struct):
     """Notifications that are sent as one message: the first is sent, and names the others."""
@@ -131,7 +138,7 @@ def _by_incident(waiting: Iterable[Due]) -> list[Group]:
     """Make one message of what a rule says of one incident: what came about first, and that it grew since."""
     found: dict[tuple[str, int | None, int] | int, list[Due]] = defaultdict(list)
     for due in waiting:
-        is_alone = due.incident_id is None or due.episode == 0
+        is_alone = due.incident_id is None or due.episode == 0 or due.reason not in _TOLD_TOGETHER
         found[due.id if is_alone else (due.rule, due.incident_id, due.episode)].append(due)
     groups = []
     for members in found.values():

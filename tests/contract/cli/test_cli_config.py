@@ -110,7 +110,8 @@ def test_what_cannot_be_used_is_shown_with_the_reason(
 
 def test_whatever_is_named_as_a_secret_is_hidden() -> None:
     assert all(
-        is_secret(name) for name in ("oidc_client_secret", "smtp_password", "api_token", "signing_key")
+        is_secret(name)
+        for name in ("oidc_client_secret", "smtp_password", "api_token", "signing_key", "heartbeat_url")
     )
     assert not any(is_secret(name) for name in ("broker_url", "http_port", "log_level"))
 
