@@ -39,6 +39,8 @@ from faultwire_shared.failpoint import failpoint
 
 FILLS_MAX: Final = 100
 """Transactions of one claim: a summary of 100,000 notifications is sent, and the rest is another one."""
+FILLING_SHARE: Final = 4
+"""The part of a lease that a claim may take, one of so many: leases count from its beginning."""
 AGAIN_SECONDS: Final = 1.0
 """The wait between two questions whether a commit without an answer took place."""
 
@@ -90,14 +92,21 @@ async def claim(
     """
     settings = _Settings(now, timedelta(seconds=lease_seconds), digests, make_token)
     claimed, decided, filled = list[Claimed](), Decided(), dict[int, list[Due]]()
+    passed = asyncio.get_running_loop().time
+    began = passed()
     for _ in range(FILLS_MAX):
-        turn = await _claim_once(store, address, settings, maximum=maximum - len(claimed))
+        try:
+            turn = await _claim_once(store, address, settings, maximum=maximum - len(claimed))
+        except StoreUnavailableError:
+            if not claimed:
+                raise
+            break  # what was leased before has to be sent: nobody else would until the leases end
         claimed += [_claimed(group, token, now, filled) for group, token in turn.leased]
         decided.stopped += turn.decided.stopped
         decided.unreadable += turn.decided.unreadable
         for group in turn.filling:
             filled.setdefault(group.first.id, []).extend(group.others)
-        if not turn.filling:
+        if not turn.goes_on or passed() - began > lease_seconds / FILLING_SHARE:
             break
     failpoint("dispatcher.claimed")
     return claimed, decided
@@ -119,6 +128,8 @@ class _Turn(Struct):
     leased: list[tuple[Group, str]] = field(default_factory=list)
     filling: list[Group] = field(default_factory=list)
     """Summaries that took in what was read, and are not leased: more waits."""
+    goes_on: bool = False
+    """More waits than was read, and another transaction would read other rows."""
 
 
 async def _claim_once(store: Store, address: Address, settings: _Settings, *, maximum: int) -> _Turn:
@@ -137,12 +148,15 @@ async def _claim_once(store: Store, address: Address, settings: _Settings, *, ma
             turn.decided = decided = decide(
                 waiting.due, recent, urgent=address.urgent, now=now, silences=silences
             )
+            is_cut = len(decided.groups) > maximum
             del decided.groups[maximum:]
             decided.unreadable = await _set_aside(tx, waiting.unreadable, now)
             await _write(tx, decided, now)
             await _tell_of_hidden(tx, decided, address, settings.digests, now=now)
             if len(waiting.due) + len(waiting.unreadable) >= CLAIM_MAX:
                 turn.filling = [group for group in decided.groups if group.is_summary and group.others]
+                # What is held is read again where it is gathered, and not where it is urgent.
+                turn.goes_on = bool(turn.filling) or (address.urgent and not is_cut)
             leased = [group for group in decided.groups if not any(group is one for one in turn.filling)]
             turn.leased = [(group, settings.make_token()) for group in leased]
             claims = [(group.first, token) for group, token in turn.leased]

@@ -73,6 +73,11 @@ async def test_a_summary_names_what_it_carries_and_those_name_it(site: Site) -> 
     assert (told["alert_id"], told["incident_id"]) == (carried["id"], carried["incident_id"])
     _, follower = await site.get(f"{PATH}/{carried['id']}")
     assert (follower["carrier_id"], follower["stages"][-1]["decision"]) == (carrier["id"], "carried")
+    _, listed = await site.get(f"{PATH}?carrier={carrier['id']}")
+    assert [one["id"] for one in listed["alerts"]] == [carried["id"]]
+    _, page = await site.page(f"/told?carrier={carrier['id']}")
+    assert f'Told together with <a href="/told/{carrier["id"]}">' in page
+    assert carried["incident_id"] in page
 
 
 async def test_what_only_some_recipients_have_is_sent_and_says_so(site: Site) -> None:
