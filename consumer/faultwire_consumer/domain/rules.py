@@ -113,6 +113,12 @@ class InDigest(Struct, frozen=True):
     """Sends everything of a day or week in one notification."""
 
     schedule: Schedule
+    own: tuple[tuple[str, Schedule], ...] = ()
+    """Receivers whose digests come at times of their own."""
+
+    def schedule_for(self, receiver: str) -> Schedule:
+        """Return the times of one receiver's digests."""
+        return dict(self.own).get(receiver, self.schedule)
 
 
 Sending = AtOnce | Within | InDigest

@@ -231,8 +231,9 @@ async def _tell_of_hidden(
     """
     stopped = [(due, one.silence) for _, due, one in decided.stopped if one.silence is not None]
     if stopped:
-        due_at = next_digest([rule for rule in digests if address.receiver in rule.receivers], now)
-        soonest = min(due_at.items(), key=lambda item: (item[1], item[0]), default=None)
+        due_at = next_digest(digests, now)
+        own = [(rule, at) for (rule, receiver), at in due_at.items() if receiver == address.receiver]
+        soonest = min(own, key=lambda one: (one[1], one[0]), default=None)
         if soonest is not None:
             hidden = [_hidden(due, address.receiver, soonest) for due, _ in stopped]
             await add_hidden(tx, [one for one in hidden if one is not None], now=now)

@@ -7,7 +7,6 @@ from typing import Final
 
 from faultwire_consumer.domain.policy.policy import Policy
 from faultwire_consumer.domain.rules import InDigest
-from faultwire_consumer.domain.schedule import Schedule
 from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
 from faultwire_consumer.store.outbox.digests import (
     DueDigest,
@@ -15,6 +14,7 @@ from faultwire_consumer.store.outbox.digests import (
     is_made,
     list_due_digests,
     make_digest,
+    told_until,
 )
 from faultwire_shared.clock import Clock
 from faultwire_shared.logging.logs import get_logger
@@ -41,12 +41,12 @@ class DigestMaker:
         self._store = store
         self._clock = clock
         self._wake = wake
-        self._schedules = _schedules_of(policy)
+        self._digests = _digests_of(policy)
         self._made: set[str] = set()
 
     def use(self, policy: Policy) -> None:
         """Make digests at the hours of another policy."""
-        self._schedules = _schedules_of(policy)
+        self._digests = _digests_of(policy)
 
     async def run(self) -> None:
         """Make due digests every few seconds until cancelled; retry while the database is away."""
@@ -65,35 +65,53 @@ class DigestMaker:
         """
         now, made = self._clock(), 0
         for due in await list_due_digests(self._store, now=now):
-            since, until = self._period(due, now)
+            until = self._until(due, now)
             key = digest_key(due, until)
             if key in self._made:
                 continue  # rows that came after it wait for the next one
             if await is_made(self._store, key):
                 self._remember(key)
-            elif await make_digest(self._store, due, since=since, until=until, now=now):
+            elif await self._make(due, until, now):
                 self._remember(key)
                 made += 1
         if made:
             self._wake()
         return made
 
+    async def _make(self, due: DueDigest, until: datetime, now: datetime) -> bool:
+        return await make_digest(self._store, due, since=await self._since(due), until=until, now=now)
+
     def _remember(self, key: str) -> None:
         if len(self._made) >= _REMEMBERED:
             self._made.clear()
         self._made.add(key)
 
-    def _period(self, due: DueDigest, now: datetime) -> tuple[datetime, datetime]:
-        """Return the period from the digest before the first missed one to the last one due by now.
+    def _until(self, due: DueDigest, now: datetime) -> datetime:
+        """Return the end of the digest's period: the last one that is due by now.
 
         Rows keep the hour that they were written for: if a rule's hour changed, or the rule is
         gone, they are sent at the old one.
         """
-        schedule = self._schedules.get(due.rule)
-        if schedule is None:
-            return due.first_due - _DAY, due.last_due
-        return schedule.last_until(due.first_due - _INSTANT), max(due.last_due, schedule.last_until(now))
+        sending = self._digests.get(due.rule)
+        if sending is None:
+            return due.last_due
+        return max(due.last_due, sending.schedule_for(due.receiver).last_until(now))
+
+    async def _since(self, due: DueDigest) -> datetime:
+        """Return the beginning of the period: the end of the one before the first that was missed.
+
+        A change of the hour or the zone makes one period longer or shorter, so the end of the digest before
+        says more than the schedule, unless there was none in that period.
+        """
+        sending = self._digests.get(due.rule)
+        if sending is None:
+            return due.first_due - _DAY
+        schedule = sending.schedule_for(due.receiver)
+        since = schedule.last_until(due.first_due - _INSTANT)
+        told = await told_until(self._store, due)
+        is_near = told is not None and schedule.last_until(since - _INSTANT) < told < due.first_due
+        return told if told is not None and is_near else since
 
 
-def _schedules_of(policy: Policy) -> dict[str, Schedule]:
-    return {rule.name: rule.sending.schedule for rule in policy.rules if isinstance(rule.sending, InDigest)}
+def _digests_of(policy: Policy) -> dict[str, InDigest]:
+    return {rule.name: rule.sending for rule in policy.rules if isinstance(rule.sending, InDigest)}

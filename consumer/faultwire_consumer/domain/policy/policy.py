@@ -29,10 +29,15 @@ class Policy(Struct, frozen=True, kw_only=True):
         return tuple(rule for rule in self.rules if isinstance(rule.sending, InDigest))
 
 
-def next_digest(rules: Sequence[Rule], now: datetime) -> dict[str, datetime]:
-    """Return the time at which each digest rule's next digest is due."""
+DigestOf = tuple[str, str]
+"""A rule and one of its receivers, by their names: the two that a digest belongs to."""
+
+
+def next_digest(rules: Sequence[Rule], now: datetime) -> dict[DigestOf, datetime]:
+    """Return the time at which each digest rule's next digest is due for each of its receivers."""
     return {
-        rule.name: rule.sending.schedule.next_after(now)
+        (rule.name, receiver): rule.sending.schedule_for(receiver).next_after(now)
         for rule in rules
         if isinstance(rule.sending, InDigest)
+        for receiver in rule.receivers
     }

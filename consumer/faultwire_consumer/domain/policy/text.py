@@ -2,11 +2,12 @@
 
 import re
 import tomllib
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from faultwire_consumer.domain.notification import NotificationReason
+from faultwire_consumer.domain.policy.digest_time import DigestTime, read_digest_time
 from faultwire_consumer.domain.policy.failure import PolicyError
 from faultwire_consumer.domain.policy.policy import Policy
 from faultwire_consumer.domain.policy.receiver.receiver import read_receiver
@@ -24,10 +25,8 @@ from faultwire_consumer.domain.rules import (
     Threshold,
     Within,
 )
-from faultwire_consumer.domain.schedule import Schedule
 from faultwire_shared.event import Category, ErrorSeverity
 
-WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 LENGTH_MIN: Final = timedelta(minutes=1)
 LENGTH_MAX: Final = timedelta(days=7)
 QUIET_DAYS_MAX: Final = 366
@@ -36,7 +35,6 @@ WITHIN_MIN: Final = timedelta(seconds=10)
 WITHIN_MAX: Final = timedelta(hours=1)
 
 _AT_LINE: Final = re.compile(r" \(at line (\d+), column \d+\)$")
-_HOURS: Final = "an hour from 0 to 23"
 
 
 def parse_policy(text: str, *, shipped: str | None = None) -> Policy:
@@ -50,12 +48,13 @@ def parse_policy(text: str, *, shipped: str | None = None) -> Policy:
         PolicyError: something in it is not valid.
     """
     root = Table(_load(text), text)
-    digest = _Digest(root, None)
+    file = read_digest_time(root)
     growth = _growth(root)
-    receivers = tuple(read_receiver(table) for table in root.tables("receivers"))
+    receivers = tuple(read_receiver(table, file) for table in root.tables("receivers"))
     if not receivers:
         raise root.missing("receivers", 'write one, such as [receivers.log] type = "log"')
     names = tuple(receiver.name for receiver in receivers)
+    digest = _Digest(file, {one.name: one.own.digest for one in receivers if one.own.digest != DigestTime()})
     source = root
     if "rules" not in root and shipped is not None:
         source = Table(_load(shipped), shipped)
@@ -69,18 +68,23 @@ def parse_policy(text: str, *, shipped: str | None = None) -> Policy:
 
 
 class _Digest:
-    """Times of digests: the file's own setting, and a rule's that differs."""
+    """Times of digests: the file's own setting, and a rule's that differs; a receiver's own override both."""
 
-    def __init__(self, table: Table, above: "_Digest | None") -> None:
-        self.hour: int = table.number("digest_hour", 0, 23, _HOURS, above.hour if above else 9)
-        self.weekday: str = table.choice("digest_weekday", WEEKDAYS, above.weekday if above else "monday")
-        self.zone: ZoneInfo = table.read("digest_zone", _zone, above.zone if above else ZoneInfo("UTC"))
+    def __init__(self, time: DigestTime, receivers: Mapping[str, DigestTime]) -> None:
+        self._time = time
+        self._receivers = receivers
+
+    def of(self, table: Table) -> "_Digest":
+        """Return the times of one rule."""
+        return _Digest(read_digest_time(table).over(self._time), self._receivers)
 
     def daily(self) -> InDigest:
-        return InDigest(Schedule(self.hour, self.zone))
+        own = {name: time.over(self._time).daily() for name, time in self._receivers.items()}
+        return InDigest(self._time.daily(), tuple(own.items()))
 
     def weekly(self) -> InDigest:
-        return InDigest(Schedule(self.hour, self.zone, WEEKDAYS.index(self.weekday)))
+        own = {name: time.over(self._time).weekly() for name, time in self._receivers.items()}
+        return InDigest(self._time.weekly(), tuple(own.items()))
 
 
 def _load(text: str) -> dict[str, Any]:
@@ -107,7 +111,7 @@ def _rule(table: Table, digest: _Digest, known: tuple[str, ...] | None, everybod
     """Read one rule; ``known`` are the names its receivers may have, None for a rule for everybody."""
     threshold = _threshold(table)
     on = frozenset(table.enums("on", NotificationReason, TRIGGERS))
-    sending = _sending(table, _Digest(table, digest))
+    sending = _sending(table, digest.of(table))
     receivers = table.texts("receivers", known) if known is not None else everybody
     remind_every = table.duration("remind_every", REMINDER_MIN, LENGTH_MAX)
     quiet_days = table.number("auto_resolve_days", 1, QUIET_DAYS_MAX, "a number of days from 1 to 366", 0)
@@ -201,10 +205,3 @@ def _sending(table: Table, digest: _Digest) -> Sending:
     if sending is None:
         raise table.missing("send", '"now", "within 5m", "daily" or "weekly"')
     return sending
-
-
-def _zone(value: Any) -> ZoneInfo:
-    try:
-        return ZoneInfo(value)
-    except (ValueError, OSError, TypeError, KeyError):
-        raise ValueError('a zone of the IANA database, as in "Europe/Berlin"') from None

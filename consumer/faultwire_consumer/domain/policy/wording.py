@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from faultwire_consumer.domain.policy.digest_time import WEEKDAYS
 from faultwire_consumer.domain.policy.table import spell_duration
-from faultwire_consumer.domain.policy.text import WEEKDAYS
 from faultwire_consumer.domain.rules import PATTERNS, AtOnce, Conditions, Rule, Within
 
 

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from faultwire_consumer.domain.notification import NotificationReason
-from faultwire_consumer.domain.policy.policy import next_digest
+from faultwire_consumer.domain.policy.policy import DigestOf, next_digest
 from faultwire_consumer.domain.rules import PATTERNS, Facts, Rule
 from faultwire_consumer.ingest.read.candidate import Decoded
 from faultwire_shared.event import Scalar
@@ -27,14 +27,14 @@ class DigestMemo:
         self.rules = tuple(rule for rule in rules if NotificationReason.CONTINUED in rule.on)
         self._all = rules
         self._settled: set[bytes] = set()
-        self._due: dict[str, datetime] = {}
+        self._due: dict[DigestOf, datetime] = {}
         self._asked_at = _NEVER
         self.first_due: datetime | None = None
         """Due time of the next digest of any rule."""
         self._tested = _tested_by(self.rules)
 
-    def due_at(self, now: datetime) -> dict[str, datetime]:
-        """Return the due time of each rule's next digest."""
+    def due_at(self, now: datetime) -> dict[DigestOf, datetime]:
+        """Return the due time of each rule's next digest for each of its receivers."""
         # A clock that was ahead and is set back must not put every digest off until then.
         if self.first_due is None or now >= self.first_due or now < self._asked_at - MARGIN:
             self._asked_at = now

@@ -1,6 +1,6 @@
 """Evaluates the rules for a batch: notifications for the outbox, and incidents for the next digests."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct, field
@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from faultwire_consumer.domain.incident import Touched, Transition
 from faultwire_consumer.domain.notification import NotificationReason
-from faultwire_consumer.domain.policy.policy import Policy
+from faultwire_consumer.domain.policy.policy import DigestOf, Policy
 from faultwire_consumer.domain.rules import InDigest, Rule, Verdict, happened_to, verdicts_on
 from faultwire_consumer.ingest.read.candidate import Decoded
 from faultwire_consumer.ingest.rules.digest_memo import DigestMemo
@@ -168,8 +168,8 @@ def _decide(
     facts = newest.facts(touched.severity)
     for verdict in verdicts_on(rules, news.happened, facts):
         if isinstance(verdict.rule.sending, InDigest):
-            due_at = batch.rules.memo.due_at(batch.now)[verdict.rule.name]
-            batch.pending.append(_pending(verdict.rule, newest, verdict.happened.reason, due_at))
+            due_at = batch.rules.memo.due_at(batch.now)
+            batch.pending += _pending(verdict.rule, newest, verdict.happened.reason, due_at)
             continue
         if touched.terms.mute is not None:
             _tell_later(batch, verdict, newest)
@@ -185,9 +185,12 @@ def _tell_later(batch: BatchNotifications, verdict: Verdict, newest: Decoded) ->
     for receiver in verdict.rule.receivers:
         digests = [rule for rule in batch.rules.digests if receiver in rule.receivers]
         if digests:
-            soonest = min(digests, key=lambda rule: due_at[rule.name])
-            pending = _pending(soonest, newest, verdict.happened.reason, due_at[soonest.name])
-            batch.pending.append(replace(pending, receivers=(receiver,)))
+            soonest = min(digests, key=lambda rule: due_at[rule.name, receiver])
+            batch.pending += [
+                replace(one, receivers=(receiver,))
+                for one in _pending(soonest, newest, verdict.happened.reason, due_at)
+                if receiver in one.receivers
+            ]
 
 
 def _continue(batch: BatchNotifications) -> None:
@@ -197,23 +200,28 @@ def _continue(batch: BatchNotifications) -> None:
     batch.settled.extend(unsettled)
     for event in unsettled.values():
         facts = event.facts()
-        batch.pending += [
-            _pending(rule, event, NotificationReason.CONTINUED, due_at[rule.name])
-            for rule in batch.rules.memo.rules
-            if rule.where.match(facts)
-        ]
+        for rule in batch.rules.memo.rules:
+            if rule.where.match(facts):
+                batch.pending += _pending(rule, event, NotificationReason.CONTINUED, due_at)
 
 
-def _pending(rule: Rule, event: Decoded, reason: NotificationReason, due_at: datetime) -> NewPending:
-    return NewPending(
-        rule=rule.name,
-        receivers=rule.receivers,
-        fingerprint=event.row.fingerprint,
-        due_at=due_at,
-        reason=reason,
-        severity=event.row.severity,
-        event_id=event.row.event_id,
-    )
+def _pending(
+    rule: Rule, event: Decoded, reason: NotificationReason, due_at: Mapping[DigestOf, datetime]
+) -> Iterator[NewPending]:
+    """Yield what is pending for each hour at which some of the rule's receivers have their digest."""
+    receivers: dict[datetime, list[str]] = {}
+    for receiver in rule.receivers:
+        receivers.setdefault(due_at[rule.name, receiver], []).append(receiver)
+    for hour, those in receivers.items():
+        yield NewPending(
+            rule=rule.name,
+            receivers=tuple(those),
+            fingerprint=event.row.fingerprint,
+            due_at=hour,
+            reason=reason,
+            severity=event.row.severity,
+            event_id=event.row.event_id,
+        )
 
 
 def _first_of(events: Iterable[Decoded]) -> dict[bytes, datetime]:

@@ -1,9 +1,7 @@
 """Builds the senders of a policy's receivers."""
 
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Final
 
 from faultwire_consumer.domain.policy.policy import Policy
 from faultwire_consumer.domain.policy.receiver.email import Email
@@ -24,8 +22,6 @@ from faultwire_consumer.notify.wording.mail import Envelope
 from faultwire_consumer.notify.wording.own_templates import OwnTemplates
 from faultwire_consumer.notify.wording.values import clean_line
 from faultwire_shared.clock import Clock
-
-_ANYWHERE: Final = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 
 
 def senders_of(policy: Policy, *, clock: Clock, metrics: Metrics | None = None) -> dict[str, Sender]:
@@ -110,7 +106,7 @@ def _webhook(name: str, way: Webhook, clock: Clock) -> Sender:
         way.url.text,
         clock=clock,
         secrets=secrets,
-        allowed_networks=_ANYWHERE if way.allow_private_addresses else (),
+        allowed_networks=way.allow_private_addresses,
     )
 
 

@@ -1,11 +1,11 @@
 """Digests: the pending rows of a period become one notification in the outbox, in one commit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import bindparam, delete, func, insert, select
+from sqlalchemy import ColumnElement, bindparam, delete, func, insert, not_, or_, select, update
 
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
 from faultwire_consumer.store.contract.store import Store, Transaction
@@ -16,7 +16,13 @@ from faultwire_shared.event import ErrorSeverity
 
 _AT_ONCE: Final = 5000
 _KEY: Final = ("rule", "receiver", "incident_id", "due_at")
-_DELETE: Final = delete(pending).where(*(pending.c[name] == bindparam(f"key_{name}") for name in _KEY))
+_OF_KEY: Final = [pending.c[name] == bindparam(f"key_{name}") for name in _KEY]
+_DELETE: Final = delete(pending).where(*_OF_KEY)
+_LEAVE: Final = (
+    update(pending)
+    .where(*_OF_KEY)
+    .values(count_before=bindparam("told"), reason=NotificationReason.CONTINUED.value)
+)
 
 
 class DueDigest(Struct, frozen=True, order=True):
@@ -54,6 +60,15 @@ async def is_made(store: Store, key: str) -> bool:
     return bool(await store.read(select(outbox.c.id).where(outbox.c.idempotency_key == key)))
 
 
+async def told_until(store: Store, due: DueDigest) -> datetime | None:
+    """Return the end of the last digest that the rule made for the receiver; None before the first."""
+    until = func.max(outbox.c.until, type_=outbox.c.until.type).label("until")
+    of_it = (outbox.c.rule == due.rule, outbox.c.receiver == due.receiver)
+    (row,) = await store.read(select(until).where(*of_it, outbox.c.kind == NotificationKind.DIGEST.value))
+    last: datetime | None = row.until
+    return last
+
+
 async def make_digest(
     store: Store, due: DueDigest, *, since: datetime, until: datetime, now: datetime
 ) -> bool:
@@ -72,10 +87,22 @@ async def make_digest(
     key = digest_key(due, until)
     async with store.write() as tx:
         rows = await _lock(tx, due, until)
-        if not rows or await tx.execute(select(outbox.c.id).where(outbox.c.idempotency_key == key)):
+        taken = [row for row in rows if row.due_at <= until]
+        if not taken or await tx.execute(select(outbox.c.id).where(outbox.c.idempotency_key == key)):
             return False
-        lines = await _lines(tx, due, until, rows)
-        await tx.execute(_DELETE, [{f"key_{name}": getattr(row, name) for name in _KEY} for row in rows])
+        incident_ids = {row.incident_id for row in taken}
+        early = [row for row in rows if row.due_at > until and row.incident_id in incident_ids]
+        counted = await _counts_until(tx, due, until, sorted(incident_ids))
+        lines = _lines([*taken, *early], counted)
+        await tx.execute(_DELETE, _keys(taken))
+        if early:
+            told = [
+                where | {"told": counted[row.incident_id]}
+                for row, where in zip(early, _keys(early), strict=True)
+            ]
+            await tx.execute(_LEAVE, told)
+        if not lines:
+            return False
         severity = max(line["severity"] for line in lines)
         await enqueue(tx, [_notification(due, key, severity=severity, since=since, until=until, now=now)])
         (made,) = await tx.execute(select(outbox.c.id).where(outbox.c.idempotency_key == key))
@@ -87,16 +114,30 @@ async def _lock(tx: Transaction, due: DueDigest, until: datetime) -> Sequence[An
     """Lock the pending rows; a transaction that is adding to one of them commits first, and is included."""
     return await tx.execute(
         select(pending)
-        .where(pending.c.rule == due.rule, pending.c.receiver == due.receiver, pending.c.due_at <= until)
+        .where(pending.c.rule == due.rule, pending.c.receiver == due.receiver, _is_before(until))
         .order_by(*(pending.c[name] for name in _KEY))
         .with_for_update()
     )
 
 
-async def _lines(
-    tx: Transaction, due: DueDigest, until: datetime, rows: Sequence[Any]
-) -> list[dict[str, Any]]:
-    """Return a line for each incident, which may have been pending for several periods."""
+def _is_before(until: datetime) -> ColumnElement[bool]:
+    """Return the condition of rows that are due by a digest's end, or were written before it.
+
+    The latter are due later only where the digest's hour was another one then. The digest tells of their
+    events with its own, and leaves them to tell of what comes after it.
+    """
+    return or_(pending.c.due_at <= until, pending.c.created_at < until)
+
+
+def _keys(rows: Sequence[Any]) -> list[dict[str, Any]]:
+    return [{f"key_{name}": getattr(row, name) for name in _KEY} for row in rows]
+
+
+def _lines(rows: Sequence[Any], counted: Mapping[int, int]) -> list[dict[str, Any]]:
+    """Return a line for each incident, which may have been pending for several periods.
+
+    One that only went on, and of which everything was told before, has none.
+    """
     lines: dict[int, dict[str, Any]] = {}
     before: dict[int, int] = {}
     for row in rows:
@@ -109,8 +150,8 @@ async def _lines(
         line["event_id"] = row.event_id
         if line["reason"] == NotificationReason.CONTINUED.value:
             line["reason"] = row.reason
-    counted = await _counts_until(tx, due, until, sorted(lines))
-    return [line | {"events": counted[key] - before[key]} for key, line in sorted(lines.items())]
+    told = (line | {"events": counted[key] - before[key]} for key, line in sorted(lines.items()))
+    return [one for one in told if one["events"] or one["reason"] != NotificationReason.CONTINUED.value]
 
 
 async def _counts_until(
@@ -127,7 +168,7 @@ async def _counts_until(
             pending.c.rule == due.rule,
             pending.c.receiver == due.receiver,
             pending.c.incident_id == incidents.c.id,
-            pending.c.due_at > until,
+            not_(_is_before(until)),
         )
         .scalar_subquery()
     )

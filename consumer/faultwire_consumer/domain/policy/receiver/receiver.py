@@ -6,6 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from faultwire_consumer.domain.policy.digest_time import DigestTime
 from faultwire_consumer.domain.policy.receiver.alertmanager import Alertmanager, read_alertmanager
 from faultwire_consumer.domain.policy.receiver.apprise import Apprise, read_apprise
 from faultwire_consumer.domain.policy.receiver.email import Email, read_email
@@ -14,6 +15,7 @@ from faultwire_consumer.domain.policy.receiver.ntfy import Ntfy, read_ntfy
 from faultwire_consumer.domain.policy.receiver.opsgenie import Opsgenie, read_opsgenie
 from faultwire_consumer.domain.policy.receiver.pagerduty import PagerDuty, read_pagerduty
 from faultwire_consumer.domain.policy.receiver.slack import Slack, read_slack
+from faultwire_consumer.domain.policy.receiver.own import OwnSettings, read_own
 from faultwire_consumer.domain.policy.receiver.webhook import Webhook, read_webhook
 from faultwire_consumer.domain.policy.table import Table
 
@@ -56,6 +58,8 @@ class Receiver(Struct, frozen=True, kw_only=True):
     """The type's own part: address, secrets."""
     template: str | None = None
     """The folder of its own templates; None for the built-in ones."""
+    own: OwnSettings = OwnSettings()
+    """Times and owners, which any type has."""
 
     @property
     def signed(self) -> bool:
@@ -63,8 +67,12 @@ class Receiver(Struct, frozen=True, kw_only=True):
         return isinstance(self.way, Webhook) and self.way.signed
 
 
-def read_receiver(table: Table) -> Receiver:
+def read_receiver(table: Table, file: DigestTime) -> Receiver:
     """Read one receiver.
+
+    Args:
+        table: the receiver's.
+        file: the times of digests that the whole file has.
 
     Raises:
         PolicyError: something in it is not valid.
@@ -73,6 +81,7 @@ def read_receiver(table: Table) -> Receiver:
     if kind is None:
         raise table.missing("type", f"one of {', '.join(ReceiverType)}")
     template = table.text("template")
-    receiver = Receiver(name=table.name, type=kind, way=_READERS[kind](table), template=template)
+    way, own = _READERS[kind](table), read_own(table, file)
+    receiver = Receiver(name=table.name, type=kind, way=way, own=own, template=template)
     table.finish()
     return receiver

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from faultwire_consumer.domain.policy.receiver.network import Network, read_allowed
 from faultwire_consumer.domain.policy.secret import Secret
 from faultwire_consumer.domain.policy.table import Table
 
@@ -17,7 +18,8 @@ class Webhook(Struct, frozen=True, kw_only=True):
     secret: tuple[Secret, ...] = ()
     """The keys that sign the messages; two while one replaces the other."""
     secret_file: str | None = None
-    allow_private_addresses: bool = False
+    allow_private_addresses: tuple[Network, ...] = ()
+    """The inside networks that it may be in."""
 
     @property
     def signed(self) -> bool:
@@ -41,7 +43,7 @@ def read_webhook(table: Table) -> Webhook:
         url=Secret(url),
         secret=tuple(Secret(one) for one in secret),
         secret_file=secret_file,
-        allow_private_addresses=table.switch("allow_private_addresses"),
+        allow_private_addresses=read_allowed(table),
     )
 
 
