@@ -1,4 +1,4 @@
-"""Digests at a receiver's own hour, through changes of the clock and of the file: each event in one of them."""
+"""Digests at a receiver's own hour, through changes of the clock and the file: each event in one of them."""
 
 import json
 from datetime import UTC, datetime
@@ -103,21 +103,22 @@ async def test_a_receiver_s_weekday_moves_its_weekly_digest_and_no_daily_one(
 
 
 @pytest.mark.parametrize(
-    ("hour", "first", "second", "third"),
+    ("hour", "dues"),
     [
         # The clocks of Berlin are put forward on 29 March, from 02:00 to 03:00.
-        pytest.param(9, "2026-03-28T08:00", "2026-03-29T07:00", "2026-03-30T07:00", id="spring"),
-        pytest.param(2, "2026-03-28T01:00", "2026-03-29T01:00", "2026-03-30T00:00", id="hour-left-out"),
+        pytest.param(9, ("2026-03-28T08:00", "2026-03-29T07:00", "2026-03-30T07:00"), id="spring"),
+        pytest.param(2, ("2026-03-28T01:00", "2026-03-29T01:00", "2026-03-30T00:00"), id="hour-left-out"),
         # They are put back on 25 October, from 03:00 to 02:00.
-        pytest.param(9, "2026-10-24T07:00", "2026-10-25T08:00", "2026-10-26T08:00", id="autumn"),
-        pytest.param(2, "2026-10-24T00:00", "2026-10-25T00:00", "2026-10-26T01:00", id="hour-twice"),
+        pytest.param(9, ("2026-10-24T07:00", "2026-10-25T08:00", "2026-10-26T08:00"), id="autumn"),
+        pytest.param(2, ("2026-10-24T00:00", "2026-10-25T00:00", "2026-10-26T01:00"), id="hour-twice"),
     ],
 )
 async def test_on_days_on_which_the_clock_changes_each_event_is_told_once_at_the_hour_on_the_wall(
-    store: Store, clock: FixedClock, hour: int, first: str, second: str, third: str
+    store: Store, clock: FixedClock, hour: int, dues: tuple[str, str, str]
 ) -> None:
     bench = Bench(store, clock, policy_of(f'digest_hour = {hour}\ndigest_zone = "Europe/Berlin"'))
     told: dict[str, int] = {}
+    first, second, third = dues
     start = int(utc(first).timestamp()) - 86_400
     for number in range(4 * 24):  # an event each hour, and a look for digests after it
         at = datetime.fromtimestamp(start + 3600 * number, UTC)

@@ -136,6 +136,8 @@ class Rule(Struct, frozen=True, kw_only=True):
     remind_every: timedelta | None = None
     auto_resolve_days: int | None = None
     """Days without an event after which an incident that it matches is resolved; None: never."""
+    owner_first: bool = False
+    """Tells the receivers of whoever the incident is assigned to, and its own only where there are none."""
 
 
 class Happened(Struct, frozen=True):

@@ -59,6 +59,8 @@ class StageReason(StrEnum):
     """Its incident is in a later episode, which has a notification of its own."""
     THROTTLED = "throttled"
     """The receiver has had its ten in a minute; this one goes into the next summary."""
+    QUIET_HOURS = "quiet_hours"
+    """Its receiver has quiet hours; when they end, what they held back goes out together."""
     GROUPED = "grouped"
     """It came together with others of its rule."""
     GROWING = "growing"

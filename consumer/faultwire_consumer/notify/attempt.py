@@ -25,6 +25,8 @@ from faultwire_shared.logging.logs import get_logger
 MARK_AGAIN_SECONDS: Final = 1.0
 READ_AGAIN_SECONDS: Final = 0.5
 """The wait before the content is read again: a broken connection is replaced at once."""
+_WAITS_ON_PURPOSE: Final = (StageReason.GROWING.value, StageReason.QUIET_HOURS.value)
+"""Behind what its receiver was told a moment ago, or because the receiver asked for it: no latency of ours."""
 
 log = get_logger(__name__)
 
@@ -177,8 +179,8 @@ class Attempter:
         now = self._clock()
         self._watch.note_start(receiver, claimed.notifications, urgent=urgent, now=now)
         for due in claimed.notifications:
-            if due.state_reason == StageReason.GROWING.value:
-                continue  # it waits on purpose, behind what its receiver was told a moment ago
+            if due.state_reason in _WAITS_ON_PURPOSE:
+                continue
             waited = (now - due.created_at).total_seconds()
             self._metrics.alert_latency_seconds.labels(severity=due.severity.value).observe(max(0.0, waited))
 

@@ -13,8 +13,9 @@ from faultwire_consumer.domain.notification import NotificationKind, Notificatio
 from faultwire_consumer.domain.policy.policy import next_digest
 from faultwire_consumer.domain.rules import Rule
 from faultwire_consumer.domain.sending import NotificationState, StageDecision, StageReason
+from faultwire_consumer.domain.silence.weekly import WeeklyWindow
 from faultwire_consumer.notify.pace import MINUTE, Group
-from faultwire_consumer.notify.stages import PACE_STAGES, STAGE_NAMES, Decided, Held, Stopped, decide
+from faultwire_consumer.notify.stages import PACE_STAGES, Decided, Held, Stopped, decide
 from faultwire_consumer.store.contract.store import Store, StoreUnavailableError, Transaction
 from faultwire_consumer.store.outbox.claim import (
     CLAIM_MAX,
@@ -71,6 +72,7 @@ async def claim(
     maximum: int,
     lease_seconds: float,
     digests: Sequence[Rule] = (),
+    quiet: Sequence[WeeklyWindow] = (),
     make_token: Callable[[], str] = lambda: secrets.token_hex(16),
 ) -> tuple[list[Claimed], Decided]:
     """Claim the due notifications of an address.
@@ -85,6 +87,7 @@ async def claim(
         maximum: of claims; a lease must not end while a notification waits for its turn.
         lease_seconds: duration of the leases.
         digests: the policy's digest rules: the next one of its receiver tells of what a silence stopped.
+        quiet: the receiver's quiet hours.
         make_token: makes the fencing token of each.
 
     Raises:
@@ -146,7 +149,7 @@ async def _claim_once(store: Store, address: Address, settings: _Settings, *, ma
             recent = await load_recent(tx, address, since=now - MINUTE, growing=growing)
             silences = await load_active(tx, now=now) if waiting.due else []
             turn.decided = decided = decide(
-                waiting.due, recent, urgent=address.urgent, now=now, silences=silences
+                waiting.due, recent, urgent=address.urgent, now=now, silences=silences, quiet=quiet
             )
             is_cut = len(decided.groups) > maximum
             del decided.groups[maximum:]
@@ -212,6 +215,8 @@ async def _write(tx: Transaction, decided: Decided, now: datetime) -> None:
         await stop(tx, ids, NotificationState.STOPPED, reason, now=now, silence_id=silence_id)
     by_hold: dict[tuple[datetime, StageReason, int | None], list[int]] = {}
     for _, due, held in decided.held:
+        if due.due_at == held.until and due.state_reason == held.reason.value:
+            continue
         by_hold.setdefault((held.until, held.reason, _silence_id(held)), []).append(due.id)
     for (until, reason, silence_id), ids in by_hold.items():
         await postpone(tx, ids, until, reason, silence_id=silence_id)
@@ -299,7 +304,7 @@ def _entries(decided: Decided, now: datetime) -> Iterator[StageEntry]:
             continue
         is_open = group.first.kind is NotificationKind.SUMMARY  # it has its entries since it was begun
         for due in group.others if is_open else group.members:
-            for name in STAGE_NAMES:
+            for name in decided.stages:
                 yield _entry(due, now, name, StageDecision.PASSED, StageReason.CLEAR)
         last = PACE_STAGES.get(group.reason, "throttle")
         if not is_open:

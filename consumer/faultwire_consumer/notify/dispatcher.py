@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from faultwire_consumer.domain.rules import Rule
 from faultwire_consumer.domain.sending import NotificationState, StageDecision, StageReason
+from faultwire_consumer.domain.silence.weekly import WeeklyWindow
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.attempt import Attempter
 from faultwire_consumer.notify.claim import Claimed, claim
@@ -55,6 +56,7 @@ class Dispatcher:
         clock: Clock,
         lease_seconds: float = LEASE_SECONDS,
         digests: Sequence[Rule] = (),
+        quiet: Mapping[str, Sequence[WeeklyWindow]] | None = None,
         public_url: str | None = None,
         watch: OwnWatch | None = None,
         rng: random.Random | None = None,
@@ -65,6 +67,7 @@ class Dispatcher:
         self._clock = clock
         self._lease_seconds = lease_seconds
         self._digests = digests
+        self._quiet = quiet or {}
         self._attempter = Attempter(
             store,
             metrics=metrics,
@@ -212,6 +215,7 @@ class Dispatcher:
             maximum=maximum,
             lease_seconds=self._lease_seconds,
             digests=self._digests,
+            quiet=self._quiet.get(address.receiver, ()),
         )
         for _, due, stopped in decided.stopped:
             self._metrics.notifications_stopped.labels(reason=stopped.reason.value).inc()

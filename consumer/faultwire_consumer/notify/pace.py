@@ -41,7 +41,7 @@ class Group(Struct):
     @property
     def is_summary(self) -> bool:
         """Return True if it may tell of several incidents."""
-        return self.reason in (StageReason.GROUPED, StageReason.THROTTLED)
+        return self.reason in (StageReason.GROUPED, StageReason.THROTTLED, StageReason.QUIET_HOURS)
 
     @property
     def members(self) -> list[Due]:

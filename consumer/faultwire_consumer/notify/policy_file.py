@@ -1,7 +1,9 @@
 """Reads the policy: the operator's file, or the one in the package."""
 
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import Final
 
 from faultwire_consumer.domain.policy.failure import PolicyError
 from faultwire_consumer.domain.policy.policy import Policy
@@ -9,10 +11,18 @@ from faultwire_consumer.domain.policy.text import parse_policy
 from faultwire_shared.failure import ConfigurationError
 
 SHIPPED_NAME = "policy.toml"
+BYTES_MAX: Final = 1024 * 1024
+_FILE: Final = "_file"
+"""The end of the name of each setting that is a file's path."""
 
 
 class PolicyFileError(ConfigurationError):
     """A policy that cannot be used; the text is one line with file, line, what is wrong and how to fix it."""
+
+    def __init__(self, text: str, lines: Sequence[str] = ()) -> None:
+        super().__init__(text)
+        self.lines = tuple(lines) or (text,)
+        """All that is wrong, a line for each thing."""
 
 
 def shipped_text() -> str:
@@ -26,13 +36,38 @@ def read_policy(path: Path | None = None) -> Policy:
     Raises:
         PolicyFileError: it cannot be read or used.
     """
+    text = shipped_text() if path is None else read_text(path)
     try:
-        text = shipped_text() if path is None else path.read_text(encoding="utf-8-sig")
+        return parse_policy(text, shipped=shipped_text())
+    except PolicyError as error:
+        lines = [f"{path or SHIPPED_NAME}:{one.line}: {one}" for one in (error, *error.others)]
+        more = f" (and {len(error.others)} more)" if error.others else ""
+        raise PolicyFileError(f"{lines[0]}{more}", lines) from None
+
+
+def read_text(path: Path) -> str:
+    """Read a policy file's text.
+
+    Raises:
+        PolicyFileError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(BYTES_MAX + 1)
+        if len(content) > BYTES_MAX:
+            raise PolicyFileError(f"{path}: it has more than {BYTES_MAX:,} bytes")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise PolicyFileError(f"{path}: it is not UTF-8") from None
     except OSError as error:
         raise PolicyFileError(f"cannot read {path}: {error.strerror or error}") from None
-    try:
-        return parse_policy(text, shipped=shipped_text())
-    except PolicyError as error:
-        raise PolicyFileError(f"{path or SHIPPED_NAME}:{error.line}: {error}") from None
+
+
+def files_of(policy: Policy) -> tuple[Path, ...]:
+    """Return the files that a policy's receivers read besides: every setting whose name ends in ``_file``."""
+    return tuple(
+        Path(value)
+        for receiver in policy.receivers
+        for name in receiver.way.__struct_fields__
+        if name.endswith(_FILE) and isinstance(value := getattr(receiver.way, name), str)
+    )

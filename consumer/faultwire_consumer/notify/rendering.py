@@ -46,7 +46,7 @@ def notification_of(content: Content, *, public_url: str | None = None) -> Notif
         ),
         incidents=tuple(incidents),
         created_at=content.created_at,
-        detail=_detail_of(content, by_incident[0]) if alone else "",
+        detail=_detail_of(content, by_incident[0] if alone else None),
         since=content.since,
         until=content.until,
         silences=tuple(SilencedPart(**structs.asdict(one)) for one in content.silences),
@@ -68,7 +68,7 @@ def _reason_of(content: Content) -> NotificationReason:
     """Return the reason; a summary's is the storm that caused it, else the most important one in it."""
     if content.kind is not NotificationKind.SUMMARY:
         return content.reason
-    if content.urgent:
+    if content.urgent and not content.was_quiet:
         return NotificationReason.STORM
     return min((line.reason for line in content.lines), key=_importance, default=content.reason)
 
@@ -127,7 +127,13 @@ def _happened(lines: Sequence[IncidentLine]) -> str:
     return ", then ".join(words)
 
 
-def _detail_of(content: Content, lines: Sequence[IncidentLine]) -> str:
+def _detail_of(content: Content, alone: Sequence[IncidentLine] | None) -> str:
+    """Return the rule's sentence of an incident that is alone, and that its receiver had quiet hours."""
+    held = "Held back until the quiet hours were over." if content.was_quiet else ""
+    return "; ".join(filter(None, ("" if alone is None else _sentence_of(content, alone), held)))
+
+
+def _sentence_of(content: Content, lines: Sequence[IncidentLine]) -> str:
     """Return the rule's sentence; of growth that was told together, all the counts that were passed."""
     numbers = _numbers_of(lines)
     return (

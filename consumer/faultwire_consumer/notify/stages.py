@@ -26,9 +26,11 @@ from faultwire_consumer.domain.silence.silence import (
     silence_over,
     state_of,
 )
+from faultwire_consumer.domain.silence.weekly import WeeklyWindow, covered_until
 from faultwire_consumer.notify.pace import Group, Paced, pace_again, pace_gathered, pace_urgent
 from faultwire_consumer.store.outbox.claim import Due
 from faultwire_consumer.store.outbox.recent import RecentlySent
+from faultwire_shared.event import ErrorSeverity
 
 REMIND_AGAIN: Final = timedelta(hours=1)
 
@@ -107,6 +109,14 @@ def is_heard(due: Due, silences: Sequence[Silence], now: datetime) -> Stopped | 
     return Stopped(StageReason.SILENCED, silence)
 
 
+def is_awake(due: Due, quiet: Sequence[WeeklyWindow], now: datetime) -> Held | None:
+    """Hold it in its receiver's quiet hours; what is critical, and what was tried before, is not held."""
+    if due.severity is ErrorSeverity.CRITICAL or due.attempts:
+        return None
+    until = covered_until(quiet, now)
+    return None if until is None else Held(until, StageReason.QUIET_HOURS)
+
+
 def facts_of(due: Due) -> Facts:
     """Return what silences are matched with: of the event told of, else what its incident knows."""
     if due.facts is not None:
@@ -136,8 +146,14 @@ STAGES: Final[Sequence[tuple[str, Stage]]] = (
 )
 SILENCED: Final = "unsilenced"
 """The stage that asks whether a silence hides it, when it would go out."""
+AWAKE: Final = "awake"
+"""The stage of a receiver with quiet hours, which comes last of those that look at one notification."""
 STAGE_NAMES: Final = (*(name for name, _ in STAGES), SILENCED)
-PACE_STAGES: Final = {StageReason.GROUPED: "gather", StageReason.GROWING: "growth"}
+PACE_STAGES: Final = {
+    StageReason.GROUPED: "gather",
+    StageReason.GROWING: "growth",
+    StageReason.QUIET_HOURS: AWAKE,
+}
 """The stages behind those of one notification, by their reasons; any other is the throttle's."""
 
 
@@ -147,6 +163,8 @@ class Decided(Struct):
     stopped: list[tuple[str, Due, Stopped]] = field(default_factory=list)
     held: list[tuple[str, Due, Held]] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
+    stages: tuple[str, ...] = STAGE_NAMES
+    """Those that were asked."""
     unreadable: list[int] = field(default_factory=list)
     """Those given up, as no worker came that could read them."""
 
@@ -158,23 +176,31 @@ def decide(
     urgent: bool,
     now: datetime,
     silences: Sequence[Silence] = (),
+    quiet: Sequence[WeeklyWindow] = (),
 ) -> Decided:
     """Run the chain over an address's waiting notifications, the most severe first.
 
     Those that failed before come last: they are late already, and new ones need not be. What an operator had
     sent again goes with them, by itself.
     """
-    decided = Decided()
+    decided = Decided(stages=(*STAGE_NAMES, AWAKE) if quiet else STAGE_NAMES)
     active = [one for one in silences if state_of(one, now) is SilenceState.ACTIVE]
+    gate = _Gate(active, quiet)
     passed = [due for due in waiting if _pass(due, decided, now)]
-    passed = [due for due in passed if due.due_at > now or _is_let_out(due, active, decided, now)]
-    fresh = [due for due in passed if not due.attempts and due.resent_at is None]
+    passed = [due for due in passed if due.due_at > now or _is_let_out(due, gate, decided, now)]
+    woken = [due for due in passed if _was_quiet(due) and due.due_at <= now]
+    ids = {due.id for due in woken}
+    fresh = [due for due in passed if not due.attempts and due.resent_at is None and due.id not in ids]
     if urgent:
         _go(decided, pace_urgent(fresh, recent, now=now))
     else:
-        decided.groups += [Group(due) for due in fresh if due.kind is NotificationKind.DIGEST]
-        ready = _ready(fresh, active, decided, now)
+        decided.groups += [
+            Group(due) for due in fresh if due.kind is NotificationKind.DIGEST and due.due_at <= now
+        ]
+        ready = _ready(fresh, gate, decided, now)
         _go(decided, pace_gathered(ready, recent, now=now))
+    if woken:
+        decided.groups.append(Group(woken[0], woken[1:], StageReason.QUIET_HOURS))
     failed = [due for due in passed if due.attempts or due.resent_at is not None]
     _go(decided, pace_again(failed, recent, going=len(decided.groups), now=now))
     return decided
@@ -208,18 +234,37 @@ def _is_past_stages(due: Due) -> bool:
     return due.kind is NotificationKind.SUMMARY or due.resent_at is not None
 
 
-def _is_let_out(due: Due, silences: Sequence[Silence], decided: Decided, now: datetime) -> bool:
-    """Return True if no silence hides it; asked only when it would go out, since a silence may end before."""
-    judged = None if _is_past_stages(due) else is_heard(due, silences, now)
+class _Gate(Struct, frozen=True):
+    """Hindrances that are asked for when a notification would go out: they may change before."""
+
+    silences: Sequence[Silence]
+    """Those that are active."""
+    quiet: Sequence[WeeklyWindow]
+
+
+def _was_quiet(due: Due) -> bool:
+    """Return True for what quiet hours held back; a digest goes by itself all the same."""
+    is_first = not due.attempts and due.resent_at is None
+    is_digest = due.kind is NotificationKind.DIGEST
+    return is_first and due.state_reason == StageReason.QUIET_HOURS.value and not is_digest
+
+
+def _is_let_out(due: Due, gate: _Gate, decided: Decided, now: datetime) -> bool:
+    """Return True if no silence hides it, and its receiver is not quiet."""
+    if _is_past_stages(due):
+        return True
+    judged, stage = is_heard(due, gate.silences, now), SILENCED
+    if judged is None:
+        judged, stage = is_awake(due, gate.quiet, now), AWAKE
     if isinstance(judged, Stopped):
-        decided.stopped.append((SILENCED, due, judged))
+        decided.stopped.append((stage, due, judged))
     elif isinstance(judged, Held):
-        decided.held.append((SILENCED, due, judged))
+        decided.held.append((stage, due, judged))
     return judged is None
 
 
 def _ready(
-    waiting: Sequence[Due], silences: Sequence[Silence], decided: Decided, now: datetime
+    waiting: Sequence[Due], gate: _Gate, decided: Decided, now: datetime
 ) -> Iterator[list[Due]]:
     """Yield what each rule gathers, with everything that came in the meantime, once one of them is due."""
     by_rule: dict[str, list[Due]] = defaultdict(list)
@@ -228,4 +273,4 @@ def _ready(
             by_rule[due.rule].append(due)
     for gathered in by_rule.values():
         if any(due.due_at <= now for due in gathered):
-            yield [due for due in gathered if due.due_at <= now or _is_let_out(due, silences, decided, now)]
+            yield [due for due in gathered if due.due_at <= now or _is_let_out(due, gate, decided, now)]

@@ -93,56 +93,6 @@ digest_hour = 17
     assert "secret-path" not in repr(policy)
 
 
-@pytest.mark.parametrize(
-    ("text", "line", "said"),
-    [
-        ("x =", 1, "not TOML"),
-        (LOG + "a = 1\nb = = 2", 4, "not TOML"),
-        ("digest_zon = 'UTC'\n" + LOG, 1, "unknown key 'digest_zon'; did you mean digest_zone?"),
-        ("digest_hour = 24\n" + LOG, 1, "24 is not an hour from 0 to 23"),
-        ("digest_hour = true\n" + LOG, 1, "an hour from 0 to 23"),
-        (LOG + "[rules.a]\ndigest_zone = 'Mars'", 4, "'Mars' is not a zone of the IANA database"),
-        ("growth = [0]\n" + LOG, 1, "a list of counts above 1"),
-        ("", 1, "receivers is missing"),
-        ("[receivers]\nlog = 1", 2, "log is a table"),
-        ('[receivers."a b"]\ntype = "log"', 1, "a name has letters"),
-        ("[receivers.a]\n\ntyp = 'log'", 3, "unknown key 'typ'; did you mean type?"),
-        ("[receivers.a]\ntype = 'logs'", 2, "did you mean log?"),
-        ("[receivers.a]\ntype = 'webhook'", 1, "url is missing"),
-        ("[receivers.a]\ntype = 'log'\nurl = 'x'", 3, "unknown key 'url'"),
-        (LOG + "[rules.a]\nseverity = ['hgih']\non = 'new'\nsend = 'now'", 4, "did you mean high?"),
-        (LOG + "[rules.a]\non = ['newly']\nsend = 'now'", 4, "did you mean new?"),
-        (LOG + RULE + "receivers = ['lgo']", 6, "not one of log; did you mean log?"),
-        (LOG + RULE + "recievers = ['log']", 6, "unknown key 'recievers'; did you mean receivers?"),
-        (LOG + RULE + "remind_every = '5s'", 6, "a duration from 1m to 1w"),
-        (LOG + RULE + "auto_resolve_days = 0", 6, "a number of days from 1 to 366"),
-        (LOG + RULE + "environment = 'production'\nauto_resolve_days = 7", 7, "service or code alone"),
-        (LOG + "[rules.a]\nsend = 'now'", 3, "on is missing"),
-        (LOG + "[rules.a]\non = 'new'", 3, "send is missing"),
-        (LOG + "[rules.a]\non = 'new'\nsend = 'soon'", 5, "'soon' is not"),
-        (LOG + "[rules.a]\non = 'continued'\nsend = 'now'", 4, "goes into a digest only"),
-        (LOG + "[rules.a]\non = 'growth'\nsend = 'daily'", 4, "a digest shows every count"),
-        (LOG + "[rules.a]\nevents = 5\nsend = 'now'", 3, "window is missing"),
-        (LOG + RULE + "window = '5m'", 6, "window needs events"),
-        (LOG + "[rules.a]\nevents = 5\nwindow = '5m'\nsend = 'daily'", 6, "a threshold is sent now"),
-        (
-            LOG + "[rules.a]\nnew_incidents = 5\nwindow = '5m'\nper = 'incident'\nsend = 'now'",
-            6,
-            "an incident is new once",
-        ),
-        (LOG + "[rules.a]\non = 'new'\nsend = 'daily'\nremind_every = '1h'", 6, "reminders belong to"),
-        (LOG + "[rules]\n", 3, "no rules"),
-    ],
-)
-def test_what_cannot_be_is_told_with_its_line_and_what_would_be_right(
-    text: str, line: int, said: str
-) -> None:
-    with pytest.raises(PolicyError) as refused:
-        parse_policy(text, shipped=shipped_text())
-    assert said in str(refused.value)
-    assert refused.value.line == line
-
-
 def test_no_message_shows_an_address_or_a_secret() -> None:
     for line in ('url = "hidden://user:pass@host"', 'url = "https://ok.example"\nsecret = ["pass"]'):
         with pytest.raises(PolicyError) as refused:

@@ -1,4 +1,4 @@
-"""Times of digests as a file sets them: for all of it, for a rule, and for a receiver, which has the last word."""
+"""Times of digests as a file sets them: for all of it, a rule, or a receiver, which has the last word."""
 
 from typing import Any, Final
 from zoneinfo import ZoneInfo

@@ -8,6 +8,7 @@ from msgspec import Struct
 from faultwire_consumer.domain.notification import NotificationReason
 from faultwire_consumer.domain.policy.receiver.receiver import Receiver
 from faultwire_consumer.domain.rules import GROWTH, InDigest, Rule
+from faultwire_consumer.domain.silence.weekly import WeeklyWindow
 
 
 class Policy(Struct, frozen=True, kw_only=True):
@@ -27,6 +28,11 @@ class Policy(Struct, frozen=True, kw_only=True):
     def digests(self) -> tuple[Rule, ...]:
         """Return the rules that report in digests."""
         return tuple(rule for rule in self.rules if isinstance(rule.sending, InDigest))
+
+    @property
+    def quiet(self) -> dict[str, tuple[WeeklyWindow, ...]]:
+        """Return the quiet hours of the receivers that have some, by their names."""
+        return {one.name: one.own.quiet for one in self.receivers if one.own.quiet}
 
 
 DigestOf = tuple[str, str]

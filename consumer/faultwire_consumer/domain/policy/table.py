@@ -22,9 +22,18 @@ SECRETS: Final = (
 )
 """Keys whose values no message shows: a webhook's address is often its password, and a mail's a person's."""
 
+_TOP_KEYS: Final = ("growth", "receivers", "rules")
 _DURATION: Final = re.compile(r"(\d{1,6})\s*([smhdw])")
 _KEY: Final = re.compile(r"\s*([A-Za-z0-9_\-\"'. ]+?)\s*=")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+class WrongPartError(ValueError):
+    """One part of a value is wrong: the message names it, instead of the whole value."""
+
+    def __init__(self, part: object, text: str) -> None:
+        super().__init__(text)
+        self.part = part
 
 
 class Table:
@@ -70,6 +79,8 @@ class Table:
         """
         for key in self._values:
             if key not in self._taken:
+                if self._path and key in _TOP_KEYS:
+                    raise self.error(key, f"{key} belongs to the file: write it above the first [table]")
                 known = sorted(set(self._taken))
                 raise self.error(key, f"unknown key {key!r}; {suggest(key, known)}")
 
@@ -84,6 +95,8 @@ class Table:
             return default
         try:
             return convert(value)
+        except WrongPartError as error:
+            raise self.error(key, f"{_shown(key, error.part)} is not {error}") from None
         except ValueError as error:
             raise self.error(key, f"{_shown(key, value)} is not {error}") from None
 
@@ -126,7 +139,7 @@ class Table:
 
         def convert(value: Any) -> tuple[str, ...]:
             values = _texts(value)
-            return tuple(_chosen(one, known) for one in values) if known is not None else values
+            return tuple(_chosen_part(one, known) for one in values) if known is not None else values
 
         return self.read(key, convert, ())
 
@@ -225,10 +238,18 @@ def _parts(dotted: str) -> tuple[str, ...]:
 def _chosen(value: Any, known: Sequence[str]) -> str:
     if isinstance(value, str) and value in known:
         return value
-    raise ValueError(f"one of {', '.join(known)}{_hint(value, known)}")
+    raise ValueError(f"one of {', '.join(known)}{hint(value, known)}")
 
 
-def _hint(value: Any, known: Sequence[str]) -> str:
+def _chosen_part(value: str, known: Sequence[str]) -> str:
+    try:
+        return _chosen(value, known)
+    except ValueError as error:
+        raise WrongPartError(value, str(error)) from None
+
+
+def hint(value: Any, known: Sequence[str]) -> str:
+    """Return the known word that was probably meant, as the end of a message; empty if none is near."""
     near = difflib.get_close_matches(value, known, n=1, cutoff=0.5) if isinstance(value, str) else []
     return f"; did you mean {near[0]}?" if near else ""
 

@@ -2,16 +2,16 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from faultwire_consumer.domain.notification import NotificationReason
 from faultwire_consumer.domain.policy.digest_time import DigestTime, read_digest_time
 from faultwire_consumer.domain.policy.failure import PolicyError
 from faultwire_consumer.domain.policy.policy import Policy
 from faultwire_consumer.domain.policy.receiver.receiver import read_receiver
-from faultwire_consumer.domain.policy.table import Table
+from faultwire_consumer.domain.policy.table import Table, hint
 from faultwire_consumer.domain.rules import (
     GROWTH,
     PATTERNS,
@@ -27,6 +27,10 @@ from faultwire_consumer.domain.rules import (
 )
 from faultwire_shared.event import Category, ErrorSeverity
 
+T = TypeVar("T")
+
+WRONG_MAX: Final = 20
+"""Errors that are told of one file."""
 LENGTH_MIN: Final = timedelta(minutes=1)
 LENGTH_MAX: Final = timedelta(days=7)
 QUIET_DAYS_MAX: Final = 366
@@ -50,21 +54,37 @@ def parse_policy(text: str, *, shipped: str | None = None) -> Policy:
     root = Table(_load(text), text)
     file = read_digest_time(root)
     growth = _growth(root)
-    receivers = tuple(read_receiver(table, file) for table in root.tables("receivers"))
-    if not receivers:
+    wrong = list[PolicyError]()
+    receivers = _each(root.tables("receivers"), lambda table: read_receiver(table, file), wrong)
+    if not receivers and not wrong:
         raise root.missing("receivers", 'write one, such as [receivers.log] type = "log"')
-    names = tuple(receiver.name for receiver in receivers)
+    names = tuple(table.name for table in root.tables("receivers"))
     digest = _Digest(file, {one.name: one.own.digest for one in receivers if one.own.digest != DigestTime()})
     source = root
     if "rules" not in root and shipped is not None:
         source = Table(_load(shipped), shipped)
     own = source is root
-    rules = tuple(_rule(table, digest, names if own else None, names) for table in source.tables("rules"))
+    known = names if own else None
+    rules = _each(source.tables("rules"), lambda table: _rule(table, digest, known, names), wrong)
     root.take("rules")
-    root.finish()
+    _each((root,), Table.finish, wrong)
+    if wrong:
+        first, *others = sorted(wrong, key=lambda error: error.line)
+        raise PolicyError(first.line, str(first), others[: WRONG_MAX - 1])
     if not rules:
         raise root.error("rules", "no rules, so nobody would ever be notified")
     return Policy(receivers=receivers, rules=rules, growth=growth)
+
+
+def _each(tables: Iterable[Table], read: Callable[[Table], T], wrong: list[PolicyError]) -> tuple[T, ...]:
+    """Read each table; what is wrong with one is added, and hides nothing of the next."""
+    found = []
+    for table in tables:
+        try:
+            found.append(read(table))
+        except PolicyError as error:
+            wrong.append(error)
+    return tuple(found)
 
 
 class _Digest:
@@ -93,7 +113,8 @@ def _load(text: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         at = _AT_LINE.search(str(error))
         line = int(at.group(1)) if at else text.count("\n") + 1
-        raise PolicyError(line, f"not TOML: {_AT_LINE.sub('', str(error))[:200]}") from None
+        said = _AT_LINE.sub("", str(error)).removesuffix(" (at end of document)")
+        raise PolicyError(line, f"not TOML: {said[:200]}") from None
     except RecursionError:
         raise PolicyError(1, "its values are nested too deeply") from None
 
@@ -124,6 +145,7 @@ def _rule(table: Table, digest: _Digest, known: tuple[str, ...] | None, everybod
         receivers=receivers or everybody,
         remind_every=remind_every,
         auto_resolve_days=quiet_days or None,
+        owner_first=table.switch("owner_first"),
     )
     table.take("receivers")
     _check(table, rule)
@@ -151,6 +173,10 @@ def _check(table: Table, rule: Rule) -> None:
         raise table.error(
             "auto_resolve_days", "is for rules that ask for severity, category, service or code alone"
         )
+    if rule.owner_first and in_digest:
+        raise table.error(
+            "owner_first", "is for what is sent now or within a time; a digest is its receivers' own"
+        )
     if rule.remind_every is not None and not isinstance(rule.sending, AtOnce):
         raise table.error("remind_every", "reminders belong to what is sent now")
 
@@ -166,8 +192,8 @@ def _conditions(table: Table) -> Conditions:
 
 
 def _threshold(table: Table) -> Threshold | None:
-    events = table.number("events", 1, 10**12, "how many events", 0)
-    incidents = table.number("new_incidents", 1, 10**9, "how many new incidents", 0)
+    events = table.number("events", 1, 10**12, "a number of events, 1 or more", 0)
+    incidents = table.number("new_incidents", 1, 10**9, "a number of new incidents, 1 or more", 0)
     length = table.duration("window", LENGTH_MIN, LENGTH_MAX)
     per = table.enum("per", Per)
     if events and incidents:
@@ -199,7 +225,8 @@ def _sending(table: Table, digest: _Digest) -> Sending:
             case str() if value.startswith("within "):
                 limit = table.as_duration(value.removeprefix("within "), WITHIN_MIN, WITHIN_MAX)
                 return Within(limit)
-        raise ValueError('"now", "within 5m", "daily" or "weekly"')
+        near = hint(value, ("now", "daily", "weekly", "within 5m"))
+        raise ValueError(f'"now", "within 5m", "daily" or "weekly"{near}')
 
     sending = table.read("send", read, None)
     if sending is None:

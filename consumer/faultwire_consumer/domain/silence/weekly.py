@@ -73,6 +73,13 @@ def next_change(windows: Sequence[WeeklyWindow], moment: datetime) -> datetime |
     return next((at for at in bounds if any(covers(one, at) for one in windows) != is_covered), None)
 
 
+def covered_until(windows: Sequence[WeeklyWindow], moment: datetime) -> datetime | None:
+    """Return when the windows that cover a moment end, and those that follow at once; None if none does."""
+    if not any(covers(one, moment) for one in windows):
+        return None
+    return next_change(windows, moment) or moment + _DAY
+
+
 def describe_window(window: WeeklyWindow) -> str:
     """Say when a window is, as ``Mon, Tue 22:00 to 06:00 Europe/Berlin``."""
     days = sorted(set(window.weekdays), key=WEEK.index)

@@ -9,11 +9,13 @@ from msgspec.structs import replace
 from faultwire_consumer.domain.incident import Touched, Transition
 from faultwire_consumer.domain.notification import NotificationReason
 from faultwire_consumer.domain.policy.policy import DigestOf, Policy
+from faultwire_consumer.domain.policy.routing import Routing, routing_of
 from faultwire_consumer.domain.rules import InDigest, Rule, Verdict, happened_to, verdicts_on
 from faultwire_consumer.ingest.read.candidate import Decoded
 from faultwire_consumer.ingest.rules.digest_memo import DigestMemo
 from faultwire_consumer.ingest.rules.environments import Arrival, EnvironmentWatch
 from faultwire_consumer.ingest.rules.notification import incident_notifications
+from faultwire_consumer.ingest.rules.owner import route_to_owners
 from faultwire_consumer.ingest.rules.threshold import count_thresholds
 from faultwire_consumer.store.contract.store import Counted, Transaction
 from faultwire_consumer.store.outbox.enqueue import NewNotification, enqueue
@@ -29,6 +31,7 @@ class _Rules(Struct, frozen=True):
     digests: tuple[Rule, ...]
     memo: DigestMemo
     environments: EnvironmentWatch
+    routing: Routing
 
 
 class BatchNotifications(Struct):
@@ -106,6 +109,8 @@ class Evaluator:
             for event in batch.events:
                 added[event.row.fingerprint] = added.get(event.row.fingerprint, 0) + event.row.count
             await add_pending(tx, batch.pending, added, now=batch.now)
+        if batch.rules.routing.rules:
+            batch.notifications = await route_to_owners(tx, batch.rules.routing, batch.notifications)
         await enqueue(tx, batch.notifications)
 
     def confirm(self, batch: BatchNotifications) -> None:
@@ -131,6 +136,7 @@ def _sorted_rules(policy: Policy) -> _Rules:
         digests=policy.digests,
         memo=DigestMemo(policy.digests),
         environments=EnvironmentWatch(on_incidents),
+        routing=routing_of(policy),
     )
 
 

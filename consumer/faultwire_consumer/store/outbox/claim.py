@@ -43,6 +43,9 @@ _NOW: Final = (
     incidents.c.category,
     incidents.c.code,
 )
+_NOT_QUIET: Final = or_(
+    outbox.c.state_reason.is_(None), outbox.c.state_reason != StageReason.QUIET_HOURS.value
+)
 _WAITING: Final = outbox.c.state == NotificationState.WAITING.value
 
 
@@ -135,10 +138,12 @@ async def lock_address(tx: Transaction, address: Address) -> None:
 async def load_due(tx: Transaction, address: Address, *, now: datetime) -> Waiting:
     """Load and lock the address's waiting notifications: those due, and those still being gathered.
 
+    What quiet hours hold back is neither until they end, and may be more than one claim reads.
+
     The most severe come first, then the oldest. One that cannot be read is in nobody's way.
     """
     is_due = outbox.c.due_at <= now
-    wanted = is_due if address.urgent else or_(is_due, outbox.c.attempts == 0)
+    wanted = is_due if address.urgent else or_(is_due, and_(outbox.c.attempts == 0, _NOT_QUIET))
     columns = [outbox.c[name] for name in Due.__struct_fields__ if name in outbox.c]
     rows = await tx.execute(
         select(*columns, *_NOW)

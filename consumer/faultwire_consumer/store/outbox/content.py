@@ -76,6 +76,8 @@ class Content(Struct, frozen=True, kw_only=True):
     since: datetime | None
     until: datetime | None
     lines: tuple[IncidentLine, ...]
+    was_quiet: bool = False
+    """Its receiver's quiet hours held it back."""
     silences: tuple[SilencedSum, ...] = ()
     """Of a digest: what silences stopped, most first, `SILENCES_MAX` at most."""
     more_count: int = 0
@@ -116,6 +118,7 @@ async def load_content(store: Store, outbox_id: int) -> Content:
         lines=tuple(_line(row, head.created_at, held_back) for row in rows),
         silences=silenced,
         more_count=await _count_beyond(store, outbox_id, rows) if is_cut else 0,
+        was_quiet=not is_digest and any(row.state_reason == StageReason.QUIET_HOURS.value for row in rows),
     )
 
 
@@ -181,7 +184,7 @@ def _stopped_for(head: Any) -> list[ColumnElement[bool]]:
 
 def _grouped(outbox_id: int) -> Any:
     episode = case((outbox.c.episode > 0, outbox.c.episode), else_=incidents.c.episode).label("episode")
-    named = ("reason", "event_id", "detail", "created_at", "facts")
+    named = ("reason", "event_id", "detail", "created_at", "facts", "state_reason")
     columns = (*(outbox.c[name] for name in named), episode)
     return (
         select(*columns, *_INCIDENT)
@@ -208,6 +211,7 @@ def _digest(outbox_id: int) -> Any:
 
 def _line(row: Any, created_at: datetime, held_back: Mapping[tuple[int, str], int]) -> IncidentLine:
     values = {"detail": "", "events": None, "created_at": created_at, "facts": None} | values_of(row)
+    values.pop("state_reason", None)
     return IncidentLine(
         **values
         | {

@@ -3,7 +3,7 @@
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Final
 
-from faultwire_consumer.domain.policy.table import Table
+from faultwire_consumer.domain.policy.table import Table, WrongPartError
 
 Network = IPv4Network | IPv6Network
 EVERYWHERE: Final[tuple[Network, ...]] = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
@@ -33,7 +33,7 @@ def _allowed(value: Any) -> tuple[Network, ...]:
 
 def _network(value: Any) -> Network:
     if not isinstance(value, str):
-        raise ValueError(_FORM)  # noqa: TRY004 - `read` makes the one kind of error of it
+        raise WrongPartError(value, 'a network as a text, as "10.0.0.0/8"')
     try:
         return ip_network(value)
     except ValueError:
@@ -41,5 +41,5 @@ def _network(value: Any) -> Network:
     try:
         meant = ip_network(value, strict=False)
     except ValueError:
-        raise ValueError(f"{_FORM}; {value[:60]!r} is no network") from None
-    raise ValueError(f"{_FORM}; {value[:60]!r} has bits of a host, the network is {str(meant)!r}")
+        raise WrongPartError(value, 'a network, as "10.0.0.0/8" or "fd00::/8"') from None
+    raise WrongPartError(value, f'a network, since it has bits of a host; did you mean "{meant}"?')

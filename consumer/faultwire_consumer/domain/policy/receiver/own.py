@@ -1,15 +1,14 @@
-"""Settings that a receiver of any type may have: the times of its digests, its quiet hours, and whose it is."""
+"""Settings of a receiver of any type: the times of its digests, its quiet hours, and whose it is."""
 
-from collections.abc import Iterator, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Iterator
 from itertools import chain
 from typing import Any, Final
 
 from msgspec import Struct
 
 from faultwire_consumer.domain.policy.digest_time import DigestTime, read_digest_time, read_zone
-from faultwire_consumer.domain.policy.table import Table
-from faultwire_consumer.domain.silence.weekly import WEEK, WeeklyWindow, describe_window
+from faultwire_consumer.domain.policy.table import Table, WrongPartError
+from faultwire_consumer.domain.silence.weekly import WEEK, WeeklyWindow
 from faultwire_consumer.domain.silence.window_text import parse_window
 
 WINDOWS_MAX: Final = 20
@@ -28,10 +27,6 @@ class OwnSettings(Struct, frozen=True, kw_only=True):
     owners: tuple[str, ...] = ()
     """The people and teams whose receiver it is, as patterns of the names that incidents are assigned to."""
 
-    def belongs_to(self, assignee: str) -> bool:
-        """Return whether it is a receiver of somebody, or of a team."""
-        return any(fnmatchcase(assignee, pattern) for pattern in self.owners)
-
 
 def read_own(table: Table, file: DigestTime) -> OwnSettings:
     """Read what any receiver may say.
@@ -45,7 +40,8 @@ def read_own(table: Table, file: DigestTime) -> OwnSettings:
     """
     digest = read_digest_time(table)
     zone = table.read("quiet_zone", read_zone, None)
-    quiet = table.read("quiet_hours", lambda value: _windows(value, _key_of(zone, digest, file)), ())
+    none: tuple[WeeklyWindow, ...] = ()
+    quiet = table.read("quiet_hours", lambda value: _windows(value, _key_of(zone, digest, file)), none)
     if zone is not None and not quiet:
         raise table.error("quiet_zone", "quiet_zone needs quiet_hours = next to it")
     owners = table.texts("owners")
@@ -54,11 +50,6 @@ def read_own(table: Table, file: DigestTime) -> OwnSettings:
             "owners", f"owners are {OWNERS_MAX} at most; a pattern such as team-* stands for many"
         )
     return OwnSettings(digest=digest, quiet=quiet, owners=owners)
-
-
-def spell_quiet(windows: Sequence[WeeklyWindow]) -> tuple[str, ...]:
-    """Say when a receiver is quiet, a text for each window."""
-    return tuple(describe_window(one) for one in windows)
 
 
 def _key_of(zone: Any, digest: DigestTime, file: DigestTime) -> str:
@@ -85,13 +76,11 @@ def _window(text: str, zone: str) -> WeeklyWindow:
     if len(words) == 1:
         words.append(_WHOLE_DAY)
     if len(words) != 2:
-        raise ValueError(
-            f'as "mon-fri 22:00-07:00" or "sat-sun" in {text[:40]!r}; a zone is said by quiet_zone'
-        )
+        raise WrongPartError(text, 'as "mon-fri 22:00-07:00" or "sat-sun"; a zone is said by quiet_zone =')
     try:
         return parse_window(" ".join((*words, zone)))
     except ValueError as error:
-        raise ValueError(f"right in {text[:40]!r}: {error}") from None
+        raise WrongPartError(text, f"a time of the week: {error}") from None
 
 
 def _minutes(window: WeeklyWindow) -> Iterator[int]:

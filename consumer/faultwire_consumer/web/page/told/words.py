@@ -36,6 +36,7 @@ STAGE_REASONS: Final[Mapping[StageReason, str]] = {
     StageReason.MERGED: "its incident was merged into another",
     StageReason.OVERTAKEN: "its incident came back since, which is told by itself",
     StageReason.THROTTLED: "its receiver has had its ten in a minute",
+    StageReason.QUIET_HOURS: "its receiver has quiet hours",
     StageReason.GROUPED: "it came together with others",
     StageReason.GROWING: "its receiver was told of the incident within the minute; it goes with what follows",
     StageReason.RECEIVER_UNKNOWN: "the policy has no receiver of that name any more",
