@@ -10,7 +10,9 @@ from faultwire_consumer.cli.client import ApiClient
 from faultwire_consumer.cli.failure import expected_failures
 from faultwire_consumer.cli.option import LOCAL_OUTPUT, OUTPUT, LocalOutput, Output
 from faultwire_consumer.cli.output import print_document, say, styled
-from faultwire_consumer.notify.policy_file import read_policy
+from faultwire_consumer.domain.policy.advice import Advice, advice_on
+from faultwire_consumer.domain.policy.policy import Policy
+from faultwire_consumer.notify.policy_file import PolicyFileError, read_policy, read_text
 from faultwire_shared.clock import utc_now
 from faultwire_shared.failure import ConfigurationError
 
@@ -21,13 +23,16 @@ app = App(name="rules")
 def check(file: Path, /, *, output: LocalOutput = LOCAL_OUTPUT) -> None:
     """Read a policy's file and say whether a worker would take it; exit code 78 if not.
 
+    All that is wrong is told, a line for each thing. What a worker takes and may not be meant is a warning: a
+    receiver that no rule tells anything, a rule that nothing can match, two rules that tell the same.
+
     Example: `faultwire rules check rules.toml`
 
     Args:
         file: The TOML file.
     """
     with expected_failures():
-        policy = read_policy(file)
+        policy, advice = _read(file)
         from faultwire_consumer.notify.senders.build import senders_of  # noqa: PLC0415 - loads aiohttp
         from faultwire_consumer.notify.senders.worded import template_faults  # noqa: PLC0415 - loads jinja2
 
@@ -37,6 +42,19 @@ def check(file: Path, /, *, output: LocalOutput = LOCAL_OUTPUT) -> None:
             raise ConfigurationError("; ".join(f"receivers.{name}: {why}" for name, why in faults.items()))
     if not output.quiet:
         say(f"{file} is fine: {len(policy.rules)} rules, {len(policy.receivers)} receivers")
+    for one in advice:
+        say(f"warning: {file}:{one.line}: {one.text}")
+
+
+def _read(file: Path) -> tuple[Policy, list[Advice]]:
+    """Read a policy; where several things are wrong, those before the last are told here."""
+    try:
+        policy = read_policy(file)
+    except PolicyFileError as error:
+        for line in error.lines[:-1]:
+            say(line)
+        raise PolicyFileError(error.lines[-1]) from None
+    return policy, advice_on(policy, read_text(file))
 
 
 @app.command
@@ -49,6 +67,11 @@ def show(*, output: Output = OUTPUT) -> None:
 
 
 def _show(policy: dict[str, Any], console: Console) -> None:
+    if policy["wrong"]:
+        said = (
+            f"the file cannot be used since {policy['wrong_since']}, these rules are older: {policy['wrong']}"
+        )
+        console.print(styled(said, "bold red"), soft_wrap=True)
     for rule in policy["rules"]:
         console.print(styled(rule["name"]))
         where = "; ".join(f"{name} {_spell(values)}" for name, values in rule["where"].items())
@@ -58,6 +81,7 @@ def _show(policy: dict[str, Any], console: Console) -> None:
             ("counts", rule["counts"]),
             ("send", rule["send"]),
             ("remind every", rule["remind_every"]),
+            ("owner first", "yes, and these else" if rule["owner_first"] else ""),
             ("receivers", ", ".join(rule["receivers"])),
         )
         for label, value in rows:
@@ -65,6 +89,14 @@ def _show(policy: dict[str, Any], console: Console) -> None:
                 console.print(styled(f"  {label:13}", "dim"), styled(str(value)), soft_wrap=True)
     for receiver in policy["receivers"]:
         console.print(styled(f"receiver {receiver['name']}: {_spell_receiver(receiver)}"), soft_wrap=True)
+        own = (
+            ("quiet", "; ".join(receiver["quiet_hours"])),
+            ("digests", receiver["digest"]),
+            ("of", ", ".join(receiver["owners"])),
+        )
+        for label, value in own:
+            if value:
+                console.print(styled(f"  {label:13}", "dim"), styled(value), soft_wrap=True)
 
 
 def _spell_receiver(receiver: dict[str, Any]) -> str:
