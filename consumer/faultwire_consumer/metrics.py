@@ -223,6 +223,11 @@ class Metrics:
             ["receiver"],
             registry=registry,
         )
+        self.rules_broken = Gauge(
+            "faultwire_rules_broken",
+            "1 while the rules' file cannot be used as it is, so that those of before stay in use.",
+            registry=registry,
+        )
         self.outbox_waiting = Gauge(
             "faultwire_outbox_notifications",
             "Notifications in the outbox that are neither sent nor ended.",

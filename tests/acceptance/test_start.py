@@ -7,6 +7,7 @@ import shutil
 import signal
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import ClientConnectionError
@@ -115,6 +116,21 @@ async def test_a_hangup_puts_the_rules_into_use_that_stand_there_now(tmp_path: P
             return [line["receiver"] for line in await lines("notification.logged")] == ["second"]
 
         await until(is_told, "the new receiver is told")
+
+        rules.write_text("rules = [")  # and nobody asks for it to be read
+
+        async def is_said() -> bool:
+            return (await _rules(worker))["wrong"] is not None
+
+        await until(is_said, "it says that the file is broken")
+        assert await _receivers(worker) == ["second"]
+        rules.write_text(_policy("third"))
+
+        async def is_used() -> bool:
+            return await _receivers(worker) == ["third"]
+
+        await until(is_used, "the file is used without a signal")
+        assert (await _rules(worker))["wrong"] is None
     finally:
         assert await worker.signal(signal.SIGTERM) == 0
 
@@ -154,8 +170,13 @@ async def _is_ready(worker: WorkerProcess) -> bool:
 
 
 async def _receivers(worker: WorkerProcess) -> list[str]:
+    return [receiver["name"] for receiver in (await _rules(worker))["receivers"]]
+
+
+async def _rules(worker: WorkerProcess) -> dict[str, Any]:
     _, policy = await worker.get("/api/v1/rules")
-    return [receiver["name"] for receiver in policy["receivers"]]
+    rules: dict[str, Any] = policy
+    return rules
 
 
 def _policy(receiver: str) -> str:

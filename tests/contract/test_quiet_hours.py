@@ -51,7 +51,7 @@ def utc(day: int, hour: int, minute: int = 0) -> datetime:
 def bench(store: Store, clock: FixedClock) -> Bench:
     """A worker at 23:30 of a Monday in Berlin."""
     clock.now = utc(23, 22, 30)
-    bench = Bench(store, clock, POLICY)
+    bench = Bench(store, clock, policy=POLICY)
     bench.dispatcher = bench.another(digests=POLICY.digests, quiet=POLICY.quiet)
     return bench
 
@@ -211,7 +211,7 @@ async def test_quiet_hours_end_by_the_wall_on_the_days_on_which_the_clock_change
             '[rules.now]\non = "new"\nsend = "now"\n'
         )
         clock.now = datetime.fromisoformat(before).replace(tzinfo=UTC)
-        bench = Bench(store, clock, policy)
+        bench = Bench(store, clock, policy=policy)
         bench.dispatcher = bench.another(quiet=policy.quiet)
         await bench.occur(before, severity="high")
         await bench.turn()

@@ -73,9 +73,18 @@ def examine_address(config: "WorkerConfig") -> HttpAddress:
         cause = "; ".join(f"{one.get('name')}: {one.get('error')}" for one in checks) or "not ready"
         mend = "mend what it names; faultwire health asks again, and the worker's log has the history"
         faults.append(Fault(FaultCode.WORKER_NOT_READY, cause, mend))
+    faults += _older_rules(report)
     if clock is not None and abs(skew := datetime.now(UTC) - clock) > SKEW:
         faults.append(skew_fault("the worker's", skew))
     return HttpAddress(is_ours=True, examined=Examined("http", f"a worker answers at {shown}", tuple(faults)))
+
+
+def _older_rules(report: Any) -> Iterator[Fault]:
+    """Yield a fault where the worker goes on with the rules of before, since their file cannot be used."""
+    for one in report["checks"]:
+        if one.get("name") == "rules" and one.get("status") == "warn":
+            mend = "correct the file: the worker reads it again by itself"
+            yield Fault(FaultCode.RULES_BROKEN, f"the worker uses older rules: {one.get('error')}", mend)
 
 
 def examine_spool(path: Path | None) -> Examined:

@@ -26,7 +26,7 @@ MARK_AGAIN_SECONDS: Final = 1.0
 READ_AGAIN_SECONDS: Final = 0.5
 """The wait before the content is read again: a broken connection is replaced at once."""
 _WAITS_ON_PURPOSE: Final = (StageReason.GROWING.value, StageReason.QUIET_HOURS.value)
-"""Behind what its receiver was told a moment ago, or because the receiver asked for it: no latency of ours."""
+"""Behind what its receiver was told a moment ago, or for its quiet hours: no latency of ours."""
 
 log = get_logger(__name__)
 

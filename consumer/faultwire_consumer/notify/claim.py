@@ -93,7 +93,7 @@ async def claim(
     Raises:
         StoreUnavailableError: the database does not answer now; nothing was claimed, as far as is known.
     """
-    settings = _Settings(now, timedelta(seconds=lease_seconds), digests, make_token)
+    settings = _ClaimSettings(now, timedelta(seconds=lease_seconds), digests, quiet, make_token)
     claimed, decided, filled = list[Claimed](), Decided(), dict[int, list[Due]]()
     passed = asyncio.get_running_loop().time
     began = passed()
@@ -115,12 +115,13 @@ async def claim(
     return claimed, decided
 
 
-class _Settings(Struct, frozen=True):
+class _ClaimSettings(Struct, frozen=True):
     """Values that are the same in all transactions of a claim."""
 
     now: datetime
     lease: timedelta
     digests: Sequence[Rule]
+    quiet: Sequence[WeeklyWindow]
     make_token: Callable[[], str]
 
 
@@ -135,7 +136,7 @@ class _Turn(Struct):
     """More waits than was read, and another transaction would read other rows."""
 
 
-async def _claim_once(store: Store, address: Address, settings: _Settings, *, maximum: int) -> _Turn:
+async def _claim_once(store: Store, address: Address, settings: _ClaimSettings, *, maximum: int) -> _Turn:
     turn, now = _Turn(), settings.now
     try:
         async with store.write() as tx:
@@ -149,7 +150,7 @@ async def _claim_once(store: Store, address: Address, settings: _Settings, *, ma
             recent = await load_recent(tx, address, since=now - MINUTE, growing=growing)
             silences = await load_active(tx, now=now) if waiting.due else []
             turn.decided = decided = decide(
-                waiting.due, recent, urgent=address.urgent, now=now, silences=silences, quiet=quiet
+                waiting.due, recent, urgent=address.urgent, now=now, silences=silences, quiet=settings.quiet
             )
             is_cut = len(decided.groups) > maximum
             del decided.groups[maximum:]

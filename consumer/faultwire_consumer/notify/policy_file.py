@@ -1,12 +1,16 @@
 """Reads the policy: the operator's file, or the one in the package."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
+from msgspec import Struct
+
 from faultwire_consumer.domain.policy.failure import PolicyError
 from faultwire_consumer.domain.policy.policy import Policy
+from faultwire_consumer.domain.policy.receiver.receiver import TEMPLATE_FILES, Receiver
+from faultwire_consumer.domain.policy.secret import SecretSource
 from faultwire_consumer.domain.policy.text import parse_policy
 from faultwire_shared.failure import ConfigurationError
 
@@ -64,10 +68,23 @@ def read_text(path: Path) -> str:
 
 
 def files_of(policy: Policy) -> tuple[Path, ...]:
-    """Return the files that a policy's receivers read besides: every setting whose name ends in ``_file``."""
-    return tuple(
-        Path(value)
-        for receiver in policy.receivers
-        for name in receiver.way.__struct_fields__
-        if name.endswith(_FILE) and isinstance(value := getattr(receiver.way, name), str)
-    )
+    """Return the files that a policy's receivers read besides: of their secrets, and their templates."""
+    return tuple(Path(path) for receiver in policy.receivers for path in _files_of(receiver))
+
+
+def _files_of(receiver: Receiver) -> Iterator[str]:
+    yield from _secrets_in(receiver.way)
+    if receiver.template is not None:
+        yield from (f"{receiver.template}/{name}" for name in TEMPLATE_FILES)
+
+
+def _secrets_in(values: Struct) -> Iterator[str]:
+    """Yield the paths in settings whose names end in ``_file``, and in secrets that are named by a file."""
+    for name in values.__struct_fields__:
+        value = getattr(values, name)
+        if isinstance(value, SecretSource):
+            yield from filter(None, (value.file,))
+        elif isinstance(value, Struct):
+            yield from _secrets_in(value)
+        elif name.endswith(_FILE) and isinstance(value, str):
+            yield value

@@ -263,9 +263,7 @@ def _is_let_out(due: Due, gate: _Gate, decided: Decided, now: datetime) -> bool:
     return judged is None
 
 
-def _ready(
-    waiting: Sequence[Due], gate: _Gate, decided: Decided, now: datetime
-) -> Iterator[list[Due]]:
+def _ready(waiting: Sequence[Due], gate: _Gate, decided: Decided, now: datetime) -> Iterator[list[Due]]:
     """Yield what each rule gathers, with everything that came in the meantime, once one of them is due."""
     by_rule: dict[str, list[Due]] = defaultdict(list)
     for due in waiting:

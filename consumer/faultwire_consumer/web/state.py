@@ -9,6 +9,7 @@ from msgspec import Struct
 from faultwire_consumer.domain.links.source import SourceLinks
 from faultwire_consumer.domain.links.template import LinkTemplate
 from faultwire_consumer.domain.policy.policy import Policy
+from faultwire_consumer.domain.policy.status import PolicyStatus
 from faultwire_consumer.ingest.replay import Replayer
 from faultwire_consumer.maintenance.self_report import SelfReport
 from faultwire_consumer.notify.trial import Trial
@@ -40,6 +41,8 @@ POLICY: web.AppKey[Callable[[], Policy]] = web.AppKey("policy")
 """Gives the policy in use, which may be another one at the next request."""
 TEMPLATE_FAULTS: web.AppKey[Callable[[], Mapping[str, str]]] = web.AppKey("template_faults")
 """Gives what is wrong with receivers' own templates, by their names."""
+POLICY_STATUS: web.AppKey[Callable[[], PolicyStatus]] = web.AppKey("policy_status")
+"""Gives the origin of the policy in use, and what is wrong with its file."""
 PUBLIC_URL: web.AppKey[str | None] = web.AppKey("public_url")
 """Where people reach the page; None where that was not said."""
 HAS_BROKER = web.AppKey("has_broker", bool)

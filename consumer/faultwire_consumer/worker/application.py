@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
@@ -15,6 +17,7 @@ from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.domain.links.source import NO_SOURCE_LINKS, SourceLinks
 from faultwire_consumer.domain.links.template import LinkTemplate
 from faultwire_consumer.domain.policy.policy import Policy
+from faultwire_consumer.domain.policy.status import PolicyStatus
 from faultwire_consumer.domain.setting.proxy import IpNetwork
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.replay import Replayer
@@ -80,6 +83,7 @@ from faultwire_consumer.web.state import (
     HEALTH,
     ORIGINS,
     POLICY,
+    POLICY_STATUS,
     PUBLIC_URL,
     REPLAYER,
     REPORT,
@@ -99,6 +103,8 @@ from faultwire_shared.logging.logs import get_logger
 CLIENT_GONE: Final = 499
 """Not of a standard, but what logs and metrics know it by; nobody is left to read it."""
 _FOR_PROGRAMS: Final = ("/api/", "/mcp", "/ingest/", "/livez", "/readyz", "/startupz", "/metrics")
+
+_SHIPPED: Final = partial(PolicyStatus, file=None, read_at=datetime(1970, 1, 1, tzinfo=UTC))
 
 log = get_logger("faultwire.http")
 
@@ -126,6 +132,7 @@ def create_app(
     sources: SourceLinks = NO_SOURCE_LINKS,
     tracker: LinkTemplate | None = None,
     senders: Callable[[], Mapping[str, Sender]] = dict,
+    policy_status: Callable[[], PolicyStatus] = _SHIPPED,
 ) -> web.Application:
     """Put the routes together.
 
@@ -149,6 +156,7 @@ def create_app(
         sources: where the lines of frames are to be read.
         tracker: opens an issue in a tracker; None where there is none.
         senders: gives those in use by the names of their receivers, to be tested.
+        policy_status: gives the origin of the policy; by default the shipped one, of no known time.
     """
     guards: list[Middleware] = [observe(metrics), _answer_failures, strangers_out, guard, told_acts]
     if has_replica:
@@ -165,7 +173,7 @@ def create_app(
     app[STORE], app[HEALTH], app[CLOCK] = LimitedStore(store), health, clock
     app[RECOGNISERS] = ((open_door,) if loopback_only else ()) if recognisers is None else recognisers
     app[PUBLIC_URL], app[TRUSTED_NETWORKS], app[HAS_BROKER] = public_url, trusted_networks, has_broker
-    app[SOURCES], app[TRACKER], app[BEHALVES] = sources, tracker, {}
+    app[SOURCES], app[TRACKER], app[BEHALVES], app[POLICY_STATUS] = sources, tracker, {}, policy_status
     if sign_in_door is not None:
         app[SIGN_IN] = sign_in_door
     if provider_door is not None:

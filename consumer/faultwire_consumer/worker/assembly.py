@@ -1,7 +1,7 @@
 """Puts a worker together: configuration in, one value out that names every part. Nothing runs yet."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 
@@ -9,7 +9,6 @@ from msgspec import Struct
 
 from faultwire_consumer.config import WorkerConfig
 from faultwire_consumer.domain.outcome import must_return
-from faultwire_consumer.domain.policy.policy import Policy
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.read.delivery import read_delivery
 from faultwire_consumer.ingest.receive.amqp import AmqpReceiver
@@ -21,7 +20,6 @@ from faultwire_consumer.ingest.receive.http_to_broker import APP_ID, publishing_
 from faultwire_consumer.ingest.receive.lane import LaneLoop
 from faultwire_consumer.ingest.receive.priority import LanePriority
 from faultwire_consumer.ingest.receive.receiver import LaneReceiver
-from faultwire_consumer.ingest.rules.evaluation import Evaluator
 from faultwire_consumer.maintenance import auto_resolve, partitions, retention, search_filling
 from faultwire_consumer.maintenance.figures import FigureKeeper
 from faultwire_consumer.maintenance.gaps import ORIGIN, GapWatch
@@ -30,28 +28,25 @@ from faultwire_consumer.maintenance.leased import LeasedChore
 from faultwire_consumer.maintenance.loop_lag import LoopLag
 from faultwire_consumer.maintenance.pruning import Pruner
 from faultwire_consumer.maintenance.replica_watch import ReplicaWatch
+from faultwire_consumer.maintenance.rules_report import RulesReport
 from faultwire_consumer.maintenance.self_report import Ingest, SelfReport
 from faultwire_consumer.maintenance.store_size import StoreSizeWatch
 from faultwire_consumer.metrics import Metrics
-from faultwire_consumer.notify.digest_maker import DigestMaker
-from faultwire_consumer.notify.dispatcher import Dispatcher
-from faultwire_consumer.notify.dispatching import Dispatching
 from faultwire_consumer.notify.outbox_watch import OutboxWatch
-from faultwire_consumer.notify.own_watch import OwnWatch, Trouble
-from faultwire_consumer.notify.policy_file import read_policy
-from faultwire_consumer.notify.sender import Sender
-from faultwire_consumer.notify.senders.build import senders_of
+from faultwire_consumer.notify.own_watch import Trouble
 from faultwire_consumer.serving.traffic import Traffic, connections_within
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.contract.url import parse_database_url, sqlite_path
 from faultwire_consumer.store.engine import open_store, with_replica
 from faultwire_consumer.store.upkeep.leases import new_holder
-from faultwire_consumer.web.health.check import check_loop_lag, check_outbox, worker_health
+from faultwire_consumer.web.health.check import check_loop_lag, check_outbox, check_rules, worker_health
 from faultwire_consumer.web.state import Health
 from faultwire_consumer.worker.access import AccessWays, open_access
 from faultwire_consumer.worker.application import create_app
+from faultwire_consumer.worker.file_watch import FileWatch
+from faultwire_consumer.worker.in_use import PolicyInUse
 from faultwire_consumer.worker.parts import Worker
-from faultwire_consumer.worker.reload import Asking, Reload
+from faultwire_consumer.worker.reload import Asking, Reload, read_rules
 from faultwire_consumer.worker.server import HttpServer
 from faultwire_shared.codec import EVENT_TYPE
 from faultwire_shared.event import ErrorSeverity, Lane
@@ -59,48 +54,12 @@ from faultwire_shared.health import Check
 from faultwire_shared.redact import redact_url
 
 
-class _Notices:
-    """The policy in use, and the parts that live by it: each can be given another one."""
-
-    def __init__(
-        self,
-        store: Store,
-        policy: Policy,
-        senders: Mapping[str, Sender],
-        config: WorkerConfig,
-        metrics: Metrics,
-    ) -> None:
-        def dispatcher(senders: Mapping[str, Sender]) -> Dispatcher:
-            return Dispatcher(
-                store,
-                senders,
-                metrics=metrics,
-                clock=_now,
-                digests=self.policy.digests,
-                public_url=config.public_url,
-                watch=self.watch,
-            )
-
-        self.watch = OwnWatch()
-        self.policy = policy
-        self.dispatching = Dispatching(senders, dispatcher)
-        self.evaluator = Evaluator(policy, wake=self.dispatching.wake)
-        self.digest_maker = DigestMaker(store, policy, clock=_now, wake=self.dispatching.wake)
-
-    def use(self, policy: Policy, senders: Mapping[str, Sender]) -> None:
-        """Put another policy in the place of this one, everywhere at once."""
-        self.policy = policy
-        self.evaluator.use(policy)
-        self.digest_maker.use(policy)
-        self.dispatching.use(senders)
-
-
 class _Supplies(Struct, frozen=True, kw_only=True):
     """Material of nearly every part."""
 
     config: WorkerConfig
     metrics: Metrics
-    notices: _Notices
+    notices: PolicyInUse
     store: Store
     access: AccessWays
 
@@ -146,20 +105,20 @@ async def assemble(config: WorkerConfig, asking: Asking | None = None) -> Worker
     """
     metrics = Metrics()
     # In a thread: the policy, its zones, its secrets and its templates are files.
-    policy = await asyncio.to_thread(read_policy, config.rules)
-    senders = await asyncio.to_thread(senders_of, policy, clock=_now, metrics=metrics)
+    watch = FileWatch()
+    policy, senders = await asyncio.to_thread(read_rules, config, watch, clock=_now, metrics=metrics)
     store = await open_store(config.database_url)
     try:
         access = await open_access(config, store, clock=_now)
-        notices = _Notices(store, policy, senders, config, metrics)
+        notices = PolicyInUse(store, policy, senders, config, metrics, clock=_now)
         supplies = _Supplies(config=config, metrics=metrics, notices=notices, store=store, access=access)
-        return _put_together(supplies, asking)
+        return _put_together(supplies, None if asking is None else (asking, watch))
     except BaseException:
         await store.close()  # without a worker nobody else can
         raise
 
 
-def _put_together(supplies: _Supplies, asking: Asking | None) -> Worker:
+def _put_together(supplies: _Supplies, reloading: tuple[Asking, FileWatch] | None) -> Worker:
     config, store, metrics, notices = supplies.config, supplies.store, supplies.metrics, supplies.notices
     holder = new_holder()
     figures = FigureKeeper(store, holder, metrics=metrics, clock=_now)
@@ -193,7 +152,7 @@ def _put_together(supplies: _Supplies, asking: Asking | None) -> Worker:
         upkeep=watched.upkeep,
         replica_watch=watched.replica,
         heartbeat=_heartbeat(supplies, vitals.health, holder),
-        reload=Reload(config, asking, use=notices.use, metrics=metrics, clock=_now) if asking else None,
+        reload=_reload(supplies, pipeline, *reloading) if reloading is not None else None,
         store=store,
         replica=watched.replica.store if watched.replica is not None else None,
         senders=[notices.dispatching],
@@ -210,6 +169,19 @@ def tell_trouble(report: SelfReport, trouble: Trouble) -> None:
         part=f"notifications {trouble.receiver}".rstrip(),
         severity=ErrorSeverity.HIGH,
         fingerprint=(trouble.kind.value, trouble.receiver),
+    )
+
+
+def _reload(supplies: _Supplies, pipeline: Pipeline, asking: Asking, watch: FileWatch) -> Reload:
+    report = RulesReport(supplies.store, _ingesting(pipeline), metrics=supplies.metrics, clock=_now)
+    return Reload(
+        supplies.config,
+        asking,
+        supplies.notices,
+        watch,
+        metrics=supplies.metrics,
+        clock=_now,
+        tell=report.tell,
     )
 
 
@@ -291,6 +263,7 @@ def _server(
         clock=_now,
         pipeline=pipeline,
         policy=lambda: supplies.notices.policy,
+        policy_status=lambda: supplies.notices.status,
         senders=lambda: supplies.notices.dispatching.senders,
         loopback_only=config.loopback_only,
         public_url=config.public_url,
@@ -336,7 +309,9 @@ def _health(supplies: _Supplies, watched: _Watched, traffic: Traffic) -> Health:
     }
     if watched.ping is not None:
         more["broker"] = watched.ping.ask
-    hints: Mapping[str, Check] = {"read replica": watched.replica.check} if watched.replica else {}
+    hints: dict[str, Check] = {"rules": lambda: check_rules(supplies.notices.status)}
+    if watched.replica is not None:
+        hints["read replica"] = watched.replica.check
     url = parse_database_url(supplies.config.database_url)
     return worker_health(
         store=supplies.store.ping,

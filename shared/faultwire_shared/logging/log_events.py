@@ -7,10 +7,11 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "worker.started": "The worker takes events; the line says from where and into which store.",
     "worker.draining": "The worker was asked to end: it accepts nothing more and settles what it has.",
     "worker.drained": "Every event that was accepted is settled; the worker ends.",
-    "worker.reloaded": "The rules and the log's level were read again, as SIGHUP asks; the line says which "
-    "other settings were changed and want a restart.",
-    "worker.not_reloaded": "What SIGHUP asked to be read cannot be used; the line says why, and everything "
+    "worker.reloaded": "The rules were read again, as their file changed or SIGHUP asked, which reads "
+    "the log's level too; the line says which other settings were changed and want a restart.",
+    "worker.not_reloaded": "What was to be read again cannot be used; the line says why, and everything "
     "stays as it was.",
+    "rules.mended": "The rules' file can be used again; the incident that said it could not is resolved.",
     "access.nobody": "People sign in at this worker, and no account stands yet; the line says which command "
     "makes the first.",
     "act.not_told": "A change was made and the audit could not be told of it; histories have it.",

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.contract.api.conftest import Site, serve
@@ -126,9 +127,15 @@ async def test_an_alert_that_does_not_exist_is_not_found(site: Site, path: str) 
 async def test_the_policy_in_use_is_shown_in_the_words_of_its_file(site: Site) -> None:
     status, policy = await site.get("/api/v1/rules")
     assert status == 200
-    assert policy["receivers"] == [
-        {"name": "log", "type": "log", "signed": False, "own_templates": False, "template_fault": None}
-    ]
+    own: dict[str, Any] = {
+        "own_templates": False,
+        "template_fault": None,
+        "quiet_hours": [],
+        "digest": None,
+        "owners": [],
+    }
+    assert policy["receivers"] == [{"name": "log", "type": "log", "signed": False, **own}]
+    assert (policy["file"], policy["wrong"], policy["wrong_since"]) == (None, None, None)
     assert {rule["name"]: rule["send"] for rule in policy["rules"]} == {
         "critical": "now",
         "high": "within 5m",

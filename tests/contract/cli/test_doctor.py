@@ -252,10 +252,10 @@ class Late(BaseHTTPRequestHandler):
     """A worker's answer, of a machine whose clock is an hour late."""
 
     status: ClassVar[int] = 200
+    checks: ClassVar[list[dict[str, str]]] = [{"name": "store", "status": "fail", "error": "gone"}]
 
     def do_GET(self) -> None:
-        checks = [{"name": "store", "status": "fail", "error": "gone"}]
-        payload = json.dumps({"status": "unhealthy", "checks": checks}).encode()
+        payload = json.dumps({"status": "unhealthy", "checks": Late.checks}).encode()
         self.send_response_only(Late.status)
         self.send_header("Date", format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True))
         self.send_header("Content-Length", str(len(payload)))
@@ -287,6 +287,14 @@ def test_clocks_that_differ_and_a_worker_that_is_not_ready(
     assert (code, set(faults)) == (1, {"CLOCK_SKEW", "WORKER_NOT_READY"})
     assert faults["WORKER_NOT_READY"]["cause"] == "store: gone"
     assert "100 s behind the database's" in skew_fault("the database's", -timedelta(seconds=100)).cause
+
+
+def test_a_worker_that_goes_on_with_older_rules(
+    doctor: Doctor, late: type[Late], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(late, "checks", [{"name": "rules", "status": "warn", "error": "rules.toml:3: send?"}])
+    _, faults = doctor.examine()
+    assert faults["RULES_BROKEN"]["cause"] == "the worker uses older rules: rules.toml:3: send?"
 
 
 def test_what_dead_processes_left_and_damaged_files(doctor: Doctor, spools: Path) -> None:

@@ -1,10 +1,12 @@
-"""A rule in the words of its file, for everybody who shows it."""
+"""Rules and receivers in the words of their file, for everybody who shows them."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from faultwire_consumer.domain.policy.digest_time import WEEKDAYS
+from faultwire_consumer.domain.policy.digest_time import WEEKDAYS, DigestTime
 from faultwire_consumer.domain.policy.table import spell_duration
 from faultwire_consumer.domain.rules import PATTERNS, AtOnce, Conditions, Rule, Within
+from faultwire_consumer.domain.silence.weekly import WeeklyWindow, describe_window
 
 
 def where_of(conditions: Conditions) -> dict[str, Any]:
@@ -35,3 +37,18 @@ def spell_sending(rule: Rule) -> str:
     schedule = sending.schedule
     often = "daily" if schedule.weekday is None else f"weekly on {WEEKDAYS[schedule.weekday]}"
     return f"{often} at {schedule.hour:02}:00 {schedule.zone.key}"
+
+
+def spell_quiet(windows: Sequence[WeeklyWindow]) -> tuple[str, ...]:
+    """Say when a receiver is quiet, a text for each window."""
+    return tuple(describe_window(one) for one in windows)
+
+
+def spell_digest_time(time: DigestTime) -> str | None:
+    """Say at which times of its own a receiver has its digests; None if it has none."""
+    words = (
+        "" if time.hour is None else f"at {time.hour:02}:00",
+        "" if time.weekday is None else f"weekly ones on {WEEKDAYS[time.weekday]}",
+        "" if time.zone is None else time.zone.key,
+    )
+    return ", ".join(word for word in words if word) or None

@@ -80,8 +80,7 @@ def _email(name: str, way: Email, clock: Clock) -> Sender:
         unsubscribe_mailto=_text(way.unsubscribe_mailto),
         unsubscribe_url=_text(way.unsubscribe_url),
     )
-    allowed = _ANYWHERE if way.allow_private_addresses else ()
-    return EmailSender(name, server, envelope, clock=clock, allowed_networks=allowed)
+    return EmailSender(name, server, envelope, clock=clock, allowed_networks=way.allow_private_addresses)
 
 
 def _password(name: str, way: Email) -> str | None:

@@ -1,7 +1,6 @@
 """Builds the senders of receivers that have a service of their own, by what the policy says of them."""
 
 from collections.abc import Callable, Sequence
-from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Final, TypedDict
 
 from faultwire_consumer.domain.policy.receiver.alertmanager import Alertmanager
@@ -21,8 +20,6 @@ from faultwire_consumer.notify.senders.opsgenie import OpsgenieSender
 from faultwire_consumer.notify.senders.pagerduty import PagerDutySender
 from faultwire_consumer.notify.senders.slack import SlackSender
 from faultwire_shared.clock import Clock
-
-_ANYWHERE: Final = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 
 ServiceWay = Slack | PagerDuty | Opsgenie | Alertmanager | Ntfy | Apprise
 
@@ -87,7 +84,7 @@ def _apprise(name: str, way: Apprise, _: Clock) -> Sender:
 
 
 def _connecting(way: Slack | PagerDuty | Opsgenie | Alertmanager | Ntfy, clock: Clock) -> _Connecting:
-    return {"clock": clock, "allowed_networks": _ANYWHERE if way.allow_private_addresses else ()}
+    return {"clock": clock, "allowed_networks": way.allow_private_addresses}
 
 
 def _authorization(name: str, login: Login) -> str | None:

@@ -6,13 +6,12 @@ from typing import Any, Final
 
 from jinja2 import DictLoader, Environment, StrictUndefined, select_autoescape
 
+from faultwire_consumer.domain.policy.receiver.receiver import TEMPLATE_FILES
 from faultwire_consumer.notify.wording.template import join_texts, prepare
 
-SUBJECT_FILE: Final = "subject.txt"
-TEXT_FILE: Final = "text.txt"
-HTML_FILE: Final = "html.html"
-FILES: Final = (SUBJECT_FILE, TEXT_FILE, HTML_FILE)
+FILES: Final = TEMPLATE_FILES
 """The names of templates, of the built-in ones and of those that a receiver brings."""
+SUBJECT_FILE, TEXT_FILE, HTML_FILE = FILES
 
 
 def built_in_source(name: str) -> str:

@@ -4,13 +4,20 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.domain.policy.policy import Policy
 from faultwire_consumer.domain.policy.receiver.receiver import Receiver
+from faultwire_consumer.domain.policy.status import PolicyStatus
 from faultwire_consumer.domain.policy.table import spell_duration
-from faultwire_consumer.domain.policy.wording import spell_count, spell_sending, where_of
+from faultwire_consumer.domain.policy.wording import (
+    spell_count,
+    spell_digest_time,
+    spell_quiet,
+    spell_sending,
+    where_of,
+)
 from faultwire_consumer.domain.rules import Rule
 from faultwire_consumer.store.outbox.queries import GroupedIncident, SendAttempt, StageRow, StoredNotification
 
@@ -76,6 +83,8 @@ class RuleShape(Struct, frozen=True, kw_only=True):
     send: str
     receivers: tuple[str, ...]
     remind_every: str | None
+    owner_first: bool
+    """Tells the receivers of whoever has the incident, and these only where there are none."""
 
 
 class ReceiverShape(Struct, frozen=True, kw_only=True):
@@ -88,6 +97,10 @@ class ReceiverShape(Struct, frozen=True, kw_only=True):
     """Its words are of templates of its own."""
     template_fault: str | None
     """What is wrong with them; the built-in ones stand in."""
+    quiet_hours: tuple[str, ...]
+    digest: str | None
+    """Its own times of digests."""
+    owners: tuple[str, ...]
 
 
 class PolicyShape(Struct, frozen=True, kw_only=True):
@@ -95,6 +108,12 @@ class PolicyShape(Struct, frozen=True, kw_only=True):
 
     receivers: tuple[ReceiverShape, ...]
     rules: tuple[RuleShape, ...]
+    file: str | None
+    """Its file; none: it is the shipped one."""
+    read_at: datetime
+    wrong: str | None
+    """Why the file as it is cannot be used, so that the rules of before stay in use."""
+    wrong_since: datetime | None
 
 
 def alert_shape(alert: StoredNotification) -> AlertShape:
@@ -131,11 +150,12 @@ def alert_detail(
     )
 
 
-def policy_shape(policy: Policy, template_faults: Mapping[str, str]) -> PolicyShape:
+def policy_shape(policy: Policy, status: PolicyStatus, template_faults: Mapping[str, str]) -> PolicyShape:
     """The policy, with nothing in it that has to stay secret."""
     return PolicyShape(
         receivers=tuple(_receiver(one, template_faults.get(one.name)) for one in policy.receivers),
         rules=tuple(_rule(one) for one in policy.rules),
+        **structs.asdict(status),
     )
 
 
@@ -152,6 +172,9 @@ def _receiver(receiver: Receiver, template_fault: str | None) -> ReceiverShape:
         signed=receiver.signed,
         own_templates=receiver.template is not None,
         template_fault=template_fault,
+        quiet_hours=spell_quiet(receiver.own.quiet),
+        digest=spell_digest_time(receiver.own.digest),
+        owners=receiver.own.owners,
     )
 
 
@@ -164,4 +187,5 @@ def _rule(rule: Rule) -> RuleShape:
         send=spell_sending(rule),
         receivers=rule.receivers,
         remind_every=None if rule.remind_every is None else spell_duration(rule.remind_every),
+        owner_first=rule.owner_first,
     )

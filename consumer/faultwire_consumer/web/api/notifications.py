@@ -38,7 +38,7 @@ from faultwire_consumer.web.request import (
     json_answer,
     page_answer,
 )
-from faultwire_consumer.web.state import CLOCK, POLICY, STORE, TEMPLATE_FAULTS, TRIAL
+from faultwire_consumer.web.state import CLOCK, POLICY, POLICY_STATUS, STORE, TEMPLATE_FAULTS, TRIAL
 from faultwire_shared.event import ErrorSeverity
 
 _PATH: Final = f"{API_PREFIX}/alerts"
@@ -131,5 +131,6 @@ async def _detail(store: Store, alert_id: int) -> shape.AlertDetail:
 @routes.get(f"{API_PREFIX}/rules", access=AccessScope.READ)
 @describe(answers=shape.PolicyShape)
 async def show_rules(request: web.Request) -> web.Response:
-    """The policy in use."""
-    return json_answer(shape.policy_shape(request.app[POLICY](), request.app[TEMPLATE_FAULTS]()))
+    """The policy in use, and whether its file can be used as it is."""
+    app = request.app
+    return json_answer(shape.policy_shape(app[POLICY](), app[POLICY_STATUS](), app[TEMPLATE_FAULTS]()))

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
+from faultwire_consumer.domain.policy.status import PolicyStatus
 from faultwire_consumer.maintenance.loop_lag import LoopLag
 from faultwire_consumer.web.state import Health
 from faultwire_shared.health import Check, HealthChecker
@@ -45,6 +46,10 @@ class NotReceivingError(Exception):
 
 class LaggingError(Exception):
     """Something runs, but too late."""
+
+
+class RulesBrokenError(Exception):
+    """The rules' file cannot be used as it is; those of before stay in use."""
 
 
 class DiskFullError(Exception):
@@ -117,6 +122,18 @@ async def check_outbox(outbox: Outbox) -> float:
         LaggingError: no dispatcher takes it.
     """
     return within(outbox.overdue_seconds, OUTBOX_SECONDS, "a notification that is due waits to be sent")
+
+
+def check_rules(status: PolicyStatus) -> None:
+    """See that the rules in use are those of their file.
+
+    Raises:
+        RulesBrokenError: the file was changed and cannot be used.
+    """
+    if status.wrong is not None:
+        raise RulesBrokenError(
+            f"the rules of {status.read_at:%Y-%m-%d %H:%M} UTC stay in use: {status.wrong}"
+        )
 
 
 async def check_loop_lag(lag: LoopLag) -> float:

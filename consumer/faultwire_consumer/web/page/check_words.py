@@ -17,6 +17,7 @@ _ASKED: Final = {
     "outbox": "Notifications go out when they are due.",
     "broker": "RabbitMQ answers.",
     "heartbeat": "Who listens for a sign of life hears one.",
+    "rules": "The rules in use are those of their file.",
     "read replica": "The replica is there and not far behind.",
     "disk": "The database has room to grow.",
 }

@@ -6,6 +6,7 @@ from typing import Final
 from msgspec import Struct
 
 from faultwire_consumer.domain.policy.receiver.login import Login, read_login
+from faultwire_consumer.domain.policy.receiver.network import Network, read_allowed
 from faultwire_consumer.domain.policy.receiver.origin import read_origin
 from faultwire_consumer.domain.policy.receiver.webhook import read_url
 from faultwire_consumer.domain.policy.secret import Secret
@@ -25,7 +26,7 @@ class Alertmanager(Struct, frozen=True, kw_only=True):
     origin: str
     keep_firing: timedelta = KEEP_FIRING
     """Time after the last notification at which an alert ends although nobody resolved its incident."""
-    allow_private_addresses: bool = False
+    allow_private_addresses: tuple[Network, ...] = ()
 
 
 def read_alertmanager(table: Table) -> Alertmanager:
@@ -42,5 +43,5 @@ def read_alertmanager(table: Table) -> Alertmanager:
         login=read_login(table),
         origin=read_origin(table),
         keep_firing=table.duration("keep_firing", KEEP_FIRING_MIN, KEEP_FIRING_MAX) or KEEP_FIRING,
-        allow_private_addresses=table.switch("allow_private_addresses"),
+        allow_private_addresses=read_allowed(table),
     )

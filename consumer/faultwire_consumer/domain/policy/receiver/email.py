@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from faultwire_consumer.domain.policy.receiver.network import Network, read_allowed
 from faultwire_consumer.domain.policy.secret import Secret
 from faultwire_consumer.domain.policy.table import Table
 
@@ -60,7 +61,7 @@ class Email(Struct, frozen=True, kw_only=True):
     """The address at which one click ends digests (RFC 8058): the operator's own, as of a list's manager."""
     allow_unencrypted: bool = False
     """Mail may leave this network without TLS."""
-    allow_private_addresses: bool = False
+    allow_private_addresses: tuple[Network, ...] = ()
 
 
 def read_email(table: Table) -> Email:
@@ -93,7 +94,7 @@ def read_email(table: Table) -> Email:
         unsubscribe_mailto=table.read("unsubscribe_mailto", _address, None),
         unsubscribe_url=table.read("unsubscribe_url", _link, None),
         allow_unencrypted=table.switch("allow_unencrypted"),
-        allow_private_addresses=table.switch("allow_private_addresses"),
+        allow_private_addresses=read_allowed(table),
     )
 
 

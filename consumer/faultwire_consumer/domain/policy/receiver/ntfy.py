@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from faultwire_consumer.domain.policy.receiver.login import Login, read_login
+from faultwire_consumer.domain.policy.receiver.network import Network, read_allowed
 from faultwire_consumer.domain.policy.receiver.webhook import read_url
 from faultwire_consumer.domain.policy.secret import Secret
 from faultwire_consumer.domain.policy.table import Table
@@ -21,7 +22,7 @@ class Ntfy(Struct, frozen=True, kw_only=True):
     url: Secret
     """The server's address with the topic behind its last ``/``: whoever knows the topic can read it."""
     login: Login
-    allow_private_addresses: bool = False
+    allow_private_addresses: tuple[Network, ...] = ()
 
 
 def read_ntfy(table: Table) -> Ntfy:
@@ -36,7 +37,7 @@ def read_ntfy(table: Table) -> Ntfy:
     return Ntfy(
         url=Secret(url),
         login=read_login(table),
-        allow_private_addresses=table.switch("allow_private_addresses"),
+        allow_private_addresses=read_allowed(table),
     )
 
 

@@ -4,6 +4,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from faultwire_consumer.domain.policy.receiver.network import Network, read_allowed
 from faultwire_consumer.domain.policy.receiver.origin import read_origin
 from faultwire_consumer.domain.policy.receiver.webhook import read_url
 from faultwire_consumer.domain.policy.secret import Secret, SecretSource, read_needed_secret
@@ -19,7 +20,7 @@ class Opsgenie(Struct, frozen=True, kw_only=True):
     """What stands before ``/v2/alerts``."""
     api_key: SecretSource
     origin: str
-    allow_private_addresses: bool = False
+    allow_private_addresses: tuple[Network, ...] = ()
 
 
 def read_opsgenie(table: Table) -> Opsgenie:
@@ -33,5 +34,5 @@ def read_opsgenie(table: Table) -> Opsgenie:
         url=Secret(table.read("url", read_url, OPSGENIE_URL)),
         api_key=read_needed_secret(table, "api_key", what),
         origin=read_origin(table),
-        allow_private_addresses=table.switch("allow_private_addresses"),
+        allow_private_addresses=read_allowed(table),
     )

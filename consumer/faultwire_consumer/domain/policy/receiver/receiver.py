@@ -13,11 +13,14 @@ from faultwire_consumer.domain.policy.receiver.email import Email, read_email
 from faultwire_consumer.domain.policy.receiver.log import Log, read_log
 from faultwire_consumer.domain.policy.receiver.ntfy import Ntfy, read_ntfy
 from faultwire_consumer.domain.policy.receiver.opsgenie import Opsgenie, read_opsgenie
+from faultwire_consumer.domain.policy.receiver.own import OwnSettings, read_own
 from faultwire_consumer.domain.policy.receiver.pagerduty import PagerDuty, read_pagerduty
 from faultwire_consumer.domain.policy.receiver.slack import Slack, read_slack
-from faultwire_consumer.domain.policy.receiver.own import OwnSettings, read_own
 from faultwire_consumer.domain.policy.receiver.webhook import Webhook, read_webhook
 from faultwire_consumer.domain.policy.table import Table
+
+TEMPLATE_FILES: Final = ("subject.txt", "text.txt", "html.html")
+"""The files of a folder of templates, of which it may lack some."""
 
 
 class ReceiverType(StrEnum):

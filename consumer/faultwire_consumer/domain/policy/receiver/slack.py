@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from faultwire_consumer.domain.policy.receiver.network import Network, read_allowed
 from faultwire_consumer.domain.policy.receiver.webhook import read_url
 from faultwire_consumer.domain.policy.secret import Secret, SecretSource
 from faultwire_consumer.domain.policy.table import Table
@@ -23,7 +24,7 @@ class Slack(Struct, frozen=True, kw_only=True):
     url: SecretSource
     """Its path is the password."""
     chat: Chat = Chat.SLACK
-    allow_private_addresses: bool = False
+    allow_private_addresses: tuple[Network, ...] = ()
 
 
 def read_slack(table: Table) -> Slack:
@@ -35,7 +36,7 @@ def read_slack(table: Table) -> Slack:
     return Slack(
         url=_read_address(table),
         chat=table.enum("chat", Chat) or Chat.SLACK,
-        allow_private_addresses=table.switch("allow_private_addresses"),
+        allow_private_addresses=read_allowed(table),
     )
 
 

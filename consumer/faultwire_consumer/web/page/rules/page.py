@@ -33,7 +33,7 @@ from faultwire_consumer.web.page.rules import asked as asking
 from faultwire_consumer.web.page.rules import view
 from faultwire_consumer.web.page.shell import go_to, show
 from faultwire_consumer.web.request import cursor_errors, read_parameters
-from faultwire_consumer.web.state import CLOCK, POLICY, STORE, TEMPLATE_FAULTS
+from faultwire_consumer.web.state import CLOCK, POLICY, POLICY_STATUS, STORE, TEMPLATE_FAULTS
 from faultwire_shared.taxonomy import ValidationError
 
 STANDING_SHOWN: Final = 100
@@ -147,6 +147,7 @@ async def _show(
         "rules/page.html",
         status=status,
         rules=view.rule_views(policy),
+        origin=request.app[POLICY_STATUS](),
         receivers=view.receiver_views(policy, request.app[TEMPLATE_FAULTS]()),
         groups=view.silence_groups(stand.rows, now, incidents),
         has_more=stand.next_cursor is not None,

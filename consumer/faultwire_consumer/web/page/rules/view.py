@@ -9,7 +9,13 @@ from msgspec import Struct
 from faultwire_consumer.domain.policy.policy import Policy
 from faultwire_consumer.domain.policy.receiver.receiver import Receiver
 from faultwire_consumer.domain.policy.table import spell_duration
-from faultwire_consumer.domain.policy.wording import spell_count, spell_sending, where_of
+from faultwire_consumer.domain.policy.wording import (
+    spell_count,
+    spell_digest_time,
+    spell_quiet,
+    spell_sending,
+    where_of,
+)
 from faultwire_consumer.domain.rules import Rule
 from faultwire_consumer.domain.silence.matcher import listed
 from faultwire_consumer.domain.silence.silence import SilenceState, changes_at, state_of
@@ -43,6 +49,7 @@ class RuleView(Struct, frozen=True, kw_only=True):
     send: str
     remind_every: str | None
     auto_resolve_days: int | None
+    owner_first: bool
     receivers: tuple[str, ...]
 
 
@@ -55,6 +62,10 @@ class ReceiverView(Struct, frozen=True, kw_only=True):
     own_templates: bool
     template_fault: str
     """What is wrong with its own templates; nothing if they are whole."""
+    quiet: tuple[str, ...]
+    """Its quiet hours, in words."""
+    digest: str | None
+    owners: tuple[str, ...]
     rules: tuple[str, ...]
     """The names of rules that tell it something."""
 
@@ -156,6 +167,7 @@ def _rule(rule: Rule) -> RuleView:
         send=spell_sending(rule),
         remind_every=None if rule.remind_every is None else spell_duration(rule.remind_every),
         auto_resolve_days=rule.auto_resolve_days,
+        owner_first=rule.owner_first,
         receivers=rule.receivers,
     )
 
@@ -167,6 +179,9 @@ def _receiver(receiver: Receiver, rules: Iterable[Rule], template_fault: str) ->
         signed=receiver.signed,
         own_templates=receiver.template is not None,
         template_fault=template_fault,
+        quiet=spell_quiet(receiver.own.quiet),
+        digest=spell_digest_time(receiver.own.digest),
+        owners=receiver.own.owners,
         rules=tuple(rule.name for rule in rules if receiver.name in rule.receivers),
     )
 
