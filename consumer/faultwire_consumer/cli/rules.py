@@ -12,7 +12,7 @@ from faultwire_consumer.cli.option import LOCAL_OUTPUT, OUTPUT, LocalOutput, Out
 from faultwire_consumer.cli.output import print_document, say, styled
 from faultwire_consumer.domain.policy.advice import Advice, advice_on
 from faultwire_consumer.domain.policy.policy import Policy
-from faultwire_consumer.notify.policy_file import PolicyFileError, read_policy, read_text
+from faultwire_consumer.notify.policy_file import PolicyFileError, policy_of, read_text
 from faultwire_shared.clock import utc_now
 from faultwire_shared.failure import ConfigurationError
 
@@ -42,19 +42,20 @@ def check(file: Path, /, *, output: LocalOutput = LOCAL_OUTPUT) -> None:
             raise ConfigurationError("; ".join(f"receivers.{name}: {why}" for name, why in faults.items()))
     if not output.quiet:
         say(f"{file} is fine: {len(policy.rules)} rules, {len(policy.receivers)} receivers")
-    for one in advice:
-        say(f"warning: {file}:{one.line}: {one.text}")
+        for one in advice:
+            say(f"warning: {file}:{one.line}: {one.text}")
 
 
 def _read(file: Path) -> tuple[Policy, list[Advice]]:
     """Read a policy; where several things are wrong, those before the last are told here."""
+    text = read_text(file)
     try:
-        policy = read_policy(file)
+        policy = policy_of(text, file)
     except PolicyFileError as error:
         for line in error.lines[:-1]:
-            say(line)
+            say(f"faultwire: {line}")
         raise PolicyFileError(error.lines[-1]) from None
-    return policy, advice_on(policy, read_text(file))
+    return policy, advice_on(policy, text)
 
 
 @app.command

@@ -40,7 +40,15 @@ def read_policy(path: Path | None = None) -> Policy:
     Raises:
         PolicyFileError: it cannot be read or used.
     """
-    text = shipped_text() if path is None else read_text(path)
+    return policy_of(shipped_text() if path is None else read_text(path), path)
+
+
+def policy_of(text: str, path: Path | None = None) -> Policy:
+    """Read a policy's text; the path is for what is said of it.
+
+    Raises:
+        PolicyFileError: it cannot be used.
+    """
     try:
         return parse_policy(text, shipped=shipped_text())
     except PolicyError as error:

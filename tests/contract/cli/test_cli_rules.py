@@ -18,6 +18,7 @@ def test_everything_that_is_wrong_with_rules_is_a_line_of_its_own(
     rules.write_text('[receivers.log]\ntype = "log"\ntpe = 3\n[rules.a]\non = "nwe"\nsend = "now"\n')
     assert run(["rules", "check", str(rules)]) == 78
     first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("faultwire: ")
     assert f"{rules}:3: receivers.log.tpe: unknown key 'tpe'; did you mean type?" in first
     assert f"{rules}:5: rules.a.on: 'nwe' is not one of" in second
 

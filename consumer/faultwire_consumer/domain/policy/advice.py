@@ -1,5 +1,6 @@
 """Advice on a policy that can be used, and yet may not do what is meant: nothing of it is an error."""
 
+import tomllib
 from collections.abc import Iterable, Iterator
 from itertools import combinations
 from typing import Final
@@ -30,7 +31,7 @@ def advice_on(policy: Policy, text: str) -> list[Advice]:
         policy: as it was read.
         text: what it was read from, for the lines. Rules that are not in it are the shipped ones.
     """
-    own = {rule.name for rule in policy.rules if line_of(text, ("rules", rule.name), "") > 1}
+    own = tomllib.loads(text).get("rules", {})
     found = [*_of_receivers(policy, text), *_of_owners(policy, text), *_of_rules(policy, text)]
     found += [
         Advice(line_of(text, ("rules", name), ""), said) for name, said in _twice(policy.rules) if name in own
