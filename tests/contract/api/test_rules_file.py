@@ -57,7 +57,7 @@ async def test_the_api_says_what_is_wrong_with_the_file_and_what_is_a_receiver_s
     (team,) = policy["receivers"]
     assert team["quiet_hours"] == [
         "Mon, Tue, Wed, Thu, Fri 22:00 to 07:00 Europe/Berlin",
-        "Sat, Sun 00:00 to 00:00 Europe/Berlin",
+        "Sat, Sun all day Europe/Berlin",
     ]
     assert (team["digest"], team["owners"]) == ("at 07:00", ["ada", "team-<b>*"])
     assert policy["rules"][0]["owner_first"] is True

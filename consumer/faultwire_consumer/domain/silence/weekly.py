@@ -84,7 +84,8 @@ def describe_window(window: WeeklyWindow) -> str:
     """Say when a window is, as ``Mon, Tue 22:00 to 06:00 Europe/Berlin``."""
     days = sorted(set(window.weekdays), key=WEEK.index)
     named = ", ".join(day.value[:3].title() for day in days) if 0 < len(days) < len(WEEK) else "every day"
-    return f"{named} {window.start} to {window.end} {window.zone}"
+    span = "all day" if window.start == window.end == "00:00" else f"{window.start} to {window.end}"
+    return f"{named} {span} {window.zone}"
 
 
 def _begins_on(window: WeeklyWindow, day: date) -> bool:
