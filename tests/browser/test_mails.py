@@ -9,9 +9,8 @@ from tests.tools.notification import NOON, digest, notification, notified
 
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
 from faultwire_consumer.notify.notification import Notification
-from faultwire_consumer.notify.wording.built_in import HTML_FILE, render_built_in
+from faultwire_consumer.notify.wording.mail import html_of
 from faultwire_consumer.notify.wording.sample import sample_notifications
-from faultwire_consumer.notify.wording.values import values_of
 from faultwire_shared.event import ErrorSeverity
 
 WIDTHS: Final = (320, 600)
@@ -24,14 +23,10 @@ def told() -> dict[str, Notification]:
     of_each = [notified(number, severity=severity) for number, severity in enumerate(ErrorSeverity, start=1)]
     storm = {"kind": NotificationKind.SUMMARY, "reason": NotificationReason.STORM}
     return samples | {
-        "hostile": notification(hostile[0]),
+        "hostile": notification(hostile[0], frames=(HOSTILE,) * 5),
         "hostile-digest": digest(*hostile),
         "many": notification(*of_each, *hostile, **storm),
     }
-
-
-def page_of(one: Notification) -> str:
-    return render_built_in(HTML_FILE, values_of(one) | {"subject": "A mail"})
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -45,7 +40,7 @@ async def test_a_mail_can_be_read_on_every_screen_and_fetches_nothing(chromium: 
         page = await context.new_page()
         watch = Watch(page, "about:")
         for name, one in told().items():
-            await page.set_content(page_of(one))
+            await page.set_content(html_of(one))
             said = [
                 *await find_overflow(page),
                 *await find_barriers(page, CONTRAST),
@@ -58,6 +53,6 @@ async def test_a_mail_can_be_read_on_every_screen_and_fetches_nothing(chromium: 
 
 
 def test_a_mail_is_valid_html() -> None:
-    found = find_invalid({name: page_of(one) for name, one in told().items()})
+    found = find_invalid({name: html_of(one) for name, one in told().items()})
     obsolete = ("attribute on the", "element is obsolete", "is obsolete")
     assert [one for one in found if not any(words in one for words in obsolete)] == [], "tables lay mails out"

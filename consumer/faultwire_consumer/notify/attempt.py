@@ -10,10 +10,19 @@ from msgspec import structs
 from faultwire_consumer.domain.sending import NotificationState, RetryAt, StageReason, after_failure
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.claim import Claimed
+from faultwire_consumer.notify.frames import load_frames
 from faultwire_consumer.notify.notification import Notification
 from faultwire_consumer.notify.own_watch import OwnWatch
 from faultwire_consumer.notify.rendering import notification_of
-from faultwire_consumer.notify.sender import Outcome, Permanent, Sender, SendReason, Sent, Transient
+from faultwire_consumer.notify.sender import (
+    Outcome,
+    Permanent,
+    Sender,
+    SendReason,
+    Sent,
+    Transient,
+    shows_frames,
+)
 from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
 from faultwire_consumer.store.outbox.claim import renew_claim
 from faultwire_consumer.store.outbox.content import Content, load_content
@@ -64,6 +73,8 @@ class Attempter:
             log.warning("notification.lease_lost", idempotency_key=claimed.notifications[0].idempotency_key)
             return
         notification = notification_of(content, public_url=self._public_url)
+        if shows_frames(sender):
+            notification = structs.replace(notification, frames=await load_frames(self._store, content))
         self._observe_latency(claimed, sender.name, urgent=urgent)
         failpoint("dispatcher.sending")
         outcome = await self._send(sender, notification)

@@ -103,6 +103,8 @@ class Notification(Struct, frozen=True, kw_only=True):
     """Of a digest: those that hid something, what hid most first; few at most."""
     public_url: str | None = None
     """Address at which people reach the page, without a trailing slash; without it there are no links."""
+    frames: tuple[str, ...] = ()
+    """The innermost calls of a single incident's event, the crash first, for senders that show them."""
     wording: Wording = Wording()
     """In the words of its receiver's own templates."""
     number: int | None = None

@@ -1,7 +1,7 @@
 """The interface of a sender to the dispatcher: one attempt, and its outcome as a value."""
 
 from enum import StrEnum
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -75,6 +75,21 @@ class Permanent(Struct, frozen=True):
 
 
 Outcome = Sent | Transient | Permanent
+
+
+@runtime_checkable
+class ShowsFrames(Protocol):
+    """A sender that has room for the calls of an event; for the others they are not read."""
+
+    @property
+    def frames_shown(self) -> int:
+        """Number of calls that it shows at most."""
+        ...
+
+
+def shows_frames(sender: "Sender") -> bool:
+    """Return True if a sender shows the calls of an event."""
+    return isinstance(sender, ShowsFrames) and sender.frames_shown > 0
 
 
 class Sender(Protocol):

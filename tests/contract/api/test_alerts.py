@@ -17,7 +17,7 @@ from faultwire_consumer.notify.sender import Outcome, Permanent, SendReason, Sen
 from faultwire_consumer.notify.senders.build import senders_of
 from faultwire_consumer.store.access.audit import AuditFilter, list_audit
 from faultwire_consumer.store.contract.store import Store
-from faultwire_shared.event import ErrorSeverity
+from faultwire_shared.event import ErrorSeverity, ExceptionInfo, Frame
 
 PATH = "/api/v1/alerts"
 
@@ -28,6 +28,12 @@ def dispatcher_on(site: Site, *answers: Outcome) -> Dispatcher:
     sender = RecordingSender()
     sender.answers = list(answers)
     return Dispatcher(site.store, {"log": sender}, metrics=Metrics(), clock=site.clock)
+
+
+class RoomySender(RecordingSender):
+    """Shows the calls of an event."""
+
+    frames_shown = 5
 
 
 async def test_a_trace_shows_every_stage_and_every_attempt(site: Site) -> None:
@@ -79,6 +85,17 @@ async def test_a_summary_names_what_it_carries_and_those_name_it(site: Site) -> 
     _, page = await site.page(f"/told?carrier={carrier['id']}")
     assert f'Told together with <a href="/told/{carrier["id"]}">' in page
     assert carried["incident_id"] in page
+
+
+async def test_only_a_sender_that_shows_calls_is_given_those_of_the_event(site: Site) -> None:
+    frames = [Frame(file="billing/pay.py", line=10, qualname="charge")]
+    crash = ExceptionInfo(type="E", module="m", value="x", frames=frames)
+    for roomy in (False, True):
+        await site.send(severity=ErrorSeverity.CRITICAL, exceptions=[crash], fingerprint=[str(roomy)])
+        sender = RoomySender() if roomy else RecordingSender()
+        await Dispatcher(site.store, {"log": sender}, metrics=Metrics(), clock=site.clock).run_once()
+        (told,) = sender.received
+        assert told.frames == (("billing/pay.py:10 in charge",) if roomy else ())
 
 
 async def test_what_only_some_recipients_have_is_sent_and_says_so(site: Site) -> None:

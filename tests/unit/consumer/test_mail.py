@@ -86,6 +86,15 @@ def test_what_an_event_says_is_text_in_the_page_of_a_mail(hostile: str) -> None:
     assert html.count("<") == usual.count("<")
 
 
+def test_a_mail_about_one_incident_shows_where_it_crashed() -> None:
+    frames = ("billing/pay.py:10 in charge.<locals>.pay", "billing/app.py:3 in main\r\nBcc: x")
+    text, html = bodies(parsed(notification(frames=frames)))
+    lines = text.splitlines()
+    first = lines.index("  calls     billing/pay.py:10 in charge.<locals>.pay")
+    assert lines[first + 1] == "            billing/app.py:3 in main\\r\\nBcc: x"
+    assert ">billing/pay.py:10 in charge.&lt;locals&gt;.pay</p>" in html
+
+
 def test_the_text_says_a_title_as_it_was_written() -> None:
     text, html = bodies(parsed(notification(notified(title="TypeError in f.<locals>.g & =?utf-8?q?x?="))))
     assert "f.<locals>.g & =?utf-8?q?x?=" in text

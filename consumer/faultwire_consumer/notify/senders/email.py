@@ -12,6 +12,7 @@ from aiosmtplib import SMTP, SMTPException, SMTPRecipientRefused
 from msgspec import Struct
 
 from faultwire_consumer.domain.policy.receiver.email import Security
+from faultwire_consumer.notify.frames import FRAMES_SHOWN
 from faultwire_consumer.notify.notification import Notification
 from faultwire_consumer.notify.sender import Outcome, Sent
 from faultwire_consumer.notify.senders.address import Network, may_connect
@@ -59,6 +60,8 @@ class EmailSender:
         tls: which certificates are trusted; the system's unless given.
         send_seconds: limit of one attempt.
     """
+
+    frames_shown: Final = FRAMES_SHOWN
 
     def __init__(
         self,

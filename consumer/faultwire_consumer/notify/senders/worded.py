@@ -7,6 +7,7 @@ from typing import Final
 from msgspec import structs
 
 from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.notify.frames import FRAMES_SHOWN
 from faultwire_consumer.notify.notification import Notification
 from faultwire_consumer.notify.sender import Outcome, Sender
 from faultwire_consumer.notify.wording.own_templates import OwnTemplates
@@ -26,6 +27,8 @@ class WordedSender:
         templates: write.
         metrics: count what could not be written; None where nobody asks, as in a check.
     """
+
+    frames_shown: Final = FRAMES_SHOWN
 
     def __init__(self, inner: Sender, templates: OwnTemplates, metrics: Metrics | None = None) -> None:
         self._inner = inner

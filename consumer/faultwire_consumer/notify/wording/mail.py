@@ -1,14 +1,14 @@
 """A notification as a mail: its headers, of which no stranger's text can make another, and its two parts."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -44,7 +44,7 @@ def mail_of(notification: Notification, envelope: Envelope, *, now: datetime) ->
     own = notification.wording
     subject = _subject(own.subject if own.subject is not None else render_built_in(SUBJECT_FILE, values))
     text = own.text if own.text is not None else render_built_in(TEXT_FILE, values)
-    html = own.html if own.html is not None else render_built_in(HTML_FILE, values | {"subject": subject})
+    html = own.html if own.html is not None else _page(values, subject)
     mail = EmailMessage(policy=SMTP)
     mail["From"] = _address(envelope.sender, envelope.sender_name)
     mail["To"] = tuple(_address(one) for one in envelope.to)
@@ -55,6 +55,16 @@ def mail_of(notification: Notification, envelope: Envelope, *, now: datetime) ->
     # Written without the library's folding, which encodes what is longer than a line and breaks threads.
     plain = "".join(_line(name, value) for name, value in _plain_headers(notification, envelope, now))
     return (plain + _subject_header(subject)).encode("ascii") + mail.as_bytes()
+
+
+def html_of(notification: Notification) -> str:
+    """Write the page of a notification's mail by the built-in template, as for a look at it."""
+    values = values_of(notification)
+    return _page(values, _subject(render_built_in(SUBJECT_FILE, values)))
+
+
+def _page(values: Mapping[str, Any], subject: str) -> str:
+    return render_built_in(HTML_FILE, {**values, "subject": subject})
 
 
 def message_id(notification: Notification, sender: str) -> str:

@@ -27,7 +27,7 @@ def sample_notifications(receiver: str, *, at: datetime) -> Sequence[Notificatio
 
 
 def _notification(kind: NotificationKind, receiver: str, at: datetime, **given: object) -> Notification:
-    usual = {"reason": NotificationReason.NEW, "incidents": ()}
+    usual = {"reason": NotificationReason.NEW, "incidents": (), "frames": ("billing/pay.py:10 in charge",)}
     return Notification(
         idempotency_key=f"sample:{kind}",
         kind=kind,

@@ -52,6 +52,7 @@ def values_of(notification: Notification, *, show: Show = clean_line) -> dict[st
         "created_at": format_time(notification.created_at),
         "since": _time(notification.since),
         "until": _time(notification.until),
+        "frames": [show(one, LINE_CHARACTERS) for one in notification.frames],
         "page": show(notification.public_url or "", LINK_CHARACTERS),
         "incidents": [] if is_digest else [_incident(notification, one, show) for one in shown],
         "more": [] if is_digest else [one.id for one in rest[:IDS_SHOWN]],
