@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.contract.notify.mail_server import MailServer, mail_server
 from tests.faults.test_alert_faults import kill_worker_at, take_over
+from tests.tools.mail_server import MailServer, mail_server
 
 from faultwire_consumer.notify.dispatcher import LEASE_SECONDS
 from faultwire_shared.failpoint import FAILPOINTS

@@ -10,7 +10,9 @@ from ipaddress import ip_network
 from typing import Any
 
 import pytest
-from tests.contract.notify.mail_server import (
+from tests.servers.process import reserve_port
+from tests.tools.clock import FixedClock
+from tests.tools.mail_server import (
     PASSWORD,
     USERNAME,
     Certificate,
@@ -18,8 +20,6 @@ from tests.contract.notify.mail_server import (
     mail_server,
     make_certificate,
 )
-from tests.servers.process import reserve_port
-from tests.tools.clock import FixedClock
 from tests.tools.notification import digest, notification, notified
 from tests.tools.waiting import until
 
