@@ -5,11 +5,10 @@ import json
 import logging
 import sys
 import threading
-from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
-from tests.contract.notify.receiver import Behaviour, Receiver, receiving
+from tests.contract.notify.receiver import Behaviour, Receiver
 from tests.servers.process import reserve_port
 from tests.tools.notification import digest, notification, notified
 from tests.tools.waiting import until
@@ -22,12 +21,6 @@ from faultwire_consumer.notify.senders.build import senders_of
 from faultwire_shared.clock import utc_now
 
 pytestmark = pytest.mark.may_block("Apprise is loaded, and blocks in threads of its own")
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with receiving() as one:
-        yield one
 
 
 def address(receiver: Receiver, scheme: str = "json") -> str:

@@ -34,12 +34,6 @@ Make = Callable[..., WebhookSender]
 
 
 @pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with receiving() as one:
-        yield one
-
-
-@pytest.fixture
 async def make_sender(receiver: Receiver, clock: FixedClock) -> AsyncIterator[Make]:
     made: list[WebhookSender] = []
 
