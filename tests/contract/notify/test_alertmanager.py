@@ -164,6 +164,30 @@ async def test_the_end_of_an_episode_leaves_the_next_one_s_alert_alone(
     assert [one["labels"]["episode"] for one in alertmanager.firing()] == ["2"]
 
 
+async def test_a_hundred_incidents_that_are_resolved_together_all_end(
+    alertmanager: PrivateAlertmanager, make_sender: Make
+) -> None:
+    sender = make_sender(alertmanager.url, send_seconds=60.0)
+    for first in range(1, 121, ALARMS_MAX):
+        some = [notified(number) for number in range(first, first + ALARMS_MAX)]
+        assert await sender.send(fresh(*some, kind=NotificationKind.SUMMARY)) == Sent()
+    assert len(alertmanager.firing()) == 120
+    over = [notified(number, status=Status.RESOLVED) for number in range(1, 121)]
+    assert await sender.send(fresh(*over, kind=NotificationKind.SUMMARY)) == Sent()
+    assert alertmanager.firing() == []
+
+
+async def test_what_somebody_has_taken_on_goes_on_firing_and_says_so(
+    alertmanager: PrivateAlertmanager, make_sender: Make
+) -> None:
+    sender = make_sender(alertmanager.url)
+    assert await sender.send(fresh()) == Sent()
+    taken_on = notified(reason=NotificationReason.ACKNOWLEDGED, status=Status.ACKNOWLEDGED)
+    assert await sender.send(fresh(taken_on, reason=NotificationReason.ACKNOWLEDGED)) == Sent()
+    (alert,) = alertmanager.firing()
+    assert alert["annotations"]["status"] == "acknowledged"
+
+
 async def test_of_two_workers_neither_ends_the_other_s_alerts(
     alertmanager: PrivateAlertmanager, make_sender: Make
 ) -> None:

@@ -8,9 +8,11 @@ from ipaddress import ip_network
 from typing import Any
 
 import pytest
+from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.contract.notify import vendor as vendors
+from tests.contract.notify.receiver import Receiver
 from tests.contract.notify.vendor import TOKEN, Document, Vendor, seen_in_slack, standing_in, strings_of
 from tests.tools.clock import FixedClock
 from tests.tools.notification import digest, notification, notified
@@ -19,7 +21,7 @@ from faultwire_consumer.domain.incident import Status
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
 from faultwire_consumer.domain.policy.receiver.slack import Chat
 from faultwire_consumer.notify.notification import Notification
-from faultwire_consumer.notify.sender import Sender, Sent
+from faultwire_consumer.notify.sender import Permanent, Sender, Sent, Transient
 from faultwire_consumer.notify.senders.alarm import ALARMS_MAX, alarms_of
 from faultwire_consumer.notify.senders.ntfy import NtfySender, publication_of
 from faultwire_consumer.notify.senders.opsgenie import OpsgenieSender, alert_of
@@ -171,6 +173,33 @@ async def test_a_test_raises_an_alert_and_ends_it(start: Start) -> None:
     vendor = await taken_by(start, TEST)
     assert len(vendor.taken) == 2
     assert vendor.open == {}
+
+
+async def test_a_service_that_limits_requests_is_not_sent_again_what_it_has_taken(
+    receiver: Receiver,
+) -> None:
+    well, busy = (partial(web.Response, status=status) for status in (202, 429))
+    sender = _opened(PagerDutySender, receiver.url, routing_key=ROUTING_KEY)
+    several = notification(*(notified(number) for number in range(1, 6)), kind=NotificationKind.SUMMARY)
+    receiver.answers = [well, well, busy]
+    outcome = await sender.send(several)
+    assert isinstance(outcome, Transient)
+    assert len(receiver.posted) == 5
+    receiver.answers = [well]
+    assert await sender.send(several) == Sent()
+    assert len(receiver.posted) == 5 + 3
+    await sender.aclose()
+
+
+async def test_an_incident_that_is_refused_is_told_and_the_others_are_alerts(receiver: Receiver) -> None:
+    well, refused = (partial(web.Response, status=status) for status in (202, 400))
+    sender = _opened(OpsgenieSender, receiver.url, api_key=TOKEN)
+    receiver.answers = [well, refused, well]
+    outcome = await sender.send(SEVERAL)
+    assert isinstance(outcome, Permanent)
+    assert outcome.detail == "1 of 3 alerts: the receiver answered 400 Bad Request"
+    assert len(receiver.posted) == 3
+    await sender.aclose()
 
 
 @EVERYBODY

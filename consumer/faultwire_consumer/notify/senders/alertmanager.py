@@ -31,6 +31,8 @@ from faultwire_shared.clock import Clock
 
 ANSWER_BYTES: Final = 1024 * 1024
 """Bytes read of the list of alerts that fire for a notification's incidents."""
+ASKED_AT_ONCE: Final = 50
+"""Incidents in one question: some proxies take addresses of 8 KiB at most."""
 LABEL_CHARACTERS: Final = 200
 TEXT_CHARACTERS: Final = 1000
 IDS_SHOWN: Final = 200
@@ -119,6 +121,17 @@ class AlertmanagerSender:
     ) -> list[FiringAlert] | Transient | Permanent:
         """Ask which alerts fire for the incidents, silenced and inhibited ones among them."""
         names = sorted({alarm.incident.id for alarm in alarms if alarm.incident is not None})
+        firing: list[FiringAlert] = []
+        for first in range(0, len(names), ASKED_AT_ONCE):
+            answered = await self._ask(notification, names[first : first + ASKED_AT_ONCE])
+            if isinstance(answered, Transient | Permanent):
+                return answered
+            firing.extend(answered)
+        return firing
+
+    async def _ask(
+        self, notification: Notification, names: Sequence[str]
+    ) -> list[FiringAlert] | Transient | Permanent:
         query = urlencode(
             [("filter", f'origin="{self._origin}"'), ("filter", f'incident=~"{"|".join(names)}"')]
         )
