@@ -40,9 +40,9 @@ class PrivateAlertmanager:
         self.url = url
         self._headers = {"Authorization": f"Basic {_encoded(login)}"} if login else {}
 
-    def firing(self) -> list[dict[str, Any]]:
-        """The alerts that fire, silenced and inhibited ones among them."""
-        return list(self._get("/api/v2/alerts"))
+    def firing(self, origin: str) -> list[dict[str, Any]]:
+        """One worker's alerts that fire, silenced and inhibited ones among them."""
+        return [one for one in self._get("/api/v2/alerts") if one["labels"].get("origin") == origin]
 
     def groups(self) -> list[dict[str, Any]]:
         """The groups in which they are told."""

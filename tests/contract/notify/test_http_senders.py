@@ -19,7 +19,6 @@ from tests.tools.notification import notification
 from tests.tools.waiting import until
 
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
-from faultwire_consumer.domain.policy.receiver.slack import Chat
 from faultwire_consumer.domain.policy.text import parse_policy
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.read.delivery import read_delivery
@@ -45,7 +44,6 @@ IMPATIENT_SECONDS = 0.25
 MAKERS: dict[str, Callable[..., Sender]] = {
     "webhook": WebhookSender,
     "slack": SlackSender,
-    "mattermost": partial(SlackSender, chat=Chat.MATTERMOST),
     "pagerduty": partial(PagerDutySender, routing_key=SECRET, origin="faultwire"),
     "opsgenie": partial(OpsgenieSender, api_key=SECRET, origin="faultwire"),
     "alertmanager": partial(
@@ -141,12 +139,10 @@ async def test_a_fraction_of_a_second_is_a_wait_too(make: Make, receiver: Receiv
 @pytest.mark.parametrize(
     ("answer", "kind", "reason"),
     [
-        (500, Transient, SendReason.RECEIVER_FAILED),
         (502, Transient, SendReason.RECEIVER_FAILED),
         (Behaviour.RESET, Transient, SendReason.CONNECTION_LOST),
         (Behaviour.HANG, Transient, SendReason.TIMEOUT),
         (Behaviour.HANG_AFTER_HEADERS, Transient, SendReason.TIMEOUT),
-        (400, Permanent, SendReason.REFUSED),
         (401, Permanent, SendReason.REFUSED),
         (410, Permanent, SendReason.GONE),
     ],
