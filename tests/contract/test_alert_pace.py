@@ -28,7 +28,7 @@ pytestmark = [
 
 @pytest.fixture
 def bench(store: Store, clock: FixedClock) -> Bench:
-    return Bench(store, clock)
+    return Bench(store, clock, new_per_minute=1_000)
 
 
 async def test_a_summary_names_and_counts_an_incident_once_with_all_that_happened_to_it(bench: Bench) -> None:

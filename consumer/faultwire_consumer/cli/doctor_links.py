@@ -1,4 +1,4 @@
-"""What leads out as `faultwire doctor` finds it: links, what an issue links back to, and the heartbeat."""
+"""Addresses that lead out as `faultwire doctor` finds them: of source, of issues, and of the heartbeat."""
 
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit

@@ -93,7 +93,7 @@ async def claim(
     Raises:
         StoreUnavailableError: the database does not answer now; nothing was claimed, as far as is known.
     """
-    settings = _ClaimSettings(now, timedelta(seconds=lease_seconds), digests, quiet, make_token)
+    settings = _ClaimTerms(now, timedelta(seconds=lease_seconds), digests, quiet, make_token)
     claimed, decided, filled = list[Claimed](), Decided(), dict[int, list[Due]]()
     passed = asyncio.get_running_loop().time
     began = passed()
@@ -115,7 +115,7 @@ async def claim(
     return claimed, decided
 
 
-class _ClaimSettings(Struct, frozen=True):
+class _ClaimTerms(Struct, frozen=True):
     """Values that are the same in all transactions of a claim."""
 
     now: datetime
@@ -136,7 +136,7 @@ class _Turn(Struct):
     """More waits than was read, and another transaction would read other rows."""
 
 
-async def _claim_once(store: Store, address: Address, settings: _ClaimSettings, *, maximum: int) -> _Turn:
+async def _claim_once(store: Store, address: Address, settings: _ClaimTerms, *, maximum: int) -> _Turn:
     turn, now = _Turn(), settings.now
     try:
         async with store.write() as tx:

@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from faultwire_consumer.domain.own_trouble import AGAIN, OwnTrouble, is_own, late_by
+from faultwire_consumer.notify.own_trouble import AGAIN, OwnTrouble, is_own, late_by
 from faultwire_consumer.notify.plain_text import one_line
 from faultwire_consumer.store.outbox.claim import Due
 from faultwire_shared.event import Category
@@ -47,7 +47,7 @@ for _kind, _trouble in (
 
 
 class Trouble(Struct, frozen=True):
-    """What is to be reported."""
+    """Trouble that is to be reported."""
 
     error: Exception
     kind: OwnTrouble

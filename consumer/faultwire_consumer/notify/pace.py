@@ -50,7 +50,7 @@ class Group(Struct):
 
 
 class Paced(Struct):
-    """What goes out, and what waits until when and why."""
+    """Messages that go out, and notifications that wait until when and why."""
 
     groups: list[Group] = field(default_factory=list)
     held: list[tuple[Due, datetime, StageReason]] = field(default_factory=list)

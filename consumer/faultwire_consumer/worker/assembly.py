@@ -23,7 +23,6 @@ from faultwire_consumer.ingest.receive.receiver import LaneReceiver
 from faultwire_consumer.maintenance import auto_resolve, partitions, retention, search_filling
 from faultwire_consumer.maintenance.figures import FigureKeeper
 from faultwire_consumer.maintenance.gaps import ORIGIN, GapWatch
-from faultwire_consumer.maintenance.heartbeat import Heartbeat, why_not_moving
 from faultwire_consumer.maintenance.leased import LeasedChore
 from faultwire_consumer.maintenance.loop_lag import LoopLag
 from faultwire_consumer.maintenance.pruning import Pruner
@@ -34,13 +33,9 @@ from faultwire_consumer.maintenance.store_size import StoreSizeWatch
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.outbox_watch import OutboxWatch
 from faultwire_consumer.notify.own_watch import Trouble
-from faultwire_consumer.serving.traffic import Traffic, connections_within
 from faultwire_consumer.store.contract.store import Store
-from faultwire_consumer.store.contract.url import parse_database_url, sqlite_path
 from faultwire_consumer.store.engine import open_store, with_replica
 from faultwire_consumer.store.upkeep.leases import new_holder
-from faultwire_consumer.web.health.check import check_loop_lag, check_outbox, check_rules, worker_health
-from faultwire_consumer.web.state import Health
 from faultwire_consumer.worker.access import AccessWays, open_access
 from faultwire_consumer.worker.application import create_app
 from faultwire_consumer.worker.file_watch import FileWatch
@@ -48,9 +43,9 @@ from faultwire_consumer.worker.in_use import PolicyInUse
 from faultwire_consumer.worker.parts import Worker
 from faultwire_consumer.worker.reload import Asking, Reload, read_rules
 from faultwire_consumer.worker.server import HttpServer
+from faultwire_consumer.worker.vitals import Vitals, Watched, heartbeat_of, vitals_of
 from faultwire_shared.codec import EVENT_TYPE
 from faultwire_shared.event import ErrorSeverity, Lane
-from faultwire_shared.health import Check
 from faultwire_shared.redact import redact_url
 
 
@@ -70,23 +65,6 @@ class _Inlet(Struct, frozen=True, kw_only=True):
     receivers: Sequence[LaneReceiver]
     intake: Intake
     door: BrokerDoor | None = None
-
-
-class _Watched(Struct, frozen=True, kw_only=True):
-    """Parts that the probes ask."""
-
-    lanes: Sequence[LaneLoop]
-    lag: LoopLag
-    upkeep: OutboxWatch
-    ping: BrokerPing | None
-    replica: ReplicaWatch | None
-
-
-class _Vitals(Struct, frozen=True, kw_only=True):
-    """How the worker does, and how busy its clients keep it."""
-
-    health: Health
-    traffic: Traffic
 
 
 async def assemble(config: WorkerConfig, asking: Asking | None = None) -> Worker:
@@ -126,14 +104,15 @@ def _put_together(supplies: _Supplies, reloading: tuple[Asking, FileWatch] | Non
     report = SelfReport(_ingesting(pipeline))
     notices.watch.tell = partial(tell_trouble, report)
     inlet = _inlet(config, metrics)
-    watched = _Watched(
+    watched = Watched(
         lanes=_lanes(inlet.receivers, pipeline, supplies),
         lag=LoopLag(metrics=metrics),
         upkeep=OutboxWatch(store, notices.dispatching, metrics=metrics, clock=_now, watch=notices.watch),
         ping=BrokerPing(config.broker_url) if config.broker_url is not None else None,
         replica=_replica_watch(supplies),
+        rules=lambda: notices.status,
     )
-    vitals = _vitals(supplies, watched)
+    vitals = vitals_of(config, store, watched, metrics=metrics)
     return Worker(
         receivers=inlet.receivers,
         lanes=watched.lanes,
@@ -151,7 +130,7 @@ def _put_together(supplies: _Supplies, reloading: tuple[Asking, FileWatch] | Non
         store_size=StoreSizeWatch(store, metrics=metrics),
         upkeep=watched.upkeep,
         replica_watch=watched.replica,
-        heartbeat=_heartbeat(supplies, vitals.health, holder),
+        heartbeat=heartbeat_of(config, store, vitals.health, holder, metrics=metrics, clock=_now),
         reload=_reload(supplies, pipeline, *reloading) if reloading is not None else None,
         store=store,
         replica=watched.replica.store if watched.replica is not None else None,
@@ -246,8 +225,8 @@ def _replica_watch(supplies: _Supplies) -> ReplicaWatch | None:
 
 def _server(
     supplies: _Supplies,
-    watched: _Watched,
-    vitals: _Vitals,
+    watched: Watched,
+    vitals: Vitals,
     intake: Intake,
     *,
     report: SelfReport,
@@ -279,47 +258,6 @@ def _server(
         tracker=config.tracker,
     )
     return HttpServer(app, host=config.http_host, port=config.http_port)
-
-
-def _vitals(supplies: _Supplies, watched: _Watched) -> _Vitals:
-    most = connections_within(supplies.config.http_connections)
-    traffic = Traffic(supplies.metrics, connections_most=most)
-    return _Vitals(health=_health(supplies, watched, traffic), traffic=traffic)
-
-
-def _heartbeat(supplies: _Supplies, health: Health, holder: str) -> Heartbeat | None:
-    config = supplies.config
-    if config.heartbeat_url is None:
-        return None
-    heartbeat = Heartbeat(
-        config.heartbeat_url,
-        every_seconds=config.heartbeat_seconds,
-        why_stuck=partial(why_not_moving, health.ready, supplies.store, holder, clock=_now),
-        metrics=supplies.metrics,
-    )
-    health.ready.add_check("heartbeat", heartbeat.check, required=False)
-    return heartbeat
-
-
-def _health(supplies: _Supplies, watched: _Watched, traffic: Traffic) -> Health:
-    more: dict[str, Check] = {
-        "connections": traffic.check,
-        "loop": partial(check_loop_lag, watched.lag),
-        "outbox": partial(check_outbox, watched.upkeep),
-    }
-    if watched.ping is not None:
-        more["broker"] = watched.ping.ask
-    hints: dict[str, Check] = {"rules": lambda: check_rules(supplies.notices.status)}
-    if watched.replica is not None:
-        hints["read replica"] = watched.replica.check
-    url = parse_database_url(supplies.config.database_url)
-    return worker_health(
-        store=supplies.store.ping,
-        lanes=watched.lanes,
-        more=more,
-        directory=sqlite_path(url).parent if url.drivername == "sqlite" else None,
-        hints=hints,
-    )
 
 
 def _gap_watch(supplies: _Supplies, pipeline: Pipeline, lanes: Sequence[LaneLoop]) -> GapWatch:

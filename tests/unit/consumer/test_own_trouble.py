@@ -7,7 +7,7 @@ from tests.tools.notification import NOON
 from tests.unit.consumer.test_pace import due
 
 from faultwire_consumer.domain.notification import NotificationKind
-from faultwire_consumer.domain.own_trouble import OwnTrouble, is_own, late_by
+from faultwire_consumer.notify.own_trouble import OwnTrouble, is_own, late_by
 from faultwire_consumer.notify.own_watch import OwnWatch, Trouble
 
 

@@ -1,4 +1,4 @@
-"""What a receiver was sent in the last minute, by which it is decided what it is sent one by one."""
+"""Messages that a receiver was sent in the last minute: they decide what it is sent one by one."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -15,11 +15,11 @@ from faultwire_consumer.store.outbox.claim import Address
 from faultwire_consumer.store.schema.notify import outbox
 
 RETRIED: Final = and_(outbox.c.carrier_id.is_(None), outbox.c.attempts > literal_column("1"))
-"""What was attempted again; written out, so that its partial index is taken whatever the plan."""
+"""Notifications that were attempted again; written out, so that the partial index is taken."""
 
 
 class RecentlySent(Struct, frozen=True):
-    """What a receiver was sent in the last minute, of an address."""
+    """Messages of an address that its receiver was sent in the last minute."""
 
     single: int
     """Those sent by themselves; of what is gathered, each message."""
