@@ -75,7 +75,7 @@ def _show(policy: dict[str, Any], console: Console) -> None:
         console.print(styled(said, "bold red"), soft_wrap=True)
     for rule in policy["rules"]:
         console.print(styled(rule["name"]))
-        where = "; ".join(f"{name} {_spell(values)}" for name, values in rule["where"].items())
+        where = _where_of(rule["where"])
         rows = (
             ("where", where),
             ("on", ", ".join(rule["on"])),
@@ -84,6 +84,8 @@ def _show(policy: dict[str, Any], console: Console) -> None:
             ("remind every", rule["remind_every"]),
             ("owner first", "yes, and these else" if rule["owner_first"] else ""),
             ("receivers", ", ".join(rule["receivers"])),
+            ("escalate", _escalation_of(rule)),
+            ("unless", _unless_of(rule["unless"])),
         )
         for label, value in rows:
             if value:
@@ -98,13 +100,37 @@ def _show(policy: dict[str, Any], console: Console) -> None:
         for label, value in own:
             if value:
                 console.print(styled(f"  {label:13}", "dim"), styled(value), soft_wrap=True)
+    for one in policy["inhibits"]:
+        same = f"; of the same {', '.join(one['same'])}" if one["same"] else ""
+        muted = _where_of(one["mutes"]) or "everything"
+        console.print(styled(f"inhibit {one['name']}: {_unless_of(one)} mutes {muted}{same}"), soft_wrap=True)
 
 
 def _spell_receiver(receiver: dict[str, Any]) -> str:
     signed = ", signed" if receiver["signed"] else ""
+    hears = f", hears when it is {' and '.join(receiver['hears'])}" if receiver["hears"] else ""
     own = ", templates of its own" if receiver.get("own_templates") else ""
     fault = receiver.get("template_fault")
-    return f"{receiver['type']}{signed}{own}" + (f", the built-in ones stand in: {fault}" if fault else "")
+    return f"{receiver['type']}{signed}{hears}{own}" + (
+        f", the built-in ones stand in: {fault}" if fault else ""
+    )
+
+
+def _where_of(where: dict[str, Any]) -> str:
+    return "; ".join(f"{name} {_spell(values)}" for name, values in where.items())
+
+
+def _escalation_of(rule: dict[str, Any]) -> str:
+    if rule["escalate_after"] is None:
+        return ""
+    return f"to {', '.join(rule['escalate_to'])} after {rule['escalate_after']}"
+
+
+def _unless_of(unless: dict[str, Any] | None) -> str:
+    if unless is None:
+        return ""
+    critical = ", critical too" if unless["also_critical"] else ""
+    return f"{_where_of(unless['when'])} (open, seen within {unless['seen_within']}{critical})"
 
 
 def _spell(values: Any) -> str:

@@ -1,6 +1,7 @@
 """Kinds of and reasons for notifications: the vocabulary of rules, outbox and senders."""
 
 from enum import StrEnum
+from typing import Final
 
 
 class NotificationKind(StrEnum):
@@ -33,15 +34,21 @@ class NotificationReason(StrEnum):
     """Still open, and not acknowledged."""
     UNMUTED = "unmuted"
     """Its mute ended by itself, and it goes on; for the rules that hear of regressions."""
+    ACKNOWLEDGED = "acknowledged"
+    """Somebody has it now; for receivers that were told of it and hear of that."""
+    RESOLVED = "resolved"
+    """It is over; for receivers that were told of it and hear of that."""
+    ESCALATED = "escalated"
+    """Nobody acknowledged it in the rule's time; for the receivers that come next."""
     CONTINUED = "continued"
     """More events of a known incident: only digests report it."""
     STORM = "storm"
     """More notifications for one receiver than are sent one by one."""
     SCHEDULED = "scheduled"
     """The hour of a digest came."""
-    RESOLVED = "resolved"
-    """The incident was resolved; for receivers that asked to hear of it."""
-    ACKNOWLEDGED = "acknowledged"
-    """Somebody took the incident on; for receivers that asked to hear of it."""
     REQUESTED = "requested"
     """Somebody asked for a test."""
+
+
+RECOVERIES: Final = frozenset((NotificationReason.ACKNOWLEDGED, NotificationReason.RESOLVED))
+"""Reasons of recovery notices: who was told of an incident hears what became of it."""

@@ -123,6 +123,35 @@ class InDigest(Struct, frozen=True):
 
 Sending = AtOnce | Within | InDigest
 
+STARTS: Final = STATE_CHANGES | {NotificationReason.NEW}
+"""Reasons that begin something: reminders and an escalation follow them until somebody acknowledges."""
+
+
+class Escalation(Struct, frozen=True):
+    """A second circle of receivers, told of what the first did not acknowledge in time."""
+
+    after: timedelta
+    """Time from when the first notification is due."""
+    receivers: tuple[str, ...]
+
+
+class AbsenceTerm(Struct, frozen=True):
+    """A silence that a rule does not allow: services that sent nothing for so long."""
+
+    services: tuple[str, ...]
+    """Names and patterns; a service that is named is missed though it was never seen."""
+    after: timedelta
+
+
+class Unless(Struct, frozen=True, kw_only=True):
+    """An incident that explains others: while one like it is open, their notifications are stopped."""
+
+    when: Conditions
+    """Asks for severity, category, service and code alone: an incident as a whole has no others."""
+    seen_within: timedelta
+    """An incident without an event for so long explains nothing any more, though nobody resolved it."""
+    also_critical: bool = False
+
 
 class Rule(Struct, frozen=True, kw_only=True):
     """A rule of the policy: what is notified, to whom and when."""
@@ -138,6 +167,10 @@ class Rule(Struct, frozen=True, kw_only=True):
     """Days without an event after which an incident that it matches is resolved; None: never."""
     owner_first: bool = False
     """Tells the receivers of whoever the incident is assigned to, and its own only where there are none."""
+    escalation: Escalation | None = None
+    unless: Unless | None = None
+    absence: AbsenceTerm | None = None
+    """Its `where` is then met by the incidents that tell of it."""
 
 
 class Happened(Struct, frozen=True):

@@ -7,6 +7,7 @@ from typing import Final
 
 from msgspec import structs
 
+from faultwire_consumer.domain.notification import NotificationReason
 from faultwire_consumer.domain.sending import NotificationState, RetryAt, StageReason, after_failure
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.claim import Claimed
@@ -32,6 +33,8 @@ from faultwire_shared.failpoint import failpoint
 from faultwire_shared.logging.logs import get_logger
 
 MARK_AGAIN_SECONDS: Final = 1.0
+_IN_ITS_TIME: Final = (NotificationReason.REMINDER, NotificationReason.ESCALATED)
+"""Reasons of what waits for its time by its rule: no deadline is promised for it."""
 READ_AGAIN_SECONDS: Final = 0.5
 """The wait before the content is read again: a broken connection is replaced at once."""
 _WAITS_ON_PURPOSE: Final = (StageReason.GROWING.value, StageReason.QUIET_HOURS.value)
@@ -190,7 +193,7 @@ class Attempter:
         now = self._clock()
         self._watch.note_start(receiver, claimed.notifications, urgent=urgent, now=now)
         for due in claimed.notifications:
-            if due.state_reason in _WAITS_ON_PURPOSE:
+            if due.state_reason in _WAITS_ON_PURPOSE or due.reason in _IN_ITS_TIME:
                 continue
             waited = (now - due.created_at).total_seconds()
             self._metrics.alert_latency_seconds.labels(severity=due.severity.value).observe(max(0.0, waited))

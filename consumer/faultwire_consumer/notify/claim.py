@@ -14,8 +14,10 @@ from faultwire_consumer.domain.policy.policy import next_digest
 from faultwire_consumer.domain.rules import Rule
 from faultwire_consumer.domain.sending import NotificationState, StageDecision, StageReason
 from faultwire_consumer.domain.silence.weekly import WeeklyWindow
+from faultwire_consumer.domain.telling.inhibition import Inhibition, Inhibitors
+from faultwire_consumer.notify.decision import Held, Stopped
 from faultwire_consumer.notify.pace import MINUTE, Group
-from faultwire_consumer.notify.stages import PACE_STAGES, Decided, Held, Stopped, decide
+from faultwire_consumer.notify.stages import PACE_STAGES, Around, Decided, decide, stage_names
 from faultwire_consumer.store.contract.store import Store, StoreUnavailableError, Transaction
 from faultwire_consumer.store.outbox.claim import (
     CLAIM_MAX,
@@ -34,6 +36,8 @@ from faultwire_consumer.store.outbox.claim import (
 )
 from faultwire_consumer.store.outbox.pending import HiddenIncident, add_hidden
 from faultwire_consumer.store.outbox.recent import load_recent
+from faultwire_consumer.store.outbox.standing import load_standing
+from faultwire_consumer.store.outbox.told import load_told
 from faultwire_consumer.store.silences.hits import record_hits
 from faultwire_consumer.store.silences.record import load_active
 from faultwire_shared.failpoint import failpoint
@@ -49,6 +53,10 @@ UNREADABLE_AGAIN: Final = timedelta(seconds=10)
 """The wait of a notification that this worker cannot read, during which another release's may send it."""
 UNREADABLE_FOR: Final = timedelta(hours=1)
 """Time for which workers of two releases may run; then what this one cannot read is given up."""
+
+
+_HIDDEN: Final = (StageReason.SILENCED, StageReason.INHIBITED)
+"""Reasons of stops that the receiver's next digest tells of."""
 
 
 class Claimed(Struct, frozen=True, kw_only=True):
@@ -72,6 +80,7 @@ async def claim(
     maximum: int,
     lease_seconds: float,
     digests: Sequence[Rule] = (),
+    inhibitions: Sequence[Inhibition] = (),
     quiet: Sequence[WeeklyWindow] = (),
     make_token: Callable[[], str] = lambda: secrets.token_hex(16),
 ) -> tuple[list[Claimed], Decided]:
@@ -86,14 +95,15 @@ async def claim(
         now: the current time, by which leases are measured.
         maximum: of claims; a lease must not end while a notification waits for its turn.
         lease_seconds: duration of the leases.
-        digests: the policy's digest rules: the next one of its receiver tells of what a silence stopped.
+        digests: the policy's digest rules: the next one of its receiver tells of what was hidden.
+        inhibitions: the policy's.
         quiet: the receiver's quiet hours.
         make_token: makes the fencing token of each.
 
     Raises:
         StoreUnavailableError: the database does not answer now; nothing was claimed, as far as is known.
     """
-    settings = _ClaimTerms(now, timedelta(seconds=lease_seconds), digests, quiet, make_token)
+    settings = _ClaimTerms(now, timedelta(seconds=lease_seconds), digests, inhibitions, quiet, make_token)
     claimed, decided, filled = list[Claimed](), Decided(), dict[int, list[Due]]()
     passed = asyncio.get_running_loop().time
     began = passed()
@@ -121,6 +131,7 @@ class _ClaimTerms(Struct, frozen=True):
     now: datetime
     lease: timedelta
     digests: Sequence[Rule]
+    inhibitions: Sequence[Inhibition]
     quiet: Sequence[WeeklyWindow]
     make_token: Callable[[], str]
 
@@ -148,14 +159,14 @@ async def _claim_once(store: Store, address: Address, settings: _ClaimTerms, *, 
                 if due.reason is NotificationReason.GROWTH and due.incident_id is not None
             }
             recent = await load_recent(tx, address, since=now - MINUTE, growing=growing)
-            silences = await load_active(tx, now=now) if waiting.due else []
+            around = await _look_around(tx, waiting.due, address, settings)
             turn.decided = decided = decide(
-                waiting.due, recent, urgent=address.urgent, now=now, silences=silences, quiet=settings.quiet
+                waiting.due, recent, urgent=address.urgent, now=now, around=around
             )
             is_cut = len(decided.groups) > maximum
             del decided.groups[maximum:]
             decided.unreadable = await _set_aside(tx, waiting.unreadable, now)
-            await _write(tx, decided, now)
+            await _write(tx, decided, around, now)
             await _tell_of_hidden(tx, decided, address, settings.digests, now=now)
             if len(waiting.due) + len(waiting.unreadable) >= CLAIM_MAX:
                 turn.filling = [group for group in decided.groups if group.is_summary and group.others]
@@ -185,6 +196,24 @@ async def _were_committed(store: Store, tokens: Sequence[str], *, seconds: float
     raise AssertionError("the last try returns")
 
 
+async def _look_around(
+    tx: Transaction, waiting: Sequence[Due], address: Address, terms: _ClaimTerms
+) -> Around:
+    """Load what stages look at besides the notifications, as far as one of these asks for it."""
+    if not waiting:
+        return Around()
+    inhibitors = None
+    if terms.inhibitions:
+        standing = await load_standing(tx, terms.inhibitions, now=terms.now)
+        inhibitors = Inhibitors(terms.inhibitions, standing)
+    return Around(
+        silences=await load_active(tx, now=terms.now),
+        inhibitors=inhibitors,
+        told=await load_told(tx, address.receiver, waiting, now=terms.now),
+        quiet=terms.quiet,
+    )
+
+
 async def _set_aside(tx: Transaction, unreadable: Sequence[Unreadable], now: datetime) -> list[int]:
     """Let what a later release wrote wait for a worker of it; give up, and return, what waited too long."""
     given_up = [one for one in unreadable if one.created_at <= now - UNREADABLE_FOR]
@@ -208,7 +237,7 @@ async def _set_aside(tx: Transaction, unreadable: Sequence[Unreadable], now: dat
     return ids
 
 
-async def _write(tx: Transaction, decided: Decided, now: datetime) -> None:
+async def _write(tx: Transaction, decided: Decided, around: Around, now: datetime) -> None:
     by_stop: dict[tuple[StageReason, int | None], list[int]] = {}
     for _, due, stopped in decided.stopped:
         by_stop.setdefault((stopped.reason, _silence_id(stopped)), []).append(due.id)
@@ -225,23 +254,24 @@ async def _write(tx: Transaction, decided: Decided, now: datetime) -> None:
         if group.others or group.reason is StageReason.THROTTLED:
             ids = [due.id for due in group.others]
             await group_into(tx, group.first.id, ids, group.reason, now=now, is_summary=group.is_summary)
-    await record_stages(tx, list(_entries(decided, now)))
+    await record_stages(tx, list(_entries(decided, around, now)))
 
 
 async def _tell_of_hidden(
     tx: Transaction, decided: Decided, address: Address, digests: Sequence[Rule], *, now: datetime
 ) -> None:
-    """Count what silences hid, and have the receiver's next digest tell of what they stopped.
+    """Count what silences hid, and have the receiver's next digest tell of what was hidden and stopped.
 
     In the order in which all transactions lock: pending rows before silences.
     """
     stopped = [(due, one.silence) for _, due, one in decided.stopped if one.silence is not None]
-    if stopped:
+    hidden_dues = [due for _, due, one in decided.stopped if one.reason in _HIDDEN]
+    if hidden_dues:
         due_at = next_digest(digests, now)
         own = [(rule, at) for (rule, receiver), at in due_at.items() if receiver == address.receiver]
         soonest = min(own, key=lambda one: (one[1], one[0]), default=None)
         if soonest is not None:
-            hidden = [_hidden(due, address.receiver, soonest) for due, _ in stopped]
+            hidden = [_hidden(due, address.receiver, soonest) for due in hidden_dues]
             await add_hidden(tx, [one for one in hidden if one is not None], now=now)
     held = [
         (due, one.silence)
@@ -273,11 +303,11 @@ def _silence_id(decision: Stopped | Held) -> int | None:
     return None if decision.silence is None else decision.silence.id
 
 
-def _silenced_by(decision: Stopped | Held) -> str:
-    """Return which silence it was, for the history; nothing for any other reason."""
+def _hidden_by(decision: Stopped | Held) -> str:
+    """Return which silence or incident it was, for the history; nothing for any other reason."""
     silence = decision.silence
     if silence is None:
-        return ""
+        return decision.detail
     return f"silence {silence.id} by {silence.author}: {silence.comment}"
 
 
@@ -292,20 +322,20 @@ def _claimed(group: Group, token: str, now: datetime, filled: Mapping[int, Seque
     )
 
 
-def _entries(decided: Decided, now: datetime) -> Iterator[StageEntry]:
+def _entries(decided: Decided, around: Around, now: datetime) -> Iterator[StageEntry]:
     """List the new entries: a notification held again for the same reason gets no further one."""
     for name, due, stopped in decided.stopped:
-        yield _entry(due, now, name, StageDecision.STOPPED, stopped.reason, detail=_silenced_by(stopped))
+        yield _entry(due, now, name, StageDecision.STOPPED, stopped.reason, detail=_hidden_by(stopped))
     for name, due, held in decided.held:
         if due.state_reason != held.reason.value:
-            until = "; ".join(filter(None, (f"until {held.until.isoformat()}", _silenced_by(held))))
+            until = "; ".join(filter(None, (f"until {held.until.isoformat()}", _hidden_by(held))))
             yield _entry(due, now, name, StageDecision.HELD, held.reason, detail=until)
     for group in decided.groups:
         if group.first.attempts or group.first.resent_at is not None:
             continue
         is_open = group.first.kind is NotificationKind.SUMMARY  # it has its entries since it was begun
         for due in group.others if is_open else group.members:
-            for name in decided.stages:
+            for name in stage_names(due, around):
                 yield _entry(due, now, name, StageDecision.PASSED, StageReason.CLEAR)
         last = PACE_STAGES.get(group.reason, "throttle")
         if not is_open:

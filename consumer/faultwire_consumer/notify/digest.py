@@ -148,8 +148,11 @@ def _incident_lines(notification: Notification, incident: NotifiedIncident) -> I
     if incident.muted is not None:
         held_back = _counted(incident.held_back, "notification")
         yield f"           muted {one_line(incident.muted, NAME_CHARACTERS)}; {held_back} held back"
-    elif incident.silenced:
-        yield f"           {_counted(incident.silenced, 'notification')} held back by silences"
+    else:
+        hidden = ((incident.silenced, "silences"), (incident.held_back, "open incidents that explain it"))
+        for number, by in hidden:
+            if number:
+                yield f"           {_counted(number, 'notification')} held back by {by}"
     link = notification.link_of(incident)
     if link:
         yield f"           {one_line(link, LINK_CHARACTERS)}"

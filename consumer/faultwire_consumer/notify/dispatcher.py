@@ -14,6 +14,7 @@ from typing import Any, Final
 from faultwire_consumer.domain.rules import Rule
 from faultwire_consumer.domain.sending import NotificationState, StageDecision, StageReason
 from faultwire_consumer.domain.silence.weekly import WeeklyWindow
+from faultwire_consumer.domain.telling.inhibition import Inhibition
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.attempt import Attempter
 from faultwire_consumer.notify.claim import Claimed, claim
@@ -57,6 +58,7 @@ class Dispatcher:
         lease_seconds: float = LEASE_SECONDS,
         digests: Sequence[Rule] = (),
         quiet: Mapping[str, Sequence[WeeklyWindow]] | None = None,
+        inhibitions: Sequence[Inhibition] = (),
         public_url: str | None = None,
         watch: OwnWatch | None = None,
         rng: random.Random | None = None,
@@ -68,6 +70,7 @@ class Dispatcher:
         self._lease_seconds = lease_seconds
         self._digests = digests
         self._quiet = quiet or {}
+        self._inhibitions = inhibitions
         self._attempter = Attempter(
             store,
             metrics=metrics,
@@ -216,6 +219,7 @@ class Dispatcher:
             lease_seconds=self._lease_seconds,
             digests=self._digests,
             quiet=self._quiet.get(address.receiver, ()),
+            inhibitions=self._inhibitions,
         )
         for _, due, stopped in decided.stopped:
             self._metrics.notifications_stopped.labels(reason=stopped.reason.value).inc()

@@ -31,11 +31,12 @@ _HAPPENED: Final = {
     NotificationReason.THRESHOLD: "There were more of them than the rule allows.",
     NotificationReason.REMINDER: "It is still open, and nobody has acknowledged it.",
     NotificationReason.UNMUTED: "Its mute is over, and it goes on.",
+    NotificationReason.ACKNOWLEDGED: "Somebody has acknowledged it.",
+    NotificationReason.RESOLVED: "It is resolved.",
+    NotificationReason.ESCALATED: "Nobody has acknowledged it in time, so it comes to you.",
     NotificationReason.CONTINUED: "It goes on.",
     NotificationReason.STORM: "More came at once than are sent one by one.",
     NotificationReason.SCHEDULED: "What came since the last digest.",
-    NotificationReason.RESOLVED: "It is resolved.",
-    NotificationReason.ACKNOWLEDGED: "Somebody has taken it on.",
     NotificationReason.REQUESTED: "A test of this receiver. Nothing happened, and there is nothing to do.",
 }
 _ESCAPED_IN_JSON: Final = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})

@@ -43,7 +43,7 @@ class NotifiedIncident(Struct, frozen=True, kw_only=True):
     muted: str | None = None
     """Until when it is muted, in words; None if it is not."""
     held_back: int = 0
-    """Notifications of it that its mute stopped; a digest says how many."""
+    """Notifications of it that its mute or an inhibition stopped; a digest says how many."""
     silenced: int = 0
     """Notifications of it that silences stopped; a digest says how many."""
     reasons: tuple[NotificationReason, ...] = ()

@@ -5,17 +5,17 @@ receiver's pace.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from faultwire_consumer.domain.incident import Status
 from faultwire_consumer.domain.incident_terms import is_over
-from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
+from faultwire_consumer.domain.notification import RECOVERIES, NotificationKind, NotificationReason
 from faultwire_consumer.domain.rules import Facts
 from faultwire_consumer.domain.sending import StageReason
 from faultwire_consumer.domain.silence.matcher import read_facts
@@ -27,32 +27,16 @@ from faultwire_consumer.domain.silence.silence import (
     state_of,
 )
 from faultwire_consumer.domain.silence.weekly import WeeklyWindow, covered_until
+from faultwire_consumer.domain.telling.inhibition import Inhibitors
+from faultwire_consumer.domain.telling.recovery import Told
+from faultwire_consumer.notify.decision import Held, Stage, Stopped
+from faultwire_consumer.notify.following import TOLD, is_still_so, is_told
 from faultwire_consumer.notify.pace import Group, Paced, pace_again, pace_gathered, pace_urgent
 from faultwire_consumer.store.outbox.claim import Due
 from faultwire_consumer.store.outbox.recent import RecentlySent
 from faultwire_shared.event import ErrorSeverity
 
 REMIND_AGAIN: Final = timedelta(hours=1)
-
-
-class Stopped(Struct, frozen=True):
-    """The notification is no longer needed."""
-
-    reason: StageReason
-    silence: Silence | None = None
-    """The one that hides it, where that is why."""
-
-
-class Held(Struct, frozen=True):
-    """The notification waits until a later time."""
-
-    until: datetime
-    reason: StageReason
-    silence: Silence | None = None
-
-
-Stage = Callable[[Due, datetime], Stopped | Held | None]
-"""Judges one notification at a given time; None lets it pass."""
 
 
 def is_open(due: Due, _: datetime) -> Stopped | None:
@@ -117,6 +101,18 @@ def is_awake(due: Due, quiet: Sequence[WeeklyWindow], now: datetime) -> Held | N
     return None if until is None else Held(until, StageReason.QUIET_HOURS)
 
 
+def is_unexplained(due: Due, inhibitors: Inhibitors | None, now: datetime) -> Stopped | Held | None:
+    """Stop it if an open incident explains it; the next digest tells of it. A reminder is held meanwhile."""
+    if inhibitors is None or due.incident_id is None or due.kind is NotificationKind.DIGEST:
+        return None
+    name = inhibitors.find(facts_of(due), rule=due.rule, incident_id=due.incident_id, now=now)
+    if name is None:
+        return None
+    if due.reason is NotificationReason.REMINDER:
+        return Held(now + _again(due), StageReason.INHIBITED, detail=name)
+    return Stopped(StageReason.INHIBITED, detail=name)
+
+
 def facts_of(due: Due) -> Facts:
     """Return what silences are matched with: of the event told of, else what its incident knows."""
     if due.facts is not None:
@@ -144,17 +140,45 @@ STAGES: Final[Sequence[tuple[str, Stage]]] = (
     ("unmuted", is_unmuted),
     ("unacknowledged", is_unacknowledged),
 )
+_RECOVERY_STAGES: Final[Sequence[tuple[str, Stage]]] = (("so", is_still_so), ("whole", is_whole))
+"""What a recovery notice passes: neither a mute nor a silence keeps the end from who knows the beginning."""
 SILENCED: Final = "unsilenced"
 """The stage that asks whether a silence hides it, when it would go out."""
 AWAKE: Final = "awake"
 """The stage of a receiver with quiet hours, which comes last of those that look at one notification."""
-STAGE_NAMES: Final = (*(name for name, _ in STAGES), SILENCED)
 PACE_STAGES: Final = {
     StageReason.GROUPED: "gather",
     StageReason.GROWING: "growth",
     StageReason.QUIET_HOURS: AWAKE,
 }
 """The stages behind those of one notification, by their reasons; any other is the throttle's."""
+INHIBITED: Final = "uninhibited"
+"""The stage that asks whether an open incident explains it, when it would go out."""
+
+
+class Around(Struct, frozen=True, kw_only=True):
+    """Everything around waiting notifications that stages look at besides them."""
+
+    silences: Sequence[Silence] = ()
+    inhibitors: Inhibitors | None = None
+    """None where the policy has none."""
+    told: Mapping[int, Told] = {}
+    """By notification: whether what it follows was told."""
+    quiet: Sequence[WeeklyWindow] = ()
+    """The receiver's quiet hours."""
+
+
+NOTHING_AROUND: Final = Around()
+
+
+def stage_names(due: Due, around: Around = NOTHING_AROUND) -> tuple[str, ...]:
+    """Return the stages that a notification passed, in their order."""
+    if due.reason in RECOVERIES:
+        return (*(name for name, _ in _RECOVERY_STAGES), TOLD)
+    told = (TOLD,) if due.reason is NotificationReason.ESCALATED else ()
+    inhibited = (INHIBITED,) if around.inhibitors is not None else ()
+    awake = (AWAKE,) if around.quiet else ()
+    return (*(name for name, _ in STAGES), *told, SILENCED, *inhibited, *awake)
 
 
 class Decided(Struct):
@@ -163,8 +187,6 @@ class Decided(Struct):
     stopped: list[tuple[str, Due, Stopped]] = field(default_factory=list)
     held: list[tuple[str, Due, Held]] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
-    stages: tuple[str, ...] = STAGE_NAMES
-    """Those that were asked."""
     unreadable: list[int] = field(default_factory=list)
     """Those given up, as no worker came that could read them."""
 
@@ -175,19 +197,18 @@ def decide(
     *,
     urgent: bool,
     now: datetime,
-    silences: Sequence[Silence] = (),
-    quiet: Sequence[WeeklyWindow] = (),
+    around: Around = NOTHING_AROUND,
 ) -> Decided:
     """Run the chain over an address's waiting notifications, the most severe first.
 
     Those that failed before come last: they are late already, and new ones need not be. What an operator had
     sent again goes with them, by itself.
     """
-    decided = Decided(stages=(*STAGE_NAMES, AWAKE) if quiet else STAGE_NAMES)
-    active = [one for one in silences if state_of(one, now) is SilenceState.ACTIVE]
-    gate = _Gate(active, quiet)
-    passed = [due for due in waiting if _pass(due, decided, now)]
-    passed = [due for due in passed if due.due_at > now or _is_let_out(due, gate, decided, now)]
+    decided = Decided()
+    active = [one for one in around.silences if state_of(one, now) is SilenceState.ACTIVE]
+    around = structs.replace(around, silences=active)
+    passed = [due for due in waiting if _pass(due, around, decided, now)]
+    passed = [due for due in passed if due.due_at > now or _is_let_out(due, around, decided, now)]
     woken = [due for due in passed if _was_quiet(due) and due.due_at <= now]
     ids = {due.id for due in woken}
     fresh = [due for due in passed if not due.attempts and due.resent_at is None and due.id not in ids]
@@ -197,7 +218,7 @@ def decide(
         decided.groups += [
             Group(due) for due in fresh if due.kind is NotificationKind.DIGEST and due.due_at <= now
         ]
-        ready = _ready(fresh, gate, decided, now)
+        ready = _ready(fresh, around, decided, now)
         _go(decided, pace_gathered(ready, recent, now=now))
     if woken:
         decided.groups.append(Group(woken[0], woken[1:], StageReason.QUIET_HOURS))
@@ -212,34 +233,31 @@ def _go(decided: Decided, paced: Paced) -> None:
         decided.held.append((PACE_STAGES.get(reason, "throttle"), due, Held(until, reason)))
 
 
-def _pass(due: Due, decided: Decided, now: datetime) -> bool:
+def _pass(due: Due, around: Around, decided: Decided, now: datetime) -> bool:
     """Return True if it passes every stage of its own.
 
     A summary's notifications have been through them, and what an operator had sent again is past them.
     """
     if _is_past_stages(due):
         return True
-    for name, stage in STAGES:
-        match stage(due, now):
-            case Stopped() as stopped:
-                decided.stopped.append((name, due, stopped))
-                return False
-            case Held() as held:
-                decided.held.append((name, due, held))
-                return False
-    return True
+    for name, stage in _RECOVERY_STAGES if due.reason in RECOVERIES else STAGES:
+        if not _note(name, due, stage(due, now), decided):
+            return False
+    told = around.told.get(due.id)
+    return told is None or _note(TOLD, due, is_told(told, now), decided)
+
+
+def _note(name: str, due: Due, judged: Stopped | Held | None, decided: Decided) -> bool:
+    """Keep what a stage decided; return True if it let the notification pass."""
+    if isinstance(judged, Stopped):
+        decided.stopped.append((name, due, judged))
+    elif isinstance(judged, Held):
+        decided.held.append((name, due, judged))
+    return judged is None
 
 
 def _is_past_stages(due: Due) -> bool:
     return due.kind is NotificationKind.SUMMARY or due.resent_at is not None
-
-
-class _Gate(Struct, frozen=True):
-    """Hindrances that are asked for when a notification would go out: they may change before."""
-
-    silences: Sequence[Silence]
-    """Those that are active."""
-    quiet: Sequence[WeeklyWindow]
 
 
 def _was_quiet(due: Due) -> bool:
@@ -249,21 +267,21 @@ def _was_quiet(due: Due) -> bool:
     return is_first and due.state_reason == StageReason.QUIET_HOURS.value and not is_digest
 
 
-def _is_let_out(due: Due, gate: _Gate, decided: Decided, now: datetime) -> bool:
-    """Return True if no silence hides it, and its receiver is not quiet."""
-    if _is_past_stages(due):
+def _is_let_out(due: Due, around: Around, decided: Decided, now: datetime) -> bool:
+    """Return True if no silence hides it, nothing explains it, and its receiver is not quiet.
+
+    Asked only when it would go out, since a silence may end before, and an incident be resolved.
+    """
+    if _is_past_stages(due) or due.reason in RECOVERIES:
         return True
-    judged, stage = is_heard(due, gate.silences, now), SILENCED
-    if judged is None:
-        judged, stage = is_awake(due, gate.quiet, now), AWAKE
-    if isinstance(judged, Stopped):
-        decided.stopped.append((stage, due, judged))
-    elif isinstance(judged, Held):
-        decided.held.append((stage, due, judged))
-    return judged is None
+    if not _note(SILENCED, due, is_heard(due, around.silences, now), decided):
+        return False
+    if not _note(INHIBITED, due, is_unexplained(due, around.inhibitors, now), decided):
+        return False
+    return _note(AWAKE, due, is_awake(due, around.quiet, now), decided)
 
 
-def _ready(waiting: Sequence[Due], gate: _Gate, decided: Decided, now: datetime) -> Iterator[list[Due]]:
+def _ready(waiting: Sequence[Due], around: Around, decided: Decided, now: datetime) -> Iterator[list[Due]]:
     """Yield what each rule gathers, with everything that came in the meantime, once one of them is due."""
     by_rule: dict[str, list[Due]] = defaultdict(list)
     for due in waiting:
@@ -271,4 +289,4 @@ def _ready(waiting: Sequence[Due], gate: _Gate, decided: Decided, now: datetime)
             by_rule[due.rule].append(due)
     for gathered in by_rule.values():
         if any(due.due_at <= now for due in gathered):
-            yield [due for due in gathered if due.due_at <= now or _is_let_out(due, gate, decided, now)]
+            yield [due for due in gathered if due.due_at <= now or _is_let_out(due, around, decided, now)]

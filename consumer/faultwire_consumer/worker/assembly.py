@@ -38,6 +38,7 @@ from faultwire_consumer.store.engine import open_store, with_replica
 from faultwire_consumer.store.upkeep.leases import new_holder
 from faultwire_consumer.worker.access import AccessWays, open_access
 from faultwire_consumer.worker.application import create_app
+from faultwire_consumer.worker.chores import absence_chore, drained_at
 from faultwire_consumer.worker.file_watch import FileWatch
 from faultwire_consumer.worker.in_use import PolicyInUse
 from faultwire_consumer.worker.parts import Worker
@@ -124,6 +125,9 @@ def _put_together(supplies: _Supplies, reloading: tuple[Asking, FileWatch] | Non
         gap_watch=_gap_watch(supplies, pipeline, watched.lanes),
         loop_lag=watched.lag,
         partitions=_partitions(store, holder),
+        absence=absence_chore(
+            store, _ingesting(pipeline), lambda: notices.policy, watched.lanes, holder=holder, clock=_now
+        ),
         auto_resolve=_auto_resolve(supplies, holder),
         retention=_retention(supplies, holder, report),
         search_filler=_search_filler(store, holder),
@@ -266,14 +270,8 @@ def _gap_watch(supplies: _Supplies, pipeline: Pipeline, lanes: Sequence[LaneLoop
         _ingesting(pipeline),
         metrics=supplies.metrics,
         clock=_now,
-        drained_at=lambda: _drained_at(lanes),
+        drained_at=lambda: drained_at(lanes),
     )
-
-
-def _drained_at(lanes: Sequence[LaneLoop]) -> datetime | None:
-    """Since when every lane has had nothing left to do at least once."""
-    moments = [lane.drained_at for lane in lanes if lane.lane != DEAD_LANE]
-    return min((one for one in moments if one is not None), default=None) if all(moments) else None
 
 
 def _partitions(store: Store, holder: str) -> LeasedChore:

@@ -36,6 +36,7 @@ class PolicyInUse:
                 metrics=metrics,
                 clock=clock,
                 digests=self.policy.digests,
+                inhibitions=self.policy.inhibitions,
                 quiet=self.policy.quiet,
                 public_url=config.public_url,
                 watch=self.watch,

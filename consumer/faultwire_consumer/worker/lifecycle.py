@@ -89,6 +89,7 @@ def chores_of(worker: Worker) -> Mapping[str, Part]:
         "upkeep": worker.upkeep,
         "dispatcher": worker.dispatcher,
         "partitions": worker.partitions,
+        "absence": worker.absence,
         "auto resolve": worker.auto_resolve,
         "retention": worker.retention,
         "search filler": worker.search_filler,

@@ -112,6 +112,7 @@ class Worker(Struct, frozen=True, kw_only=True):
     gap_watch: Part
     loop_lag: Part
     partitions: Part
+    absence: Part
     auto_resolve: Part
     retention: Part
     search_filler: Part

@@ -45,6 +45,8 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "incident.overflowed": "Too many new incidents of one service and type; one incident takes the rest.",
     "service.overflowed": "Too many services were named for the first time; one incident takes the rest.",
     "incident.regressed": "An event occurred after its incident was resolved and opened a new episode.",
+    "absence.over": "A service that was silent is heard again; the incident that told of it is resolved.",
+    "absence.told": "A service that should report was silent for as long as a rule allows.",
     "incident.auto_resolved": "An incident was quiet for as many days as a rule asks for.",
     "incident.mute_ended": "An event came that ended its incident's mute.",
     "incident.acknowledge_ended": "An event came after the time of its incident's acknowledgement.",

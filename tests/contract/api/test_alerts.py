@@ -150,6 +150,7 @@ async def test_the_policy_in_use_is_shown_in_the_words_of_its_file(site: Site) -
         "quiet_hours": [],
         "digest": None,
         "owners": [],
+        "hears": [],
     }
     assert policy["receivers"] == [{"name": "log", "type": "log", "signed": False, **own}]
     assert (policy["file"], policy["wrong"], policy["wrong_since"]) == (None, None, None)

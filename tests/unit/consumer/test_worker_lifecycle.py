@@ -22,6 +22,7 @@ CHORES: Final = [
     "upkeep",
     "dispatcher",
     "partitions",
+    "absence",
     "auto resolve",
     "retention",
     "search filler",

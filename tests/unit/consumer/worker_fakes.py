@@ -163,6 +163,7 @@ class Life:
             gap_watch=Part("gap watch", diary),
             loop_lag=Part("loop lag", diary),
             partitions=Part("partitions", diary),
+            absence=Part("absence", diary),
             auto_resolve=Part("auto resolve", diary),
             retention=Part("retention", diary),
             store_size=Part("store size", diary),

@@ -7,8 +7,10 @@ from msgspec import Struct
 
 from faultwire_consumer.domain.notification import NotificationReason
 from faultwire_consumer.domain.policy.receiver.receiver import Receiver
-from faultwire_consumer.domain.rules import GROWTH, InDigest, Rule
+from faultwire_consumer.domain.rules import GROWTH, Conditions, InDigest, Rule
 from faultwire_consumer.domain.silence.weekly import WeeklyWindow
+from faultwire_consumer.domain.telling.inhibition import Inhibition
+from faultwire_consumer.domain.telling.recovery import encode_hears
 
 
 class Policy(Struct, frozen=True, kw_only=True):
@@ -18,6 +20,31 @@ class Policy(Struct, frozen=True, kw_only=True):
     rules: tuple[Rule, ...]
     growth: tuple[int, ...] = GROWTH
     """The counts that are reported as growth of an incident."""
+    inhibits: tuple[Inhibition, ...] = ()
+    """Inhibitions of the file itself; rules have more, see `inhibitions`."""
+
+    @property
+    def inhibitions(self) -> tuple[Inhibition, ...]:
+        """Return everything that stops notifications while an incident explains them."""
+        own = (
+            Inhibition(
+                name=rule.name,
+                when=rule.unless.when,
+                mutes=Conditions(),
+                rule=rule.name,
+                seen_within=rule.unless.seen_within,
+                also_critical=rule.unless.also_critical,
+            )
+            for rule in self.rules
+            if rule.unless is not None
+        )
+        return (*self.inhibits, *own)
+
+    @property
+    def hears(self) -> dict[str, str]:
+        """Return what receivers ask for beside what rules send them, by name, as the outbox keeps it."""
+        heard = {receiver.name: encode_hears(receiver.hears) for receiver in self.receivers}
+        return {name: text for name, text in heard.items() if text is not None}
 
     @property
     def grows(self) -> tuple[int, ...]:

@@ -110,15 +110,15 @@ class Table:
 
         return self.read(key, convert, default)
 
-    def switch(self, key: str) -> bool:
-        """Take true or false; false if the key is missing."""
+    def switch(self, key: str, *, default: bool = False) -> bool:
+        """Take true or false."""
 
         def convert(value: Any) -> bool:
             if not isinstance(value, bool):
                 raise ValueError("true or false")  # noqa: TRY004 - `read` makes the one kind of error of it
             return value
 
-        return self.read(key, convert, default=False)
+        return self.read(key, convert, default)
 
     def text(self, key: str) -> str | None:
         """Take a text that is not empty."""

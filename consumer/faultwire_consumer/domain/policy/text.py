@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 from faultwire_consumer.domain.notification import NotificationReason
+from faultwire_consumer.domain.policy.absence import ABSENCE_ON, absent_where, check_absence, read_absence
+from faultwire_consumer.domain.policy.condition import read_conditions, read_inhibition, read_unless
 from faultwire_consumer.domain.policy.digest_time import DigestTime, read_digest_time
 from faultwire_consumer.domain.policy.failure import PolicyError
 from faultwire_consumer.domain.policy.policy import Policy
@@ -14,10 +16,10 @@ from faultwire_consumer.domain.policy.receiver.receiver import read_receiver
 from faultwire_consumer.domain.policy.table import Table, hint
 from faultwire_consumer.domain.rules import (
     GROWTH,
-    PATTERNS,
+    STARTS,
     TRIGGERS,
     AtOnce,
-    Conditions,
+    Escalation,
     InDigest,
     Per,
     Rule,
@@ -25,7 +27,6 @@ from faultwire_consumer.domain.rules import (
     Threshold,
     Within,
 )
-from faultwire_shared.event import Category, ErrorSeverity
 
 T = TypeVar("T")
 
@@ -65,6 +66,7 @@ def parse_policy(text: str, *, shipped: str | None = None) -> Policy:
         source = Table(_load(shipped), shipped)
     own = source is root
     known = names if own else None
+    inhibits = _each(root.tables("inhibit"), read_inhibition, wrong)
     rules = _each(source.tables("rules"), lambda table: _rule(table, digest, known, names), wrong)
     root.take("rules")
     _each((root,), Table.finish, wrong)
@@ -73,7 +75,7 @@ def parse_policy(text: str, *, shipped: str | None = None) -> Policy:
         raise PolicyError(first.line, str(first), others[: WRONG_MAX - 1])
     if not rules:
         raise root.error("rules", "no rules, so nobody would ever be notified")
-    return Policy(receivers=receivers, rules=rules, growth=growth)
+    return Policy(receivers=receivers, rules=rules, growth=growth, inhibits=inhibits)
 
 
 def _each(tables: Iterable[Table], read: Callable[[Table], T], wrong: list[PolicyError]) -> tuple[T, ...]:
@@ -131,23 +133,31 @@ def _growth(root: Table) -> tuple[int, ...]:
 def _rule(table: Table, digest: _Digest, known: tuple[str, ...] | None, everybody: tuple[str, ...]) -> Rule:
     """Read one rule; ``known`` are the names its receivers may have, None for a rule for everybody."""
     threshold = _threshold(table)
+    where, absence = read_conditions(table), read_absence(table)
     on = frozenset(table.enums("on", NotificationReason, TRIGGERS))
     sending = _sending(table, digest.of(table))
+    escalation = _escalation(table, everybody)
+    second = escalation.receivers if escalation is not None else ()
+    first = tuple(name for name in everybody if name not in second)
     receivers = table.texts("receivers", known) if known is not None else everybody
     remind_every = table.duration("remind_every", REMINDER_MIN, LENGTH_MAX)
     quiet_days = table.number("auto_resolve_days", 1, QUIET_DAYS_MAX, "a number of days from 1 to 366", 0)
     rule = Rule(
         name=table.name,
-        where=_conditions(table),
-        on=on,
+        where=where if absence is None else absent_where(table.name),
+        on=on if absence is None else ABSENCE_ON,
         threshold=threshold,
         sending=sending,
-        receivers=receivers or everybody,
+        receivers=receivers or first,
         remind_every=remind_every,
         auto_resolve_days=quiet_days or None,
         owner_first=table.switch("owner_first"),
+        escalation=escalation,
+        unless=read_unless(table),
+        absence=absence,
     )
     table.take("receivers")
+    check_absence(table, where, on, rule)
     _check(table, rule)
     table.finish()
     return rule
@@ -156,7 +166,9 @@ def _rule(table: Table, digest: _Digest, known: tuple[str, ...] | None, everybod
 def _check(table: Table, rule: Rule) -> None:
     in_digest = isinstance(rule.sending, InDigest)
     if not rule.on and rule.threshold is None:
-        raise table.missing("on", f"some of {', '.join(TRIGGERS)}; or count, with events = and window =")
+        raise table.missing(
+            "on", f"some of {', '.join(TRIGGERS)}; or count, with events = and window =; or absent_for ="
+        )
     if NotificationReason.CONTINUED in rule.on and not in_digest:
         raise table.error(
             "on", "continued is every event, and goes into a digest only (send daily or weekly)"
@@ -179,16 +191,31 @@ def _check(table: Table, rule: Rule) -> None:
         )
     if rule.remind_every is not None and not isinstance(rule.sending, AtOnce):
         raise table.error("remind_every", "reminders belong to what is sent now")
+    if rule.escalation is not None:
+        _check_escalation(table, rule, rule.escalation)
 
 
-def _conditions(table: Table) -> Conditions:
-    tags = tuple((name, values) for name, values in table.text_lists("tags"))
-    return Conditions(
-        severity=frozenset(table.enums("severity", ErrorSeverity)),
-        category=frozenset(one.value for one in table.enums("category", Category)),
-        tags=tags,
-        **{name: table.texts(name) for name in PATTERNS},
-    )
+def _check_escalation(table: Table, rule: Rule, escalation: Escalation) -> None:
+    if isinstance(rule.sending, InDigest) or not rule.on & STARTS:
+        raise table.error(
+            "escalate_after", "is for rules on new, regressed or severity_rose that send now or within a time"
+        )
+    twice = sorted(set(rule.receivers) & set(escalation.receivers))
+    if twice or not rule.receivers:
+        name = next(iter(twice), escalation.receivers[0])
+        raise table.error("escalate_to", f"{name} is told at once; it takes another one")
+
+
+def _escalation(table: Table, known: tuple[str, ...]) -> Escalation | None:
+    after = table.duration("escalate_after", REMINDER_MIN, LENGTH_MAX)
+    receivers = table.texts("escalate_to", known)
+    if after is None and not receivers:
+        return None
+    if after is None:
+        raise table.error("escalate_to", 'needs escalate_after, as in escalate_after = "30m"')
+    if not receivers:
+        raise table.error("escalate_after", "needs escalate_to, the receivers that come next")
+    return Escalation(after, receivers)
 
 
 def _threshold(table: Table) -> Threshold | None:

@@ -5,8 +5,17 @@ from typing import Any
 
 from faultwire_consumer.domain.policy.digest_time import WEEKDAYS, DigestTime
 from faultwire_consumer.domain.policy.table import spell_duration
-from faultwire_consumer.domain.rules import PATTERNS, AtOnce, Conditions, Rule, Within
+from faultwire_consumer.domain.rules import (
+    PATTERNS,
+    AtOnce,
+    Conditions,
+    Escalation,
+    Rule,
+    Unless,
+    Within,
+)
 from faultwire_consumer.domain.silence.weekly import WeeklyWindow, describe_window
+from faultwire_consumer.domain.telling.inhibition import Inhibition
 
 
 def where_of(conditions: Conditions) -> dict[str, Any]:
@@ -18,9 +27,40 @@ def where_of(conditions: Conditions) -> dict[str, Any]:
     return {name: values for name, values in where.items() if values}
 
 
+def spell_where(conditions: Conditions) -> str:
+    """Say what conditions ask for, on one line: ``service billing or payment*; tag region eu-*``."""
+    where = where_of(conditions)
+    tags = where.pop("tags", {})
+    asked = [*where.items(), *((f"tag {name}", values) for name, values in tags.items())]
+    return "; ".join(f"{name} {' or '.join(values)}" for name, values in asked)
+
+
+def spell_unless(unless: Unless) -> str:
+    """Say which open incident keeps a rule quiet."""
+    critical = ", critical too" if unless.also_critical else ""
+    within = spell_duration(unless.seen_within)
+    return f"{spell_where(unless.when)} is open and was seen within {within}{critical}"
+
+
+def spell_inhibition(inhibition: Inhibition) -> str:
+    """Say what an inhibition does."""
+    same = f" of the same {' and '.join(inhibition.same)}" if inhibition.same else ""
+    critical = ", critical too" if inhibition.also_critical else ""
+    muted = spell_where(inhibition.mutes) or "everything"
+    within = spell_duration(inhibition.seen_within)
+    return f"{spell_where(inhibition.when)}, open and seen within {within}, mutes {muted}{same}{critical}"
+
+
+def spell_escalation(escalation: Escalation) -> str:
+    """Say who hears next, and when: ``boss after 30m``."""
+    return f"{', '.join(escalation.receivers)} after {spell_duration(escalation.after)}"
+
+
 def spell_count(rule: Rule) -> str | None:
-    """Say what a rule with a threshold counts; None for any other."""
+    """Say what a rule counts: events, new incidents, or how long a service is silent; None for any other."""
     threshold = rule.threshold
+    if rule.absence is not None:
+        return f"{' or '.join(rule.absence.services)} silent for {spell_duration(rule.absence.after)}"
     if threshold is None:
         return None
     what = "new incidents" if threshold.counts_incidents else "events"

@@ -32,6 +32,8 @@ class _Rules(Struct, frozen=True):
     memo: DigestMemo
     environments: EnvironmentWatch
     routing: Routing
+    hears: Mapping[str, str]
+    """What receivers ask for beside what rules send them, by name."""
 
 
 class BatchNotifications(Struct):
@@ -111,7 +113,8 @@ class Evaluator:
             await add_pending(tx, batch.pending, added, now=batch.now)
         if batch.rules.routing.rules:
             batch.notifications = await route_to_owners(tx, batch.rules.routing, batch.notifications)
-        await enqueue(tx, batch.notifications)
+        heard = [replace(one, hears=batch.rules.hears.get(one.receiver)) for one in batch.notifications]
+        await enqueue(tx, heard)
 
     def confirm(self, batch: BatchNotifications) -> None:
         """Remember what a committed batch need not write again, and wake the dispatcher."""
@@ -137,6 +140,7 @@ def _sorted_rules(policy: Policy) -> _Rules:
         memo=DigestMemo(policy.digests),
         environments=EnvironmentWatch(on_incidents),
         routing=routing_of(policy),
+        hears=policy.hears,
     )
 
 

@@ -5,10 +5,13 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
+from msgspec.structs import replace
+
 from faultwire_consumer.domain.incident import Touched
 from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.domain.notification import NotificationReason
-from faultwire_consumer.domain.rules import STATE_CHANGES, AtOnce, Facts, Rule, Verdict, Within
+from faultwire_consumer.domain.policy.table import spell_duration
+from faultwire_consumer.domain.rules import STARTS, AtOnce, Escalation, Facts, Rule, Verdict, Within
 from faultwire_consumer.domain.silence.matcher import encode_facts
 from faultwire_consumer.domain.window import Trip
 from faultwire_consumer.ingest.read.candidate import Decoded
@@ -16,8 +19,6 @@ from faultwire_consumer.store.outbox.enqueue import NewNotification
 
 LATE_GATHERING: Final = timedelta(seconds=30)
 """Time for which notifications of late events are gathered: their own time has passed when they come."""
-
-_STARTS_REMINDERS: Final = STATE_CHANGES | {NotificationReason.NEW}
 
 
 def incident_notifications(
@@ -36,11 +37,11 @@ def incident_notifications(
     rule, happened = verdict.rule, verdict.happened
     mark = f"-{happened.mark}" if happened.mark else ""
     what = f"{incident_name(touched.incident_id)}:{episode}:{happened.reason}{mark}"
-    reminds = rule.remind_every is not None and happened.reason in _STARTS_REMINDERS
+    reminds = rule.remind_every is not None and happened.reason in STARTS
     known = encode_facts(facts)
     grown = f"{int(happened.mark):,} events" if happened.reason is NotificationReason.GROWTH else ""
-    for receiver in rule.receivers:
-        yield NewNotification(
+    notices = [
+        NewNotification(
             idempotency_key=f"{rule.name}:{what}:{receiver}",
             receiver=receiver,
             rule=rule.name,
@@ -56,6 +57,29 @@ def incident_notifications(
             due_at=due_at(rule, first_at=first_at, now=now),
             facts=known,
             count_before=touched.count_before,
+        )
+        for receiver in rule.receivers
+    ]
+    yield from notices
+    if rule.escalation is not None and happened.reason in STARTS:
+        yield from _escalations(rule.escalation, notices[0], what)
+
+
+def _escalations(escalation: Escalation, notice: NewNotification, what: str) -> Iterator[NewNotification]:
+    """Build what goes to a rule's second circle, unless somebody acknowledges before it is due.
+
+    It waits in the outbox from the beginning: no chore has to remember it.
+    """
+    for receiver in escalation.receivers:
+        yield replace(
+            notice,
+            idempotency_key=f"{notice.rule}:{what}-{NotificationReason.ESCALATED}:{receiver}",
+            receiver=receiver,
+            reason=NotificationReason.ESCALATED,
+            detail=f"nobody acknowledged it within {spell_duration(escalation.after)}",
+            urgent=True,  # nothing gathers it before its time
+            remind_seconds=None,
+            due_at=notice.due_at + escalation.after,
         )
 
 

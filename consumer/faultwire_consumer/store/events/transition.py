@@ -10,6 +10,7 @@ from faultwire_consumer.domain.incident_terms import encode_terms, read_terms
 from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Transaction
 from faultwire_consumer.store.events.figures.standing import urgency_expression
+from faultwire_consumer.store.outbox.recovery import enqueue_recoveries
 from faultwire_consumer.store.schema.events import history, incidents
 from faultwire_shared.event import ErrorSeverity
 
@@ -80,7 +81,8 @@ async def apply_transitions(tx: Transaction, transitions: Sequence[Transition]) 
     """Write the transitions and their history: a few statements, however many there are.
 
     Rows are written in the order of their ids, so that parallel workers cannot deadlock. An incident
-    that was just opened is registered as open already, so only its history is written.
+    that was just opened is registered as open already, so only its history is written. Receivers that
+    hear of recoveries get their notices with it, whoever acknowledged or resolved.
     """
     if not transitions:
         return
@@ -124,3 +126,4 @@ async def apply_transitions(tx: Transaction, transitions: Sequence[Transition]) 
             for transition in ordered
         ],
     )
+    await enqueue_recoveries(tx, transitions)

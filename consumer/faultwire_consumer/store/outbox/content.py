@@ -43,7 +43,7 @@ class IncidentLine(Struct, frozen=True, kw_only=True):
     last_release: str | None
     terms: Terms
     held_back: int
-    """Notifications of it that its mute stopped since the previous digest."""
+    """Notifications of it that its mute or an inhibition stopped since the previous digest."""
     silenced: int = 0
     """Notifications of it that silences stopped since then."""
     facts: str | None = None
@@ -87,6 +87,7 @@ class Content(Struct, frozen=True, kw_only=True):
 SILENCES_MAX: Final = 20
 LINES_MAX: Final = 1000
 """Notifications of one summary that are read for its text, the most severe first."""
+_HIDDEN: Final = (StageReason.INHIBITED, StageReason.MUTED, StageReason.SILENCED)
 _HEAD: Final = tuple(outbox.c[name] for name in Content.__struct_fields__ if name in outbox.c)
 _INCIDENT: Final = (
     incidents.c.id.label("incident_id"),
@@ -131,13 +132,13 @@ async def _count_beyond(store: Store, outbox_id: int, rows: Sequence[Any]) -> in
 
 
 async def _held_back(store: Store, outbox_id: int, head: Any) -> dict[tuple[int, str], int]:
-    """Count what mutes and silences stopped of a digest's incidents, by incident and reason."""
+    """Count what mutes, silences and inhibitions stopped of a digest's incidents, by incident and reason."""
     told = select(digest_lines.c.incident_id).where(digest_lines.c.outbox_id == outbox_id)
     rows = await store.read(
         select(outbox.c.incident_id, outbox.c.state_reason, func.count().label("stopped"))
         .where(
             outbox.c.incident_id.in_(told),
-            outbox.c.state_reason.in_((StageReason.MUTED.value, StageReason.SILENCED.value)),
+            outbox.c.state_reason.in_(sorted(_HIDDEN)),
             *_stopped_for(head),
         )
         .group_by(outbox.c.incident_id, outbox.c.state_reason)
@@ -219,7 +220,10 @@ def _line(row: Any, created_at: datetime, held_back: Mapping[tuple[int, str], in
             "severity": ErrorSeverity.from_rank(values["severity"]),
             "status": Status(values["status"]),
             "terms": read_terms(values["terms"]),
-            "held_back": held_back.get((row.incident_id, StageReason.MUTED.value), 0),
+            "held_back": sum(
+                held_back.get((row.incident_id, reason.value), 0)
+                for reason in (StageReason.MUTED, StageReason.INHIBITED)
+            ),
             "silenced": held_back.get((row.incident_id, StageReason.SILENCED.value), 0),
         }
     )

@@ -43,6 +43,8 @@ class NewNotification(Struct, frozen=True, kw_only=True):
     """What silences are matched with, as `faultwire_consumer.domain.silence.matcher` writes it."""
     count_before: int | None = None
     """The incident's count before what is told."""
+    hears: str | None = None
+    """Reasons that the receiver asks for itself, as `encode_hears` writes them."""
 
 
 async def enqueue(tx: Transaction, notifications: Iterable[NewNotification]) -> None:

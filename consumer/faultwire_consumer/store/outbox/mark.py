@@ -96,6 +96,7 @@ def _reminder(row: Any, now: datetime) -> NewNotification:
         ordinal=ordinal,
         remind_seconds=row.remind_seconds,
         facts=row.facts,
+        hears=row.hears,
         created_at=now,
         due_at=now + timedelta(seconds=row.remind_seconds),
     )

@@ -50,6 +50,7 @@ outbox = Table(
     Column("count_before", BigInteger, comment="the incident's count before what it tells"),
     Column("silence_id", BigInteger, comment="that stopped it, or holds it back"),
     Column("resent_at", UtcDateTime, comment="since an operator had it sent again; no stage looks at it"),
+    Column("hears", Text, comment="reasons that its receiver asks for beside the rule's; none for none"),
     comment="notifications, written in the transaction of what they tell, one for each receiver",
 )
 Index("ix_outbox_idempotency_key", outbox.c.idempotency_key, unique=True)
@@ -121,6 +122,17 @@ windows = Table(
     Column("counts", Text, nullable=False, comment="JSON: by bucket, and where it tripped last"),
     Column("updated_at", UtcDateTime, nullable=False),
     comment="what rules with a threshold have counted, for all workers",
+)
+
+absences = Table(
+    "absences",
+    metadata,
+    Column("rule", Text, primary_key=True),
+    Column("service", Text, primary_key=True),
+    Column("since", UtcDateTime, nullable=False, comment="from when its silence counts"),
+    Column("checked_at", UtcDateTime, nullable=False),
+    Column("event_id", Text, comment="of the event that told of it, until it comes back"),
+    comment="services that rules of absence watch",
 )
 
 pending = Table(

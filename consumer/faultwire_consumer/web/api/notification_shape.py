@@ -18,7 +18,8 @@ from faultwire_consumer.domain.policy.wording import (
     spell_sending,
     where_of,
 )
-from faultwire_consumer.domain.rules import Rule
+from faultwire_consumer.domain.rules import Rule, Unless
+from faultwire_consumer.domain.telling.inhibition import Inhibition
 from faultwire_consumer.store.outbox.queries import GroupedIncident, SendAttempt, StageRow, StoredNotification
 
 
@@ -73,6 +74,22 @@ class AlertList(Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
+class UnlessShape(Struct, frozen=True, kw_only=True):
+    """The open incident that explains others, in the words of the file."""
+
+    when: dict[str, Any]
+    seen_within: str
+    also_critical: bool
+
+
+class InhibitShape(UnlessShape, frozen=True, kw_only=True):
+    """An inhibition of the file: what explains what."""
+
+    name: str
+    mutes: dict[str, Any]
+    same: tuple[str, ...]
+
+
 class RuleShape(Struct, frozen=True, kw_only=True):
     """A rule, in the words of its file."""
 
@@ -85,6 +102,10 @@ class RuleShape(Struct, frozen=True, kw_only=True):
     remind_every: str | None
     owner_first: bool
     """Tells the receivers of whoever has the incident, and these only where there are none."""
+    escalate_after: str | None
+    """Time after which `escalate_to` hear of what nobody acknowledged."""
+    escalate_to: tuple[str, ...]
+    unless: UnlessShape | None
 
 
 class ReceiverShape(Struct, frozen=True, kw_only=True):
@@ -101,6 +122,8 @@ class ReceiverShape(Struct, frozen=True, kw_only=True):
     digest: str | None
     """Its own times of digests."""
     owners: tuple[str, ...]
+    hears: tuple[str, ...]
+    """Reasons that it asks for beside what rules send it: of recovery."""
 
 
 class PolicyShape(Struct, frozen=True, kw_only=True):
@@ -108,6 +131,7 @@ class PolicyShape(Struct, frozen=True, kw_only=True):
 
     receivers: tuple[ReceiverShape, ...]
     rules: tuple[RuleShape, ...]
+    inhibits: tuple[InhibitShape, ...]
     file: str | None
     """Its file; none: it is the shipped one."""
     read_at: datetime
@@ -155,6 +179,7 @@ def policy_shape(policy: Policy, status: PolicyStatus, template_faults: Mapping[
     return PolicyShape(
         receivers=tuple(_receiver(one, template_faults.get(one.name)) for one in policy.receivers),
         rules=tuple(_rule(one) for one in policy.rules),
+        inhibits=tuple(_inhibit(one) for one in policy.inhibits),
         **structs.asdict(status),
     )
 
@@ -175,6 +200,26 @@ def _receiver(receiver: Receiver, template_fault: str | None) -> ReceiverShape:
         quiet_hours=spell_quiet(receiver.own.quiet),
         digest=spell_digest_time(receiver.own.digest),
         owners=receiver.own.owners,
+        hears=tuple(sorted(receiver.hears)),
+    )
+
+
+def _inhibit(inhibition: Inhibition) -> InhibitShape:
+    return InhibitShape(
+        name=inhibition.name,
+        when=where_of(inhibition.when),
+        mutes=where_of(inhibition.mutes),
+        same=inhibition.same,
+        seen_within=spell_duration(inhibition.seen_within),
+        also_critical=inhibition.also_critical,
+    )
+
+
+def _unless(unless: Unless) -> UnlessShape:
+    return UnlessShape(
+        when=where_of(unless.when),
+        seen_within=spell_duration(unless.seen_within),
+        also_critical=unless.also_critical,
     )
 
 
@@ -188,4 +233,7 @@ def _rule(rule: Rule) -> RuleShape:
         receivers=rule.receivers,
         remind_every=None if rule.remind_every is None else spell_duration(rule.remind_every),
         owner_first=rule.owner_first,
+        escalate_after=None if rule.escalation is None else spell_duration(rule.escalation.after),
+        escalate_to=() if rule.escalation is None else rule.escalation.receivers,
+        unless=None if rule.unless is None else _unless(rule.unless),
     )

@@ -6,6 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from faultwire_consumer.domain.notification import RECOVERIES, NotificationReason
 from faultwire_consumer.domain.policy.digest_time import DigestTime
 from faultwire_consumer.domain.policy.receiver.alertmanager import Alertmanager, read_alertmanager
 from faultwire_consumer.domain.policy.receiver.apprise import Apprise, read_apprise
@@ -51,6 +52,9 @@ _READERS: Final[Mapping[ReceiverType, Callable[[Table], Way]]] = {
     ReceiverType.APPRISE: read_apprise,
 }
 
+_TOLD_OF_RECOVERY: Final = frozenset(("pagerduty", "opsgenie", "alertmanager"))
+"""Types that keep an alert open until they hear of its end."""
+
 
 class Receiver(Struct, frozen=True, kw_only=True):
     """A destination of notifications."""
@@ -63,6 +67,13 @@ class Receiver(Struct, frozen=True, kw_only=True):
     """The folder of its own templates; None for the built-in ones."""
     own: OwnSettings = OwnSettings()
     """Times and owners, which any type has."""
+    recovery: bool = False
+    """It hears when somebody acknowledged or resolved what it was told of."""
+
+    @property
+    def hears(self) -> frozenset[NotificationReason]:
+        """Reasons that it asks for itself, beside those that rules send it."""
+        return RECOVERIES if self.recovery else frozenset()
 
     @property
     def signed(self) -> bool:
@@ -84,7 +95,8 @@ def read_receiver(table: Table, file: DigestTime) -> Receiver:
     if kind is None:
         raise table.missing("type", f"one of {', '.join(ReceiverType)}")
     template = table.text("template")
+    recovery = table.switch("recovery", default=kind.value in _TOLD_OF_RECOVERY)
     way, own = _READERS[kind](table), read_own(table, file)
-    receiver = Receiver(name=table.name, type=kind, way=way, own=own, template=template)
+    receiver = Receiver(name=table.name, type=kind, way=way, own=own, template=template, recovery=recovery)
     table.finish()
     return receiver

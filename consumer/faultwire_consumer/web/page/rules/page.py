@@ -149,6 +149,7 @@ async def _show(
         rules=view.rule_views(policy),
         origin=request.app[POLICY_STATUS](),
         receivers=view.receiver_views(policy, request.app[TEMPLATE_FAULTS]()),
+        inhibitions=view.inhibition_views(policy),
         groups=view.silence_groups(stand.rows, now, incidents),
         has_more=stand.next_cursor is not None,
         past=[view.silence_view(one, now, incidents=incidents.get(one.id, 0)) for one in past.rows],

@@ -12,8 +12,11 @@ from faultwire_consumer.domain.policy.table import spell_duration
 from faultwire_consumer.domain.policy.wording import (
     spell_count,
     spell_digest_time,
+    spell_escalation,
+    spell_inhibition,
     spell_quiet,
     spell_sending,
+    spell_unless,
     where_of,
 )
 from faultwire_consumer.domain.rules import Rule
@@ -48,6 +51,8 @@ class RuleView(Struct, frozen=True, kw_only=True):
     counts: str | None
     send: str
     remind_every: str | None
+    escalates: str | None
+    unless: str | None
     auto_resolve_days: int | None
     owner_first: bool
     receivers: tuple[str, ...]
@@ -66,6 +71,7 @@ class ReceiverView(Struct, frozen=True, kw_only=True):
     """Its quiet hours, in words."""
     digest: str | None
     owners: tuple[str, ...]
+    recovery: bool
     rules: tuple[str, ...]
     """The names of rules that tell it something."""
 
@@ -110,6 +116,11 @@ def rule_views(policy: Policy) -> tuple[RuleView, ...]:
 def receiver_views(policy: Policy, template_faults: Mapping[str, str]) -> tuple[ReceiverView, ...]:
     """Return the receivers of a policy, with nothing of them that has to stay secret."""
     return tuple(_receiver(one, policy.rules, template_faults.get(one.name, "")) for one in policy.receivers)
+
+
+def inhibition_views(policy: Policy) -> tuple[tuple[str, str], ...]:
+    """Return the names of the file's inhibitions, and what each does in words."""
+    return tuple((one.name, spell_inhibition(one)) for one in policy.inhibits)
 
 
 def silence_view(silence: StoredSilence, now: datetime, *, incidents: int = 0) -> SilenceView:
@@ -166,6 +177,8 @@ def _rule(rule: Rule) -> RuleView:
         counts=spell_count(rule),
         send=spell_sending(rule),
         remind_every=None if rule.remind_every is None else spell_duration(rule.remind_every),
+        escalates=None if rule.escalation is None else spell_escalation(rule.escalation),
+        unless=None if rule.unless is None else spell_unless(rule.unless),
         auto_resolve_days=rule.auto_resolve_days,
         owner_first=rule.owner_first,
         receivers=rule.receivers,
@@ -182,8 +195,13 @@ def _receiver(receiver: Receiver, rules: Iterable[Rule], template_fault: str) ->
         quiet=spell_quiet(receiver.own.quiet),
         digest=spell_digest_time(receiver.own.digest),
         owners=receiver.own.owners,
-        rules=tuple(rule.name for rule in rules if receiver.name in rule.receivers),
+        recovery=receiver.recovery,
+        rules=tuple(rule.name for rule in rules if receiver.name in _told_by(rule)),
     )
+
+
+def _told_by(rule: Rule) -> tuple[str, ...]:
+    return rule.receivers + (rule.escalation.receivers if rule.escalation is not None else ())
 
 
 def _matcher(name: str, values: Sequence[str]) -> Matcher:
