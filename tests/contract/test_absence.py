@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from tests.tools.clock import FixedClock
 from tests.tools.factories import wire_body
 
@@ -93,6 +93,16 @@ async def test_services_like_a_pattern_are_watched_once_they_were_heard_and_faul
     await house.hear("backup")
     await house.watch(20)
     assert [title.split()[1] for title, _ in await house.absent()] == ["shop-1"]
+
+
+async def test_a_worker_that_dies_between_the_event_and_its_note_tells_nothing_twice(house: House) -> None:
+    await house.watch(31)
+    async with house.store.write() as tx:
+        await tx.execute(update(absences).values(event_id=None))
+    await house.watch(5)
+    assert await house.told() == ["nightly new"]
+    (row,) = await house.store.read(select(incidents.c.count))
+    assert row.count == 1
 
 
 async def test_an_outage_of_an_hour_makes_nobody_absent(house: House) -> None:

@@ -1,5 +1,6 @@
 """Recovery notices, escalations and inhibitions, from an operator's action to the sender, on both stores."""
 
+import asyncio
 import json
 import random
 from datetime import timedelta
@@ -10,6 +11,7 @@ from tests.tools.acting import act_with, change_status
 from tests.tools.clock import FixedClock
 from tests.tools.factories import wire_event
 from tests.tools.recording import RecordingSender
+from tests.tools.waiting import until
 
 from faultwire_consumer.domain.incident import Verb
 from faultwire_consumer.domain.lifecycle.arguments import AcknowledgeArguments, MuteArguments
@@ -47,6 +49,21 @@ receivers = ["log", "pager"]
 escalate_after = "30m"
 escalate_to = "boss"
 auto_resolve_days = 3
+"""
+)
+GATHERING = parse_policy(
+    RECEIVERS
+    + """
+[rules.all]
+on = "new"
+send = "within 5m"
+escalate_after = "30m"
+escalate_to = "boss"
+[rules.boss]
+service = "other"
+on = "new"
+send = "within 5m"
+receivers = "boss"
 """
 )
 INHIBITING = parse_policy(
@@ -165,6 +182,24 @@ async def test_the_end_is_told_where_the_beginning_may_have_arrived(
     assert [*await desk.turn(), *await desk.turn(2), *await desk.turn(5)] == told
 
 
+async def test_the_end_waits_for_a_beginning_that_is_being_told(desk: Desk) -> None:
+    pager = desk.senders["pager"]
+
+    async def pager_has_it() -> bool:
+        return bool(pager.received)
+
+    pager.gate = asyncio.Event()
+    await desk.occur()
+    telling = asyncio.create_task(desk.turn())
+    await until(pager_has_it, "the pager's attempt runs")
+    await desk.change(Verb.RESOLVE)
+    assert await desk.turn() == []
+    assert (await desk.ends("pager"))[-1] == ("resolved", "waiting", "untold")
+    pager.gate.set()
+    assert await telling == ["log new", "pager new"]
+    assert await desk.turn(5) == ["pager resolved"]
+
+
 async def test_a_recovery_that_is_no_more_is_told_to_nobody(desk: Desk) -> None:
     await desk.occur()
     await desk.turn()
@@ -244,6 +279,15 @@ async def test_a_receiver_that_cannot_be_reached_is_no_reason_not_to_escalate(de
     await desk.occur()
     await desk.turn()
     assert "boss escalated" in await desk.turn(HALF_AN_HOUR)
+
+
+async def test_nothing_gathers_an_escalation_before_its_time(store: Store, clock: FixedClock) -> None:
+    desk = Desk(store, clock, GATHERING)
+    await desk.occur("a")
+    await desk.occur("b")
+    assert await desk.turn(210) == ["log new", "pager new"]
+    assert await desk.turn(HALF_AN_HOUR - 1) == []
+    assert await desk.turn(1) == ["boss escalated"] * 2
 
 
 async def test_while_an_open_incident_explains_others_their_rule_is_quiet_and_the_digest_says_so(

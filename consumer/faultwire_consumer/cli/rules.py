@@ -64,10 +64,11 @@ def show(*, output: Output = OUTPUT) -> None:
 
     Example: `faultwire rules show`
     """
-    print_document(ApiClient(output).get("api", "v1", "rules"), output, _show)
+    print_document(ApiClient(output).get("api", "v1", "rules"), output, show_policy)
 
 
-def _show(policy: dict[str, Any], console: Console) -> None:
+def show_policy(policy: dict[str, Any], console: Console) -> None:
+    """Print the API's answer for people."""
     if policy["wrong"]:
         said = (
             f"the file cannot be used since {policy['wrong_since']}, these rules are older: {policy['wrong']}"

@@ -113,8 +113,10 @@ class Evaluator:
             await add_pending(tx, batch.pending, added, now=batch.now)
         if batch.rules.routing.rules:
             batch.notifications = await route_to_owners(tx, batch.rules.routing, batch.notifications)
-        heard = [replace(one, hears=batch.rules.hears.get(one.receiver)) for one in batch.notifications]
-        await enqueue(tx, heard)
+        hears, notifications = batch.rules.hears, batch.notifications
+        if hears:
+            notifications = [replace(one, hears=hears.get(one.receiver)) for one in notifications]
+        await enqueue(tx, notifications)
 
     def confirm(self, batch: BatchNotifications) -> None:
         """Remember what a committed batch need not write again, and wake the dispatcher."""

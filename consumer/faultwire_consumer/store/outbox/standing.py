@@ -43,7 +43,10 @@ async def load_standing(
 def _may_explain(inhibition: Inhibition, now: datetime) -> ColumnElement[bool]:
     """Return the part of an inhibition's conditions that the database can test; patterns are tested later."""
     when, row = inhibition.when, incidents.c
-    conditions: list[ColumnElement[bool]] = [row.last_seen_at >= now - inhibition.seen_within]
+    since = now - inhibition.seen_within
+    # The hour has an index, the moment has none.
+    hour = since.replace(minute=0, second=0, microsecond=0)
+    conditions: list[ColumnElement[bool]] = [row.last_seen_at >= since, row.last_seen_hour >= hour]
     if when.severity:
         conditions.append(row.severity.in_(sorted(one.rank for one in when.severity)))
     if when.category:

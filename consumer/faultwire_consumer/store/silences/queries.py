@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
+from faultwire_consumer.domain.notification import RECOVERIES
 from faultwire_consumer.domain.silence.foresight import MadeNotification
 from faultwire_consumer.domain.silence.matcher import read_facts
 from faultwire_consumer.store.contract.paging import Page, cut, decode_cursor
@@ -105,8 +106,16 @@ async def count_hit_incidents(store: Store, ids: Sequence[int]) -> dict[int, int
 
 
 async def list_made(store: Store, *, since: datetime, limit: int) -> list[MadeNotification]:
-    """List the newest notifications with what silences are matched with, the newest first."""
-    known = (outbox.c.facts.is_not(None), outbox.c.incident_id.is_not(None), outbox.c.created_at >= since)
+    """List the newest notifications with what silences are matched with, the newest first.
+
+    Recovery notices are none of them: no silence keeps those back.
+    """
+    known = (
+        outbox.c.facts.is_not(None),
+        outbox.c.incident_id.is_not(None),
+        outbox.c.created_at >= since,
+        outbox.c.reason.not_in(sorted(RECOVERIES)),
+    )
     rows = await store.read(
         select(outbox.c.incident_id, outbox.c.created_at, outbox.c.severity, outbox.c.facts)
         .where(*known)
