@@ -101,8 +101,8 @@ async def test_a_worker_that_dies_between_the_event_and_its_note_tells_nothing_t
         await tx.execute(update(absences).values(event_id=None))
     await house.watch(5)
     assert await house.told() == ["nightly new"]
-    (row,) = await house.store.read(select(incidents.c.count))
-    assert row.count == 1
+    (row,) = await house.store.read(select(incidents.c.count.label("n")))
+    assert row.n == 1
 
 
 async def test_an_outage_of_an_hour_makes_nobody_absent(house: House) -> None:

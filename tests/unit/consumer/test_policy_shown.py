@@ -1,10 +1,13 @@
 """What rules ask for, as the API, the command line and the page show it."""
 
+from datetime import UTC, datetime
+
 import msgspec
 import pytest
 from rich.console import Console
 
 from faultwire_consumer.cli.rules import show_policy
+from faultwire_consumer.domain.policy.status import PolicyStatus
 from faultwire_consumer.domain.policy.text import parse_policy
 from faultwire_consumer.web.api.notification_shape import policy_shape
 from faultwire_consumer.web.page.rules.view import inhibition_views, receiver_views, rule_views
@@ -34,11 +37,13 @@ mutes = { environment = "production" }
 same = ["service"]
 """
 
+STATUS = PolicyStatus(file=None, read_at=datetime(2026, 11, 23, tzinfo=UTC))
+
 pytestmark = pytest.mark.may_block("a policy is read before a worker's loop turns")
 
 
 def test_the_api_has_them_in_the_words_of_the_file() -> None:
-    shape = policy_shape(parse_policy(POLICY))
+    shape = policy_shape(parse_policy(POLICY), STATUS, {})
     rule, nightly = shape.rules
     assert (rule.escalate_after, rule.escalate_to, rule.receivers) == ("30m", ("boss",), ("log",))
     assert rule.unless is not None
@@ -55,7 +60,7 @@ def test_the_api_has_them_in_the_words_of_the_file() -> None:
 
 
 def test_the_command_line_prints_them(capsys: pytest.CaptureFixture[str]) -> None:
-    document = msgspec.to_builtins(policy_shape(parse_policy(POLICY)))
+    document = msgspec.to_builtins(policy_shape(parse_policy(POLICY), STATUS, {}))
     show_policy(document, Console(width=200))
     said = capsys.readouterr().out
     for line in (
@@ -74,7 +79,7 @@ def test_the_page_says_them_in_words() -> None:
     assert rule.escalates == "boss after 30m"
     assert rule.unless == "service database is open and was seen within 1h, critical too"
     assert nightly.counts == "backup silent for 2h"
-    assert [(one.recovery, one.rules) for one in receiver_views(policy)] == [
+    assert [(one.recovery, one.rules) for one in receiver_views(policy, {})] == [
         (False, ("all", "nightly")),
         (True, ("all",)),
     ]
