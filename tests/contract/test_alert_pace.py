@@ -2,6 +2,8 @@
 
 import json
 from datetime import timedelta
+from itertools import count
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -11,10 +13,12 @@ from tests.tools.clock import FixedClock
 from faultwire_consumer.domain.incident import Verb
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
 from faultwire_consumer.domain.policy.text import parse_policy
+from faultwire_consumer.notify import claim
 from faultwire_consumer.notify.message import json_of, message_of
 from faultwire_consumer.notify.policy_file import shipped_text
 from faultwire_consumer.notify.sender import Permanent, SendReason, Transient
-from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
+from faultwire_consumer.store.outbox.claim import Waiting, load_due
 from faultwire_consumer.store.outbox.queries import NotificationFilter, list_notifications
 from faultwire_consumer.store.schema.notify import outbox_stages
 
@@ -28,7 +32,7 @@ pytestmark = [
 
 @pytest.fixture
 def bench(store: Store, clock: FixedClock) -> Bench:
-    return Bench(store, clock, new_per_minute=1_000)
+    return Bench(store, clock, new_per_minute=2_000)
 
 
 async def test_a_summary_names_and_counts_an_incident_once_with_all_that_happened_to_it(bench: Bench) -> None:
@@ -172,6 +176,27 @@ async def test_a_storm_beyond_one_read_is_one_summary_that_leads_to_every_incide
     listed |= {row.incident_id for row in rows if row.id == told.number}
     assert listed == set(range(1, 1_301))
     assert {row.state for row in rows} == {"sent"}
+
+
+async def test_a_summary_that_was_being_filled_when_the_store_went_away_is_filled_on_and_sent_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for start in (0, 550):
+        await bench.occur(*(f"kind {number}" for number in range(start, start + 550)), severity="high")
+    calls = count()
+
+    async def goes_away(*arguments: Any, **named: Any) -> Waiting:
+        if next(calls) == 1:
+            raise StoreUnavailableError("gone")
+        return await load_due(*arguments, **named)
+
+    monkeypatch.setattr(claim, "load_due", goes_away)
+    with pytest.raises(StoreUnavailableError):
+        await bench.turn(240)
+    assert bench.sender.received == []
+    assert len(await bench.turn()) == 1
+    (told,) = bench.sender.received
+    assert len(told.incidents) + told.more_count == 1_100
 
 
 async def test_a_receiver_that_was_down_for_half_an_hour_is_told_once_and_others_on_time(
