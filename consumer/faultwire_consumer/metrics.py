@@ -217,17 +217,6 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
-        self.templates_failed = Counter(
-            "faultwire_templates_failed_total",
-            "Templates of a receiver that were found broken, or failed on a notification, by receiver.",
-            ["receiver"],
-            registry=registry,
-        )
-        self.rules_broken = Gauge(
-            "faultwire_rules_broken",
-            "1 while the rules' file cannot be used as it is, so that those of before stay in use.",
-            registry=registry,
-        )
         self.outbox_waiting = Gauge(
             "faultwire_outbox_notifications",
             "Notifications in the outbox that are neither sent nor ended.",
@@ -242,6 +231,19 @@ class Metrics:
             "faultwire_heartbeats_total",
             "Heartbeats by outcome: sent, failed, or withheld because something is stuck.",
             ["outcome"],
+            registry=registry,
+        )
+
+    def _declare_policy(self, registry: CollectorRegistry) -> None:
+        self.templates_failed = Counter(
+            "faultwire_templates_failed_total",
+            "Templates of a receiver that were found broken, or failed on a notification, by receiver.",
+            ["receiver"],
+            registry=registry,
+        )
+        self.rules_broken = Gauge(
+            "faultwire_rules_broken",
+            "1 while the rules' file cannot be used as it is, so that those of before stay in use.",
             registry=registry,
         )
 

@@ -14,10 +14,11 @@ from faultwire_consumer.domain.policy.policy import next_digest
 from faultwire_consumer.domain.rules import Rule
 from faultwire_consumer.domain.sending import NotificationState, StageDecision, StageReason
 from faultwire_consumer.domain.silence.weekly import WeeklyWindow
-from faultwire_consumer.domain.telling.inhibition import Inhibition, Inhibitors
+from faultwire_consumer.domain.telling.inhibition import Inhibition
+from faultwire_consumer.notify.around import Around, look_around
 from faultwire_consumer.notify.decision import Held, Stopped
 from faultwire_consumer.notify.pace import MINUTE, Group
-from faultwire_consumer.notify.stages import PACE_STAGES, Around, Decided, decide, stage_names
+from faultwire_consumer.notify.stages import PACE_STAGES, Decided, decide, stage_names
 from faultwire_consumer.store.contract.store import Store, StoreUnavailableError, Transaction
 from faultwire_consumer.store.outbox.claim import (
     CLAIM_MAX,
@@ -36,10 +37,7 @@ from faultwire_consumer.store.outbox.claim import (
 )
 from faultwire_consumer.store.outbox.pending import HiddenIncident, add_hidden
 from faultwire_consumer.store.outbox.recent import load_recent
-from faultwire_consumer.store.outbox.standing import load_standing
-from faultwire_consumer.store.outbox.told import load_told
 from faultwire_consumer.store.silences.hits import record_hits
-from faultwire_consumer.store.silences.record import load_active
 from faultwire_shared.failpoint import failpoint
 
 FILLS_MAX: Final = 100
@@ -159,7 +157,9 @@ async def _claim_once(store: Store, address: Address, settings: _ClaimTerms, *, 
                 if due.reason is NotificationReason.GROWTH and due.incident_id is not None
             }
             recent = await load_recent(tx, address, since=now - MINUTE, growing=growing)
-            around = await _look_around(tx, waiting.due, address, settings)
+            around = await look_around(
+                tx, waiting.due, address, inhibitions=settings.inhibitions, quiet=settings.quiet, now=now
+            )
             turn.decided = decided = decide(
                 waiting.due, recent, urgent=address.urgent, now=now, around=around
             )
@@ -194,24 +194,6 @@ async def _were_committed(store: Store, tokens: Sequence[str], *, seconds: float
                 return False
             await asyncio.sleep(AGAIN_SECONDS)
     raise AssertionError("the last try returns")
-
-
-async def _look_around(
-    tx: Transaction, waiting: Sequence[Due], address: Address, terms: _ClaimTerms
-) -> Around:
-    """Load what stages look at besides the notifications, as far as one of these asks for it."""
-    if not waiting:
-        return Around()
-    inhibitors = None
-    if terms.inhibitions:
-        standing = await load_standing(tx, terms.inhibitions, now=terms.now)
-        inhibitors = Inhibitors(terms.inhibitions, standing)
-    return Around(
-        silences=await load_active(tx, now=terms.now),
-        inhibitors=inhibitors,
-        told=await load_told(tx, address.receiver, waiting, now=terms.now),
-        quiet=terms.quiet,
-    )
 
 
 async def _set_aside(tx: Transaction, unreadable: Sequence[Unreadable], now: datetime) -> list[int]:

@@ -14,7 +14,7 @@ from faultwire_shared.event import ExceptionInfo, Frame
 FRAMES_SHOWN: Final = 5
 
 
-class _Body(Struct):
+class _TracedBody(Struct):
     """The part of an event that is read here."""
 
     exceptions: list[ExceptionInfo] = []
@@ -41,7 +41,7 @@ async def load_frames(store: Store, content: Content) -> tuple[str, ...]:
 def frames_of(body: bytes) -> tuple[str, ...]:
     """Return the innermost calls in an event's JSON, the crash first; nothing where it cannot be read."""
     try:
-        exceptions = msgspec.json.decode(body, type=_Body).exceptions
+        exceptions = msgspec.json.decode(body, type=_TracedBody).exceptions
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ()
     frames = exceptions[0].frames if exceptions else []

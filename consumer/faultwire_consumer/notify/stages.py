@@ -5,7 +5,7 @@ receiver's pace.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
@@ -28,7 +28,7 @@ from faultwire_consumer.domain.silence.silence import (
 )
 from faultwire_consumer.domain.silence.weekly import WeeklyWindow, covered_until
 from faultwire_consumer.domain.telling.inhibition import Inhibitors
-from faultwire_consumer.domain.telling.recovery import Told
+from faultwire_consumer.notify.around import NOTHING_AROUND, Around
 from faultwire_consumer.notify.decision import Held, Stage, Stopped
 from faultwire_consumer.notify.following import TOLD, is_still_so, is_told
 from faultwire_consumer.notify.pace import Group, Paced, pace_again, pace_gathered, pace_urgent
@@ -154,21 +154,6 @@ PACE_STAGES: Final = {
 """The stages behind those of one notification, by their reasons; any other is the throttle's."""
 INHIBITED: Final = "uninhibited"
 """The stage that asks whether an open incident explains it, when it would go out."""
-
-
-class Around(Struct, frozen=True, kw_only=True):
-    """Everything around waiting notifications that stages look at besides them."""
-
-    silences: Sequence[Silence] = ()
-    inhibitors: Inhibitors | None = None
-    """None where the policy has none."""
-    told: Mapping[int, Told] = {}
-    """By notification: whether what it follows was told."""
-    quiet: Sequence[WeeklyWindow] = ()
-    """The receiver's quiet hours."""
-
-
-NOTHING_AROUND: Final = Around()
 
 
 def stage_names(due: Due, around: Around = NOTHING_AROUND) -> tuple[str, ...]:

@@ -14,7 +14,8 @@ from faultwire_consumer.domain.rules import Conditions
 from faultwire_consumer.domain.silence.silence import Silence
 from faultwire_consumer.domain.telling.inhibition import Inhibition, Inhibitors, StandingIncident
 from faultwire_consumer.domain.telling.recovery import Told
-from faultwire_consumer.notify.stages import Around, decide
+from faultwire_consumer.notify.around import Around
+from faultwire_consumer.notify.stages import decide
 from faultwire_consumer.store.outbox.claim import Due
 from faultwire_consumer.store.outbox.recent import RecentlySent
 from faultwire_shared.event import ErrorSeverity
