@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from faultwire_consumer.domain.policy.failure import PolicyError
 from faultwire_consumer.domain.policy.policy import Policy
 from faultwire_consumer.domain.policy.receiver.receiver import TEMPLATE_FILES, Receiver
-from faultwire_consumer.domain.policy.secret import SecretSource
+from faultwire_consumer.domain.policy.secret import Secret, SecretSource
 from faultwire_consumer.domain.policy.text import parse_policy
 from faultwire_shared.failure import ConfigurationError
 
@@ -50,7 +51,7 @@ def policy_of(text: str, path: Path | None = None) -> Policy:
         PolicyFileError: it cannot be used.
     """
     try:
-        return parse_policy(text, shipped=shipped_text())
+        return replace(parse_policy(text, shipped=shipped_text()), written=Secret(text))
     except PolicyError as error:
         lines = [f"{path or SHIPPED_NAME}:{one.line}: {one}" for one in (error, *error.others)]
         more = f" (and {len(error.others)} more)" if error.others else ""

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from faultwire_consumer.domain.notification import NotificationReason
 from faultwire_consumer.domain.policy.receiver.receiver import Receiver
+from faultwire_consumer.domain.policy.secret import Secret
 from faultwire_consumer.domain.rules import GROWTH, Conditions, InDigest, Rule
 from faultwire_consumer.domain.silence.weekly import WeeklyWindow
 from faultwire_consumer.domain.telling.inhibition import Inhibition
@@ -20,6 +21,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     rules: tuple[Rule, ...]
     growth: tuple[int, ...] = GROWTH
     """The counts that are reported as growth of an incident."""
+    written: Secret = Secret("")
+    """The TOML that it was read from, with its addresses; empty where it was read from no file."""
     inhibits: tuple[Inhibition, ...] = ()
     """Inhibitions of the file itself; rules have more, see `inhibitions`."""
 
