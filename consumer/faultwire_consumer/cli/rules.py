@@ -1,15 +1,17 @@
-"""``faultwire rules``: check, show."""
+"""``faultwire rules``: check, show, test."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from cyclopts import App
+from cyclopts import App, Parameter
+from cyclopts.validators import Number
 from rich.console import Console
 
 from faultwire_consumer.cli.client import ApiClient
 from faultwire_consumer.cli.failure import expected_failures
 from faultwire_consumer.cli.option import LOCAL_OUTPUT, OUTPUT, LocalOutput, Output
 from faultwire_consumer.cli.output import print_document, say, styled
+from faultwire_consumer.cli.rehearsal import rehearse_file
 from faultwire_consumer.domain.policy.advice import Advice, advice_on
 from faultwire_consumer.domain.policy.policy import Policy
 from faultwire_consumer.notify.policy_file import PolicyFileError, policy_of, read_text
@@ -65,6 +67,32 @@ def show(*, output: Output = OUTPUT) -> None:
     Example: `faultwire rules show`
     """
     print_document(ApiClient(output).get("api", "v1", "rules"), output, show_policy)
+
+
+@app.command(name="test")
+def rehearse(
+    file: Path,
+    /,
+    *,
+    since: str = "7d",
+    against: Annotated[str | None, Parameter(show_default=False)] = None,
+    show: Annotated[int, Parameter(validator=Number(gte=0, lte=1000))] = 20,
+    output: Output = OUTPUT,
+) -> None:
+    """Play the stored history, operators' acts included, to a file's rules: what would they have sent?
+
+    Nothing is sent or changed. Counts come first, then each notification with its rule and reason, then
+    what could not be seen, with figures.
+
+    Example: `faultwire rules test rules.toml --since 7d --against current`
+
+    Args:
+        file: The TOML file; its receivers' addresses are not used.
+        since: How far back, as 24h or 7d; 35 days at most.
+        against: current (what the worker uses), shipped, or another file: what would be new and missing.
+        show: How many notifications to print of each list.
+    """
+    rehearse_file(file, since=since, against=against, shown=show, output=output)
 
 
 def show_policy(policy: dict[str, Any], console: Console) -> None:

@@ -71,7 +71,7 @@ class Pipeline:
     """Ingests batches into a store; remembers which fingerprints the store already knows.
 
     Without an evaluator there are no rules, and no notifications. ``stored`` is called after each batch
-    that brought events.
+    that brought events. A ``grouper`` of one's own gives events the fingerprints that they had.
     """
 
     def __init__(
@@ -85,6 +85,7 @@ class Pipeline:
         stored: Callable[[], None] = lambda: None,
         clock: Clock = utc_now,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        grouper: Grouper | None = None,
     ) -> None:
         self._store = store
         self._metrics = metrics
@@ -95,7 +96,7 @@ class Pipeline:
             self._store_known, _dead_letter_of, sleep=sleep
         )
         self._past = RetentionBoundary(store, clock=clock)
-        self._grouper = Grouper()
+        self._grouper = grouper or Grouper()
         self._scrubber = BodyScrubber()
         self._budget = BodyBudget(bodies_per_incident)
         self._registration = Registration(store, self._budget, per_minute=new_incidents_per_minute)

@@ -60,12 +60,21 @@ def with_replica(primary: Store, read_url: str) -> ReplicatedStore:
     Raises:
         DatabaseUrlError: the text does not name a PostgreSQL database.
     """
+    return ReplicatedStore(primary, open_standby(read_url))
+
+
+def open_standby(read_url: str) -> Store:
+    """Return a PostgreSQL standby as a store; nothing connects before the first query.
+
+    Raises:
+        DatabaseUrlError: the address does not name a PostgreSQL database.
+    """
     from faultwire_consumer.store.postgresql.store import PostgresqlStore  # noqa: PLC0415 - as above
 
     url = parse_database_url(read_url, target="any")
     if url.drivername == "sqlite":
         raise DatabaseUrlError("a read replica is a PostgreSQL standby, not a SQLite file")
-    return ReplicatedStore(primary, PostgresqlStore(url, Timeouts()))
+    return PostgresqlStore(url, Timeouts())
 
 
 def _upgrade_if_needed(connection: Connection) -> None:

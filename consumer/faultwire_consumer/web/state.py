@@ -13,6 +13,7 @@ from faultwire_consumer.domain.policy.status import PolicyStatus
 from faultwire_consumer.ingest.replay import Replayer
 from faultwire_consumer.maintenance.self_report import SelfReport
 from faultwire_consumer.notify.trial import Trial
+from faultwire_consumer.rehearsal.rehearser import Rehearser
 from faultwire_consumer.serving.principal import PRINCIPAL as PRINCIPAL  # noqa: PLC0414 - re-exported: handlers look here
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.web.origin import Origins
@@ -54,4 +55,6 @@ TRACKER: web.AppKey[LinkTemplate | None] = web.AppKey("tracker")
 REPLAYER = web.AppKey("replayer", Replayer)
 TRIAL: web.AppKey[Trial] = web.AppKey("trial")
 """Tests receivers."""
+REHEARSER: web.AppKey[Rehearser | None] = web.AppKey("rehearser")
+"""Plays the history to other rules; None where nothing does."""
 REQUEST_ID = web.RequestKey("request_id", str)

@@ -26,6 +26,7 @@ from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.sender import Sender
 from faultwire_consumer.notify.senders.worded import template_faults
 from faultwire_consumer.notify.trial import Trial
+from faultwire_consumer.rehearsal.rehearser import Rehearser
 from faultwire_consumer.serving.refusal import ClientGoneError
 from faultwire_consumer.serving.traffic import TRAFFIC, Traffic
 from faultwire_consumer.store.contract.store import Store
@@ -59,6 +60,7 @@ from faultwire_consumer.web.api import (
 )
 from faultwire_consumer.web.api.change_feed import FEED, ChangeFeed
 from faultwire_consumer.web.api.intake import describe_intake
+from faultwire_consumer.web.api.rehearsals import endpoint as rehearsals
 from faultwire_consumer.web.api.silences import endpoint as silences
 from faultwire_consumer.web.failure import failure_of, json_response
 from faultwire_consumer.web.health import probe
@@ -85,6 +87,7 @@ from faultwire_consumer.web.state import (
     POLICY,
     POLICY_STATUS,
     PUBLIC_URL,
+    REHEARSER,
     REPLAYER,
     REPORT,
     SOURCES,
@@ -133,6 +136,7 @@ def create_app(
     tracker: LinkTemplate | None = None,
     senders: Callable[[], Mapping[str, Sender]] = dict,
     policy_status: Callable[[], PolicyStatus] = _SHIPPED,
+    rehearser: Rehearser | None = None,
 ) -> web.Application:
     """Put the routes together.
 
@@ -157,6 +161,7 @@ def create_app(
         tracker: opens an issue in a tracker; None where there is none.
         senders: gives those in use by the names of their receivers, to be tested.
         policy_status: gives the origin of the policy; by default the shipped one, of no known time.
+        rehearser: plays the history to other rules; None where nothing does.
     """
     guards: list[Middleware] = [observe(metrics), _answer_failures, strangers_out, guard, told_acts]
     if has_replica:
@@ -174,6 +179,7 @@ def create_app(
     app[RECOGNISERS] = ((open_door,) if loopback_only else ()) if recognisers is None else recognisers
     app[PUBLIC_URL], app[TRUSTED_NETWORKS], app[HAS_BROKER] = public_url, trusted_networks, has_broker
     app[SOURCES], app[TRACKER], app[BEHALVES], app[POLICY_STATUS] = sources, tracker, {}, policy_status
+    app[REHEARSER] = rehearser
     if sign_in_door is not None:
         app[SIGN_IN] = sign_in_door
     if provider_door is not None:
@@ -191,6 +197,7 @@ def create_app(
         regroup.routes,
         dead_letters.routes,
         notifications.routes,
+        rehearsals.routes,
         silences.routes,
         producers.routes,
         tokens.routes,

@@ -42,6 +42,7 @@ from faultwire_consumer.worker.chores import absence_chore, drained_at
 from faultwire_consumer.worker.file_watch import FileWatch
 from faultwire_consumer.worker.in_use import PolicyInUse
 from faultwire_consumer.worker.parts import Worker
+from faultwire_consumer.worker.rehearsing import rehearser_of
 from faultwire_consumer.worker.reload import Asking, Reload, read_rules
 from faultwire_consumer.worker.server import HttpServer
 from faultwire_consumer.worker.vitals import Vitals, Watched, heartbeat_of, vitals_of
@@ -260,6 +261,7 @@ def _server(
         trusted_networks=config.trusted_networks,
         sources=config.sources,
         tracker=config.tracker,
+        rehearser=rehearser_of(config, replica, clock=_now),
     )
     return HttpServer(app, host=config.http_host, port=config.http_port)
 

@@ -53,6 +53,7 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "incident.severity_rose": "An event more severe than all before ended an acknowledgement or a mute.",
     "sequence.gap_told": "Numbered events of a producer did not arrive in time; an incident reports it.",
     "sequence.gap_closed": "The missing events came late or are explained; their incident is resolved.",
+    "rehearsal.failed": "The process of a rehearsal of rules failed; the line has the end of its trace.",
     "notification.logged": "A notification whose receiver is the log; the line carries what it says.",
     "notification.stopped": "A stage found that a notification is no longer needed; the line says why.",
     "notification.failed": "An attempt did not reach its receiver; there is another after a wait.",

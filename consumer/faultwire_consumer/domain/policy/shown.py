@@ -7,12 +7,16 @@ from typing import Any, Final
 
 from faultwire_consumer.domain.policy.failure import PolicyError
 from faultwire_consumer.domain.policy.policy import Policy
+from faultwire_consumer.domain.policy.receiver.receiver import HEARS_OF_RECOVERY
 from faultwire_consumer.domain.policy.text import parse_policy
 
 _HEADER: Final = re.compile(r"\s*\[\[?\s*(?P<name>[^\]]+?)\s*\]\]?\s*(#.*)?")
 _RECEIVERS: Final = "receivers"
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
-_SAFE: Final = ("digest_hour", "digest_weekday", "digest_zone")
+_SAFE: Final = (
+    *("digest_hour", "digest_weekday", "digest_zone"),
+    *("quiet_hours", "quiet_zone", "owners", "recovery"),
+)
 """A receiver's own keys that tell nothing of where it is."""
 
 
@@ -47,6 +51,8 @@ def _receivers(document: dict[str, Any]) -> Iterator[str]:
         quoted = name if _NAME.fullmatch(name) else _quote(name)
         yield f'\n[{_RECEIVERS}.{quoted}]\ntype = "log"'
         yield from (f"{key} = {_literal(table[key])}" for key in _SAFE if key in table)
+        if "recovery" not in table and table.get("type") in HEARS_OF_RECOVERY:
+            yield "recovery = true"
 
 
 def _hidden(document: dict[str, Any]) -> Iterator[str]:
@@ -69,6 +75,10 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _literal(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_literal, value))}]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return _quote(value) if isinstance(value, str) else str(value)
 
 

@@ -7,7 +7,6 @@ checkpointing connections SQLite 3.7 to 3.51.2 can corrupt a WAL database.
 import asyncio
 import os
 import sqlite3
-import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -34,11 +33,12 @@ from faultwire_consumer.store.contract.store import (
 )
 from faultwire_consumer.store.contract.timeouts import Timeouts
 from faultwire_consumer.store.contract.url import sqlite_path
-from faultwire_consumer.store.schema.events import SCHEMA, from_micros
+from faultwire_consumer.store.schema.events import SCHEMA, from_micros, to_micros
 from faultwire_consumer.store.schema.upkeep import leases
 from faultwire_consumer.store.sqlite import record
 from faultwire_consumer.store.sqlite.file_lock import OpenFile, lock_file, make_private_file
 from faultwire_consumer.store.sqlite.pragma import prepare_connection
+from faultwire_shared.clock import Clock, utc_now
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -88,8 +88,9 @@ class SqliteStore:
 
     name = "sqlite"
 
-    def __init__(self, url: URL, timeouts: Timeouts) -> None:
+    def __init__(self, url: URL, timeouts: Timeouts, *, clock: Clock = utc_now) -> None:
         self._url = url
+        self._clock = clock
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="faultwire-sqlite")
         self._writing = asyncio.Lock()
         self._lock: int | None = None
@@ -217,7 +218,7 @@ class SqliteStore:
 
     def _register(self, fingerprints: Sequence[NewFingerprint], places: Sequence[Place]) -> None:
         with self._engine.begin() as connection:
-            record.register(driver_of(connection), fingerprints, places, time.time_ns() // 1000)
+            record.register(driver_of(connection), fingerprints, places, to_micros(self._clock()))
 
     async def prepare_days(self, days: frozenset[date]) -> None:
         """Do nothing: SQLite keeps all days in one table."""

@@ -22,6 +22,7 @@ from faultwire_consumer.web.page.incident import page as incident
 from faultwire_consumer.web.page.incidents import kept as views
 from faultwire_consumer.web.page.incidents import page as incidents
 from faultwire_consumer.web.page.rules import page as rules
+from faultwire_consumer.web.page.rules import rehearsal
 from faultwire_consumer.web.page.section import health, producers, releases
 from faultwire_consumer.web.page.told import page as told
 
@@ -35,6 +36,7 @@ PAGE_ROUTES: Final[tuple[AccessRoutes, ...]] = (
     tracker.routes,
     told_acts.routes,
     rules.routes,
+    rehearsal.routes,
     desk.routes,
     dead_letter.routes,
     producers.routes,

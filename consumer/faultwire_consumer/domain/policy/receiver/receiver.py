@@ -52,7 +52,7 @@ _READERS: Final[Mapping[ReceiverType, Callable[[Table], Way]]] = {
     ReceiverType.APPRISE: read_apprise,
 }
 
-_TOLD_OF_RECOVERY: Final = frozenset(("pagerduty", "opsgenie", "alertmanager"))
+HEARS_OF_RECOVERY: Final = frozenset(("pagerduty", "opsgenie", "alertmanager"))
 """Types that keep an alert open until they hear of its end."""
 
 
@@ -95,7 +95,7 @@ def read_receiver(table: Table, file: DigestTime) -> Receiver:
     if kind is None:
         raise table.missing("type", f"one of {', '.join(ReceiverType)}")
     template = table.text("template")
-    recovery = table.switch("recovery", default=kind.value in _TOLD_OF_RECOVERY)
+    recovery = table.switch("recovery", default=kind.value in HEARS_OF_RECOVERY)
     way, own = _READERS[kind](table), read_own(table, file)
     receiver = Receiver(name=table.name, type=kind, way=way, own=own, template=template, recovery=recovery)
     table.finish()

@@ -1,0 +1,1 @@
+"""Rehearsals of rules under ``/api/v1``."""
