@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, insert, select
 from tests.tools.acting import act_with, change_status
 from tests.tools.clock import FixedClock
 from tests.tools.factories import raised, wire_event
@@ -43,7 +43,8 @@ from faultwire_consumer.notify.dispatcher import Dispatcher
 from faultwire_consumer.notify.policy_file import shipped_text
 from faultwire_consumer.rehearsal.run import Script, rehearse
 from faultwire_consumer.store.contract.store import Store
-from faultwire_consumer.store.schema.events import incidents
+from faultwire_consumer.store.schema.events import events, incidents
+from faultwire_consumer.store.schema.figures import hourly_totals
 from faultwire_consumer.store.schema.notify import outbox, pending
 from faultwire_shared.codec import BATCH_TYPE
 from faultwire_shared.event_id import new_event_id
@@ -264,8 +265,8 @@ class History:
             case list():
                 # On PostgreSQL the order within a batch is not kept: here ids and times have the same one.
                 ids = sorted(new_event_id(self.live.clock()) for _ in step)
-                events = [self._event(number, id=ids[number], **each) for number, each in enumerate(step)]
-                await self.live.occur(*events)
+                batch = [self._event(number, id=ids[number], **each) for number, each in enumerate(step)]
+                await self.live.occur(*batch)
             case int():
                 await self.live.pass_time(step)
             case tuple():
@@ -437,3 +438,19 @@ async def test_what_is_told_by_both_policies_is_neither_new_nor_missing(
     assert (report.tally.sent, report.difference.sent) == (1, 2)
     assert report.difference.new.count == 0
     assert [one.rule for one in report.difference.missing.notifications] == ["high"]
+
+
+async def test_events_that_were_counted_and_dropped_since_are_named_with_their_number(
+    store: Store, clock: FixedClock
+) -> None:
+    live = Live(store, clock)
+    await live.occur(live.event("a", count=5))
+    await live.pass_time(7200)
+    await live.occur(live.event("b"))
+    counted = {"hour": live.started_at.replace(minute=0), "service": "billing", "severity": 4, "count": 5}
+    async with store.write() as tx:
+        await tx.execute(insert(hourly_totals).values(**counted))
+        await tx.execute(delete(events).where(events.c.count == 5))
+    report = await live.rehearse()
+    assert {one.what: one.count for one in report.unseen}[UnseenReason.DROPPED] == 5
+    assert [one.incident for one in report.notifications if one.reason == "new"] == ["INC-2"]

@@ -60,12 +60,15 @@ class Stage:
         self._clock = clock
         self._is_over = is_over
         self._groups = StoredGroups()
+        self._due: datetime | None = None
+        """The next time at which something comes due; None: none is known."""
+        self._is_woken = False
         metrics = Metrics()
         senders = {one.name: SilentSender(one.name) for one in policy.receivers}
         self._pipeline = Pipeline(
             store,
             metrics=metrics,
-            evaluator=Evaluator(policy),
+            evaluator=Evaluator(policy, wake=self._wake),
             bodies_per_incident=BODIES_MIN,
             clock=clock,
             grouper=self._groups,
@@ -89,7 +92,10 @@ class Stage:
         await self._pipeline.ingest(
             [read_delivery(one.body, EVENT_TYPE, origin=ORIGIN, handle=None) for one in batch]
         )
-        await self._send()
+        if self._is_woken:
+            await self._send()
+        else:
+            await self._look_ahead()
 
     async def act(self, step: ActStep) -> None:
         """Do again what an operator did."""
@@ -105,14 +111,19 @@ class Stage:
 
     async def advance(self, moment: datetime) -> None:
         """Go on to a moment, and stop at each time at which something is due."""
-        while not self._is_over():
-            due = await next_due(self.store, after=self._clock())
-            if due is None or due > moment:
-                break
-            self._clock.move_to(due)
+        while self._due is not None and self._due <= moment and not self._is_over():
+            self._clock.move_to(self._due)
             await self._send()
         self._clock.move_to(moment)
 
+    def _wake(self) -> None:
+        self._is_woken = True
+
     async def _send(self) -> None:
+        self._is_woken = False
         await self._digests.run_once()
         await self._dispatcher.run_once()
+        await self._look_ahead()
+
+    async def _look_ahead(self) -> None:
+        self._due = await next_due(self.store, after=self._clock())

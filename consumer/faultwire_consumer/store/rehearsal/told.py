@@ -19,12 +19,14 @@ _PAGE: Final = 1_000
 async def next_due(store: Store, *, after: datetime) -> datetime | None:
     """Return the first time after a moment at which a notification or a digest is due."""
     state, due, digest = outbox.c.state, outbox.c.due_at, pending.c.due_at
-    waiting = select(func.min(due, type_=due.type).label("at")).where(
+    waiting = select(func.min(due, type_=due.type)).where(
         state == NotificationState.WAITING.value, due > after
     )
-    digests = select(func.min(digest, type_=digest.type).label("at")).where(digest > after)
-    found = [(await store.read(statement))[0].at for statement in (waiting, digests)]
-    return min((one for one in found if one is not None), default=None)
+    digests = select(func.min(digest, type_=digest.type)).where(digest > after)
+    (row,) = await store.read(
+        select(waiting.scalar_subquery().label("notice"), digests.scalar_subquery().label("digest"))
+    )
+    return min((one for one in (row.notice, row.digest) if one is not None), default=None)
 
 
 async def read_told(store: Store, *, since: datetime) -> AsyncIterator[RehearsedNotification]:

@@ -43,7 +43,7 @@ from faultwire_shared.clock import Clock, utc_now
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_DRIVER_ERRORS: Final = (DBAPIError, PoolTimeoutError, sqlite3.Error, OSError, OverflowError, UnicodeError)
+DRIVER_ERRORS: Final = (DBAPIError, PoolTimeoutError, sqlite3.Error, OSError, OverflowError, UnicodeError)
 _READERS: Final = 4
 _NO_SCHEMA: Final = {SCHEMA: None}
 _EPOCH: Final = from_micros(0)
@@ -118,7 +118,7 @@ class SqliteStore:
         try:
             await self.in_thread(self._lock_file)
             await self.in_thread(self._upgrade, upgrade)
-        except _DRIVER_ERRORS as error:
+        except DRIVER_ERRORS as error:
             raise unavailable(error, self._url) from None
 
     def _lock_file(self) -> None:
@@ -155,7 +155,7 @@ class SqliteStore:
                     await asyncio.shield(self.in_thread(self._end, connection, commit=False))
                     raise
                 await asyncio.shield(self.in_thread(self._end, connection, commit=True))
-            except _DRIVER_ERRORS as error:
+            except DRIVER_ERRORS as error:
                 raise translate_sqlite(error) from error
 
     async def _begin_whole(self) -> Connection:
@@ -205,7 +205,7 @@ class SqliteStore:
         try:
             async with self._readers.connect() as connection:
                 yield ConnectionReader(self.name, connection)
-        except _DRIVER_ERRORS as error:
+        except DRIVER_ERRORS as error:
             raise translate_sqlite(error) from error
 
     async def register(self, fingerprints: Sequence[NewFingerprint], places: Sequence[Place]) -> None:
@@ -213,7 +213,7 @@ class SqliteStore:
         async with self._writing:
             try:
                 await asyncio.shield(self.in_thread(self._register, fingerprints, places))
-            except _DRIVER_ERRORS as error:
+            except DRIVER_ERRORS as error:
                 raise translate_sqlite(error) from error
 
     def _register(self, fingerprints: Sequence[NewFingerprint], places: Sequence[Place]) -> None:
@@ -228,7 +228,7 @@ class SqliteStore:
         async with self._writing:
             try:
                 await asyncio.shield(self.in_thread(self._run_alone, statement))
-            except _DRIVER_ERRORS as error:
+            except DRIVER_ERRORS as error:
                 raise translate_sqlite(error) from error
 
     def _run_alone(self, statement: str) -> None:
