@@ -8,6 +8,7 @@ from sqlalchemy import URL, Executable, Row, create_engine
 from sqlalchemy.pool import StaticPool
 
 from faultwire_consumer.store.contract.failure import translate_sqlite
+from faultwire_consumer.store.contract.prepared import Prepared
 from faultwire_consumer.store.contract.timeouts import Timeouts
 from faultwire_consumer.store.contract.url import parse_database_url
 from faultwire_consumer.store.migrations.migrate import upgrade_checked
@@ -37,11 +38,13 @@ class ScratchStore(SqliteStore):
         """Run work at once."""
         return work(*args, **kwargs)
 
-    async def read(self, statement: Executable) -> Sequence[Row[Any]]:
+    async def read(self, query: Executable | Prepared) -> Sequence[Row[Any]]:
         """Run one query on a connection of its own, which sees what is committed."""
         try:
             with self._reading.connect() as connection:
-                return connection.execute(statement).all()
+                if isinstance(query, Prepared):
+                    return connection.execute(query.statement, query.parameters).all()
+                return connection.execute(query).all()
         except DRIVER_ERRORS as error:
             raise translate_sqlite(error) from error
 
