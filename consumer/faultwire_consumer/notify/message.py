@@ -8,7 +8,9 @@ import msgspec
 from msgspec import Struct
 
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
-from faultwire_consumer.notify.digest import digest_subject, digest_text
+from faultwire_consumer.notify.digest import digest_text
+from faultwire_consumer.notify.digest_document import digest_document
+from faultwire_consumer.notify.digest_view import digest_subject
 from faultwire_consumer.notify.notification import Notification, NotifiedIncident, SilencedPart
 from faultwire_consumer.notify.plain_text import chat_text, format_time, one_line
 
@@ -193,6 +195,7 @@ def _document_of(notification: Notification) -> dict[str, Any]:
             "more_count": len(more) + notification.more_count,
             "more_url": notification.rest_link() if more or notification.more_count else None,
             "silences": [_silence_document(silence) for silence in notification.silences],
+            "digest": _digest_document(notification),
         },
     }
 
@@ -208,6 +211,19 @@ def _incident_document(notification: Notification, incident: NotifiedIncident) -
 
 def _silence_document(silence: SilencedPart) -> dict[str, Any]:
     return {name: _plain(getattr(silence, name)) for name in SilencedPart.__struct_fields__}
+
+
+def _digest_document(notification: Notification) -> Any:
+    return _clean_all(digest_document(notification)) if notification.kind is NotificationKind.DIGEST else None
+
+
+def _clean_all(value: Any) -> Any:
+    """Clean every text in a document of plain values, which is as deep as ours are."""
+    if isinstance(value, dict):
+        return {name: _clean_all(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_clean_all(inner) for inner in value]
+    return _clean(value) if isinstance(value, str) else value
 
 
 def _ids(incidents: Sequence[NotifiedIncident]) -> list[str]:

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
+from faultwire_consumer.domain.digest.facts import DigestFacts
 from faultwire_consumer.domain.incident import Status
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
 from faultwire_shared.event import ErrorSeverity
@@ -90,7 +91,10 @@ class Notification(Struct, frozen=True, kw_only=True):
     severity: ErrorSeverity
     """The highest severity of its incidents."""
     incidents: tuple[NotifiedIncident, ...]
-    """All of them: a sender bounds the length that it shows. Only a digest's may be empty."""
+    """All of them: a sender bounds the length that it shows.
+
+    A digest has those that its sections show, at most twenty of each; only a digest's may be empty.
+    """
     created_at: datetime
     """Time of the worker's decision, in the transaction that wrote it to the outbox."""
     detail: str = ""
@@ -101,6 +105,8 @@ class Notification(Struct, frozen=True, kw_only=True):
     """End of the period, exclusive."""
     silences: tuple[SilencedPart, ...] = ()
     """Of a digest: those that hid something, what hid most first; few at most."""
+    digest: DigestFacts | None = None
+    """What a digest tells; None for one that a release before this one made, and for all that is none."""
     public_url: str | None = None
     """Address at which people reach the page, without a trailing slash; without it there are no links."""
     frames: tuple[str, ...] = ()
@@ -114,7 +120,11 @@ class Notification(Struct, frozen=True, kw_only=True):
 
     def link_of(self, incident: NotifiedIncident) -> str | None:
         """Return the incident's address on the page."""
-        return self._link("incidents", incident.id)
+        return self.incident_link(incident.id)
+
+    def incident_link(self, name: str) -> str | None:
+        """Return the address of the incident of that name, as in ``INC-12``."""
+        return self._link("incidents", name)
 
     def event_link_of(self, incident: NotifiedIncident) -> str | None:
         """Return the newest event's address on the page."""
@@ -128,6 +138,11 @@ class Notification(Struct, frozen=True, kw_only=True):
             return self._link("told", str(self.number))
         link = self._link("told")
         return None if link is None else f"{link}?carrier={self.number}"
+
+    def query_link_of(self, query: str) -> str | None:
+        """Return the address of the list of incidents that a query finds."""
+        home = self._link("")
+        return f"{home}?query={quote(query, safe='')}" if home is not None and query else None
 
     def _link(self, *path: str) -> str | None:
         if self.public_url is None:

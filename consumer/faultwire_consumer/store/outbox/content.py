@@ -7,6 +7,7 @@ from typing import Any, Final
 from msgspec import Struct
 from sqlalchemy import ColumnElement, case, func, or_, select
 
+from faultwire_consumer.domain.digest.facts import SilencedSum
 from faultwire_consumer.domain.incident import Status
 from faultwire_consumer.domain.incident_terms import Terms, read_terms
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
@@ -48,16 +49,6 @@ class IncidentLine(Struct, frozen=True, kw_only=True):
     """Notifications of it that silences stopped since then."""
     facts: str | None = None
     """What is known of the event, not yet read; None in a digest, or where an older release wrote it."""
-
-
-class SilencedSum(Struct, frozen=True, kw_only=True):
-    """The sum of what one silence stopped for a digest's receiver in its period."""
-
-    silence_id: int
-    author: str
-    comment: str
-    notifications: int
-    incidents: int
 
 
 class Content(Struct, frozen=True, kw_only=True):

@@ -1,0 +1,1 @@
+"""Content of digests as values, and the decisions on what goes into which section."""
