@@ -44,6 +44,7 @@ PAGES: Final = (
     Place("told", "/told"),
     Place("told-one", "/told/{notification}"),
     Place("rules", "/rules"),
+    Place("digest", "/rules/digest?rule=medium"),
     Place("silence", "/silences/{silence}"),
     Place("dead-letters", "/dead-letters"),
     Place("dead-letter", "/dead-letters/{letter}"),

@@ -47,6 +47,7 @@ _SPARE = ("state_reason", "attempts", "rule", "severity")
 def list_(
     *,
     state: Texts = (),
+    kind: Texts = (),
     receiver: Texts = (),
     rule: Texts = (),
     severity: Severities = (),
@@ -63,6 +64,7 @@ def list_(
 
     Args:
         state: waiting, carried, sent, stopped or given_up; may be repeated.
+        kind: incident, summary or digest; may be repeated.
         receiver: For this receiver; may be repeated.
         rule: Of this rule; may be repeated.
         severity: Of this severity; may be repeated.
@@ -75,6 +77,7 @@ def list_(
     document = ApiClient(output).get(
         *_API,
         state=state,
+        kind=kind,
         receiver=receiver,
         rule=rule,
         severity=severity,

@@ -29,6 +29,7 @@ _NOUNS: Final = {
     "events": "Find events, and see why they are grouped as they are.",
     "find": "Find what has an id: an event, an incident, a trace or a user.",
     "alerts": "See who was told of what, and why somebody was not.",
+    "digests": "See what a digest would say if it were due now.",
     "silences": "Hide notifications for a time, and see what was hidden.",
     "rules": "See who is notified of what and when; check a policy before a worker uses it.",
     "dead-letters": "See what arrived and could not be stored; replay or discard it.",

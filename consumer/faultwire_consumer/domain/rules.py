@@ -115,6 +115,8 @@ class InDigest(Struct, frozen=True):
     schedule: Schedule
     own: tuple[tuple[str, Schedule], ...] = ()
     """Receivers whose digests come at times of their own."""
+    sends_empty: bool = False
+    """Sends a digest also where nothing happened."""
 
     def schedule_for(self, receiver: str) -> Schedule:
         """Return the times of one receiver's digests."""

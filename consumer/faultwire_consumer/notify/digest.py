@@ -12,6 +12,7 @@ from faultwire_consumer.notify.digest_view import (
     DigestView,
     digest_view,
 )
+from faultwire_consumer.notify.digest_words import counted
 from faultwire_consumer.notify.notification import Notification
 from faultwire_consumer.notify.plain_text import format_time, one_line
 
@@ -55,13 +56,19 @@ def _lines(view: DigestView) -> Iterator[str]:
     for section in view.sections:
         yield from _section_lines(section)
     yield from _listed("Stopped in this period", view.held, NOTE_CHARACTERS)
-    yield from _listed("What silences hid", view.silences, SILENCE_CHARACTERS)
+    silenced = f"Silences held back {counted(view.silenced, 'notification')}"
+    yield from _listed(silenced, view.silences, SILENCE_CHARACTERS)
     yield from ("", f"Rule {one_line(view.rule, NAME_CHARACTERS)}")
 
 
 def _chart_lines(chart: DigestChartView) -> Iterator[str]:
     yield f"{chart.caption}:"
-    yield f"  {''.join(_block(bar.count, chart.highest) for bar in chart.bars)}"
+    yield f"  {chart_text(chart)}"
+
+
+def chart_text(chart: DigestChartView) -> str:
+    """Draw the bars of a chart as characters, one each."""
+    return "".join(_block(bar.count, chart.highest) for bar in chart.bars)
 
 
 def _block(count: int, highest: int) -> str:

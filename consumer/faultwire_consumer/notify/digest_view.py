@@ -112,6 +112,8 @@ class DigestView(Struct, frozen=True, kw_only=True):
     releases: tuple[DigestPartView, ...]
     held: tuple[str, ...]
     """What was stopped for this receiver, a line for each reason."""
+    silenced: int
+    """Notifications that the silences stopped."""
     silences: tuple[str, ...]
     """What each silence hid; comments and authors are strangers' texts."""
     sections: tuple[DigestSectionView, ...]
@@ -131,6 +133,7 @@ def digest_view(notification: Notification, *, shown: int = LINES_MAX) -> Digest
         services=tuple(_parts(facts.services, "more service")),
         releases=tuple(_parts(facts.releases, "more release")),
         held=tuple(spell_held(one) for one in facts.held),
+        silenced=sum(each.notifications for each in notification.silences),
         silences=tuple(_silence_lines(notification)),
         sections=tuple(_section(notification, section, shown) for section in facts.sections),
         rule=notification.rule,

@@ -128,7 +128,11 @@ class Notification(Struct, frozen=True, kw_only=True):
 
     def event_link_of(self, incident: NotifiedIncident) -> str | None:
         """Return the newest event's address on the page."""
-        return self._link("e", incident.event_id) if incident.event_id else None
+        return self.event_link(incident.event_id)
+
+    def event_link(self, event_id: str | None) -> str | None:
+        """Return the address of the event of that id; None without one."""
+        return self._link("e", event_id) if event_id else None
 
     def rest_link(self) -> str | None:
         """Return the address of the list of everything that this notification tells of."""

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 from msgspec import structs
 
+from faultwire_consumer.domain.digest.facts import COUNTED, DigestFacts, DigestLine
 from faultwire_consumer.domain.incident_name import incident_name
 from faultwire_consumer.domain.incident_terms import describe_mute
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
@@ -26,12 +27,13 @@ _EVENTS: Final = " events"
 
 
 def notification_of(content: Content, *, public_url: str | None = None) -> Notification:
-    """Build the notification; its incidents are as they are now, even at a second attempt."""
+    """Build the notification; its incidents are as they are now, those of a digest as they were then."""
+    digest = content.digest
     by_incident = _by_incident(content.lines)
-    incidents = [_incident(lines) for lines in by_incident]
+    incidents = [_incident(lines) for lines in by_incident] if digest is None else _incidents_of(digest)
     if content.kind is not NotificationKind.DIGEST:
         incidents.sort(key=lambda one: (-one.severity.rank, _importance(one.reason)))
-    alone = len(incidents) == 1 and content.kind is not NotificationKind.DIGEST
+    alone = len(by_incident) == 1 and content.kind is not NotificationKind.DIGEST
     is_single = alone and content.kind is NotificationKind.SUMMARY and not content.more_count
     return Notification(
         idempotency_key=content.idempotency_key,
@@ -49,9 +51,12 @@ def notification_of(content: Content, *, public_url: str | None = None) -> Notif
         detail=_detail_of(content, by_incident[0] if alone else None),
         since=content.since,
         until=content.until,
-        silences=tuple(SilencedPart(**structs.asdict(one)) for one in content.silences),
+        silences=tuple(
+            SilencedPart(**structs.asdict(one)) for one in (digest.silences if digest is not None else ())
+        ),
+        digest=digest,
         public_url=public_url,
-        number=content.id,
+        number=content.id or None,
         more_count=content.more_count,
     )
 
@@ -99,10 +104,37 @@ def _incident(lines: Sequence[IncidentLine]) -> NotifiedIncident:
         release=line.last_release,
         event_id=line.event_id,
         muted=None if line.terms.mute is None else describe_mute(line.terms.mute),
-        held_back=line.held_back,
-        silenced=line.silenced,
         reasons=reasons if len(lines) > 1 else (),
         happened=_happened(lines) if len(lines) > 1 else "",
+    )
+
+
+def _incidents_of(digest: DigestFacts) -> list[NotifiedIncident]:
+    counted = (section for section in digest.sections if section.kind in COUNTED)
+    return [_incident_of(line) for section in counted for line in section.lines]
+
+
+def _incident_of(line: DigestLine) -> NotifiedIncident:
+    """Return the incident as it was when the digest was made."""
+    return NotifiedIncident(
+        id=incident_name(line.incident_id),
+        reason=line.reason,
+        severity=line.severity,
+        status=line.status,
+        title=line.title,
+        service=line.service,
+        count=line.count,
+        first_seen_at=line.first_seen_at,
+        last_seen_at=line.last_seen_at,
+        recent_count=line.events,
+        culprit=line.culprit,
+        category=line.category,
+        code=line.code,
+        release=line.release,
+        event_id=line.event_id,
+        muted=line.muted,
+        held_back=line.held_back,
+        silenced=line.silenced,
     )
 
 

@@ -127,7 +127,7 @@ def test_a_digest_has_its_totals_its_services_and_what_was_held_back() -> None:
         silences=(SilencedPart(silence_id=7, author="ada", comment="deploy", notifications=5, incidents=2),),
     )
     mail = parsed(told)
-    assert mail["Subject"] == "Daily digest: 4 incidents, 1,210 events, 2 new, 1 regressed"
+    assert mail["Subject"] == "Daily digest: 4 incidents, 1,210 events, 2 new, 1 came back"
     assert mail["List-Unsubscribe"] == "<mailto:lists@example.com?subject=unsubscribe>"
     assert mail["List-Unsubscribe-Post"] is None, "one click is an address's, and none is given"
     text, html = bodies(mail)

@@ -11,6 +11,7 @@ from faultwire_consumer.domain.policy.failure import PolicyError
 from faultwire_consumer.domain.policy.receiver.receiver import ReceiverType
 from faultwire_consumer.domain.policy.receiver.webhook import Webhook
 from faultwire_consumer.domain.policy.text import parse_policy
+from faultwire_consumer.domain.policy.wording import spell_sending
 from faultwire_consumer.domain.rules import AtOnce, InDigest, Per, Within
 from faultwire_consumer.notify.policy_file import PolicyFileError, read_policy, shipped_text
 from faultwire_shared.event import ErrorSeverity
@@ -44,6 +45,20 @@ def test_receivers_alone_keep_the_shipped_rules_for_all_of_them() -> None:
     assert {rule.receivers for rule in policy.rules} == {("log", "pager")}
     medium: Any = policy.rules[2].sending
     assert (medium.schedule.hour, str(medium.schedule.zone)) == (7, "Europe/Berlin")
+
+
+def test_an_empty_digest_is_sent_where_the_file_or_its_rule_wants_one() -> None:
+    weekly = '[rules.b]\non = "new"\nsend = "weekly"\nwhen_empty = "skip"\n'
+    daily = '[rules.a]\non = "new"\nsend = "daily"\n'
+    policy = parse_policy(f'when_empty = "send"\n{LOG}{daily}{weekly}')
+    empty: list[Any] = [rule.sending for rule in policy.rules]
+    assert [one.sends_empty for one in empty] == [True, False]
+    assert [spell_sending(rule) for rule in policy.rules] == [
+        "daily at 09:00 UTC, also when empty",
+        "weekly on monday at 09:00 UTC",
+    ]
+    with pytest.raises(PolicyError, match="did you mean send"):
+        parse_policy(LOG + daily + 'when_empty = "sent"\n')
 
 
 def test_a_rule_says_who_is_told_of_what_and_when() -> None:

@@ -34,7 +34,7 @@ def section_of(
     is_muted: bool,
     is_silenced: bool,
     events: int,
-    events_before: float | None,
+    events_before: int | None,
 ) -> DigestSectionKind:
     """Return the section of an incident that had events.
 
@@ -43,7 +43,7 @@ def section_of(
         is_muted: it is muted when the digest is made.
         is_silenced: a silence stopped a notification of it in the period.
         events: its number since the digest before.
-        events_before: its number in a period of the same length before; None where that is not known.
+        events_before: its number in the period before; None where that is not known.
     """
     if is_muted:
         return DigestSectionKind.MUTED
@@ -58,19 +58,14 @@ def section_of(
     return DigestSectionKind.WENT_ON
 
 
-def is_worse(events: int, events_before: float | None) -> bool:
+def is_worse(events: int, events_before: int | None) -> bool:
     """Return True if there are far more events than in the period before."""
     return events_before is not None and events >= max(WORSE_EVENTS, WORSE_FACTOR * events_before)
 
 
-def scale_of(length: timedelta, length_before: timedelta) -> float:
-    """Return by what the events of the period before are multiplied, to be compared with this one's.
-
-    Days of 23 and 25 hours are days like all others.
-    """
-    if abs(length - length_before) <= _HOUR or length_before <= timedelta(0):
-        return 1.0
-    return length / length_before
+def is_comparable(length: timedelta, other: timedelta) -> bool:
+    """Return True if the events of two periods may be compared; days of 23 and 25 hours are days too."""
+    return abs(length - other) <= _HOUR
 
 
 def chart_of(by_hour: Mapping[datetime, int], *, since: datetime, until: datetime) -> DigestChart | None:

@@ -32,6 +32,7 @@ T = TypeVar("T")
 
 WRONG_MAX: Final = 20
 """Errors that are told of one file."""
+WHEN_EMPTY: Final = ("skip", "send")
 LENGTH_MIN: Final = timedelta(minutes=1)
 LENGTH_MAX: Final = timedelta(days=7)
 QUIET_DAYS_MAX: Final = 366
@@ -60,7 +61,8 @@ def parse_policy(text: str, *, shipped: str | None = None) -> Policy:
     if not receivers and not wrong:
         raise root.missing("receivers", 'write one, such as [receivers.log] type = "log"')
     names = tuple(table.name for table in root.tables("receivers"))
-    digest = _Digest(file, {one.name: one.own.digest for one in receivers if one.own.digest != DigestTime()})
+    own_times = {one.name: one.own.digest for one in receivers if one.own.digest != DigestTime()}
+    digest = _Digest(file, own_times, sends_empty=_sends_empty(root, default=False))
     source = root
     if "rules" not in root and shipped is not None:
         source = Table(_load(shipped), shipped)
@@ -90,23 +92,32 @@ def _each(tables: Iterable[Table], read: Callable[[Table], T], wrong: list[Polic
 
 
 class _Digest:
-    """Times of digests: the file's own setting, and a rule's that differs; a receiver's own override both."""
+    """Times of digests: the file's own setting, and a rule's that differs; a receiver's own override both.
 
-    def __init__(self, time: DigestTime, receivers: Mapping[str, DigestTime]) -> None:
+    Whether empty ones are sent is the file's and the rule's alone.
+    """
+
+    def __init__(self, time: DigestTime, receivers: Mapping[str, DigestTime], *, sends_empty: bool) -> None:
         self._time = time
         self._receivers = receivers
+        self._sends_empty = sends_empty
 
     def of(self, table: Table) -> "_Digest":
         """Return the times of one rule."""
-        return _Digest(read_digest_time(table).over(self._time), self._receivers)
+        sends_empty = _sends_empty(table, default=self._sends_empty)
+        return _Digest(read_digest_time(table).over(self._time), self._receivers, sends_empty=sends_empty)
 
     def daily(self) -> InDigest:
         own = {name: time.over(self._time).daily() for name, time in self._receivers.items()}
-        return InDigest(self._time.daily(), tuple(own.items()))
+        return InDigest(self._time.daily(), tuple(own.items()), self._sends_empty)
 
     def weekly(self) -> InDigest:
         own = {name: time.over(self._time).weekly() for name, time in self._receivers.items()}
-        return InDigest(self._time.weekly(), tuple(own.items()))
+        return InDigest(self._time.weekly(), tuple(own.items()), self._sends_empty)
+
+
+def _sends_empty(table: Table, *, default: bool) -> bool:
+    return table.choice("when_empty", WHEN_EMPTY, "send" if default else "skip") == "send"
 
 
 def _load(text: str) -> dict[str, Any]:

@@ -76,7 +76,8 @@ def spell_sending(rule: Rule) -> str:
         return f"within {spell_duration(sending.limit)}"
     schedule = sending.schedule
     often = "daily" if schedule.weekday is None else f"weekly on {WEEKDAYS[schedule.weekday]}"
-    return f"{often} at {schedule.hour:02}:00 {schedule.zone.key}"
+    empty = ", also when empty" if sending.sends_empty else ""
+    return f"{often} at {schedule.hour:02}:00 {schedule.zone.key}{empty}"
 
 
 def spell_quiet(windows: Sequence[WeeklyWindow]) -> tuple[str, ...]:

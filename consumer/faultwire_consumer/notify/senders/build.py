@@ -20,7 +20,7 @@ from faultwire_consumer.notify.senders.webhook import WebhookSender
 from faultwire_consumer.notify.senders.worded import WordedSender
 from faultwire_consumer.notify.wording.mail import Envelope
 from faultwire_consumer.notify.wording.own_templates import OwnTemplates
-from faultwire_consumer.notify.wording.values import clean_line
+from faultwire_consumer.notify.wording.show import clean_line
 from faultwire_shared.clock import Clock
 
 

@@ -17,7 +17,8 @@ from faultwire_consumer.domain.notification import NotificationKind
 from faultwire_consumer.notify.message import SUBJECT_CHARACTERS
 from faultwire_consumer.notify.notification import Notification
 from faultwire_consumer.notify.wording.built_in import HTML_FILE, SUBJECT_FILE, TEXT_FILE, render_built_in
-from faultwire_consumer.notify.wording.values import clean_line, values_of
+from faultwire_consumer.notify.wording.show import clean_line
+from faultwire_consumer.notify.wording.values import values_of
 from faultwire_shared.event import ErrorSeverity
 
 HEADER_CHARACTERS: Final = 200

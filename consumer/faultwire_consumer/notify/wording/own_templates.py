@@ -11,8 +11,9 @@ from faultwire_consumer.notify.message import SUBJECT_CHARACTERS
 from faultwire_consumer.notify.notification import Notification, Wording
 from faultwire_consumer.notify.wording.built_in import FILES, HTML_FILE, SUBJECT_FILE, TEXT_FILE
 from faultwire_consumer.notify.wording.sample import sample_notifications
+from faultwire_consumer.notify.wording.show import Show, clean_line
 from faultwire_consumer.notify.wording.template import SOURCE_BYTES, OwnTemplate, TemplateFaultError
-from faultwire_consumer.notify.wording.values import Show, clean_line, values_of
+from faultwire_consumer.notify.wording.values import values_of
 
 TEXT_CHARACTERS: Final = 32_000
 HTML_CHARACTERS: Final = 200_000

@@ -3,8 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
+from faultwire_consumer.domain.digest.facts import DigestChart, DigestFacts, DigestLine, DigestTally, HeldSum
+from faultwire_consumer.domain.digest.sorting import facts_of
 from faultwire_consumer.domain.incident import Status
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
+from faultwire_consumer.domain.sending import StageReason
 from faultwire_consumer.notify.notification import Notification, NotifiedIncident, SilencedPart
 from faultwire_shared.event import ErrorSeverity
 
@@ -20,7 +25,9 @@ def sample_notifications(receiver: str, *, at: datetime) -> Sequence[Notificatio
     return (
         _notification(kinds.INCIDENT, receiver, at, incidents=incidents[:1]),
         _notification(kinds.SUMMARY, receiver, at, incidents=incidents, reason=NotificationReason.STORM),
-        _notification(kinds.DIGEST, receiver, at, incidents=incidents, silences=(silence,), **day),
+        _notification(
+            kinds.DIGEST, receiver, at, incidents=incidents, silences=(silence,), digest=_facts(at), **day
+        ),
         _notification(kinds.DIGEST, receiver, at, **day),
         _notification(kinds.TEST, receiver, at, reason=NotificationReason.REQUESTED),
     )
@@ -37,6 +44,39 @@ def _notification(kind: NotificationKind, receiver: str, at: datetime, **given: 
         created_at=at,
         public_url="https://errors.example.com",
         **usual | given,  # type: ignore[arg-type]  # each caller's own fields
+    )
+
+
+def _facts(at: datetime) -> DigestFacts:
+    facts = facts_of([_line(number, reason, at) for number, reason in enumerate(_REASONS, start=1)])
+    start = at - timedelta(days=1)
+    return replace(
+        facts,
+        before=DigestTally(incidents=2, events=60, new=1),
+        releases=facts.services,
+        chart=DigestChart(starts_at=start, step_seconds=3600, counts=(0, 40, 80, 0) * 6),
+        held=(HeldSum(reason=StageReason.SILENCED.value, notifications=3, incidents=2),),
+    )
+
+
+def _line(number: int, reason: NotificationReason, at: datetime) -> DigestLine:
+    return DigestLine(
+        incident_id=number,
+        reason=reason,
+        severity=ErrorSeverity.HIGH,
+        status=Status.OPEN,
+        title="ConnectionRefusedError: port 4000 in charge.<locals>.pay",
+        service="billing",
+        category="external",
+        code="CARD_GATEWAY_DOWN",
+        culprit="billing.pay in charge",
+        release="1.2.0",
+        count=1200,
+        events=40,
+        events_before=20,
+        first_seen_at=at - timedelta(hours=3),
+        last_seen_at=at,
+        event_id="error_20261123_k3v9x2m7q4w8r1t6",
     )
 
 

@@ -29,8 +29,9 @@ COPIED: Final = frozenset(
         events.sequence_gaps, events.sightings,
         figures.figure_journal, figures.hourly_totals, figures.release_totals, figures.user_sketches,
         figures.value_counts,
-        notify.absences, notify.digest_lines, notify.outbox, notify.outbox_attempts, notify.outbox_stages,
-        notify.pending, notify.silence_history, notify.silence_hits, notify.silences, notify.windows,
+        notify.absences, notify.digest_lines, notify.digests, notify.outbox, notify.outbox_attempts,
+        notify.outbox_stages, notify.pending, notify.silence_history, notify.silence_hits, notify.silences,
+        notify.windows,
         search.event_texts, search.event_values, search.search_fill, search.search_queue,
         upkeep.leases, upkeep.retention_floors, upkeep.retention_looks,
     )

@@ -1,21 +1,21 @@
 """The content of a claimed notification: its incident and those grouped with it, as they are now."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, case, func, or_, select
+from sqlalchemy import ColumnElement, Row, case, func, or_, select
 
-from faultwire_consumer.domain.digest.facts import SilencedSum
+from faultwire_consumer.domain.digest.facts import DigestFacts, read_facts
 from faultwire_consumer.domain.incident import Status
 from faultwire_consumer.domain.incident_terms import Terms, read_terms
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
-from faultwire_consumer.domain.sending import NotificationState, StageReason
+from faultwire_consumer.domain.sending import StageReason
 from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.schema.events import incidents
-from faultwire_consumer.store.schema.notify import digest_lines, outbox, silences
+from faultwire_consumer.store.schema.notify import digest_lines, digests, outbox
 from faultwire_shared.event import ErrorSeverity
 
 
@@ -43,10 +43,6 @@ class IncidentLine(Struct, frozen=True, kw_only=True):
     last_seen_at: datetime
     last_release: str | None
     terms: Terms
-    held_back: int
-    """Notifications of it that its mute or an inhibition stopped since the previous digest."""
-    silenced: int = 0
-    """Notifications of it that silences stopped since then."""
     facts: str | None = None
     """What is known of the event, not yet read; None in a digest, or where an older release wrote it."""
 
@@ -67,18 +63,17 @@ class Content(Struct, frozen=True, kw_only=True):
     since: datetime | None
     until: datetime | None
     lines: tuple[IncidentLine, ...]
+    """Of a digest that a release before this one made, as many as are shown; of a later one none."""
     was_quiet: bool = False
     """Its receiver's quiet hours held it back."""
-    silences: tuple[SilencedSum, ...] = ()
-    """Of a digest: what silences stopped, most first, `SILENCES_MAX` at most."""
+    digest: DigestFacts | None = None
+    """What a digest says, as it was when it was made."""
     more_count: int = 0
     """Incidents besides those in ``lines``, of a summary with more than `LINES_MAX` notifications."""
 
 
-SILENCES_MAX: Final = 20
 LINES_MAX: Final = 1000
-"""Notifications of one summary that are read for its text, the most severe first."""
-_HIDDEN: Final = (StageReason.INHIBITED, StageReason.MUTED, StageReason.SILENCED)
+"""Notifications of a summary, or incidents of an older digest, that are read for its text: the first ones."""
 _HEAD: Final = tuple(outbox.c[name] for name in Content.__struct_fields__ if name in outbox.c)
 _INCIDENT: Final = (
     incidents.c.id.label("incident_id"),
@@ -91,13 +86,19 @@ _INCIDENT: Final = (
 
 
 async def load_content(store: Store, outbox_id: int) -> Content:
-    """Load a notification from the outbox, for a sender."""
+    """Load a notification from the outbox, for a sender.
+
+    Raises:
+        StoreUnavailableError: the database cannot be used now.
+        msgspec.MsgspecError: what a later release wrote cannot be read.
+    """
     (head,) = await store.read(select(*_HEAD).where(outbox.c.id == outbox_id))
     kind = NotificationKind(head.kind)
     is_digest = kind is NotificationKind.DIGEST
-    rows = await store.read(_digest(outbox_id) if is_digest else _grouped(outbox_id))
-    held_back = await _held_back(store, outbox_id, head) if is_digest else {}
-    silenced = await _silenced(store, head) if is_digest else ()
+    digest = await _load_digest(store, outbox_id) if is_digest else None
+    rows: Sequence[Row[Any]] = ()
+    if digest is None:
+        rows = await store.read(_digest(outbox_id) if is_digest else _grouped(outbox_id))
     is_cut = not is_digest and len(rows) == LINES_MAX
     values = values_of(head) | {
         "kind": kind,
@@ -107,11 +108,16 @@ async def load_content(store: Store, outbox_id: int) -> Content:
     }
     return Content(
         **values,
-        lines=tuple(_line(row, head.created_at, held_back) for row in rows),
-        silences=silenced,
+        lines=tuple(_line(row, head.created_at) for row in rows),
+        digest=digest,
         more_count=await _count_beyond(store, outbox_id, rows) if is_cut else 0,
         was_quiet=not is_digest and any(row.state_reason == StageReason.QUIET_HOURS.value for row in rows),
     )
+
+
+async def _load_digest(store: Store, outbox_id: int) -> DigestFacts | None:
+    rows = await store.read(select(digests.c.body).where(digests.c.outbox_id == outbox_id))
+    return read_facts(rows[0].body) if rows else None
 
 
 async def _count_beyond(store: Store, outbox_id: int, rows: Sequence[Any]) -> int:
@@ -120,58 +126,6 @@ async def _count_beyond(store: Store, outbox_id: int, rows: Sequence[Any]) -> in
         select(func.count(outbox.c.incident_id.distinct()).label("total")).where(_is_in(outbox_id))
     )
     return max(0, int(row.total) - len({one.incident_id for one in rows}))
-
-
-async def _held_back(store: Store, outbox_id: int, head: Any) -> dict[tuple[int, str], int]:
-    """Count what mutes, silences and inhibitions stopped of a digest's incidents, by incident and reason."""
-    told = select(digest_lines.c.incident_id).where(digest_lines.c.outbox_id == outbox_id)
-    rows = await store.read(
-        select(outbox.c.incident_id, outbox.c.state_reason, func.count().label("stopped"))
-        .where(
-            outbox.c.incident_id.in_(told),
-            outbox.c.state_reason.in_(sorted(_HIDDEN)),
-            *_stopped_for(head),
-        )
-        .group_by(outbox.c.incident_id, outbox.c.state_reason)
-    )
-    return {(row.incident_id, row.state_reason): row.stopped for row in rows}
-
-
-async def _silenced(store: Store, head: Any) -> tuple[SilencedSum, ...]:
-    """Sum up what each silence stopped for a digest's receiver in its period."""
-    total = func.count().label("notifications")
-    rows = await store.read(
-        select(
-            outbox.c.silence_id,
-            silences.c.author,
-            silences.c.comment,
-            total,
-            func.count(outbox.c.incident_id.distinct()).label("incidents"),
-        )
-        .join_from(outbox, silences, silences.c.id == outbox.c.silence_id)
-        .where(
-            outbox.c.silence_id.is_not(None),
-            outbox.c.state_reason == StageReason.SILENCED.value,
-            *_stopped_for(head),
-        )
-        .group_by(outbox.c.silence_id, silences.c.author, silences.c.comment)
-        .order_by(total.desc(), outbox.c.silence_id)
-        .limit(SILENCES_MAX)
-    )
-    return tuple(SilencedSum(**values_of(row)) for row in rows)
-
-
-def _stopped_for(head: Any) -> list[ColumnElement[bool]]:
-    """Return the conditions of what was stopped for a digest's receiver in its period."""
-    conditions = [
-        outbox.c.receiver == head.receiver,
-        outbox.c.state == NotificationState.STOPPED.value,
-    ]
-    if head.since is not None:
-        conditions.append(outbox.c.finished_at >= head.since)
-    if head.until is not None:
-        conditions.append(outbox.c.finished_at < head.until)
-    return conditions
 
 
 def _grouped(outbox_id: int) -> Any:
@@ -198,10 +152,11 @@ def _digest(outbox_id: int) -> Any:
         .join_from(digest_lines, incidents, incidents.c.id == digest_lines.c.incident_id)
         .where(digest_lines.c.outbox_id == outbox_id)
         .order_by(digest_lines.c.events.desc(), incidents.c.id)
+        .limit(LINES_MAX)
     )
 
 
-def _line(row: Any, created_at: datetime, held_back: Mapping[tuple[int, str], int]) -> IncidentLine:
+def _line(row: Any, created_at: datetime) -> IncidentLine:
     values = {"detail": "", "events": None, "created_at": created_at, "facts": None} | values_of(row)
     values.pop("state_reason", None)
     return IncidentLine(
@@ -211,10 +166,5 @@ def _line(row: Any, created_at: datetime, held_back: Mapping[tuple[int, str], in
             "severity": ErrorSeverity.from_rank(values["severity"]),
             "status": Status(values["status"]),
             "terms": read_terms(values["terms"]),
-            "held_back": sum(
-                held_back.get((row.incident_id, reason.value), 0)
-                for reason in (StageReason.MUTED, StageReason.INHIBITED)
-            ),
-            "silenced": held_back.get((row.incident_id, StageReason.SILENCED.value), 0),
         }
     )

@@ -1,28 +1,32 @@
 """Digests: the pending rows of a period become one notification in the outbox, in one commit."""
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, bindparam, delete, func, insert, not_, or_, select, update
+from sqlalchemy import and_, delete, func, insert, literal, not_, select, update
 
+from faultwire_consumer.domain.digest.facts import DigestFacts, encode_facts
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
 from faultwire_consumer.store.contract.store import Store, Transaction
+from faultwire_consumer.store.outbox.digest_content import add_lines, read_surroundings
+from faultwire_consumer.store.outbox.digest_lines import (
+    LINE_COLUMNS,
+    PeriodBefore,
+    select_lines,
+)
+from faultwire_consumer.store.outbox.digest_rows import (
+    DigestScope,
+    due_rows,
+    has_one_hour,
+    is_due,
+    taken_rows,
+)
 from faultwire_consumer.store.outbox.enqueue import NewNotification, enqueue
-from faultwire_consumer.store.schema.events import incidents
-from faultwire_consumer.store.schema.notify import digest_lines, outbox, pending
+from faultwire_consumer.store.schema.notify import digest_lines, digests, outbox, pending
 from faultwire_shared.event import ErrorSeverity
 
-_AT_ONCE: Final = 5000
-_KEY: Final = ("rule", "receiver", "incident_id", "due_at")
-_OF_KEY: Final = [pending.c[name] == bindparam(f"key_{name}") for name in _KEY]
-_DELETE: Final = delete(pending).where(*_OF_KEY)
-_LEAVE: Final = (
-    update(pending)
-    .where(*_OF_KEY)
-    .values(count_before=bindparam("told"), reason=NotificationReason.CONTINUED.value)
-)
+_LOWEST: Final = min(ErrorSeverity, key=lambda one: one.rank)
 
 
 class DueDigest(Struct, frozen=True, order=True):
@@ -50,7 +54,17 @@ async def list_due_digests(store: Store, *, now: datetime) -> list[DueDigest]:
     return [DueDigest(row.rule, row.receiver, row.first_due, row.last_due) for row in rows]
 
 
-def digest_key(due: DueDigest, until: datetime) -> str:
+async def read_first_due(store: Store, *, rule: str, receiver: str, until: datetime) -> datetime | None:
+    """Return when the first of a rule's pending rows for a receiver is due; None if none is by then."""
+    first = func.min(pending.c.due_at, type_=pending.c.due_at.type).label("first")
+    (row,) = await store.read(
+        select(first).where(pending.c.rule == rule, pending.c.receiver == receiver, pending.c.due_at <= until)
+    )
+    due_at: datetime | None = row.first
+    return due_at
+
+
+def digest_key(due: DueDigest | DigestScope, until: datetime) -> str:
     """Return a digest's key: its rule, the end of its period, and the receiver."""
     return f"{due.rule}:digest-{int(until.timestamp())}:{due.receiver}"
 
@@ -69,131 +83,142 @@ async def told_until(store: Store, due: DueDigest) -> datetime | None:
     return last
 
 
-async def make_digest(
-    store: Store, due: DueDigest, *, since: datetime, until: datetime, now: datetime
-) -> bool:
+async def make_digest(store: Store, scope: DigestScope, *, now: datetime, even_empty: bool = False) -> bool:
     """Put a rule's digest for one receiver into the outbox; return True if this call did it.
 
     Workers that race make it once: the pending rows are locked in order, and its key is made of its
-    period. Rows that are committed after a period's digest was made wait for the next one.
+    period. Rows that are committed after a period's digest was made wait for the next one. What stands
+    beside the lines is read before the transaction, which so keeps others waiting as little as it can.
 
     Args:
         store: the store that has the outbox.
-        due: the digest's rule and receiver.
-        since: the beginning of its period.
-        until: the end of its period; the digest has all that is pending for it or for an earlier one.
+        scope: the digest, with the end of its period as the end of what is due for it.
         now: the current time.
+        even_empty: make it although nothing is pending for it.
     """
-    key = digest_key(due, until)
+    beside = await read_surroundings(store.read, scope)
     async with store.write() as tx:
-        rows = await _lock(tx, due, until)
-        taken = [row for row in rows if row.due_at <= until]
-        if not taken or await tx.execute(select(outbox.c.id).where(outbox.c.idempotency_key == key)):
+        if not (await _lock(tx, scope) or even_empty):
             return False
-        incident_ids = {row.incident_id for row in taken}
-        early = [row for row in rows if row.due_at > until and row.incident_id in incident_ids]
-        counted = await _counts_until(tx, due, until, sorted(incident_ids))
-        lines = _lines([*taken, *early], counted)
-        await tx.execute(_DELETE, _keys(taken))
-        if early:
-            told = [
-                where | {"told": counted[row.incident_id]}
-                for row, where in zip(early, _keys(early), strict=True)
-            ]
-            await tx.execute(_LEAVE, told)
-        if not lines:
+        made = await _begin(tx, scope, now=now)
+        if made is None:
             return False
-        severity = max(line["severity"] for line in lines)
-        await enqueue(tx, [_notification(due, key, severity=severity, since=since, until=until, now=now)])
-        (made,) = await tx.execute(select(outbox.c.id).where(outbox.c.idempotency_key == key))
-        await tx.execute(insert(digest_lines), [line | {"outbox_id": made.id} for line in lines])
+        await _move_lines(tx, scope, beside.before, made)
+        if not (await _rate(tx, made) or even_empty):
+            await tx.execute(delete(outbox).where(outbox.c.id == made))
+            return False
+        lines = select(digest_lines).where(digest_lines.c.outbox_id == made).subquery("lines")
+        facts = await add_lines(tx.execute, lines, scope, beside)
+        await tx.execute(insert(digests), [{"outbox_id": made, "body": encode_facts(facts)}])
     return True
 
 
-async def _lock(tx: Transaction, due: DueDigest, until: datetime) -> Sequence[Any]:
+async def preview_digest(store: Store, scope: DigestScope) -> DigestFacts:
+    """Compute what a digest would say if it were made now; nothing is written or locked.
+
+    Raises:
+        StoreUnavailableError: the database cannot be used now.
+    """
+    beside = await read_surroundings(store.read, scope)
+    is_one_each = await has_one_hour(store.read, due_rows(scope))
+    lines = select_lines(scope, beside.before, is_marked=False, is_one_each=is_one_each)
+    return await add_lines(store.read, lines.subquery("lines"), scope, beside)
+
+
+async def _lock(tx: Transaction, scope: DigestScope) -> int:
     """Lock the pending rows; a transaction that is adding to one of them commits first, and is included."""
-    return await tx.execute(
-        select(pending)
-        .where(pending.c.rule == due.rule, pending.c.receiver == due.receiver, _is_before(until))
-        .order_by(*(pending.c[name] for name in _KEY))
+    rows = (
+        select(pending.c.incident_id)
+        .where(*due_rows(scope))
+        .order_by(pending.c.rule, pending.c.receiver, pending.c.incident_id, pending.c.due_at)
         .with_for_update()
+        .subquery("due")
+    )
+    return int((await tx.execute(select(func.count().label("number")).select_from(rows)))[0].number)
+
+
+async def _begin(tx: Transaction, scope: DigestScope, *, now: datetime) -> int | None:
+    """Put the digest into the outbox, and return its number; None if another worker made it.
+
+    One that makes an empty digest locks no row. Then this waits for the other here, and sees what it kept.
+    """
+    key = digest_key(scope, scope.until)
+    if await tx.execute(select(outbox.c.id).where(outbox.c.idempotency_key == key)):
+        return None
+    await enqueue(tx, [_notification(scope, key, now=now)])
+    (made,) = await tx.execute(
+        select(outbox.c.id, digests.c.outbox_id.label("kept"))
+        .outerjoin_from(outbox, digests, digests.c.outbox_id == outbox.c.id)
+        .where(outbox.c.idempotency_key == key)
+    )
+    return None if made.kept is not None else int(made.id)
+
+
+async def _move_lines(tx: Transaction, scope: DigestScope, before: PeriodBefore, made: int) -> None:
+    """Make a line of each incident whose rows are taken, and delete those that are due.
+
+    Rows are marked first. What is committed between two statements is neither counted nor deleted
+    then, but waits for the next digest; whoever adds to a marked row has committed before it is
+    counted, or waits.
+    """
+    await tx.execute(update(pending).where(*due_rows(scope)).values(is_taken=True))
+    is_one_each = await has_one_hour(tx.execute, taken_rows(scope))
+    lines = select_lines(scope, before, is_marked=True, is_one_each=is_one_each).subquery("taken")
+    columns = [lines.c[name] for name in LINE_COLUMNS]
+    await tx.execute(
+        insert(digest_lines).from_select(
+            ["outbox_id", *LINE_COLUMNS], select(literal(made).label("outbox_id"), *columns)
+        )
+    )
+    if not is_one_each:
+        await tx.execute(_leave_early(scope, made))
+    await tx.execute(delete(pending).where(*taken_rows(scope)))
+
+
+def _leave_early(scope: DigestScope, made: int) -> Any:
+    """Return the statement that leaves the early rows to tell of what comes after the digest.
+
+    Its lines say what was told: the count is not read again, since it may have grown.
+    """
+    rows = pending.alias("rows")
+    line = and_(digest_lines.c.outbox_id == made, digest_lines.c.incident_id == rows.c.incident_id)
+    told_events = func.coalesce(func.max(digest_lines.c.events), 0)
+    told = (
+        select(rows.c.incident_id, (func.min(rows.c.count_before) + told_events).label("count"))
+        .outerjoin_from(rows, digest_lines, line)
+        .where(rows.c.rule == scope.rule, rows.c.receiver == scope.receiver, rows.c.is_taken)
+        .group_by(rows.c.incident_id)
+        .subquery("told")
+    )
+    return (
+        update(pending)
+        .where(*taken_rows(scope), not_(is_due(scope)), pending.c.incident_id == told.c.incident_id)
+        .values(count_before=told.c.count, reason=NotificationReason.CONTINUED.value, is_taken=False)
     )
 
 
-def _is_before(until: datetime) -> ColumnElement[bool]:
-    """Return the condition of rows that are due by a digest's end, or were written before it.
-
-    The latter are due later only where the digest's hour was another one then. The digest tells of their
-    events with its own, and leaves them to tell of what comes after it.
-    """
-    return or_(pending.c.due_at <= until, pending.c.created_at < until)
-
-
-def _keys(rows: Sequence[Any]) -> list[dict[str, Any]]:
-    return [{f"key_{name}": getattr(row, name) for name in _KEY} for row in rows]
+async def _rate(tx: Transaction, made: int) -> bool:
+    """Give the digest the highest severity of its lines; return False if it has none."""
+    highest = func.max(digest_lines.c.severity).label("highest")
+    (row,) = await tx.execute(select(highest).where(digest_lines.c.outbox_id == made))
+    if row.highest is None:
+        return False
+    await tx.execute(update(outbox).where(outbox.c.id == made).values(severity=row.highest))
+    return True
 
 
-def _lines(rows: Sequence[Any], counted: Mapping[int, int]) -> list[dict[str, Any]]:
-    """Return a line for each incident, which may have been pending for several periods.
-
-    One that only went on, and of which everything was told before, has none.
-    """
-    lines: dict[int, dict[str, Any]] = {}
-    before: dict[int, int] = {}
-    for row in rows:
-        line = lines.setdefault(
-            row.incident_id, {"incident_id": row.incident_id, "reason": row.reason, "severity": 0}
-        )
-        # The lowest count, since a row that was written late may belong to the earlier period.
-        before[row.incident_id] = min(row.count_before, before.get(row.incident_id, row.count_before))
-        line["severity"] = max(line["severity"], row.severity)
-        line["event_id"] = row.event_id
-        if line["reason"] == NotificationReason.CONTINUED.value:
-            line["reason"] = row.reason
-    told = (line | {"events": counted[key] - before[key]} for key, line in sorted(lines.items()))
-    return [one for one in told if one["events"] or one["reason"] != NotificationReason.CONTINUED.value]
-
-
-async def _counts_until(
-    tx: Transaction, due: DueDigest, until: datetime, ids: Sequence[int]
-) -> dict[int, int]:
-    """Return each incident's count at the end of the period: now, or before it became pending for the next.
-
-    It is one statement, so that no event is in two digests: an event that is counted has its row for
-    the next digest already, or has none.
-    """
-    later = (
-        select(func.min(pending.c.count_before))
-        .where(
-            pending.c.rule == due.rule,
-            pending.c.receiver == due.receiver,
-            pending.c.incident_id == incidents.c.id,
-            not_(_is_before(until)),
-        )
-        .scalar_subquery()
-    )
-    counts = select(incidents.c.id, func.coalesce(later, incidents.c.count).label("total"))
-    found: dict[int, int] = {}
-    for start in range(0, len(ids), _AT_ONCE):
-        rows = await tx.execute(counts.where(incidents.c.id.in_(ids[start : start + _AT_ONCE])))
-        found |= {row.id: int(row.total) for row in rows}
-    return found
-
-
-def _notification(
-    due: DueDigest, key: str, *, severity: int, since: datetime, until: datetime, now: datetime
-) -> NewNotification:
+def _notification(scope: DigestScope, key: str, *, now: datetime) -> NewNotification:
     return NewNotification(
         idempotency_key=key,
-        receiver=due.receiver,
-        rule=due.rule,
+        receiver=scope.receiver,
+        rule=scope.rule,
         kind=NotificationKind.DIGEST,
         reason=NotificationReason.SCHEDULED,
         incident_id=None,
-        severity=ErrorSeverity.from_rank(severity),
+        severity=_LOWEST,
         urgent=False,
         created_at=now,
         due_at=now,
-        since=since,
-        until=until,
+        since=scope.since,
+        until=scope.until,
     )

@@ -7,6 +7,7 @@ from typing import Any, Final
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Row, Select, and_, func, literal_column, select, true
 
+from faultwire_consumer.domain.notification import NotificationKind
 from faultwire_consumer.domain.sending import NotificationState
 from faultwire_consumer.store.contract.paging import Page, cut, decode_cursor
 from faultwire_consumer.store.contract.row import values_of
@@ -25,6 +26,7 @@ class NotificationFilter(Struct, frozen=True, kw_only=True):
     """A filter of notifications: any of a field's values matches, and an empty field matches all."""
 
     state: tuple[NotificationState, ...] = ()
+    kind: tuple[NotificationKind, ...] = ()
     receiver: tuple[str, ...] = ()
     rule: tuple[str, ...] = ()
     severity: tuple[ErrorSeverity, ...] = ()
@@ -62,6 +64,10 @@ class StoredNotification(Struct, frozen=True, kw_only=True):
     """The silence that stopped it, or holds it back."""
     resent_at: datetime | None = None
     """Since an operator had it sent again."""
+    since: datetime | None = None
+    """The beginning of a digest's period, by commit."""
+    until: datetime | None = None
+    """The end of it."""
 
 
 class SendAttempt(Struct, frozen=True, kw_only=True):
@@ -287,6 +293,7 @@ async def measure_outbox(store: Store, *, now: datetime, receivers: Collection[s
 def _conditions(wanted: NotificationFilter) -> list[ColumnElement[bool]]:
     choices = (
         (outbox.c.state, tuple(state.value for state in wanted.state)),
+        (outbox.c.kind, tuple(kind.value for kind in wanted.kind)),
         (outbox.c.receiver, wanted.receiver),
         (outbox.c.rule, wanted.rule),
         (outbox.c.severity, tuple(severity.rank for severity in wanted.severity)),

@@ -183,6 +183,12 @@ Index("ix_incidents_growth", incidents.c.growth, incidents.c.id)
 Index("ix_incidents_users", incidents.c.users, incidents.c.id)
 Index("ix_incidents_count_class", incidents.c.count_class)
 Index(
+    "ix_incidents_resolved_at",
+    incidents.c.resolved_at,
+    postgresql_where=incidents.c.resolved_at.is_not(None),
+    sqlite_where=incidents.c.resolved_at.is_not(None),
+)
+Index(
     "ix_incidents_is_new",
     incidents.c.began_at,
     postgresql_where=incidents.c.is_new,

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    false,
     literal_column,
 )
 
@@ -148,6 +149,13 @@ pending = Table(
     Column("count_before", BigInteger, nullable=False, comment="the incident's count before it was pending"),
     Column("created_at", UtcDateTime, nullable=False),
     Column("touched_at", UtcDateTime, nullable=False),
+    Column(
+        "is_taken",
+        Boolean,
+        nullable=False,
+        server_default=false(),
+        comment="by the transaction that makes its digest, and no other ever sees it",
+    ),
     comment="incidents that the next digests have to tell of",
 )
 Index("ix_pending_due_at", pending.c.due_at)
@@ -161,7 +169,17 @@ digest_lines = Table(
     Column("severity", SmallInteger, nullable=False),
     Column("event_id", Text),
     Column("events", BigInteger, nullable=False, comment="since the digest before"),
+    Column("events_before", BigInteger, comment="in the period before; none: not known"),
+    Column("section", Text, comment="in which it is told; none: of an older release"),
     comment="what a digest in the outbox tells of",
+)
+
+digests = Table(
+    "digests",
+    metadata,
+    Column("outbox_id", BigInteger, primary_key=True),
+    Column("body", Text, nullable=False, comment="JSON: all that it says, see domain/digest/facts.py"),
+    comment="digests as they were computed when they were made, in the transaction of that",
 )
 
 silences = Table(

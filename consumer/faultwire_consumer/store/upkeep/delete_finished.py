@@ -21,6 +21,7 @@ from faultwire_consumer.store.schema.events import hourly, producers, sequence_g
 from faultwire_consumer.store.schema.figures import hourly_totals
 from faultwire_consumer.store.schema.notify import (
     digest_lines,
+    digests,
     outbox,
     outbox_attempts,
     outbox_stages,
@@ -78,7 +79,12 @@ async def delete_finished(
 
 def _finished_before(before: datetime, hours_before: datetime) -> list[_Finished]:
     notification, dead_letter, gap, producer = outbox.c, dead_letters.c, sequence_gaps.c, producers.c
-    children = (outbox_attempts.c.outbox_id, outbox_stages.c.outbox_id, digest_lines.c.outbox_id)
+    children = (
+        outbox_attempts.c.outbox_id,
+        outbox_stages.c.outbox_id,
+        digest_lines.c.outbox_id,
+        digests.c.outbox_id,
+    )
     done = and_(notification.state.in_(_FINISHED_STATES), notification.finished_at < before)
     settled = (DeadLetterStatus.REPLAYED.value, DeadLetterStatus.DISCARDED.value)
     filled = and_(gap.state == GapState.FILLED.value, gap.closed_at < before, gap.event_id.is_(None))

@@ -42,6 +42,10 @@ class AlertShape(Struct, frozen=True, kw_only=True):
     finished_at: datetime | None
     silence_id: int | None
     """The silence that stopped it, or holds it back."""
+    since: datetime | None
+    """The beginning of a digest's period."""
+    until: datetime | None
+    """The end of a digest's period."""
 
 
 class ToldShape(Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from faultwire_consumer.actions.notifications import (
     unknown_alert,
 )
 from faultwire_consumer.domain.access.scope import AccessScope
+from faultwire_consumer.domain.notification import NotificationKind
 from faultwire_consumer.domain.sending import NotificationState
 from faultwire_consumer.notify.trial import ReceiverNotFoundError, TooManyTestsError, TrialResult
 from faultwire_consumer.store.contract.store import Store
@@ -66,6 +67,7 @@ def alert_filter(parameters: Parameters) -> NotificationFilter:
     """The filters of a list of notifications."""
     return NotificationFilter(
         state=parameters.choices("state", NotificationState),
+        kind=parameters.choices("kind", NotificationKind),
         receiver=parameters.texts("receiver"),
         rule=parameters.texts("rule"),
         severity=parameters.choices("severity", ErrorSeverity),

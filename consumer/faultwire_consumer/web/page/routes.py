@@ -21,6 +21,7 @@ from faultwire_consumer.web.page.desk import page as desk
 from faultwire_consumer.web.page.incident import page as incident
 from faultwire_consumer.web.page.incidents import kept as views
 from faultwire_consumer.web.page.incidents import page as incidents
+from faultwire_consumer.web.page.rules import digest as rules_digest
 from faultwire_consumer.web.page.rules import page as rules
 from faultwire_consumer.web.page.rules import rehearsal
 from faultwire_consumer.web.page.section import health, producers, releases
@@ -37,6 +38,7 @@ PAGE_ROUTES: Final[tuple[AccessRoutes, ...]] = (
     told_acts.routes,
     rules.routes,
     rehearsal.routes,
+    rules_digest.routes,
     desk.routes,
     dead_letter.routes,
     producers.routes,

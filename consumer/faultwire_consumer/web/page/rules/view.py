@@ -19,7 +19,7 @@ from faultwire_consumer.domain.policy.wording import (
     spell_unless,
     where_of,
 )
-from faultwire_consumer.domain.rules import Rule
+from faultwire_consumer.domain.rules import InDigest, Rule
 from faultwire_consumer.domain.silence.matcher import listed
 from faultwire_consumer.domain.silence.silence import SilenceState, changes_at, state_of
 from faultwire_consumer.domain.silence.weekly import describe_window
@@ -56,6 +56,8 @@ class RuleView(Struct, frozen=True, kw_only=True):
     auto_resolve_days: int | None
     owner_first: bool
     receivers: tuple[str, ...]
+    has_digest: bool
+    """It sends digests, and the next one can be looked at."""
 
 
 class ReceiverView(Struct, frozen=True, kw_only=True):
@@ -182,6 +184,7 @@ def _rule(rule: Rule) -> RuleView:
         auto_resolve_days=rule.auto_resolve_days,
         owner_first=rule.owner_first,
         receivers=rule.receivers,
+        has_digest=isinstance(rule.sending, InDigest),
     )
 
 
