@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Executable, Row, Select, delete, insert, select, update
 from tests.contract.test_digests import LOG, SHIPPED, Worker, utc
 from tests.tools.acting import act_with, change_status
 from tests.tools.clock import FixedClock
@@ -18,9 +18,10 @@ from faultwire_consumer.domain.incident import Verb
 from faultwire_consumer.domain.lifecycle.arguments import AssignArguments, MuteArguments
 from faultwire_consumer.domain.policy.policy import Policy
 from faultwire_consumer.domain.policy.text import parse_policy
+from faultwire_consumer.notify.digest_maker import DigestMaker
 from faultwire_consumer.notify.digest_preview import DigestRuleNotFoundError, find_digest_rule, preview
 from faultwire_consumer.notify.message import message_of
-from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.contract.store import Store, StoreSlowError
 from faultwire_consumer.store.outbox.content import load_content
 from faultwire_consumer.store.schema.events import incidents
 from faultwire_consumer.store.schema.figures import hourly_totals
@@ -251,6 +252,44 @@ async def test_a_preview_says_what_the_digest_will_and_changes_nothing(
     quiet = await preview(store, rule, receiver, now=clock())
     assert quiet.digest is not None
     assert quiet.digest.is_empty
+
+
+class _TooSlow:
+    """A store that is too slow for the digests of one rule."""
+
+    def __init__(self, store: Store, rule: str) -> None:
+        self._store, self._rule = store, rule
+
+    async def read(self, statement: Executable) -> Sequence[Row[Any]]:
+        asked = statement.compile().params.values() if isinstance(statement, Select) else ()
+        if self._rule in asked:
+            raise StoreSlowError("too slow")
+        return await self._store.read(statement)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+async def test_a_digest_that_the_database_does_not_take_keeps_no_other_from_being_made(
+    store: Store, clock: FixedClock
+) -> None:
+    policy = parse_policy(
+        LOG
+        + """
+[rules.a]
+on = "new"
+send = "daily"
+[rules.b]
+on = "new"
+send = "daily"
+"""
+    )
+    worker = Worker(store, clock, policy)
+    await worker.occur("x")
+    slow: Any = _TooSlow(store, "a")
+    clock.now = utc(24, 9)
+    assert await DigestMaker(slow, policy, clock=clock).run_once() == 1
+    assert await worker.maker.run_once() == 1, "it is tried again"
 
 
 @pytest.mark.parametrize(("name", "receiver"), [("critical", None), ("medum", None), ("medium", "lög")])

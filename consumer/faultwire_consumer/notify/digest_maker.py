@@ -8,7 +8,12 @@ from typing import Final
 from faultwire_consumer.domain.policy.policy import Policy
 from faultwire_consumer.domain.rules import InDigest, Rule
 from faultwire_consumer.domain.schedule import Schedule
-from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
+from faultwire_consumer.store.contract.store import (
+    RowsRejectedError,
+    Store,
+    StoreSlowError,
+    StoreUnavailableError,
+)
 from faultwire_consumer.store.outbox.digest_rows import DigestScope
 from faultwire_consumer.store.outbox.digests import (
     DueDigest,
@@ -69,12 +74,20 @@ class DigestMaker:
         """
         now, made = self._clock(), 0
         for due in await list_due_digests(self._store, now=now):
-            made += await self._make(due, now)
+            made += await self._try_to_make(due, now)
         for due in self._empty_dues(now):
-            made += await self._make(due, now, even_empty=True)
+            made += await self._try_to_make(due, now, even_empty=True)
         if made:
             self._wake()
         return made
+
+    async def _try_to_make(self, due: DueDigest, now: datetime, *, even_empty: bool = False) -> bool:
+        """Make a digest; one that the database does not take keeps no other from being made."""
+        try:
+            return await self._make(due, now, even_empty=even_empty)
+        except (StoreSlowError, RowsRejectedError) as error:
+            log.warning("digest.failed", rule=due.rule, receiver=due.receiver, why=str(error))
+            return False
 
     async def _make(self, due: DueDigest, now: datetime, *, even_empty: bool = False) -> bool:
         """Make a digest unless it is made already: rows that came after it wait for the next one."""

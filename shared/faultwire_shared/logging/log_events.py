@@ -58,6 +58,7 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "notification.stopped": "A stage found that a notification is no longer needed; the line says why.",
     "notification.failed": "An attempt did not reach its receiver; there is another after a wait.",
     "notification.tested": "Somebody had a receiver tested; the line carries the outcome.",
+    "digest.failed": "The database did not take a digest; others are made, and this one is tried again.",
     "notification.given_up": "A notification was given up without being sent; the line says why.",
     "notification.lease_lost": "Another dispatcher took a notification over while it was being sent.",
     "notification.template_failed": "A receiver's own template is broken; the built-in one took its place.",
