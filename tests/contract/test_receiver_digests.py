@@ -17,6 +17,7 @@ from faultwire_consumer.ingest.read.delivery import read_delivery
 from faultwire_consumer.ingest.rules.evaluation import Evaluator
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.digest_maker import DigestMaker
+from faultwire_consumer.notify.digest_preview import find_digest_rule, preview
 from faultwire_consumer.notify.dispatcher import Dispatcher
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.schema.notify import pending
@@ -125,6 +126,47 @@ async def test_on_days_on_which_the_clock_changes_each_event_is_told_once_at_the
         told = [await bench.told_at((due - ago).replace(tzinfo=None).isoformat()) for ago in (SECOND, NONE)]
         assert [one.get("team", 0) for one in told] == [0, 3]
         before = due
+
+
+async def test_an_empty_digest_comes_at_each_receiver_s_own_hour(store: Store, clock: FixedClock) -> None:
+    wanted = policy_of("digest_hour = 7", file='when_empty = "send"')
+    bench = Bench(store, clock, wanted)
+    await bench.occur("2026-11-23T12:00", 3)
+    assert await bench.told_at("2026-11-24T07:00") == {"team": 3}
+    assert await bench.told_at("2026-11-24T09:00") == {"log": 3}
+    assert await bench.told_at("2026-11-25T07:00") == {"team": 0}
+    assert await bench.told_at("2026-11-25T07:30") == {}
+    assert await bench.told_at("2026-11-25T09:00") == {"log": 0}
+    periods = [(one.since, one.until) for one in bench.senders["team"].received]
+    assert periods[1] == (utc("2026-11-24T07:00"), utc("2026-11-25T07:00"))
+
+
+async def test_what_a_digest_told_early_is_not_told_at_its_old_hour_nor_makes_a_digest_there(
+    store: Store, clock: FixedClock
+) -> None:
+    late, early = (policy_of("", file=f"digest_hour = {hour}") for hour in (18, 8))
+    bench = Bench(store, clock, late)
+    await bench.occur("2026-11-23T06:00", 3)
+    bench.use(early)
+    await bench.occur("2026-11-23T07:00", 10)
+    assert await bench.told_at("2026-11-23T08:00") == {"log": 13, "team": 13}
+    assert await bench.told_at("2026-11-23T18:00") == {}
+    assert await store.read(select(pending)) == []
+    seen = await preview(store, *find_digest_rule(early, "all", "team"), now=utc("2026-11-23T19:00"))
+    assert seen.since == utc("2026-11-23T08:00")
+
+
+async def test_a_preview_counts_what_is_early_as_the_digest_will(store: Store, clock: FixedClock) -> None:
+    late, early = (policy_of("", file=f"digest_hour = {hour}") for hour in (18, 8))
+    bench = Bench(store, clock, late)
+    await bench.occur("2026-11-23T06:00", 3)
+    bench.use(early)
+    await bench.occur("2026-11-23T07:00", 10)
+    before = await store.read(select(pending))
+    seen = await preview(store, *find_digest_rule(early, "all", "team"), now=utc("2026-11-23T07:30"))
+    assert [line.recent_count for line in seen.incidents] == [13]
+    assert await store.read(select(pending)) == before
+    assert await bench.told_at("2026-11-23T08:00") == {"log": 13, "team": 13}
 
 
 @pytest.mark.parametrize("before_and_after", [("UTC", "Europe/Berlin"), ("UTC", "America/New_York")])

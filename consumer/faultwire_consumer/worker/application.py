@@ -47,7 +47,6 @@ from faultwire_consumer.web.api import (
     changes,
     dead_letters,
     description,
-    digests,
     export,
     figures,
     find,
@@ -60,6 +59,7 @@ from faultwire_consumer.web.api import (
     tokens,
 )
 from faultwire_consumer.web.api.change_feed import FEED, ChangeFeed
+from faultwire_consumer.web.api.digests import endpoint as digests
 from faultwire_consumer.web.api.intake import describe_intake
 from faultwire_consumer.web.api.rehearsals import endpoint as rehearsals
 from faultwire_consumer.web.api.silences import endpoint as silences
@@ -172,7 +172,6 @@ def create_app(
     guards.insert(1, compress_pages)
     app = web.Application(middlewares=guards, client_max_size=MESSAGE_BYTES)
     app.on_response_prepare.append(protect_reader)
-    app[TRAFFIC] = traffic or Traffic(metrics)
     app[ORIGINS] = origins_of(
         public_url=public_url, allowed_hosts=allowed_hosts, any_address=not loopback_only
     )
@@ -187,7 +186,7 @@ def create_app(
         app[PROVIDER] = provider_door
     app[TRIAL] = Trial(senders, metrics=metrics, clock=clock, public_url=public_url)
     app[POLICY], app[TEMPLATE_FAULTS] = policy, lambda: template_faults(senders())
-    app[REPORT], app[REPLAYER] = report, Replayer(pipeline)
+    app[REPORT], app[REPLAYER], app[TRAFFIC] = report, Replayer(pipeline), traffic or Traffic(metrics)
     tables = (
         figures.routes,
         incidents.routes,

@@ -8,7 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.tools.notification import NOON, digest, notification, notified
 
+from faultwire_consumer.domain.digest.facts import (
+    DigestChart,
+    DigestFacts,
+    DigestLine,
+    DigestPart,
+    DigestRanking,
+    DigestSection,
+    DigestSectionKind,
+    DigestTally,
+    HeldSum,
+)
+from faultwire_consumer.domain.incident import Status
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
+from faultwire_consumer.domain.sending import StageReason
 from faultwire_consumer.notify.notification import Notification, SilencedPart, Wording
 from faultwire_consumer.notify.wording.mail import Envelope, mail_of
 from faultwire_consumer.notify.wording.values import INCIDENTS_SHOWN
@@ -136,6 +149,51 @@ def test_a_digest_has_its_totals_its_services_and_what_was_held_back() -> None:
         assert said in html
     assert "silence 7 (deploy, by ada): 5 of 2 incidents" in text
     assert html.index(">shop<") < html.index(">billing<"), "the most events first"
+
+
+def test_a_digest_s_mail_has_every_section_the_chart_and_what_was_before() -> None:
+    line = DigestLine(
+        incident_id=9,
+        reason=NotificationReason.CONTINUED,
+        severity=ErrorSeverity.HIGH,
+        status=Status.OPEN,
+        title="KeyError: <b>vat</b>",
+        service="shop",
+        count=90,
+        events=80,
+        events_before=40,
+        first_seen_at=NOON,
+        last_seen_at=NOON,
+        ended_by="<i>ana</i>",
+        muted="for ever",
+    )
+    facts = DigestFacts(
+        tally=DigestTally(incidents=500, events=80, new=1),
+        before=DigestTally(incidents=2, events=40),
+        sections=tuple(
+            DigestSection(kind=kind, incidents=25, events=300, lines=(line,) * 20, query="service:shop")
+            for kind in DigestSectionKind
+        ),
+        releases=DigestRanking(parts=(DigestPart(service="shop", release="2.4", tally=DigestTally()),)),
+        chart=DigestChart(starts_at=NOON, step_seconds=3600, counts=(0, 5, 100)),
+        held=(HeldSum(reason=StageReason.MUTED.value, notifications=7, incidents=2),),
+    )
+    mail = parsed(digest(digest=facts))
+    text, html = bodies(mail)
+    assert "  ·▁█" in text.splitlines()
+    assert [html.count(f"height:{pixels}px;font-size:1px") for pixels in (1, 3, 60)] == [1, 1, 1]
+    for said in (
+        *("New (25)", "Came back (25)", "Worse (25)", "Went on (25)", "Silenced (25)", "Muted (25)"),
+        *("Ended (25)", "40 before: 2.0 times as many", "for ever", "shop 2.4", "held back by mutes"),
+        *("The day before: 2 incidents, 40 events; events: 2.0 times as many.", "and 5 more"),
+    ):
+        assert said in text
+        assert said in html
+    assert "Still open, and nobody&#39;s (25)" in html
+    assert "all: https://errors.example/?query=service%3Ashop" in text
+    assert 'href="https://errors.example/?query=service%3Ashop"' in html
+    assert "resolved by &lt;i&gt;ana" in html
+    assert "<b>vat" not in html
 
 
 @pytest.mark.parametrize("incidents", [1, 3_000])

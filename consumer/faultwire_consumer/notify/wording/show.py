@@ -1,4 +1,4 @@
-"""How strangers' texts are shown in a template's values: on one line, bounded, safe for a surface."""
+"""Strangers' texts as a template is given them: on one line, bounded, safe for a surface."""
 
 from collections.abc import Callable
 from typing import Final
