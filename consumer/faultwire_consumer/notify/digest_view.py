@@ -272,3 +272,5 @@ def _notes(kind: DigestSectionKind, line: DigestLine, until: datetime | None) ->
             yield f"open since {line.first_seen_at.astimezone(UTC):%Y-%m-%d}{age}"
         case _:
             pass
+    if line.inhibited:
+        yield f"{counted(line.inhibited, 'notification')} held back by open incidents that explain it"

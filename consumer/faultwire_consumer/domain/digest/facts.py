@@ -74,6 +74,8 @@ class DigestLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Notifications of it that its mute stopped in the period."""
     silenced: int = 0
     """Notifications of it that silences stopped in the period."""
+    inhibited: int = 0
+    """Notifications of it that were stopped in the period because an open incident explains it."""
     ended_by: str | None = None
     """Who resolved it; None: nobody did, or it quieted down by itself."""
     ended_at: datetime | None = None

@@ -1,4 +1,4 @@
-"""Reads what a digest tells beside its lines: what ended, what nobody has, what was stopped, and the chart."""
+"""Reads what a digest tells beside its lines: what ended, is nobody's or was stopped, and the chart."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta

@@ -23,7 +23,7 @@ from faultwire_consumer.store.outbox.digest_rows import Ask, DigestScope
 
 
 class DigestSurroundings(Struct, frozen=True, kw_only=True):
-    """The part that does not depend on a digest's lines: read before its transaction, which so stays short."""
+    """The part that does not depend on a digest's lines: read before its transaction, which stays short."""
 
     before: PeriodBefore
     facts: DigestFacts

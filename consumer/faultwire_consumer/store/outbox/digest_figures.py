@@ -47,7 +47,7 @@ INCIDENT: Final = (
     *(incidents.c[name] for name in _TOLD),
 )
 """Columns of an incident that a line has; `line_of` reads them."""
-_HELD: Final = (StageReason.MUTED.value, StageReason.SILENCED.value)
+_HELD: Final = (StageReason.INHIBITED.value, StageReason.MUTED.value, StageReason.SILENCED.value)
 
 
 class DigestSums:
@@ -150,6 +150,7 @@ def line_of(row: Row[Any], held: Mapping[tuple[int, str], int], **more: Any) -> 
             "muted": None if mute is None else describe_mute(mute),
             "held_back": held.get((row.incident_id, StageReason.MUTED.value), 0),
             "silenced": held.get((row.incident_id, StageReason.SILENCED.value), 0),
+            "inhibited": held.get((row.incident_id, StageReason.INHIBITED.value), 0),
         }
         | more
     )

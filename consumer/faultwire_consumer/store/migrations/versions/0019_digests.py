@@ -9,7 +9,7 @@ from alembic import op
 from faultwire_consumer.store.schema.events import SCHEMA
 
 revision = "0019"
-down_revision = "0017"
+down_revision = "0018"
 
 
 def upgrade() -> None:
