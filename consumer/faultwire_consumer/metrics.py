@@ -76,6 +76,7 @@ class Metrics:
         self._declare_storms(self.registry)
         self._declare_audit(self.registry)
         self._declare_notifications(self.registry)
+        self._declare_policy(self.registry)
         self._declare_growth(self.registry)
         self._declare_http(self.registry)
         self._declare_process(self.registry)

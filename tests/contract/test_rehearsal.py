@@ -393,6 +393,7 @@ async def test_events_without_bodies_are_played_by_what_is_left_and_named(
     for _ in range(30):
         event = live.event("a", code="GATEWAY_DOWN", exceptions=[raised("TimeoutError")])
         await live.occur(event | {"tags": {"region": "eu-1"}})
+    await live.pass_time(60)
     report = await live.rehearse()
     assert [one.key for one in report.notifications] == [
         "type:INC-1:1:new:log",

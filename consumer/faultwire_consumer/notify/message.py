@@ -8,9 +8,9 @@ import msgspec
 from msgspec import Struct
 
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
-from faultwire_consumer.notify.digest import digest_text
-from faultwire_consumer.notify.digest_document import digest_document
-from faultwire_consumer.notify.digest_view import digest_subject
+from faultwire_consumer.notify.digest.document import digest_document
+from faultwire_consumer.notify.digest.text import digest_text
+from faultwire_consumer.notify.digest.view import digest_subject
 from faultwire_consumer.notify.notification import Notification, NotifiedIncident, SilencedPart
 from faultwire_consumer.notify.plain_text import chat_text, format_time, one_line
 

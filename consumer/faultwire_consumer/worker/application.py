@@ -113,6 +113,18 @@ _SHIPPED: Final = partial(PolicyStatus, file=None, read_at=datetime(1970, 1, 1, 
 log = get_logger("faultwire.http")
 
 
+def _guards(metrics: Metrics, public_url: str | None, *, has_replica: bool) -> list[Middleware]:
+    """Return what stands before the handlers, the outermost first."""
+    is_below = public_url is not None and bool(urlsplit(public_url).path.strip("/"))
+    return [
+        observe(metrics),
+        compress_pages,
+        *((below_a_path,) if is_below else ()),
+        *((own_writes_first,) if has_replica else ()),
+        *(_answer_failures, strangers_out, guard, told_acts),
+    ]
+
+
 def create_app(
     *,
     store: Store,
@@ -164,12 +176,7 @@ def create_app(
         policy_status: gives the origin of the policy; by default the shipped one, of no known time.
         rehearser: plays the history to other rules; None where nothing does.
     """
-    guards: list[Middleware] = [observe(metrics), _answer_failures, strangers_out, guard, told_acts]
-    if has_replica:
-        guards.insert(1, own_writes_first)
-    if public_url is not None and urlsplit(public_url).path.strip("/"):
-        guards.insert(1, below_a_path)
-    guards.insert(1, compress_pages)
+    guards = _guards(metrics, public_url, has_replica=has_replica)
     app = web.Application(middlewares=guards, client_max_size=MESSAGE_BYTES)
     app.on_response_prepare.append(protect_reader)
     app[ORIGINS] = origins_of(

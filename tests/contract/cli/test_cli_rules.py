@@ -43,14 +43,15 @@ def test_rules_that_are_shown_say_that_their_file_is_broken(
     receiver = {
         "name": "team", "type": "log", "signed": False,
         "quiet_hours": ["every day 22:00 to 07:00 UTC"], "digest": "at 07:00", "owners": ["ada"],
+        "hears": [], "own_templates": False, "template_fault": None,
     }  # fmt: skip
     rule: dict[str, Any] = {
         "name": "a", "where": {}, "on": ["new"], "counts": None, "send": "now", "remind_every": None,
-        "owner_first": True, "receivers": ["team"],
+        "owner_first": True, "receivers": ["team"], "escalate_after": None, "escalate_to": [], "unless": None,
     }  # fmt: skip
     stub.answer("rules", {
         "receivers": [receiver], "rules": [rule], "file": "rules.toml", "read_at": "2026-11-23T12:00:00Z",
-        "wrong": "rules.toml:3: not TOML", "wrong_since": "2026-11-23T13:00:00Z",
+        "wrong": "rules.toml:3: not TOML", "wrong_since": "2026-11-23T13:00:00Z", "inhibits": [],
     })  # fmt: skip
     assert run(["rules", "show"]) == 0
     shown = capsys.readouterr().out

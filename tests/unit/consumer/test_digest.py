@@ -23,7 +23,7 @@ from faultwire_consumer.domain.digest.facts import (
 from faultwire_consumer.domain.digest.sorting import chart_of, facts_of, is_comparable, section_of
 from faultwire_consumer.domain.incident import Status
 from faultwire_consumer.domain.notification import NotificationReason
-from faultwire_consumer.notify.digest import DIGEST_CHARACTERS, INCIDENTS_SHOWN
+from faultwire_consumer.notify.digest.text import DIGEST_CHARACTERS, INCIDENTS_SHOWN
 from faultwire_consumer.notify.message import json_of, message_of
 from faultwire_consumer.notify.notification import Notification, NotifiedIncident, SilencedPart
 from faultwire_shared.event import ErrorSeverity

@@ -12,8 +12,8 @@ from faultwire_consumer.domain.digest.facts import (
     DigestTally,
 )
 from faultwire_consumer.domain.digest.sorting import events_of
-from faultwire_consumer.notify.digest import chart_text
-from faultwire_consumer.notify.digest_view import (
+from faultwire_consumer.notify.digest.text import chart_text
+from faultwire_consumer.notify.digest.view import (
     DigestChartView,
     DigestRow,
     DigestSectionView,

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from faultwire_consumer.domain.notification import NotificationKind
-from faultwire_consumer.notify.digest_view import facts_in
+from faultwire_consumer.notify.digest.view import facts_in
 from faultwire_consumer.notify.message import happened
 from faultwire_consumer.notify.notification import Notification, NotifiedIncident
 from faultwire_consumer.notify.plain_text import format_time

@@ -7,14 +7,14 @@ from aiohttp import web
 from msgspec import Struct
 
 from faultwire_consumer.domain.access.scope import AccessScope
-from faultwire_consumer.notify.digest_document import digest_document
+from faultwire_consumer.notify.digest.document import digest_document
+from faultwire_consumer.notify.digest.view import facts_in
 from faultwire_consumer.notify.digest_maker import schedule_of
 from faultwire_consumer.notify.digest_preview import (
     DigestRuleNotFoundError,
     find_digest_rule,
     preview,
 )
-from faultwire_consumer.notify.digest_view import facts_in
 from faultwire_consumer.notify.message import message_of
 from faultwire_consumer.web.access.declared import AccessRoutes
 from faultwire_consumer.web.openapi.operation import describe

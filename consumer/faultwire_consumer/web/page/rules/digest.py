@@ -5,10 +5,10 @@ from typing import Final
 from aiohttp import web
 
 from faultwire_consumer.domain.access.scope import AccessScope
-from faultwire_consumer.notify.digest import chart_text
+from faultwire_consumer.notify.digest.text import chart_text
+from faultwire_consumer.notify.digest.view import digest_view, facts_in
 from faultwire_consumer.notify.digest_maker import schedule_of
 from faultwire_consumer.notify.digest_preview import find_digest_rule, preview
-from faultwire_consumer.notify.digest_view import digest_view, facts_in
 from faultwire_consumer.web.access.declared import AccessRoutes
 from faultwire_consumer.web.page.shell import show
 from faultwire_consumer.web.request import read_parameters

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from faultwire_consumer.domain.digest.facts import LINES_MAX
-from faultwire_consumer.notify.digest_view import (
+from faultwire_consumer.notify.digest.view import (
     DigestChartView,
     DigestPartView,
     DigestRow,
@@ -12,7 +12,7 @@ from faultwire_consumer.notify.digest_view import (
     DigestView,
     digest_view,
 )
-from faultwire_consumer.notify.digest_words import counted
+from faultwire_consumer.notify.digest.words import counted
 from faultwire_consumer.notify.notification import Notification
 from faultwire_consumer.notify.plain_text import format_time, one_line
 

@@ -20,7 +20,7 @@ from faultwire_consumer.domain.digest.facts import (
 from faultwire_consumer.domain.digest.sorting import events_of, facts_of
 from faultwire_consumer.domain.incident_name import incident_name, parse_incident_id
 from faultwire_consumer.domain.notification import NotificationReason
-from faultwire_consumer.notify.digest_words import (
+from faultwire_consumer.notify.digest.words import (
     change_of,
     counted,
     period_of,

@@ -12,7 +12,7 @@ from faultwire_consumer.domain.digest.facts import (
     DigestSection,
 )
 from faultwire_consumer.domain.incident_name import incident_name
-from faultwire_consumer.notify.digest_view import facts_in
+from faultwire_consumer.notify.digest.view import facts_in
 from faultwire_consumer.notify.notification import Notification
 
 

@@ -1,0 +1,1 @@
+"""Digests as people and programs read them."""
