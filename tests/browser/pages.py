@@ -45,6 +45,7 @@ PAGES: Final = (
     Place("told-one", "/told/{notification}"),
     Place("rules", "/rules"),
     Place("digest", "/rules/digest?rule=medium"),
+    Place("rehearsal", "/rules/rehearsal"),
     Place("silence", "/silences/{silence}"),
     Place("dead-letters", "/dead-letters"),
     Place("dead-letter", "/dead-letters/{letter}"),
