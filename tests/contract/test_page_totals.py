@@ -88,8 +88,8 @@ async def test_a_list_says_what_failed_last_and_how_many_others_a_summary_tells_
         [
             notification(1, "given_up", attempts=2),
             notification(2, "sent", kind="summary"),
-            notification(3, "sent", carrier_id=2),
-            notification(4, "sent", carrier_id=2),
+            notification(3, "sent", carrier_id=2, incident_id=2),
+            notification(4, "sent", carrier_id=2, incident_id=3),
             notification(5, "sent", kind="digest", incident_id=None),
             notification(6, "sent", attempts=1),
             notification(7, "given_up", attempts=0),

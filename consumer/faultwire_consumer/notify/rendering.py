@@ -133,7 +133,7 @@ def _incident_of(line: DigestLine) -> NotifiedIncident:
         release=line.release,
         event_id=line.event_id,
         muted=line.muted,
-        held_back=line.held_back,
+        held_back=line.held_back + line.inhibited,
         silenced=line.silenced,
     )
 

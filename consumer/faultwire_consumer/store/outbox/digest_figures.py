@@ -85,7 +85,7 @@ async def read_sections(
 ) -> tuple[DigestSection, ...]:
     """Read each section's first incidents, the most frequent first."""
     rows = await ask(_select_first(lines))
-    held = await _read_held(ask, scope, [row.incident_id for row in rows if row.is_held])
+    held = await _read_held(ask, scope, [row.incident_id for row in rows])
     by_section: dict[DigestSectionKind, list[DigestLine]] = {}
     for row in rows:
         by_section.setdefault(DigestSectionKind(row.section), []).append(line_of(row, held))
@@ -167,9 +167,8 @@ def _select_first(lines: FromClause) -> Any:
         func.row_number().over(partition_by=columns.section, order_by=order).label("place"),
     ).subquery("ranked")
     told = [ranked.c[name] for name in ("reason", "event_id", "events", "events_before", "section")]
-    is_held = ranked.c.section.in_((DigestSectionKind.MUTED.value, DigestSectionKind.SILENCED.value))
     return (
-        select(*told, is_held.label("is_held"), *INCIDENT)
+        select(*told, *INCIDENT)
         .join_from(ranked, incidents, incidents.c.id == ranked.c.incident_id)
         .where(ranked.c.place <= LINES_MAX, ranked.c.section.is_not(None))
         .order_by(ranked.c.section, ranked.c.place)
@@ -177,7 +176,7 @@ def _select_first(lines: FromClause) -> Any:
 
 
 async def _read_held(ask: Ask, scope: DigestScope, ids: Sequence[int]) -> dict[tuple[int, str], int]:
-    """Count what mutes and silences stopped of some incidents, by incident and reason."""
+    """Count what mutes, silences and inhibitions stopped of some incidents, by incident and reason."""
     if not ids:
         return {}
     rows = await ask(
