@@ -56,7 +56,7 @@ run: $(STAMP)  ## a worker with its page, and a shop that fails [BROKER_URL=amqp
 .PHONY: test
 test: $(STAMP)  ## every layer but e2e, on private RabbitMQ and PostgreSQL servers, installed where missing
 	@tests/servers/install rabbitmq-server postgresql curl mount prometheus-alertmanager
-	@$(BIN)/pytest --numprocesses=2 --dist=worksteal --durations=15 --hypothesis-profile=thorough $(ARGUMENTS)
+	@$(BIN)/pytest --numprocesses=4 --dist=worksteal --durations=15 --hypothesis-profile=thorough $(ARGUMENTS)
 
 .PHONY: e2e
 e2e: $(STAMP)  ## the longer tests: browser, hosts, clusters, faults

@@ -56,6 +56,7 @@ def target_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
+@pytest.mark.e2e
 @pytest.mark.timeout(300)
 async def test_what_was_exported_is_imported_once_with_its_counts_and_incidents(
     target_url: str, tmp_path: Path

@@ -22,7 +22,8 @@ KILLS: Final = 5
 pytestmark = [pytest.mark.timeout(900), pytest.mark.may_block("asks SQLite and files for what was stored")]
 
 
-@pytest.mark.parametrize("kind", [pytest.param("postgresql", marks=pytest.mark.e2e), "sqlite"])
+@pytest.mark.e2e
+@pytest.mark.parametrize("kind", ["postgresql", "sqlite"])
 async def test_ten_thousand_events_of_four_producers_survive_five_kills_of_the_worker(
     kind: str, request: pytest.FixtureRequest, rabbitmq: RabbitMQ, tmp_path: Path
 ) -> None:

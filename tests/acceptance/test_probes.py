@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
 from aiohttp import ClientSession, ClientTimeout
 from tests.servers.postgresql import PrivatePostgreSQL
 from tests.servers.rabbitmq import PrivateRabbitMQ
@@ -45,6 +46,7 @@ async def assert_answers(
         await until(is_told, "readiness follows the dependency", seconds=60)
 
 
+@pytest.mark.e2e
 async def test_probes_answer_while_the_database_or_the_broker_is_frozen(
     private_rabbitmq: PrivateRabbitMQ, private_postgresql: PrivatePostgreSQL, tmp_path: Path
 ) -> None:

@@ -19,6 +19,7 @@ CREATE VIEW faultwire.sequence_gaps AS
 _OWN_INCIDENTS = "SELECT severity, category, title FROM faultwire.incidents WHERE service = 'faultwire'"
 
 
+@pytest.mark.e2e
 @pytest.mark.timeout(300)
 async def test_what_stops_a_chore_is_stored_and_the_worker_goes_on(
     postgresql: PostgreSQL, tmp_path: Path

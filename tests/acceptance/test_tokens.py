@@ -30,6 +30,7 @@ async def ask(url: str, method: str, path: str, token: str, **body: object) -> t
         return answer.status, await answer.json()
 
 
+@pytest.mark.e2e
 async def test_what_a_worker_refuses_stays_with_the_client_until_its_token_is_renewed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from tests.servers.postgresql import PostgreSQL
-from tests.tools.opening import open_current
+from tests.tools.opening import open_patiently
+from tests.tools.prepared_file import put_current_file
 from tests.tools.spool_bench import leave_service
 
 from faultwire_consumer.store.contract.store import Store
@@ -14,9 +15,9 @@ from faultwire_consumer.store.contract.timeouts import Timeouts
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database of each kind: SQLite's is empty, PostgreSQL's up to date."""
+    """A database of each kind with a current schema and nothing in it."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'faultwire.db'}"
+        return put_current_file(tmp_path / "faultwire.db")
     database: PostgreSQL = request.getfixturevalue("current_postgresql")
     return database.url
 
@@ -40,7 +41,7 @@ def timeouts(request: pytest.FixtureRequest) -> Timeouts:
 @pytest.fixture
 async def store(database_url: str, timeouts: Timeouts) -> AsyncIterator[Store]:
     """A store with a current schema."""
-    store = await open_current(database_url, timeouts=timeouts)
+    store = await open_patiently(database_url, timeouts=timeouts)
     yield store
     await store.close()
 

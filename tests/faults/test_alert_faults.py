@@ -121,6 +121,7 @@ async def crash_and_take_over(kind: str, name: str, home: Path) -> None:
         assert again == ([] if name == "dispatcher.marked" else [KEY])
 
 
+@pytest.mark.e2e
 @pytest.mark.line(19)
 async def test_four_dispatchers_one_of_them_frozen_for_longer_than_its_lease(
     database: PostgreSQL, tmp_path: Path
