@@ -3,10 +3,12 @@
 import json
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.servers.postgresql import PostgreSQL
 from tests.tools.factories import wire_event
+from tests.tools.waiting import until
 from tests.tools.worker_process import WorkerProcess, command, running
 
 pytestmark = pytest.mark.may_block("starts processes, reads files")
@@ -27,7 +29,7 @@ async def test_a_store_moves_to_a_server_though_the_copy_is_killed(
         assert status == 202
         code, _, err = await command("db", "copy", "--from", database, "--to", target, cwd=tmp_path)
         assert (code, err.count("belongs to a worker that is running; stop it for the copy")) == (1, 1)
-        _, before = await worker.get("/api/v1/incidents?limit=100")
+        before = await figures_of(worker)
 
     words = ("db", "copy", "--from", database, "--to", target)
     for chunk in (0, 2):
@@ -42,10 +44,23 @@ async def test_a_store_moves_to_a_server_though_the_copy_is_killed(
 
     moved = WorkerProcess(tmp_path, database_url=target)
     async with running(moved):
-        _, after = await moved.get("/api/v1/incidents?limit=100")
+        after = await figures_of(moved)
         assert after == before
         status, answer = await moved.post("/ingest/v1/events", json.dumps(bodies).encode())
         assert {result["status"] for result in answer["results"]} == {"duplicate"}
     with sqlite3.connect(tmp_path / "faultwire.db") as source:
         assert source.execute("SELECT count(*) FROM events").fetchone() == (EVENTS,)
     source.close()
+
+
+async def figures_of(worker: WorkerProcess) -> Any:
+    """The incidents, once the chore that judges how urgent they are has come by."""
+    found: dict[str, Any] = {}
+
+    async def are_judged() -> bool:
+        _, answer = await worker.get("/api/v1/incidents?limit=100")
+        found.update(answer)
+        return all(one["urgency"] for one in found["incidents"])
+
+    await until(are_judged, "every incident has its urgency", seconds=60)
+    return found
