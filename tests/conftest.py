@@ -29,7 +29,7 @@ from faultwire_consumer.store.migrations import migrate
 settings.register_profile(
     "quick", max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.register_profile("thorough", settings.get_profile("quick"), max_examples=50)
+settings.register_profile("thorough", settings.get_profile("quick"), max_examples=30)
 settings.load_profile("quick")  # `make test` asks for the other by --hypothesis-profile
 
 _skipped_for_servers = pytest.StashKey[set[str]]()

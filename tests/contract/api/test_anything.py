@@ -35,7 +35,7 @@ from faultwire_consumer.store.schema.events import events, incidents
 from faultwire_consumer.store.schema.notify import outbox
 from faultwire_shared.event import Lane
 
-COUNT: Final = int(os.environ.get("FAULTWIRE_FUZZ", "300"))
+COUNT: Final = int(os.environ.get("FAULTWIRE_FUZZ", "200"))
 SEED: Final = int(os.environ.get("FAULTWIRE_FUZZ_SEED", random.randrange(2**32)))
 CHUNK: Final = 100
 SHOWN: Final = 1 if COUNT > 10_000 else CHUNK
