@@ -504,6 +504,7 @@ async def test_a_file_that_was_made_before_it_could_shrink_is_written_anew(
 
 def make_old_file(path: Path) -> None:
     """As earlier versions made it."""
+    path.unlink()
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA page_size = 16384")
     connection.execute("PRAGMA journal_mode = WAL")

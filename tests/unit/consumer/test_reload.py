@@ -1,11 +1,13 @@
 """Rules that are read again: when, all of it or nothing, and what stays where that cannot be."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 from tests.tools.clock import FixedClock
 
 from faultwire_consumer.config import WorkerConfig
@@ -91,24 +93,30 @@ async def test_a_signal_is_obeyed_at_once(worker: Worker, rules: Path) -> None:
     assert not worker.asked.is_set()
 
 
+def refusals_in(lines: Iterable[Mapping[str, Any]]) -> int:
+    return sum(line["event"] == "worker.not_reloaded" for line in lines)
+
+
 async def test_a_broken_file_keeps_the_rules_and_is_told_until_it_is_good_again(
-    worker: Worker, rules: Path, capsys: pytest.CaptureFixture[str]
+    worker: Worker, rules: Path
 ) -> None:
     read_at = worker.clock()
     write(rules, "receivers = [")
     since = worker.clock.advance(60)
-    await worker.look(5)
+    with capture_logs() as lines:
+        await worker.look(5)
+    assert refusals_in(lines) == 1, "once for each change"
     assert worker.receivers == ["first"]
     assert worker.status == PolicyStatus(
         file=str(rules), read_at=read_at, wrong=worker.status.wrong, wrong_since=since
     )
     assert f"{rules}:1: not TOML" in str(worker.status.wrong)
-    assert capsys.readouterr().out.count("worker.not_reloaded") == 1, "once for each change"
     write(rules, "receivers = {")
     worker.clock.advance(60)
-    await worker.look(5)
+    with capture_logs() as lines:
+        await worker.look(5)
     assert worker.status.wrong_since == since
-    assert capsys.readouterr().out.count("worker.not_reloaded") == 1
+    assert refusals_in(lines) == 1
     write(rules, log_policy("second"))
     await worker.look()
     assert (worker.receivers, worker.status.wrong) == (["second"], None)
