@@ -1,5 +1,6 @@
 """Mails as a mail program shows them, on narrow and wide screens, by day and by night."""
 
+from email import message_from_bytes, policy
 from typing import Final
 
 import pytest
@@ -9,12 +10,21 @@ from tests.tools.notification import NOON, digest, notification, notified
 
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
 from faultwire_consumer.notify.notification import Notification
-from faultwire_consumer.notify.wording.mail import html_of
+from faultwire_consumer.notify.wording.mail import Envelope, mail_of
 from faultwire_consumer.notify.wording.sample import sample_notifications
 from faultwire_shared.event import ErrorSeverity
 
 WIDTHS: Final = (320, 600)
 HOSTILE: Final = "<img src=https://planted.example/x onerror=alert(1)>" + "x" * 400
+
+
+def html_of(notification: Notification) -> str:
+    """The page in the mail that is sent."""
+    envelope = Envelope(sender="errors@shop.example", sender_name="", to=("team@shop.example",))
+    mail = message_from_bytes(mail_of(notification, envelope, now=NOON), policy=policy.default)
+    part = mail.get_body(("html",))
+    assert part is not None
+    return str(part.get_content())
 
 
 def told() -> dict[str, Notification]:

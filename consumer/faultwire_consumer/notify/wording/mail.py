@@ -58,12 +58,6 @@ def mail_of(notification: Notification, envelope: Envelope, *, now: datetime) ->
     return (plain + _subject_header(subject)).encode("ascii") + mail.as_bytes()
 
 
-def html_of(notification: Notification) -> str:
-    """Write the page of a notification's mail by the built-in template, as for a look at it."""
-    values = values_of(notification)
-    return _page(values, _subject(render_built_in(SUBJECT_FILE, values)))
-
-
 def _page(values: Mapping[str, Any], subject: str) -> str:
     return render_built_in(HTML_FILE, {**values, "subject": subject})
 
