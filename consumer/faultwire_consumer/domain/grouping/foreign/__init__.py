@@ -1,0 +1,1 @@
+"""Other languages' events, put into words that the fingerprint's versions know: no version itself."""
