@@ -1,0 +1,1 @@
+"""TLS with an own authority and own certificates, named by settings and addresses."""
