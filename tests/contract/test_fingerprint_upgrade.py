@@ -76,15 +76,14 @@ async def test_what_the_version_before_opened_goes_on_and_nothing_new_is_opened(
     assert total[0][0] == KINDS
 
 
-async def test_only_the_first_sight_of_a_key_asks_for_the_earlier_one(
+async def test_a_key_that_a_worker_knows_never_asks_for_the_earlier_one(
     store: Store, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline = pipeline_on(store, clock)
     await take_in(pipeline, clock, *kinds())
     monkeypatch.setattr(registration, "earlier_key", None)  # a call would raise
     await take_in(pipeline, clock, *kinds())
-    await take_in(pipeline_on(store, clock), clock, *kinds())
-    assert await counts_in(store) == [3] * KINDS
+    assert await counts_in(store) == [2] * KINDS
 
 
 async def test_what_the_version_before_split_goes_on_in_one_of_its_incidents(

@@ -26,7 +26,7 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _first_version(connection: Connection) -> None:
     connection.execute(text("CREATE SCHEMA IF NOT EXISTS faultwire"))
-    command.upgrade(migrate._alembic(connection), OLDER)
+    command.upgrade(migrate.alembic_config(connection), OLDER)
 
 
 async def test_an_upgrade_lets_others_pass_until_the_reader_has_gone(postgresql: PostgreSQL) -> None:
@@ -83,7 +83,7 @@ async def test_a_database_that_cannot_hold_every_character_is_refused(postgresql
 
 async def test_a_schema_that_is_newer_than_the_release_is_called_so(postgresql: PostgreSQL) -> None:
     await migrate.upgrade(postgresql.url)
-    postgresql.execute("UPDATE faultwire.schema_version SET version_num = '9999'")
+    postgresql.execute("UPDATE faultwire.schema_version SET version_num = '9999', oldest = '9999'")
     assert (await read_status(postgresql.url)).schema_mend == "install a newer faultwire"
     with pytest.raises(
         MigrationError, match=r"9999 is newer than this release's .*; install a newer faultwire"

@@ -2,11 +2,12 @@
 
 import asyncio
 import random
+import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from aiohttp import ClientError, ClientSession, ClientTimeout
+from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 from msgspec import Struct
 
 from faultwire_consumer.maintenance.event_lines import EventLines, ImportLine
@@ -55,6 +56,7 @@ class EventImport:
         url: the worker's.
         files: what to read; ``-`` is stdin.
         headers: let the import in.
+        trusted: who may vouch for the worker; None leaves it to this machine.
         sleep: waits between attempts.
         rng: spreads them.
     """
@@ -65,6 +67,7 @@ class EventImport:
         files: Sequence[Path],
         *,
         headers: Mapping[str, str] | None = None,
+        trusted: ssl.SSLContext | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         rng: random.Random | None = None,
     ) -> None:
@@ -72,6 +75,7 @@ class EventImport:
         self.complaints: list[str] = []
         """The first lines that were not taken, each with its place and why."""
         self._url = url + INTAKE
+        self._trusted = trusted
         self._headers = {"Content-Type": "application/json", **(headers or {})}
         self._sleep = sleep
         self._rng = rng or random.Random()  # noqa: S311 - spreads waits, keeps no secret
@@ -99,7 +103,11 @@ class EventImport:
         portions: asyncio.Queue[Sequence[ImportLine] | None] = asyncio.Queue(_REQUESTS)
         try:
             async with (
-                ClientSession(headers=self._headers, timeout=_TIMEOUT) as session,
+                ClientSession(
+                    headers=self._headers,
+                    timeout=_TIMEOUT,
+                    connector=TCPConnector(ssl=self._trusted) if self._trusted is not None else None,
+                ) as session,
                 asyncio.TaskGroup() as tasks,
             ):
                 for _ in range(_REQUESTS):

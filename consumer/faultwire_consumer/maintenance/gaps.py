@@ -11,14 +11,20 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Final
 
+from msgspec import Struct
+
 from faultwire_consumer.domain.incident_name import incident_name
+from faultwire_consumer.domain.producer.moment import CommonMoment, moment_of, shared_moments
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.audit.gaps import (
+    OWN_SERVICE,
     DueGap,
     count_missing,
     list_crowded,
     list_due_gaps,
     list_gap_incidents,
+    list_opened,
+    newest_before,
     record_gap_event,
     resolve_if_closed,
 )
@@ -33,7 +39,7 @@ OPEN_SECONDS: Final = 30.0
 POLL_SECONDS: Final = 5.0
 CROWD: Final = 10
 """Producers of a service that never reported themselves; the gaps of more than these are one incident."""
-SERVICE: Final = "faultwire"
+SERVICE: Final = OWN_SERVICE
 CODE: Final = "SEQUENCE_GAP"
 BACKLOG_PATIENCE: Final = timedelta(minutes=10)
 """Longest time for which a lane that is never drained delays a report: missing events may wait in it."""
@@ -64,13 +70,14 @@ class GapWatch:
         self._clock = clock
         self._drained_at = drained_at
         self._open = timedelta(seconds=open_seconds)
+        self._once = metrics.state.measured("audit", self.run_once)
 
     async def run(self) -> None:
         """Check every few seconds until cancelled; retry while the store is away."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
             try:
-                await self.run_once()
+                await self._once()
             except StoreUnavailableError as error:
                 log.warning("store.lost", lane=ORIGIN, why=str(error))
 
@@ -86,8 +93,15 @@ class GapWatch:
         crowded = frozenset[str]()
         if not all(gap.has_reported for gap in due):
             crowded = await list_crowded(self._store, opened_before=bound, more_than=CROWD)
+        moments = shared_moments(await list_opened(self._store)) if due else []
         for gap in due:
-            event = gap_event(gap, now, in_crowd=not gap.has_reported and gap.service in crowded)
+            if not gap.has_reported and gap.service in crowded:
+                group = _of_crowd(gap)
+            elif gap.has_reported and (moment := moment_of(gap.opened_at, moments)):
+                group = _of_moment(moment, await newest_before(self._store, moment.begins))
+            else:
+                group = _of_producer(gap)
+            event = gap_event(gap, group, now)
             if await self._ingest(codec.encode(event)):
                 await record_gap_event(self._store, gap, event.id, now=now)
                 log.warning("sequence.gap_told", producer=gap.producer_id, first=gap.first, last=gap.last)
@@ -105,19 +119,39 @@ class GapWatch:
         return min(bound, max(self._drained_at() or now - BACKLOG_PATIENCE, now - BACKLOG_PATIENCE))
 
 
-def gap_event(gap: DueGap, now: datetime, *, in_crowd: bool = False) -> Event:
-    """Build the event that reports a gap.
+class GapGroup(Struct, frozen=True):
+    """The incident that a gap belongs to."""
 
-    There is one incident of them for each producer, and one for a crowd of a service's producers that
-    never reported themselves: whoever may publish may invent thousands.
-    """
+    fingerprint: list[str]
+    message: str
+
+
+def _of_producer(gap: DueGap) -> GapGroup:
     count = gap.last - gap.first + 1
     which = f"event {gap.first}" if count == 1 else f"events {gap.first} to {gap.last}"
     message = f"{which} of producer {gap.producer_id} ({gap.service}) did not arrive"
-    fingerprint = [CODE, gap.producer_id]
-    if in_crowd:
-        message = f"numbered events of many producers of {gap.service} did not arrive"
-        fingerprint = [CODE, "many producers", gap.service]
+    return GapGroup([CODE, gap.producer_id], message)
+
+
+def _of_crowd(gap: DueGap) -> GapGroup:
+    """One for a service's producers that never reported: whoever may publish may invent thousands."""
+    message = f"numbered events of many producers of {gap.service} did not arrive"
+    return GapGroup([CODE, "many producers", gap.service], message)
+
+
+def _of_moment(moment: CommonMoment, kept_until: datetime | None) -> GapGroup:
+    """One for all producers whose gaps have one cause: a backup was restored, a queue was purged."""
+    kept = f"what came after {kept_until:%Y-%m-%d %H:%M:%S} UTC" if kept_until else "all that came"
+    begins = f"{moment.begins:%Y-%m-%d %H:%M:%S} UTC"
+    missing = f"{kept} and before {begins} is missing, as after a restore"
+    return GapGroup(
+        [CODE, "several producers", moment.begins.isoformat()],
+        f"events of several producers did not arrive: {missing}",
+    )
+
+
+def gap_event(gap: DueGap, group: GapGroup, now: datetime) -> Event:
+    """Build the event that reports a gap."""
     return Event(
         id=gap_event_id(gap),
         schema_version=SCHEMA_VERSION,
@@ -126,17 +160,17 @@ def gap_event(gap: DueGap, now: datetime, *, in_crowd: bool = False) -> Event:
         category=Category.SYSTEM,
         code=CODE,
         service=SERVICE,
-        message=message,
+        message=group.message,
         context={
             "producer_id": gap.producer_id,
             "service": gap.service,
             "host": gap.host,
             "first": gap.first,
             "last": gap.last,
-            "missing": count,
+            "missing": gap.last - gap.first + 1,
             "missing_since": gap.opened_at.isoformat(),
         },
-        fingerprint=fingerprint,
+        fingerprint=group.fingerprint,
         scrubbed=True,
         sdk=Sdk(name="faultwire-worker", version=__version__),
     )

@@ -13,6 +13,9 @@ from msgspec import Struct
 from sqlalchemy import Executable, Row, bindparam
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from faultwire_consumer.store.contract.packed_body import UnknownDictionaryError
+from faultwire_consumer.store.contract.packing import learn_dictionary, select_dictionary
+
 P = ParamSpec("P")
 
 
@@ -51,7 +54,15 @@ class ConnectionReader:
         self._connection = connection
 
     async def read(self, query: Executable | Prepared) -> Sequence[Row[Any]]:
-        """Run one query."""
+        """Run one query; a second time where its bodies need a dictionary that was not read yet."""
+        while True:
+            try:
+                return await self._run(query)
+            except UnknownDictionaryError as error:
+                rows = await self._run(select_dictionary(error.dictionary_id))
+                learn_dictionary(error.dictionary_id, rows[0].content if rows else None)
+
+    async def _run(self, query: Executable | Prepared) -> Sequence[Row[Any]]:
         if isinstance(query, Prepared):
             return (await self._connection.execute(query.statement, query.parameters)).all()
         return (await self._connection.execute(query)).all()

@@ -10,6 +10,7 @@ from sqlalchemy import Executable, Row
 
 from faultwire_consumer.domain.body_budget import BODIES_PER_INCIDENT, Body, ceiling_of
 from faultwire_consumer.domain.incident import Touched
+from faultwire_consumer.store.contract.pile import Pile, UsualWrites
 from faultwire_consumer.store.contract.prepared import Prepared
 from faultwire_shared.event import ErrorSeverity, Scalar
 from faultwire_shared.failure import ConfigurationError, UnavailableError
@@ -49,6 +50,10 @@ class UnknownFingerprintsError(Exception):
 
 class MigrationError(ConfigurationError):
     """The database's schema is not the one that this version needs; the text says what to run."""
+
+
+class RightsError(ConfigurationError):
+    """The database's role may not do what a worker does; the text says which statement lets it."""
 
 
 class EventRow(Struct, frozen=True, kw_only=True):
@@ -134,10 +139,23 @@ class Transaction(Protocol):
         """The kind of database: ``sqlite`` or ``postgresql``."""
         ...
 
+    @property
+    def pile(self) -> Pile | None:
+        """The writes that are sent together, where round trips cost; None where there are none."""
+        ...
+
     async def execute(
         self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
     ) -> Sequence[Row[Any]]:
         """Run one SQLAlchemy Core statement, and return its rows if it has any."""
+        ...
+
+    async def register(self, fingerprints: Sequence[NewFingerprint], places: Sequence[Place]) -> None:
+        """Register fingerprints and places as a store does, but as a part of this transaction.
+
+        First of all that a transaction does: workers that register one fingerprint wait here for each
+        other, and must hold nothing else meanwhile.
+        """
         ...
 
     async def record_events(
@@ -178,8 +196,12 @@ class StoreReader(Protocol):
 class Store(StoreReader, Protocol):
     """A database with faultwire's schema in it."""
 
-    async def warm(self) -> None:
-        """Prepare what the first events would wait for; never raises if the database is unavailable."""
+    async def warm(self, usual: UsualWrites = ()) -> None:
+        """Prepare what the first events would wait for; never raises if the database is unavailable.
+
+        Args:
+            usual: what batches usually write besides their events.
+        """
         ...
 
     def write(self) -> AbstractAsyncContextManager[Transaction]:

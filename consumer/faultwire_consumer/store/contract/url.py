@@ -1,6 +1,7 @@
 """Translation of database URLs as people write them into those of the drivers used here."""
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -12,6 +13,7 @@ from faultwire_consumer.store.contract.libpq import PLACE, WordError, read_words
 from faultwire_shared.failure import ConfigurationError
 from faultwire_shared.redact import redact_url
 
+EXTRA: Final = "pip install 'faultwire[consumer,postgres]'"
 _POSTGRESQL: Final = ("postgresql", "postgres")
 _PORT: Final = 5432
 # libpq's list of hosts, which SQLAlchemy reads as a port.
@@ -37,7 +39,8 @@ def parse_database_url(text: str, *, target: str = "read-write") -> URL:
             is not libpq's ``any``.
 
     Raises:
-        DatabaseUrlError: the scheme is another one, or the text is not a URL.
+        DatabaseUrlError: the scheme is another one, the text is not a URL, or PostgreSQL's driver is
+            missing.
     """
     written = text
     text, hosts = _split_hosts(_with_escaped_credentials(text))
@@ -49,6 +52,8 @@ def parse_database_url(text: str, *, target: str = "read-write") -> URL:
     if scheme == "sqlite":
         return _sqlite(url)
     if scheme in _POSTGRESQL:
+        if find_spec("asyncpg") is None:
+            raise DatabaseUrlError(f"PostgreSQL needs the extra: {EXTRA}")
         try:
             return _postgresql(url, hosts, target)
         except WordError as error:

@@ -6,27 +6,29 @@ come after it queue, then lets everybody pass, and tries again.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.resources import as_file, files
-from typing import Final
+from typing import Final, TextIO
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from msgspec import Struct
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from faultwire_consumer.store.contract.failure import sqlstate_of
 from faultwire_consumer.store.contract.store import MigrationError, StoreBusyError
 from faultwire_consumer.store.migrations.schema_version import (
-    check_encoding,
-    current_of,
+    SchemaStanding,
+    checked_standing,
     newer_than_release,
     on_connection,
-    status,
+    standing,
+    state_oldest,
 )
 from faultwire_consumer.store.migrations.search_index import ensure_search_index
+from faultwire_consumer.store.postgresql.owner import owner_statements
 from faultwire_consumer.store.schema.events import SCHEMA
 
 LOCK_SECONDS: Final = 2
@@ -61,8 +63,9 @@ class Patience(Struct, frozen=True):
     tell: Callable[[str], None] = lambda _: None
 
 
-def _alembic(connection: Connection | None = None) -> Config:
-    config = Config()
+def alembic_config(connection: Connection | None = None, output: TextIO | None = None) -> Config:
+    """Return Alembic's configuration for a connection; it writes to the output where it runs nothing."""
+    config = Config(output_buffer=output)
     with as_file(files("faultwire_consumer.store") / "migrations") as scripts:
         config.set_main_option("script_location", str(scripts))
     config.set_main_option("path_separator", "os")
@@ -72,12 +75,24 @@ def _alembic(connection: Connection | None = None) -> Config:
 
 def upgrade_connection(connection: Connection) -> None:
     """Run the missing migrations, on a connection whose transactions Alembic may manage."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})"))
-        connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
-        connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
-    command.upgrade(_alembic(connection), "head")
+    for statement in preparations(connection):
+        connection.execute(text(statement))
+    command.upgrade(alembic_config(connection), "head")
+    state_oldest(connection)
     ensure_search_index(connection)
+
+
+def preparations(connection: Connection) -> Sequence[str]:
+    """Return what comes before the migrations: to be the only upgrade, to be brief, and to be the owner."""
+    if connection.dialect.name == "sqlite":
+        return []
+    has_schema = inspect(connection).has_schema(SCHEMA)
+    enter = owner_statements(connection) if has_schema else [f"CREATE SCHEMA {SCHEMA}"]
+    return [
+        f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})",
+        f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'",
+        *enter,
+    ]
 
 
 async def upgrade(database_url: str, patience: Patience | None = None) -> None:
@@ -119,23 +134,35 @@ async def bring_up_to_date(database_url: str, patience: Patience | None = None) 
         StoreUnavailableError: the database does not answer or lets nobody in.
         MigrationError: the database is newer than this release, or refuses the change.
     """
-    before, needed = await status(database_url)
+    before = await standing(database_url)
     await upgrade(database_url, patience)
-    return before, needed
+    return before.current, (before.current or "") if before.is_newer else before.needed
+
+
+def check_upgradable(connection: Connection) -> SchemaStanding:
+    """Return the schema of a database that this release may upgrade, or go on with where it is newer.
+
+    Raises:
+        MigrationError: the database is too new for this release, or cannot hold every character.
+    """
+    found = checked_standing(connection)
+    if found.is_newer and found.fits:
+        return found
+    known = {script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()}
+    if found.current is not None and found.current not in known:
+        raise MigrationError(newer_than_release(found.current))
+    return found
 
 
 def upgrade_checked(connection: Connection) -> None:
-    """Run the missing migrations, unless the database is newer than this release.
+    """Run the missing migrations; none where a newer release has, and this one may go on.
 
     Raises:
-        MigrationError: the database is newer than this release, or cannot hold every character.
+        MigrationError: the database is too new for this release, or cannot hold every character.
         TableInUseError: somebody holds a table.
     """
-    check_encoding(connection)
-    current = current_of(connection)
-    known = {script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions()}
-    if current is not None and current not in known:
-        raise MigrationError(newer_than_release(current))
+    if check_upgradable(connection).is_newer:
+        return
     try:
         upgrade_connection(connection)
     except DBAPIError as error:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from importlib.resources import files
 from typing import Final, TypeVar
 
+from msgspec import Struct
 from sqlalchemy import URL, Connection, create_engine, inspect, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -24,6 +25,12 @@ T = TypeVar("T")
 
 TABLE: Final = "schema_version"
 REVISION_DIGITS: Final = 4
+OLDEST: Final = "0024"
+"""The schema of the oldest release that may run on this release's schema.
+
+It stays while migrations only add what an older release need not know, and is raised to the schema of the
+release before by one that takes something away.
+"""
 _COMMAND: Final = "faultwire command"
 """The name of such a session at the server; not a worker's."""
 _UPGRADE: Final = "run `faultwire db upgrade`"
@@ -44,9 +51,60 @@ def current_of(connection: Connection) -> str | None:
     schema = None if connection.dialect.name == "sqlite" else SCHEMA
     if not inspect(connection).has_table(TABLE, schema=schema):
         return None
-    name = TABLE if schema is None else f"{schema}.{TABLE}"
-    version: str | None = connection.scalar(text(f"SELECT version_num FROM {name}"))  # noqa: S608 - our own names
+    version: str | None = connection.scalar(text(f"SELECT version_num FROM {_table(connection)}"))  # noqa: S608 - our own names
     return version
+
+
+class SchemaStanding(Struct, frozen=True):
+    """A database's schema beside this release's."""
+
+    current: str | None
+    """None if there is no schema yet."""
+    oldest: str | None
+    """The schema of the oldest release that may run there; None: only the one that made it."""
+    needed: str
+    """This release's."""
+
+    @property
+    def is_newer(self) -> bool:
+        """True if a later release has upgraded the database."""
+        return self.current is not None and self.current > self.needed
+
+    @property
+    def fits(self) -> bool:
+        """True if this release may run on it."""
+        is_kept = self.oldest is not None and self.oldest <= self.needed
+        return self.current == self.needed or (self.is_newer and is_kept)
+
+
+def standing_of(connection: Connection) -> SchemaStanding:
+    """Return the schema of a database beside this release's."""
+    current = current_of(connection)
+    return SchemaStanding(current, None if current is None else _oldest_of(connection), head())
+
+
+def _oldest_of(connection: Connection) -> str | None:
+    schema = None if connection.dialect.name == "sqlite" else SCHEMA
+    columns = {column["name"] for column in inspect(connection).get_columns(TABLE, schema)}
+    if "oldest" not in columns:
+        return None
+    oldest: str | None = connection.scalar(text(f"SELECT oldest FROM {_table(connection)}"))  # noqa: S608 - our own names
+    return oldest
+
+
+def state_oldest(connection: Connection) -> None:
+    """Write down which releases may run on this release's schema; nothing where it says so already."""
+    if _oldest_of(connection) != OLDEST:
+        connection.execute(text(oldest_statement(connection)))
+
+
+def oldest_statement(connection: Connection) -> str:
+    """Return the statement that writes it down."""
+    return f"UPDATE {_table(connection)} SET oldest = '{OLDEST}'"  # noqa: S608 - our own names
+
+
+def _table(connection: Connection) -> str:
+    return TABLE if connection.dialect.name == "sqlite" else f"{SCHEMA}.{TABLE}"
 
 
 def check_encoding(connection: Connection) -> None:
@@ -81,7 +139,10 @@ def cure_of(current: str | None, needed: str) -> str:
 
 def newer_than_release(current: str) -> str:
     """Return the message for a database that is newer than this release."""
-    return f"the database's schema {current} is newer than this release's {head()}; {_NEWER}"
+    return (
+        f"the database's schema {current} is newer than this release's {head()}, which may not run on it; "
+        f"{_NEWER}"
+    )
 
 
 async def status(database_url: str) -> tuple[str | None, str]:
@@ -98,6 +159,26 @@ async def status(database_url: str) -> tuple[str | None, str]:
 
     current = await on_connection(database_url, read)
     return current, await asyncio.to_thread(head)
+
+
+async def standing(database_url: str) -> SchemaStanding:
+    """Return the schema of the database beside this release's.
+
+    Raises:
+        StoreUnavailableError: the database does not answer, or refuses the login.
+        MigrationError: the database cannot hold every character.
+    """
+    return await on_connection(database_url, checked_standing)
+
+
+def checked_standing(connection: Connection) -> SchemaStanding:
+    """Return the schema of a database, which can hold every character, beside this release's.
+
+    Raises:
+        MigrationError: the database cannot hold every character.
+    """
+    check_encoding(connection)
+    return standing_of(connection)
 
 
 async def on_connection(database_url: str, work: Callable[[Connection], T]) -> T:

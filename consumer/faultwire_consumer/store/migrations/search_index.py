@@ -5,6 +5,7 @@ whenever one is missing, so that ``faultwire db upgrade`` is all that is needed 
 the extension. SQLite's indexes are part of its schema.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy import Connection, text
@@ -55,23 +56,28 @@ async def has_search_index(database_url: str) -> bool:
     return await on_connection(database_url, is_search_indexed)
 
 
+def missing_index_statements(connection: Connection) -> Sequence[str]:
+    """Return what creates the indexes where one is missing, and the extension that they need."""
+    if is_search_indexed(connection):
+        return []
+    # Into faultwire's schema, which the role owns; an extension in another schema does as well.
+    place = connection.scalar(_EXTENSION_SCHEMA) or SCHEMA
+    indexes = [
+        f"CREATE INDEX IF NOT EXISTS {name} ON {SCHEMA}.{table}"
+        f' USING gin ({column} "{place}".gin_trgm_ops) WITH (gin_pending_list_limit = {unsorted})'
+        for name, (table, column, unsorted) in _INDEXES.items()
+    ]
+    return [f"CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA {SCHEMA}", *indexes]
+
+
 def ensure_search_index(connection: Connection) -> None:
     """Create the indexes if possible; if not, log that and go on."""
     if is_search_indexed(connection):
         return
     try:
         with connection.begin_nested():
-            # Into faultwire's schema, which the role owns; an extension in another schema does as well.
-            connection.execute(text(f"CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA {SCHEMA}"))
-            place = connection.scalar(_EXTENSION_SCHEMA)
-            for name, (table, column, unsorted) in _INDEXES.items():
-                connection.execute(
-                    text(
-                        f"CREATE INDEX IF NOT EXISTS {name} ON {SCHEMA}.{table}"
-                        f' USING gin ({column} "{place}".gin_trgm_ops)'
-                        f" WITH (gin_pending_list_limit = {unsorted})"
-                    )
-                )
+            for statement in missing_index_statements(connection):
+                connection.execute(text(statement))
     except DBAPIError as error:
         if sqlstate_of(error) not in _REFUSED:
             raise

@@ -6,17 +6,22 @@ the price of a round trip for every batch.
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, Final
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 import asyncpg
 from sqlalchemy import URL, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import QueuePool
 
+from faultwire_consumer.store.contract.packing import READS_PACKED
+from faultwire_consumer.store.contract.role import NAME, connection_name
 from faultwire_consumer.store.contract.timeouts import Timeouts
 from faultwire_consumer.store.postgresql.session import SessionOpener
+from faultwire_shared.tls.certificate import end_of_certificate
 
 CONNECTIONS: Final = 12
 DRIVER_ERRORS: Final = (
@@ -31,6 +36,7 @@ DRIVER_ERRORS: Final = (
 """Every error by which a database, a connection or the pool refuses."""
 
 _GENERATION: Final = "faultwire_generation"
+_READS_PACKED: Final = f"SELECT pg_advisory_lock_shared({READS_PACKED})"
 
 
 class Pool:
@@ -50,9 +56,15 @@ class Pool:
                 "async_creator_fn": SessionOpener(),
                 "timeout": timeouts.connect,
                 "command_timeout": timeouts.answer,
+                # Not every five minutes: an event would wait again for plans that are made of it already.
+                "max_cached_statement_lifetime": 0,
                 "server_settings": timeouts.session(),
             },
         )
+        self.certificate_ends_at: float | None = None
+        """When the certificate ends that the server showed last, in seconds of Unix time."""
+        self._is_named_by_us = "application_name" not in url.query
+        self._names: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
         self._generation = 0
         self._opened: WeakSet[Any] = WeakSet()
         event.listen(self._engine.sync_engine, "connect", self._mark)
@@ -62,12 +74,30 @@ class Pool:
         """Return a connection as a context manager."""
         return self._engine.connect()
 
+    async def name(self, connection: Any) -> None:
+        """Have the server know a driver's connection by the role of this task: one round trip if it changes.
+
+        A name in the database's URL is its owner's, and stays.
+        """
+        name = connection_name()
+        if self._is_named_by_us and self._names.get(connection, NAME) != name:
+            await connection.execute(f"SET application_name = '{name}'")
+            self._names[connection] = name
+
+    def connections(self) -> Mapping[str, int]:
+        """Return how many there are by state."""
+        pool: QueuePool = self._engine.pool  # type: ignore[assignment]  # typed for any pool
+        return {"in_use": pool.checkedout(), "idle": pool.checkedin()}
+
     def distrust(self) -> None:
         """Have every connection reopened before it is used again; those in use may go on."""
         self._generation += 1
 
     def _mark(self, connection: Any, record: Any) -> None:
         self._opened.add(connection.driver_connection)
+        # By which workers of an older release are known: until they are gone, no body is packed.
+        connection.run_async(lambda driver: driver.execute(_READS_PACKED))
+        self.certificate_ends_at = end_of_certificate(_ssl_object_of(connection.driver_connection))
         record.info[_GENERATION] = self._generation
 
     def _check(self, connection: Any, record: Any, _: Any) -> None:
@@ -85,3 +115,7 @@ class Pool:
             connection.terminate()
         if left:
             await asyncio.sleep(0)  # in which their sockets are closed
+
+
+def _ssl_object_of(connection: Any) -> Any:
+    return connection._transport.get_extra_info("ssl_object")  # noqa: SLF001 - asyncpg tells nobody else

@@ -14,6 +14,7 @@ from msgspec import Struct
 from faultwire_consumer.domain.body_budget import Body
 from faultwire_consumer.domain.incident import Status, Touched
 from faultwire_consumer.domain.incident_terms import read_terms
+from faultwire_consumer.store.contract.packed_body import MAGIC, PLAIN, ZSTD, Pack
 from faultwire_consumer.store.contract.store import (
     Counted,
     EventRow,
@@ -24,9 +25,14 @@ from faultwire_consumer.store.contract.store import (
 from faultwire_consumer.store.events.bodies import EDGES
 from faultwire_shared.event import ErrorSeverity
 
+# A packed body names itself: its codec need not travel beside it.
+_CODEC: Final = (
+    f"CASE WHEN substr(doc, 1, {len(MAGIC)}) = '\\x{MAGIC.hex()}'::bytea THEN {ZSTD} ELSE {PLAIN} END"
+)
 _PUT_EDGE_BODY: Final = """
   ON CONFLICT (fingerprint, edge) DO UPDATE SET occurred_day = excluded.occurred_day,
-      event_id = excluded.event_id, occurred_at = excluded.occurred_at, doc_codec = 0, doc = excluded.doc
+      event_id = excluded.event_id, occurred_at = excluded.occurred_at, doc_codec = excluded.doc_codec,
+      doc = excluded.doc
   WHERE CASE excluded.edge WHEN 'first' THEN excluded.occurred_at < b.occurred_at
     ELSE (excluded.occurred_at, excluded.event_id COLLATE "C") > (b.occurred_at, b.event_id COLLATE "C") END
 """
@@ -42,8 +48,8 @@ WITH src AS (
   INSERT INTO faultwire.events (occurred_day, event_id, fingerprint, occurred_at, received_at,
       severity, service, environment, release, count, producer_id, sequence, doc_codec, doc)
   SELECT occurred_day, event_id, fingerprint, occurred_at, received_at,
-      severity, service, environment, release, count, producer_id, sequence, 0,
-      CASE WHEN edge IS NULL THEN doc END
+      severity, service, environment, release, count, producer_id, sequence,
+      CASE WHEN edge IS NULL THEN {_CODEC} ELSE 0 END, CASE WHEN edge IS NULL THEN doc END
   FROM src
   WHERE NOT EXISTS (SELECT 1 FROM faultwire.events q
                     WHERE q.occurred_day = '1970-01-01' AND q.event_id = src.event_id)
@@ -87,7 +93,7 @@ WITH src AS (
 ), edge_bodies AS (
   INSERT INTO faultwire.edge_bodies AS b
       (fingerprint, edge, occurred_day, event_id, occurred_at, doc_codec, doc)
-  SELECT s.fingerprint, s.edge, s.occurred_day, s.event_id, s.occurred_at, 0, s.doc
+  SELECT s.fingerprint, s.edge, s.occurred_day, s.event_id, s.occurred_at, {_CODEC}, s.doc
   FROM src s JOIN ins USING (event_id) WHERE s.edge IS NOT NULL ORDER BY 1, 2
 {_PUT_EDGE_BODY}
 ), hours AS (
@@ -143,7 +149,7 @@ WITH cut AS (
   JOIN faultwire.fingerprints f USING (fingerprint)
   WHERE f.incident_id = $3 ORDER BY e.occurred_at, e.event_id LIMIT $4
 ), narrowed AS (
-  UPDATE faultwire.events e SET doc = NULL FROM cut
+  UPDATE faultwire.events e SET doc = NULL, doc_codec = 0 FROM cut
   WHERE e.occurred_day = cut.occurred_day AND e.event_id = cut.event_id RETURNING e.event_id
 ), returned AS (
   UPDATE faultwire.incidents SET bodies = bodies - (SELECT count(*) FROM narrowed) WHERE id = $3
@@ -155,7 +161,7 @@ SELECT event_id FROM narrowed
 PUT_EDGE_BODIES: Final = f"""
 INSERT INTO faultwire.edge_bodies AS b
     (fingerprint, edge, occurred_day, event_id, occurred_at, doc_codec, doc)
-SELECT f, e, d, i, at, 0, doc
+SELECT f, e, d, i, at, {_CODEC}, doc
 FROM unnest($1::bytea[], $2::text[], $3::date[], $4::text[], $5::timestamptz[], $6::bytea[])
     AS s(f, e, d, i, at, doc) ORDER BY 1, 2
 {_PUT_EDGE_BODY}
@@ -197,9 +203,11 @@ A fingerprint that joined an incident just as that was merged into another follo
 
 LOCK: Final = """
 LOCK TABLE faultwire.events, faultwire.fingerprints, faultwire.incidents, faultwire.edge_bodies,
-    faultwire.hourly, faultwire.sightings, faultwire.figure_journal IN ROW EXCLUSIVE MODE NOWAIT
+    faultwire.hourly, faultwire.sightings, faultwire.figure_journal, faultwire.incident_history,
+    faultwire.event_texts, faultwire.event_values, faultwire.search_queue, faultwire.pending,
+    faultwire.outbox, faultwire.producers IN ROW EXCLUSIVE MODE NOWAIT
 """
-"""Takes the locks that `RECORD` and `REGISTER` take anyway, and fails at once if one is not free."""
+"""Takes the locks that a batch takes anyway, and fails at once if one is not free."""
 
 EARLIER: Final = """
 SELECT event_id FROM faultwire.events
@@ -208,7 +216,7 @@ WHERE (occurred_day, event_id) IN (SELECT * FROM unnest($1::date[], $2::text[]))
 """Finds the quarantine's newcomers that were stored under their own day, while that was still accepted."""
 
 
-def columns_of(rows: Sequence[EventRow]) -> tuple[list[Any], ...]:
+def columns_of(rows: Sequence[EventRow], pack: Pack = bytes) -> tuple[list[Any], ...]:
     """Return the batch as the statement's arrays, ordered by the key: the first part of the lock order."""
     ordered = sorted(rows, key=lambda row: (row.occurred_day, row.event_id))
     return (
@@ -225,7 +233,7 @@ def columns_of(rows: Sequence[EventRow]) -> tuple[list[Any], ...]:
         [row.producer_id for row in ordered],
         [row.sequence for row in ordered],
         # A body that is kept nowhere is not sent: in a flood that is nearly all of them.
-        [None if row.body is Body.NONE else row.doc for row in ordered],
+        [None if row.body is Body.NONE else pack(row.doc) for row in ordered],
         [row.body if row.body in EDGES else None for row in ordered],
     )
 
@@ -286,7 +294,9 @@ def body_key_columns(rows: Sequence[EventRow], duplicates: Collection[str]) -> t
     return [row.occurred_day for row in stored], [row.event_id for row in stored]
 
 
-def edge_body_columns(edge_bodies: Sequence[tuple[Body, EventRow]]) -> tuple[list[Any], ...]:
+def edge_body_columns(
+    edge_bodies: Sequence[tuple[Body, EventRow]], pack: Pack = bytes
+) -> tuple[list[Any], ...]:
     """Return the bodies of first and last events as the statement's arrays."""
     return (
         [row.fingerprint for _, row in edge_bodies],
@@ -294,7 +304,7 @@ def edge_body_columns(edge_bodies: Sequence[tuple[Body, EventRow]]) -> tuple[lis
         [row.occurred_day for _, row in edge_bodies],
         [row.event_id for _, row in edge_bodies],
         [row.occurred_at for _, row in edge_bodies],
-        [row.doc for _, row in edge_bodies],
+        [pack(row.doc) for _, row in edge_bodies],
     )
 
 

@@ -16,11 +16,11 @@ from urllib.parse import urlencode
 import asyncpg
 
 from faultwire_consumer.store.contract.libpq import TLS
-from faultwire_consumer.store.contract.store import StoreRefusedError
+from faultwire_consumer.store.contract.role import NAME
+from faultwire_consumer.store.contract.store import StoreRefusedError, StoreUnavailableError
 from faultwire_consumer.store.postgresql.host import Connect, HostChooser
+from faultwire_shared.tls.refusal import why_refused
 
-NAME: Final = "faultwire"
-"""Of sessions, as the server's administrator sees them."""
 _FILES: Final = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
 _SYSTEM: Final = "system"
 """libpq's word for the certificates that the machine trusts."""
@@ -80,6 +80,11 @@ class SessionOpener:
             return await self._choose(**arguments, server_settings=dict(settings))
         except asyncpg.exceptions.ClientConfigurationError as error:
             raise StoreRefusedError(str(error).partition("\n")[0]) from None
+        except OSError as error:
+            told = why_refused(error, "database_ca_file")
+            if told is None:
+                raise
+            raise StoreUnavailableError(told) from None
 
     async def _find_pooler(
         self, connection: Any, arguments: Mapping[str, Any], settings: Mapping[str, str]

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from msgspec import Struct
@@ -75,6 +75,12 @@ async def delete_finished(
     for finished in (*_finished_before(finished_before, hours_before), *_over(now)):
         deleted[finished.table.name] = await _delete(store, finished, sleep)
     return deleted
+
+
+def finished_tables() -> tuple[str, ...]:
+    """Return the names of the tables from which rows are deleted."""
+    now = datetime.now(UTC)
+    return tuple(finished.table.name for finished in (*_finished_before(now, now), *_over(now)))
 
 
 def _finished_before(before: datetime, hours_before: datetime) -> list[_Finished]:

@@ -9,6 +9,7 @@ from sqlalchemy import Row, and_, delete, exists, func, or_, select, update
 
 from faultwire_consumer.domain.searched import read_searched
 from faultwire_consumer.store.contract.store import Store, Transaction
+from faultwire_consumer.store.events.bodies import body_in
 from faultwire_consumer.store.events.search_index import FoundBy, forget_texts, record_found_by
 from faultwire_consumer.store.schema.events import QUARANTINE_DAY, edge_bodies, events
 from faultwire_consumer.store.schema.search import event_texts, search_fill, search_queue
@@ -70,7 +71,7 @@ async def _read_keys(store: Store, day: date, before: str | None) -> Sequence[Ro
 
 async def _read_bodies(store: Store, day: date, event_ids: Sequence[str]) -> Sequence[Row[Any]]:
     table = events.c
-    columns = (table.occurred_day, table.event_id, table.fingerprint, table.occurred_at, table.doc)
+    columns = (table.occurred_day, table.event_id, table.fingerprint, table.occurred_at, body_in(events))
     if not event_ids:
         return []
     return await store.read(select(*columns).where(table.occurred_day == day, table.event_id.in_(event_ids)))
@@ -165,7 +166,7 @@ def _select_edges() -> Any:
         *(table.fingerprint, table.edge, table.occurred_day),
         table.event_id,
         table.occurred_at,
-        table.doc,
+        body_in(edge_bodies),
     )
     found = exists().where(_OF.occurred_day == table.occurred_day, _OF.event_id == table.event_id)
     is_stored = exists().where(

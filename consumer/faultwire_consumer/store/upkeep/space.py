@@ -9,7 +9,7 @@ from msgspec import Struct
 from sqlalchemy import TextClause, func, select, text
 
 from faultwire_consumer.store.contract.store import Store
-from faultwire_consumer.store.postgresql.partition import list_partitions
+from faultwire_consumer.store.postgresql.partition import list_partitions, may_own_tables
 from faultwire_consumer.store.schema.events import QUARANTINE_DAY, events
 
 ROW_BYTES: Final = 250
@@ -93,6 +93,8 @@ async def give_space_back(
 ) -> None:
     """Give the space of deleted rows back to the disk.
 
+    A role of PostgreSQL's that may not act for the tables' owner leaves it to autovacuum and to that owner.
+
     Args:
         store: the store; SQLite gives back every free page, if its file can shrink.
         days: the days from which rows were deleted; PostgreSQL rewrites those that are mostly dead,
@@ -103,7 +105,7 @@ async def give_space_back(
         StoreUnavailableError: something is in the way; try again later.
     """
     if store.name == "postgresql":
-        for day in days:
+        for day in days if await may_own_tables(store) else ():
             await _vacuum_day(store, day)
         return
     free: int | None = None
@@ -124,7 +126,8 @@ async def vacuum_dead_letters(
         StoreUnavailableError: something is in the way; try again later.
     """
     if store.name == "postgresql":
-        await _vacuum_table(store, "dead_letters", live_bytes)
+        if await may_own_tables(store):
+            await _vacuum_table(store, "dead_letters", live_bytes)
     else:
         await give_space_back(store, (), sleep=sleep)
 
