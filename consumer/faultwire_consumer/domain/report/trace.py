@@ -94,8 +94,7 @@ def _place(frame: Frame, name: str) -> str:
 
 
 def _last_lines(error: ExceptionInfo, annotated: bool) -> Iterator[str]:
-    name = qualified_type(error)
-    yield from (f"{name}: {error.value}" if error.value else name).splitlines()
+    yield from ": ".join(filter(None, (qualified_type(error), error.value))).splitlines()
     for note in error.notes[:_NOTES]:
         yield from note.splitlines()
     if annotated and error.attributes:
