@@ -1,5 +1,6 @@
 """The compose file's services on this machine: their commands, variables and secrets, without an engine."""
 
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from tests.servers.worker import clean_environment
 
 DEPLOY: Final = Path(__file__).parents[2] / "deploy"
 SECRETS: Final = "/run/secrets"
+_CHOSEN: Final = re.compile(r"\$\{\w+:-([^}]*)\}")
+"""A variable of whoever starts it, and what stands in its place."""
 
 
 def read_compose() -> dict[str, Any]:
@@ -81,6 +84,7 @@ class Stack:
 
     def localised(self, text: str) -> str:
         """The text with a container's paths as they are here."""
+        text = _CHOSEN.sub(r"\1", text)
         return text.replace(SECRETS, str(self.secrets)).replace("/var/lib/faultwire", str(self.home))
 
     def _environment_at(self, service: dict[str, Any], port: int) -> dict[str, str]:

@@ -160,9 +160,8 @@ def _has_logged(worker: ServerProcess, name: str) -> bool:
 
 def _commands(ports: dict[str, str]) -> Iterator[str]:
     """The guide's commands as root types them, with this machine's free ports."""
-    guide = (ROOT / "deploy/README.md").read_text()
-    section = guide.partition("\n## Bare machines\n")[2].partition("\n## ")[0]
-    for block in re.findall(r"^```sh parsed\n(.*?)^```", section, re.MULTILINE | re.DOTALL):
+    guide = (ROOT / "deploy/docs/operate/systemd.md").read_text()
+    for block in re.findall(r"^```sh parsed\n(.*?)^```", guide, re.MULTILINE | re.DOTALL):
         for line in block.splitlines():
             command = line.removeprefix("sudo ")
             for documented, port in ports.items():

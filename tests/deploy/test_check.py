@@ -18,8 +18,10 @@ BIN: Final = str(Path(sys.executable).parent)
 def copied(tmp_path: Path) -> Path:
     """The tree as far as the check reads it."""
     shutil.copytree(ROOT / "deploy", tmp_path / "deploy", ignore=shutil.ignore_patterns("secrets"))
-    (tmp_path / "tests/servers").mkdir(parents=True)
-    shutil.copy(ROOT / "tests/servers/install", tmp_path / "tests/servers/install")
+    shutil.copytree(ROOT / ".github", tmp_path / ".github")
+    for script in ("tests/servers/install", "tests/servers/another-debian", ".ci/run"):
+        (tmp_path / script).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / script, tmp_path / script)
     return tmp_path
 
 
@@ -36,7 +38,9 @@ def test_what_stands_in_deploy_passes(copied: Path) -> None:
         ("Dockerfile", "python:${PYTHON_VERSION}-slim-bookworm", "python", "DL3006"),
         ("compose.yaml", "    stop_grace_period: 60s", "    stop_grace: 60s", "stop_grace"),
         ("compose.yaml", "{condition: service_healthy}", "{condition: healthy}", "service_healthy"),
-        ("make-secrets", "done", "", "syntax error"),
+        ("make-secrets", "done", "", "'done'"),
+        ("postgresql/create-database.sh", '"$POSTGRES_USER"', "$POSTGRES_USER", "SC2086"),
+        ("systemd/faultwire.target", "WantedBy", "WantdBy", "WantdBy"),
         (
             "systemd/faultwire-worker@.service",
             "ProtectSystem=strict",

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import signal
 import stat
 import urllib.error
@@ -36,8 +37,8 @@ def test_secrets_come_from_files_that_the_service_is_granted(name: str) -> None:
     environment = service.get("environment", {})
     named = {text for value in environment.values() for text in re.findall(rf"{SECRETS}/(\w+)", str(value))}
     named |= {text for word in service.get("command", []) for text in re.findall(rf"{SECRETS}/(\w+)", word)}
-    script = (DEPLOY / "postgresql/create-database.sh").read_text() if name == "postgresql" else ""
-    named |= set(re.findall(rf"{SECRETS}/(\w+)", script))
+    for file in _mounted(name):
+        named |= set(re.findall(rf"{SECRETS}/(\w+)", file.read_text() if file.is_file() else ""))
     assert named == set(service.get("secrets", []))
     assert named <= set(COMPOSE["secrets"])
     for variable, value in environment.items():
@@ -82,9 +83,10 @@ def test_our_process_is_not_the_first_of_its_container(name: str) -> None:
     assert SERVICES[name]["init"] is True
 
 
-def test_there_are_two_workers_that_differ_by_their_port_alone() -> None:
+def test_there_are_two_workers_that_differ_by_their_port_and_disk_alone() -> None:
     first, second = (dict(SERVICES[name]) for name in ("worker-1", "worker-2"))
     assert first.pop("ports") != second.pop("ports")
+    assert first.pop("volumes") != second.pop("volumes")
     assert first == second
 
 
@@ -96,9 +98,57 @@ def test_nobody_is_let_in_who_is_not_known(name: str) -> None:
 
 
 def test_nothing_is_reached_from_other_machines() -> None:
-    ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
-    assert len(ports) == 3
-    assert all(port.startswith("127.0.0.1:") for port in ports)
+    ports = {port: name for name in SERVICES for port in SERVICES[name].get("ports", [])}
+    elsewhere = {name for port, name in ports.items() if not port.startswith("127.0.0.1:")}
+    assert elsewhere == {"proxy"}
+    assert "${FAULTWIRE_PROXY_ADDRESS:-127.0.0.1}:8443:8443" in ports
+    assert len({port.rpartition(":")[0].rpartition(":")[2] for port in ports}) == len(ports)
+
+
+def test_without_a_profile_stands_what_events_need_and_nothing_else() -> None:
+    profiles = {name: service.get("profiles", []) for name, service in SERVICES.items()}
+    assert {name for name, ones in profiles.items() if not ones} == {
+        *("definitions", "rabbitmq", "postgresql", "migrate", "topology", "worker-1", "worker-2")
+    }
+    assert {one for ones in profiles.values() for one in ones} == {
+        "gateway",
+        "watch",
+        "mail",
+        "backup",
+        "proxy",
+    }
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_has_a_limit_of_memory_and_no_network_that_it_needs_not(name: str) -> None:
+    service = SERVICES[name]
+    if name not in ONE_SHOT:
+        assert re.fullmatch(r"\d+[mg]", service["mem_limit"])
+    if name == "definitions":
+        assert service["network_mode"] == "none"
+        return
+    assert set(service["networks"]) <= set(COMPOSE["networks"])
+    members = [one for one in SERVICES.values() if set(one.get("networks", [])) & set(service["networks"])]
+    assert len(members) > 1
+
+
+def test_the_database_is_in_a_network_of_its_own_without_a_way_out() -> None:
+    assert SERVICES["postgresql"]["networks"] == ["database"]
+    assert COMPOSE["networks"]["database"] == {"internal": True}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_a_service_mounts_stands_here_or_is_a_volume(name: str) -> None:
+    assert [path for path in _mounted(name) if not path.exists()] == []
+    volumes = [volume.partition(":")[0] for volume in SERVICES[name].get("volumes", [])]
+    assert {one for one in volumes if not one.startswith("./")} <= set(COMPOSE["volumes"])
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_an_image_has_a_tag(name: str) -> None:
+    image = SERVICES[name]["image"]
+    assert ":" in image
+    assert not image.endswith(":latest")
 
 
 @pytest.mark.parametrize("name", [name for name in OURS if name != "definitions"])
@@ -113,6 +163,20 @@ def test_every_variable_is_one_that_a_worker_reads(
     assert config.log_format in ("auto", "json")
 
 
+@pytest.mark.may_block("runs two checkers")
+@pytest.mark.skipif(
+    not (shutil.which("promtool") and shutil.which("amtool")),
+    reason="wants prometheus and prometheus-alertmanager",
+)
+def test_prometheus_and_alertmanager_take_their_settings(tmp_path: Path) -> None:
+    run(["amtool", "check-config", str(DEPLOY / "compose/alertmanager.yml")])
+    rules, settings = tmp_path / "faultwire.rules.yml", tmp_path / "prometheus.yml"
+    rules.write_text("groups: []\n")
+    text = (DEPLOY / "compose/prometheus.yml").read_text()
+    settings.write_text(text.replace("/etc/prometheus/", f"{tmp_path}/"))
+    run(["promtool", "check", "config", "--syntax-only", str(settings)])
+
+
 def test_the_broker_refuses_what_no_event_needs_and_takes_the_largest_message() -> None:
     text = (DEPLOY / "rabbitmq/rabbitmq.conf").read_text()
     (size,) = re.findall(r"^max_message_size = (\d+)$", text, re.MULTILINE)
@@ -123,12 +187,15 @@ def test_secrets_are_made_once_for_their_owner_alone(tmp_path: Path) -> None:
     directory = tmp_path / "secrets"
     run([str(DEPLOY / "make-secrets"), str(directory)])
     made = {path.name: path.read_text() for path in directory.iterdir()}
-    assert {Path(secret["file"]).name for secret in COMPOSE["secrets"].values()} <= set(made)
+    assert {Path(secret["file"]).name for secret in COMPOSE["secrets"].values()} - set(made) == {
+        "metrics_token"
+    }
+    assert "BEGIN CERTIFICATE" in made["tls_certificate"]
     assert {secret["file"] for secret in COMPOSE["secrets"].values()} == {
         f"secrets/{name}" for name in COMPOSE["secrets"]
     }
     passwords = [text for name, text in made.items() if name.endswith("_password")]
-    assert len(set(passwords)) == len(passwords) == 5
+    assert len(set(passwords)) == len(passwords) == 6
     assert all(re.fullmatch(r"[0-9a-f]{48}\n", text) for text in passwords)
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
 
@@ -144,6 +211,12 @@ async def test_the_compose_file_s_services_take_events_from_a_client_into_two_wo
 ) -> None:
     with temporary_home("rabbitmq") as home:
         await asyncio.to_thread(_broker_then_workers, home, private_postgresql, tmp_path)
+
+
+def _mounted(name: str) -> list[Path]:
+    """The files of this repository that a service sees."""
+    volumes = [volume.partition(":")[0] for volume in SERVICES[name].get("volumes", [])]
+    return [DEPLOY / volume for volume in volumes if volume.startswith("./")]
 
 
 def _broker_then_workers(home: Path, database: PrivatePostgreSQL, tmp_path: Path) -> None:
