@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterator
 from typing import Final
 
-from tests.documents.block import ROOT, Block
+from tests.tools.block import ROOT, Block
 
 RUN: Final = {"faultwire", "curl", "python", "echo", "export", "cat", "printf", "unset", "cd", "mkdir"}
 SERVE: Final = ("faultwire worker", "faultwire demo")
@@ -19,13 +19,16 @@ ONLY_PARSED: Final = {
     "docker": "needs an engine",
     "git": "needs the repository's address",
     "kubectl": "needs a cluster",
+    "opentelemetry-instrument": "comes with a distribution of OpenTelemetry, which is the reader's",
     "psql": "the reader's own database",
+    "python3": "makes environments and fetches packages",
     "rabbitmqctl": "the reader's own broker",
     "source": "changes the shell that reads it; tests of the completion run a shell of their own",
     "sudo": "the reader's own machine",
     "systemctl": "the reader's own machine",
     "systemd-analyze": "the reader's own machine",
     "kustomize": "needs a cluster",
+    "tar": "carries what another command has made",
     "promtool": "the reader's own Prometheus",
     ".venv/bin/pytest": "the tests run already",
     ".ci/run": "runs the tests, which run already",

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.documents.block import Block, all_blocks, read_blocks
 from tests.documents.reader import run_to_its_end
 from tests.servers.worker import clean_environment
+from tests.tools.block import Block, all_blocks, read_blocks
 
 from faultwire_consumer.domain.policy.text import parse_policy
 from faultwire_consumer.notify.policy_file import shipped_text

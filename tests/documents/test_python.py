@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.documents.block import Block, all_blocks, program_of
 from tests.documents.conftest import Localize
 from tests.documents.reader import PROGRAM, RUN_PYTHON, run_to_its_end, run_until_it_listens
 from tests.servers.process import reserve_port
 from tests.servers.worker import Worker
+from tests.tools.block import Block, all_blocks, program_of
 
 BLOCKS = all_blocks()
 PYTHON = [block for block in BLOCKS if block.language == "python"]

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.documents.block import Block, all_blocks
 from tests.documents.conftest import Localize
 from tests.documents.reader import run_to_its_end
 from tests.documents.shell import DocumentError, commands_of, program_word, runs, serves
 from tests.servers.process import reserve_port
+from tests.tools.block import Block, all_blocks
 
 SHELL = [block for block in all_blocks() if block.language in ("sh", "console")]
 
@@ -21,7 +21,7 @@ trap 'test -z "$server" || kill -KILL "$server" 2>/dev/null || true' EXIT
 serve() {
   "$@" &
   server=$!
-  until faultwire health >/dev/null 2>&1; do kill -0 "$server"; done
+  until curl --fail --silent --output /dev/null "$FAULTWIRE_URL/readyz"; do kill -0 "$server"; sleep 0.1; done
 }
 stop_serving() {
   test -z "$server" && return

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 ROOT: Final = Path(__file__).parents[2]
-DOCUMENTS: Final = (
+FRONT_DOORS: Final = (
     "README.md",
     "producer/README.md",
     "consumer/README.md",
@@ -16,7 +16,13 @@ DOCUMENTS: Final = (
     "deploy/README.md",
     "tests/README.md",
     "CONTRIBUTING.md",
+    "SECURITY.md",
 )
+PAGES: Final = tuple(
+    sorted(page.relative_to(ROOT).as_posix() for page in ROOT.glob("[a-z]*/docs/**/*.md") if page.is_file())
+)
+"""The site's pages, wherever they lie."""
+DOCUMENTS: Final = FRONT_DOORS + PAGES
 
 _FENCE: Final = re.compile(r"^(?P<indent>\s*)(?P<fence>`{3,}|~{3,})(?P<info>.*)$")
 
@@ -40,12 +46,9 @@ class Block(Struct, frozen=True):
 
 
 def all_blocks() -> list[Block]:
-    """Every block of the documents that are written already."""
+    """Every block of every document."""
     return [
-        block
-        for name in DOCUMENTS
-        if (ROOT / name).exists()
-        for block in read_blocks(name, (ROOT / name).read_text(encoding="utf-8"))
+        block for name in DOCUMENTS for block in read_blocks(name, (ROOT / name).read_text(encoding="utf-8"))
     ]
 
 
