@@ -59,10 +59,16 @@ async def came_back(store: Store, incident_id: int, release: str | None) -> None
         await apply_transitions(tx, [back])
 
 
+async def register(store: Store, *numbers: int) -> None:
+    """One after the other: of several at once PostgreSQL 17 numbers whichever it comes to first."""
+    for number in numbers:
+        await store.register([new(number)], [])
+
+
 async def test_an_incident_is_found_by_the_release_of_its_first_event_whenever_that_arrives(
     store: Store,
 ) -> None:
-    await store.register([new(1), new(2), new(3)], [])
+    await register(store, 1, 2, 3)
     await keep(store, [row(1, release="1.1"), row(2, release="1.0", at=NOW - HOUR), row(3, release=None)])
     await keep(store, [row(2, release="1.1"), row(3, release="1.1", at=NOW + HOUR)])
     await fold(store)
@@ -81,7 +87,7 @@ async def test_an_incident_is_found_by_the_release_of_its_first_event_whenever_t
 
 
 async def test_what_was_merged_began_with_its_oldest_event(store: Store) -> None:
-    await store.register([new(1), new(2)], [])
+    await register(store, 1, 2)
     await keep(store, [row(1, release="1.1"), row(2, release="1.0", at=NOW - HOUR)])
     await fold(store)
     async with store.write() as tx:
@@ -93,7 +99,7 @@ async def test_what_was_merged_began_with_its_oldest_event(store: Store) -> None
 
 
 async def test_an_incident_is_found_by_the_releases_in_which_it_came_back(store: Store) -> None:
-    await store.register([new(1), new(2), new(3)], [])
+    await register(store, 1, 2, 3)
     await keep(store, [row(1), row(2), row(3)])
     await came_back(store, 1, "2.0")
     await came_back(store, 1, "2.1")
@@ -107,7 +113,7 @@ async def test_an_incident_is_found_by_the_releases_in_which_it_came_back(store:
 
 
 async def test_a_release_tells_what_ended_with_it_and_how_the_rate_changed(store: Store) -> None:
-    await store.register([new(1), new(2), new(3)], [])
+    await register(store, 1, 2, 3)
     first, second = NOW - 30 * HOUR, NOW - 5 * HOUR
     await keep(
         store,
@@ -133,7 +139,7 @@ async def test_a_release_tells_what_ended_with_it_and_how_the_rate_changed(store
 
 
 async def test_the_worst_of_a_release_is_the_most_severe_then_the_most_frequent_in_it(store: Store) -> None:
-    await store.register([new(1), new(2), new(3)], [])
+    await register(store, 1, 2, 3)
     await keep(
         store,
         [
@@ -158,7 +164,7 @@ async def test_the_worst_of_a_release_is_the_most_severe_then_the_most_frequent_
 
 
 async def test_releases_of_one_name_are_each_services_own(store: Store) -> None:
-    await store.register([new(1), new(2)], [])
+    await register(store, 1, 2)
     await keep(store, [row(1, release="1.0"), row(2, release="1.0", service="orders")])
     async with store.write() as tx:
         await tx.execute(update(incidents).where(incidents.c.id == 2).values(service="orders"))

@@ -9,7 +9,7 @@ RELEASE_CHARACTERS: Final = 200
 """The longest name that is read as a version."""
 
 _VERSION: Final = re.compile(
-    r"(?:[^@]*@)?v?(?P<numbers>\d{1,18}(?:\.\d{1,18}){0,7})"
+    r"(?:[^@]*@){0,2}v?(?P<numbers>\d{1,18}(?:\.\d{1,18}){0,7})"
     r"(?:-(?P<ahead>[0-9A-Za-z-]{1,50}(?:\.[0-9A-Za-z-]{1,50}){0,7}))?(?:\+.*)?",
     re.ASCII,
 )
@@ -25,7 +25,8 @@ def version_key(release: str) -> VersionKey | None:
     """Return what a version is compared by; None for other names, such as a commit's.
 
     It is read as semantic versions are, of one to eight numbers, after ``v`` or ``name@`` where one
-    of these stands; what follows a plus says nothing.
+    of these stands, as in Sentry's ``shop@1.4.2+build5``; a name may be npm's ``@acme/shop``. What follows a
+    plus says nothing.
     """
     found = _VERSION.fullmatch(release) if len(release) <= RELEASE_CHARACTERS else None
     if found is None:

@@ -37,6 +37,8 @@ sights = st.dictionaries(
     [
         ("1.9.0", "1.10.0"),
         ("v1.2.3", "1.2.4"),
+        ("shop@1.9.0+build9", "shop@1.10.0+build1"),
+        ("@acme/shop@1.9.0+7", "shop@1.9.1"),
         ("billing@2.0", "billing@2.0.1"),
         ("2.4.2-rc.1", "2.4.2"),
         ("2.4.2-alpha", "2.4.2-alpha.1"),
@@ -52,7 +54,11 @@ def test_versions_are_ordered_by_their_parts_whenever_they_were_seen(older: str,
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("1.2", "1.2.0"), ("v1.2", "1.2"), ("1.2+a", "1.2+b"), ("a", "a")]
+    ("one", "other"),
+    [
+        *(("1.2", "1.2.0"), ("v1.2", "1.2"), ("1.2+a", "1.2+b"), ("a", "a")),
+        *(("shop@1.4.2+build5", "1.4.2"), ("@acme/shop@1.4.2", "shop@1.4.2+build6")),
+    ],
 )
 def test_two_spellings_of_one_version_are_the_same(one: str, other: str) -> None:
     assert compare_releases(one, other, {}) == 0
