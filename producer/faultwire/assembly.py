@@ -31,6 +31,7 @@ from faultwire.response.response import ErrorResponse
 from faultwire_shared.event import NAME_CHARACTERS
 from faultwire_shared.event_id import new_event_id
 from faultwire_shared.snapshot import clean_text
+from faultwire_shared.tls.files import NO_FILES, TlsFiles
 
 if TYPE_CHECKING:
     # Patterns that take 20 ms to compile, SQLite, and asyncio: `import faultwire` does without.
@@ -134,7 +135,7 @@ class Assembled:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.parts = make_parts(plan)
+        self.parts: Parts = make_parts(plan)
 
     def begin_again(self) -> None:
         """Have other parts where these are closed, and take nothing any more."""
@@ -175,6 +176,7 @@ def delivery_of(
     service: str,
     *,
     token: str | os.PathLike[str] | None = None,
+    tls: TlsFiles = NO_FILES,
     transport: Callable[[], Transport] | None,
     spool_path: str | os.PathLike[str] | None,
     spool_bytes: int,
@@ -182,9 +184,9 @@ def delivery_of(
     """Choose the transport and the spool; None where nothing is to be published.
 
     Raises:
-        ValueError: the URL or the token cannot be used.
+        ValueError: the URL, the files of TLS or the token cannot be used.
     """
-    make_transport = transport or transport_for(broker_url, service, token=token)
+    make_transport = transport or transport_for(broker_url, service, token=token, tls=tls)
     if make_transport is None:
         return None
     directory = _spool_directory(spool_path, broker_url, service)

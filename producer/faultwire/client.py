@@ -27,6 +27,7 @@ from faultwire.response.response import ErrorResponse
 from faultwire_shared.clock import Clock, read_clock, utc_now
 from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.foreign.interruption import pass_interruption
+from faultwire_shared.tls.files import tls_files
 
 Durability = Literal["buffered", "spooled", "confirmed"]
 """End of ``handle_error``'s wait: the event in memory, on disk (or confirmed), or a broker's confirm."""
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     # It brings asyncio along.
     from faultwire.publish.publisher_thread import PublisherThread
 
-logger = logging.getLogger("faultwire")
+logger: logging.Logger = logging.getLogger("faultwire")
 
 
 class Client(Binder):
@@ -54,6 +55,9 @@ class Client(Binder):
         service: str,
         broker_url: str | None = None,
         token: str | os.PathLike[str] | None = None,
+        broker_ca_file: str | os.PathLike[str] | None = None,
+        broker_certificate_file: str | os.PathLike[str] | None = None,
+        broker_key_file: str | os.PathLike[str] | None = None,
         environment: str = "production",
         release: str | None = None,
         host: str | None = None,
@@ -87,6 +91,10 @@ class Client(Binder):
             token: what a worker's intake wants to see where people sign in, as ``faultwire access token
                 create`` prints it; or, as a path, the file that holds it, which may change. Only a worker is
                 shown it: a broker's user stands in the URL.
+            broker_ca_file: the only authorities that may vouch for ``amqps://`` or ``https://``, as PEM; by
+                default those that this machine trusts. It and the next two are read for each connection.
+            broker_certificate_file: this service's own certificate, where the other side asks for one.
+            broker_key_file: its key, where that is not in the same file.
             environment: ``production``, ``staging`` and the like.
             release: the service's version; a resolved incident that comes back in a newer one has regressed.
             host: this machine's name; the system's by default.
@@ -117,9 +125,9 @@ class Client(Binder):
             transport: makes a transport of your own in place of the URL's.
 
         Raises:
-            ValueError: the service has no name, the URL or the token cannot be used (the text holds neither
-                password nor token), the sample rate is not between 0 and 1, or ``include_locals`` is no
-                choice.
+            ValueError: the service has no name, the URL, the files of TLS or the token cannot be used (the
+                text holds neither password nor token), the sample rate is not between 0 and 1, or
+                ``include_locals`` is no choice.
             TypeError: ``ignore_errors`` holds something that is neither a class of exceptions nor a name.
         """
         super().__init__(clock, max_breadcrumbs)
@@ -145,6 +153,7 @@ class Client(Binder):
                 broker_url,
                 origin.service,
                 token=token,
+                tls=tls_files(broker_ca_file, broker_certificate_file, broker_key_file),
                 transport=transport,
                 spool_path=spool_path,
                 spool_bytes=spool_bytes,
@@ -163,6 +172,9 @@ class Client(Binder):
         given = {
             "service": settings.service,
             "broker_url": settings.broker_url,
+            "broker_ca_file": settings.broker_ca_file,
+            "broker_certificate_file": settings.broker_certificate_file,
+            "broker_key_file": settings.broker_key_file,
             "token": settings.token,
             "environment": settings.environment,
             "release": settings.release,

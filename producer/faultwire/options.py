@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from faultwire_shared.broker_url import split_addresses
 from faultwire_shared.redact import redact_url
+from faultwire_shared.tls.files import TlsFiles, with_files
 
 AMQP_SCHEMES: Final = ("amqp", "amqps")
 HTTP_SCHEMES: Final = ("http", "https")
@@ -23,7 +24,7 @@ TOKEN_CHARACTERS: Final = 4096
 _FALSE: Final = ("0", "false", "no", "off")
 _TRUE: Final = ("1", "true", "yes", "on", "")
 
-logger = logging.getLogger("faultwire")
+logger: logging.Logger = logging.getLogger("faultwire")
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -31,6 +32,9 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     service: str
     broker_url: str | None = None
+    broker_ca_file: str | None = None
+    broker_certificate_file: str | None = None
+    broker_key_file: str | None = None
     token: "str | TokenFile | None" = None
     environment: str = "production"
     release: str | None = None
@@ -124,13 +128,18 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     environment must not stop the host.
     """
     try:
-        broker_url, token = _broker_url(environ), read_token(environ)
+        broker_url, token, files = _broker_url(environ), read_token(environ), read_tls_files(environ)
         check_token(broker_url, token)
+        if broker_url is not None:
+            with_files(broker_url, files)
         return Settings(
             service=_read(environ, "SERVICE") or environ.get("OTEL_SERVICE_NAME") or UNKNOWN_SERVICE,
             environment=_read(environ, "ENVIRONMENT") or "production",
             release=_read(environ, "RELEASE") or None,
             broker_url=broker_url,
+            broker_ca_file=files.ca_file,
+            broker_certificate_file=files.certificate_file,
+            broker_key_file=files.key_file,
             token=token,
             spool_path=_read(environ, "SPOOL_PATH"),
             include_locals=check_locals((_read(environ, "INCLUDE_LOCALS") or "none").lower()),
@@ -146,6 +155,13 @@ def read_token(environ: Mapping[str, str]) -> str | TokenFile | None:
     token = environ.get(f"{PREFIX}TOKEN", "").strip()
     path = environ.get(f"{PREFIX}TOKEN_FILE")
     return token or (TokenFile(path) if path else None)
+
+
+def read_tls_files(environ: Mapping[str, str]) -> TlsFiles:
+    """Read ``FAULTWIRE_BROKER_CA_FILE`` and its two likes, which are paths and not opened here."""
+    return TlsFiles(
+        *(environ.get(f"{PREFIX}BROKER_{name}_FILE") or None for name in ("CA", "CERTIFICATE", "KEY"))
+    )
 
 
 def _broker_url(environ: Mapping[str, str]) -> str | None:

@@ -42,7 +42,7 @@ class Ledger:
         self._descriptor = descriptor
         self._map = mmap.mmap(descriptor, LEDGER_BYTES)
         self._view = memoryview(self._map)
-        self.cell = self._view[_NUMBER].cast("Q")
+        self.cell: memoryview[int] = self._view[_NUMBER].cast("Q")
         """Its one element is the last number that was given."""
 
     def write(self, report: ProducerReport) -> None:

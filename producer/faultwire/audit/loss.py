@@ -20,7 +20,7 @@ PRODUCERS: Final = 200
 Number = tuple[str, int]
 """A producer's id, and which of its events."""
 
-logger = logging.getLogger("faultwire")
+logger: logging.Logger = logging.getLogger("faultwire")
 
 
 class LossReason(StrEnum):

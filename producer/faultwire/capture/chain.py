@@ -11,6 +11,7 @@ from faultwire.capture.variable import Trace, add_variables
 from faultwire_shared.event import NAME_CHARACTERS, STRING_CHARACTERS, ExceptionInfo
 from faultwire_shared.foreign.interruption import pass_interruption
 from faultwire_shared.foreign.known_type import module_of, name_of, qualname_of
+from faultwire_shared.foreign.trail import Trail
 from faultwire_shared.snapshot import Snapshot, clean_text
 
 CHAIN: Final = 20
@@ -35,9 +36,14 @@ class Chain:
         self._left = EXCEPTIONS
         self._traces: list[Trace] = []
         self._calls = 0
+        self._trail: Trail | None = None
 
-    def read(self, error: BaseException) -> list[ExceptionInfo]:
-        """The chain; loops are followed once, and what is beyond the bounds is left out and noted."""
+    def read(self, error: BaseException, trail: Trail | None = None) -> list[ExceptionInfo]:
+        """The chain; loops are followed once, and what is beyond the bounds is left out and noted.
+
+        ``trail`` is the exception's own, where it is at hand.
+        """
+        self._trail = trail
         found = self._chain(error, 0)
         if self._calls > STACKED:
             spare_source([frames for _, frames in self._traces], self._frames.lean)
@@ -56,7 +62,8 @@ class Chain:
         return found
 
     def _one(self, error: BaseException, depth: int) -> ExceptionInfo:
-        frames, cut = self._frames.read(error.__traceback__)
+        trail, self._trail = self._trail, None
+        frames, cut = self._frames.read(error.__traceback__, trail)
         if cut:
             self._snapshot.cut("exceptions.frames")
         self._traces.append((error.__traceback__, frames))

@@ -8,7 +8,6 @@ from faultwire.capture.chain import Chain, is_exception
 from faultwire.capture.frame import FrameReader
 from faultwire.capture.handled import Handled
 from faultwire.capture.scope import EMPTY, Scope, Surroundings
-from faultwire.capture.trace import current_trace
 from faultwire_shared import __version__
 from faultwire_shared.event import (
     NAME_CHARACTERS,
@@ -21,6 +20,7 @@ from faultwire_shared.event import (
 from faultwire_shared.foreign.interruption import pass_interruption
 from faultwire_shared.foreign.known_type import name_of
 from faultwire_shared.snapshot import Snapshot, clean_text
+from faultwire_shared.trace_context import TraceContext
 
 SDK: Final = Sdk(name="faultwire-python", version=__version__)
 NO_TEXT: Final = "(no text)"
@@ -38,18 +38,30 @@ class Origin(Struct, frozen=True, kw_only=True):
 
 
 def capture(
-    handled: Handled, *, event_id: str, origin: Origin, frames: FrameReader, scope: Scope = EMPTY
+    handled: Handled,
+    *,
+    event_id: str,
+    origin: Origin,
+    frames: FrameReader,
+    scope: Scope = EMPTY,
+    trace: TraceContext | None = None,
 ) -> Event:
     """The event of an error; never raises, no matter what it is handed."""
     try:
-        return event_from(handled, event_id=event_id, origin=origin, frames=frames, scope=scope)
+        return event_from(handled, event_id=event_id, origin=origin, frames=frames, scope=scope, trace=trace)
     except BaseException as error:  # noqa: BLE001 - whatever a hostile error does, the host gets its answer
         pass_interruption(error)
         return least_event(handled, event_id=event_id, origin=origin)
 
 
 def event_from(
-    handled: Handled, *, event_id: str, origin: Origin, frames: FrameReader, scope: Scope = EMPTY
+    handled: Handled,
+    *,
+    event_id: str,
+    origin: Origin,
+    frames: FrameReader,
+    scope: Scope = EMPTY,
+    trace: TraceContext | None = None,
 ) -> Event:
     """The event of an error that a service hands over; a text in place of an exception is taken too.
 
@@ -59,13 +71,14 @@ def event_from(
         origin: who says so.
         frames: reads its tracebacks.
         scope: what was bound for the running request; the caller's own words win.
+        trace: the running span, which wins over the request's.
     """
     snapshot = Snapshot()
     error, extras = handled.error, handled.extras
-    exceptions = Chain(snapshot, frames).read(error) if is_exception(error) else []
+    exceptions = Chain(snapshot, frames).read(error, handled.trail) if is_exception(error) else []
     around = _NOTHING if scope is EMPTY else scope.surroundings()
     transaction = around.transaction if extras.transaction is None else extras.transaction
-    trace_id, span_id = current_trace() or around.trace or (None, None)
+    trace_id, span_id = (trace and trace[:2]) or around.trace or (None, None)
     return Event(
         id=event_id,
         schema_version=SCHEMA_VERSION,

@@ -15,6 +15,7 @@ from faultwire.capture.code_owner import CodeOwner, shown_path
 from faultwire.capture.place import Place, place_of
 from faultwire.capture.source import AROUND, read_source
 from faultwire_shared.event import FRAMES, NAME_CHARACTERS, Frame
+from faultwire_shared.foreign.trail import TRAILS, Trail, codes_of, trail_of
 from faultwire_shared.memo import Memo
 from faultwire_shared.snapshot import clean_text
 
@@ -54,11 +55,32 @@ class FrameReader:
         # By identity, as a code object's hash reads all of its bytes; the object itself is kept next to
         # the frame, so its identity cannot come back as another's.
         self._cache: Memo[tuple[int, int], tuple[CodeType, Frame]] = Memo()
+        self._trails: Memo[Trail, tuple[tuple[CodeType, ...], tuple[Frame, ...]]] = Memo(TRAILS)
         self._by_place: Memo[tuple[Place, int], Frame] = Memo()
         self._lean: Memo[int, tuple[Frame, Frame]] = Memo()
 
-    def read(self, traceback: TracebackType | None) -> tuple[list[Frame], bool]:
-        """The frames, at most ``FRAMES`` with both ends kept, and whether any were left out."""
+    def read(self, traceback: TracebackType | None, trail: Trail | None = None) -> tuple[list[Frame], bool]:
+        """The frames, at most ``FRAMES`` with both ends kept, and whether any were left out.
+
+        ``trail`` is the traceback's, where it is at hand.
+        """
+        trail = trail or trail_of(traceback)
+        known = None if trail is None else self._trails.get(trail)
+        if known is not None:
+            return list(known[1]), False
+        frames, cut = self._read(traceback)
+        # Anew, as another thread may have raised the same exception meanwhile.
+        if not cut and trail is not None and trail_of(traceback) == trail:
+            self._remember(trail, traceback, frames)
+        return frames, cut
+
+    def _remember(self, trail: Trail, traceback: TracebackType | None, frames: list[Frame]) -> None:
+        codes = codes_of(traceback)
+        # What is compiled anew each time comes never again.
+        if all((id(code), line) in self._cache for code, line in zip(codes, trail[2::3], strict=True)):
+            self._trails[trail] = codes, tuple(frames)
+
+    def _read(self, traceback: TracebackType | None) -> tuple[list[Frame], bool]:
         outer: list[Frame] = []
         cache = self._cache
         while traceback is not None and len(outer) < FRAMES:

@@ -10,6 +10,7 @@ from msgspec import Struct
 from faultwire.capture.chain import is_exception
 from faultwire_shared.event import NAME_CHARACTERS, Category, ErrorSeverity
 from faultwire_shared.foreign.interruption import pass_interruption
+from faultwire_shared.foreign.trail import Trail, trail_of
 from faultwire_shared.snapshot import clean_text
 from faultwire_shared.taxonomy import DEFAULTS, Classification, classify
 
@@ -63,6 +64,8 @@ class Handled(Struct, frozen=True):
     severity: ErrorSeverity
     spelling: str | None
     extras: Extras
+    trail: Trail | None = None
+    """The calls of the error, where it is an exception."""
 
 
 def judge(error: object, *, at: datetime, severity: object = None, extras: Extras = NO_EXTRAS) -> Handled:
@@ -82,7 +85,15 @@ def judge(error: object, *, at: datetime, severity: object = None, extras: Extra
         level, spelling = meaning.severity, None
         if type(level) is not ErrorSeverity:
             level = DEFAULTS[Category.SYSTEM].severity
-    return Handled(error, at, meaning, level, spelling, extras)
+    return Handled(error, at, meaning, level, spelling, extras, _trail_of(error))
+
+
+def _trail_of(error: object) -> Trail | None:
+    try:
+        return trail_of(error.__traceback__) if is_exception(error) else None
+    except BaseException as failure:  # noqa: BLE001 - a class may have put anything in the place of its traceback
+        pass_interruption(failure)
+        return None
 
 
 def meaning_of(error: object) -> Classification:

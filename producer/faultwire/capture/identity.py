@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from faultwire_shared.event import Scalar
 from faultwire_shared.foreign.interruption import pass_interruption
-from faultwire_shared.foreign.known_type import module_of
+from faultwire_shared.foreign.known_type import ancestors_of, module_of
+from faultwire_shared.memo import Memo
 from faultwire_shared.snapshot import clean_text
 
 MARK: Final = "__faultwire_error_id__"
@@ -24,6 +25,10 @@ _PLACES: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("table_name", ("table_name", "diag.table_name")),
 )
 _BUILT_IN: Final = ("builtins", "asyncio.exceptions")
+_NAMES: Final = frozenset(place.partition(".")[0] for _, places in _PLACES for place in places)
+_SPEAKING: Final = _NAMES | {"__getattr__", "__getattribute__", "__dict__"}
+_OURS: Final = (object, BaseException)
+_silent: Final[Memo[int, tuple[type, bool]]] = Memo()
 
 
 def identity_of(error: BaseException) -> dict[str, Scalar]:
@@ -35,6 +40,8 @@ def identity_of(error: BaseException) -> dict[str, Scalar]:
             found["errno"] = number
     if module_of(type(error)) in _BUILT_IN and not error.__dict__.keys() - {MARK}:
         return found
+    if _NAMES.isdisjoint(error.__dict__) and _is_silent(type(error)):
+        return found
     for name, places in _PLACES:
         for place in places:
             value = _read(error, place)
@@ -42,6 +49,15 @@ def identity_of(error: BaseException) -> dict[str, Scalar]:
                 found[name] = value
                 break
     return found
+
+
+def _is_silent(kind: type) -> bool:
+    """True if no class of an exception has any of the names: then only the exception itself may."""
+    known = _silent.get(id(kind))
+    if known is None:
+        is_silent = all(base in _OURS or _SPEAKING.isdisjoint(vars(base)) for base in ancestors_of(kind))
+        known = _silent[id(kind)] = kind, is_silent
+    return known[1]
 
 
 def _read(error: BaseException, place: str) -> Scalar:

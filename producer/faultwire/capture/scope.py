@@ -31,7 +31,7 @@ Breadcrumb = dict[str, Any]
 Work = tuple[int, ...]
 """The requests or jobs that are under way here, the innermost last, each by a number of its own."""
 
-logger = logging.getLogger("faultwire")
+logger: logging.Logger = logging.getLogger("faultwire")
 
 
 class Surroundings(Struct, frozen=True, kw_only=True):
@@ -95,7 +95,7 @@ class _Layer:
 
     def __init__(self, before: Scope, below: "_Layer | None") -> None:
         self.before: Scope | None = before
-        self.is_over = False
+        self.is_over: bool = False
         self.below = _standing(below)
 
     def end(self) -> None:

@@ -40,7 +40,7 @@ class Ask(Generic[Request]):
     __slots__ = ("_read", "request", "seen")
 
     def __init__(self, request: Request, read: Callable[[Request], Surroundings]) -> None:
-        self.request = request
+        self.request: Request = request
         self.seen: tuple[BaseException, scope.Scope] | None = None
         self._read = read
 

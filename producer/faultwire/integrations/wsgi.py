@@ -94,7 +94,7 @@ class _Start:
     def __init__(self, start_response: StartResponse, environ: WSGIEnvironment) -> None:
         self._start_response = start_response
         self._environ = environ
-        self.called = False
+        self.called: bool = False
 
     def __call__(
         self, status: str, headers: list[tuple[str, str]], exc_info: Any = None

@@ -93,6 +93,8 @@ class Emitter:
             ticket.settle(refused(LossReason.UNENCODABLE.value))
             self._losses.tell(LossReason.UNENCODABLE)
             return
+        if ticket.trace is not None and event.trace_id != ticket.trace.trace_id:
+            ticket.trace = None  # a processor took it out
         ticket.lane = event.severity.lane
         ticket.rank = event.severity.rank
         ticket.routing_key = self._key(event)

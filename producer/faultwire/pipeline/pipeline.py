@@ -10,6 +10,7 @@ from faultwire.capture import scope
 from faultwire.capture.event import Origin, capture
 from faultwire.capture.frame import FrameReader
 from faultwire.capture.handled import Handled
+from faultwire.capture.trace import current_trace
 from faultwire.pipeline.deferred import Deferred
 from faultwire.pipeline.emitter import Emitter
 from faultwire.pipeline.filter import Filter
@@ -122,7 +123,7 @@ class ErrorPipeline:
             self._emitter.emit(event, ticket, at_once=at_once)
         else:
             ticket = self._open_window(key, event, ticket)
-        log_handled(event, handled.error, self._emitter.scrubber)
+        log_handled(event, handled.error, self._emitter.scrubber, handled.trail)
         return ticket, event.message
 
     def _open_window(self, key: StormKey, event: Event, ticket: Ticket) -> Ticket:
@@ -158,10 +159,12 @@ class ErrorPipeline:
         log_handled(event, error, self._emitter.scrubber)
 
     def _capture(self, handled: Handled, ticket: Ticket) -> Event:
+        ticket.trace = current_trace()
         return capture(
             handled,
             event_id=ticket.event_id,
             origin=self._origin,
             frames=self._frames,
             scope=scope.current(),
+            trace=ticket.trace,
         )

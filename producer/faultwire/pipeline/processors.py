@@ -10,7 +10,7 @@ from faultwire_shared.foreign.interruption import pass_interruption
 Processor = Callable[[Event], Event | None]
 """Takes an event and returns it, changed or not; None drops it, and the drop is counted."""
 
-logger = logging.getLogger("faultwire")
+logger: logging.Logger = logging.getLogger("faultwire")
 
 _TOLD_MAXIMUM: Final = 100
 _told: set[str] = set()

@@ -40,12 +40,12 @@ class StormWindow:
     __slots__ = ("burst", "closes_at", "count", "event", "last_at", "ticket")
 
     def __init__(self, event: Event, ticket: Ticket, closes_at: float, burst: "StormState | None") -> None:
-        self.event = event
-        self.ticket = ticket
-        self.burst = burst
-        self.count = 1
-        self.last_at = event.occurred_at
-        self.closes_at = closes_at
+        self.event: Event = event
+        self.ticket: Ticket = ticket
+        self.burst: StormState | None = burst
+        self.count: int = 1
+        self.last_at: datetime = event.occurred_at
+        self.closes_at: float = closes_at
 
     def join(self, at: datetime) -> Ticket:
         """Count one more."""
@@ -67,8 +67,8 @@ class StormState:
     __slots__ = ("allowance", "seen_at", "window")
 
     def __init__(self, now: float) -> None:
-        self.allowance = float(WHOLE_AT_ONCE)
-        self.seen_at = now
+        self.allowance: float = float(WHOLE_AT_ONCE)
+        self.seen_at: float = now
         self.window: StormWindow | None = None
 
     def spends(self, now: float) -> bool:
@@ -85,7 +85,7 @@ class Storm:
     """All bursts of one manager. Times are monotonic seconds; calls may come from any thread."""
 
     def __init__(self) -> None:
-        self.collapsed = 0
+        self.collapsed: int = 0
         """Errors that joined a window that another had opened."""
         self._bursts: dict[StormKey, StormState] = {}
         self._open: dict[StormKey, StormWindow] = {}

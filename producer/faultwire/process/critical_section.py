@@ -20,7 +20,7 @@ class CriticalSection:
     __slots__ = ("lock",)
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()
+        self.lock: threading.RLock = threading.RLock()
 
     def is_ours(self) -> bool:
         """True if the calling thread is inside, so that the call comes from an interruption."""

@@ -33,7 +33,7 @@ class Leave:
     __slots__ = ("_flushing", "has_begun")
 
     def __init__(self) -> None:
-        self.has_begun = False
+        self.has_begun: bool = False
         self._flushing = 0
 
     @property

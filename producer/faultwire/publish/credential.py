@@ -15,7 +15,7 @@ class Credential:
     def __init__(self, token: str | os.PathLike[str]) -> None:
         self._path = None if isinstance(token, str) else os.fspath(token)
         self._header: str | None = None
-        self.fault = ""
+        self.fault: str = ""
         """The reason why the file gave none; empty if it did."""
         if isinstance(token, str):
             self._header = bearer_of(token)

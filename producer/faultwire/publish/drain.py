@@ -21,6 +21,7 @@ from faultwire.queue.record import unpack
 from faultwire.queue.ticket import SPOOLED, Ticket
 from faultwire_shared.event import BATCH_BYTES, BATCH_EVENTS, ErrorSeverity
 from faultwire_shared.failure import ConfigurationError, UnavailableError
+from faultwire_shared.tls.files import NO_FILES, TlsFiles
 
 BUSY_ATTEMPTS: Final = 10
 BUSY_SECONDS: Final = 1.0
@@ -53,6 +54,7 @@ async def drain_all(
     *,
     service: str | None = None,
     token: str | os.PathLike[str] | None = None,
+    tls: TlsFiles = NO_FILES,
     tell: Tell,
 ) -> Mapping[str, Drain]:
     """Publish what dead processes left, by service; those that live publish their own.
@@ -62,6 +64,7 @@ async def drain_all(
         url: where to publish to.
         service: leave other services' alone.
         token: is shown to a worker's intake.
+        tls: the files that an encrypted address may need.
         tell: is told after each message.
 
     Raises:
@@ -70,7 +73,7 @@ async def drain_all(
     """
     try:
         scheme_of(url)
-        make_transport = partial(transport_for, url, token=token)
+        make_transport = partial(transport_for, url, token=token, tls=tls)
         make_transport("")
     except ValueError as error:
         raise ConfigurationError(str(error)) from None

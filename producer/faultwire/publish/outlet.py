@@ -47,9 +47,9 @@ class Outlet:
         make_spool: "Callable[[Buffer], Spool] | None" = None,
         account: Account | None = None,
     ) -> None:
-        self.buffer = Buffer(losses, limit)
+        self.buffer: Buffer = Buffer(losses, limit)
         self.buffer.on_put = self._wake
-        self.spool = make_spool(self.buffer) if make_spool else None
+        self.spool: Spool | None = make_spool(self.buffer) if make_spool else None
         if self.spool is not None:
             self.spool.on_rows = self._wake_drain
         self._account = account
@@ -64,6 +64,7 @@ class Outlet:
         self._reporting: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
+        self._called: set[Lane] = set()
         self._closed = False
         self._departing = False
         self.on_idle: Callable[[], None] = self.start
@@ -120,6 +121,7 @@ class Outlet:
         except RuntimeError:
             return
         self._loop = loop
+        self._called = set()  # a loop that was closed never heard of what it was called for
         self._thread = threading.get_ident()
         self._publisher = Publisher(
             self.buffer,
@@ -237,16 +239,42 @@ class Outlet:
                 loop.call_soon_threadsafe(publisher.wake_drain)
 
     def _wake(self, lane: Lane) -> None:
-        publisher, loop = self._publisher, self._loop
         if self._closed:  # it goes to the spool alone
             return
-        if publisher is None or loop is None or not self._is_running:
+        if not self._is_running:
             self.on_idle()
-        elif self._thread == threading.get_ident():
+        publisher, loop = self._publisher, self._loop
+        if publisher is not None and loop is not None and lane not in self._called:
+            self._call(publisher, loop, lane)
+
+    def _call(self, publisher: "Publisher", loop: "asyncio.AbstractEventLoop", lane: Lane) -> None:
+        """Wake the publisher by a callback of its loop, once for all that comes until it has heard of it.
+
+        Not at once, even in its own thread: a destructor may come between the publisher's look into the
+        buffer and its sleep, and the publisher would forget it.
+        """
+        called = self._called
+
+        def wake() -> None:
+            called.discard(lane)  # first: what comes from now on calls again
             publisher.wake(lane)
-        else:
-            with suppress(RuntimeError):  # the other thread's loop closed; the event waits for the next one
-                loop.call_soon_threadsafe(publisher.wake, lane)
+
+        try:
+            called.add(lane)
+            self._turn_of(loop)(wake)
+        except RuntimeError:  # the loop closed; the event waits for the next one
+            called.discard(lane)
+        except BaseException:  # or nobody would call it any more
+            called.discard(lane)
+            raise
+
+    def _turn_of(self, loop: "asyncio.AbstractEventLoop") -> Callable[[Callable[[], None]], object]:
+        """The loop's call for its next turn: outside a task, its thread may be waiting for the network.
+
+        A signal's handler runs within that wait, and does not end it.
+        """
+        is_in_task = self._thread == threading.get_ident() and sys.modules["asyncio"].current_task(loop)
+        return loop.call_soon if is_in_task else loop.call_soon_threadsafe
 
 
 _leaked: list[object] = []

@@ -23,8 +23,8 @@ class Pace:
     """
 
     def __init__(self) -> None:
-        self.window = WINDOW
-        self.events = BATCH_EVENTS
+        self.window: int = WINDOW
+        self.events: int = BATCH_EVENTS
 
     def note_confirm(self, took_seconds: float) -> None:
         """Learn from a confirm and the time that it took."""

@@ -14,6 +14,7 @@ from typing import Final
 
 from faultwire.audit.loss import LOG_SECONDS, Losses, LossReason
 from faultwire.publish.pace import Delays, Pace
+from faultwire.publish.trace_header import trace_headers
 from faultwire.publish.transport import Busy, Denied, Outgoing, Refused, Transport, TransportDown
 from faultwire.queue.buffer import Buffer
 from faultwire.queue.spool import Spool
@@ -29,7 +30,7 @@ BUSY_SECONDS: Final = 2.0
 RETRY_AFTER_MAXIMUM: Final = 30.0
 _LOOK_SECONDS: Final = 0.02
 
-logger = logging.getLogger("faultwire")
+logger: logging.Logger = logging.getLogger("faultwire")
 
 
 class _LaneState:
@@ -56,7 +57,7 @@ class Publisher:
         delays: Delays,
         spool: Spool | None = None,
     ) -> None:
-        self.connected = asyncio.Event()
+        self.connected: asyncio.Event = asyncio.Event()
         self._spool = spool
         self._drain_wake = asyncio.Event()
         self._draining = 0
@@ -140,7 +141,7 @@ class Publisher:
             try:
                 await self._transport.open()
             except TransportDown as error:
-                self._buffer.is_away = True
+                self._be_away()
                 self._tell_lost(error)
             else:
                 await self._until_lost()
@@ -148,6 +149,12 @@ class Publisher:
             if self._reconnects is None:
                 self._reconnects = self._delays(RECONNECT_SECONDS)
             await asyncio.sleep(next(self._reconnects))
+
+    def _be_away(self) -> None:
+        """Let what is in memory wait for no confirm any more: it goes to the disk, where there is one."""
+        self._buffer.is_away = True
+        if self._spool is not None:
+            self._spool.bell.ring()
 
     async def _until_lost(self) -> None:
         self._generation += 1
@@ -162,7 +169,7 @@ class Publisher:
         try:
             await self._lost.wait()
         finally:
-            self._buffer.is_away = True
+            self._be_away()
             self.connected.clear()
             watching.cancel()
             await asyncio.wait((watching,))
@@ -311,10 +318,15 @@ def message_of(tickets: list[Ticket]) -> Outgoing:
     first = tickets[0]
     if len(tickets) == 1:
         return Outgoing(
-            body=first.body, message_type=EVENT_TYPE, routing_key=first.routing_key, event_id=first.event_id
+            body=first.body,
+            message_type=EVENT_TYPE,
+            routing_key=first.routing_key,
+            event_id=first.event_id,
+            headers=trace_headers(tickets),
         )
     return Outgoing(
         body=encode_batch([ticket.body for ticket in tickets]),
         message_type=BATCH_TYPE,
         routing_key=max(tickets, key=lambda ticket: ticket.rank).routing_key,
+        headers=trace_headers(tickets),
     )

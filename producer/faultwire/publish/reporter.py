@@ -27,7 +27,7 @@ INHERIT_SECONDS: Final = 60.0
 Say = Callable[[Outgoing], Awaitable[bool]]
 """Publishes a message that is not an event; returns True if it was confirmed."""
 
-logger = logging.getLogger("faultwire")
+logger: logging.Logger = logging.getLogger("faultwire")
 
 
 class Reporter:

@@ -10,6 +10,9 @@ from faultwire.publish.credential import Credential
 from faultwire.publish.transport import Busy, Denied, Outgoing, Refused, TransportDown, publish_seconds
 from faultwire_shared.codec import CONTENT_TYPE
 from faultwire_shared.redact import redact_url
+from faultwire_shared.tls.context import TlsFileError, make_context
+from faultwire_shared.tls.files import secured_of
+from faultwire_shared.tls.refusal import why_refused
 
 INTAKE: Final = "/ingest/v1/events"
 CLOSE_SECONDS: Final = 3.0
@@ -31,17 +34,39 @@ class HttpTransport:
     """One keep-alive session to ``<base>/ingest/v1/events``; its token goes nowhere else."""
 
     def __init__(self, url: str, credential: Credential | None = None) -> None:
-        self._url = url.rstrip("/") + INTAKE
+        """Take the intake's address.
+
+        Raises:
+            ValueError: what stands behind its ``?`` is not about TLS.
+        """
+        self._secured = secured_of(url)
+        self._url = self._secured.address.rstrip("/") + INTAKE
         self._credential = credential
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
-        """Make the session; the first publish connects."""
+        """Make the session, with the files of TLS as they are now; the first publish connects.
+
+        Raises:
+            TransportDown: a file of TLS cannot be used.
+        """
         await self._read_credential()
         self._session = aiohttp.ClientSession(
+            connector=await self._connector(),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"Content-Type": CONTENT_TYPE},
         )
+
+    async def _connector(self) -> aiohttp.TCPConnector | None:
+        """Return a connector that trusts whom the files name; None where there are none."""
+        _, files, verifies = self._secured
+        if verifies and not any(files):
+            return None
+        try:
+            context = await asyncio.to_thread(make_context, files, verifies=verifies)
+        except TlsFileError as error:
+            raise TransportDown(f"post to {redact_url(self._url)}: {error}") from None
+        return aiohttp.TCPConnector(ssl=context)
 
     async def publish(self, message: Outgoing) -> None:
         """Post the body; 202 says that the worker has every event, if only as a dead letter.
@@ -61,7 +86,7 @@ class HttpTransport:
                 if status in _DENIED and await self._read_credential():
                     status = await self._post(session, message)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            text = str(error) or type(error).__name__
+            text = why_refused(error, "broker_ca_file") or str(error) or type(error).__name__
             raise TransportDown(f"post to {redact_url(self._url)}: {text}") from None
         if status in _DENIED:
             raise Denied(self._why_denied(status), after_seconds=DENIED_SECONDS)

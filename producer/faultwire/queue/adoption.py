@@ -31,7 +31,7 @@ _ELSEWHERE: Final = (
 """Errors that say nothing of the file itself; any other is damage, as flipped bits make more than CORRUPT."""
 _UNREADABLE: Final = (sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ)
 
-logger = logging.getLogger("faultwire")
+logger: logging.Logger = logging.getLogger("faultwire")
 
 
 class AdoptedRow(Struct, frozen=True):
@@ -51,8 +51,8 @@ class Adopter:
     """
 
     def __init__(self, directory: SpoolDirectory, lock: Lock) -> None:
-        self.path = lock.database
-        self.missing = 0
+        self.path: str = lock.database
+        self.missing: int = 0
         self._directory = directory
         self._lock = lock
         self._connection: sqlite3.Connection | None = None
@@ -62,7 +62,7 @@ class Adopter:
         self._found = 0
         """Rows, where ``_seen`` has ids: one that an interrupted adoption copied twice is two rows."""
         self._rows = self._read()
-        self.is_damaged = False
+        self.is_damaged: bool = False
         self._is_read = False
 
     def read(self) -> list[AdoptedRow]:

@@ -78,11 +78,11 @@ class Buffer:
         self.on_put: Callable[[Lane], None] | None = None
         self.is_away = False
         """There is nobody to publish to now: what comes in need not wait for a confirm to be written."""
-        self.held = 0
+        self.held: int = 0
         """Events that are not settled yet: memory alone has them."""
-        self.confirmed = 0
-        self.spooled = 0
-        self.adopted = 0
+        self.confirmed: int = 0
+        self.spooled: int = 0
+        self.adopted: int = 0
         self._losses = losses
         self._room = {lane: int(limit.bytes * share) for lane, share in SHARES.items()}
         self._kept_room = int(limit.bytes * KEPT_SHARE)
@@ -206,6 +206,16 @@ class Buffer:
                         old.append(ticket)
                 found += old
         return found
+
+    def oldest_at(self) -> float | None:
+        """The time since which the buffer has had something that nobody has settled, as far as is known.
+
+        Under way the first of a lane is looked at, which need not be the oldest after a failure.
+        """
+        with SECTION.lock:
+            found = [queue.waiting[0].buffered_at for queue in self._lanes.values() if queue.waiting]
+            found += [next(iter(queue.taken)).buffered_at for queue in self._lanes.values() if queue.taken]
+        return min(found, default=None)
 
     def move_to_spool(self, tickets: Iterable[Ticket]) -> Moved:
         """Settle as spooled what is on disk now; memory keeps it while there is room."""

@@ -87,7 +87,7 @@ class SpoolDirectory:
 
     def __init__(self, path: str) -> None:
         # With a slash at its end the system would follow a link.
-        self.path = path.rstrip("/") or "/"
+        self.path: str = path.rstrip("/") or "/"
 
     def claim_new(self, service: str) -> Lock:
         """A file's name that nobody had before, with its lock; the file is there, empty."""

@@ -84,8 +84,10 @@ class SpoolFile:
     def __init__(self, path: str, limit: SpoolLimit, *, first_row: int = 1) -> None:
         self.path = path
         self.limit = limit
-        self.next_row = first_row
-        self.connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+        self.next_row: int = first_row
+        self.connection: sqlite3.Connection = sqlite3.connect(
+            path, timeout=0, isolation_level=None, check_same_thread=False
+        )
         try:
             self._prepare()
         except BaseException:
@@ -110,7 +112,7 @@ class SpoolFile:
         execute(_SCHEMA)
         execute(_INDEX)
         self.by_rank: Counter[int] = Counter()
-        self.cost = 0
+        self.cost: int = 0
         for rank, length in execute("SELECT rank, length(record) FROM events"):
             self.by_rank[rank] += 1
             self.cost += cost_of(length)

@@ -34,7 +34,7 @@ EVICTED_AT_ONCE: Final = 10
 
 T = TypeVar("T")
 
-logger = logging.getLogger("faultwire")
+logger: logging.Logger = logging.getLogger("faultwire")
 
 
 class SpoolKeeper:
@@ -56,9 +56,9 @@ class SpoolKeeper:
         self.refused: deque[int] = deque()
         self.released: deque[Ticket] = deque()
         self.originals: weakref.WeakValueDictionary[int, Ticket] = weakref.WeakValueDictionary()
-        self.waiting = 0
+        self.waiting: int = 0
         """Events that may be published, be they under way or not."""
-        self.recovery = Recovery(directory, service, buffer, clock=clock)
+        self.recovery: Recovery = Recovery(directory, service, buffer, clock=clock)
         self._directory = directory
         self._service = service
         self._buffer = buffer
@@ -109,6 +109,15 @@ class SpoolKeeper:
         if self._buffer.is_away:
             return self._buffer.unsettled(now, most=most)
         return self._buffer.unsettled(now - AGE_SECONDS, taken_before=now - UNDER_WAY_SECONDS, most=most)
+
+    def leisure(self) -> float:
+        """Seconds in which nothing is to be done but what news ask for; 0 where it has to be looked for."""
+        has_news = self.confirmed or self.released or self.refused or self._crowded_until
+        if self._file is None or has_news or self._buffer.is_away or self._buffer.spooled:
+            return 0.0
+        now, oldest = self._clock(), self._buffer.oldest_at()
+        due = (now if oldest is None else oldest) + AGE_SECONDS
+        return max(0.0, min(due, self.recovery.at) - now)
 
     def _opened(self) -> SpoolFile:
         if self._file is None:

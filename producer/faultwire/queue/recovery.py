@@ -5,11 +5,10 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from faultwire.audit.loss import LossReason
 from faultwire.queue.adoption import AdoptedRow, Adopter
-from faultwire.queue.buffer import Buffer
 from faultwire.queue.directory import Lock, SpoolDirectory
 from faultwire.queue.file import SpoolFile
 from faultwire_shared.failpoint import failpoint
@@ -19,7 +18,27 @@ ADOPT_SECONDS: Final = 60.0
 ROOM_SECONDS: Final = 1.0
 """Until it is seen again whether a chunk finds room by now."""
 
-logger = logging.getLogger("faultwire")
+logger: logging.Logger = logging.getLogger("faultwire")
+
+
+class Inheritance(Protocol):
+    """Whoever counts what was found in files, as the client's buffer does."""
+
+    def adopt(self, *, events: int) -> None:
+        """Count events of a dead process."""
+        ...
+
+    def find_spooled(self, *, events: int) -> None:
+        """Count events of our own that lay in a damaged file."""
+        ...
+
+    def end_search(self) -> None:
+        """Take what was not found until now for lost."""
+        ...
+
+    def lose_spooled(self, reason: LossReason, *, events: int) -> None:
+        """Count events that cannot be read."""
+        ...
 
 
 class Recovery:
@@ -29,11 +48,11 @@ class Recovery:
         self,
         directory: SpoolDirectory,
         service: str,
-        buffer: Buffer,
+        buffer: Inheritance,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.at = 0.0
+        self.at: float = 0.0
         """The next time that there is something to do, by the clock."""
         self._directory = directory
         self._service = service

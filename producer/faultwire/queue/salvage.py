@@ -52,7 +52,7 @@ class Source:
             self._descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError:
             self._descriptor = -1
-        self.size = os.fstat(self._descriptor).st_size if self._descriptor >= 0 else 0
+        self.size: int = os.fstat(self._descriptor).st_size if self._descriptor >= 0 else 0
 
     def read(self, at: int, count: int) -> bytes:
         """So many bytes, or as many as there are; none where the disk cannot read them."""

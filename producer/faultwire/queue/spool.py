@@ -1,6 +1,6 @@
 """The durable queue on disk: one thread that writes what the broker does not take soon enough.
 
-The thread looks into the buffer every few milliseconds while anything is in it. What is neither confirmed
+While anything is in the buffer the thread looks into it when the oldest may be due. What is neither confirmed
 nor spooled by then goes to disk in one transaction, no matter who else waits for it; what is confirmed later
 is deleted. The caller's path is not longer for it, and a blocked event loop does not stop it.
 """
@@ -12,14 +12,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from contextlib import suppress
-from queue import Empty, SimpleQueue
 from typing import Final
 
 from faultwire.process.critical_section import SECTION
 from faultwire.process.exit import register_spool, unregister_spool
 from faultwire.process.own_thread import OwnThread
 from faultwire.process.private_directory import slug_of
+from faultwire.queue.bell import Bell
 from faultwire.queue.buffer import Buffer
 from faultwire.queue.directory import SpoolDirectory
 from faultwire.queue.file import SpoolLimit, is_corrupt
@@ -44,7 +43,7 @@ BUSY_SECONDS: Final = 0.5
 LOOK_SECONDS: Final = 0.02
 """Between two looks at whether the thread is still there, by who waits for it at the end."""
 
-logger = logging.getLogger("faultwire")
+logger: logging.Logger = logging.getLogger("faultwire")
 
 
 class Spool:
@@ -72,9 +71,9 @@ class Spool:
             self._directory, self._service, self._buffer, limit=self._limit, clock=self._clock
         )
         self._thread: OwnThread | None = None
-        # Reentrant: a signal's handler or a destructor may hand over an event of its own at any moment.
-        self._wakes: SimpleQueue[None] = SimpleQueue()
-        self.turning = threading.Lock()
+        self.bell: Bell = Bell()
+        """Has the thread look at once for what has become due."""
+        self.turning: threading.Lock = threading.Lock()
         self._idle = True
         self._gave_way_at = 0.0
         self._asked: deque[Ticket] = deque()
@@ -149,7 +148,7 @@ class Spool:
         try:
             self.start()
             if self._thread is not None:
-                self._wakes.put(None)
+                self.bell.ring()
         except BaseException:
             self._idle = True  # or nobody would start it any more
             raise
@@ -191,14 +190,14 @@ class Spool:
                 if original is not None:
                     original.settle(CONFIRMED)
             self._keeper.confirmed.extend(rows)
-            self._wakes.put(None)
+            self.bell.ring()
 
     def release(self, tickets: Iterable[Ticket]) -> None:
         """Give back what was under way and is not confirmed."""
         spooled = [ticket for ticket in tickets if ticket.state is SPOOLED]
         if spooled:
             self._keeper.released.extend(spooled)
-            self._wakes.put(None)
+            self.bell.ring()
 
     def refuse(self, ticket: Ticket) -> None:
         """Count a refusal; a row that is refused again and again is set aside."""
@@ -226,7 +225,7 @@ class Spool:
                 self.release(tickets)
 
         self._takes.append(answer)
-        self._wakes.put(None)
+        self.bell.ring()
         try:
             return await future
         except asyncio.CancelledError:
@@ -238,13 +237,13 @@ class Spool:
         """Write everything that the buffer holds; ``done`` is called in the thread, also when it failed."""
         self._flushes.append(done)
         self.start()
-        self._wakes.put(None)
+        self.bell.ring()
 
     def close(self, seconds: float) -> None:
         """Flush, close the file and end the thread, in at most ``seconds``; blocks."""
         with SECTION.lock:
             self._ending = True
-        self._wakes.put(None)
+        self.bell.ring()
         if self._thread is not None:
             self._thread.join(seconds)
         else:
@@ -268,14 +267,21 @@ class Spool:
     def _work(self) -> None:
         polls = 0
         while True:
-            self._sleep(self._pause(polls))
+            self.bell.wait(self._pause(polls))
             ending = self._ending
+            if not ending and self._is_roused_for_nothing():
+                polls = 0 if self._buffer.held else polls + 1
+                continue
             with self.turning:
                 self._take_turn(ending=ending)
                 if ending:
                     self._keeper.close()
                     return
             polls = 0 if self._buffer.held else polls + 1
+
+    def _is_roused_for_nothing(self) -> bool:
+        """True if nobody asks for anything and nothing is due: the caller has Python's lock back at once."""
+        return not (self._asked or self._flushes or self._takes) and self._keeper.leisure() > 0.0
 
     def _take_turn(self, *, ending: bool) -> None:
         try:
@@ -285,16 +291,9 @@ class Spool:
             logger.warning("spool.failed", extra={"event": "spool.failed"}, exc_info=True)
             self._broken_until = self._clock() + RETRY_SECONDS
 
-    def _sleep(self, seconds: float) -> None:
-        """Wait until somebody has news, for at most ``seconds``."""
-        with suppress(Empty):
-            self._wakes.get(timeout=seconds)
-        for _ in range(self._wakes.qsize()):
-            self._wakes.get()
-
     def _pause(self, polls: int) -> float:
         if self._buffer.held or polls < _IDLE_POLLS or self._keeper.confirmed:
-            return POLL_SECONDS
+            return self._keeper.leisure() or POLL_SECONDS
         self._idle = True
         if self._buffer.held:  # put between the look and the word
             self._idle = False
@@ -332,7 +331,7 @@ class Spool:
     def _break(self, error: Exception) -> None:
         if is_corrupt(error) and self._keeper.is_open:
             self._keeper.abandon_file()
-            self._wakes.put(None)
+            self.bell.ring()
             return
         self._broken_until = self._clock() + RETRY_SECONDS
         if not self._said_broken:

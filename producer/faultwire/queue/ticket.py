@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from msgspec import Struct
 
 from faultwire_shared.event import Lane
+from faultwire_shared.trace_context import TraceContext
 
 if TYPE_CHECKING:
     import asyncio  # a third of the client's import time, and a host without a loop never needs it
@@ -61,6 +62,7 @@ class Ticket:
         "routing_key",
         "row",
         "state",
+        "trace",
         "turned_away",
     )
 
@@ -75,18 +77,20 @@ class Ticket:
         number: tuple[str, int] | None = None,
         state: FinalState = BUFFERED,
     ) -> None:
-        self.event_id = event_id
-        self.body = body
-        self.lane = lane
-        self.rank = rank
-        self.routing_key = routing_key
-        self.number = number
-        self.state = state
-        self.row = 0
-        self.is_placed = False
+        self.event_id: str = event_id
+        self.body: bytes = body
+        self.lane: Lane = lane
+        self.rank: int = rank
+        self.routing_key: str = routing_key
+        self.number: tuple[str, int] | None = number
+        self.state: FinalState = state
+        self.row: int = 0
+        self.trace: TraceContext | None = None
+        """The span in which it was handled; what is read from the disk has lost it."""
+        self.is_placed: bool = False
         """Somebody has it and will settle it: the buffer, a storm's window, or what was set aside."""
-        self.buffered_at = 0.0
-        self.turned_away = False
+        self.buffered_at: float = 0.0
+        self.turned_away: bool = False
         self._waiters: list[Callable[[], None]] = []
 
     @property

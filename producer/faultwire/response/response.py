@@ -55,15 +55,15 @@ class ErrorResponse(Mapping[str, str]):
         headers: Mapping[str, str],
         ticket: Ticket,
     ) -> None:
-        self.error_id = error_id
-        self.message = message
-        self.severity = severity
-        self.occurred_at = occurred_at
-        self.category = category
-        self.code = code
-        self.status = status
-        self.details = details
-        self.headers = headers
+        self.error_id: str = error_id
+        self.message: str = message
+        self.severity: ErrorSeverity = severity
+        self.occurred_at: datetime = occurred_at
+        self.category: Category = category
+        self.code: str = code
+        self.status: int = status
+        self.details: Mapping[str, Any] = details
+        self.headers: Mapping[str, str] = headers
         self._ticket = ticket
 
     def __getitem__(self, key: str) -> str:

@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aio_pika.abc import DeliveryMode
+from opentelemetry.sdk.trace import TracerProvider
 from tests.contract.producer.queue_reader import take_all
 from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
 from tests.tools.publisher import declare
@@ -39,6 +42,31 @@ async def test_a_confirmed_event_lies_in_its_lanes_queue_under_its_own_id(broker
     assert message.app_id == "billing.eu"
     assert message.delivery_mode == DeliveryMode.PERSISTENT
     assert message.message_id not in (None, response.error_id)
+
+
+async def test_a_message_names_the_span_of_its_event_also_when_another_process_takes_it_from_the_disk(
+    rabbitmq: RabbitMQ, tmp_path: Path
+) -> None:
+    make = partial(ErrorManager, service="billing", broker_url=rabbitmq.url, spool_path=tmp_path / "spool")
+    tracer, parents = TracerProvider().get_tracer("test"), []
+
+    async def handle(errors: ErrorManager) -> None:
+        with tracer.start_as_current_span("pay") as span:
+            found = span.get_span_context()
+            parents.append(f"00-{found.trace_id:032x}-{found.span_id:016x}")
+            await errors.handle_error(ValueError("x"), durability="spooled")
+
+    async with make(shutdown_timeout=0.5) as errors:
+        await handle(errors)
+    await declare(rabbitmq.url)
+    async with make() as errors:
+        assert await errors.flush(20)
+        await handle(errors)
+        assert await errors.flush(20)
+    messages = await take_all(rabbitmq.url, Lane.HIGH, messages=2)
+    told = {str(message.headers["traceparent"]) for message in messages}
+    assert {one.rpartition("-")[0] for one in told} == set(parents)
+    assert f"{parents[0]}-00" in told, "the disk keeps the ids alone"
 
 
 async def test_what_piles_up_travels_as_batches_of_one_lane(broker: RabbitMQ) -> None:
@@ -112,6 +140,7 @@ async def test_after_a_freeze_everything_arrives(private_broker: PrivateRabbitMQ
         assert response.state.state == "confirmed"
 
 
+@pytest.mark.e2e
 async def test_an_alarm_at_the_broker_is_waited_out(private_broker: PrivateRabbitMQ) -> None:
     transport = AmqpTransport(private_broker.url, app_id="billing")
     await transport.open()

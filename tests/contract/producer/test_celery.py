@@ -65,6 +65,7 @@ async def events_of(broker: RabbitMQ, events: int) -> list[Event]:
     return found
 
 
+@pytest.mark.e2e
 async def test_each_task_that_fails_is_one_event_from_whichever_process(
     rabbitmq: RabbitMQ, tmp_path: Path
 ) -> None:

@@ -2,6 +2,9 @@
 
 import asyncio
 import logging
+import os
+import selectors
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -16,6 +19,7 @@ from tests.tools.fake_transport import FakeTransport, until
 import faultwire
 from faultwire import ErrorManager, SyncErrorManager
 from faultwire.process.critical_section import SECTION
+from faultwire.publish.publisher import Publisher
 from faultwire.queue.ticket import BUFFERED, CONFIRMED, refused
 
 OURS = faultwire.__path__[0]
@@ -85,15 +89,21 @@ class Interrupter:
         self._seen: set[tuple[CodeType, int]] = set()
 
     def trace(self, frame: FrameType, event: str, _: object) -> Any:
-        if not frame.f_code.co_filename.startswith(OURS):
+        if not self.concerns(frame):
             return None
         frame.f_trace_opcodes = True
         place = frame.f_code, frame.f_lasti
-        if event == "opcode" and place not in self._seen and SECTION.is_ours():
+        if event == "opcode" and place not in self._seen and self.is_time():
             self._seen.add(place)
             error = ValueError(f"interruption {len(self.ids)}")
             self.ids.append(self._errors.handle_error_nowait(error).error_id)
         return self.trace
+
+    def concerns(self, frame: FrameType) -> bool:
+        return frame.f_code.co_filename.startswith(OURS)
+
+    def is_time(self) -> bool:
+        return SECTION.is_ours()
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -128,6 +138,77 @@ async def test_an_interruption_at_any_instruction_of_the_critical_section_loses_
     assert sum(event.count for event in sent) == errors.stats().handled == 80 + len(interrupter.ids)
     assert (errors.stats().buffered, errors.stats().lost) == (0, {})
     assert sorted(event.sequence or 0 for event in sent) == list(range(1, len(sent) + 1))
+
+
+class InterrupterOfWaiting(Interrupter):
+    """Hands over an error, each time it was armed, at an instruction of a publisher that looks for work."""
+
+    is_armed = False
+
+    def concerns(self, frame: FrameType) -> bool:
+        lane = Publisher._run_lane.__code__
+        asks = frame.f_code in (asyncio.Event.wait.__code__, asyncio.Event.clear.__code__)
+        return frame.f_code is lane or (asks and frame.f_back is not None and frame.f_back.f_code is lane)
+
+    def is_time(self) -> bool:
+        was_armed, self.is_armed = self.is_armed, False
+        return was_armed
+
+
+async def test_an_interruption_of_a_publisher_that_goes_to_sleep_wakes_it(transport: FakeTransport) -> None:
+    """By a destructor in the loop's own thread, with nothing after it that would wake the publisher."""
+    async with ErrorManager(service="shop", transport=lambda: transport, collapse_storms=False) as errors:
+        interrupter, before = InterrupterOfWaiting(errors), -1
+        with interrupter.at_work():
+            while len(interrupter.ids) > before:
+                before, interrupter.is_armed = len(interrupter.ids), True
+                errors.handle_error_nowait(ValueError("an error"))
+                assert await errors.flush(60), "the interruption waits for an event that wakes"
+    assert len(interrupter.ids) > 30, "there are so many instructions in there"
+    assert set(interrupter.ids) <= {event.id for event in transport.events}
+
+
+class InterruptedSelector(selectors.SelectSelector):
+    """Once asked to, it gets a signal while it waits, and notes whether something ended its waiting then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_asked = False
+        self.was_ended: bool | None = None
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if not self.is_asked or timeout == 0:
+            return super().select(timeout)
+        self.is_asked = False
+        threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGUSR1)).start()
+        found = super().select(5 if timeout is None else timeout)
+        self.was_ended = bool(found)
+        return found
+
+
+@pytest.mark.may_block("has a loop of its own")
+def test_a_signals_handler_wakes_a_loop_that_waits_for_the_network(transport: FakeTransport) -> None:
+    """Its thread is within the selector's call, which goes on after the handler."""
+    selector = InterruptedSelector()
+
+    async def be_interrupted() -> None:
+        arrived = asyncio.Event()
+        transport.refuses = lambda _: arrived.set()
+        async with ErrorManager(service="shop", transport=lambda: transport) as errors:
+            signal.signal(
+                signal.SIGUSR1, lambda *_: errors.handle_error_nowait(ValueError("signal")) and None
+            )
+            selector.is_asked = True
+            async with asyncio.timeout(60):
+                await arrived.wait()
+
+    before = signal.getsignal(signal.SIGUSR1)
+    try:
+        with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selector)) as runner:
+            runner.run(be_interrupted())
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert selector.was_ended
 
 
 async def test_what_is_left_out_is_counted_when_it_comes_by_an_interruption_too() -> None:
