@@ -18,7 +18,7 @@ ARGUMENTS ?=
 # The tests' servers and files lie in memory where that has room: PostgreSQL makes a database in 0.06 s there
 # and in 0.3 s on the disk, and a run makes hundreds. Processes are killed in the tests, never the machine.
 SCRATCH := $(shell test "$$(df --output=avail /dev/shm 2>/dev/null | tail -1)" -gt 8000000 2>/dev/null && echo /dev/shm)
-test e2e fuzz: export TMPDIR := $(or $(SCRATCH),$(TMPDIR),/tmp)
+test e2e fuzz chaos: export TMPDIR := $(or $(SCRATCH),$(TMPDIR),/tmp)
 # How far make bench goes (events of its largest store and backlog), and how long make soak takes.
 export SCALE ?= 1000000
 MINUTES ?= 20
@@ -55,13 +55,14 @@ run: $(STAMP)  ## a worker with its page, and a shop that fails [BROKER_URL=amqp
 
 .PHONY: test
 test: $(STAMP)  ## every layer but e2e, on private RabbitMQ and PostgreSQL servers, installed where missing
-	@tests/servers/install rabbitmq-server postgresql curl mount prometheus-alertmanager
+	@tests/servers/install rabbitmq-server postgresql curl mount prometheus prometheus-alertmanager
 	@$(BIN)/pytest --numprocesses=4 --dist=worksteal --durations=15 --hypothesis-profile=thorough $(ARGUMENTS)
 
 .PHONY: e2e
 e2e: $(STAMP)  ## the longer tests: browser, hosts, clusters, faults
-	@tests/servers/install rabbitmq-server postgresql curl mount chromium systemd pgbouncer default-jre-headless zsh fish
-	@$(BIN)/pytest --numprocesses=2 --dist=worksteal --durations=15 --hypothesis-profile=thorough -m e2e $(ARGUMENTS)
+	@tests/servers/install rabbitmq-server postgresql curl mount chromium systemd pgbouncer default-jre-headless zsh fish \
+	  systemd-container mmdebstrap nginx buildah podman prometheus
+	@$(BIN)/pytest --numprocesses=3 --dist=worksteal --durations=15 --hypothesis-profile=thorough -m e2e $(ARGUMENTS)
 
 .PHONY: check
 check: $(STAMP)  ## format, lint, types, imports, dependencies, what stands in deploy; edits nothing
@@ -91,6 +92,12 @@ fuzz: $(STAMP)  ## whatever may stand on the wire, a million messages into each 
 	@tests/servers/install postgresql
 	@FAULTWIRE_FUZZ=$(FUZZ) $(BIN)/pytest --capture=no --timeout=0 tests/contract/api/test_anything.py $(ARGUMENTS)
 
+.PHONY: chaos
+chaos: $(STAMP)  ## faults by a seed over the whole pipeline, and a verdict [SEED=7 SEEDS=1-100 MINUTES=0.5 WORLD=broker TABLE=file]
+	@tests/servers/install rabbitmq-server postgresql mount
+	@$(BIN)/python -m tests.chaos --seeds $(or $(SEEDS),$(SEED),1) --world $(or $(WORLD),all) \
+	  --minutes $(if $(filter command line,$(origin MINUTES)),$(MINUTES),0.5) $(if $(TABLE),--table $(TABLE)) $(ARGUMENTS)
+
 .PHONY: soak
 soak: $(STAMP)  ## a worker at half of what it can do for 20 minutes: its memory must not grow [MINUTES=20]
 	@tests/servers/install rabbitmq-server postgresql
@@ -100,6 +107,15 @@ soak: $(STAMP)  ## a worker at half of what it can do for 20 minutes: its memory
 schema: $(STAMP)  ## write the event's JSON Schema, as other languages read it
 	@$(BIN)/python -m faultwire_shared.wire_schema
 
+.PHONY: docs
+docs: export NO_MKDOCS_2_WARNING := 1
+docs: $(STAMP)  ## build the documentation's site, build/docs/index.html
+	@$(BIN)/mkdocs build --quiet --config-file deploy/docs/mkdocs.yml
+
+.PHONY: reference
+reference: $(STAMP)  ## write what code knows best: the pages of docs/reference, the AsyncAPI file, Grafana's dashboard, PostgreSQL's roles
+	@$(BIN)/python -m tests.tools.reference
+
 .PHONY: lock
 lock:  ## bring constraints.txt up to pyproject.toml [ARGUMENTS=--upgrade for the newest of everything]
 	@uv=$$(mktemp -d); trap 'rm -rf "$$uv"' EXIT; $(PYTHON) -m venv "$$uv"; \
@@ -108,6 +124,12 @@ lock:  ## bring constraints.txt up to pyproject.toml [ARGUMENTS=--upgrade for th
 	  --no-annotate --no-header --python-version 3.11 pyproject.toml "$$@"; }; \
 	compile --all-extras --group dev -o constraints.txt $(ARGUMENTS); \
 	compile --extra all --group build --constraints constraints.txt -o deploy/constraints.txt
+
+.PHONY: release
+release: $(STAMP)  ## wheel, sdist, their SBOM and notes into dist/, from what is committed, and checked
+	@rm -rf dist
+	@deploy/release dist
+	@FAULTWIRE_DIST=$(CURDIR)/dist $(BIN)/pytest --durations=5 -m "e2e or not e2e" tests/release $(ARGUMENTS)
 
 .PHONY: clean
 clean:  ## remove .venv, caches and built files; databases stay

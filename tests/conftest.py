@@ -1,14 +1,16 @@
 """What every layer of tests shares: servers, a clock, and a watch over the event loop."""
 
 import asyncio
+import gc
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, NoReturn
 
 import pytest
+from aiohttp import web_app
 from blockbuster import BlockBuster
 from hypothesis import HealthCheck, settings
 from tests.servers import postgresql as postgresql_servers
@@ -18,6 +20,7 @@ from tests.servers.postgresql import PostgreSQL, PrivatePostgreSQL
 from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
 from tests.servers.replication import ReplicatedPostgreSQL, replicated
 from tests.tools.clock import FixedClock
+from tests.tools.database_roles import prepare_apart
 from tests.tools.fake_transport import FakeTransport
 from tests.tools.publisher import declare
 from tests.tools.retrying import Sink
@@ -34,6 +37,8 @@ settings.load_profile("quick")  # `make test` asks for the other by --hypothesis
 
 _skipped_for_servers = pytest.StashKey[set[str]]()
 
+LONG_SECONDS: Final = 600
+"""A test that may take longer begins first."""
 PACKAGES: Final = ("faultwire", "faultwire_consumer", "faultwire_shared")
 
 
@@ -104,6 +109,13 @@ def current_postgresql(_postgresql_servers: postgresql_servers.Servers) -> Itera
         yield database
 
 
+@pytest.fixture
+def apart_postgresql(_postgresql_servers: postgresql_servers.Servers) -> Iterator[PostgreSQL]:
+    """The same whose roles are apart, as ``faultwire db roles`` says."""
+    with _postgresql_servers.shared(prepare_apart) as database:
+        yield database
+
+
 def _upgrade(url: str) -> None:
     with ThreadPoolExecutor(1) as thread:  # the asking fixture may run in a loop
         thread.submit(lambda: asyncio.run(migrate.upgrade(url))).result()
@@ -169,12 +181,47 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(line, red=True, bold=True)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a server, so that `-m "not rabbitmq"` needs no one's diligence."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Spare the garbage collector what is collected: it stays to the end, and is a million objects."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, object, object]:
+    """Mark what needs a server, so that `-m "not rabbitmq"` needs no one's diligence; deal out the rest."""
     for item in items:
         for fixture in getattr(item, "fixturenames", ()):
             if fixture in ("_rabbitmq_nodes", "_postgresql_servers"):
                 item.add_marker(fixture.removeprefix("_").partition("_")[0])
+    done = yield
+    items[:] = dealt_out(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+    return done
+
+
+def dealt_out(items: list[pytest.Item], sessions: int) -> list[pytest.Item]:
+    """Put the tests that may take longest in front of each session's share of them.
+
+    Of three sessions one began a test of five minutes when the others had nothing left to do.
+    """
+    long = sorted((one for one in items if _bound(one) >= LONG_SECONDS), key=_bound, reverse=True)
+    others = iter([one for one in items if _bound(one) < LONG_SECONDS])
+    dealt: list[pytest.Item] = []
+    for session in range(sessions):
+        own = long[session::sessions]
+        dealt += own + list(itertools.islice(others, max(0, len(items) // sessions - len(own))))
+    return dealt + list(others)
+
+
+def _bound(item: pytest.Item) -> float:
+    """The seconds after which a test is ended, where it says so itself."""
+    marker = item.get_closest_marker("timeout")
+    return float(marker.args[0]) if marker is not None and marker.args else 0.0
 
 
 @pytest.fixture(autouse=True)
@@ -197,6 +244,16 @@ def _own_scope() -> Iterator[None]:
     """An empty scope for each test: what one binds, or logs, would surround the next one's errors."""
     with scope.resume(scope.EMPTY):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _no_application_left() -> Iterator[None]:
+    """Let go of a test's applications: aiohttp keeps the last thousand handlers, each with its own.
+
+    An application is 1.6 MB, and four sessions at once took 5 GB.
+    """
+    yield
+    web_app._cached_build_middleware.cache_clear()
 
 
 @pytest.fixture(autouse=True)

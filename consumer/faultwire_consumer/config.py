@@ -23,14 +23,18 @@ from pydantic_settings import (
 from faultwire_consumer.domain.retention import DAYS, ENDED_DAYS, HOURLY_DAYS, KEPT_DAYS, Retention
 from faultwire_consumer.domain.setting.access import AccessSettings
 from faultwire_consumer.domain.setting.address import check_scheme
+from faultwire_consumer.domain.setting.ending import EndSettings
+from faultwire_consumer.domain.setting.gateway import GatewaySettings
 from faultwire_consumer.domain.setting.heartbeat import HeartbeatSettings
 from faultwire_consumer.domain.setting.links import LinkSettings
 from faultwire_consumer.domain.setting.service_links import service_links
+from faultwire_consumer.domain.setting.tls import TlsSettings
 from faultwire_consumer.domain.suggestion import suggest
 from faultwire_shared.broker_url import split_addresses
 from faultwire_shared.event import ErrorSeverity
 from faultwire_shared.failure import ConfigurationError
 from faultwire_shared.redact import redact_url
+from faultwire_shared.tls.files import with_files
 
 PREFIX: Final = "FAULTWIRE_"
 SECRETS: Final = ("broker_url", "database_url", "database_read_url", "oidc_client_secret", "heartbeat_url")
@@ -45,7 +49,16 @@ CONFIG_PATHS: Final = (Path("faultwire.toml"), Path("/etc/faultwire/faultwire.to
 
 # Editors of Windows put a mark in front of UTF-8.
 _ENCODING: Final = "utf-8-sig"
-_NOT_OURS: Final = ("CONFIG", "SERVICE", "ENVIRONMENT", "RELEASE", "SPOOL_PATH", "ENABLED", "URL", "TOKEN")
+_NOT_OURS: Final = (
+    "CONFIG",
+    "SERVICE",
+    "ENVIRONMENT",
+    "RELEASE",
+    "SPOOL_PATH",
+    "ENABLED",
+    "URL",
+    "TOKEN",
+)
 
 Given = dict[str, tuple[Any, str]]
 """Values by field, each with its origin."""
@@ -55,7 +68,15 @@ class ConfigError(ConfigurationError):
     """The configuration cannot be used; the text is one line that says what is wrong and how to fix it."""
 
 
-class WorkerConfig(HeartbeatSettings, LinkSettings, AccessSettings, BaseSettings):
+class WorkerConfig(
+    GatewaySettings,
+    EndSettings,
+    HeartbeatSettings,
+    LinkSettings,
+    AccessSettings,
+    TlsSettings,
+    BaseSettings,
+):
     """Configuration of a worker. Read it with `load_config`."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)
@@ -77,6 +98,8 @@ class WorkerConfig(HeartbeatSettings, LinkSettings, AccessSettings, BaseSettings
     """The policy: who is notified of what and when; by default the one that is shipped."""
     bodies_per_incident: int = Field(default=1_000, ge=10, le=100_000)
     """Number of events of one incident that are kept whole; all are counted."""
+    body_compression: Literal["auto", "off"] = "auto"
+    """``auto``: bodies are packed once every worker can read that; ``off``: they are stored as they come."""
     new_incidents_per_minute: int = Field(default=500, ge=1)
     """Limit for one service and exception type; further ones go to one overflow incident."""
     public_url: str | None = None
@@ -186,9 +209,23 @@ def load_config(path: Path | None = None, *, with_broker: bool = True, **options
     if not with_broker:
         given.pop("broker_url", None)
     try:
-        return WorkerConfig(**{name: value for name, (value, _) in given.items()})
+        return _with_tls(WorkerConfig(**{name: value for name, (value, _) in given.items()}))
     except ValidationError as error:
         raise ConfigError(_describe(error, given)) from None
+
+
+def _with_tls(config: WorkerConfig) -> WorkerConfig:
+    """Put the settings of TLS into the addresses, by which every connection is made."""
+    try:
+        broker, read = config.broker_url, config.database_read_url
+        secured = {
+            "broker_url": None if broker is None else with_files(broker, config.broker_tls),
+            "database_url": config.database_url_with_tls(config.database_url),
+            "database_read_url": None if read is None else config.database_url_with_tls(read),
+        }
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    return config.model_copy(update=secured)
 
 
 def gather_values(path: Path | None = None, **options: Any) -> Given:
@@ -281,7 +318,7 @@ def _check_variables(environ: Mapping[str, str]) -> None:
     """Reject a variable with our prefix that nothing reads: it is a typing error."""
     links = service_links(environ, prefix=PREFIX)
     settings = [name.upper() for name in WorkerConfig.model_fields]
-    known = {*settings, *(f"{name.upper()}_FILE" for name in SECRETS), *_NOT_OURS}
+    known = {*settings, *(f"{name.upper()}_FILE" for name in SECRETS), *_NOT_OURS, "CA_FILE"}
     # The client can read any of its own variables from a file.
     known.update(f"{name}_FILE" for name in _NOT_OURS)
     for variable in sorted(environ):

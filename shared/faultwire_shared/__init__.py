@@ -1,3 +1,3 @@
 """The agreement of both sides of the wire: the event, its codec, the taxonomy of errors and the topology."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
@@ -27,6 +28,9 @@ from aiormq.exceptions import (
 from faultwire_shared.broker_url import split_addresses
 from faultwire_shared.failure import ConfigurationError, UnavailableError
 from faultwire_shared.redact import redact_url
+from faultwire_shared.tls.context import TlsFileError, make_context
+from faultwire_shared.tls.files import Secured, secured_of
+from faultwire_shared.tls.refusal import why_refused
 from faultwire_shared.topology import TOPOLOGY, Topology
 
 CONNECT_SECONDS: Final = 5.0
@@ -108,7 +112,7 @@ def _translated(error: BaseException, what: str, seconds: float | None) -> Broke
         case BrokerError():
             return None
         case Exception():
-            text = _first_line(error)
+            text = why_refused(error, "broker_ca_file") or _first_line(error)
         case _:
             return None
     return kind(f"{what}: {text}")
@@ -217,11 +221,11 @@ def _none_of(failures: Sequence[BrokerError]) -> BrokerError:
     return kind(f"none of {len(failures)} nodes: {'; '.join(str(error) for error in failures)}")
 
 
-def _check_address(url: str) -> None:
-    """See that an address can be read: where a password needs escapes, its rest would be a host or a port.
+def _read_address(url: str) -> Secured:
+    """Read an address; where a password needs escapes, its rest would be a host or a port.
 
     Raises:
-        BrokerRefusedError: it cannot.
+        BrokerRefusedError: it cannot be read, or has a word behind its ``?`` that nobody here knows.
     """
     try:
         is_readable = "#" not in url and urlsplit(url).port != 0
@@ -230,14 +234,34 @@ def _check_address(url: str) -> None:
     if not is_readable:
         why = "it cannot be read; in a password / is written %2F, ? is %3F and # is %23"
         raise BrokerRefusedError(f"connect to {redact_url(url)}: {why}")
+    try:
+        return secured_of(url)
+    except ValueError as error:
+        raise BrokerRefusedError(f"connect to {redact_url(url)}: {error}") from None
+
+
+async def _context_of(secured: Secured, shown: str) -> ssl.SSLContext | None:
+    """Read the files of TLS anew for each connection: certificates are renewed while a process lives.
+
+    Raises:
+        BrokerRefusedError: one cannot be used.
+    """
+    if not secured.address.startswith("amqps:"):
+        return None
+    try:
+        return await asyncio.to_thread(make_context, secured.files, verifies=secured.verifies)
+    except TlsFileError as error:
+        raise BrokerRefusedError(f"connect to {shown}: {error}") from None
 
 
 async def _connect_to(url: str, name: str) -> AbstractConnection:
-    _check_address(url)
-    async with broker_call(f"connect to {redact_url(url)}", CONNECT_SECONDS + 1):
+    secured, shown = _read_address(url), redact_url(url)
+    context = await _context_of(secured, shown)
+    async with broker_call(f"connect to {shown}", CONNECT_SECONDS + 1):
         with _silencing_aiormq():
             return await aio_pika.connect(
-                url,
+                secured.address,
+                ssl_context=context,
                 timeout=CONNECT_SECONDS,
                 connection_class=_Connection,
                 heartbeat=HEARTBEAT_SECONDS,

@@ -1,7 +1,7 @@
 """The event as it travels: wire version 1, as frozen Structs, with its size limits.
 
 Names follow OpenTelemetry's semantic conventions where one exists (see the table in
-``shared/README.md``). Fields are only ever added; a reader ignores fields that it does not know.
+``shared/docs/reference/wire.md``). Fields are only ever added; a reader ignores fields that it does not know.
 """
 
 from datetime import datetime

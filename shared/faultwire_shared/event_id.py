@@ -14,14 +14,36 @@ _ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz234567"
 _PAIRS: Final = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
 _PATTERN: Final = re.compile(r"error_\d{8}_[a-z0-9]{6,32}", re.ASCII)
 _DIGITS: Final = slice(6, 14)
+_ID_BYTES: Final = SUFFIX_CHARACTERS * 5 // 8
+_AT_ONCE: Final = 32
+_random: Final[list[int]] = []
+
+# A child must not give out its parent's ids.
+os.register_at_fork(after_in_child=_random.clear)
 
 
 def new_event_id(now: datetime) -> str:
     """Create an id with the day of ``now``, which must be in UTC."""
+    try:
+        bits = _random.pop()
+    except IndexError:
+        bits = _draw()
+    pairs = _PAIRS
+    return (
+        f"error_{now.year:04d}{now.month:02d}{now.day:02d}_"
+        f"{pairs[bits & 1023]}{pairs[bits >> 10 & 1023]}{pairs[bits >> 20 & 1023]}{pairs[bits >> 30 & 1023]}"
+        f"{pairs[bits >> 40 & 1023]}{pairs[bits >> 50 & 1023]}{pairs[bits >> 60 & 1023]}{pairs[bits >> 70]}"
+    )
+
+
+def _draw() -> int:
+    """Draw bits for some more ids at once: each system call gives Python's lock away, in a caller's midst."""
     # The source that `secrets` uses too, without its imports of hashes that the client does not need.
-    bits = int.from_bytes(os.urandom(SUFFIX_CHARACTERS * 5 // 8))
-    suffix = "".join([_PAIRS[(bits >> shift) & 1023] for shift in range(0, SUFFIX_CHARACTERS * 5, 10)])
-    return f"error_{now.year:04d}{now.month:02d}{now.day:02d}_{suffix}"
+    drawn = os.urandom(_ID_BYTES * (_AT_ONCE + 1))
+    bits = [int.from_bytes(drawn[at : at + _ID_BYTES]) for at in range(0, len(drawn), _ID_BYTES)]
+    first = bits.pop()
+    _random.extend(bits)
+    return first
 
 
 # A worker asks for an event's day two or three times in a row.

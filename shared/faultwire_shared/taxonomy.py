@@ -66,8 +66,8 @@ class ValidationError(CategorizedError):
         details: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message or "; ".join(f"{error.field}: {error.message}" for error in errors))
-        self.errors = tuple(errors)
-        self.details = {**_field_details(self.errors), **(details or {})}
+        self.errors: tuple[FieldError, ...] = tuple(errors)
+        self.details: Mapping[str, Any] = {**_field_details(self.errors), **(details or {})}
 
 
 def _field_details(errors: Sequence[FieldError]) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Everything is killed again and again, and nothing accepted is lost."""
 
 import asyncio
-import os
 import random
 import signal
 import sys
@@ -14,13 +13,11 @@ import pytest
 from tests.servers.postgresql import PrivatePostgreSQL
 from tests.servers.rabbitmq import PrivateRabbitMQ
 from tests.servers.worker import clean_environment
+from tests.tools.heir import drain_spools
 from tests.tools.oracle import assert_nothing_lost, read_ledgers, wait_until_stored
 from tests.tools.publisher import declare
 from tests.tools.waiting import until
 from tests.tools.worker_process import WorkerProcess, command
-
-from faultwire import ErrorManager
-from faultwire.queue.directory import default_spool_path
 
 PRODUCERS: Final = 4
 EVENTS: Final = 10_000
@@ -96,30 +93,9 @@ async def inflict(faults: list[Fault], ledgers: Path, chance: random.Random) -> 
 
 async def progress(ledgers: Path, events: int) -> None:
     async def are_written() -> bool:
-        return len(read_ledgers(ledgers)) >= events
+        return len(read_ledgers(ledgers)) >= min(events, EVENTS)
 
     await until(are_written, f"{events} events are handed over", seconds=300)
-
-
-async def drain_spools(broker_url: str, home: Path) -> None:
-    """The next process of each service publishes what the killed ones left."""
-    environment = {"XDG_STATE_HOME": str(home / "state")}
-    for number in range(PRODUCERS):
-        path = Path(default_spool_path(environment, Producers.service(number)))
-        async with ErrorManager(
-            service=Producers.service(number), broker_url=broker_url, spool_path=path
-        ) as heir:
-
-            async def is_drained(path: Path = path, heir: ErrorManager = heir) -> bool:
-                owners = [name.split("-")[-2] for name in await files_in(path) if name.endswith(".db")]
-                return owners == [str(os.getpid())] and heir.stats().spooled == 0
-
-            await until(is_drained, f"the spool {path} is drained", seconds=120)
-        assert await files_in(path) == []
-
-
-async def files_in(directory: Path) -> list[str]:
-    return await asyncio.to_thread(os.listdir, directory)
 
 
 def harms(worker: WorkerProcess, producers: Producers, chance: random.Random) -> list[Fault]:
@@ -194,7 +170,7 @@ async def finish(
     if worker.is_running:
         await worker.signal(signal.SIGKILL)
     await worker.start()
-    await drain_spools(broker_url or worker.url, home)
+    await drain_spools(broker_url or worker.url, home, map(Producers.service, range(PRODUCERS)))
     ledger = read_ledgers(home)
     await wait_until_stored(ledger, database_url=database_url, broker_url=broker_url)
     assert await worker.end() == 0

@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from tests.acceptance import storming
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
 from tests.tools.store_reader import StoreReader
+from tests.tools.waiting import until
 from tests.tools.worker_process import WorkerProcess, command, running
 
 from faultwire_consumer.domain.body_budget import BODIES_PER_INCIDENT
@@ -45,6 +47,11 @@ async def assert_exact(reader: StoreReader, told: dict[str, Any], errors: int, s
     assert await reader.one("SELECT max(count) FROM {s}incidents") == errors
 
 
+async def is_whole(reader: StoreReader, told: dict[str, Any]) -> bool:
+    """Every event that the process published is stored."""
+    return await reader.one(f"SELECT count(*) {OF_THE_STORM}") >= len(set(told["ids"]))
+
+
 @pytest.mark.parametrize("errors", [20_000, pytest.param(MILLION, marks=pytest.mark.e2e)])
 async def test_over_http_into_sqlite_a_storm_is_counted_exactly(tmp_path: Path, errors: int) -> None:
     url = f"sqlite:///{tmp_path / 'faultwire.db'}"
@@ -64,7 +71,9 @@ async def test_over_amqp_into_postgresql_a_storm_is_counted_exactly(
     async with running(worker):
         size_before = await StoreReader(postgresql.url).size()
         told = await rage(rabbitmq.url, tmp_path / "spool", MILLION)
-        await assert_exact(StoreReader(postgresql.url), told, MILLION, size_before)
+        reader = StoreReader(postgresql.url)
+        await until(partial(is_whole, reader, told), "what the broker confirmed is stored")
+        await assert_exact(reader, told, MILLION, size_before)
         assert told["grown_mib"] < GROWTH_MIB
 
 

@@ -81,3 +81,13 @@ async def test_what_a_worker_refuses_stays_with_the_client_until_its_token_is_re
         assert (code, json.loads(out)["service"]) == (0, "shop")
         code, _, err = await command("incidents", "resolve", "INC-1", **settings)
         assert (code, err) == (1, "faultwire: token:ops may not do this: it takes the scope act\n")
+
+        # The file is the worker's while it runs: the command has it make the DSN.
+        beside: dict[str, Any] = {**settings, "FAULTWIRE_DATABASE_URL": database}
+        create = ("access", "token", "create", "--sentry-dsn", "web", "--key", "AB-12", "--project", "45")
+        code, out, err = await command(*create, cwd=tmp_path, **beside)
+        assert (code, out.partition("@")[0]) == (0, "http://ab12"), err
+        assert out.endswith("/45\n")
+        code, again, err = await command("access", "token", "dsn", "web", cwd=tmp_path, **beside)
+        assert code == 0, err
+        assert again.partition("@")[0] == "http://ab12"

@@ -1,11 +1,13 @@
-"""Every log event of the client is told in the list that operators read."""
+"""Every log event is told in the list that operators read, with what to do about it."""
 
 import ast
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from faultwire_shared.logging.log_events import LOG_EVENTS
+from tests.tools.log_lines import log_lines
+
+from faultwire_shared.logging.log_events import LOG_CURES, LOG_EVENTS
 
 CLIENT: Final = Path(__file__).parents[2] / "producer/faultwire"
 
@@ -25,3 +27,12 @@ def test_each_log_event_of_the_client_is_listed() -> None:
     found = set(events())
     assert len(found) > 10
     assert found <= set(LOG_EVENTS)
+
+
+def test_each_log_event_of_the_worker_is_listed_and_written_somewhere() -> None:
+    assert {line.event for line in log_lines()} == set(LOG_EVENTS)
+
+
+def test_of_what_is_more_than_news_it_is_told_what_to_do() -> None:
+    wanted = {line.event for line in log_lines() if line.level not in {"debug", "info"}}
+    assert set(LOG_CURES) == wanted

@@ -19,7 +19,10 @@ DOCUMENTED: Final = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctio
 MIGRATIONS: Final = "/store/migrations/versions/"  # lists of statements, never changed once released
 MODULE_LINES: Final = 350
 FOLDER_FILES: Final = 24
-ROOMY: Final = {"consumer/faultwire_consumer/cli"}  # a file a noun: they are found by their names
+ROOMY: Final = {
+    "consumer/faultwire_consumer/cli",  # a file a noun: they are found by their names
+    "consumer/faultwire_consumer/store/migrations/versions",  # a file a step, and none is ever taken away
+}
 FUNCTION_LINES: Final = 50
 POSITIONAL: Final = 5
 

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 from tests.benchmarks import drain
+from tests.benchmarks.sentry_traffic import Project
 from tests.servers.process import ServerError, ServerProcess, reserve_port, run, wait_until
 from tests.servers.worker import clean_environment
 from tests.tools.event import FRAMES
@@ -32,10 +33,12 @@ GROUPS: Final = 20
 CONNECTIONS: Final = 8
 GUNICORN_WORKERS: Final = 3
 _STAMP: Final = HOME / "installed"
-_MAKE_PROJECT: Final = """
-import django; django.setup()
+_MAKE_PROJECTS: Final = """
+import sys, django; django.setup()
 from projects.models import Project
-print(Project.objects.create(name="shop").sentry_key.hex)
+for number in range(int(sys.argv[1])):
+    project = Project.objects.create(name=f"shop-{number}")
+    print(project.id, project.sentry_key.hex)
 """
 
 
@@ -43,9 +46,13 @@ class Installation(Struct, frozen=True):
     """A directory with its configuration and an empty, migrated database."""
 
     directory: Path
-    key: str
-    """Of the project that events are sent to."""
+    projects: Sequence[Project]
     environment: dict[str, str]
+
+    @property
+    def key(self) -> str:
+        """Of the first project, which events are sent to."""
+        return self.projects[0].key
 
     @property
     def database(self) -> Path:
@@ -66,7 +73,7 @@ def install() -> str:
     return ""
 
 
-def set_up(directory: Path) -> Installation:
+def set_up(directory: Path, *, projects: int = 1) -> Installation:
     """What its guide says for one server, without nginx."""
     environment = clean_environment(directory) | {
         "DJANGO_SETTINGS_MODULE": "bugsink_conf",
@@ -78,8 +85,8 @@ def set_up(directory: Path) -> Installation:
     _lift_quota(directory / "bugsink_conf.py")
     run(["bugsink-manage", "migrate"], environment)
     run(["bugsink-manage", "migrate", "snappea", "--database=snappea"], environment)
-    key = run([str(HOME / "bin" / "python"), "-c", _MAKE_PROJECT], environment).strip()
-    return Installation(directory, key, environment)
+    made = run([str(HOME / "bin" / "python"), "-c", _MAKE_PROJECTS, str(projects)], environment)
+    return Installation(directory, [Project(*line.split()) for line in made.splitlines()], environment)
 
 
 def _lift_quota(configuration: Path) -> None:

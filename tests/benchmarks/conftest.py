@@ -4,11 +4,13 @@
 and ``BENCH_EVENTS`` make a part longer or shorter.
 """
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
 from tests.servers.postgresql import Servers
 from tests.servers.rabbitmq import Nodes
+from tests.tools.publisher import declare
 
 
 @pytest.fixture(scope="module")
@@ -16,6 +18,13 @@ def nodes() -> Iterator[Nodes]:
     nodes = Nodes()
     yield nodes
     nodes.stop()
+
+
+@pytest.fixture
+def broker_url(nodes: Nodes) -> Iterator[str]:
+    with nodes.shared() as broker:
+        asyncio.run(declare(broker.url))
+        yield broker.url
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from tests.servers.process import ServerProcess, run, temporary_home, wait_until
 from tests.servers.rabbitmq import Nodes
 from tests.servers.worker import Worker, clean_environment
 from tests.tools.backlog import fill, messages
-from tests.tools.event import FINGERPRINTS, bodies
+from tests.tools.event import FINGERPRINTS, bodies, unmarked
 from tests.tools.usage import cpu_seconds, peak_mib
 
 NAIVE_EVENTS: Final = 2_000
@@ -112,16 +112,15 @@ def drain_worker(
     workers: int = 1,
     fingerprints: int = FINGERPRINTS,
     on_sqlite: bool = False,
+    is_marked: bool = True,
 ) -> Drained:
     """Real workers under their default settings, started on a full routine lane."""
     url = None if on_sqlite else place.database.url
     crew = [worker_at(place, f"worker-{number}", database_url=url) for number in range(workers)]
     crew[0].prepare()
-    fill(
-        place.broker_url,
-        messages(bodies(count, fingerprints=fingerprints), a_message),
-        count=count // a_message,
-    )
+    events = bodies(count, fingerprints=fingerprints)
+    sent = messages(events if is_marked else unmarked(events), a_message)
+    fill(place.broker_url, sent, count=count // a_message)
     # All at once: a second worker that came later would find half of the queue gone.
     with ThreadPoolExecutor() as starting:
         list(starting.map(Worker.start, crew))

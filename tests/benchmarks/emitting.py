@@ -1,9 +1,9 @@
 """Emits events at a steady rate; a line for each: its id, and when it was handed over (seconds since 1970).
 
-``python emitting.py ours|plain URL EVENTS RATE KINDS SEVERITY``. ``ours`` awaits `handle_error` of an error
-that was raised twelve frames deep, of so many kinds in turns; ``plain`` does what one would write with
-aio-pika: it dumps the event, publishes it and awaits the confirm. For it the URL's fragment is
-``EXCHANGE/KEY``.
+``python emitting.py ours|plain URL EVENTS RATE KINDS SEVERITY [BURST]``. ``ours`` awaits `handle_error` of
+an error that was raised twelve frames deep, of so many kinds in turns; ``plain`` does what one would write
+with aio-pika: it dumps the event, publishes it and awaits the confirm. For it the URL's fragment is
+``EXCHANGE/KEY``. A burst comes last, a second later: so many at once, each of a kind that was never seen.
 """
 
 import asyncio
@@ -20,6 +20,8 @@ from tests.tools.harried import deepened
 from faultwire import ErrorManager
 
 FRAMES = 11
+REST_SECONDS = 1.0
+"""Before a burst."""
 
 Emit = Callable[[int], Awaitable[tuple[str, float]]]
 
@@ -38,13 +40,13 @@ def raiser(kind: int) -> Callable[[int], None]:
 
 
 @asynccontextmanager
-async def ours(url: str, _: int, kinds: int, severity: str) -> AsyncIterator[Emit]:
+async def ours(url: str, steady: int, kinds: int, severity: str, *, burst: int) -> AsyncIterator[Emit]:
     raisers: dict[int, Callable[[int], None]] = {}
     async with ErrorManager(service="shop", broker_url=url) as errors:
         await errors.handle_error(ValueError("connects"), "low", durability="confirmed")
 
         async def emit(number: int) -> tuple[str, float]:
-            kind = number % kinds
+            kind = number % kinds if number < steady else kinds + number - steady
             call = raisers.get(kind) or raisers.setdefault(kind, raiser(kind))
             try:
                 call(number)
@@ -59,10 +61,16 @@ async def ours(url: str, _: int, kinds: int, severity: str) -> AsyncIterator[Emi
 
 
 @asynccontextmanager
-async def plain(url: str, events: int, kinds: int, severity: str) -> AsyncIterator[Emit]:
+async def plain(url: str, steady: int, kinds: int, severity: str, *, burst: int) -> AsyncIterator[Emit]:
     url, _, target = url.partition("#")
     exchange_name, _, key = target.partition("/")
-    made = [json.loads(body) for body in bodies(events, fingerprints=kinds, severity=severity)]
+    made = [json.loads(body) for body in bodies(steady, fingerprints=kinds, severity=severity)]
+    if burst:  # of the shapes behind those that were seen
+        every = kinds + burst
+        made += [
+            json.loads(body)
+            for body in bodies(every, start=steady * every, fingerprints=every, severity=severity)
+        ][kinds:]
     connection = await aio_pika.connect(url)
     async with connection:
         channel = await connection.channel()
@@ -79,16 +87,25 @@ async def plain(url: str, events: int, kinds: int, severity: str) -> AsyncIterat
         yield emit
 
 
-async def main(emitter: str, url: str, events: int, rate: float, *, kinds: int, severity: str) -> None:
-    async with (ours if emitter == "ours" else plain)(url, events, kinds, severity) as emit:
+async def main(
+    emitter: str, url: str, steady: int, rate: float, *, kinds: int, severity: str, burst: int
+) -> None:
+    async with (ours if emitter == "ours" else plain)(url, steady, kinds, severity, burst=burst) as emit:
         due = time.perf_counter()
-        for number in range(events):
+        for number in range(steady):
             event_id, at = await emit(number)
             print(event_id, at, flush=True)
             due += 1 / rate
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        if burst:
+            await asyncio.sleep(REST_SECONDS)
+            for event_id, at in await asyncio.gather(*map(emit, range(steady, steady + burst))):
+                print(event_id, at, flush=True)
 
 
 if __name__ == "__main__":
-    emitter, url, events, rate, kinds, severity = sys.argv[1:]
-    asyncio.run(main(emitter, url, int(events), float(rate), kinds=int(kinds), severity=severity))
+    emitter, url, steady, rate, kinds, severity, *more = sys.argv[1:]
+    burst = int(more[0]) if more else 0
+    asyncio.run(
+        main(emitter, url, int(steady), float(rate), kinds=int(kinds), severity=severity, burst=burst)
+    )

@@ -131,7 +131,7 @@ def _span(values: Sequence[float]) -> str:
 def _order(text: str) -> tuple[int, str]:
     part = text.split(" ", 1)[0]
     parts = ("K", "L", "W", "F", "G", "S", "C", "P", "M")
-    is_part = re.fullmatch(r"[A-Z]\d", part) is not None and part[0] in parts
+    is_part = re.fullmatch(r"[A-Z]\d[a-z]?", part) is not None and part[0] in parts
     return (parts.index(part[0]), part) if is_part else (len(parts), "")
 
 

@@ -5,7 +5,6 @@ import json
 import os
 import statistics
 import sys
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -26,13 +25,6 @@ MILLION: Final = 1_000_000
 ROOT: Final = Path(__file__).parents[2]
 
 Result = dict[str, Any]
-
-
-@pytest.fixture
-def broker_url(nodes: Nodes) -> Iterator[str]:
-    with nodes.shared() as broker:
-        asyncio.run(declare(broker.url))
-        yield broker.url
 
 
 def away() -> str:

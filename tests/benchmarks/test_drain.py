@@ -81,11 +81,22 @@ def ceiling(nodes: Nodes, servers: Servers) -> drain.Drained:
     return drained
 
 
-def worker(*, a_message: int = BATCH_EVENTS, workers: int = 1, fingerprints: int = FINGERPRINTS) -> Candidate:
+def worker(
+    *,
+    a_message: int = BATCH_EVENTS,
+    workers: int = 1,
+    fingerprints: int = FINGERPRINTS,
+    is_marked: bool = True,
+) -> Candidate:
     def candidate(nodes: Nodes, servers: Servers) -> drain.Drained:
         with drain.fresh_place(nodes, servers) as place:
             drained = drain.drain_worker(
-                place, EVENTS * workers, a_message=a_message, workers=workers, fingerprints=fingerprints
+                place,
+                EVENTS * workers,
+                a_message=a_message,
+                workers=workers,
+                fingerprints=fingerprints,
+                is_marked=is_marked,
             )
             drain.check_counts(place, "faultwire.incidents", EVENTS * workers, fingerprints=fingerprints)
             deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
@@ -127,10 +138,14 @@ def test_k1_k2_k6_events_in_batches_as_our_client_publishes_them(nodes: Nodes, s
 
 
 def test_k3_events_that_come_one_a_message(nodes: Nodes, servers: Servers) -> None:
-    taken = interleaved("K3", nodes, servers, faststream=faststream, worker=worker(a_message=1), raw=raw)
-    text = "K3 worker / naive FastStream consumer, one event a message"
-    report_ratio(text, "at least 8", taken["worker"], taken["faststream"])
-    report_ratio("K3 worker / aio-pika consuming alone", "at least 0.6", taken["worker"], taken["raw"])
+    candidates = {"worker": worker(a_message=1), "unmarked": worker(a_message=1, is_marked=False)}
+    taken = interleaved("K3", nodes, servers, faststream=faststream, raw=raw, **candidates)
+    for kind, name in (("a foreign publisher's, unmarked", "unmarked"), ("marked as our client's", "worker")):
+        text = f"K3 worker / naive FastStream consumer, one event a message, {kind}"
+        report_ratio(text, "at least 8", taken[name], taken["faststream"])
+        text = f"K3 worker / aio-pika consuming alone, {kind}"
+        report_ratio(text, "at least 0.6", taken[name], taken["raw"])
+        report(f"K3 worker's CPU an event, us, {kind}", "none", [one.cpu_us for one in taken[name]])
 
 
 def test_k4_into_sqlite(nodes: Nodes, servers: Servers) -> None:

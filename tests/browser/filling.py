@@ -99,6 +99,8 @@ def _close(site: Site) -> None:
     scopes = ("--scope", "ingest", "--scope", "read", "--scope", "act")
     made = worker.command("access", "token", "create", "shop", *scopes, "--service", "*")
     site.token = made.strip()
+    origins = ("--origin", "https://shop.example", "--origin", "https://*.shop.example")
+    worker.command("access", "token", "create", "--sentry-dsn", "shop-web", *origins)
     site.names["link"] = parse_qs(urlsplit(invited).query)["link"][0]
     worker.start()
 
@@ -119,6 +121,9 @@ def _fill_full(site: Site) -> None:
     ):
         ask(site, f"/api/v1/incidents/INC-{number}/{act}", body)
     _report(site, "billing", lost=3)
+    for service in ("billing", "storefront"):
+        for number, (name, version, lost) in enumerate(_SDKS):
+            _report_sdk(site, service, f"{number}", sdk={"name": name, "version": version}, lost=lost)
     _silence(site, "billing", "we deploy")
     site.names["silence"] = str(site.read("/api/v1/silences")["silences"][0]["id"])
     site.names["notification"] = str(site.read("/api/v1/alerts?limit=1")["alerts"][0]["id"])
@@ -206,6 +211,7 @@ def _fill_absurd(site: Site) -> None:
     ask(site, f"/api/v1/incidents/{second}/resolve", {"actor": HOSTILE[1][:60], "release": HOSTILE[1][:200]})
     for text in HOSTILE:
         _report(site, text[:200], lost=1)
+        _report_sdk(site, text[:200], text, sdk={"name": text, "version": text}, lost={text[:200]: 7})
         _silence(site, text[:200], text[:500])
     site.names |= {
         "absurd": first,
@@ -232,6 +238,33 @@ def _report(site: Site, service: str, *, lost: int) -> None:
         "spool_depth": 5,
         "lost": [{"reason": service, "count": lost, "from": 1, "to": 9}],
         "sdk": {"name": service, "version": "1"},
+    }
+    ask(site, "/ingest/v1/events", report)
+
+
+_SDKS: Final[tuple[tuple[str, str, dict[str, int]], ...]] = (
+    ("sentry.javascript.browser", "11.0.0", {"ratelimit_backoff (error)": 64, "network_error (error)": 3}),
+    ("sentry.python", "2.75.0", {}),
+    ("sentry.python", "1.45.1", {"queue_overflow (error)": 1_204}),
+    ("opentelemetry", "1.45.0", {}),
+)
+
+
+def _report_sdk(
+    site: Site, service: str, number: str, *, sdk: dict[str, str], lost: Mapping[str, int]
+) -> None:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    report = {
+        "producer_id": f"gateway-edge-1-{number} {service}"[:200],
+        "service": service,
+        "started_at": now,
+        "last_sequence": 0,
+        "host": "edge-1",
+        "lost": [{"reason": reason, "count": count, "from": 0, "to": 0} for reason, count in lost.items()],
+        "sdk": sdk,
+        "via": "gateway",
+        "unnumbered": 12_345,
+        "dropped": [{"kind": kind, "count": 40} for kind in ("session", "transaction", "span", service)],
     }
     ask(site, "/ingest/v1/events", report)
 

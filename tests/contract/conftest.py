@@ -1,10 +1,11 @@
 """Every store behaviour is tested on both databases, through the same tests."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from tests.servers.postgresql import PostgreSQL
+from tests.contract.filling import fill_database, put_filled_file
+from tests.servers.postgresql import PostgreSQL, Servers
 from tests.tools.opening import open_patiently
 from tests.tools.prepared_file import put_current_file
 from tests.tools.spool_bench import leave_service
@@ -20,6 +21,12 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return put_current_file(tmp_path / "faultwire.db")
     database: PostgreSQL = request.getfixturevalue("current_postgresql")
     return database.url
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """A SQLite file with a current schema, where the kind of database is not what is tested."""
+    return put_current_file(tmp_path / "faultwire.db")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -42,6 +49,25 @@ def timeouts(request: pytest.FixtureRequest) -> Timeouts:
 async def store(database_url: str, timeouts: Timeouts) -> AsyncIterator[Store]:
     """A store with a current schema."""
     store = await open_patiently(database_url, timeouts=timeouts)
+    yield store
+    await store.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def filled_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database of each kind with 20,000 incidents and 40,000 events: a copy of one that was filled once."""
+    if request.param == "sqlite":
+        yield put_filled_file(tmp_path / "faultwire.db")
+        return
+    servers: Servers = request.getfixturevalue("_postgresql_servers")
+    with servers.shared(fill_database) as database:
+        yield database.url
+
+
+@pytest.fixture
+async def filled(filled_url: str, timeouts: Timeouts) -> AsyncIterator[Store]:
+    """A store that is large enough for a plan to matter."""
+    store = await open_patiently(filled_url, timeouts=timeouts)
     yield store
     await store.close()
 

@@ -5,14 +5,21 @@ rare service, code, release and word, and the critical ones. A fifth of the even
 event in three is kept, as far as search knows: its text and its values say what its incident's text says.
 """
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import ClauseElement, Executable, text
 from sqlalchemy.ext.compiler import compiles
+from tests.tools.opening import open_current
+from tests.tools.prepared_file import folder_until_the_end, put_copy
 
 from faultwire_consumer.store.contract.prepared import Prepared
 from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.store.contract.timeouts import Timeouts
 from faultwire_consumer.store.postgresql.store import PostgresqlStore
 from faultwire_consumer.store.schema.events import to_micros
 
@@ -66,6 +73,32 @@ _WORDS: Final = {
 def key_of(number: int) -> bytes:
     """The fingerprint of an incident that was filled in."""
     return f"{number:016d}".encode()
+
+
+def put_filled_file(path: Path) -> str:
+    """Put a SQLite database there that is large enough for a plan to matter; its address."""
+    return put_copy(_filled_once(), path)
+
+
+@cache
+def _filled_once() -> Path:
+    path = folder_until_the_end("filled") / "filled.db"
+    fill_database(f"sqlite:///{path}")
+    return path
+
+
+def fill_database(url: str) -> None:
+    """Make an empty database large enough for a plan to matter, also where a loop runs."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(_fill(url))).result()
+
+
+async def _fill(url: str) -> None:
+    store = await open_current(url, timeouts=Timeouts(lock=60, statement=60, answer=90))
+    try:
+        await fill_store(store, incidents=20_000, events=40_000)
+    finally:
+        await store.close()
 
 
 async def fill_store(store: Store, *, incidents: int, events: int) -> None:

@@ -24,7 +24,7 @@ from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.store.contract.store import Counted, EventRow, Store
 from faultwire_consumer.store.events import event as event_queries
-from faultwire_consumer.store.events.bodies import read_budgets
+from faultwire_consumer.store.events.bodies import read_known
 from faultwire_consumer.store.events.event_list import list_events
 from faultwire_consumer.store.schema.events import edge_bodies, events, fingerprints, history, incidents
 
@@ -108,8 +108,8 @@ async def test_duplicates_spend_nothing(store: Store, clock: FixedClock) -> None
         await only(pipeline, batch(*flood))
         pipeline = pipeline_on(store, clock, limit=100)
     assert await bodies_in(store) == 10
-    spent = await read_budgets(store, [(await store.read(select(fingerprints.c.fingerprint)))[0][0]])
-    assert [one.bodies for one in spent.values()] == [10]
+    spent = await read_known(store, [(await store.read(select(fingerprints.c.fingerprint)))[0][0]])
+    assert [one.spent.bodies for one in spent.values()] == [10]
 
 
 async def test_workers_that_keep_at_once_stay_within_the_budget_together(store: Store) -> None:
@@ -219,8 +219,8 @@ async def test_what_can_be_read_instead_of_an_event_is_its_nearest_kept_its_firs
 
 async def test_a_fingerprint_that_is_not_registered_has_spent_nothing_that_is_known(store: Store) -> None:
     await store.register([new(1)], [])
-    assert list(await read_budgets(store, [fingerprint_of(1), fingerprint_of(2)])) == [fingerprint_of(1)]
-    assert await read_budgets(store, []) == {}
+    assert list(await read_known(store, [fingerprint_of(1), fingerprint_of(2)])) == [fingerprint_of(1)]
+    assert await read_known(store, []) == {}
 
 
 happenings = st.lists(

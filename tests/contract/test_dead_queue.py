@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import UTC, datetime
-from pathlib import Path
 
 import aio_pika
 from sqlalchemy import select
@@ -21,7 +20,7 @@ from faultwire_shared.topology import DEAD, DELIVERY_LIMIT, EVENTS
 
 
 async def test_an_event_that_is_returned_up_to_the_limit_becomes_a_dead_letter(
-    rabbitmq: RabbitMQ, tmp_path: Path
+    rabbitmq: RabbitMQ, sqlite_url: str
 ) -> None:
     body = wire_body()
     connection = await amqp.connect(rabbitmq.url, "test")
@@ -36,7 +35,7 @@ async def test_an_event_that_is_returned_up_to_the_limit_becomes_a_dead_letter(
         assert taken is not None
         await taken.reject(requeue=True)
 
-    store = await open_store(f"sqlite:///{tmp_path / 'faultwire.db'}")
+    store = await open_store(sqlite_url)
     metrics = Metrics()
     receiver = DeadQueueReceiver(rabbitmq.url, metrics=metrics)
     drain = DeadQueue(store, metrics=metrics, clock=lambda: datetime.now(UTC))

@@ -137,6 +137,29 @@ async def test_a_digest_tells_what_ended_by_whom_and_what_nobody_has(store: Stor
     assert "open since 2026-11-23, for 1 day" in text
 
 
+async def test_each_incident_of_a_digest_says_in_which_environments_it_was_seen(
+    store: Store, clock: FixedClock
+) -> None:
+    worker = Worker(store, clock)
+    for environment in ("staging", "production"):
+        await worker.occur("two", environment=environment)
+    for number in range(9):
+        await worker.occur("many", environment=f"e{number}")
+    await worker.occur("open and nobody's", environment="dev")
+    facts = await facts_at(worker, utc(24, 9))
+    assert {line.title: line.where for line in lines_of(facts, KIND.NEW)} == {
+        "two": "production, staging",
+        "many": "e0, e1, e2 and more",
+        "open and nobody's": "dev",
+    }
+    assert "medium  billing in production, staging: two" in message_of(worker.sender.received[-1]).text
+    await worker.occur("two")
+    later = await facts_at(worker, utc(25, 9))
+    assert [line.where for line in lines_of(later, KIND.NOBODYS) if line.title == "open and nobody's"] == [
+        "dev"
+    ]
+
+
 async def test_sections_are_bounded_and_name_a_query_that_finds_them_all(
     store: Store, clock: FixedClock
 ) -> None:

@@ -16,7 +16,12 @@ from tests.tools.recording import RecordingSender
 from tests.tools.waiting import until
 
 from faultwire_consumer.domain.incident import Verb
-from faultwire_consumer.domain.lifecycle.arguments import AcknowledgeArguments, MergeArguments, MuteArguments
+from faultwire_consumer.domain.lifecycle.arguments import (
+    AcknowledgeArguments,
+    LinkArguments,
+    MergeArguments,
+    MuteArguments,
+)
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
 from faultwire_consumer.domain.policy.policy import Policy
 from faultwire_consumer.domain.policy.text import parse_policy
@@ -432,6 +437,19 @@ async def test_a_rise_of_severity_is_told_though_its_incident_was_muted(bench: B
     await act_with(bench.store, 1, MuteArguments(for_ever=True, reason="known"), now=bench.clock())
     await bench.occur("a", severity="critical")
     assert await bench.turn() == ["critical:INC-1:1:severity_rose-critical:log"]
+
+
+async def test_a_regression_names_the_issue_that_its_incident_is_linked_to(bench: Bench) -> None:
+    await bench.occur("a")
+    await bench.turn()
+    issue = "https://git.example/shop/issues/7"
+    await act_with(bench.store, 1, LinkArguments(url=issue), now=bench.clock())
+    await bench.change(Verb.RESOLVE)
+    bench.clock.advance(60)
+    await bench.occur("a")
+    await bench.turn()
+    first, *_, again = bench.sender.received
+    assert [first.incidents[0].issue, again.incidents[0].issue] == [None, issue]
 
 
 async def test_what_waits_of_a_merged_incident_is_stopped(bench: Bench) -> None:

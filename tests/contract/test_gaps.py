@@ -221,6 +221,43 @@ def lost(number: int) -> dict[str, Any]:
     return {"reason": "shutdown", "count": 1, "from": number, "to": number}
 
 
+async def test_what_a_restore_took_from_many_producers_is_one_incident_until_all_of_it_came(
+    store: Store, clock: FixedClock
+) -> None:
+    pipeline, watch = pipeline_on(store, clock), watch_on(store, clock)
+    producers_ = [f"p{number}" for number in range(8)]
+    await pipeline.ingest([batch(*(numbered(clock, 1, one) for one in producers_))])
+    await pipeline.ingest([report(1, one) for one in producers_])
+    clock.advance(600)
+    for one in producers_:
+        await pipeline.ingest([batch(numbered(clock, 5, one))])
+        clock.advance(2)
+    clock.advance(31)
+    await watch.run_once()
+    (incident,) = await told(store)
+    assert incident.count == 8
+    assert (
+        "what came after 2026-11-23 12:00:00 UTC and before 2026-11-23 12:10:00 UTC is missing"
+        in incident.title
+    )
+    late = [numbered(clock, n, one) for n in (2, 3, 4) for one in producers_]
+    await pipeline.ingest([batch(*late[:-1])])
+    await watch.run_once()
+    assert [row.status for row in await told(store)] == ["open"]
+    await pipeline.ingest([batch(late[-1])])
+    await watch.run_once()
+    assert [row.status for row in await told(store)] == ["resolved"]
+
+
+async def test_losses_at_other_times_stay_incidents_of_their_own(store: Store, clock: FixedClock) -> None:
+    pipeline, watch = pipeline_on(store, clock), watch_on(store, clock)
+    for one in ("p1", "p2", "p3"):
+        await pipeline.ingest([batch(numbered(clock, 2, one)), report(2, one)])
+        clock.advance(61)
+        await watch.run_once()
+    assert [row.count for row in await told(store)] == [1, 1, 1]
+
+
 async def test_two_workers_tell_of_a_gap_once(store: Store, clock: FixedClock) -> None:
     await pipeline_on(store, clock).ingest([batch(numbered(clock, 2))])
     clock.advance(31)
@@ -345,7 +382,7 @@ async def test_a_database_of_the_first_schema_upgrades_with_its_data(empty_datab
     def at_first(connection: Connection) -> None:
         if connection.dialect.name == "postgresql":
             connection.execute(text("CREATE SCHEMA IF NOT EXISTS faultwire"))
-        command.upgrade(migrate._alembic(connection), "0001")
+        command.upgrade(migrate.alembic_config(connection), "0001")
 
     def fill(connection: Connection) -> None:
         prefix = "faultwire." if connection.dialect.name == "postgresql" else ""

@@ -78,13 +78,12 @@ async def test_an_event_of_no_incident_s_order_any_more_still_has_an_answer(merg
     assert (beside.first, beside.previous, beside.next, beside.last) == (None, None, None, None)
 
 
-async def test_neighbours_are_looked_up_by_an_index(store: Store) -> None:
-    await fill_store(store, incidents=20_000, events=40_000)
-    event = await event_of(store, (await in_order(store, BUSY))[4_000].event_id)
+async def test_neighbours_are_looked_up_by_an_index(filled: Store) -> None:
+    event = await event_of(filled, (await in_order(filled, BUSY))[4_000].event_id)
     for is_last in (True, False):
         for around in (None, event):
-            statement = select_edge(store.name, BUSY, is_last=is_last, around=around)
-            plan = await explain(store, statement)
+            statement = select_edge(filled.name, BUSY, is_last=is_last, around=around)
+            plan = await explain(filled, statement)
             assert "ix_fingerprints_incident_id" in plan, plan
             assert re.search("fingerprint_occurred_at", plan), plan
             assert not re.search(

@@ -100,23 +100,22 @@ async def test_a_history_is_read_as_far_as_is_asked_for(store: Store) -> None:
     assert len(await list_history(store, BUSY, limit=0)) == 0
 
 
-async def test_each_is_read_by_an_index(store: Store) -> None:
-    await fill_store(store, incidents=20_000, events=40_000)
-    event = await event_of(store, (await ids_in_order(store, BUSY))[4_000])
+async def test_each_is_read_by_an_index(filled: Store) -> None:
+    event = await event_of(filled, (await ids_in_order(filled, BUSY))[4_000])
     statements: list[tuple[Select[Any] | Prepared, str]] = [
         (select_count_beside(event.incident_id, event, is_before=is_before), "fingerprint_occurred_at")
         for is_before in (True, False)
     ]
     statements.append((select_people(BUSY), "ix_event_texts_fingerprint_occurred_at"))
     for order in IncidentOrder:
-        (own,) = await store.read(select(*columns_of_order(order)).where(incidents.c.id == MIDDLE))
+        (own,) = await filled.read(select(*columns_of_order(order)).where(incidents.c.id == MIDDLE))
         if any(value is None for value in own):
             continue
-        wanted = select(incidents.c.id).where(*incident_conditions(Query(), database=store.name, now=NEWEST))
+        wanted = select(incidents.c.id).where(*incident_conditions(Query(), database=filled.name, now=NEWEST))
         sides = [order_beside(wanted, order, tuple(own), is_before=is_before) for is_before in (True, False)]
         statements += [(side, "ix_incidents_") for side in sides]
     for statement, index in statements:
-        plan = await explain(store, statement)
+        plan = await explain(filled, statement)
         assert re.search(index, plan), plan
         assert not re.search(
             r"SCAN (incidents|events|event_texts)\b(?! USING)|Seq Scan on (events_\d|incid)", plan

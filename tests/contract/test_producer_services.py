@@ -1,19 +1,19 @@
 """Producers by service in the store: sums, states that SQL and Python judge alike, paging, who is quiet."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
 
-import msgspec
 import pytest
 from sqlalchemy import insert, select
 
 from faultwire_consumer.domain.producer.sequence import GapState
 from faultwire_consumer.domain.producer.state import ProducerState, judge_producer
 from faultwire_consumer.store.audit.producers import DEAD_LETTERED
+from faultwire_consumer.store.audit.service_clients import CLIENTS_SHOWN, SDKS_SHOWN
 from faultwire_consumer.store.audit.service_list import (
     QUIET_FOR,
-    SDKS_SHOWN,
     count_quiet_services,
     is_quiet,
     list_services,
@@ -28,7 +28,7 @@ def process(
     name: str, service: str, seen: float, reported: float | None = None, **values: Any
 ) -> dict[str, Any]:
     """A process that was seen, and last reported, so many seconds ago."""
-    lost = msgspec.json.encode(values.pop("lost", {})).decode()
+    counts = {name: json.dumps(values.pop(name, {})) for name in ("lost", "dropped")}
     return {
         "producer_id": name,
         "service": service,
@@ -41,7 +41,9 @@ def process(
         "spool_depth": 0,
         "unfollowed": 0,
         "sdk": None,
-        "lost": lost,
+        "via": None,
+        "unnumbered": 0,
+        **counts,
         **values,
     }
 
@@ -104,6 +106,46 @@ async def test_the_database_and_python_judge_every_process_alike(store: Store) -
         assert bool(row.quiet) is (verdict.state is ProducerState.QUIET), row
 
 
+async def test_clients_are_told_apart_by_version_and_by_who_reports_for_them(store: Store) -> None:
+    gateway: dict[str, Any] = {"sdk": "sentry.python 2.75.0", "via": "gateway", "last_sequence": 0}
+    lost, other = {"ratelimit_backoff (error)": 64}, {"queue_overflow (error)": 2}
+    await keep(
+        store,
+        process("g1", "shop", 60, 60, **gateway, unnumbered=7, dropped={"session": 3}, lost=lost),
+        process("g2", "shop", 30, 30, **gateway, unnumbered=5, dropped={"session": 1, "log": 9}, lost=other),
+        process("g3", "shop", 900, 900, **gateway | {"sdk": "sentry.python 2.0.0"}),
+        process("own", "shop", 200, 200, sdk="faultwire-python 1.0", lost={"buffer_full": 1}),
+        process("new", "shop", 400),
+    )
+    (shop,) = (await list_services(store, limit=10, now=NOW)).rows
+    assert (shop.processes, shop.numbered, shop.unnumbered) == (2, 20, 12)
+    assert shop.dropped == {"log": 9, "session": 4}
+    assert shop.lost == {"ratelimit_backoff (error)": 64, "queue_overflow (error)": 2, "buffer_full": 1}
+    assert shop.sdks == ("sentry.python 2.75.0", "faultwire-python 1.0", "sentry.python 2.0.0")
+    first, own, last = shop.clients
+    assert (first.sdk, first.via, first.processes, first.unnumbered) == (
+        "sentry.python 2.75.0",
+        "gateway",
+        0,
+        12,
+    )
+    assert first.last_seen_at == NOW - timedelta(seconds=30)
+    assert (first.dropped, first.lost) == ({"log": 9, "session": 4}, lost | other)
+    assert (own.via, own.processes, own.numbered, own.lost) == (None, 1, 10, {"buffer_full": 1})
+    assert (last.sdk, last.dropped, last.lost) == ("sentry.python 2.0.0", {}, {})
+
+
+async def test_of_very_many_clients_those_seen_last_are_listed(store: Store) -> None:
+    await keep(
+        store,
+        *(process(f"{number}", "s", 5 + number, 5 + number, sdk=f"x {number}") for number in range(60)),
+        *(process(f"o{number}", "other", 900, sdk=f"x {number}") for number in range(60)),
+    )
+    found = (await list_services(store, limit=10, now=NOW)).rows
+    assert [len(one.clients) for one in found] == [CLIENTS_SHOWN, CLIENTS_SHOWN]
+    assert found[0].clients[-1].sdk == f"x {CLIENTS_SHOWN - 1}"
+
+
 async def test_services_that_went_quiet_lately_are_counted(store: Store) -> None:
     assert await count_quiet_services(store, now=NOW) == 0
     long_ago = QUIET_FOR.total_seconds() + 60
@@ -142,10 +184,17 @@ async def test_services_are_paged_from_the_last_heard(store: Store) -> None:
 
 async def test_sums_beyond_all_bounds_are_listed_too(store: Store) -> None:
     most = 2**63 - 1
-    await keep(store, *(process(f"{number}", "s", 5, last_sequence=most) for number in range(3)))
+    big: dict[str, Any] = {"last_sequence": most, "unnumbered": most}
+    big |= {"lost": {"a": most}, "dropped": {"b": most}}
+    await keep(store, *(process(f"{number}", "s", 5, **big) for number in range(3)))
     await keep(store, *(process(f"sdk{number}", "s", 60 + number, sdk=f"x {number}") for number in range(9)))
     (found,) = (await list_services(store, limit=10, now=NOW)).rows
-    assert found.numbered == most
+    assert (found.numbered, found.unnumbered, found.lost, found.dropped) == (
+        most,
+        most,
+        {"a": most},
+        {"b": most},
+    )
     assert found.sdks == tuple(f"x {number}" for number in range(SDKS_SHOWN))
 
 

@@ -10,10 +10,8 @@ from typing import Any, NoReturn
 
 import pytest
 from msgspec import UNSET
-from tests.servers.postgresql import PostgreSQL
 from tests.tools.aged import fill, kept
 from tests.tools.clock import FixedClock
-from tests.tools.migrating import upgrade
 from tests.tools.waiting import until
 from tests.tools.worker_process import WorkerProcess
 
@@ -36,19 +34,13 @@ NOW = partial(datetime.now, UTC)
 pytestmark = pytest.mark.may_block("commands have loops of their own, in threads")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+@pytest.fixture
+async def url(database_url: str) -> str:
     """A database with three days of events, of which one is old."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'faultwire.db'}"
-    else:
-        database: PostgreSQL = request.getfixturevalue("postgresql")
-        await upgrade(database.url)
-        url = database.url
-    store = await open_store(url)
+    store = await open_store(database_url)
     await fill(store, FixedClock(datetime.now(UTC)), days=[1, 5, 100], each=2)
     await store.close()
-    return url
+    return database_url
 
 
 async def days_in(url: str) -> list[list[int]]:
@@ -134,7 +126,7 @@ async def test_sizes_in_the_settings_are_written_as_people_write_them(url: str, 
     assert (code, "FAULTWIRE_RETENTION_BYTES" in err) == (78, True)
 
 
-@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 async def test_while_somebody_prunes_another_is_told_to_wait(url: str, shell: Shell) -> None:
     store = await open_store(url)
     await acquire_lease(store, "pruning", "another", now=datetime.now(UTC))
@@ -143,7 +135,7 @@ async def test_while_somebody_prunes_another_is_told_to_wait(url: str, shell: Sh
     assert (code, "run this again in a minute" in err) == (1, True)
 
 
-@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_sqlite_file_is_its_worker_s_which_prunes_by_itself(url: str, shell: Shell) -> None:
     worker = await open_store(url)
     code, _, err = await shell.db("prune", "--older-than", "3d", "--yes")
@@ -213,7 +205,7 @@ async def test_what_retention_asked_for_goes_by_hand_and_retention_goes_on(url: 
     await store.close()
 
 
-@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 async def test_only_a_file_is_written_anew(url: str) -> None:
     with pytest.raises(NoFileError):
         await prune_by_hand(

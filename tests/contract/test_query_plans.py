@@ -1,10 +1,11 @@
 """What operators read is looked up by an index, on stores that are large enough for a plan to matter."""
 
 import re
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
 from msgspec.structs import replace
 from sqlalchemy import Select, update
 from tests.contract.filling import BUSY, NEWEST, RARE, explain, fill_store, key_of
@@ -34,12 +35,7 @@ from faultwire_consumer.store.events.figures.releases import list_releases
 from faultwire_consumer.store.events.quiet import select_quiet
 from faultwire_consumer.store.events.search import Frequency, estimate_frequency, kept_terms, select_sample
 from faultwire_consumer.store.schema.events import events, sightings
-
-
-@pytest.fixture
-async def filled(store: Store) -> Store:
-    await fill_store(store, incidents=20_000, events=40_000)
-    return store
+from faultwire_consumer.store.sqlite import record
 
 
 def scans(store: Store, plan: str) -> list[str]:
@@ -265,6 +261,18 @@ async def test_an_analyzed_file_of_few_bugs_is_still_read_in_the_order_in_which_
     assert re.match(r"SCAN main.events USING INDEX ix_events_received_at", plan), plan
     await reopened.close()
     await store.close()
+
+
+async def test_the_events_of_a_batch_that_are_there_already_are_looked_up_by_their_key(
+    tmp_path: Path,
+) -> None:
+    store = await open_store(f"sqlite:///{tmp_path / 'faultwire.db'}")
+    await fill_store(store, incidents=20, events=5_000)
+    await store.run_alone("ANALYZE", seconds=10)
+    await store.close()
+    with closing(sqlite3.connect(tmp_path / "faultwire.db")) as connection:
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {record.FIND_STORED}", ("2026-12-01", "[]")).fetchall()
+    assert "COVERING INDEX sqlite_autoindex_events_1 (occurred_day=? AND event_id=?)" in plan[0][3], plan
 
 
 async def test_a_touch_writes_no_index_until_the_hour_changes(current_postgresql: PostgreSQL) -> None:

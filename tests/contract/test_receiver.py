@@ -5,7 +5,6 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
 import aio_pika
@@ -62,8 +61,8 @@ class Bench(Struct):
 
 
 @pytest.fixture(params=["amqp", "http"])
-async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
-    store = BreakableStore(await open_store(f"sqlite:///{tmp_path / 'faultwire.db'}"))
+async def bench(request: pytest.FixtureRequest, sqlite_url: str) -> AsyncIterator[Bench]:
+    store = BreakableStore(await open_store(sqlite_url))
     metrics = Metrics()
     async with AsyncExitStack() as stack:
         if request.param == "amqp":

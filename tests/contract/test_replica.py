@@ -6,15 +6,28 @@ from dataclasses import dataclass
 
 import pytest
 from sqlalchemy import text
+from tests.contract.test_pipeline import batch
 from tests.servers.postgresql import PostgreSQL, Servers
 from tests.servers.replication import ReplicatedPostgreSQL, replicated
+from tests.tools.clock import FixedClock
+from tests.tools.migrating import upgrade
+from tests.tools.varied import varied_bodies
 
+from faultwire_consumer.domain.query.text import parse_query
+from faultwire_consumer.ingest.pipeline import Pipeline
+from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.store.contract import packing as door
+from faultwire_consumer.store.contract.packed_body import Packer, train
+from faultwire_consumer.store.contract.packing import Packing
 from faultwire_consumer.store.contract.timeouts import Timeouts
 from faultwire_consumer.store.contract.url import DatabaseUrlError, parse_database_url
-from faultwire_consumer.store.engine import with_replica
+from faultwire_consumer.store.engine import open_store, with_replica
+from faultwire_consumer.store.events.export import read_pieces
 from faultwire_consumer.store.postgresql.store import PostgresqlStore
 from faultwire_consumer.store.replica.freshness import STALE_SECONDS
 from faultwire_consumer.store.replica.store import ReplicatedStore, reading_primary
+from faultwire_consumer.store.upkeep.dictionaries import keep_dictionary
+from faultwire_shared.memo import Memo
 
 SUM = text("SELECT coalesce(sum(number), 0)::int FROM numbers")
 OTHERS = "INSERT INTO numbers VALUES (1)"
@@ -189,3 +202,27 @@ async def test_another_database_is_no_replica(site: Site, postgresql: PostgreSQL
 def test_a_replica_is_postgresql() -> None:
     with pytest.raises(DatabaseUrlError, match="not a SQLite file"):
         with_replica(opened("postgresql://127.0.0.1:9/x"), "sqlite:///x.db")
+
+
+@pytest.mark.e2e
+async def test_packed_bodies_are_read_from_the_replica_with_the_dictionary_that_came_by_it(
+    site: Site, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await upgrade(site.pair.primary.url)
+    packing = Packing()
+    primary = await open_store(site.pair.primary.url, packing=packing)
+    try:
+        bodies = list(varied_bodies(200, now=clock()))
+        dictionary = train(bodies[:150])
+        await keep_dictionary(primary, dictionary, samples=150, now=clock())
+        packing.use(Packer(dictionary))
+        pipeline = Pipeline(primary, metrics=Metrics(), clock=clock)
+        await pipeline.ingest([batch(body) for body in bodies[150:]])
+    finally:
+        await primary.close()
+    site.pair.wait_for_replay()
+    await site.poll()
+    assert site.store.why_unused == ""
+    monkeypatch.setattr(door, "_known", Memo(64))
+    pieces = [piece async for piece in read_pieces(site.store, parse_query(""), now=clock())]
+    assert sorted(event.doc or b"" for piece in pieces for event in piece) == sorted(bodies[150:])

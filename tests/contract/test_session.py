@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,9 @@ from tests.servers.process import run, temporary_home
 from tests.tools.waiting import until
 
 from faultwire_consumer.store.contract.store import Store, StoreRefusedError, StoreUnavailableError
-from faultwire_consumer.store.engine import open_store
+from faultwire_consumer.store.engine import open_standby, open_store
 from faultwire_consumer.store.migrations.schema_version import head, status
+from faultwire_consumer.store.postgresql.store import PostgresqlStore
 
 pytestmark = pytest.mark.may_block("reads certificates")
 
@@ -92,8 +94,13 @@ async def test_of_all_servers_only_one_that_the_named_authority_vouches_for_is_s
                 return False
 
         await until(is_encrypted, "the server is spoken to")
+        standby = open_standby(f"{url}{home / 'ours.crt'}")
+        await standby.ping()
+        assert isinstance(standby, PostgresqlStore)
+        assert standby.certificate_ends_at == pytest.approx(time.time() + 2 * 86_400, abs=3600)
+        await standby.close()
         for authority in (home / "theirs.crt", "system"):
-            with pytest.raises(StoreUnavailableError, match="CERTIFICATE_VERIFY_FAILED"):
+            with pytest.raises(StoreUnavailableError, match="certificate is not trusted"):
                 await status(f"{url}{authority}")
 
 

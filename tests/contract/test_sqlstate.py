@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import select
 from tests.servers.postgresql import PostgreSQL
 from tests.tools.factories import wire_event
-from tests.tools.migrating import upgrade
 
 from faultwire_consumer.domain.outcome import DeadLettered, Outcome, Retry, Stored
 from faultwire_consumer.ingest.pipeline import Pipeline
@@ -26,10 +25,9 @@ REJECTING: Final = ("22001", "22003", "22021", "22P02", "23502", "23514", "21000
 
 
 @pytest.fixture
-async def store(postgresql: PostgreSQL) -> AsyncIterator[Store]:
+async def store(current_postgresql: PostgreSQL) -> AsyncIterator[Store]:
     """A store whose table of events raises what the test asks for, for the messages that it marks."""
-    await upgrade(postgresql.url)
-    store = await open_store(postgresql.url)
+    store = await open_store(current_postgresql.url)
     yield store
     await store.close()
 
@@ -59,17 +57,17 @@ async def ingest(store: Store, marked: int = 1) -> list[Outcome]:
 
 
 @pytest.mark.line(25)
-async def test_what_passes_by_is_tried_again_at_once(store: Store, postgresql: PostgreSQL) -> None:
+async def test_what_passes_by_is_tried_again_at_once(store: Store, current_postgresql: PostgreSQL) -> None:
     for state in PASSING:
-        raise_in(postgresql, state, times=4)
+        raise_in(current_postgresql, state, times=4)
         assert {type(one) for one in await ingest(store)} == {Stored}, state
 
 
 async def test_what_lasts_gives_everything_back_and_makes_no_dead_letter(
-    store: Store, postgresql: PostgreSQL
+    store: Store, current_postgresql: PostgreSQL
 ) -> None:
     for state in (*PASSING, *LASTING):
-        raise_in(postgresql, state)
+        raise_in(current_postgresql, state)
         outcomes = await ingest(store)
         assert {type(one) for one in outcomes} == {Retry}, state
         assert all(state in one.reason for one in outcomes if isinstance(one, Retry))
@@ -77,10 +75,10 @@ async def test_what_lasts_gives_everything_back_and_makes_no_dead_letter(
 
 
 async def test_what_lies_in_the_rows_makes_dead_letters_of_those_rows(
-    store: Store, postgresql: PostgreSQL
+    store: Store, current_postgresql: PostgreSQL
 ) -> None:
     for state in REJECTING:
-        raise_in(postgresql, state)
+        raise_in(current_postgresql, state)
         outcomes = await ingest(store, marked=2)
         assert [type(one) for one in outcomes] == [Stored] * 10 + [DeadLettered] * 2, state
     details = [row.detail for row in await store.read(select(dead_letters).order_by(dead_letters.c.id))]
@@ -88,20 +86,20 @@ async def test_what_lies_in_the_rows_makes_dead_letters_of_those_rows(
 
 
 async def test_a_batch_whose_statement_is_cancelled_goes_in_halves(
-    store: Store, postgresql: PostgreSQL
+    store: Store, current_postgresql: PostgreSQL
 ) -> None:
-    raise_in(postgresql, "57014", times=3)
+    raise_in(current_postgresql, "57014", times=3)
     assert {type(one) for one in await ingest(store, marked=20)} == {Stored}
 
 
 async def test_a_day_whose_partition_is_gone_gets_one_and_its_events_are_stored(
-    store: Store, postgresql: PostgreSQL
+    store: Store, current_postgresql: PostgreSQL
 ) -> None:
     await ingest(store)
     (row,) = await store.read(select(events.c.occurred_day).distinct())
     table = f"faultwire.events_{row.occurred_day:%Y%m%d}"
     for gone in (f"ALTER TABLE faultwire.events DETACH PARTITION {table}", f"DROP TABLE {table}"):
-        postgresql.execute(gone)
+        current_postgresql.execute(gone)
         assert {type(one) for one in await ingest(store)} == {Stored}, gone
         kept = await store.read(select(events.c.event_id))
         assert len(kept) == (11 if gone.startswith("DROP") else 22), "what was only detached is back"

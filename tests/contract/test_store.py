@@ -1,6 +1,7 @@
 """What a store promises, on SQLite and on PostgreSQL alike."""
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Table, func, inspect, select, text
+from sqlalchemy import Connection, Table, func, inspect, make_url, select, text
 from structlog.testing import capture_logs
 from tests.servers.postgresql import PostgreSQL
 
@@ -111,7 +112,7 @@ async def sum_of(store: Store, column: Any) -> int:
 
 
 def test_the_needed_schema_is_the_newest_of_the_migrations() -> None:
-    assert schema_version.head() == ScriptDirectory.from_config(migrate._alembic()).get_current_head()
+    assert schema_version.head() == ScriptDirectory.from_config(migrate.alembic_config()).get_current_head()
 
 
 async def test_a_batch_is_counted_by_incident_and_hour(store: Store) -> None:
@@ -394,6 +395,26 @@ async def test_a_write_that_is_cancelled_while_it_begins_leaves_the_next_one_fre
     assert cancelled.cancelled()
     await write()
     await store.close()
+
+
+async def test_a_store_that_is_closed_leaves_no_connection_whenever_its_readers_were_cancelled(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "store.db"
+    sqlite3.connect(path).close()
+    for steps in range(60):
+        before = set(threading.enumerate())
+        store = SqliteStore(make_url(f"sqlite:///{path}"), Timeouts())
+        reading = asyncio.ensure_future(store.read(text("SELECT 1")))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        reading.cancel()
+        await store.close()
+        await asyncio.wait({reading})
+        for thread in set(threading.enumerate()) - before:
+            if not thread.name.startswith("asyncio_"):  # a connection's, or the writer's
+                await asyncio.to_thread(thread.join, 30)
+                assert not thread.is_alive()
 
 
 async def test_a_sqlite_file_belongs_to_one_worker(tmp_path: Any) -> None:

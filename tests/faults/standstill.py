@@ -14,9 +14,10 @@ from tests.tools.waiting import until
 from faultwire_consumer.store.postgresql.partition import make_partition
 from faultwire_consumer.store.schema.events import DAYS_AHEAD
 
+# Who waits for another's fingerprint waits for a transaction: a lock without a database, but others have one.
 _HELD: Final = """
-    SELECT count(DISTINCT pid) FROM pg_locks
-    WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    SELECT count(DISTINCT w.pid) FROM pg_locks w JOIN pg_locks h ON h.pid = w.pid AND h.granted
+    WHERE NOT w.granted AND h.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 
 

@@ -189,7 +189,7 @@ async def kill_backends(database: PostgreSQL) -> None:
     while killed < KILLS:
         rows = await connection.fetch(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND application_name = 'faultwire'"
+            " WHERE datname = current_database() AND application_name LIKE 'faultwire%'"
         )
         killed += len(rows)
         await asyncio.sleep(0.1)  # the rate of the kills

@@ -20,7 +20,7 @@ from faultwire_consumer.store.contract.timeouts import Timeouts
 BATCH: Final = 200
 WAITING: Final = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-    " AND application_name = 'faultwire' AND wait_event_type = 'Lock'"
+    " AND application_name LIKE 'faultwire%' AND wait_event_type = 'Lock'"
 )
 DEADLOCKS: Final = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
 

@@ -70,6 +70,7 @@ async def test_two_clients_at_one_door_are_each_counted_once(tmp_path: Path) -> 
         await assert_stored_once(bench, responses)
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("place", ["worker.begun", "worker.committed"])
 async def test_a_worker_killed_around_its_commit_before_it_answers_loses_and_doubles_nothing(
     place: str, tmp_path: Path
@@ -86,5 +87,7 @@ async def test_a_worker_killed_around_its_commit_before_it_answers_loses_and_dou
         await until(lambda: are_confirmed(responses), "every event is confirmed", seconds=60)
         assert errors.stats().lost == {}
     assert sorted(await reader.event_ids()) == sorted(one.error_id for one in responses)
-    assert await reader.one("SELECT sum(count) FROM {s}incidents") == len(responses)
+    # But for the worker's own, which says on a slow machine that a notification was late.
+    theirs = "SELECT sum(count) FROM {s}incidents WHERE service <> 'faultwire'"
+    assert await reader.one(theirs) == len(responses)
     assert await worker.end() == 0

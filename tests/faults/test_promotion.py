@@ -81,4 +81,4 @@ async def test_an_old_primary_that_comes_back_as_a_standby_is_not_written_to(
         await store.close()
 
 
-CONNECTED = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'faultwire'"
+CONNECTED = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'faultwire%'"

@@ -8,7 +8,7 @@ from tests.faults.standstill import held_worker
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import PrivateRabbitMQ, RabbitMQ
 from tests.tools.bench import running
-from tests.tools.oracle import assert_nothing_lost
+from tests.tools.oracle import assert_nothing_lost, wait_until_stored
 from tests.tools.proxy import proxy_to
 from tests.tools.publisher import Publisher, publishing
 from tests.tools.waiting import until
@@ -117,6 +117,7 @@ async def test_a_half_open_connection_costs_no_event(broker: RabbitMQ, database:
             await until(every_lane_knows, "every lane knows that nobody is there", seconds=60)
             proxy.heal()
             await bench.wait_for(2 * ALL)
+            await wait_until_stored(publisher.ledger, database_url=database.url, broker_url=broker.url)
     await assert_nothing_lost(publisher.ledger, database_url=database.url, broker_url=broker.url)
 
 
@@ -132,6 +133,8 @@ async def test_a_reset_in_mid_frame_costs_no_event(broker: RabbitMQ, database: P
                 way.cut_after = chance.randrange(1, 8_000 if way is proxy.to_client else 60)
                 await publish_on_each_lane(publisher)
                 await bench.wait_for(number * ALL)
+            # What was stored when its connection broke stands there again, until it is taken as known.
+            await wait_until_stored(publisher.ledger, database_url=database.url, broker_url=broker.url)
         assert bench.count("broker_losses", lane="high") >= 1
     await assert_nothing_lost(publisher.ledger, database_url=database.url, broker_url=broker.url)
 

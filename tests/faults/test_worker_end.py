@@ -27,6 +27,8 @@ from faultwire_shared.event import Lane
 
 SOME: Final = 50
 PROMISED_SECONDS: Final = 20.0
+TRIES: Final = 5
+"""A batch waits two seconds for a lock, then it goes back: a machine that takes longer has to try again."""
 MakeWorker = Callable[[RabbitMQ], WorkerProcess]
 TERM, INT = signal.SIGTERM, signal.SIGINT
 
@@ -49,10 +51,9 @@ async def make_worker(database: PostgreSQL, tmp_path: Path) -> AsyncIterator[Mak
     made: list[WorkerProcess] = []
 
     def make(broker: RabbitMQ) -> WorkerProcess:
-        url = database.url
-        made.append(
-            WorkerProcess(tmp_path, database_url=url, broker_url=broker.url, FAULTWIRE_LOG_FORMAT="json")
-        )
+        home, url = tmp_path / str(len(made)), database.url
+        home.mkdir()
+        made.append(WorkerProcess(home, database_url=url, broker_url=broker.url, FAULTWIRE_LOG_FORMAT="json"))
         return made[-1]
 
     yield make
@@ -99,16 +100,20 @@ async def store_the_rest(database: PostgreSQL, broker: RabbitMQ, events: int) ->
 async def test_a_batch_in_flight_is_finished(
     numbers: list[signal.Signals], broker: RabbitMQ, database: PostgreSQL, make_worker: MakeWorker
 ) -> None:
-    worker = make_worker(broker)
     async with publishing(broker.url) as publisher:
         await publisher.publish_many(SOME)
-    async with standing_still(database.url) as standstill:
-        await worker.launch()
-        await standstill.wait_for_batches()
-        await send(worker, numbers)
-    assert await worker.wait_for_death(seconds=PATIENCE_SECONDS) == 0
-    assert seconds_to_drain(worker) < PROMISED_SECONDS
-    assert await StoreReader(database.url).stored() > 0, "what was in flight is stored"
+    stored = 0
+    for _ in range(TRIES):
+        worker = make_worker(broker)
+        async with standing_still(database.url) as standstill:
+            await worker.launch()
+            await standstill.wait_for_batches()
+            await send(worker, numbers)
+        assert await worker.wait_for_death(seconds=PATIENCE_SECONDS) == 0
+        assert seconds_to_drain(worker) < PROMISED_SECONDS
+        if stored := await StoreReader(database.url).stored():
+            break
+    assert stored, "what was in flight is stored"
     await store_the_rest(database, broker, SOME)
     found = await assert_nothing_lost(publisher.ledger, database_url=database.url, broker_url=broker.url)
     assert found.stored == SOME

@@ -48,6 +48,18 @@ class PrivateAlertmanager:
         """The groups in which they are told."""
         return list(self._get("/api/v2/alerts/groups"))
 
+    @property
+    def delivered(self) -> int:
+        """Notifications that its receiver has answered well."""
+        name = 'alertmanager_notification_requests{}_total{{integration="webhook"}} '
+        counts = [
+            int(line.removeprefix(name.format(kind)))
+            for kind in ("", "_failed")
+            for line in self._open("/metrics").decode().splitlines()
+            if line.startswith(name.format(kind))
+        ]
+        return counts[0] - counts[1]
+
     def is_ready(self) -> bool:
         try:
             self._open("/-/ready")

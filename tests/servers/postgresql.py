@@ -293,17 +293,21 @@ class Servers:
             server.execute("ALTER DATABASE test SET default_tablespace = small")
             yield SmallDiskPostgreSQL(server, "test")
 
+    def template(self) -> Path:
+        """The data of a server that was made once, and is copied for each."""
+        if self._template is None:
+            home = self._exit.enter_context(temporary_home("postgresql-template"))
+            self._template = Server(home).data
+        return self._template
+
     def stop(self) -> None:
         self._exit.close()
 
     @contextmanager
     def _server(self, disk_mebibytes: int | None = None) -> Iterator[Server]:
-        if self._template is None:
-            home = self._exit.enter_context(temporary_home("postgresql-template"))
-            self._template = Server(home).data
         with temporary_home("postgresql") as home:
             server = Server(
-                home, durable=self._durable, template=self._template, disk_mebibytes=disk_mebibytes
+                home, durable=self._durable, template=self.template(), disk_mebibytes=disk_mebibytes
             )
             try:
                 server.start()

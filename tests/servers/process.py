@@ -1,5 +1,6 @@
 """Server processes that end with the test session, ports that no other session takes, and waiting."""
 
+import atexit
 import os
 import random
 import shutil
@@ -10,7 +11,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +22,8 @@ PATIENCE_SECONDS: Final = 90.0
 # The kernel signals the children of a *thread* that ends. This one ends with the interpreter,
 # also when that is killed, so no server outlives the session that started it.
 _spawner: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="test-servers")
-_claims: Final[list[socket.socket]] = []
+_claims: Final = ExitStack()
+atexit.register(_claims.close)
 
 
 class ServerError(Exception):
@@ -43,7 +46,7 @@ def reserve_port() -> int:
         except OSError:
             claim.close()
             continue
-        _claims.append(claim)
+        _claims.enter_context(claim)
         return port
     raise ServerError("no free port between 20000 and 32000")
 
@@ -51,12 +54,22 @@ def reserve_port() -> int:
 @contextmanager
 def temporary_home(name: str) -> Iterator[Path]:
     """A short path under the temporary directory that a server's own user may enter too."""
-    home = Path(tempfile.mkdtemp(prefix=f"faultwire-{name}-"))
+    remove_left_behind()
+    home = Path(tempfile.mkdtemp(prefix=f"faultwire-{name}-{os.getpid()}-"))
     try:
         home.chmod(0o755)
         yield home
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+@cache
+def remove_left_behind() -> None:
+    """Remove what sessions that were killed could not: it may lie in memory, which others need."""
+    for home in Path(tempfile.gettempdir()).glob("faultwire-*-*-*"):
+        owner = home.name.split("-")[-2]
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+            shutil.rmtree(home, ignore_errors=True)
 
 
 def wait_until(

@@ -1,7 +1,7 @@
 """The same event for every candidate: 2.2 KB of JSON, 12 frames, 200 fingerprints, ids of their own."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -33,6 +33,11 @@ def bodies(
         # Odd times anything is one-to-one modulo a power of two: unique, and in no order.
         suffix = number * 0x9E3779B97F4B % 2**48
         yield b"%b%012x%b%d%b" % (before, suffix, between, number, after)
+
+
+def unmarked(events: Iterable[bytes]) -> Iterator[bytes]:
+    """The same events as of a publisher that scrubs nothing, and does not say that it does."""
+    return (event.replace(b',"scrubbed":true', b"") for event in events)
 
 
 def _template(number: int, moment: datetime, severity: str) -> tuple[bytes, bytes, bytes]:

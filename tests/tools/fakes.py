@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Executable, Row
 
+from faultwire_consumer.store.contract.pile import UsualWrites
 from faultwire_consumer.store.contract.prepared import Prepared
 from faultwire_consumer.store.contract.store import (
     BODIES_MAX,
@@ -33,9 +34,12 @@ class BreakableStore:
         self.busy_times = 0
         self.refused_ids: set[str] = set()
         self.turned_away = 0
+        self.writes = 0
+        self.registrations = 0
+        """In commits of their own."""
 
-    async def warm(self) -> None:
-        await self._store.warm()
+    async def warm(self, usual: UsualWrites = ()) -> None:
+        await self._store.warm(usual)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Transaction]:
@@ -43,6 +47,7 @@ class BreakableStore:
         if self.busy_times:
             self.busy_times -= 1
             raise StoreBusyError("deadlock detected")
+        self.writes += 1
         async with self._store.write() as tx:
             yield _RefusingTransaction(tx, self.refused_ids)
 
@@ -56,6 +61,7 @@ class BreakableStore:
 
     async def register(self, fingerprints: Sequence[NewFingerprint], sightings: Sequence[Place]) -> None:
         self._check()
+        self.registrations += 1
         await self._store.register(fingerprints, sightings)
 
     async def prepare_days(self, days: frozenset[date]) -> None:
@@ -86,9 +92,13 @@ class _RefusingTransaction:
         self._tx = tx
         self._refused_ids = refused_ids
         self.dialect = tx.dialect
+        self.pile = tx.pile
 
     async def execute(self, statement: Executable, parameters: Any = None) -> Sequence[Row[Any]]:
         return await self._tx.execute(statement, parameters)
+
+    async def register(self, fingerprints: Sequence[NewFingerprint], places: Sequence[Place]) -> None:
+        await self._tx.register(fingerprints, places)
 
     async def record_events(
         self, rows: Sequence[EventRow], growth: Sequence[int] = (), *, bodies_max: int = BODIES_MAX

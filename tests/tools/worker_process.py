@@ -42,10 +42,10 @@ class WorkerProcess:
         self.url = self._worker.url
         self.log = self._worker.log
 
-    async def launch(self, **settings: str) -> None:
+    async def launch(self, noun: str = "worker", **settings: str) -> None:
         """Start the process and do not wait for it: it may never get ready."""
         environment = self._worker.environment | settings
-        command = [FAULTWIRE, "worker"]
+        command = [FAULTWIRE, noun]
         self._process = await asyncio.to_thread(ServerProcess, command, environment, self.log)
 
     @property

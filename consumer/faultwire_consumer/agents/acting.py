@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from faultwire_consumer.agents.door import Door
+from faultwire_consumer.agents.rules import TRYING_RULES
 from faultwire_consumer.agents.silences import SILENCING
 from faultwire_consumer.agents.tool import Tool
 from faultwire_consumer.domain.incident import Verb
@@ -67,5 +68,5 @@ def _tool_of(verb: Verb) -> Tool:
     )
 
 
-ACTING: Final = (*(_tool_of(verb) for verb in Verb), *SILENCING)
-"""Every tool that changes something."""
+ACTING: Final = (*(_tool_of(verb) for verb in Verb), *SILENCING, TRYING_RULES)
+"""Every tool that takes the scope ``act``: all change something, but for the last."""

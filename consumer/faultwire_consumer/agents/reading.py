@@ -5,13 +5,16 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct
 
 from faultwire_consumer.agents.door import Door, Parameters
+from faultwire_consumer.agents.rules import READING_RULES
 from faultwire_consumer.agents.silences import LIST_SILENCES
 from faultwire_consumer.agents.tool import Tool
 from faultwire_consumer.domain.report.layout import CHARACTERS, CHARACTERS_LEAST, CHARACTERS_MOST
-from faultwire_consumer.domain.report.listing import event_list, incident_list, loss_list
+from faultwire_consumer.domain.report.listing import client_list, event_list, incident_list, loss_list
 
 NEW_MOST: Final = 100
 """Incidents of a release that are listed."""
+SERVICES_MOST: Final = 50
+"""Services whose clients are listed: those that were heard from last."""
 _QUERY: Final = (
     "Terms that must all hold: words or quoted texts of what was recorded, and keys as in "
     "severity:>=high is:unresolved service:billing environment:production release:2.4.1 type:KeyError "
@@ -142,7 +145,12 @@ def _quoted(value: str) -> str:
 async def _list_losses(door: Door, asked: ListLosses) -> str:
     parameters: Parameters = {"service": asked.service or None, "limit": 1000}
     document = await door.read("producers", parameters=parameters)
-    return loss_list(document["producers"], more=document["next_cursor"] is not None)
+    losses = loss_list(document["producers"], more=document["next_cursor"] is not None)
+    narrowed: Parameters = {"service": asked.service or None, "limit": SERVICES_MOST}
+    found = await door.read("producers", "services", parameters=narrowed)
+    more = found["next_cursor"] is not None
+    clients = client_list(found["services"], more=more, most=CHARACTERS // 4)
+    return f"{losses}\n{clients}" if clients else losses
 
 
 def _with_cursor(listed: str, cursor: str | None) -> str:
@@ -201,10 +209,14 @@ READING: Final = (
     Tool(
         name="list_losses",
         title="List what was lost",
-        description="List the producers that went quiet, or of which events are missing or were lost.",
+        description=(
+            "List the producers that went quiet, or of which events are missing or were lost; and the client "
+            "libraries of services (SDKs by version), with what they say they lost and what is not stored."
+        ),
         arguments=ListLosses,
         run=_list_losses,
     ),
     LIST_SILENCES,
+    *READING_RULES,
 )
 """Every tool that changes nothing."""

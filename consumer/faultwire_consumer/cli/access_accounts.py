@@ -61,7 +61,12 @@ def invite(
 
     made = _in_store(setting, make)
     config = setting.load(with_broker=False)
-    root = page_root(config.public_url, host=config.http_host, port=config.http_port)
+    root = page_root(
+        config.public_url,
+        host=config.http_host,
+        port=config.http_port,
+        is_encrypted=config.http_tls is not None,
+    )
     link = invitation_link(root, secret)
     if json:
         print_json({"name": name, "role": made.role, "link": link, "expires_at": made.expires_at.isoformat()})

@@ -1,15 +1,20 @@
 """The addresses of a worker and of the place to publish to; loads only the standard library."""
 
 import os
+import ssl
 from base64 import b64encode
+from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from faultwire_consumer.cli.failure import CONFIGURATION, USAGE, CommandError
 from faultwire_shared.redact import redact_url
+from faultwire_shared.tls.context import TlsFileError, make_context
+from faultwire_shared.tls.files import TlsFiles
 
 DEFAULT_URL: Final = "http://127.0.0.1:8787"
+CA_FILE: Final = "FAULTWIRE_CA_FILE"
 _TOKEN_FILE: Final = "FAULTWIRE_TOKEN_FILE"  # noqa: S105 - a name
 
 
@@ -55,6 +60,39 @@ def log_in(url: str) -> tuple[str, dict[str, str]]:
     user, _, password = userinfo.partition(":")
     pair = b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
     return parts._replace(netloc=place).geturl(), {"Authorization": f"Basic {pair}"}
+
+
+def trust(given: str | os.PathLike[str] | None = None) -> ssl.SSLContext | None:
+    """Return the trust of ``--ca-file``, else of ``FAULTWIRE_CA_FILE``; None for that of this machine.
+
+    Raises:
+        CommandError: the file holds no certificates, or cannot be read.
+    """
+    path = os.fspath(given) if given else os.environ.get(CA_FILE)
+    if not path:
+        return None
+    try:
+        return make_context(TlsFiles(ca_file=path))
+    except TlsFileError as error:
+        origin, code = ("--ca-file", USAGE) if given else (CA_FILE, CONFIGURATION)
+        raise CommandError(f"{origin}: {error}", code) from None
+
+
+def connection_to(parts: SplitResult, trusted: ssl.SSLContext | None, *, timeout: float) -> HTTPConnection:
+    """A connection to a worker's address, which is opened by the first request."""
+    host = parts.hostname or ""
+    if parts.scheme == "https":
+        return HTTPSConnection(host, parts.port, timeout=timeout, context=trusted)
+    return HTTPConnection(host, parts.port, timeout=timeout)
+
+
+def has_token() -> bool:
+    """Return whether the environment gives the command a token to show.
+
+    Raises:
+        CommandError: it cannot be one.
+    """
+    return _read_token() is not None
 
 
 def _read_token() -> str | None:

@@ -24,6 +24,7 @@ _NOUNS: Final = {
     "demo": "Run a worker and a small shop that really fails.",
     "init": "Write a faultwire.toml with every setting in it.",
     "worker": "Run a worker: receivers, store, API and page.",
+    "gateway": "Run a gateway alone: Sentry's and OpenTelemetry's SDKs in, the broker out.",
     "send": "Send one event from a shell.",
     "incidents": "Find, acknowledge and resolve incidents.",
     "events": "Find events, and see why they are grouped as they are.",

@@ -102,18 +102,19 @@ def _named(rows: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str]]:
 def _ask(context: "CompletionContext", noun: str, limit: int) -> list[dict[str, Any]]:
     """The rows of a list of the API; none where the worker does not answer in time or at all."""
     import json  # noqa: PLC0415 - for the Tab key alone, as what follows
-    from http.client import HTTPConnection, HTTPException, HTTPSConnection  # noqa: PLC0415
+    from http.client import HTTPException  # noqa: PLC0415
     from urllib.parse import urlsplit  # noqa: PLC0415
 
-    from faultwire_consumer.cli.address import log_in, worker_url  # noqa: PLC0415
+    from faultwire_consumer.cli.address import connection_to, log_in, trust, worker_url  # noqa: PLC0415
     from faultwire_consumer.cli.failure import CommandError  # noqa: PLC0415
 
     given = context.get("--url")
     try:
         root, login = log_in(worker_url(given.raw if given is not None else None))
         parts = urlsplit(root)
-        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-        connection = kind(parts.hostname or "", parts.port, timeout=ASK_SECONDS)
+        authority = context.get("--ca-file")
+        trusted = trust(authority.raw if authority is not None else None)
+        connection = connection_to(parts, trusted, timeout=ASK_SECONDS)
         try:
             path = f"{parts.path}/api/v1/{noun}?limit={limit}"
             connection.request("GET", path, headers={"Accept": "application/json", **login})

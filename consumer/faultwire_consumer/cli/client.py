@@ -7,13 +7,21 @@ from http.client import HTTPException
 from typing import Any, Final
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode
-from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request, build_opener
+from urllib.request import (
+    HTTPRedirectHandler,
+    HTTPSHandler,
+    OpenerDirector,
+    ProxyHandler,
+    Request,
+    build_opener,
+)
 
-from faultwire_consumer.cli.address import log_in, worker_url
+from faultwire_consumer.cli.address import log_in, trust, worker_url
 from faultwire_consumer.cli.failure import FAILED, USAGE, CommandError
 from faultwire_consumer.cli.option import Output
 from faultwire_consumer.cli.output import say
 from faultwire_shared.redact import redact_url
+from faultwire_shared.tls.refusal import why_refused
 
 TIMEOUT_SECONDS: Final = 30.0
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
@@ -37,7 +45,9 @@ class ApiClient:
         self._root = worker_url(output.url)
         self._output = output
         # A proxy of the environment is for the world outside, not for a worker next to us.
-        self._opener: OpenerDirector = build_opener(ProxyHandler({}), _NoRedirects())
+        self._opener: OpenerDirector = build_opener(
+            ProxyHandler({}), _NoRedirects(), HTTPSHandler(context=trust(output.ca_file))
+        )
 
     @property
     def url(self) -> str:
@@ -134,6 +144,8 @@ class ApiClient:
             return CommandError(
                 f"no worker answers at {shown}; start one with `faultwire worker`, or set FAULTWIRE_URL"
             )
+        if isinstance(reason, Exception) and (told := why_refused(reason, "--ca-file or FAULTWIRE_CA_FILE")):
+            return CommandError(f"no answer from {shown}: {told}")
         return CommandError(f"no answer from {shown}: {reason}; is it a faultwire worker? (FAULTWIRE_URL)")
 
 

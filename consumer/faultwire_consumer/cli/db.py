@@ -1,6 +1,7 @@
-"""``faultwire db``: upgrade, status, backup, prune, copy."""
+"""``faultwire db``: upgrade, status, size, roles, backup, prune, maintain, copy."""
 
 import asyncio
+import sys
 from functools import partial
 from typing import Annotated, Any
 
@@ -11,22 +12,29 @@ from rich.console import Console
 
 from faultwire_consumer.cli.backup import backup
 from faultwire_consumer.cli.copy import copy
+from faultwire_consumer.cli.db_size import size
 from faultwire_consumer.cli.failure import FAILED, expected_failures
+from faultwire_consumer.cli.maintain import maintain
 from faultwire_consumer.cli.option import SETTING, Flag, LocalOutput, Setting
 from faultwire_consumer.cli.output import print_document, say, styled
 from faultwire_consumer.cli.prune import prune
+from faultwire_consumer.cli.roles import roles
 from faultwire_consumer.cli.unit import spell_bytes
 
 app = App(name="db")
 app.command(backup)
 app.command(copy)
+app.command(maintain)
 app.command(prune)
+app.command(roles)
+app.command(size)
 
 
 @app.command
 def upgrade(
     *,
     wait: Annotated[float, Parameter(validator=Number(gte=0))] = 300.0,
+    dry_run: Flag = False,
     setting: Setting = SETTING,
 ) -> None:
     """Bring the database's schema up to date.
@@ -36,9 +44,15 @@ def upgrade(
     Args:
         wait: Seconds for which PostgreSQL's other users may hold a table that has to be changed; the
             upgrade says who does, and nobody waits behind it.
+        dry_run: Only print the SQL, with what each statement locks and who would wait for that.
     """
     with expected_failures():
         url = setting.load(with_broker=False).database_url
+        if dry_run:
+            from faultwire_consumer.store.migrations.dry_run import plan_upgrade  # noqa: PLC0415 - Alembic
+
+            sys.stdout.write(asyncio.run(plan_upgrade(url)))
+            return
         from faultwire_consumer.store.migrations.migrate import (  # noqa: PLC0415 - Alembic
             Patience,
             bring_up_to_date,
@@ -55,7 +69,7 @@ def upgrade(
 
 @app.command
 def status(*, json: Flag = False, setting: Setting = SETTING) -> int:
-    """Say whether the database's schema is the one that this release needs: 0 yes, 1 no; and its size.
+    """Say whether this release may run on the database's schema: 0 yes, 1 no; and its size.
 
     Example: `faultwire db status`
 
@@ -79,7 +93,11 @@ def _show(document: dict[str, Any], console: Console, *, schema_mend: str, searc
         console.print(styled(f"the schema is {current}, this release needs {document['head']}"))
         say(schema_mend)
         return
-    console.print(styled(f"up to date: {document['current']}"))
+    if document["current"] == document["head"]:
+        console.print(styled(f"up to date: {document['current']}"))
+    else:
+        newer = f"newer than this release's {document['head']}, which may go on"
+        console.print(styled(f"the schema is {document['current']}, {newer}"))
     if not document["search_indexed"]:
         say(f"free text is searched without an index: {search_mend}")
     oldest = f", the oldest {document['oldest_day']}" if document["oldest_day"] else ""

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
+from faultwire_consumer.cli.doctor_certificate import look_at_broker
 from faultwire_consumer.cli.fault import Examined, Fault, FaultCode
 from faultwire_shared.redact import redact_url
 from faultwire_shared.topology import TOPOLOGY
@@ -15,6 +16,8 @@ _MENDS: Final = {
     FaultCode.BROKER_VHOST_REFUSED: "correct the end of broker_url, or rabbitmqctl add_vhost VHOST and give "
     "the user its rights (rabbitmqctl set_permissions -p VHOST USER …)",
     FaultCode.BROKER_REFUSED: "give the user the rights that faultwire topology export lists",
+    FaultCode.CERTIFICATE_REFUSED: "name the authority by broker_ca_file, the worker's own certificate by "
+    "broker_certificate_file and broker_key_file, and the host as the server's certificate does",
     FaultCode.QUEUE_MISSING: "faultwire topology apply, as a user who may configure",
     FaultCode.QUEUE_DIFFERS: "drain and delete it (rabbitmqctl delete_queue QUEUE), then "
     "faultwire topology apply",
@@ -44,10 +47,13 @@ async def examine_broker(config: "WorkerConfig") -> Examined:
             return _faulty(shown, FaultCode.QUEUE_DIFFERS, str(error))
     finally:
         await close(connection)
-    return Examined("broker", f"{shown}, {len(queues)} queues")
+    certificate = await look_at_broker(config.broker_url)
+    return Examined("broker", f"{shown}, {len(queues)} queues{certificate.told}", certificate.faults)
 
 
 def _refused(shown: str, told: str) -> Examined:
+    if "certificate" in told or "TLS" in told:
+        return _faulty(shown, FaultCode.CERTIFICATE_REFUSED, told)
     if "wrong user name or password" in told:
         return _faulty(shown, FaultCode.BROKER_LOGIN_REFUSED, told)
     if "vhost" in told:

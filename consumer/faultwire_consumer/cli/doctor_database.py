@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from faultwire_consumer.cli.doctor_certificate import look_at_database
 from faultwire_consumer.cli.fault import Examined, Fault, FaultCode
 from faultwire_shared.failure import ConfigurationError, UnavailableError
 from faultwire_shared.redact import redact_url
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 SKEW: Final = timedelta(seconds=30)
 """The most by which two clocks may differ without a word."""
 _UPGRADE: Final = "faultwire db upgrade"
+_TRUST: Final = (
+    "name the authority by database_ca_file, the worker's own certificate by database_certificate_file and "
+    "database_key_file, and the host as the server's certificate does"
+)
 _INVITE: Final = "faultwire access invite NAME --role admin"
 
 
@@ -35,15 +40,26 @@ async def examine_store(config: "WorkerConfig", *, is_running: bool) -> Examined
         mend = "correct user, password or database in database_url (FAULTWIRE_DATABASE_URL), or make them"
         return Examined("database", shown, (Fault(FaultCode.DATABASE_REFUSED, str(error), mend),))
     except (UnavailableError, OSError, ConfigurationError) as error:
+        if "certificate" in str(error) or "TLS" in str(error):
+            return Examined("database", shown, (Fault(FaultCode.CERTIFICATE_REFUSED, str(error), _TRUST),))
         mend = "start the server, or correct the host and port in database_url (FAULTWIRE_DATABASE_URL)"
         if config.database_url.startswith("sqlite"):
             mend = "correct the path in database_url, or bring a copy back that faultwire db backup made"
         return Examined("database", shown, (Fault(FaultCode.DATABASE_UNREACHABLE, str(error), mend),))
-    faults = tuple(_faults_of(examined, config, is_running=is_running))
-    return Examined("database", f"{shown}, schema {examined.current or 'to be made'}", faults)
+    certificate = await look_at_database(config.database_url)
+    faults = (*_faults_of(examined, config, is_running=is_running), *certificate.faults)
+    schema = "" if examined.missing_rights else f", schema {examined.current or 'to be made'}"
+    told = f"{shown}{schema}{certificate.told}"
+    return Examined("database", told, faults)
 
 
 def _faults_of(examined: "Examination", config: "WorkerConfig", *, is_running: bool) -> Iterator[Fault]:
+    if examined.missing_rights:
+        cause = "the role may not do in the database what a worker does"
+        yield Fault(
+            FaultCode.DATABASE_RIGHTS, cause, f"let the owner of the tables run: {examined.missing_rights}"
+        )
+        return
     is_sqlite = config.database_url.startswith("sqlite")
     if examined.read_only:
         mend = "mount the disk for writing, or give the worker's user the folder (chown)"

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from shutil import disk_usage
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +19,8 @@ from faultwire_consumer.cli.fault import Examined, Fault, FaultCode
 from faultwire_consumer.cli.unit import spell_bytes
 from faultwire_shared.clock import utc_now
 from faultwire_shared.failure import ConfigurationError, UnavailableError
+from faultwire_shared.tls.context import TlsFileError, make_context, make_server_context
+from faultwire_shared.tls.files import NO_FILES
 
 if TYPE_CHECKING:
     from faultwire_consumer.config import WorkerConfig
@@ -62,12 +64,13 @@ def examine_address(config: "WorkerConfig") -> HttpAddress:
     host = "127.0.0.1" if config.http_host in _EVERYWHERE else config.http_host.strip("[]")
     shown = f"{config.http_host}:{config.http_port}"
     try:
-        status, report, clock = _ask(host, config.http_port)
+        status, report, clock = _ask(host, config.http_port, is_encrypted=config.http_tls is not None)
     except (OSError, HTTPException, ValueError):
         status, report, clock = 0, None, None
     if not _is_worker(report):
-        return HttpAddress(is_ours=False, examined=Examined("http", f"{shown} is free", tuple(_bind(config))))
-    faults = []
+        found = (*_certificate(config), *_bind(config))
+        return HttpAddress(is_ours=False, examined=Examined("http", f"{shown} is free", found))
+    faults = list(_certificate(config))
     if status != 200:
         checks = [one for one in report["checks"] if one.get("status") == "fail"]
         cause = "; ".join(f"{one.get('name')}: {one.get('error')}" for one in checks) or "not ready"
@@ -77,6 +80,16 @@ def examine_address(config: "WorkerConfig") -> HttpAddress:
     if clock is not None and abs(skew := datetime.now(UTC) - clock) > SKEW:
         faults.append(skew_fault("the worker's", skew))
     return HttpAddress(is_ours=True, examined=Examined("http", f"a worker answers at {shown}", tuple(faults)))
+
+
+def _certificate(config: "WorkerConfig") -> Iterator[Fault]:
+    """Yield a fault where the certificate that visitors are to be shown cannot be used."""
+    if config.http_tls is not None:
+        try:
+            make_server_context(config.http_tls)
+        except TlsFileError as error:
+            mend = "correct http_certificate_file and http_key_file; a worker that runs shows the one before"
+            yield Fault(FaultCode.CERTIFICATE_REFUSED, str(error), mend)
 
 
 def _older_rules(report: Any) -> Iterator[Fault]:
@@ -141,8 +154,12 @@ def _folders(config: "WorkerConfig", spool_path: Path | None) -> Iterator[tuple[
         yield "spool", Path(given)
 
 
-def _ask(host: str, port: int) -> tuple[int, Any, datetime | None]:
+def _ask(host: str, port: int, *, is_encrypted: bool) -> tuple[int, Any, datetime | None]:
     connection = HTTPConnection(host, port, timeout=_SECONDS)
+    if is_encrypted:
+        # On this very machine, by its address: whose name the certificate has is not asked here.
+        trusting = make_context(NO_FILES, verifies=False)
+        connection = HTTPSConnection(host, port, timeout=_SECONDS, context=trusting)
     try:
         connection.request("GET", "/readyz", headers={"Host": "localhost", "Accept": "application/json"})
         answer = connection.getresponse()

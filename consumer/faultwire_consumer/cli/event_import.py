@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from faultwire_consumer.cli.address import trust
 from faultwire_consumer.cli.client import ApiClient
 from faultwire_consumer.cli.failure import FAILED, USAGE, CommandError
 from faultwire_consumer.cli.option import OUTPUT, Output
@@ -32,7 +33,7 @@ def import_(*files: Path, output: Output = OUTPUT) -> int:
     root, login = client.log_in()
     from faultwire_consumer.maintenance.event_import import EventImport  # noqa: PLC0415 - loads aiohttp
 
-    events = EventImport(root, files, headers=login)
+    events = EventImport(root, files, headers=login, trusted=trust(output.ca_file))
     try:
         with progress_bars(output, unit="bytes") as bars:
             total = sum(path.stat().st_size for path in files if str(path) != "-")

@@ -107,7 +107,7 @@ def show_chain(
     """
     for position, error in enumerate(chain):
         lead = "caused by " if position else ""
-        told = f"{indent}{lead}{error['type']}: {error.get('value', '')}"
+        told = f"{indent}{lead}{': '.join(filter(None, (error['type'], error.get('value'))))}"
         console.print(styled(told, "bold"), soft_wrap=True)
         for note in error.get("notes", ()):
             console.print(styled(f"{indent}  {note}"), soft_wrap=True)

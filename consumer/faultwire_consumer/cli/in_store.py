@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from faultwire_consumer.cli.failure import expected_failures
+from faultwire_consumer.cli.failure import CommandError, expected_failures
 
 if TYPE_CHECKING:
     # SQLAlchemy is loaded by the command that needs it, and by no help.
@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from faultwire_consumer.store.contract.store import Store
 
 T = TypeVar("T")
+
+
+class FileTakenError(CommandError):
+    """The database is a SQLite file that a running worker has."""
 
 
 def in_store(setting: "Setting", work: "Callable[[Store], Awaitable[T]]", *, only_reads: bool = False) -> T:
@@ -23,13 +27,18 @@ def in_store(setting: "Setting", work: "Callable[[Store], Awaitable[T]]", *, onl
         only_reads: nothing is written, so a SQLite file may have a worker.
 
     Raises:
-        CommandError: it cannot be used: it is away, needs an upgrade, or is a SQLite file that a worker has.
+        FileTakenError: it is a SQLite file that a worker has.
+        CommandError: it cannot be used: it is away, or needs an upgrade.
     """
 
     async def run() -> T:
+        from faultwire_consumer.store.contract.store import StoreTakenError  # noqa: PLC0415 - see above
         from faultwire_consumer.store.engine import open_store, open_to_read  # noqa: PLC0415 - see above
 
-        store = await (open_to_read(url) if only_reads else open_store(url))
+        try:
+            store = await (open_to_read(url) if only_reads else open_store(url))
+        except StoreTakenError as error:
+            raise FileTakenError(str(error)) from None
         try:
             return await work(store)
         finally:

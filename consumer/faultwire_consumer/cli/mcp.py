@@ -12,6 +12,7 @@ from faultwire_consumer.agents.reading import READING
 from faultwire_consumer.cli.client import ApiClient
 from faultwire_consumer.cli.failure import USAGE, CommandError
 from faultwire_consumer.cli.option import OUTPUT, Output
+from faultwire_consumer.cli.rehearsal import TIMEOUT_SECONDS
 from faultwire_consumer.domain.access.principal import Via
 from faultwire_consumer.domain.access.scope import AccessScope
 
@@ -57,7 +58,7 @@ def serve(*, output: Output = OUTPUT) -> None:
         from faultwire_consumer.agents.standard import serve_standard  # noqa: PLC0415 - mcp is an extra
     except ImportError:
         raise CommandError("this needs the extra: pip install 'faultwire[mcp]'", USAGE) from None
-    client = ApiClient(output)
+    client = ApiClient(output, timeout_seconds=TIMEOUT_SECONDS)
     me = client.get("api", "v1", "me")
     acts = me["via"] == Via.TOKEN and AccessScope.ACT in me["scopes"]
     asyncio.run(serve_standard((*READING, *ACTING) if acts else READING, ClientDoor(client)))

@@ -102,6 +102,8 @@ class Output(LocalOutput):
 
     url: Annotated[str | None, Parameter(show_default=False)] = None
     """The worker to ask; else the one at FAULTWIRE_URL, else this machine's, http://127.0.0.1:8787."""
+    ca_file: Annotated[Path | None, Parameter(show_default=False)] = None
+    """Trust only these authorities at https:// (PEM); else FAULTWIRE_CA_FILE, else this machine's."""
 
 
 @Parameter(name="*")

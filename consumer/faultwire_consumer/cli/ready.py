@@ -5,11 +5,11 @@ It runs every few seconds, so it loads only the standard library: a tenth of the
 
 import json
 import sys
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPException
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from faultwire_consumer.cli.address import log_in, worker_url
+from faultwire_consumer.cli.address import connection_to, log_in, trust, worker_url
 from faultwire_consumer.cli.failure import FAILED, CommandError
 from faultwire_shared.redact import redact_url
 from faultwire_shared.text import printable
@@ -28,6 +28,8 @@ def check_ready(path: str = "/readyz", given: str | None = None) -> int:
         return _say(str(error), error.exit_code)
     try:
         status, document = _ask(url, path)
+    except CommandError as error:
+        return _say(str(error), error.exit_code)
     except (OSError, HTTPException, ValueError) as error:
         return _say(f"no answer from {redact_url(url)}: {error}", FAILED)
     if status == 200:
@@ -38,8 +40,7 @@ def check_ready(path: str = "/readyz", given: str | None = None) -> int:
 def _ask(url: str, path: str) -> tuple[int, Any]:
     root, login = log_in(url)
     parts = urlsplit(root)
-    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_SECONDS)
+    connection = connection_to(parts, trust(), timeout=TIMEOUT_SECONDS)
     try:
         connection.request("GET", parts.path + path, headers={"Accept": "application/json", **login})
         answer = connection.getresponse()

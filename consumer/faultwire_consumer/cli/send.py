@@ -16,6 +16,7 @@ from faultwire_consumer.cli.client import ApiClient
 from faultwire_consumer.cli.failure import CONFIGURATION, USAGE, CommandError
 from faultwire_consumer.cli.option import LOCAL_OUTPUT, Flag, LocalOutput, Output, Texts
 from faultwire_consumer.cli.output import print_json, say
+from faultwire_consumer.cli.publishing import publish_files
 from faultwire_consumer.domain.suggestion import suggest
 from faultwire_shared.event import EVENT_BYTES, SEVERITY_WORDS, Category, ErrorSeverity, Event
 from faultwire_shared.taxonomy import DEFAULTS
@@ -79,6 +80,7 @@ def send(
         return replace(event, category=category, code=code or default.code)
 
     given: dict[str, Any] = {"broker_url": url, "processors": [with_kind], **_without_none(origin)}
+    given |= {f"broker_{name}": path for name, path in publish_files(broker_url)._asdict().items()}
 
     async def emit() -> tuple[str, FinalState]:
         async with ErrorManager.from_env(**given) as errors:

@@ -18,6 +18,7 @@ from faultwire_consumer.cli.failure import FAILED, expected_failures
 from faultwire_consumer.cli.option import LOCAL_OUTPUT, LocalOutput
 from faultwire_consumer.cli.output import print_list, say
 from faultwire_consumer.cli.progress import progress_bars
+from faultwire_consumer.cli.publishing import publish_files
 from faultwire_shared.event import ErrorSeverity
 
 app = App(name="spool")
@@ -64,7 +65,14 @@ def drain(
     with expected_failures(), progress_bars(output) as bars:
         directories = find_spools(path, os.environ)
         url = publish_url(broker_url)
-        run = drain_all(directories, url, service=service, token=read_token(os.environ), tell=_Teller(bars))
+        run = drain_all(
+            directories,
+            url,
+            service=service,
+            token=read_token(os.environ),
+            tls=publish_files(broker_url),
+            tell=_Teller(bars),
+        )
         results = msgspec.to_builtins(asyncio.run(run))
     _print_drained(results, output)
     return FAILED if any(result["refused"] for result in results.values()) else 0

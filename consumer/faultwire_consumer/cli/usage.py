@@ -43,7 +43,10 @@ def prepare_help(app: App, arguments: Sequence[str]) -> None:
     words, apps, _ = app.parse_commands([word for word in arguments if word not in HELP])
     if apps[-1].default_command is not None:
         apps[-1].usage = " ".join(("Usage: faultwire", *words, *_usage_of(apps[-1])))
-    app.help_epilogue = _FOOTER if len(apps) == 1 else None
+    is_root = len(apps) == 1
+    app.help_epilogue = _FOOTER if is_root else None
+    # Of the nouns' own words none is marked up, and a reader of Markdown is a third of what this loads.
+    app.help_format = "plaintext" if is_root else None
 
 
 def _usage_of(command: App) -> Iterator[str]:

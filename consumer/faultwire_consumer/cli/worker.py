@@ -1,13 +1,13 @@
 """``faultwire worker``: take events, store them, show them."""
 
 import asyncio
-from collections.abc import Callable
+import gc
 from functools import partial
-from importlib.util import find_spec
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from faultwire_consumer.cli.event_loop import find_loop_factory
 from faultwire_consumer.cli.failure import expected_failures
 from faultwire_consumer.cli.option import SETTING, Setting
 
@@ -27,19 +27,14 @@ def worker(
         http_host: Where the page, the API and the intake listen.
         http_port: On which port; 0 takes any free one.
     """
+    gc.disable()
     with expected_failures():
         load = partial(setting.load, http_host=http_host, http_port=http_port)
         config = load()
         from faultwire_consumer.worker.start import run  # noqa: PLC0415 - loads the whole worker
 
-        with asyncio.Runner(loop_factory=_find_loop_factory()) as runner:
+        # What is loaded lives for good: nobody has to go through it, now or with every batch's objects.
+        gc.freeze()
+        gc.enable()
+        with asyncio.Runner(loop_factory=find_loop_factory()) as runner:
             runner.run(run(config, load))
-
-
-def _find_loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's, where the extra ``speed`` is installed; None for Python's own."""
-    if find_spec("uvloop") is None:
-        return None
-    import uvloop  # noqa: PLC0415 - an extra, and of no use to any other command
-
-    return uvloop.new_event_loop

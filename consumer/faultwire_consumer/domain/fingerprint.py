@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from faultwire_consumer.domain.grouping import version_1, version_2
+from faultwire_consumer.domain.grouping.foreign.plain import in_plain_words
 from faultwire_consumer.domain.grouping.material import (
     Fingerprint,
     GroupingException,
@@ -21,15 +22,17 @@ VERSION: Final = version_2.VERSION
 
 def compute(grouping: GroupingMaterial) -> Fingerprint:
     """Compute the fingerprint of an event."""
-    return version_2.compute(grouping)
+    return version_2.compute(in_plain_words(grouping))
 
 
 def earlier(grouping: GroupingMaterial) -> Fingerprint | None:
     """Compute the fingerprint that the version before gave; None where it put unlike events together.
 
     It took ``%s: %s`` for what events have in common: whatever a service logged so was one incident, which
-    would go on to take in everything.
+    would go on to take in everything. And there was no gateway then: what it lets in has no incident of it.
     """
+    if grouping.language:
+        return None
     by_template = grouping.template and not grouping.exceptions and not grouping.explicit
     if by_template and not has_words(grouping.template or ""):
         return None

@@ -86,7 +86,7 @@ def _values(said: _Said, raised: Iterable[_Raised]) -> Iterator[tuple[str, str]]
     yield from ((USER, one) for one in _people(said))
     if said.host:
         yield HOST, said.host
-    yield from ((TYPE, one.type) for one in islice(raised, _TYPES))
+    yield from ((TYPE, one.type) for one in islice(raised, _TYPES) if one.type)
     yield from ((f"{TAG}{key}"[:VALUE_CHARACTERS], written(value)) for key, value in said.tags.items())
 
 
@@ -99,5 +99,5 @@ def _people(said: _Said) -> Iterator[str]:
 
 def _text(said: _Said, raised: Iterable[_Raised]) -> str:
     names = [said.service, said.code, said.trace_id or "", said.host or "", said.transaction or ""]
-    told = [f"{one.type}: {one.value}" if one.value else one.type for one in raised]
+    told = [f"{one.type}: {one.value}" if one.type and one.value else one.type or one.value for one in raised]
     return search_text([*names, *_people(said), said.message, *told], said.tags)

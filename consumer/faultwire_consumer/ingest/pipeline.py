@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import chain
@@ -158,6 +159,8 @@ class Pipeline:
         failpoint("worker.registered")
         async with self._store.write() as tx:
             failpoint("worker.begun")
+            if registered.has_news:
+                await tx.register(registered.fingerprints, registered.places)
             await self._past.verify(tx, rows)
             growth = self._evaluator.growth if self._evaluator else ()
             counted = _NOTHING
@@ -168,7 +171,6 @@ class Pipeline:
             notifications = await self._count_windows(tx, batch, counted, transitions)
             candidates = await reject_taken(tx, candidates, batch.fresh, counted.duplicates)
             batch.unreadable = [one for one in candidates if isinstance(one, Rejected)]
-            ignored = await record_heard(tx, heard_in(candidates), now=self._clock())
             await apply_transitions(tx, transitions)
             explaining = _bodies_of(transitions, rows, counted)
             await keep_bodies(tx, explaining)
@@ -177,10 +179,12 @@ class Pipeline:
             if self._evaluator and notifications:
                 await self._evaluator.evaluate(tx, notifications, transitions)
             failpoint("worker.alerts_enqueued")
+            news = await record_heard(tx, heard_in(candidates), now=self._clock())
             await record_dead_letters(tx, [rejected.dead_letter for rejected in batch.unreadable])
             failpoint("worker.dead_letters_recorded")
             failpoint("worker.committing")
         failpoint("worker.committed")
+        self._registration.confirm(registered, now=self._clock())
         if rows:
             self._stored()
         if self._evaluator and notifications:
@@ -189,7 +193,8 @@ class Pipeline:
             self._metrics.bodies.labels(reason=reason).inc(events)
         self._metrics.events_overflowed.inc(len(registered.overflowed - counted.duplicates))
         self._report(rows, counted, batch.unreadable, transitions)
-        self._metrics.count_ignored(ignored)
+        self._metrics.count_ignored(news.ignored)
+        self._metrics.standing.count_lost(news.lost)
         self._metrics.producer_reports.inc(sum(isinstance(each, ReceivedReport) for each in candidates))
         return _outcomes(candidates, counted.duplicates)
 
@@ -220,12 +225,12 @@ class Pipeline:
         self._metrics.events_stored.inc(len(rows) - len(counted.duplicates))
         taken = sum(one.dead_letter.reason == StoreReason.ID_TAKEN for one in unreadable)
         self._metrics.events_duplicate.inc(max(0, len(counted.duplicates) - taken))
-        self._metrics.event_age_seconds.observe(
-            [
-                (committed_at - (row.occurred_at if row.last_at is None else row.ended_at)).total_seconds()
-                for row in rows
-            ]
-        )
+        ages = [
+            (committed_at - (row.occurred_at if row.last_at is None else row.ended_at)).total_seconds()
+            for row in rows
+        ]
+        self._metrics.event_age_seconds.observe(ages)
+        self._count_flow(rows, counted, transitions, ages)
         report_dead_letters([rejected.dead_letter for rejected in unreadable], metrics=self._metrics)
         for transition in transitions:
             name = f"incident.{transition.reason}"
@@ -234,6 +239,22 @@ class Pipeline:
                 incident=incident_name(transition.incident_id),
                 event_id=transition.event_id,
             )
+
+    def _count_flow(
+        self,
+        rows: Sequence[EventRow],
+        counted: Counted,
+        transitions: Sequence[Transition],
+        ages: Sequence[float],
+    ) -> None:
+        if ages:
+            self._metrics.lanes.note_newest(time.time() - max(0.0, min(ages)))
+        known = counted.duplicates
+        self._metrics.services.events.add(Counter(row.service for row in rows if row.event_id not in known))
+        if transitions:
+            severities = {touched.incident_id: touched.severity for touched in counted.touched}
+            for one in transitions:
+                self._metrics.standing.count_transition(one.reason, severities[one.incident_id])
 
 
 def _with_releases(transitions: list[Transition], rows: Sequence[EventRow]) -> list[Transition]:

@@ -1,7 +1,7 @@
 """Makes fingerprints known to the store before their events are stored, and limits new incidents."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -26,8 +26,8 @@ from faultwire_consumer.domain.incident_limit import (
 from faultwire_consumer.ingest.body_budget import BodyBudget
 from faultwire_consumer.ingest.read.candidate import Decoded
 from faultwire_consumer.ingest.read.grouping import Grouped, earlier_key
-from faultwire_consumer.store.contract.store import Place, Store
-from faultwire_consumer.store.events.bodies import read_budgets
+from faultwire_consumer.store.contract.store import NewFingerprint, Place, Store
+from faultwire_consumer.store.events.bodies import read_known
 from faultwire_consumer.store.events.incidents import read_services
 from faultwire_shared.logging.logs import get_logger
 
@@ -42,26 +42,37 @@ Kind = tuple[str, str]
 """A service and an exception type."""
 
 
-class Registered(Struct, frozen=True):
-    """A batch whose fingerprints the store knows, and the events that went to an overflow incident."""
-
-    fresh: dict[str, Decoded]
-    overflowed: frozenset[str] = frozenset()
-
-
-class Joined(Struct, frozen=True):
-    """An incident that has the earlier key of a new fingerprint, and takes it over."""
-
-    by: bytes
-    spent: BudgetSpent
-
-
 class _Services(Struct, frozen=True):
     """The services of a batch's new incidents: those that the store knows from now on, and those beyond."""
 
     known: frozenset[str] = frozenset()
     diverted: frozenset[str] = frozenset()
     admission: IncidentAdmission | None = None
+
+
+class Registered(Struct, frozen=True):
+    """A batch, what has to be registered in its own transaction, and the events that were diverted."""
+
+    fresh: dict[str, Decoded]
+    fingerprints: Sequence[NewFingerprint]
+    """New ones, which the store has to know before the events are recorded."""
+    places: Sequence[Place]
+    overflowed: frozenset[str] = frozenset()
+    """The events that went to an overflow incident."""
+    admissions: Mapping[Kind, IncidentAdmission] = {}
+    services: _Services = _Services()
+
+    @property
+    def has_news(self) -> bool:
+        """True if anything has to be registered."""
+        return bool(self.fingerprints or self.places)
+
+
+class _Joined(Struct, frozen=True):
+    """An incident that has the earlier key of a new fingerprint, and takes it over."""
+
+    by: bytes
+    spent: BudgetSpent
 
 
 class Registration:
@@ -84,34 +95,52 @@ class Registration:
         self._service_burst: IncidentBurst | None = None
 
     async def register(self, fresh: dict[str, Decoded], *, now: datetime) -> Registered:
-        """Make a batch's fingerprints known; after a restart the store is asked once for each."""
+        """Find out what a batch needs to have registered; after a restart the store is asked once for each.
+
+        The caller registers it in the batch's transaction, and confirms it after the commit. What joins an
+        incident that others may be counting in is registered here, in a commit of its own: inside the
+        batch's transaction its lock on that incident would stand out of order.
+        """
         firsts = _first_of_each(fresh.values())
         unknown = self._budget.unknown_in(firsts, now=now)
         if not unknown:
-            await self._store_all({}, {}, {}, self._unseen(fresh.values()), now=now)
-            return Registered(fresh)
-        spent = await read_budgets(self._store, unknown)
-        new = {key: event for key, event in firsts.items() if key in unknown and key not in spent}
-        joined = await self._find_earlier(new)
-        opening = {key: event for key, event in new.items() if key not in joined}
-        services = await self._admit_services(opening, now)
-        unnamed = frozenset(key for key, event in opening.items() if event.row.service in services.diverted)
+            return Registered(fresh, [], self._unseen(fresh.values()))
+        known, joined = await self._look_up({key: firsts[key] for key in firsts if key in unknown})
+        new = {key: event for key, event in firsts.items() if key in unknown and key not in known}
+        await self._join({key: new.pop(key) for key in joined}, joined, now=now)
+        services = await self._admit_services(new, now)
+        unnamed = frozenset(key for key, event in new.items() if event.row.service in services.diverted)
         admissions, diverted = self._judge(
-            {key: event for key, event in opening.items() if key not in unnamed}, now
+            {key: event for key, event in new.items() if key not in unnamed}, now
         )
         diverted |= unnamed
-        registered = Registered(fresh)
+        overflowed: frozenset[str] = frozenset()
         if diverted:
-            registered = _overflow(fresh, diverted, unnamed)
-            overflows = _first_of_each(registered.fresh[event_id] for event_id in registered.overflowed)
-            known = await read_budgets(self._store, self._budget.unknown_in(overflows, now=now))
-            spent |= known
+            fresh, overflowed = _overflow(fresh, diverted, unnamed)
+            overflows = _first_of_each(fresh[event_id] for event_id in overflowed)
+            asked = await read_known(self._store, self._budget.unknown_in(overflows, now=now))
+            known |= {key: one.spent for key, one in asked.items()}
             new = {key: event for key, event in new.items() if key not in diverted}
-            new |= {key: event for key, event in overflows.items() if key not in known}
-        await self._store_all(new, joined, spent, self._unseen(registered.fresh.values()), now=now)
-        self._confirm(admissions)
-        self._confirm_services(services)
-        return registered
+            unasked = self._budget.unknown_in(overflows, now=now) - set(asked)
+            new |= {key: event for key, event in overflows.items() if key in unasked}
+        self._budget.learn(known, now=now)
+        return Registered(
+            fresh,
+            [event.new_fingerprint() for event in new.values()],
+            self._unseen(fresh.values()),
+            overflowed,
+            admissions,
+            services,
+        )
+
+    def confirm(self, registered: Registered, *, now: datetime) -> None:
+        """Remember what a committed batch has registered."""
+        opened = [new.fingerprint for new in registered.fingerprints]
+        # Another batch may have spent of them meanwhile, which is better known than nothing.
+        self._budget.learn({key: BudgetSpent() for key in self._budget.unknown_in(opened, now=now)}, now=now)
+        self._learn_places(registered.places)
+        self._confirm(registered.admissions)
+        self._confirm_services(registered.services)
 
     def forget(self) -> None:
         """Ask the store again for everything."""
@@ -119,40 +148,43 @@ class Registration:
         self._places.clear()
         self._services.clear()
 
-    def _unseen(self, candidates: Iterable[Decoded]) -> set[Place]:
-        return {place for place in {event.place for event in candidates} if hash(place) not in self._places}
+    def _unseen(self, candidates: Iterable[Decoded]) -> list[Place]:
+        places = {event.place for event in candidates}
+        return sorted(place for place in places if hash(place) not in self._places)
 
-    async def _find_earlier(self, new: Mapping[bytes, Decoded]) -> dict[bytes, Joined]:
-        """Find the incidents that the version before opened for what now has another fingerprint.
-
-        Only a first sight asks: what is known by its new fingerprint costs nothing more.
-        """
-        keys = {key: by for key, event in new.items() if (by := earlier_key(event.row.doc)) is not None}
-        known = await read_budgets(self._store, set(keys.values()), below_version=VERSION)
-        return {key: Joined(by, known[by].copy()) for key, by in keys.items() if by in known}
-
-    async def _store_all(
-        self,
-        new: Mapping[bytes, Decoded],
-        joined: Mapping[bytes, Joined],
-        spent: Mapping[bytes, BudgetSpent],
-        places: set[Place],
-        *,
-        now: datetime,
-    ) -> None:
-        if new or places:
-            await self._store.register(
-                [
-                    event.new_fingerprint(joined[key].by if key in joined else None)
-                    for key, event in new.items()
-                ],
-                sorted(places),
-            )
-        opened = {key: joined[key].spent if key in joined else BudgetSpent() for key in new}
-        self._budget.learn(opened | dict(spent), now=now)
+    def _learn_places(self, places: Iterable[Place]) -> None:
         if len(self._places) > PLACES_MAX:
             self._places.clear()
         self._places.update(map(hash, places))
+
+    async def _look_up(
+        self, unknown: Mapping[bytes, Decoded]
+    ) -> tuple[dict[bytes, BudgetSpent], dict[bytes, _Joined]]:
+        """Find what the store knows, and the incidents that the version before opened for what it does not.
+
+        Both in one question: most of what a worker does not know is new.
+        """
+        keys = {key: by for key, event in unknown.items() if (by := earlier_key(event.row.doc)) is not None}
+        found = await read_known(self._store, {*unknown, *keys.values()})
+        known = {key: found[key].spent for key in unknown if key in found}
+        earlier = {key: one for key, one in found.items() if one.version < VERSION}
+        return known, {
+            key: _Joined(by, earlier[by].spent.copy())
+            for key, by in keys.items()
+            if by in earlier and key not in known
+        }
+
+    async def _join(
+        self, joining: Mapping[bytes, Decoded], joined: Mapping[bytes, _Joined], *, now: datetime
+    ) -> None:
+        if not joining:
+            return
+        places = self._unseen(joining.values())
+        await self._store.register(
+            [event.new_fingerprint(joined[key].by) for key, event in joining.items()], places
+        )
+        self._budget.learn({key: one.spent for key, one in joined.items()}, now=now)
+        self._learn_places(places)
 
     async def _admit_services(self, new: Mapping[bytes, Decoded], now: datetime) -> _Services:
         """Let services that the store never heard of have incidents while the minute has room."""
@@ -218,13 +250,14 @@ def _first_of_each(candidates: Iterable[Decoded]) -> dict[bytes, Decoded]:
 
 def _overflow(
     fresh: Mapping[str, Decoded], diverted: frozenset[bytes], unnamed: frozenset[bytes]
-) -> Registered:
+) -> tuple[dict[str, Decoded], frozenset[str]]:
+    """Return the events as they are stored, and the ids of those that were diverted."""
     overflowed = {
         event_id: _unnamed(event) if event.row.fingerprint in unnamed else _diverted(event)
         for event_id, event in fresh.items()
         if event.row.fingerprint in diverted
     }
-    return Registered({**fresh, **overflowed}, frozenset(overflowed))
+    return {**fresh, **overflowed}, frozenset(overflowed)
 
 
 def _diverted(event: Decoded) -> Decoded:

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from msgspec import structs
@@ -24,6 +25,7 @@ from faultwire_consumer.notify.sender import (
     Transient,
     shows_frames,
 )
+from faultwire_consumer.notify.traced import TracedAttempts
 from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
 from faultwire_consumer.store.outbox.claim import renew_claim
 from faultwire_consumer.store.outbox.content import Content, load_content
@@ -56,6 +58,7 @@ class Attempter:
         public_url: str | None,
         watch: OwnWatch,
         rng: random.Random,
+        traced: TracedAttempts | None = None,
     ) -> None:
         self._store = store
         self._metrics = metrics
@@ -64,6 +67,7 @@ class Attempter:
         self._public_url = public_url
         self._watch = watch
         self._rng = rng
+        self._traced = traced
 
     async def attempt(self, claimed: Claimed, sender: Sender, *, urgent: bool) -> None:
         """Send a claimed notification, and mark it with the outcome.
@@ -80,7 +84,12 @@ class Attempter:
             notification = structs.replace(notification, frames=await load_frames(self._store, content))
         self._observe_latency(claimed, sender.name, urgent=urgent)
         failpoint("dispatcher.sending")
-        outcome = await self._send(sender, notification)
+        sending = partial(self._send, sender, notification)
+        outcome = await (
+            sending()
+            if self._traced is None
+            else self._traced.send(sending, content, receiver=sender.name, number=claimed.number)
+        )
         failpoint("dispatcher.sent")
         result = self._mark_of(claimed, outcome)
         held = await self._mark(result)

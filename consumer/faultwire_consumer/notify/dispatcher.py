@@ -20,6 +20,7 @@ from faultwire_consumer.notify.attempt import Attempter
 from faultwire_consumer.notify.claim import Claimed, claim
 from faultwire_consumer.notify.own_watch import OwnWatch
 from faultwire_consumer.notify.sender import Sender
+from faultwire_consumer.notify.traced import TracedAttempts
 from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
 from faultwire_consumer.store.outbox.claim import (
     Address,
@@ -62,6 +63,7 @@ class Dispatcher:
         public_url: str | None = None,
         watch: OwnWatch | None = None,
         rng: random.Random | None = None,
+        traced: TracedAttempts | None = None,
     ) -> None:
         self._store = store
         self._senders = senders
@@ -79,6 +81,7 @@ class Dispatcher:
             public_url=public_url,
             watch=watch or OwnWatch(),
             rng=rng or random.Random(),  # noqa: S311 - spreads waits, keeps no secret
+            traced=traced,
         )
         self._draining = False
         self._running: set[asyncio.Task[Any]] = set()

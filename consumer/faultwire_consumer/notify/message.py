@@ -159,6 +159,7 @@ def _incident_lines(notification: Notification, incident: NotifiedIncident) -> I
         ("last", format_time(incident.last_seen_at)),
         ("event", notification.event_link_of(incident) or incident.event_id or ""),
         ("page", notification.link_of(incident) or ""),
+        ("issue", incident.issue or ""),
     )
     for label, value in rows:
         if value:

@@ -49,6 +49,8 @@ class NotifiedIncident(Struct, frozen=True, kw_only=True):
     """Notifications of it that silences stopped; a digest says how many."""
     reasons: tuple[NotificationReason, ...] = ()
     """All that happened to it, the first thing first, where that is more than ``reason`` says."""
+    issue: str | None = None
+    """Address of its issue in a tracker. Those of a digest say none."""
     happened: str = ""
     """The same in words, as in ``new, then grew past 10 and 100``; empty where ``reason`` says it."""
 

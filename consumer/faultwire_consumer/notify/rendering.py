@@ -104,6 +104,7 @@ def _incident(lines: Sequence[IncidentLine]) -> NotifiedIncident:
         release=line.last_release,
         event_id=line.event_id,
         muted=None if line.terms.mute is None else describe_mute(line.terms.mute),
+        issue=line.terms.link,
         reasons=reasons if len(lines) > 1 else (),
         happened=_happened(lines) if len(lines) > 1 else "",
     )
@@ -128,6 +129,7 @@ def _incident_of(line: DigestLine) -> NotifiedIncident:
         last_seen_at=line.last_seen_at,
         recent_count=line.events,
         culprit=line.culprit,
+        environment=line.where,
         category=line.category,
         code=line.code,
         release=line.release,

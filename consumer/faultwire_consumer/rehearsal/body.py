@@ -11,6 +11,7 @@ from faultwire_consumer.domain.policy.policy import Policy
 from faultwire_consumer.domain.rules import Facts, Rule
 from faultwire_consumer.ingest.read.narrow import NarrowEvent, decode_narrow
 from faultwire_consumer.rehearsal.grouping import PlayedEvent
+from faultwire_consumer.store.contract.packed_body import is_packed
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.rehearsal.events import KeptEvent, read_example
 from faultwire_shared.codec import Undecodable
@@ -51,7 +52,8 @@ class Bodies:
         return [await self._playable(event) for event in batch]
 
     async def _playable(self, event: KeptEvent) -> PlayedEvent:
-        body = bytes(event.doc) if event.doc is not None else await self._make(event)
+        kept = event.doc is not None and not is_packed(event.doc)
+        body = bytes(event.doc or b"") if kept else await self._make(event)
         if event.code == OVERFLOW_CODE:
             body = _as_overflow(event, body)
         return PlayedEvent(event.event_id, bytes(event.fingerprint), event.title, body)

@@ -1,6 +1,6 @@
 """Fingerprints that events had when they came in, in place of those that they would get by this release."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
@@ -33,6 +33,6 @@ class StoredGroups(Grouper):
             for one in batch
         }
 
-    def group(self, event: NarrowEvent) -> Grouped:
+    def group(self, event: NarrowEvent, stacks: Sequence[bytes] = ()) -> Grouped:
         """Return the group that an event had; of one that was not announced, this release's."""
-        return self._of.get(event.id) or super().group(event)
+        return self._of.get(event.id) or super().group(event, stacks)

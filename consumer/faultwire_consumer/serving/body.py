@@ -60,7 +60,7 @@ def _inflate(body: bytes, encoding: str) -> bytes:
     """Inflate a body: within its bound that takes a millisecond or two, whatever it holds."""
     inflater = Inflater(_ENCODINGS[encoding], most=MESSAGE_BYTES)
     try:
-        content = inflater.feed(body)
+        content = b"".join(inflater.feed(body))
         inflater.finish()
     except InflatedTooLargeError:
         raise _too_large() from None
@@ -74,7 +74,7 @@ async def _wait_for(request: web.Request) -> bytes:
     traffic, parts, size = request.app[TRAFFIC], [], 0
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            while piece := await _next_piece(request):
+            while piece := await next_piece(request):
                 traffic.take(len(piece))
                 size += len(piece)
                 parts.append(piece)
@@ -87,8 +87,13 @@ async def _wait_for(request: web.Request) -> bytes:
     return b"".join(parts)
 
 
-async def _next_piece(request: web.Request) -> bytes:
-    """Return the next piece; empty at the end."""
+async def next_piece(request: web.Request) -> bytes:
+    """Return the next piece of a body; empty at the end.
+
+    Raises:
+        ClientGoneError: the client hung up.
+        MalformedBodyError: cut off, or not sent as its headers say.
+    """
     try:
         return await request.content.readany()
     except OSError as error:  # however a connection ends: reset, timed out, no route

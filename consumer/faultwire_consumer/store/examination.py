@@ -11,6 +11,7 @@ from faultwire_consumer.store.access.accounts import has_accounts
 from faultwire_consumer.store.contract.url import parse_database_url, sqlite_path
 from faultwire_consumer.store.engine import open_to_read
 from faultwire_consumer.store.migrations import schema_version
+from faultwire_consumer.store.postgresql.rights import find_missing_rights
 from faultwire_consumer.store.sqlite.file_lock import lock_file
 
 
@@ -20,6 +21,8 @@ class Examination(Struct, frozen=True, kw_only=True):
     current: str | None = None
     """Its schema's version; None if it has none yet."""
     head: str = ""
+    missing_rights: str = ""
+    """The statements that give PostgreSQL's role what a worker needs; if it lacks that, no more is known."""
     schema_mend: str = ""
     """The message where the schema is not this release's."""
     read_only: str = ""
@@ -51,9 +54,13 @@ async def examine_database(database_url: str) -> Examination:
     head = schema_version.head()
     if path is not None and not path.exists():
         return Examination(head=head, read_only=_why_read_only(path))
-    current, _ = await schema_version.status(database_url)
-    mend = "" if current == head else schema_version.mend_of(current, head)
-    known = await _has_account(database_url) if current == head else None
+    missing = await schema_version.on_connection(database_url, find_missing_rights) if path is None else ""
+    if missing:
+        return Examination(head=head, missing_rights=missing)
+    found = await schema_version.standing(database_url)
+    current = found.current
+    mend = "" if found.fits else schema_version.mend_of(current, head)
+    known = await _has_account(database_url) if found.fits else None
     if path is not None:
         return Examination(
             current=current,

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Executable, Row
 
+from faultwire_consumer.store.contract.pile import UsualWrites
 from faultwire_consumer.store.contract.prepared import Prepared
 from faultwire_consumer.store.contract.store import NewFingerprint, Place, Store, StoreReader, Transaction
 
@@ -23,9 +24,9 @@ class LimitedStore:
         self._store = store
         self._turn = asyncio.Semaphore(reads)
 
-    async def warm(self) -> None:
+    async def warm(self, usual: UsualWrites = ()) -> None:
         """Warm it."""
-        await self._store.warm()
+        await self._store.warm(usual)
 
     def write(self) -> AbstractAsyncContextManager[Transaction]:
         """Begin a transaction, at once: somebody acted."""

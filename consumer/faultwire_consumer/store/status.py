@@ -22,6 +22,7 @@ class SchemaStatus(Struct, frozen=True, kw_only=True):
     head: str
     """The version that this release needs."""
     up_to_date: bool
+    """This release may run on it: the version is the one that it needs, or a newer one that keeps it."""
     search_indexed: bool
 
 
@@ -56,16 +57,16 @@ async def read_status(database_url: str) -> DatabaseStatus:
         StoreUnavailableError: it does not answer, or lets nobody in.
         MigrationError: it cannot hold every character.
     """
-    current, head = await schema_version.status(database_url)
-    up_to_date = current == head
+    found = await schema_version.standing(database_url)
+    up_to_date = found.fits
     schema = SchemaStatus(
-        current=current,
-        head=head,
+        current=found.current,
+        head=found.needed,
         up_to_date=up_to_date,
         search_indexed=up_to_date and await has_search_index(database_url),
     )
     if not up_to_date:
-        return DatabaseStatus(schema=schema, schema_mend=schema_version.cure_of(current, head))
+        return DatabaseStatus(schema=schema, schema_mend=schema_version.cure_of(found.current, found.needed))
     store = await open_to_read(database_url)
     try:
         return DatabaseStatus(schema=schema, content=await read_content(store))

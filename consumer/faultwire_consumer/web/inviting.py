@@ -11,7 +11,8 @@ from faultwire_consumer.domain.access.invitation_link import invitation_link
 from faultwire_consumer.domain.access.scope import AccountRole
 from faultwire_consumer.store.access.invitations import SingleUse
 from faultwire_consumer.web.access.visitor import source_of
-from faultwire_consumer.web.state import CLOCK, PUBLIC_URL, STORE
+from faultwire_consumer.web.request import root_of
+from faultwire_consumer.web.state import CLOCK, STORE
 
 _SECRET_BYTES: Final = 32
 
@@ -34,5 +35,4 @@ async def make_link(request: web.Request, name: str, role: AccountRole | None) -
     use = await invite_account(
         request.app[STORE], name, role, secret=secret, source=source_of(request), now=request.app[CLOCK]()
     )
-    root = request.app[PUBLIC_URL] or f"{request.scheme}://{request.host}"
-    return MadeLink(use, invitation_link(root, secret))
+    return MadeLink(use, invitation_link(root_of(request), secret))

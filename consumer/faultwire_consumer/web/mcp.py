@@ -21,7 +21,8 @@ from faultwire_consumer.web.access.visitor import BEHALVES, ON_BEHALF, address_o
 from faultwire_consumer.web.state import REQUEST_ID
 
 MCP_PATH: Final = "/mcp"
-_SECONDS: Final = 30.0
+_SECONDS: Final = 200.0
+"""A rehearsal of rules takes three minutes at most, anything else a second."""
 
 routes = AccessRoutes()
 

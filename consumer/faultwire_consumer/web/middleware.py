@@ -16,6 +16,7 @@ from faultwire_consumer.serving.protection import protect
 from faultwire_consumer.serving.refusal import UnsupportedMediaTypeError
 from faultwire_consumer.store.replica.freshness import STALE_SECONDS
 from faultwire_consumer.store.replica.store import reading_primary
+from faultwire_consumer.web.access.declared import KEYED, access_of
 from faultwire_consumer.web.request import API_PREFIX, route_of, takes_gzip
 from faultwire_consumer.web.state import ORIGINS, REQUEST_ID
 
@@ -73,7 +74,12 @@ async def protect_reader(_: web.Request, response: web.StreamResponse) -> None:
 
 @web.middleware
 async def strangers_out(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let in who asks by a known name, from our own pages or by a program, in an encoding that is taken."""
+    """Let in who asks by a known name, from our own pages or by a program, in an encoding that is taken.
+
+    Routes that know their senders by keys see to all of that themselves.
+    """
+    if access_of(request) is KEYED:
+        return await handler(request)
     _check_name(request)
     _check_origin(request)
     if hdrs.CONTENT_ENCODING in request.headers and request.path != INTAKE_PATH and encoding_of(request):

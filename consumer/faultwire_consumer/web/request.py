@@ -16,7 +16,7 @@ from faultwire_consumer.serving.body import read_whole_body
 from faultwire_consumer.store.contract.paging import BadCursorError
 from faultwire_consumer.store.dead_letters.queries import DeadLetterBody, DeadLetterFilter
 from faultwire_consumer.web.parameter import Parameters
-from faultwire_consumer.web.state import CLOCK, STORE
+from faultwire_consumer.web.state import CLOCK, PUBLIC_URL, STORE
 from faultwire_shared.json_text import UNREADABLE
 from faultwire_shared.taxonomy import FieldError, NotFoundError, ValidationError
 
@@ -39,6 +39,11 @@ def route_of(request: web.Request) -> str:
     """The route without its arguments, so that one defect is one incident and a metric stays small."""
     resource = request.match_info.route.resource
     return resource.canonical if resource is not None else "unknown"
+
+
+def root_of(request: web.Request) -> str:
+    """Return where the worker is reached: the public address, else where this request was sent."""
+    return request.app[PUBLIC_URL] or f"{request.scheme}://{request.host}"
 
 
 def takes_gzip(request: web.Request) -> bool:

@@ -9,7 +9,6 @@ from urllib.parse import urlencode, urlsplit
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
-from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from faultwire_consumer.domain.access.next_path import HOME, next_path
@@ -19,6 +18,7 @@ from faultwire_consumer.domain.links.template import LinkTemplate
 from faultwire_consumer.domain.policy.policy import Policy
 from faultwire_consumer.domain.policy.status import PolicyStatus
 from faultwire_consumer.domain.setting.proxy import IpNetwork
+from faultwire_consumer.gateway.door.routes import GatewayRoute
 from faultwire_consumer.ingest.pipeline import Pipeline
 from faultwire_consumer.ingest.replay import Replayer
 from faultwire_consumer.maintenance.self_report import SelfReport
@@ -32,7 +32,7 @@ from faultwire_consumer.serving.traffic import TRAFFIC, Traffic
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.limited import LimitedStore
 from faultwire_consumer.web import mcp
-from faultwire_consumer.web.access.declared import AccessRoutes, add_routes
+from faultwire_consumer.web.access.declared import KEYED, AccessRoutes, add_routes
 from faultwire_consumer.web.access.guard import RECOGNISERS, Recogniser, guard
 from faultwire_consumer.web.access.oidc import PROVIDER, ProviderDoor
 from faultwire_consumer.web.access.open_door import open_door
@@ -54,13 +54,13 @@ from faultwire_consumer.web.api import (
     me,
     new_issue,
     notifications,
-    producers,
     regroup,
     tokens,
 )
 from faultwire_consumer.web.api.change_feed import FEED, ChangeFeed
 from faultwire_consumer.web.api.digests import endpoint as digests
 from faultwire_consumer.web.api.intake import describe_intake
+from faultwire_consumer.web.api.producers import endpoint as producers
 from faultwire_consumer.web.api.rehearsals import endpoint as rehearsals
 from faultwire_consumer.web.api.silences import endpoint as silences
 from faultwire_consumer.web.failure import failure_of, json_response
@@ -150,6 +150,7 @@ def create_app(
     senders: Callable[[], Mapping[str, Sender]] = dict,
     policy_status: Callable[[], PolicyStatus] = _SHIPPED,
     rehearser: Rehearser | None = None,
+    gateway: Sequence[GatewayRoute] = (),
 ) -> web.Application:
     """Put the routes together.
 
@@ -175,6 +176,7 @@ def create_app(
         senders: gives those in use by the names of their receivers, to be tested.
         policy_status: gives the origin of the policy; by default the shipped one, of no known time.
         rehearser: plays the history to other rules; None where nothing does.
+        gateway: what foreign SDKs may ask, where all else that is asked is found first.
     """
     guards = _guards(metrics, public_url, has_replica=has_replica)
     app = web.Application(middlewares=guards, client_max_size=MESSAGE_BYTES)
@@ -216,7 +218,8 @@ def create_app(
         *PAGE_ROUTES,
         probe.routes,
         mcp.routes,
-        _own_routes(describe_intake(intake), metrics.registry),
+        _own_routes(describe_intake(intake), metrics),
+        keyed_routes(gateway),
     )
     add_routes(app, tables)
     app[OPEN_API], app[FEED] = OpenApi(app), ChangeFeed(app[STORE])
@@ -225,20 +228,30 @@ def create_app(
     return app
 
 
-def _own_routes(intake: Handler, registry: CollectorRegistry) -> AccessRoutes:
+def keyed_routes(gateway: Sequence[GatewayRoute]) -> AccessRoutes:
+    """Return the gateway's routes: each takes every method, and answers to it."""
     routes = AccessRoutes()
-    routes.add("POST", INTAKE_PATH, intake, access=AccessScope.INGEST)
-    routes.add("GET", "/metrics", _exposition(registry), access=AccessScope.METRICS)
+    for route in gateway:
+        routes.add(hdrs.METH_ANY, route.path, route.handler, access=KEYED)
     return routes
 
 
-def _exposition(registry: CollectorRegistry) -> Handler:
+def _own_routes(intake: Handler, metrics: Metrics) -> AccessRoutes:
+    routes = AccessRoutes()
+    routes.add("POST", INTAKE_PATH, intake, access=AccessScope.INGEST)
+    routes.add("GET", "/metrics", exposition(metrics), access=AccessScope.METRICS)
+    return routes
+
+
+def exposition(metrics: Metrics) -> Handler:
     """Every metric, in the format that the scraper accepts."""
 
     async def show_metrics(request: web.Request) -> web.Response:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        for look in metrics.looks:
+            await look()
         # In a thread, unlike prometheus_client's own handler: the process's figures are read from files.
-        body = await asyncio.to_thread(encode, registry)
+        body = await asyncio.to_thread(encode, metrics.registry)
         return web.Response(body=body, headers={"Content-Type": content_type})
 
     return show_metrics

@@ -1,7 +1,7 @@
 """Puts a worker together: configuration in, one value out that names every part. Nothing runs yet."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
@@ -18,34 +18,42 @@ from faultwire_consumer.ingest.receive.dead_queue import DEAD_LANE, DeadQueue, D
 from faultwire_consumer.ingest.receive.http import Intake, IntakeReceiver, storing_intake
 from faultwire_consumer.ingest.receive.http_to_broker import APP_ID, publishing_intake
 from faultwire_consumer.ingest.receive.lane import LaneLoop
+from faultwire_consumer.ingest.receive.own_way import OwnWay, way_into_lanes, way_to_broker
 from faultwire_consumer.ingest.receive.priority import LanePriority
-from faultwire_consumer.ingest.receive.receiver import LaneReceiver
-from faultwire_consumer.maintenance import auto_resolve, partitions, retention, search_filling
+from faultwire_consumer.ingest.receive.receiver import Ingester, LaneReceiver
+from faultwire_consumer.ingest.receive.traced import TracedIngester, TracedReceiver
 from faultwire_consumer.maintenance.figures import FigureKeeper
 from faultwire_consumer.maintenance.gaps import ORIGIN, GapWatch
-from faultwire_consumer.maintenance.leased import LeasedChore
 from faultwire_consumer.maintenance.loop_lag import LoopLag
-from faultwire_consumer.maintenance.pruning import Pruner
 from faultwire_consumer.maintenance.replica_watch import ReplicaWatch
 from faultwire_consumer.maintenance.rules_report import RulesReport
 from faultwire_consumer.maintenance.self_report import Ingest, SelfReport
-from faultwire_consumer.maintenance.store_size import StoreSizeWatch
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.outbox_watch import OutboxWatch
 from faultwire_consumer.notify.own_watch import Trouble
-from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.serving.certificate import ServedCertificate, certificate_of
+from faultwire_consumer.store.contract.packing import Packing
 from faultwire_consumer.store.engine import open_store, with_replica
+from faultwire_consumer.store.measured import MeasuredStore
+from faultwire_consumer.store.migrations import schema_version
 from faultwire_consumer.store.upkeep.leases import new_holder
+from faultwire_consumer.tracing import Spans, find_spans
+from faultwire_consumer.worker import chores
 from faultwire_consumer.worker.access import AccessWays, open_access
 from faultwire_consumer.worker.application import create_app
-from faultwire_consumer.worker.chores import absence_chore, drained_at
+from faultwire_consumer.worker.exposition.first_series import show_receivers
+from faultwire_consumer.worker.exposition.watches import watches_of
 from faultwire_consumer.worker.file_watch import FileWatch
+from faultwire_consumer.worker.gateway import Gateway, assemble_gateway
 from faultwire_consumer.worker.in_use import PolicyInUse
 from faultwire_consumer.worker.parts import Worker
 from faultwire_consumer.worker.rehearsing import rehearser_of
 from faultwire_consumer.worker.reload import Asking, Reload, read_rules
 from faultwire_consumer.worker.server import HttpServer
-from faultwire_consumer.worker.vitals import Vitals, Watched, heartbeat_of, vitals_of
+from faultwire_consumer.worker.supervision.ending import Ending
+from faultwire_consumer.worker.supervision.service_manager import ServiceManager
+from faultwire_consumer.worker.tls_reload import TlsReload
+from faultwire_consumer.worker.vitals import Vitals, Watched, heartbeat_of, telling_of, vitals_of
 from faultwire_shared.codec import EVENT_TYPE
 from faultwire_shared.event import ErrorSeverity, Lane
 from faultwire_shared.redact import redact_url
@@ -57,8 +65,14 @@ class _Supplies(Struct, frozen=True, kw_only=True):
     config: WorkerConfig
     metrics: Metrics
     notices: PolicyInUse
-    store: Store
+    store: MeasuredStore
+    packing: Packing
     access: AccessWays
+    manager: ServiceManager
+    certificate: ServedCertificate | None
+    """None where the server speaks no TLS."""
+    spans: Spans | None
+    """None where nobody traces this worker."""
 
 
 class _Inlet(Struct, frozen=True, kw_only=True):
@@ -66,15 +80,20 @@ class _Inlet(Struct, frozen=True, kw_only=True):
 
     receivers: Sequence[LaneReceiver]
     intake: Intake
+    own_way: OwnWay
+    """Of what the gateway makes of foreign requests."""
     door: BrokerDoor | None = None
 
 
-async def assemble(config: WorkerConfig, asking: Asking | None = None) -> Worker:
+async def assemble(
+    config: WorkerConfig, asking: Asking | None = None, manager: ServiceManager | None = None
+) -> Worker:
     """Read the policy, open the database, and put every part together.
 
     Args:
         config: says of what.
         asking: says when the policy is to be read again; None for never.
+        manager: is told how the worker does; None where nobody started it.
 
     Raises:
         PolicyFileError: the policy or one of its secrets cannot be used.
@@ -87,11 +106,27 @@ async def assemble(config: WorkerConfig, asking: Asking | None = None) -> Worker
     # In a thread: the policy, its zones, its secrets and its templates are files.
     watch = FileWatch()
     policy, senders = await asyncio.to_thread(read_rules, config, watch, clock=_now, metrics=metrics)
-    store = await open_store(config.database_url)
+    certificate = await asyncio.to_thread(certificate_of, config.http_tls)
+    packing = Packing()
+    store = MeasuredStore(await open_store(config.database_url, packing=packing), metrics.store)
+    metrics.store.schema_version.set(int(schema_version.head()))
+    metrics.looks.append(store.show_connections)
+    show_receivers(metrics, policy)
     try:
         access = await open_access(config, store, clock=_now)
-        notices = PolicyInUse(store, policy, senders, config, metrics, clock=_now)
-        supplies = _Supplies(config=config, metrics=metrics, notices=notices, store=store, access=access)
+        spans = find_spans()
+        notices = PolicyInUse(store, policy, senders, config, metrics, clock=_now, spans=spans)
+        supplies = _Supplies(
+            config=config,
+            metrics=metrics,
+            notices=notices,
+            store=store,
+            packing=packing,
+            access=access,
+            manager=manager or ServiceManager(None),
+            certificate=certificate,
+            spans=spans,
+        )
         return _put_together(supplies, None if asking is None else (asking, watch))
     except BaseException:
         await store.close()  # without a worker nobody else can
@@ -101,48 +136,62 @@ async def assemble(config: WorkerConfig, asking: Asking | None = None) -> Worker
 def _put_together(supplies: _Supplies, reloading: tuple[Asking, FileWatch] | None) -> Worker:
     config, store, metrics, notices = supplies.config, supplies.store, supplies.metrics, supplies.notices
     holder = new_holder()
+    tending = chores.Tending(store=store, metrics=metrics, holder=holder, clock=_now)
     figures = FigureKeeper(store, holder, metrics=metrics, clock=_now)
     pipeline = _pipeline(supplies, figures)
     report = SelfReport(_ingesting(pipeline))
     notices.watch.tell = partial(tell_trouble, report)
-    inlet = _inlet(config, metrics)
-    watched = Watched(
-        lanes=_lanes(inlet.receivers, pipeline, supplies),
-        lag=LoopLag(metrics=metrics),
-        upkeep=OutboxWatch(store, notices.dispatching, metrics=metrics, clock=_now, watch=notices.watch),
-        ping=BrokerPing(config.broker_url) if config.broker_url is not None else None,
-        replica=_replica_watch(supplies),
-        rules=lambda: notices.status,
-    )
-    vitals = vitals_of(config, store, watched, metrics=metrics)
+    inlet = _inlet(config, metrics, is_traced=supplies.spans is not None)
+    watched = _watched(supplies, inlet, pipeline)
+    gateway = _gateway(supplies, inlet, report)
+    ending = Ending(supplies.manager, config.drain_delay)
+    vitals = vitals_of(config, store, watched, ending, metrics=metrics)
     return Worker(
         receivers=inlet.receivers,
         lanes=watched.lanes,
         dispatcher=notices.dispatching,
-        server=_server(supplies, watched, vitals, inlet.intake, report=report, pipeline=pipeline),
+        server=_server(
+            supplies, watched, vitals, inlet.intake, report=report, pipeline=pipeline, gateway=gateway
+        ),
         report=report,
         digest_maker=notices.digest_maker,
         figures=figures,
         gap_watch=_gap_watch(supplies, pipeline, watched.lanes),
         loop_lag=watched.lag,
-        partitions=_partitions(store, holder),
-        absence=absence_chore(
-            store, _ingesting(pipeline), lambda: notices.policy, watched.lanes, holder=holder, clock=_now
-        ),
-        auto_resolve=_auto_resolve(supplies, holder),
-        retention=_retention(supplies, holder, report),
-        search_filler=_search_filler(store, holder),
-        store_size=StoreSizeWatch(store, metrics=metrics),
+        partitions=chores.partition_chore(tending),
+        absence=chores.absence_chore(tending, _ingesting(pipeline), lambda: notices.policy, watched.lanes),
+        auto_resolve=chores.auto_resolve_chore(tending, lambda: notices.policy),
+        retention=chores.retention_chore(tending, config.retention, _telling_of_retention(report)),
+        search_filler=chores.search_chore(tending),
+        watches=watches_of(config, store, metrics=metrics, clock=_now),
+        packing=chores.packing_chores(tending, config, supplies.packing),
         upkeep=watched.upkeep,
         replica_watch=watched.replica,
         heartbeat=heartbeat_of(config, store, vitals.health, holder, metrics=metrics, clock=_now),
+        telling=telling_of(supplies.manager, vitals.health, watched, metrics=metrics),
+        ending=ending,
         reload=_reload(supplies, pipeline, *reloading) if reloading is not None else None,
         store=store,
         replica=watched.replica.store if watched.replica is not None else None,
         senders=[notices.dispatching],
         broker_ping=watched.ping,
         broker_door=inlet.door,
+        gateway=gateway,
         database=redact_url(config.database_url),
+        state=metrics.state,
+    )
+
+
+def _watched(supplies: _Supplies, inlet: _Inlet, pipeline: Pipeline) -> Watched:
+    store, metrics, notices = supplies.store, supplies.metrics, supplies.notices
+    broker_url = supplies.config.broker_url
+    return Watched(
+        lanes=_lanes(inlet.receivers, pipeline, supplies),
+        lag=LoopLag(metrics=metrics),
+        upkeep=OutboxWatch(store, notices.dispatching, metrics=metrics, clock=_now, watch=notices.watch),
+        ping=BrokerPing(broker_url) if broker_url is not None else None,
+        replica=_replica_watch(supplies),
+        rules=lambda: notices.status,
     )
 
 
@@ -166,6 +215,7 @@ def _reload(supplies: _Supplies, pipeline: Pipeline, asking: Asking, watch: File
         metrics=supplies.metrics,
         clock=_now,
         tell=report.tell,
+        tls=TlsReload(supplies.certificate),
     )
 
 
@@ -191,28 +241,41 @@ def _ingesting(pipeline: Pipeline) -> Ingest:
     return ingest
 
 
-def _inlet(config: WorkerConfig, metrics: Metrics) -> _Inlet:
+def _inlet(config: WorkerConfig, metrics: Metrics, *, is_traced: bool) -> _Inlet:
     """Without a broker the intake is the receivers' door; with one it publishes like any client."""
     broker_url, checks_key = config.broker_url, config.amqp_service_check == "routing_key"
     if broker_url is None:
         doors = [IntakeReceiver(lane, metrics=metrics) for lane in Lane]
-        return _Inlet(receivers=doors, intake=storing_intake(doors))
+        return _Inlet(receivers=doors, intake=storing_intake(doors), own_way=way_into_lanes(doors))
     door = BrokerDoor(broker_url, app_id=APP_ID)
-    lanes = [AmqpReceiver(lane, broker_url, metrics=metrics, checks_key=checks_key) for lane in Lane]
+    receiver = TracedReceiver if is_traced else AmqpReceiver
+    lanes = [receiver(lane, broker_url, metrics=metrics, checks_key=checks_key) for lane in Lane]
     return _Inlet(
         receivers=[*lanes, DeadQueueReceiver(broker_url, metrics=metrics)],
         intake=publishing_intake(door),
+        own_way=way_to_broker(door),
         door=door,
     )
+
+
+def _gateway(supplies: _Supplies, inlet: _Inlet, report: SelfReport) -> Gateway | None:
+    config, store, metrics = supplies.config, supplies.store, supplies.metrics
+    if not config.gateway:
+        return None
+    return assemble_gateway(config, store, inlet.own_way, metrics=metrics, report=report, clock=_now)
 
 
 def _lanes(receivers: Sequence[LaneReceiver], pipeline: Pipeline, supplies: _Supplies) -> list[LaneLoop]:
     dead = DeadQueue(supplies.store, metrics=supplies.metrics, clock=_now)
     priority = LanePriority()
+
+    def traced(ingester: Ingester) -> Ingester:
+        return ingester if supplies.spans is None else TracedIngester(ingester, supplies.spans)
+
     return [
         LaneLoop(
             one,
-            dead if one.lane == DEAD_LANE else pipeline,
+            traced(dead if one.lane == DEAD_LANE else pipeline),
             metrics=supplies.metrics,
             priority=priority,
         )
@@ -236,6 +299,7 @@ def _server(
     *,
     report: SelfReport,
     pipeline: Pipeline,
+    gateway: Gateway | None,
 ) -> HttpServer:
     config, replica = supplies.config, watched.replica
     app = create_app(
@@ -262,8 +326,9 @@ def _server(
         sources=config.sources,
         tracker=config.tracker,
         rehearser=rehearser_of(config, replica, clock=_now),
+        gateway=gateway.routes if gateway is not None else (),
     )
-    return HttpServer(app, host=config.http_host, port=config.http_port)
+    return HttpServer(app, host=config.http_host, port=config.http_port, certificate=supplies.certificate)
 
 
 def _gap_watch(supplies: _Supplies, pipeline: Pipeline, lanes: Sequence[LaneLoop]) -> GapWatch:
@@ -272,38 +337,12 @@ def _gap_watch(supplies: _Supplies, pipeline: Pipeline, lanes: Sequence[LaneLoop
         _ingesting(pipeline),
         metrics=supplies.metrics,
         clock=_now,
-        drained_at=lambda: drained_at(lanes),
+        drained_at=lambda: chores.drained_at(lanes),
     )
 
 
-def _partitions(store: Store, holder: str) -> LeasedChore:
-    maker = partitions.PartitionMaker(store, clock=_now)
-    return LeasedChore(store, partitions.LEASE, holder, maker.make, clock=_now)
-
-
-def _auto_resolve(supplies: _Supplies, holder: str) -> LeasedChore:
-    resolver = auto_resolve.AutoResolver(supplies.store, lambda: supplies.notices.policy, clock=_now)
-    return LeasedChore(supplies.store, auto_resolve.LEASE, holder, resolver.resolve, clock=_now)
-
-
-def _search_filler(store: Store, holder: str) -> LeasedChore:
-    filler = search_filling.SearchFiller(store)
-    every = search_filling.EVERY
-    return LeasedChore(store, search_filling.LEASE, holder, filler.fill, clock=_now, every=every)
-
-
-def _retention(supplies: _Supplies, holder: str, report: SelfReport) -> LeasedChore:
-    store = supplies.store
-    keeper = retention.RetentionKeeper(
-        store,
-        supplies.config.retention,
-        Pruner(store, holder, clock=_now),
-        metrics=supplies.metrics,
-        clock=_now,
-        sleep=asyncio.sleep,
-        tell=partial(report.report, part="retention", severity=ErrorSeverity.HIGH),
-    )
-    return LeasedChore(store, retention.LEASE, holder, keeper.enforce, clock=_now)
+def _telling_of_retention(report: SelfReport) -> Callable[[Exception], object]:
+    return partial(report.report, part="retention", severity=ErrorSeverity.HIGH)
 
 
 def _now() -> datetime:

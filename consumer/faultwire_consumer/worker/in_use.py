@@ -11,7 +11,9 @@ from faultwire_consumer.notify.dispatcher import Dispatcher
 from faultwire_consumer.notify.dispatching import Dispatching
 from faultwire_consumer.notify.own_watch import OwnWatch
 from faultwire_consumer.notify.sender import Sender
+from faultwire_consumer.notify.traced import TracedAttempts
 from faultwire_consumer.store.contract.store import Store
+from faultwire_consumer.tracing import Spans
 from faultwire_consumer.worker.reload import status_of
 from faultwire_shared.clock import Clock
 
@@ -28,6 +30,7 @@ class PolicyInUse:
         metrics: Metrics,
         *,
         clock: Clock,
+        spans: Spans | None = None,
     ) -> None:
         def dispatcher(senders: Mapping[str, Sender]) -> Dispatcher:
             return Dispatcher(
@@ -40,6 +43,7 @@ class PolicyInUse:
                 quiet=self.policy.quiet,
                 public_url=config.public_url,
                 watch=self.watch,
+                traced=None if spans is None else TracedAttempts(spans, store),
             )
 
         self.watch = OwnWatch()

@@ -1,5 +1,6 @@
 """The life of a worker: serve, run every part, drain. The order of its end stands here and nowhere else.
 
+0. Its readiness probe says that it ends, and all goes on for `drain_delay`: nobody is sent here any more.
 1. Receivers take nothing more in, and the dispatcher claims nothing more.
 2. Lanes settle what was taken in. What is not settled after `DRAIN_SECONDS` is left unacked, to be
    delivered again: its lane is cancelled, and not waited for before 3.
@@ -7,7 +8,8 @@
 4. Chores are cancelled, the dispatcher among them.
 5. The server ends; until then probes are answered.
 6. The report of the worker's own errors publishes what it counted, which needs the store.
-7. Connections go: the replica's, the probe's, the intake's, the senders', and the store's last.
+7. Connections go: the replica's, the probe's, the gateway's disk, the intake's, the senders', and the
+   store's last.
 
 When a part dies, the error is reported, and in place of 1 to 4 every other part is cancelled at once:
 what was not settled is delivered again.
@@ -18,6 +20,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final
 
+from faultwire_consumer.store.contract.role import acting_as
 from faultwire_consumer.worker.parts import Part, ReceivingPart, Releasable, ReportingPart, Worker
 from faultwire_shared.logging.logs import get_logger
 from faultwire_shared.retry import full_jitter_delays
@@ -31,6 +34,8 @@ CHORE_SECONDS: Final = (1.0, 60.0)
 CALM_SECONDS: Final = 300.0
 """After a chore has run this long, an error is new and not the same as before."""
 
+_OUTBOX: Final = ("dispatcher", "upkeep", "digest maker")
+
 log = get_logger("faultwire.worker")
 
 
@@ -43,7 +48,10 @@ async def run_until(stop: asyncio.Event, worker: Worker, *, drain_seconds: float
     """
     async with worker.report:
         try:
-            page = await worker.server.start()
+            if worker.gateway is not None:
+                await worker.gateway.start()
+            with acting_as("page"):
+                page = await worker.server.start()
             log.info("worker.started", page=page, database=worker.database)
             await _run_parts(stop, worker, drain_seconds)
         finally:
@@ -72,6 +80,8 @@ def _connections_of(worker: Worker) -> Iterator[Callable[[], Awaitable[None]]]:
         yield worker.replica.close
     if worker.broker_ping is not None:
         yield worker.broker_ping.aclose
+    if worker.gateway is not None:
+        yield worker.gateway.aclose
     if worker.broker_door is not None:
         yield worker.broker_door.aclose
     yield partial(_close_all, worker.senders)
@@ -93,35 +103,53 @@ def chores_of(worker: Worker) -> Mapping[str, Part]:
         "auto resolve": worker.auto_resolve,
         "retention": worker.retention,
         "search filler": worker.search_filler,
-        "store size": worker.store_size,
+        **worker.watches,
     }
+    chores |= worker.packing
     if worker.replica_watch is not None:
         chores["replica watch"] = worker.replica_watch
     if worker.heartbeat is not None:
         chores["heartbeat"] = worker.heartbeat
     if worker.reload is not None:
         chores["reload"] = worker.reload
+    if worker.telling is not None:
+        chores["service manager"] = worker.telling
+    if worker.gateway is not None:
+        chores |= {"gateway": worker.gateway.keeper, "gateway reports": worker.gateway.reports}
     return chores
+
+
+def role_of(name: str) -> str:
+    """Return the role in which a part uses the database, by the part's name."""
+    if name in _OUTBOX:
+        return "outbox"
+    kind, _, lane = name.partition(" ")
+    return f"lane-{lane}" if kind in {"lane", "receiver"} else f"chore {name}"
 
 
 async def watched(work: Awaitable[None], *, part: str, report: ReportingPart) -> None:
     """Await a part of the worker; an error that ends it is reported first."""
     try:
-        await work
+        with acting_as(role_of(part)):
+            await work
     except Exception as error:
         await report.report_fatal(error, part=part)
         raise
 
 
-async def begun_again(chore: Part, *, name: str, report: ReportingPart) -> None:
+async def begun_again(
+    chore: Part, *, name: str, report: ReportingPart, note_failed: Callable[[str], None] = lambda _: None
+) -> None:
     """Run a chore, and again after a wait when an error ends it: one row must not end a worker."""
     delays, now = full_jitter_delays(*CHORE_SECONDS), asyncio.get_running_loop().time
     while True:
         began = now()
         try:
-            return await chore.run()
+            with acting_as(role_of(name)):
+                return await chore.run()
         except Exception as error:
             log.exception("chore.failed", chore=name)
+            note_failed(name)
             report.report(error, part=name)
         if now() - began > CALM_SECONDS:
             delays = full_jitter_delays(*CHORE_SECONDS)
@@ -137,11 +165,17 @@ async def _run_parts(stop: asyncio.Event, worker: Worker, drain_seconds: float) 
         receivers = [start(f"receiver {one.lane}", one) for one in worker.receivers]
         lanes = [start(f"lane {one.lane}", one) for one in worker.lanes]
         chores = [
-            group.create_task(begun_again(part, name=name, report=worker.report), name=name)
+            group.create_task(
+                begun_again(part, name=name, report=worker.report, note_failed=worker.state.note_failed),
+                name=name,
+            )
             for name, part in chores_of(worker).items()
         ]
         await _wait_for_end(stop, [*receivers, *lanes, *chores])
+        if worker.ending is not None:
+            await worker.ending.begin()
         log.info("worker.draining")
+        worker.state.note_draining()
         await asyncio.gather(
             _drain(worker.receivers, lanes, drain_seconds), worker.dispatcher.drain(drain_seconds)
         )

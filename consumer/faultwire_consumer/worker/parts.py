@@ -1,10 +1,12 @@
 """A worker as one value that names its parts, and the little that its life asks of each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
 from msgspec import Struct
+
+from faultwire_consumer.store.contract.pile import UsualWrites
 
 
 class Part(Protocol):
@@ -86,15 +88,57 @@ class Releasable(Protocol):
         ...
 
 
+class ShownState(Protocol):
+    """Shows how the worker does to who watches it from outside."""
+
+    def note_draining(self) -> None:
+        """Show that it ends."""
+        ...
+
+    def note_failed(self, name: str) -> None:
+        """Count a failure of a chore."""
+        ...
+
+
 class Database(Protocol):
     """Connections to a database."""
 
-    async def warm(self) -> None:
+    async def warm(self, usual: UsualWrites = ()) -> None:
         """Have ready what the first events would wait for."""
         ...
 
     async def close(self) -> None:
         """Give every connection back."""
+        ...
+
+
+class GatewayPart(Protocol):
+    """The gateway, to which foreign SDKs report."""
+
+    @property
+    def keeper(self) -> Part:
+        """Passes on what it had to keep on disk."""
+        ...
+
+    @property
+    def reports(self) -> Part:
+        """Reports what the SDKs say."""
+        ...
+
+    async def start(self) -> None:
+        """Be ready for the first request."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of its disk, after the last request."""
+        ...
+
+
+class EndingPart(Protocol):
+    """Says that the end begins."""
+
+    async def begin(self) -> None:
+        """Say so, and wait until it was heard."""
         ...
 
 
@@ -116,14 +160,22 @@ class Worker(Struct, frozen=True, kw_only=True):
     auto_resolve: Part
     retention: Part
     search_filler: Part
-    store_size: Part
+    watches: Mapping[str, Part]
+    """Parts that only look, for the metrics, by name."""
     upkeep: Part
     replica_watch: Part | None
     """None where no read replica is configured."""
     heartbeat: Part | None = None
     """None where nobody listens for one."""
+    packing: Mapping[str, Part] = {}
+    """Nothing where bodies are stored as they come."""
     reload: Part | None = None
     """None where nothing asks for it."""
+
+    telling: Part | None = None
+    """None where no service manager listens."""
+    ending: EndingPart | None = None
+    """None where nobody has to hear of the end before it."""
 
     store: Database
     replica: Database | None
@@ -133,5 +185,9 @@ class Worker(Struct, frozen=True, kw_only=True):
     broker_door: Releasable | None
     """The intake's way to the broker; None where the intake stores."""
 
+    gateway: GatewayPart | None = None
+    """None where foreign SDKs may not report here."""
+
     database: str
     """The database's address as logs may show it."""
+    state: ShownState

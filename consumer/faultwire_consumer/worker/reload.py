@@ -1,8 +1,9 @@
-"""A worker's rules, read again when their files change; and with its log's level when SIGHUP asks for it."""
+"""A worker's rules, read again when their files change; with log level and files of TLS when SIGHUP asks."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final, Protocol
 
 from msgspec import Struct
@@ -15,7 +16,9 @@ from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.policy_file import PolicyFileError, files_of, read_policy
 from faultwire_consumer.notify.sender import Sender
 from faultwire_consumer.notify.senders.build import senders_of
+from faultwire_consumer.worker.exposition.first_series import show_receivers
 from faultwire_consumer.worker.file_watch import FileWatch
+from faultwire_consumer.worker.tls_reload import TlsReload
 from faultwire_shared.clock import Clock
 from faultwire_shared.failure import ConfigurationError
 from faultwire_shared.logging.logs import get_logger
@@ -32,6 +35,8 @@ class Asking(Struct, frozen=True):
 
     asked: asyncio.Event
     read: Callable[[], WorkerConfig]
+    around: Callable[[], AbstractContextManager[None]] = nullcontext
+    """What is said before it is done, and after."""
 
 
 class InUse(Protocol):
@@ -58,6 +63,7 @@ class Reload:
         metrics: Metrics,
         clock: Clock,
         tell: Callable[[PolicyStatus], Awaitable[None]],
+        tls: TlsReload | None = None,
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
         """Prepare.
@@ -70,6 +76,7 @@ class Reload:
             metrics: for the senders.
             clock: for the senders.
             tell: tells operators of the state of the file; called at every look, does what is new alone.
+            tls: reads the files of TLS.
             poll_seconds: time between two looks at the files.
         """
         self._started_with = self._config = config
@@ -79,6 +86,7 @@ class Reload:
         self._metrics = metrics
         self._clock = clock
         self._tell = tell
+        self._tls = tls or TlsReload()
         self._poll_seconds = poll_seconds
 
     async def run(self) -> None:
@@ -96,10 +104,11 @@ class Reload:
         is_asked = self._asking.asked.is_set()
         self._asking.asked.clear()
         if is_asked or await asyncio.to_thread(self._watch.look):
-            try:
-                await self._read_again(with_settings=is_asked)
-            except ConfigurationError as error:
-                self._refuse(error)
+            with self._asking.around() if is_asked else nullcontext():
+                try:
+                    await self._read_again(with_settings=is_asked)
+                except ConfigurationError as error:
+                    self._refuse(error)
         await self._tell(self._in_use.status)
 
     async def _read_again(self, *, with_settings: bool) -> None:
@@ -107,11 +116,15 @@ class Reload:
         if with_settings:
             self._config = await asyncio.to_thread(self._asking.read)
         config = self._config
+        shown = await asyncio.to_thread(self._tls.read, config) if with_settings else None
         policy, senders = await asyncio.to_thread(
             read_rules, config, self._watch, clock=self._clock, metrics=self._metrics
         )
+        self._tls.use(shown)
         self._in_use.use(policy, senders)
         self._in_use.status = status_of(config, self._clock)
+        show_receivers(self._metrics, policy)
+        self._metrics.state.config_last_reload_successful.set(1)
         logging.getLogger().setLevel(config.log_level)
         log.info(
             "worker.reloaded",
@@ -122,6 +135,7 @@ class Reload:
         )
 
     def _refuse(self, error: ConfigurationError) -> None:
+        self._metrics.state.config_last_reload_successful.set(0)
         status = self._in_use.status
         if isinstance(error, PolicyFileError):
             since = status.wrong_since or self._clock()

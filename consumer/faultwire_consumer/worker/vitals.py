@@ -17,8 +17,14 @@ from faultwire_consumer.notify.outbox_watch import OutboxWatch
 from faultwire_consumer.serving.traffic import Traffic, connections_within
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.contract.url import parse_database_url, sqlite_path
+from faultwire_consumer.store.postgresql.rights import check_rights
 from faultwire_consumer.web.health.check import check_loop_lag, check_outbox, check_rules, worker_health
 from faultwire_consumer.web.state import Health
+from faultwire_consumer.worker.exposition.first_series import show_first_series
+from faultwire_consumer.worker.exposition.scrape import lanes_look, ready_look
+from faultwire_consumer.worker.supervision.ending import Ending
+from faultwire_consumer.worker.supervision.service_manager import ServiceManager, Telling
+from faultwire_consumer.worker.supervision.worker_status import WorkerStatus
 from faultwire_shared.clock import Clock
 from faultwire_shared.health import Check
 
@@ -42,10 +48,25 @@ class Vitals(Struct, frozen=True, kw_only=True):
     traffic: Traffic
 
 
-def vitals_of(config: WorkerConfig, store: Store, watched: Watched, *, metrics: Metrics) -> Vitals:
+def vitals_of(
+    config: WorkerConfig, store: Store, watched: Watched, ending: Ending, *, metrics: Metrics
+) -> Vitals:
     """Build the checks, and the bound of the clients that they ask too."""
     traffic = Traffic(metrics, connections_most=connections_within(config.http_connections))
-    return Vitals(health=_health(config, store, watched, traffic), traffic=traffic)
+    health = _health(config, store, watched, traffic)
+    health.ready.add_check("ending", ending.check)
+    show_first_series(metrics, [lane.lane for lane in watched.lanes])
+    metrics.looks += [lanes_look(metrics, watched.lanes), ready_look(metrics, health.ready)]
+    return Vitals(health=health, traffic=traffic)
+
+
+def telling_of(
+    manager: ServiceManager, health: Health, watched: Watched, *, metrics: Metrics
+) -> Telling | None:
+    """Build what tells the service manager how the worker does, where there is one."""
+    if not manager.is_listening:
+        return None
+    return Telling(manager, health.startup, WorkerStatus(watched.lanes, metrics.events_stored).say)
 
 
 def heartbeat_of(
@@ -72,10 +93,12 @@ def _health(config: WorkerConfig, store: Store, watched: Watched, traffic: Traff
     }
     if watched.ping is not None:
         more["broker"] = watched.ping.ask
+    url = parse_database_url(config.database_url)
+    if url.drivername != "sqlite":
+        more["rights"] = partial(check_rights, store)
     hints: dict[str, Check] = {"rules": lambda: check_rules(watched.rules())}
     if watched.replica is not None:
         hints["read replica"] = watched.replica.check
-    url = parse_database_url(config.database_url)
     return worker_health(
         store=store.ping,
         lanes=watched.lanes,

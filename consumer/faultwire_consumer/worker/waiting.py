@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 from aiohttp import web
 
 from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.serving.certificate import ServedCertificate
 from faultwire_consumer.serving.traffic import TRAFFIC, Traffic
 from faultwire_consumer.store.contract.store import StoreRefusedError, StoreUnavailableError
 from faultwire_consumer.web.access.declared import add_routes
@@ -18,6 +19,7 @@ from faultwire_consumer.web.health import probe
 from faultwire_consumer.web.origin import Origins
 from faultwire_consumer.web.state import CLOCK, HEALTH, ORIGINS, Health
 from faultwire_consumer.worker.server import HttpServer
+from faultwire_consumer.worker.supervision.service_manager import ServiceManager
 from faultwire_shared.clock import utc_now
 from faultwire_shared.health import HealthChecker
 from faultwire_shared.logging.logs import get_logger
@@ -27,6 +29,8 @@ T = TypeVar("T")
 
 LONGEST_SECONDS: Final = 5.0
 """Between two attempts, as for a broker that is away."""
+REMINDER_SECONDS: Final = 300.0
+"""Between two lines of the log that say so."""
 RETRY_AFTER: Final = "5"
 
 log = get_logger("faultwire.worker")
@@ -51,6 +55,22 @@ class Absence:
         raise DatabaseAwayError(self.why)
 
 
+class _Reminder:
+    """Says that the database is still away: at each attempt to the service manager, seldom to the log."""
+
+    def __init__(self, absence: Absence, manager: ServiceManager) -> None:
+        self._absence = absence
+        self._manager = manager
+        self._logged_at = -REMINDER_SECONDS
+        self._now = asyncio.get_running_loop().time
+
+    def say(self) -> None:
+        self._manager.starting(self._absence.why)
+        if self._now() - self._logged_at >= REMINDER_SECONDS:
+            self._logged_at = self._now()
+            log.warning("store.awaited", why=self._absence.why)
+
+
 async def wait_for_database(
     start: Callable[[], Awaitable[T]],
     stop: asyncio.Event,
@@ -58,6 +78,8 @@ async def wait_for_database(
     host: str,
     port: int,
     is_open: bool,
+    manager: ServiceManager,
+    certificate: ServedCertificate | None = None,
 ) -> T | None:
     """Start as soon as the database answers; meanwhile the worker is alive, not started and not ready.
 
@@ -67,6 +89,8 @@ async def wait_for_database(
         host: where the probes are answered until then.
         port: on which port.
         is_open: nobody signs in, so this machine is told why; otherwise nobody can be known until then.
+        manager: is told that it goes on waiting.
+        certificate: of the server that answers until then.
 
     Returns:
         What `start` returns, or None if the worker was asked to end before.
@@ -79,8 +103,9 @@ async def wait_for_database(
     started = await _attempt(start, absence)
     if started is not None:
         return started
-    log.warning("store.awaited", why=absence.why)
-    server = HttpServer(_waiting_app(absence, is_open=is_open), host=host, port=port)
+    reminder = _Reminder(absence, manager)
+    reminder.say()
+    server = HttpServer(_waiting_app(absence, is_open=is_open), host=host, port=port, certificate=certificate)
     await server.start()
     try:
         for delay in full_jitter_delays(0.5, LONGEST_SECONDS):
@@ -92,6 +117,7 @@ async def wait_for_database(
             started = await _attempt(start, absence)
             if started is not None:
                 break
+            reminder.say()
     finally:
         await server.aclose()
     log.info("store.found")

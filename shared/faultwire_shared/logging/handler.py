@@ -4,6 +4,7 @@ import logging
 import os
 import select
 import sys
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from typing import TextIO
 
@@ -72,10 +73,10 @@ class FileHandler(Abandonable, RotatingFileHandler):
         if self.backupCount > 0:
             super().doRollover()
             return
-        if self.stream:
+        if self.stream is not None:  # with delay=True, until the first line
             self.stream.close()
         os.truncate(self.baseFilename, 0)
-        self.stream = self._open()
+        self.stream: TextIOWrapper = self._open()
 
 
 def _descriptor_of(stream: TextIO) -> int | None:

@@ -61,6 +61,7 @@ class _Entrance(QueueHandler):
         self.waiting: SimpleQueue[logging.LogRecord] = SimpleQueue()
         super().__init__(self.waiting)
         self.setLevel(min(target.level for target in targets))
+        self.setFormatter(targets[0].formatter)  # one of several, for who asks what a line is made by
         self.lost = 0
         self.taken = 0
         """Characters that were put into the queue; the writing thread says how many it has written."""

@@ -8,14 +8,17 @@ import json
 import logging
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
 
 from faultwire_shared.foreign.interruption import pass_interruption
+from faultwire_shared.foreign.trail import TRAILS
 from faultwire_shared.logging.trace import ExcInfo, trace_document
+from faultwire_shared.logging.trace_text import Part, trace_parts
+from faultwire_shared.memo import Memo
 from faultwire_shared.scrub import Scrubber
 from faultwire_shared.snapshot import Snapshot, clean_text
 from faultwire_shared.text import printable
@@ -50,6 +53,7 @@ class ConsoleFormatter(logging.Formatter):
         super().__init__()
         self._color = color
         self._scrubber = scrubber
+        self._shown: Memo[Part, str] = Memo(TRAILS)
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, and the lines of the trace if there is one."""
@@ -59,7 +63,26 @@ class ConsoleFormatter(logging.Formatter):
         bound = "".join(f" {printable(key)}={_shown(value)}" for key, value in values.items())
         # Not the standard library's `extra`: its authors wrote the message to be complete.
         head = f"{_timestamp(record)} [{self._level(record)}] {printable(record.name)}: "
-        return "\n".join([head + printable(message) + bound, *_trace_lines(record, self._scrubber)])
+        return "\n".join([head + printable(message) + bound, *self._trace(record)])
+
+    def _trace(self, record: logging.LogRecord) -> Iterable[str]:
+        """The trace below the line; of what was told before it is at hand as it was shown then."""
+        exc_info = _exc_info(record)
+        if exc_info is not None and not _stack(record) and _is_as_raised(exc_info):
+            shown = [self._shown.get(part) or self._show(part) for part in trace_parts(exc_info[1]) or ()]
+            if shown and None not in shown:
+                return filter(None, shown)
+        return _trace_lines(record, self._scrubber)
+
+    def _show(self, part: Part) -> str | None:
+        """Return a part's lines; None where scrubbing has joined the last to the next part's first."""
+        scrubbed = "".join(part if self._scrubber is None else self._scrubber.scrub_trace(part))
+        if not scrubbed.endswith("\n"):
+            return None
+        shown = "\n".join(f"    {printable(line)}" for line in scrubbed.splitlines())
+        if len(part) > 1:  # calls, which come again; what an error says hardly does
+            self._shown[part] = shown
+        return shown
 
     def _level(self, record: logging.LogRecord) -> str:
         color = _COLORS.get(record.levelno)
@@ -128,6 +151,10 @@ def _exc_info(record: logging.LogRecord) -> ExcInfo | None:
     if found and not isinstance(found, tuple):
         found = sys.exc_info()
     return found if isinstance(found, tuple) and found[1] is not None else None
+
+
+def _is_as_raised(exc_info: ExcInfo) -> bool:
+    return exc_info[0] is type(exc_info[1]) and exc_info[2] is exc_info[1].__traceback__
 
 
 def _stack(record: logging.LogRecord) -> str | None:

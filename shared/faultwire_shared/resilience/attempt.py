@@ -9,7 +9,7 @@ from typing import Final, Protocol
 KEPT: Final = 50
 """Maximum number of attempts reported, the last ones: as many as an event's list may hold."""
 
-logger = logging.getLogger("faultwire.retry")
+logger: logging.Logger = logging.getLogger("faultwire.retry")
 
 
 class ErrorSink(Protocol):
@@ -27,7 +27,7 @@ class Attempts:
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        self.made = 0
+        self.made: int = 0
         self._clock = clock
         self._started_at = clock()
         self._waited_seconds = 0.0

@@ -55,7 +55,7 @@ class Circuit:
     """
 
     def __init__(self, *, failure_threshold: int, reset_timeout: float, trials: int) -> None:
-        self.state = CircuitState.CLOSED
+        self.state: CircuitState = CircuitState.CLOSED
         self._failure_threshold = failure_threshold
         self._reset_timeout = reset_timeout
         self._trials = trials

@@ -28,7 +28,7 @@ from faultwire_shared.taxonomy import ExternalError
 P = ParamSpec("P")
 R = TypeVar("R")
 
-logger = logging.getLogger("faultwire.retry")
+logger: logging.Logger = logging.getLogger("faultwire.retry")
 
 
 class CircuitOpenError(ExternalError):

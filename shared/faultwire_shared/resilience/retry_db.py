@@ -21,7 +21,7 @@ from faultwire_shared.retry import doubling_delays
 P = ParamSpec("P")
 R = TypeVar("R")
 
-logger = logging.getLogger("faultwire.retry")
+logger: logging.Logger = logging.getLogger("faultwire.retry")
 
 
 class _Policy(Struct, frozen=True, kw_only=True):

@@ -43,7 +43,7 @@ _CONNECTION_ERRORS: Final = aiohttp.ClientConnectionError
 _LASTING: Final = (aiohttp.ClientConnectorCertificateError, aiohttp.ServerFingerprintMismatch)
 """Connection errors that the next attempt would hit again."""
 
-logger = logging.getLogger("faultwire.retry")
+logger: logging.Logger = logging.getLogger("faultwire.retry")
 
 
 class GivenUpResponseError(aiohttp.ClientResponseError):

@@ -60,10 +60,17 @@ _PERSONAL: Final = frozenset(
 )  # fmt: skip
 """Names of a person's network address; kept if ``send_default_pii`` is set."""
 
+SECRET_NAMES: Final = frozenset((*_ANYWHERE, *_ENDINGS)) | _WORDS | _LAST_WORDS | _WHOLE | _PERSONAL
+"""All that the lists hold."""
+
 _WORD: Final = re.compile(r"[A-Z]{2,100}(?![a-z])|[A-Z]?[a-z]{1,100}|[A-Z]")
-_BEFORE_LAST: Final = re.compile(r".*[.\[:/]", re.DOTALL)
-"""The part of a path like ``user.auth`` or ``user[auth]`` before the last name."""
+_words: Final = tuple(_WORDS)
+_last_words: Final = tuple(_LAST_WORDS)
+_PATH_SIGNS: Final = ".[:/"
+"""What stands before the last name of a path like ``user.auth`` or ``user[auth]``."""
 _DIGITS: Final = "0123456789"
+_ASCII_LOWER: Final = bytes(range(256)).lower()
+_ASCII_OTHERS: Final = bytes(each for each in range(128) if not chr(each).isalnum())
 
 
 class KeyRules:
@@ -78,40 +85,65 @@ class KeyRules:
     def __init__(
         self, deny: Iterable[str] = (), allow: Iterable[str] = (), *, send_default_pii: bool = False
     ) -> None:
-        self._deny = frozenset(_letters(key) for key in deny) - {""}
+        denied = frozenset(_letters(key) for key in deny) - {""}
+        self._whole = denied | _WHOLE | (frozenset() if send_default_pii else _PERSONAL)
         self._allow = frozenset(_letters(key) for key in allow)
-        self._personal = frozenset() if send_default_pii else _PERSONAL
         self._known: Memo[str, bool] = Memo()
 
     def is_denied(self, key: str) -> bool:
         """Return True if a value of this name is a secret."""
         known = self._known.get(key)
         if known is None:
-            known = self._judge(key[-NAME_CHARACTERS:])
+            known = self.judge(key)
             if len(key) <= NAME_CHARACTERS:
                 self._known[key] = known
         return known
 
-    def _judge(self, key: str) -> bool:
-        joined = _letters(key).removeprefix("http")
-        if joined in self._allow or _letters(key) in self._allow:
+    def judge(self, key: str) -> bool:
+        """Return what `is_denied` does, and do not remember it: for texts that are hardly ever names."""
+        key = key[-NAME_CHARACTERS:]
+        letters = _letters(key)
+        joined = letters.removeprefix("http")
+        if joined in self._allow or letters in self._allow:
             return False
         bare = joined.rstrip(_DIGITS)
-        last = _letters(_BEFORE_LAST.sub("", key.rstrip("]")))
-        if not {joined, bare, last}.isdisjoint(self._deny | self._personal | _WHOLE):
+        if (
+            letters in self._whole
+            or joined in self._whole
+            or bare in self._whole
+            or self._is_last_denied(key)
+        ):
             return True
-        words = [word.lower() for word in _WORD.findall(key)]
-        return (
-            any(stem in joined for stem in _ANYWHERE)
-            or bare.endswith(_ENDINGS)
-            or not _WORDS.isdisjoint(words)
-            or (bool(words) and words[-1] in _LAST_WORDS)
-        )
+        return bare.endswith(_ENDINGS) or _holds(joined, _ANYWHERE) or _has_word(key, letters)
+
+    def _is_last_denied(self, key: str) -> bool:
+        if not _holds(key, _PATH_SIGNS):
+            return False
+        key = key.rstrip("]")
+        at = max(map(key.rfind, _PATH_SIGNS))
+        return _letters(key[at + 1 :]) in self._whole
+
+
+def _holds(text: str, parts: Iterable[str]) -> bool:
+    for part in parts:  # noqa: SIM110 - a third of the time of any() with its generator
+        if part in text:
+            return True
+    return False
+
+
+def _has_word(key: str, letters: str) -> bool:
+    """Return True if a word of the name, or its last one, is secret; most are told without finding words."""
+    is_last = not key.isascii() or letters.rstrip(_DIGITS).endswith(_last_words)
+    if not is_last and not _holds(letters, _words):
+        return False
+    words = [word.lower() for word in _WORD.findall(key)]
+    return bool(words) and (words[-1] in _LAST_WORDS or not _WORDS.isdisjoint(words))
 
 
 def _letters(key: str) -> str:
     """Return only the letters and digits; full width and accents are folded."""
-    if not key.isascii():
-        decomposed = unicodedata.normalize("NFKD", key)
-        key = "".join(each for each in decomposed if not unicodedata.combining(each))
-    return "".join(each for each in key.casefold() if each.isalnum())
+    if key.isascii():  # nearly always, and many times as fast
+        return key.encode().translate(_ASCII_LOWER, _ASCII_OTHERS).decode()
+    decomposed = unicodedata.normalize("NFKD", key)
+    bare = "".join(each for each in decomposed if not unicodedata.combining(each))
+    return "".join(each for each in bare.casefold() if each.isalnum())

@@ -10,6 +10,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from faultwire_shared.event import DEPTH, STRING_CHARACTERS, Event, ExceptionInfo, Frame
+from faultwire_shared.foreign.trail import TRAILS
 from faultwire_shared.memo import Memo
 from faultwire_shared.scrub.pair import VALUES
 from faultwire_shared.scrub.tree import Tree, is_plain
@@ -24,7 +25,8 @@ class PlainCheck:
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
         self._frames: Memo[int, tuple[Frame, Frame]] = Memo()
-        self._stacks: Memo[int, list[Frame]] = Memo()
+        # By all frames, as many raise in the same place; they are held, so that their ids are theirs.
+        self._stacks: Memo[tuple[int, ...], list[Frame]] = Memo(TRAILS)
         self._calls: Memo[int, tuple[Frame, Frame]] = Memo()
         self._plain_keys: Memo[str, None] = Memo()
         self._plain_names: Memo[tuple[str | None, ...], None] = Memo()
@@ -66,7 +68,7 @@ class PlainCheck:
 
     def _is_plain_exception(self, exception: ExceptionInfo, texts: list[str]) -> bool:
         frames = exception.frames
-        if frames and self._stacks.get(id(frames[-1])) != frames and not self._learn_stack(frames):
+        if frames and tuple(map(id, frames)) not in self._stacks and not self._learn_stack(frames):
             return False
         if exception.value is not texts[0]:
             texts.append(exception.value)
@@ -120,7 +122,7 @@ class PlainCheck:
         # Variables differ in each event: what is learnt of one would be held for nothing.
         if any(each.vars or self.frame(each) is not each for each in frames):
             return False
-        self._stacks[id(frames[-1])] = list(frames)
+        self._stacks[tuple(map(id, frames))] = list(frames)
         return True
 
     def _learn_names(self, names: tuple[str | None, ...]) -> bool:

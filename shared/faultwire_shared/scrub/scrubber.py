@@ -66,6 +66,10 @@ class Scrubber:
         """Return a mapping without its secrets."""
         return dict(mapping) if self._plain.is_plain_mapping(mapping) else self._tree.mapping(mapping)
 
+    def is_inert(self, text: str) -> bool:
+        """Return True if a string of a document, wherever it stands, neither goes nor makes another go."""
+        return self._tree.is_inert(text)
+
     def scrub_trace(self, parts: Iterable[str]) -> list[str]:
         """Scrub the parts of a formatted traceback: in lines of a program only literals go."""
         text, source = self._tree.text, self._tree.source

@@ -27,6 +27,8 @@ _PLAIN_KINDS: Final = (int, float, bool, type(None))
 _CUT_DIGITS: Final = re.compile(r"[2-6](?:[ -]?[0-9]){6,17}\Z")
 _NAME: Final = re.compile(r"b?[\"']?([\w.\-\[\]$@]{1,100})[\"']?")
 _CUT_CHARACTERS: Final = 30
+_QUOTES: Final = ("b", '"', "'")
+"""What a name in a list may begin with, as far as it is no part of it."""
 _LITERAL_LINE: Final = re.compile(r"\s*[bBrRfFuU]{0,2}[\"']")
 _NAME_ABOVE: Final = re.compile(
     r"(?:[\"'](?P<key>[\w.-]++)[\"']\s{0,4}:|(?<![\w.])(?P<name>[\w.]++)(?:\s{0,4}:[^=\"']{1,60}+)?\s{0,4}=)"
@@ -47,6 +49,7 @@ class Tree:
 
     def __init__(self, rules: KeyRules) -> None:
         self._is_denied = rules.is_denied
+        self._judge = rules.judge
         self._keys: Memo[str, str] = Memo()
         self._marks: Memo[str, None] = Memo()
         """Texts in angle brackets without a secret: names of types, which snapshots give again and again."""
@@ -151,6 +154,19 @@ class Tree:
             else:
                 found.append(self.value(item, depth + 1))
         return found
+
+    def is_inert(self, text: str) -> bool:
+        """Return True if a string has no secret and announces none, whatever it is: key, item, line or value.
+
+        Every rule here looks at one string, or at what stands beside one that is a denied name, names a
+        literal below, or opens a private key, which goes itself. So in a document of inert strings alone
+        nothing but numbers can be a secret.
+        """
+        if self._judge(text) or (text[:1] in _QUOTES and self.names_secret(text)):
+            return False
+        if len(text) < STRING_CHARACTERS and is_plain(text):
+            return True
+        return self.text(text) == text == self.source(text) and not self._names_literal_below(text)
 
     def _shown(self, key: str) -> str:
         shown = self._keys.get(key)

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +12,6 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from tests.tools.clock import FixedClock
 from tests.tools.description import AnswerWatch
-from tests.tools.opening import open_current
 
 from faultwire_consumer.domain.access.scope import AccountRole
 from faultwire_consumer.domain.outcome import must_return
@@ -95,16 +93,6 @@ def make_event(clock: FixedClock, *, kind: str = "ValueError", text: str = "bad"
         "exceptions": [ExceptionInfo(type=kind, module="shop", value=text, frames=[frame])],
     }
     return Event(id=new_event_id(now), schema_version=1, occurred_at=now, **given | fields)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    url = f"sqlite:///{tmp_path / 'faultwire.db'}"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("current_postgresql").url
-    opened = await open_current(url)
-    yield opened
-    await opened.close()
 
 
 @dataclass

@@ -21,7 +21,7 @@ from faultwire_consumer.web.access.refusal import DoubledHeaderError, TokenRefus
 from faultwire_consumer.web.mcp import MCP_PATH
 
 # Nothing here depends on the database.
-pytestmark = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 PROBES = {"/livez", "/readyz", "/startupz"}
 AT_THE_PROVIDER = {"/sign-in/provider", "/sign-in/provider/callback"}

@@ -69,6 +69,20 @@ async def test_the_next_release_is_after_the_newest_that_the_service_is_known_to
     assert (await shown(site, "INC-2"))["status"] == "open"
 
 
+async def test_releases_named_as_sentry_s_sdks_name_them_are_compared_by_their_version(site: Site) -> None:
+    await site.send(release="shop@1.9.0+build7")
+    await act(site, "resolve", release="1.10.0")
+    await site.send(release="shop@1.9.1+build9")
+    assert (await shown(site))["status"] == "resolved"
+    await site.send(release="@acme/shop@1.10.0+build10")
+    assert ((await shown(site))["status"], (await shown(site))["episode"]) == ("open", 2)
+    await act(site, "resolve", next_release=True)
+    await site.send(release="shop@1.10.0+build11")
+    assert (await shown(site))["status"] == "resolved"
+    await site.send(release="shop@1.10.1+build12")
+    assert (await shown(site))["status"] == "open"
+
+
 async def test_releases_that_are_no_versions_follow_each_other_as_they_were_first_seen(site: Site) -> None:
     await site.send(release="fe12")
     await site.send(kind="Other", release="0a77")

@@ -11,7 +11,7 @@ from tests.tools.clock import FixedClock
 from faultwire_consumer.store.contract.store import Store
 
 # Nothing here depends on the database.
-pytestmark = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 PUBLIC = "https://tools.example.com/errors"
 HERE = "/errors"

@@ -10,7 +10,7 @@ PATH = "/api/v1/digests/preview"
 
 pytestmark = [
     # Both databases say the same, which tests/contract/test_digest_content.py shows.
-    pytest.mark.parametrize("store", ["sqlite"], indirect=True),
+    pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
     pytest.mark.may_block("the shipped policy is a file"),
 ]
 

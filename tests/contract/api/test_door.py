@@ -15,7 +15,7 @@ from faultwire_consumer.store.contract.store import Store, StoreUnavailableError
 from faultwire_shared.event import MESSAGE_BYTES
 
 # Nothing here depends on the database.
-pytestmark = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 async def test_errors_come_in_the_standard_format(site: Site) -> None:

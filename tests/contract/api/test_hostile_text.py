@@ -171,7 +171,7 @@ COMMANDS = [
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_command_steers_no_terminal_and_breaks_no_row_in_a_pipe(planted: Site) -> None:
     url = str(planted.client.make_url("/"))
     for command in COMMANDS:

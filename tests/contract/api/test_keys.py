@@ -8,7 +8,7 @@ from tests.contract.api.conftest import Site
 from faultwire_consumer.web.page.keys import SHORTCUTS
 
 # Nothing here depends on the database.
-pytestmark = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 async def test_the_list_has_every_key_and_what_it_does(site: Site) -> None:

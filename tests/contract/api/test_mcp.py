@@ -15,7 +15,7 @@ from faultwire_consumer.domain.report.quoting import WARNING
 READING = [
     *("find_incidents", "show_incident", "find_events", "show_event", "compare_events"),
     *("new_in_release", "list_losses"),
-    "list_silences",
+    *("list_silences", "show_rules", "preview_digest"),
 ]
 
 

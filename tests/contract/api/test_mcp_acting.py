@@ -19,11 +19,13 @@ from tests.tools.clock import FixedClock
 
 from faultwire_consumer.agents.acting import ACTING
 from faultwire_consumer.agents.reading import READING
+from faultwire_consumer.agents.rules import TRYING_RULES
 from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.domain.incident import Verb
 from faultwire_consumer.store.contract.store import Store
 
 ALL = [tool.name for tool in (*READING, *ACTING)]
+ALL_THAT_CHANGE_NOTHING = [*READING, TRYING_RULES]
 
 
 @pytest.fixture
@@ -74,7 +76,7 @@ async def test_a_token_that_may_act_is_offered_every_verb(
         assert [tool.name for tool in offered.tools] == ALL
         assert [
             tool.name for tool in offered.tools if tool.annotations and tool.annotations.read_only_hint
-        ] == [tool.name for tool in READING]
+        ] == [tool.name for tool in ALL_THAT_CHANGE_NOTHING]
         arguments = {"ids": ["INC-1"], "note": "the bank knows"}
         dry = await agent.call_tool("acknowledge_incidents", arguments | {"dry_run": True})
         assert "changed" in text_of(dry)
@@ -165,9 +167,9 @@ async def test_whoever_asks_is_told_who_that_is(site: Site, store: Store, clock:
     assert me == {"actor": "token:ci", "via": "token", "scopes": ["act", "read"], "services": []}
 
 
-def test_agents_have_each_verb_and_silences_and_nothing_else() -> None:
+def test_agents_have_each_verb_silences_and_the_trial_of_rules_and_nothing_else() -> None:
     verbs = [f"{verb}_incidents" for verb in Verb]
-    assert [tool.name for tool in ACTING] == [*verbs, "create_silence", "end_silence"]
+    assert [tool.name for tool in ACTING] == [*verbs, "create_silence", "end_silence", "test_rules"]
 
 
 @WAYS

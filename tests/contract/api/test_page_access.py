@@ -178,6 +178,52 @@ async def test_what_no_token_is_made_of_is_said_at_the_field_and_what_was_typed_
     assert "There is no token yet" in await text_of(admin, "/access/tokens")
 
 
+async def test_a_dsn_is_made_shown_again_with_a_button_and_revoked(admin: Browser, store: Store) -> None:
+    key = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
+    fields = {"service": "shop", "key": key.upper(), "project": "45", "origins": "https://*.shop.example"}
+    assert (await press(admin, "/access/dsns", **fields, expires="never", name=""))[0] == 303
+    assert "shop has a DSN, of project 45" in await notice(admin, "/access/tokens")
+    page = await (await admin.ask("GET", "/access/tokens")).text()
+    (place, shown) = re.findall(r'id="(dsn-of-\d+)" value="([^"]+)"', page)[0]
+    scheme, _, host = PUBLIC.partition("://")
+    assert shown == f"{scheme}://{key}@{host}/45"
+    assert f'data-copy="#{place}"' in page
+    for said in ("DSN", "shop", "from https://*.shop.example", "never ends", "never used"):
+        assert said in outline(page).text
+    assert "token.created" in [row.action for row in await audit(store)]
+    number = place.removeprefix("dsn-of-")
+    assert (await press(admin, f"/access/tokens/{number}/revoke"))[0] == 303
+    page = await (await admin.ask("GET", "/access/tokens")).text()
+    assert ("dsn-of-" in page, "/revoke" in page) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "said"),
+    [
+        ({"service": ""}, "service", "printable"),
+        ({"service": "web-*"}, "service", "no pattern"),
+        ({"key": HOSTILE}, "key", "letters and digits"),
+        ({"project": "seven"}, "project", "a number"),
+        ({"project": "9" * 19}, "project", "from 1 to"),
+        ({"origins": "shop"}, "origins", "is no origin"),
+        ({"expires": "soon"}, "expires", "90d, 2027-06-30 or never"),
+    ],
+)
+async def test_what_no_dsn_is_made_of_is_said_at_the_field_and_what_was_typed_stays(
+    admin: Browser, fields: dict[str, str], field: str, said: str
+) -> None:
+    given = {"service": "shop", "name": "", "key": "", "project": "", "origins": ""} | fields
+    status, page = await press(admin, "/access/dsns", **{"expires": "never"} | given)
+    assert status == 400
+    (wrong,) = re.findall(rf'id="dsn-{field}-wrong">([^<]+)</span>', page)
+    assert said in html.unescape(wrong)
+    for name, value in given.items():
+        typed = html.escape(value).replace("&quot;", "&#34;")
+        assert re.search(rf'id="dsn-{name}" name="{name}" value="{re.escape(typed)}"', page), name
+    assert "<script>alert" not in page
+    assert "There is no token yet" in await text_of(admin, "/access/tokens")
+
+
 async def test_the_audit_is_filtered_and_paged_and_a_wrong_filter_told_at_its_field(
     admin: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -225,6 +271,7 @@ async def test_only_admins_see_the_section_and_use_it(door: Site, store: Store, 
     assert (await press(browser, "/access/invitations", name="eve", role="admin"))[0] == 403
     assert (await press(browser, "/access/accounts/ada/role", role="admin"))[0] == 403
     assert (await press(browser, "/access/tokens", name="x", scopes="admin"))[0] == 403
+    assert (await press(browser, "/access/dsns", service="shop"))[0] == 403
 
 
 async def test_another_page_changes_nothing_in_somebody_s_name(

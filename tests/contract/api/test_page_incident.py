@@ -19,7 +19,7 @@ from faultwire_consumer.domain.lifecycle.arguments import ARGUMENTS
 from faultwire_shared.event import ErrorSeverity, ExceptionInfo, Frame
 
 # Nothing here depends on the database; the store's own functions have tests on both.
-pytestmark = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 async def text_of(site: Site, path: str, status: int = 200) -> str:

@@ -30,7 +30,7 @@ from faultwire_consumer.web.page.incidents.visit import VISIT_COOKIE
 from faultwire_consumer.web.page.listed import TO_DO, list_path
 from faultwire_shared.event import ErrorSeverity
 
-on_sqlite = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 async def add_up(site: Site) -> None:

@@ -2,7 +2,7 @@
 
 import html
 import re
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from tests.contract.api.conftest import Site
@@ -18,7 +18,7 @@ from faultwire_shared.event import ErrorSeverity
 
 pytestmark = [
     # Statements are tested on both databases elsewhere; nothing here depends on them.
-    pytest.mark.parametrize("store", ["sqlite"], indirect=True),
+    pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
     pytest.mark.may_block("the shipped policy is a file"),
 ]
 
@@ -183,6 +183,30 @@ async def test_a_service_that_went_quiet_is_said_to_be_on_every_page(site: Site)
     assert "web-3" in processes
     assert "p1" not in processes
     assert "no process of nobody" in await text_of(site, "/producers/nobody", 404)
+
+
+async def test_a_service_that_reports_through_the_gateway_shows_its_clients(site: Site) -> None:
+    said: dict[str, Any] = {
+        "sdk": {"name": "sentry.<b>python</b>", "version": "2.75.0"},
+        "lost": [{"reason": "ratelimit_backoff (error)", "count": 64, "from": 0, "to": 0}],
+        "dropped": [{"kind": "session", "count": 40}, {"kind": "log", "count": 1}],
+        "via": "gateway",
+    }
+    await send_report(site, "gateway-edge-1-5d0c-1", 0, service="shop", unnumbered=12, **said)
+    await send_report(site, "own", 5, service="shop", sdk={"name": "faultwire-python", "version": "1.0"})
+    await send_report(site, "gateway-edge-1-5d0c-2", 0, service="web", unnumbered=3, **said)
+    text = await text_of(site, "/producers")
+    assert "64 ratelimit_backoff (error)" in text
+    assert "12 without" in text
+    assert "sentry.<b>python</b> 2.75.0" in text
+    text = await text_of(site, "/producers/shop")
+    assert "sentry.<b>python</b> 2.75.0 by the gateway" in text
+    assert "40 session, 1 log 64 ratelimit_backoff (error)" in text
+    assert "faultwire-python 1.0 itself" in text
+    assert "1 process," in text
+    assert "Processes of the gateway" not in text
+    assert "Processes of the gateway" in await text_of(site, "/producers/web")
+    assert "<b>python" not in (await site.page("/producers/shop"))[1]
 
 
 async def test_lists_of_producers_go_on(site: Site) -> None:

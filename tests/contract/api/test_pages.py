@@ -7,7 +7,7 @@ from tests.contract.api.conftest import Site
 from faultwire_shared.event import ErrorSeverity
 
 # Nothing here depends on the database.
-pytestmark = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 HOSTILE = "<script>alert('x')</script> \x1b[31m\u202egnp.exe\x00 [bold]{{ 7*7 }}"
 

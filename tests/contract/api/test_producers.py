@@ -28,6 +28,9 @@ KEYS = [
     "unfollowed",
     "lost",
     "spool_depth",
+    "via",
+    "unnumbered",
+    "dropped",
 ]
 
 
@@ -73,6 +76,9 @@ async def test_a_producer_is_listed_with_what_is_missing_and_what_it_lost(site: 
         "unfollowed": 0,
         "lost": {"buffer_full": 2, "dropped_by_processor": 7},
         "spool_depth": 5,
+        "via": None,
+        "unnumbered": 0,
+        "dropped": {},
     }
     assert (producer["service"], producer["host"]) == ("billing", "web-3")
     assert (producer["state"], producer["state_reason"]) == ("reports", "heard")
@@ -161,3 +167,35 @@ async def test_services_are_listed_by_what_their_processes_add_up_to(site: Site)
     _, rest = await site.get(f"{PATH}/services?limit=1&cursor={first['next_cursor']}")
     assert [one["service"] for one in first["services"] + rest["services"]] == ["orders", "billing"]
     assert (await site.get(f"{PATH}/services?cursor=nonsense"))[0] == 400
+
+
+async def test_what_the_gateway_reports_of_an_sdk_is_listed_with_its_service(site: Site) -> None:
+    lost = [{"reason": "ratelimit_backoff (error)", "count": 64, "from": 0, "to": 0}]
+    dropped = [{"kind": "session", "count": 40}, {"kind": "transaction", "count": 7}]
+    sdk = {"name": "sentry.python", "version": "2.75.0"}
+    said: dict[str, Any] = {"lost": lost, "dropped": dropped, "sdk": sdk, "via": "gateway"}
+    await send_report(site, "gateway-edge-1-5d0c-1", 0, **said, unnumbered=12)
+    _, document = await site.get(f"{PATH}/services")
+    (service,) = document["services"]
+    counts = {"session": 40, "transaction": 7}
+    assert (service["processes"], service["numbered"], service["unnumbered"]) == (0, 0, 12)
+    assert (service["missing"], service["lost"]) == (0, {"ratelimit_backoff (error)": 64})
+    assert (service["dropped"], service["sdks"]) == (counts, ["sentry.python 2.75.0"])
+    assert service["clients"] == [
+        {
+            "sdk": "sentry.python 2.75.0",
+            "via": "gateway",
+            "last_seen_at": service["last_seen_at"],
+            "processes": 0,
+            "numbered": 0,
+            "unnumbered": 12,
+            "dropped": counts,
+            "lost": {"ratelimit_backoff (error)": 64},
+        }
+    ]
+    _, document = await site.get(PATH)
+    (producer,) = document["producers"]
+    assert (producer["via"], producer["unnumbered"], producer["dropped"]) == ("gateway", 12, counts)
+    site.clock.advance(91)
+    _, document = await site.get(f"{PATH}/services")
+    assert document["services"][0]["state"] == "settled", "what an SDK does not say it does not owe"

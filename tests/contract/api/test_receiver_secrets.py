@@ -66,7 +66,7 @@ schemes = ["json"]
 
 pytestmark = [
     # Nothing here depends on the database.
-    pytest.mark.parametrize("store", ["sqlite"], indirect=True),
+    pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
     pytest.mark.may_block("Apprise is loaded"),
 ]
 

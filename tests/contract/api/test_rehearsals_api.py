@@ -2,16 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.contract.api.conftest import Site, serve
-from tests.servers.postgresql import PostgreSQL
 from tests.tools.clock import FixedClock
-from tests.tools.opening import open_current
 
 from faultwire_consumer.rehearsal.rehearser import RehearsalSource, Rehearser
+from faultwire_consumer.store.contract.store import Store
 from faultwire_shared.event import ErrorSeverity
 
 RULES = """
@@ -26,18 +24,12 @@ _PATH = "/api/v1/rules/rehearsal"
 pytestmark = pytest.mark.may_block("a zone's file is read once")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def place(request: pytest.FixtureRequest, tmp_path: Path, clock: FixedClock) -> AsyncIterator[Site]:
+@pytest.fixture
+async def place(database_url: str, store: Store, clock: FixedClock) -> AsyncIterator[Site]:
     """A worker that rehearses."""
-    url = f"sqlite:///{tmp_path / 'faultwire.db'}"
-    if request.param == "postgresql":
-        database: PostgreSQL = request.getfixturevalue("current_postgresql")
-        url = database.url
-    store = await open_current(url)
-    rehearser = Rehearser(RehearsalSource(url), clock=clock)
+    rehearser = Rehearser(RehearsalSource(database_url), clock=clock)
     async with serve(store, clock, rehearser=rehearser) as site:
         yield site
-    await store.close()
 
 
 async def test_a_rehearsal_says_what_would_have_been_sent_and_what_is_new_beside_the_policy_in_use(
@@ -92,7 +84,7 @@ async def press(site: Site, **fields: str) -> tuple[int, str]:
         return answer.status, await answer.text()
 
 
-@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_the_page_tries_the_text_of_its_form_and_keeps_it_there(place: Site) -> None:
     await place.send(severity=ErrorSeverity.MEDIUM, code="<b>")
     place.clock.advance(60)

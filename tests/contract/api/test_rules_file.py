@@ -30,7 +30,7 @@ owner_first = true
 
 pytestmark = [
     # Nothing here depends on the database.
-    pytest.mark.parametrize("store", ["sqlite"], indirect=True),
+    pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
     pytest.mark.may_block("a zone's file is read once"),
 ]
 

@@ -19,7 +19,7 @@ from faultwire_shared.event import ErrorSeverity
 
 pytestmark = [
     # Nothing here depends on the database.
-    pytest.mark.parametrize("store", ["sqlite"], indirect=True),
+    pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
     pytest.mark.may_block("the shipped policy is a file"),
 ]
 

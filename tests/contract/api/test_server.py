@@ -24,7 +24,7 @@ from faultwire_consumer.worker.server import HttpServer
 from faultwire_shared.event import MESSAGE_BYTES
 
 # Nothing here depends on the database.
-pytestmark = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 INTAKE: Final = "/ingest/v1/events"
 ACTION: Final = "/api/v1/incidents/INC-1/resolve"

@@ -114,3 +114,67 @@ async def test_what_is_forged_is_refused_also_where_the_door_is_open(store: Stor
             assert forged not in await answer.text()
         # Not one of ours, but of the proxy in front: it says nothing here.
         assert (await site.get(PATH, Authorization="Bearer eyJhbGciOi"))[0] == 200
+
+
+OLD = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
+
+
+async def make_dsn(site: Site, dsn: dict[str, Any], **asked: Any) -> tuple[int, Any]:
+    return await site.post(PATH, json={"name": "", "services": ["shop"], "sentry_dsn": dsn} | asked)
+
+
+async def test_a_dsn_is_made_shown_again_and_revoked(store: Store, clock: FixedClock) -> None:
+    public_url = "https://errors.example.com/of"
+    async with serve(store, clock, recognisers=[ada], public_url=public_url) as site:
+        status, made = await make_dsn(site, {})
+        assert (status, made["token"]) == (200, None)
+        dsn = made["access_token"]
+        key = dsn["dsn"].removeprefix("https://").removesuffix("@errors.example.com/of/1")
+        assert len(key) == 32
+        assert (dsn["kind"], dsn["name"], dsn["project"], dsn["origins"]) == ("dsn", "shop", 1, [])
+        assert (dsn["scopes"], dsn["services"], dsn["expires_at"]) == (["ingest"], ["shop"], None)
+        old = {"key": OLD.upper(), "project": 4505281256357888, "origins": ["https://Shop.example/"]}
+        _, taken = await make_dsn(site, old, name="web", scopes=["ingest"])
+        dsn_of_old = taken["access_token"]["dsn"]
+        assert dsn_of_old == f"https://{OLD}@errors.example.com/of/4505281256357888"
+        assert taken["access_token"]["origins"] == ["https://shop.example"]
+        _, listed = await site.get(PATH)
+        assert listed["tokens"] == [taken["access_token"], dsn]
+        _, revoked = await site.post(f"{PATH}/{dsn['id']}/revoke")
+        assert (revoked["state"], revoked["dsn"]) == ("revoked", dsn["dsn"])
+
+
+async def test_a_dsn_without_a_public_address_leads_to_where_the_worker_was_asked(
+    store: Store, clock: FixedClock
+) -> None:
+    async with serve(store, clock, recognisers=[ada]) as site:
+        _, made = await make_dsn(site, {"key": OLD})
+        assert made["access_token"]["dsn"] == f"http://{OLD}@127.0.0.1:{site.client.port}/1"
+
+
+@pytest.mark.parametrize(
+    ("dsn", "asked", "told"),
+    [
+        ({"key": "a b"}, {}, ("sentry_dsn.key", "1 to 64 letters and digits")),
+        ({"key": OLD}, {}, ("sentry_dsn.key", "the one of taken")),
+        ({"project": 7}, {"services": ["web"]}, ("sentry_dsn.project", "project 7 is the one of taken")),
+        ({"project": 0}, {}, ("sentry_dsn.project", "a number from 1")),
+        ({"origins": ["shop"]}, {}, ("sentry_dsn.origins", "'shop' is no origin")),
+        ({}, {"services": ["web-*"]}, ("services", "no pattern")),
+        ({}, {"services": []}, ("services", "of one service")),
+        ({}, {"services": ["a", "b"]}, ("services", "of one service")),
+        ({}, {"scopes": ["ingest", "read"]}, ("scopes", "no other")),
+        ({}, {"name": "a b"}, ("name", "letters, digits")),
+        ({}, {"expires_at": "2020-01-01T00:00:00Z"}, ("expires_at", "later than now")),
+    ],
+)
+async def test_what_no_dsn_is_made_of_is_said_at_its_place(
+    store: Store, clock: FixedClock, dsn: dict[str, Any], asked: dict[str, Any], told: tuple[str, str]
+) -> None:
+    async with serve(store, clock, recognisers=[ada]) as site:
+        await make_dsn(site, {"key": OLD, "project": 7}, name="taken")
+        status, document = await make_dsn(site, dsn, **asked)
+        assert status == 400
+        (error,) = document["error"]["details"]["errors"]
+        assert (error["field"], told[1] in error["message"]) == (told[0], True), error
+        assert len((await site.get(PATH))[1]["tokens"]) == 1

@@ -8,6 +8,7 @@ from sqlalchemy import update
 from tests.contract.api.conftest import Site
 from tests.tools.factories import wire_event
 
+from faultwire_consumer.store.contract.packed_body import MAGIC
 from faultwire_consumer.store.schema.events import events
 
 UNREADABLE = ["1e400", "9" * 5_000]
@@ -66,3 +67,19 @@ async def test_what_was_stored_and_cannot_be_read_is_shown_as_a_text(site: Site,
     assert document["unreadable"].startswith("invalid_event")
     assert (await site.page(f"/e/{event.id}"))[0] == 200
     assert (await site.page("/incidents/INC-1"))[0] == 200
+
+
+async def test_what_is_damaged_in_the_store_is_said_to_be_and_an_export_passes_it_over(site: Site) -> None:
+    event, other = await site.send(), await site.send()
+    async with site.store.write() as tx:
+        await tx.execute(update(events).where(events.c.event_id == event.id).values(doc=MAGIC + b"cut"))
+    status, document = await site.get(f"/api/v1/events/{event.id}")
+    assert (status, document["id"], document["service"]) == (200, event.id, "billing")
+    assert document["unreadable"] == "its body is damaged in the store, and cannot be unpacked"
+    assert (await site.page(f"/e/{event.id}"))[0] == 200
+    async with site.client.get("/api/v1/events/export") as answer:
+        (line,) = (await answer.read()).splitlines()
+        assert (answer.status, answer.headers["X-Left-Out"]) == (200, "1")
+    assert json.loads(line)["id"] == other.id
+    status, moved = await site.get("/api/v1/events/regroup")
+    assert (status, moved["events"], moved["unreadable"]) == (200, 1, 1)

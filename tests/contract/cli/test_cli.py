@@ -442,6 +442,9 @@ PRODUCER = {
     "unfollowed": 0,
     "lost": {"buffer_full": 5, "shutdown": 2},
     "spool_depth": 0,
+    "via": "gateway",
+    "unnumbered": 17,
+    "dropped": {"session": 3},
 }
 
 
@@ -455,7 +458,7 @@ def test_producers_are_a_table_with_their_losses_as_text(
     assert names.split("\t")[:5] == ["service", "host", "id", "state", "last_sequence"]
     assert row.split("\t") == [
         *("billing", "web-\\x1b[31m3", "94f0", "quiet", "981", "2", "1"),
-        *("5 buffer_full, 2 shutdown", "0", "2026-11-23T12:00:05Z"),
+        *("5 buffer_full, 2 shutdown", "0", "2026-11-23T12:00:05Z", "gateway", "17", "3 session"),
     ]
     assert run(["producers", "list", "--processes", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["producers"][0]["lost"] == PRODUCER["lost"]

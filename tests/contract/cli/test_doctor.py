@@ -128,8 +128,21 @@ def test_a_schema_that_is_missing_behind_or_newer(doctor: Doctor, postgresql: Po
     assert run(["db", "upgrade", "-q"]) == 0
     assert doctor.examine()[0] == 0
     for version, code in (("0003", FaultCode.SCHEMA_BEHIND), ("9999", FaultCode.SCHEMA_NEWER)):
-        postgresql.execute(f"UPDATE faultwire.schema_version SET version_num = '{version}'")
+        postgresql.execute(f"UPDATE faultwire.schema_version SET version_num = '{version}', oldest = NULL")
         assert version in doctor.finds(code)["cause"]
+
+
+def test_a_role_that_lacks_rights(doctor: Doctor, current_postgresql: PostgreSQL) -> None:
+    current_postgresql.execute(
+        "DO $$ BEGIN CREATE ROLE patient LOGIN PASSWORD 'ill';"
+        " EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+    )
+    doctor.set(
+        "FAULTWIRE_DATABASE_URL", current_postgresql.url.replace("faultwire:faultwire@", "patient:ill@")
+    )
+    assert (
+        "GRANT USAGE ON SCHEMA faultwire TO patient; GRANT" in doctor.finds(FaultCode.DATABASE_RIGHTS)["mend"]
+    )
 
 
 def test_a_server_that_takes_no_changes(doctor: Doctor, current_postgresql: PostgreSQL) -> None:

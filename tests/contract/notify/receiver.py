@@ -90,14 +90,14 @@ def _reset(request: web.Request) -> None:
 
 
 @asynccontextmanager
-async def receiving(port: int = 0) -> AsyncIterator[Receiver]:
-    """A receiver on a port of 127.0.0.0/8, a free one unless given."""
+async def receiving() -> AsyncIterator[Receiver]:
+    """A receiver on a free port of 127.0.0.0/8."""
     receiver = Receiver()
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", receiver.handle)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
     await runner.setup()
-    await web.TCPSite(runner, "0.0.0.0", port).start()  # noqa: S104 - every number of the loopback network
+    await web.TCPSite(runner, "0.0.0.0", 0).start()  # noqa: S104 - every number of the loopback network
     receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     yield receiver
     receiver.leaving.set()

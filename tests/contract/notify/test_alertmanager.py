@@ -12,7 +12,6 @@ import pytest
 from tests.contract.notify.receiver import Receiver, receiving
 from tests.servers import alertmanager as servers
 from tests.servers.alertmanager import PrivateAlertmanager
-from tests.servers.process import reserve_port
 from tests.tools.notification import notification, notified
 from tests.tools.waiting import until
 
@@ -27,6 +26,7 @@ from faultwire_consumer.notify.senders.credential import basic
 from faultwire_shared.event import ErrorSeverity
 
 LOOPBACK: Sequence[Network] = (ip_network("127.0.0.0/8"),)
+NOBODY = "http://127.0.0.1:9"
 KEEP_FIRING = timedelta(hours=2)
 # "s3cret-Zq" by bcrypt, as Alertmanager's own file of users wants it.
 USERS = "basic_auth_users:\n  ana: $2b$04$abcdefghijklmnopqrstuuJ.FraQEOAflmLqpUXMZ0VHcrD4OexDK\n"
@@ -42,15 +42,9 @@ Make = Callable[..., AlertmanagerSender]
 
 
 @pytest.fixture(scope="module")
-def sink_port() -> int:
-    """Of the receiver that the server tells; one test listens there."""
-    return reserve_port()
-
-
-@pytest.fixture(scope="module")
-def alertmanager(sink_port: int) -> Iterator[PrivateAlertmanager]:
-    """One for all tests of the module: each has an origin of its own."""
-    with servers.alertmanager(f"http://127.0.0.1:{sink_port}/told") as server:
+def alertmanager() -> Iterator[PrivateAlertmanager]:
+    """One for the tests that ask it alone: each has an origin of its own."""
+    with servers.alertmanager(NOBODY) as server:
         yield server
 
 
@@ -95,16 +89,26 @@ async def until_told(sink: Receiver, incident: str, state: str) -> None:
     await until(is_told, f"{incident} is told as {state}")
 
 
+async def until_delivered(server: PrivateAlertmanager) -> None:
+    """It tells of no end whose beginning it could not deliver, be it that the answer came too late."""
+
+    async def is_delivered() -> bool:
+        return await asyncio.to_thread(lambda: server.delivered) > 0
+
+    await until(is_delivered, "Alertmanager has its receiver's answer")
+
+
 def fresh(*incidents: NotifiedIncident, **fields: Any) -> Notification:
     """A notification made a moment ago: the server has a clock of its own."""
     return notification(*incidents, **{"created_at": datetime.now(UTC)} | fields)
 
 
 async def test_an_alert_fires_is_told_and_ends_when_its_incident_is_resolved(
-    alertmanager: PrivateAlertmanager, sink_port: int, make_sender: Make, origin: str
+    make_sender: Make, origin: str
 ) -> None:
-    async with receiving(port=sink_port) as sink:
-        await fire_and_resolve(alertmanager, sink, make_sender(alertmanager.url), origin)
+    async with receiving() as sink:
+        with servers.alertmanager(sink.url) as server:
+            await fire_and_resolve(server, sink, make_sender(server.url), origin)
 
 
 async def fire_and_resolve(
@@ -129,6 +133,7 @@ async def fire_and_resolve(
     ends_at = datetime.fromisoformat(alert["endsAt"])
     assert timedelta(hours=1, minutes=50) < ends_at - datetime.now(UTC) <= KEEP_FIRING
     await until_told(sink, "INC-17", "firing")
+    await until_delivered(alertmanager)
     over = notified(
         17, reason=NotificationReason.RESOLVED, status=Status.RESOLVED, severity=ErrorSeverity.CRITICAL
     )
@@ -237,10 +242,8 @@ async def test_a_long_summary_is_so_many_alerts_and_one_for_the_rest(
     assert rest["annotations"]["incidents"] == "INC-21, INC-22, INC-23, INC-24, INC-25"
 
 
-async def test_a_server_that_asks_for_a_login_gets_it(sink_port: int, make_sender: Make, origin: str) -> None:
-    with servers.alertmanager(
-        f"http://127.0.0.1:{sink_port}", web=USERS, login=("ana", "s3cret-Zq")
-    ) as server:
+async def test_a_server_that_asks_for_a_login_gets_it(make_sender: Make, origin: str) -> None:
+    with servers.alertmanager(NOBODY, web=USERS, login=("ana", "s3cret-Zq")) as server:
         stranger = await make_sender(server.url).send(fresh())
         assert isinstance(stranger, Permanent)
         assert stranger.detail == "the receiver answered 401 Unauthorized"

@@ -10,7 +10,7 @@ from faultwire_consumer.ingest.read.candidate import candidates_of
 from faultwire_consumer.ingest.read.delivery import read_delivery
 from faultwire_consumer.ingest.read.grouping import Grouper
 from faultwire_consumer.ingest.read.scrubbing import BodyScrubber
-from faultwire_consumer.store.audit.producers import Speaker
+from faultwire_consumer.store.audit.heard import Speaker
 from faultwire_shared.codec import BATCH_TYPE
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

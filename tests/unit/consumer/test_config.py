@@ -316,3 +316,19 @@ def test_a_link_s_template_that_cannot_be_is_told_with_what_would_do(
     assert text.startswith(f"FAULTWIRE_{variable}: ")
     assert told in text
     assert "secret" not in text
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("5s", 5.0), ("5", 5.0), (" 2.5 s ", 2.5), ("0", 0.0)])
+def test_a_delay_of_the_drain_is_in_seconds(
+    monkeypatch: pytest.MonkeyPatch, text: str, seconds: float
+) -> None:
+    monkeypatch.setenv("FAULTWIRE_DRAIN_DELAY", text)
+    assert load_config().drain_delay == seconds
+
+
+@pytest.mark.parametrize("text", ["5m", "-1", "61", "nan", "inf", "1e3s", "soon"])
+def test_a_delay_of_the_drain_that_is_none_is_refused_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("FAULTWIRE_DRAIN_DELAY", text)
+    assert refusal().startswith("FAULTWIRE_DRAIN_DELAY: ")

@@ -178,3 +178,12 @@ async def test_who_gives_up_waiting_for_a_host_asks_no_other() -> None:
     with pytest.raises(asyncio.CancelledError):
         await HostChooser(servers.connect)(**HOSTS)
     assert servers.asked == ["one"]
+
+
+def test_a_worker_without_postgresql_s_driver_is_told_the_extra_that_brings_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("faultwire_consumer.store.contract.url.find_spec", lambda name: None)
+    with pytest.raises(DatabaseUrlError, match=r"'faultwire\[consumer,postgres\]'"):
+        parse_database_url("postgresql://localhost/faultwire")
+    assert parse_database_url("sqlite:///faultwire.db").drivername == "sqlite"

@@ -34,6 +34,24 @@ BOMBS: Final[dict[str, dict[str, Any]]] = {
     "attributes": {"exceptions": [{"type": "T", "attributes": {"table": "t" * 240_000}}]},
     "template": {"template": "word " * 48_000},
     "message": {"message": "'a' 17 " * 34_000},
+    "a message with a stack": {"exceptions": [{"type": "", "value": "x" * 200_000}]},
+    "a bundle": {
+        "exceptions": [
+            {
+                "type": "E",
+                "value": "undefined is not an object (evaluating '" + "." * 150_000,
+                "frames": [{"qualname": "br", "file": f"/a{'a1.-' * 200}.js"}] * 90,
+            }
+        ],
+        "sdk": {"name": "sentry.javascript.browser", "version": "1"},
+    },
+    "bundles": {
+        "exceptions": [
+            {"type": "E", "value": "e.f is not a function", "frames": [{"qualname": "b", "file": f"/{n}.js"}]}
+            for n in range(1_500)
+        ],
+        "sdk": {"name": "sentry.javascript.browser", "version": "1"},
+    },
 }
 
 

@@ -5,6 +5,7 @@ from typing import Final
 
 import pytest
 from tests.tools.corpus import Sample
+from tests.tools.corpus.clients import client_samples
 from tests.tools.corpus.foreign import foreign_samples
 from tests.tools.corpus.judging import Judgement, judge
 from tests.tools.corpus.python import python_samples
@@ -34,6 +35,15 @@ def test_the_corpus_is_large_enough_to_judge_by(samples: list[Sample]) -> None:
 
 
 def test_one_bug_is_one_incident_and_two_are_two_through_four_releases(samples: list[Sample]) -> None:
+    found = grouped(samples)
+    assert found.precision >= PRECISION, found.merged
+    assert found.recall >= RECALL, found.split
+
+
+def test_events_of_other_languages_clients_are_one_incident_in_two_builds() -> None:
+    samples = list(client_samples())
+    assert len(samples) >= 300
+    assert len({sample.bug for sample in samples}) >= 50
     found = grouped(samples)
     assert found.precision >= PRECISION, found.merged
     assert found.recall >= RECALL, found.split

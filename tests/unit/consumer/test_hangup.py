@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from faultwire_consumer.worker.start import ask_or_end
+from faultwire_consumer.worker.supervision.signal_handler import ask_or_end
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,25 @@
 """A compressed body is made of pieces of any size, and never becomes larger than its bound."""
 
 import gzip
+import random
+import tracemalloc
 import zlib
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
+import brotli
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultwire_consumer.serving.inflate import MEMBERS, DamagedError, InflatedTooLargeError, Inflater
+from faultwire_consumer.serving.inflate import (
+    MEMBERS,
+    PIECE_BYTES,
+    DamagedError,
+    InflatedTooLargeError,
+    Inflater,
+)
 
 
 def _raw(content: bytes) -> bytes:
@@ -16,18 +27,24 @@ def _raw(content: bytes) -> bytes:
     return engine.compress(content) + engine.flush()
 
 
+def _brotli(content: bytes) -> bytes:
+    return bytes(brotli.compress(content, quality=4))
+
+
 KINDS: list[tuple[str, Callable[[bytes], bytes]]] = [
     ("gzip", gzip.compress),
     ("deflate", zlib.compress),
     ("deflate", _raw),
+    ("br", _brotli),
 ]
 
 
 def inflate(encoding: str, body: bytes, *, most: int, step: int = 7) -> bytes:
     inflater = Inflater(encoding, most=most)
-    content = b"".join(inflater.feed(body[at : at + step]) for at in range(0, len(body), step))
+    content = [part for at in range(0, len(body), step) for part in inflater.feed(body[at : at + step])]
     inflater.finish()
-    return content
+    assert all(0 < len(part) <= PIECE_BYTES for part in content)
+    return b"".join(content)
 
 
 @given(content=st.binary(max_size=2_000), step=st.integers(1, 500), kind=st.sampled_from(KINDS))
@@ -45,25 +62,37 @@ def test_one_byte_beyond_the_bound_ends_it(encoding: str, compress: Callable[[by
         inflate(encoding, compress(b" " * 1_001), most=1_000)
 
 
-def test_of_a_bomb_no_more_is_made_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("encoding", "compress"), KINDS)
+def test_of_a_bomb_no_more_is_made_than_one_piece_beyond_the_bound(
+    encoding: str, compress: Callable[[bytes], bytes]
+) -> None:
+    bomb = compress(b" " * 3_000_000)
+    inflater = Inflater(encoding, most=1_000_000)
     made: list[int] = []
-    real = zlib.decompressobj
-
-    class Counting:
-        def __init__(self, bits: int) -> None:
-            self._engine = real(bits)
-            self.unused_data, self.eof = b"", False
-
-        def decompress(self, piece: bytes, most: int) -> bytes:
-            part = self._engine.decompress(piece, most)
-            made.append(len(part))
-            return part
-
-    monkeypatch.setattr(zlib, "decompressobj", Counting)
-    bomb = gzip.compress(b" " * 10_000_000)
     with pytest.raises(InflatedTooLargeError):
-        inflate("gzip", bomb, most=1_000, step=len(bomb))
-    assert sum(made) == 1_001
+        made.extend(len(part) for part in inflater.feed(bomb))
+    assert 1_000_000 - PIECE_BYTES <= sum(made) <= 1_000_000
+
+
+@pytest.mark.parametrize(("encoding", "compress"), KINDS)
+@pytest.mark.parametrize("step", [1_000_000, 100])
+def test_large_content_comes_back_in_pieces(
+    encoding: str, compress: Callable[[bytes], bytes], step: int
+) -> None:
+    content = random.Random(7).randbytes(100_000) + b" " * 400_000
+    for size in (len(content), 2 * PIECE_BYTES, 2 * PIECE_BYTES + 1, PIECE_BYTES - 1):
+        assert inflate(encoding, compress(content[-size:]), most=size, step=step) == content[-size:]
+
+
+def test_a_bomb_takes_no_more_memory_than_a_piece_and_its_own_size() -> None:
+    bomb = gzip.compress(b" " * 30_000_000, compresslevel=1)
+    tracemalloc.start()
+    try:
+        with pytest.raises(InflatedTooLargeError):
+            deque(Inflater("gzip", most=29_000_000).feed(bomb), maxlen=0)
+        assert tracemalloc.get_traced_memory()[1] < 500_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(("encoding", "compress"), KINDS)
@@ -81,6 +110,21 @@ def test_gzip_in_parts_is_one_body_and_too_many_parts_are_none() -> None:
         inflate("gzip", part * (MEMBERS + 1), most=1_000)
 
 
-def test_nothing_follows_the_end_of_deflate() -> None:
+@pytest.mark.parametrize(("encoding", "compress"), KINDS[1:])
+@pytest.mark.parametrize("step", [1, 100])
+def test_nothing_follows_the_end_of_deflate_or_brotli(
+    encoding: str, compress: Callable[[bytes], bytes], step: int
+) -> None:
     with pytest.raises(DamagedError):
-        inflate("deflate", zlib.compress(b"x") + b"more", most=1_000, step=100)
+        inflate(encoding, compress(b"x") + b"more", most=1_000, step=step)
+
+
+@given(body=st.binary(max_size=200), encoding=st.sampled_from(["gzip", "deflate", "br"]))
+def test_no_bytes_raise_anything_else(body: bytes, encoding: str) -> None:
+    with suppress(DamagedError, InflatedTooLargeError):
+        inflate(encoding, body, most=1_000)
+
+
+def test_no_body_is_no_content() -> None:
+    for encoding in ("gzip", "deflate", "br"):
+        assert inflate(encoding, b"", most=0) == b""

@@ -1,16 +1,24 @@
 """A lane before a store that takes nothing: it pauses once, tries one delivery, and goes on with all."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+import pytest
+from msgspec import Raw
 from structlog.testing import capture_logs
+from tests.tools.clock import FixedClock
+from tests.tools.factories import wire_event
 
 from faultwire_consumer.domain.outcome import Outcome, Retry, Stored
+from faultwire_consumer.ingest.read.age import occurred_in
 from faultwire_consumer.ingest.read.delivery import Delivery, DeliveryQueue, read_delivery
 from faultwire_consumer.ingest.receive.lane import IN_FLIGHT, TRIAL_SECONDS, LaneLoop
 from faultwire_consumer.ingest.receive.settlement import IntakeHandle
 from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.worker.exposition.scrape import lanes_look
+from faultwire_shared.codec import EVENT_TYPE
 
 TURNS = 50
 """More than any task here needs to get as far as it can."""
@@ -36,6 +44,10 @@ class Queue:
     @property
     def waiting(self) -> int:
         return len(self.queue)
+
+    @property
+    def oldest(self) -> Delivery | None:
+        return self.queue.oldest
 
     async def run(self) -> None:
         return
@@ -68,7 +80,8 @@ class Scene:
         self.tried: list[str] = []
         self.slept: list[float] = []
         self.go_on = asyncio.Event()
-        self.loop = LaneLoop(self.receiver, self, metrics=Metrics(), sleep=self.sleep)
+        self.metrics, self.clock = Metrics(), FixedClock()
+        self.loop = LaneLoop(self.receiver, self, metrics=self.metrics, sleep=self.sleep, clock=self.clock)
 
     async def ingest(self, deliveries: Sequence[Delivery]) -> list[list[Outcome]]:
         (name,) = (one.body.decode() for one in deliveries)
@@ -84,6 +97,9 @@ class Scene:
         self.slept.append(seconds)
         await self.go_on.wait()
         self.go_on.clear()
+
+    def shown(self, name: str) -> float | None:
+        return self.metrics.registry.get_sample_value(f"faultwire_lane_{name}", {"lane": "high"})
 
     def put(self, name: str) -> "asyncio.Future[list[Outcome]]":
         answer: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
@@ -124,6 +140,45 @@ async def test_the_lane_goes_on_only_when_the_store_takes_what_it_did_not_take()
         assert await scene.put("2") == [Stored("2")]
     assert scene.tried == ["1"] * 5 + ["2"]
     assert all(TRIAL_SECONDS[0] <= one <= TRIAL_SECONDS[1] for one in scene.slept)
+
+
+async def test_a_lane_tells_since_when_it_waits_for_the_store() -> None:
+    scene = Scene()
+    scene.is_away = True
+    look = lanes_look(scene.metrics, [scene.loop])
+    async with scene.running():
+        await scene.put("1")
+        await scene.let_run()
+        scene.clock.advance(40)
+        await look()
+        assert (scene.shown("waiting_seconds"), scene.shown("receiving")) == (40, 0)
+        scene.is_away = False
+        await scene.try_again()
+        await look()
+        assert (scene.shown("waiting_seconds"), scene.shown("receiving")) == (0, 1)
+
+
+async def test_a_lane_tells_what_it_has_in_hand_and_how_old_the_first_of_it_is() -> None:
+    scene = Scene()
+    look = lanes_look(scene.metrics, [scene.loop])
+    old = wire_event(now=scene.clock())
+    scene.clock.advance(90)
+    for event in (old, wire_event(now=scene.clock())):
+        body = json.dumps(event).encode()
+        scene.receiver.queue.put(read_delivery(body, EVENT_TYPE, origin="test", handle=None))
+    await look()
+    assert (scene.shown("unacknowledged_messages"), scene.shown("oldest_seconds")) == (2, 90)
+    scene.receiver.queue.clear()
+    await look()
+    assert (scene.shown("unacknowledged_messages"), scene.shown("oldest_seconds")) == (0, 0)
+
+
+@pytest.mark.parametrize("written", [b"{", b'{"occurred_at": "0001-01-01T00:00:00Z"}', b'{"occurred_at": 7}'])
+async def test_what_says_nothing_of_its_time_is_as_old_as_its_arrival(written: bytes) -> None:
+    delivery = read_delivery(b"[]", None, origin="test", handle=None)
+    delivery.events = [Raw(written)]
+    now = FixedClock()()
+    assert occurred_in(delivery, taken_at=now) == now
 
 
 async def test_a_pipeline_that_fails_is_waited_for_and_ends_no_lane() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,7 +20,11 @@ from faultwire_consumer.notify.message import (
     json_of,
     message_of,
 )
+from faultwire_consumer.notify.notification import Notification
 from faultwire_consumer.notify.plain_text import chat_text
+from faultwire_consumer.notify.senders.surface import rows_of
+from faultwire_consumer.notify.wording.built_in import HTML_FILE, TEXT_FILE, render_built_in
+from faultwire_consumer.notify.wording.values import values_of
 
 HOSTILE = "a\r\nBcc: all@example.com\x1b[2J\x00<script>alert(1)</script><!channel>\u202e\ud800&"
 
@@ -47,6 +52,22 @@ def test_the_text_tells_the_incident_and_where_to_look() -> None:
         "\n"
         "Rule critical at once, 2026-11-23 12:00:00 UTC\n"
     )
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        pytest.param(lambda one: message_of(one).text, id="text"),
+        pytest.param(lambda one: json_of(one).decode(), id="json"),
+        pytest.param(lambda one: render_built_in(TEXT_FILE, values_of(one)), id="mail"),
+        pytest.param(lambda one: render_built_in(HTML_FILE, values_of(one) | {"subject": ""}), id="page"),
+        pytest.param(lambda one: str(rows_of(one.incidents[0])), id="pager"),
+    ],
+)
+def test_an_incident_that_is_linked_to_an_issue_says_where(told: Callable[[Notification], str]) -> None:
+    issue = "https://git.example/shop/issues/7"
+    assert issue in told(notification(notified(issue=issue)))
+    assert issue not in told(notification())
 
 
 def test_without_a_public_address_the_ids_stand_without_links() -> None:

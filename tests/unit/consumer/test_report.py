@@ -12,7 +12,7 @@ from faultwire_consumer.domain.report.comparison import comparison_report
 from faultwire_consumer.domain.report.event import event_report
 from faultwire_consumer.domain.report.incident import incident_report
 from faultwire_consumer.domain.report.layout import CHARACTERS_LEAST, Section, assemble
-from faultwire_consumer.domain.report.listing import event_list, incident_list, loss_list
+from faultwire_consumer.domain.report.listing import client_list, event_list, incident_list, loss_list
 from faultwire_consumer.domain.report.quoting import WARNING, fence, span
 from faultwire_shared.event import ErrorSeverity, Event, ExceptionInfo, Frame
 
@@ -213,3 +213,27 @@ def test_a_producer_that_went_quiet_is_listed_though_nothing_of_it_is_missing() 
     }
     assert "last seen 2026-11-23T12:00:00Z: quiet, and said no goodbye" in loss_list([quiet], more=False)
     assert loss_list([quiet | {"state": "settled"}], more=False) == "No losses.\n"
+
+
+def test_clients_are_told_with_what_they_lost_and_what_is_not_stored_of_them() -> None:
+    own: dict[str, Any] = {"sdk": "faultwire-python 1.0", "via": None, "processes": 3, "numbered": 40}
+    sentry: dict[str, Any] = {
+        "sdk": "sentry.`python` 2.75.0",
+        "via": "gateway",
+        "processes": 0,
+        "numbered": 0,
+    }
+    rest: dict[str, Any] = {
+        "last_seen_at": "2026-11-23T12:00:00Z",
+        "unnumbered": 0,
+        "lost": {},
+        "dropped": {},
+    }
+    counts = {"unnumbered": 12, "lost": {"queue_overflow (error)": 64}, "dropped": {"session": 7}}
+    service = {"service": "shop", "clients": [rest | own, rest | sentry | counts]}
+    told = client_list([service, {"service": "of an earlier release"}], more=False)
+    assert told.startswith(WARNING)
+    assert "faultwire-python 1.0`, last seen 2026-11-23T12:00:00Z: 40 events; 3 processes\n" in told
+    assert "12 events; reported by the `gateway`; lost, by its own word: 64 `queue_overflow (error)`" in told
+    assert "came and is not stored: 7 `session`" in told
+    assert client_list([{"service": "shop", "clients": []}], more=False) == ""

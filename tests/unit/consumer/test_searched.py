@@ -76,3 +76,10 @@ def test_no_nul_goes_into_the_store() -> None:
     found = searched(message="a\x00b", tags={"k\x00": "v\x00"}, user={"id": "\x00"})
     assert "\x00" not in found.text
     assert all("\x00" not in name + value for name, value in found.values)
+
+
+def test_a_message_with_a_stack_is_found_by_its_text_and_by_no_type() -> None:
+    found = searched(service="billing", exceptions=[{"type": "", "value": "cache is cold"}])
+    assert "cache is cold" in found.text
+    assert ": cache" not in found.text
+    assert "type" not in {name for name, _ in found.values}

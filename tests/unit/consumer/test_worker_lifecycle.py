@@ -69,6 +69,25 @@ async def test_receivers_stop_then_lanes_end_then_connections_close_and_chores_c
     assert ended[-2:] == ["server ends", "self report publishes the rest"]
 
 
+async def test_nothing_stops_before_it_was_heard_that_the_end_begins() -> None:
+    life, heard = Life(), asyncio.Event()
+
+    class Ending:
+        async def begin(self) -> None:
+            life.diary.append("the end begins")
+            await heard.wait()
+
+    life.worker = structs.replace(life.worker, ending=Ending())
+    running = life.begin()
+    await settle_down()
+    life.stop.set()
+    await settle_down()
+    assert life.diary[-1] == "the end begins"
+    heard.set()
+    await running
+    assert_in_order(life.diary, "the end begins", "receiver stops", "server ends")
+
+
 async def test_while_a_lane_settles_its_receiver_keeps_the_connection_and_probes_are_answered() -> None:
     life = Life()
     life.lane.settled.clear()

@@ -5,6 +5,8 @@ import selectors
 from types import TracebackType
 from typing import Self
 
+from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.store.contract.pile import UsualWrites
 from faultwire_consumer.worker.lifecycle import run_until
 from faultwire_consumer.worker.parts import Worker
 
@@ -128,7 +130,7 @@ class Connection:
         self.diary = diary
         self.error: Exception | None = None
 
-    async def warm(self) -> None:
+    async def warm(self, usual: UsualWrites = ()) -> None:
         return
 
     async def aclose(self) -> None:
@@ -166,7 +168,8 @@ class Life:
             absence=Part("absence", diary),
             auto_resolve=Part("auto resolve", diary),
             retention=Part("retention", diary),
-            store_size=Part("store size", diary),
+            watches={"store size": Part("store size", diary)},
+            state=Metrics().state,
             search_filler=Part("search filler", diary),
             upkeep=self.upkeep,
             replica_watch=Part("replica watch", diary),

@@ -15,9 +15,9 @@ def invitation_link(root: str, secret: str) -> str:
     return f"{root.rstrip('/')}/invitation?{urlencode({'link': secret})}"
 
 
-def page_root(public_url: str | None, *, host: str, port: int) -> str:
+def page_root(public_url: str | None, *, host: str, port: int, is_encrypted: bool = False) -> str:
     """Return where people reach the page: the public address, else the worker's own."""
     if public_url is not None:
         return public_url
     name = "localhost" if host in _ANY_ADDRESS else f"[{host}]" if ":" in host else host
-    return f"http://{name}:{port}"
+    return f"{'https' if is_encrypted else 'http'}://{name}:{port}"

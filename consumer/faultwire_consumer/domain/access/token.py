@@ -55,6 +55,11 @@ class AccessToken(Struct, frozen=True, kw_only=True):
     expires_at: datetime | None
     last_used_on: datetime | None
     revoked_at: datetime | None
+    public_key: str | None = None
+    """Of a DSN, which has no secret; None of every other token."""
+    project: int | None = None
+    origins: tuple[str, ...] = ()
+    """Of a DSN: patterns of the pages that may send by it; none: all."""
 
 
 class DraftFault(Struct, frozen=True):
@@ -116,19 +121,30 @@ def may_speak_for(patterns: Sequence[str], service: str) -> bool:
 
 def find_draft_fault(draft: TokenDraft, now: datetime) -> DraftFault | None:
     """Return why no token can be made of a draft, and what to write; None if one can."""
-    if not _NAME.fullmatch(draft.name):
-        return DraftFault(
-            "name",
-            "a token's name is 1 to 63 letters, digits, dots, dashes and underscores, as in billing-ci",
-        )
+    if (fault := find_name_fault(draft.name)) is not None:
+        return fault
     if not draft.scopes:
         return DraftFault("scopes", f"a token may do something: give it a scope, of {', '.join(AccessScope)}")
-    if draft.expires_at is not None and not now < draft.expires_at <= now + LONGEST:
-        return DraftFault(
-            "expires_at", f"a token ends later than now, in {LONGEST.days} days at most, or never"
-        )
+    if (fault := find_end_fault(draft.expires_at, now)) is not None:
+        return fault
     why = _services_refused(draft)
     return None if why is None else DraftFault("services", why)
+
+
+def find_name_fault(name: str) -> DraftFault | None:
+    """Return why a token cannot have this name, and what to write; None if it can."""
+    if _NAME.fullmatch(name):
+        return None
+    return DraftFault(
+        "name", "a token's name is 1 to 63 letters, digits, dots, dashes and underscores, as in billing-ci"
+    )
+
+
+def find_end_fault(expires_at: datetime | None, now: datetime) -> DraftFault | None:
+    """Return why a token cannot end then, and what to write; None if it can."""
+    if expires_at is None or now < expires_at <= now + LONGEST:
+        return None
+    return DraftFault("expires_at", f"a token ends later than now, in {LONGEST.days} days at most, or never")
 
 
 def _services_refused(draft: TokenDraft) -> str | None:

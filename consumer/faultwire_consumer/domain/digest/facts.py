@@ -11,6 +11,8 @@ from faultwire_consumer.domain.incident import Status
 from faultwire_consumer.domain.notification import NotificationReason
 from faultwire_shared.event import ErrorSeverity
 
+ENVIRONMENTS_MAX: Final = 3
+"""Environments of an incident that its line names; where there are more, one more says so."""
 LINES_MAX: Final = 20
 """Incidents that each section has in full."""
 PARTS_MAX: Final = 20
@@ -79,6 +81,14 @@ class DigestLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ended_by: str | None = None
     """Who resolved it; None: nobody did, or it quieted down by itself."""
     ended_at: datetime | None = None
+    environments: tuple[str, ...] = ()
+    """Environments that it was ever seen in, by name; `ENVIRONMENTS_MAX` and one more at most."""
+
+    @property
+    def where(self) -> str:
+        """Return its environments in words; empty where they are not known."""
+        shown = ", ".join(self.environments[:ENVIRONMENTS_MAX])
+        return f"{shown} and more" if len(self.environments) > ENVIRONMENTS_MAX else shown
 
 
 class DigestSection(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from msgspec import Struct, field
 
+from faultwire_consumer.domain.grouping.language import Language
 from faultwire_shared.event import Category
 
 KEY_BYTES: Final = 16
@@ -34,6 +35,8 @@ class GroupingException(Struct, frozen=True):
     attributes: dict[str, Any] = field(default_factory=dict)
     frames: list[GroupingFrame] = field(default_factory=list)
     members: list[list["GroupingException"]] = field(default_factory=list)
+    told_by_text: str = ""
+    """Why its text counts, whatever frames it has; empty where it counts only if there are none."""
 
 
 class GroupingMaterial(Struct, frozen=True, kw_only=True):
@@ -48,6 +51,8 @@ class GroupingMaterial(Struct, frozen=True, kw_only=True):
     """Name of the logger that a text was written to, where it is known."""
     explicit: Sequence[str] = ()
     exceptions: Sequence[GroupingException] = ()
+    language: Language = ""
+    """Of the library that made the event; empty where its words are those that the versions know."""
 
 
 class Fingerprint(Struct, frozen=True):

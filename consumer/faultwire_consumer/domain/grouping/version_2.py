@@ -92,7 +92,9 @@ def _chain_parts(chain: Sequence[GroupingException]) -> list[str]:
         parts += _member_parts(root)
     frames = stack_parts(chain[where].frames, own[where], root.type)
     parts += frames
-    if not frames and not root.members:
+    if root.told_by_text:
+        parts.append(f"text counts: {root.told_by_text}")
+    if root.told_by_text or not (frames or root.members):
         parts.append(f"message {normalise(root.value)}")
     return parts + _outer_parts(chain, own, where)
 
@@ -154,6 +156,8 @@ def _outer_parts(
             continue
         seen.add(kind)
         parts += [f"outer type {kind}", *_details(exception)]
+        if exception.told_by_text:
+            parts.append(f"outer message {normalise(exception.value)}")
         if own[index] and index != where:
             parts += [f"outer frame {call}" for call in crash_calls(own[index])]
     return parts

@@ -31,6 +31,12 @@ def loss_list(producers: Sequence[Row], *, more: bool, most: int = CHARACTERS) -
     return _listing("Producers that lost events, or went quiet", "losses", lines, more=more, most=most)
 
 
+def client_list(services: Sequence[Row], *, more: bool, most: int = CHARACTERS) -> str:
+    """Return the client libraries of services by version, a line each; empty for none."""
+    lines = [_client(service, row) for service in services for row in service.get("clients", ())]
+    return _listing("Clients of services", "clients", lines, more=more, most=most) if lines else ""
+
+
 def silence_list(silences: Sequence[Row], *, more: bool, most: int = CHARACTERS) -> str:
     """Return silences as the API gives them, a line each."""
     return _listing("Silences", "silences", [_silence(row) for row in silences], more=more, most=most)
@@ -82,7 +88,7 @@ def _is_lossy(row: Row) -> bool:
 
 
 def _producer(row: Row) -> str:
-    lost = ", ".join(f"{count} {span(reason, 60)}" for reason, count in row["lost"].items())
+    lost = _counts(row["lost"])
     quiet = _QUIET.get(row.get("state_reason", "")) if row.get("state") == ProducerState.QUIET else None
     words = [
         quiet or "",
@@ -96,3 +102,21 @@ def _producer(row: Row) -> str:
         f"- service {span(row['service'], 80)} on {span(row['host'], 80)}, producer {span(row['id'], 80)}, "
         f"last seen {row['last_seen_at']}: {'; '.join(word for word in words if word)}"
     )
+
+
+def _client(service: Row, row: Row) -> str:
+    lost, dropped = _counts(row["lost"]), _counts(row["dropped"])
+    words = [
+        f"{row['numbered'] + row['unnumbered']} events",
+        f"reported by the {span(row['via'], 40)}" if row["via"] else f"{row['processes']} processes",
+        f"lost, by its own word: {lost}" if lost else "",
+        f"came and is not stored: {dropped}" if dropped else "",
+    ]
+    return (
+        f"- service {span(service['service'], 80)}, {span(row['sdk'], 100)}, "
+        f"last seen {row['last_seen_at']}: {'; '.join(word for word in words if word)}"
+    )
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {span(name, 60)}" for name, count in counts.items())

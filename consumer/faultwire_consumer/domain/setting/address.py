@@ -39,6 +39,11 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def words_behind(url: str) -> str:
+    """Return what stands behind an address's ``?``; a password may hold one that nobody escaped."""
+    return url.rpartition("@")[2].partition("?")[2]
+
+
 def check_tls(url: str) -> None:
     """Check an address that keys or secrets come from: by TLS, or on this machine.
 

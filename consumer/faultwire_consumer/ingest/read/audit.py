@@ -11,7 +11,7 @@ from faultwire_consumer.ingest.read.candidate import Candidate, Decoded, Receive
 from faultwire_consumer.ingest.read.delivery import IMPORT
 from faultwire_consumer.ingest.read.narrow import number_in
 from faultwire_consumer.ingest.read.wire_time import storable_time, was_never_set
-from faultwire_consumer.store.audit.producers import Heard, Speaker
+from faultwire_consumer.store.audit.heard import Heard, Speaker, counted, counted_kinds
 from faultwire_shared.codec import Undecodable, split
 from faultwire_shared.event import Sdk
 from faultwire_shared.text import storable
@@ -83,4 +83,9 @@ def _add_report(heard: dict[Speaker, Heard], candidate: ReceivedReport) -> None:
     producer.spool_depth = report.spool_depth
     producer.sdk = _client_of(report.sdk)
     producer.last_sequence = max(producer.last_sequence, report.last_sequence)
-    producer.lost += [Lost(storable(lost.reason), lost.count, lost.first, lost.last) for lost in report.lost]
+    producer.via = storable(report.via) or None
+    producer.unnumbered = max(producer.unnumbered, report.unnumbered)
+    lost = [Lost(storable(lost.reason), lost.count, lost.first, lost.last) for lost in report.lost]
+    producer.lost += lost
+    producer.lost_counts |= counted(lost)
+    producer.dropped |= counted_kinds(report.dropped)

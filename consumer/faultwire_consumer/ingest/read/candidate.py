@@ -200,10 +200,15 @@ def _read(reading: _Reading, body: bytes) -> Decoded | ReceivedReport:
         return ReceivedReport(report, body, delivery, reading.received_at)
     event = decode_narrow(body)
     _check_service(delivery, event.service)
-    if not event.scrubbed:
+    stacks: list[bytes] = []
+    if event.scrubbed:
+        pass
+    elif inert := reading.scrubber.mark_inert(body, event):
+        body, stacks = inert.body, inert.stacks
+    else:
         body = reading.scrubber.scrub_event(body)
         event = decode_narrow(body)
-    return _readable(event, body, delivery, reading.grouper.group(event), reading.received_at)
+    return _readable(event, body, delivery, reading.grouper.group(event, stacks), reading.received_at)
 
 
 def _check_service(delivery: Delivery, service: str) -> None:

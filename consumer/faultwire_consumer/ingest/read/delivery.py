@@ -9,6 +9,7 @@ from msgspec import Raw, Struct
 from faultwire_consumer.domain.access.allowance import Allowance
 from faultwire_shared.codec import Undecodable, split
 from faultwire_shared.event import MESSAGE_BYTES
+from faultwire_shared.trace_context import TraceContext
 
 IMPORT: Final = "import"
 """The origin of a request that says by ``?import`` that it brings history, possibly only a part of it."""
@@ -33,6 +34,8 @@ class Delivery(Struct):
     """What the AMQP library could not read of the message's properties; empty for nearly all."""
     size: int = 0
     """Bytes of the message as it came, where only its beginning is kept; 0 for nearly all."""
+    trace: TraceContext | None = None
+    """The span that the message names, where somebody traces this worker."""
 
     @property
     def is_suspect(self) -> bool:
@@ -72,6 +75,11 @@ class DeliveryQueue:
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    @property
+    def oldest(self) -> Delivery | None:
+        """The one that came first; None while none waits."""
+        return self._waiting[0] if self._waiting else None
 
     @property
     def is_closed(self) -> bool:

@@ -2,22 +2,27 @@
 
 The key is everything that the fingerprint depends on, frames as their bytes: line numbers and
 file names are part of it, so a new release of a service misses once for each of its stacks. Local
-variables, which differ from event to event, are not.
+variables, which differ from event to event, are not. Of languages whose frames may not tell, the
+normal form of the texts is.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 from typing import Any, Final
 
 import msgspec
 from msgspec import Raw, Struct
 
 from faultwire_consumer.domain.fingerprint import compute, earlier
+from faultwire_consumer.domain.grouping.foreign.plain import SYNTHETIC, TOLD_BY_TEXT, comparable_text
+from faultwire_consumer.domain.grouping.language import Language, language_of
 from faultwire_consumer.domain.grouping.material import (
     Fingerprint,
     GroupingException,
     GroupingFrame,
     GroupingMaterial,
 )
+from faultwire_consumer.domain.grouping.normal_text import normalise
 from faultwire_consumer.domain.title import culprit_of, title_of
 from faultwire_consumer.ingest.read.byte_memo import ByteMemo
 from faultwire_consumer.ingest.read.narrow import NarrowEvent, NarrowException, decode_narrow
@@ -31,6 +36,7 @@ _frames: Final = msgspec.json.Decoder(list[Frame])
 _members: Final = msgspec.json.Decoder(list[list[ExceptionInfo]])
 _frames_encoder: Final = msgspec.json.Encoder()
 _VARIABLES: Final = b'"vars"'
+_SYNTHETIC: Final = f'"{SYNTHETIC}"'.encode()
 _attributes: Final = msgspec.json.Decoder(dict[str, str | int | float | bool | None])
 
 
@@ -48,14 +54,19 @@ class Grouper:
     def __init__(self, cache_bytes: int = CACHE_BYTES) -> None:
         self._cache: ByteMemo[tuple[Any, ...], Grouped] = ByteMemo(cache_bytes, _size)
 
-    def group(self, event: NarrowEvent) -> Grouped:
+    def group(self, event: NarrowEvent, stacks: Sequence[bytes] = ()) -> Grouped:
         """Compute the fingerprint of an event.
+
+        Args:
+            event: what was decoded of it.
+            stacks: its exceptions' frames, where all are known to hold no variables.
 
         Raises:
             Undecodable: frames, attributes or members do not have the wire's types.
         """
-        event = _without_variables(event)
-        key = _key(event)
+        if not stacks:
+            event = _without_variables(event)
+        key = _key(event, stacks)
         if key is None:
             return _group(event)
         known = self._cache.get(key)
@@ -82,7 +93,10 @@ def _values_in(chain: Iterable[ExceptionInfo]) -> Iterator[str]:
 
 def _without_variables(event: NarrowEvent) -> NarrowEvent:
     """Return the event as it would be without local variables, once these are seen to be some."""
-    if not any(_has_variables(each) for each in event.exceptions):
+    for each in event.exceptions:
+        if _has_variables(each):
+            break
+    else:  # nearly always, and without the generator that any() would take
         return event
     return msgspec.structs.replace(
         event, exceptions=[_bare(each, index) for index, each in enumerate(event.exceptions)]
@@ -116,18 +130,32 @@ def _bare_frame(frame: Frame) -> Frame:
     return msgspec.structs.replace(frame, vars={}) if frame.vars else frame
 
 
-def _key(event: NarrowEvent) -> tuple[Any, ...] | None:
+def _key(event: NarrowEvent, stacks: Sequence[bytes]) -> tuple[Any, ...] | None:
     """Return the cache key; None if the text itself decides: such keys would fill the cache with one-offs."""
     parts: list[Any] = [event.service, event.category, event.code, *event.fingerprint]
-    for exception in event.exceptions:
-        frames, members = bytes(exception.frames), bytes(exception.members)
-        if len(frames) <= 2 and len(members) <= 2:
+    for exception, stack in zip_longest(event.exceptions, stacks):
+        frames, members = stack or bytes(exception.frames), bytes(exception.members)
+        if (len(frames) <= 2 and len(members) <= 2) or not exception.type:
             return None
-        parts += [exception.type, exception.module, frames, bytes(exception.attributes), members]
+        attributes = bytes(exception.attributes)
+        if len(attributes) > 2 and _SYNTHETIC in attributes:
+            return None
+        parts += [exception.type, exception.module, frames, attributes, members]
         parts.append(detail_in_text(exception.value, kind_of(exception.module, exception.type)))
     if not event.exceptions:
         return None
+    if event.sdk is not None and (language := language_of(event.sdk.name)):
+        parts += _foreign_parts(event.exceptions, language)
     return tuple(parts)
+
+
+def _foreign_parts(chain: Sequence[NarrowException], language: Language) -> list[Any]:
+    """Return what counts besides, where texts may: their normal form, and the root's detail in another's."""
+    if language not in TOLD_BY_TEXT:
+        return [language]
+    detail = detail_in_text(chain[0].value, kind_of(chain[-1].module, chain[-1].type))
+    texts = (comparable_text(one, each.value) for one in TOLD_BY_TEXT[language] for each in chain)
+    return [language, detail, *map(normalise, texts)]
 
 
 def _size(key: tuple[Any, ...], _: Grouped) -> int:
@@ -151,7 +179,10 @@ def material_of(event: NarrowEvent) -> GroupingMaterial:
     Raises:
         Undecodable: frames, attributes or members do not have the wire's types.
     """
-    logger = event.tags.get("logger")
+    language = language_of(event.sdk.name) if event.sdk else ""
+    logger = event.tags.get("logger") or (event.context.get("logger") if language else None)
+    if logger == language:  # the name that all of a JavaScript client's events have
+        logger = ""
     return GroupingMaterial(
         service=event.service,
         category=event.category,
@@ -161,6 +192,7 @@ def material_of(event: NarrowEvent) -> GroupingMaterial:
         logger=logger if isinstance(logger, str) else "",
         explicit=event.fingerprint,
         exceptions=[_exception(exception, index) for index, exception in enumerate(event.exceptions)],
+        language=language,
     )
 
 

@@ -86,11 +86,9 @@ class AmqpReceiver:
         self._prefetch = PrefetchPlan()
         self._changing = asyncio.Lock()
         self._adjusting: asyncio.Task[None] | None = None
-        self._outage = Outage()
-        self._oddities = Oddities()
+        self._outage, self._oddities = Outage(), Oddities()
         self._delays = full_jitter_delays(max_seconds=RECONNECT_SECONDS)
-        self._is_wanted = True
-        self._is_renewing = False
+        self._is_wanted, self._is_renewing = True, False
         self._stopping = asyncio.Event()
         self._supervising: asyncio.Task[None] | None = None
 
@@ -114,6 +112,11 @@ class AmqpReceiver:
     def waiting(self) -> int:
         """Number of deliveries that wait for their batch."""
         return len(self._queue)
+
+    @property
+    def oldest(self) -> Delivery | None:
+        """Delivery that has waited longest for its batch."""
+        return self._queue.oldest
 
     async def run(self) -> None:
         """Connect, consume until that is lost, wait, connect again."""
@@ -277,16 +280,14 @@ class AmqpReceiver:
     def _forget(self) -> None:
         if self._consumers is not None:
             self._consumers.generation.end("its connection is being closed")
-        self._consumers = None
-        self._is_renewing = False
+        self._consumers, self._is_renewing = None, False
         self._queue.clear()
 
     async def collect(self, *, size: int, linger: float) -> list[Delivery]:
         """Return the next batch of this lane."""
         batch = await self._queue.collect(size=size, linger=linger)
-        self._metrics.events_received.labels(lane=self.lane).inc(
-            sum(max(1, len(delivery.events)) for delivery in batch)
-        )
+        events = sum(max(1, len(delivery.events)) for delivery in batch)
+        self._metrics.events_received.labels(lane=self.lane).inc(events)
         return batch
 
     async def pause(self) -> None:

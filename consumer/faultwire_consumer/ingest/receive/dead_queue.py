@@ -123,9 +123,9 @@ class DeadQueue:
     async def _record(self, dead_letters: Sequence[NewDeadLetter]) -> list[Outcome]:
         bodies = [dead_letter.body for dead_letter in dead_letters]
         async with self._store.write() as tx:
-            ignored = await record_heard(tx, heard_of_dead(bodies), now=self._clock())
+            news = await record_heard(tx, heard_of_dead(bodies), now=self._clock())
             await record_dead_letters(tx, dead_letters, counts_attempts=False)
-        self._metrics.count_ignored(ignored)
+        self._metrics.count_ignored(news.ignored)
         report_dead_letters(dead_letters, metrics=self._metrics)
         return [
             DeadLettered(BrokerReason(letter.reason), letter.detail, letter.event_id)

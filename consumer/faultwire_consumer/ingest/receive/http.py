@@ -72,6 +72,11 @@ class IntakeReceiver:
         """Number of deliveries that wait for their batch."""
         return len(self._queue)
 
+    @property
+    def oldest(self) -> Delivery | None:
+        """Delivery that has waited longest for its batch."""
+        return self._queue.oldest
+
     async def run(self) -> None:
         """Wait for the end: the requests come on their own."""
         await self._closed.wait()

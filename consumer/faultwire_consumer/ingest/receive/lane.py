@@ -8,7 +8,10 @@ from datetime import datetime
 from itertools import chain
 from typing import Final
 
+from msgspec import Struct
+
 from faultwire_consumer.domain.outcome import Outcome, Retry, must_return
+from faultwire_consumer.ingest.read.age import occurred_in
 from faultwire_consumer.ingest.read.delivery import Delivery
 from faultwire_consumer.ingest.receive.priority import LanePriority
 from faultwire_consumer.ingest.receive.receiver import Ingester, LaneReceiver
@@ -31,6 +34,14 @@ TRIAL_SECONDS: Final = (0.5, 5.0)
 """Wait between two trials, from the first bound to the last, within which a store that is back is found."""
 
 log = get_logger(__name__)
+
+
+class _Taken(Struct, frozen=True):
+    """A batch in flight."""
+
+    at: datetime
+    first: Delivery
+    deliveries: int
 
 
 class LaneLoop:
@@ -60,7 +71,8 @@ class LaneLoop:
         self._priority = priority or LanePriority()
         self._rng = rng or random.Random()  # noqa: S311 - spreads waits, keeps no secret
         self._clock = clock
-        self._taken_at: deque[datetime] = deque()
+        self._taken: deque[_Taken] = deque()
+        self._lost_at: datetime | None = None
         self._drained_at: datetime | None = None
         self._sleep = sleep
         self._slots = asyncio.Semaphore(IN_FLIGHT)
@@ -91,9 +103,28 @@ class LaneLoop:
     @property
     def lag_seconds(self) -> float:
         """Seconds that the oldest batch in flight has waited to be settled; 0 with none in flight."""
-        if not self._taken_at:
-            return 0.0
-        return max(0.0, (self._clock() - self._taken_at[0]).total_seconds())
+        return self._seconds_since(self._taken[0].at) if self._taken else 0.0
+
+    @property
+    def waiting_seconds(self) -> float:
+        """Seconds for which the lane has been waiting for the store; 0 while it does not."""
+        return self._seconds_since(self._lost_at) if self._lost_at is not None else 0.0
+
+    @property
+    def in_hand(self) -> int:
+        """Number of deliveries that are not settled: those in flight, and those that wait for a batch."""
+        return self._receiver.waiting + sum(taken.deliveries for taken in self._taken)
+
+    @property
+    def oldest_seconds(self) -> float:
+        """Seconds since the event occurred that has been in hand longest; 0 with none in hand."""
+        oldest, taken_at = self._receiver.oldest, self._clock()
+        if self._taken:
+            oldest, taken_at = self._taken[0].first, self._taken[0].at
+        return 0.0 if oldest is None else self._seconds_since(occurred_in(oldest, taken_at=taken_at))
+
+    def _seconds_since(self, moment: datetime) -> float:
+        return max(0.0, (self._clock() - moment).total_seconds())
 
     async def run(self) -> None:
         """Run until the receiver's ``collect`` returns an empty batch; by then everything is settled."""
@@ -109,7 +140,7 @@ class LaneLoop:
                 batch = await self._receiver.collect(size=BATCH_EVENTS, linger=LINGER_SECONDS)
                 if not batch:
                     return
-                self._taken_at.append(self._clock())
+                self._taken.append(_Taken(self._clock(), batch[0], len(batch)))
                 failpoint("worker.received")
                 before, self._settled = self._settled, asyncio.Event()
                 moves.create_task(self._move(batch, before, self._settled, recoveries))
@@ -138,7 +169,7 @@ class LaneLoop:
             failpoint("worker.settled")
         finally:
             settled.set()
-            self._taken_at.popleft()  # batches are settled in the order in which they were taken
+            self._taken.popleft()  # batches are settled in the order in which they were taken
             self._note_drained()
             self._slots.release()
         if failed and self._recovery is None:
@@ -153,11 +184,12 @@ class LaneLoop:
             return [[Retry(f"the worker failed: {type(error).__name__}")] for _ in batch]
 
     def _note_drained(self) -> None:
-        if not self._taken_at and not self._receiver.waiting and self._receiver.receiving:
+        if not self._taken and not self._receiver.waiting and self._receiver.receiving:
             self._drained_at = self._clock()
 
     async def _recover(self, trial: Delivery, why: str) -> None:
         log.warning("store.lost", lane=self._receiver.lane, why=why)
+        self._lost_at = self._clock()
         for delay in full_jitter_delays(*TRIAL_SECONDS):
             await self._sleep(delay)
             (outcomes,) = await self._ingest([trial])
@@ -166,6 +198,7 @@ class LaneLoop:
         # A batch that failed before this and is settled after it would pause the lane once more.
         await self._settled.wait()
         log.info("store.found", lane=self._receiver.lane)
+        self._lost_at = None
         self._recovery = None  # a failure from here on belongs to another outage
         await self._receiver.resume()
 

@@ -38,6 +38,11 @@ class LaneReceiver(Protocol):
         """Number of received deliveries that wait for their batch."""
         ...
 
+    @property
+    def oldest(self) -> Delivery | None:
+        """The delivery that has waited longest for its batch; None while none waits."""
+        ...
+
     async def run(self) -> None:
         """Keep receiving until `stop`; reopen connections that break."""
         ...

@@ -110,7 +110,7 @@ class Evaluator:
             added: dict[bytes, int] = {}
             for event in batch.events:
                 added[event.row.fingerprint] = added.get(event.row.fingerprint, 0) + event.row.count
-            await add_pending(tx, batch.pending, added, now=batch.now)
+            await add_pending(tx, batch.pending, added, known=_known_to(batch), now=batch.now)
         if batch.rules.routing.rules:
             batch.notifications = await route_to_owners(tx, batch.rules.routing, batch.notifications)
         hears, notifications = batch.rules.hears, batch.notifications
@@ -124,6 +124,14 @@ class Evaluator:
         batch.rules.environments.settle(batch.arrived)
         if batch.notifications:
             self._wake()
+
+
+def _known_to(batch: BatchNotifications) -> dict[bytes, tuple[int, int]]:
+    """Return what the batch itself says of incidents: an id and a count before it, by a fingerprint."""
+    return {
+        batch.newest[one.newest_event_id].row.fingerprint: (one.incident_id, one.count_before)
+        for one in batch.touched
+    }
 
 
 def _muted(touched: Iterable[Touched], transitions: Iterable[Transition]) -> frozenset[int]:

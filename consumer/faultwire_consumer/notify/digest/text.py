@@ -99,7 +99,9 @@ def _section_lines(section: DigestSectionView) -> Iterator[str]:
 
 
 def _row_lines(row: DigestRow) -> Iterator[str]:
-    where, title = one_line(row.service, NAME_CHARACTERS), one_line(row.title, TITLE_CHARACTERS)
+    environment = f" in {one_line(row.where, NAME_CHARACTERS)}" if row.where else ""
+    where = f"{one_line(row.service, NAME_CHARACTERS)}{environment}"
+    title = one_line(row.title, TITLE_CHARACTERS)
     yield f"  {row.figure:>7,}  {row.id}  {row.severity}  {where}: {title}"
     for note in row.notes:
         yield f"           {one_line(note, NOTE_CHARACTERS)}"

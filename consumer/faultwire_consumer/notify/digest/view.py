@@ -45,13 +45,15 @@ _DAY: Final = timedelta(days=1)
 
 
 class DigestRow(Struct, frozen=True, kw_only=True):
-    """One incident in a section. ``service``, ``title`` and the notes hold strangers' texts."""
+    """One incident in a section. ``service``, ``where``, ``title`` and the notes hold strangers' texts."""
 
     figure: int
     """Its events in the period; where none are counted, all that it ever had."""
     id: str
     severity: str
     service: str
+    where: str
+    """Its environments; empty where they are not known."""
     title: str
     notes: tuple[str, ...]
     """What else there is to say, in words; few, and often none."""
@@ -246,6 +248,7 @@ def _row(notification: Notification, kind: DigestSectionKind, line: DigestLine) 
         id=incident_name(line.incident_id),
         severity=line.severity.value,
         service=line.service,
+        where=line.where,
         title=line.title,
         notes=tuple(_notes(kind, line, notification.until)),
         link=notification.incident_link(incident_name(line.incident_id)),

@@ -262,6 +262,7 @@ def _annotations_of(notification: Notification, alarm: Alarm) -> dict[str, str]:
             "events": rows["events"],
             "link": notification.link_of(incident) or "",
             "event": notification.event_link_of(incident) or incident.event_id or "",
+            "issue": incident.issue or "",
         }
     return {name: fit(text, TEXT_CHARACTERS) for name, text in annotations.items() if text}
 

@@ -1,24 +1,21 @@
-"""Builds the senders of a policy's receivers."""
+"""Builds the senders of a policy's receivers; what only some kinds of them need is loaded for those."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from faultwire_consumer.domain.policy.policy import Policy
 from faultwire_consumer.domain.policy.receiver.email import Email
 from faultwire_consumer.domain.policy.receiver.log import Log
 from faultwire_consumer.domain.policy.receiver.receiver import Receiver
 from faultwire_consumer.domain.policy.receiver.webhook import Webhook
-from faultwire_consumer.domain.policy.secret import Secret
 from faultwire_consumer.metrics import Metrics
 from faultwire_consumer.notify.plain_text import one_line
 from faultwire_consumer.notify.policy_file import PolicyFileError
 from faultwire_consumer.notify.sender import Sender
-from faultwire_consumer.notify.senders.email import EmailSender, MailServer
+from faultwire_consumer.notify.senders.credential import read_file
 from faultwire_consumer.notify.senders.log import LogSender
 from faultwire_consumer.notify.senders.service_sender import service_sender
 from faultwire_consumer.notify.senders.webhook import WebhookSender
 from faultwire_consumer.notify.senders.worded import WordedSender
-from faultwire_consumer.notify.wording.mail import Envelope
 from faultwire_consumer.notify.wording.own_templates import OwnTemplates
 from faultwire_consumer.notify.wording.show import clean_line
 from faultwire_shared.clock import Clock
@@ -54,7 +51,10 @@ def _sender_of(receiver: Receiver, clock: Clock, metrics: Metrics | None) -> Sen
 def _plain_sender(receiver: Receiver, clock: Clock) -> Sender:
     match receiver.way:
         case Email() as way:
-            return _email(receiver.name, way, clock)
+            # The library for mails and the compiler of their templates: 3 MiB that many workers never need.
+            from faultwire_consumer.notify.senders.email_sender import email_sender  # noqa: PLC0415
+
+            return email_sender(receiver.name, way, clock)
         case Webhook() as way:
             return _webhook(receiver.name, way, clock)
         case Log():
@@ -63,43 +63,10 @@ def _plain_sender(receiver: Receiver, clock: Clock) -> Sender:
             return service_sender(receiver.name, way, clock)
 
 
-def _email(name: str, way: Email, clock: Clock) -> Sender:
-    server = MailServer(
-        host=way.host,
-        port=way.port,
-        security=way.security,
-        username=_text(way.username),
-        password=_password(name, way),
-        allow_unencrypted=way.allow_unencrypted,
-    )
-    envelope = Envelope(
-        sender=way.sender.address.text,
-        sender_name=way.sender.name,
-        to=tuple(one.text for one in way.to),
-        reply_to=_text(way.reply_to),
-        unsubscribe_mailto=_text(way.unsubscribe_mailto),
-        unsubscribe_url=_text(way.unsubscribe_url),
-    )
-    return EmailSender(name, server, envelope, clock=clock, allowed_networks=way.allow_private_addresses)
-
-
-def _password(name: str, way: Email) -> str | None:
-    if way.password_file is None:
-        return _text(way.password)
-    lines = _read_file(name, "password_file", way.password_file).splitlines()
-    if not lines or not lines[0]:
-        raise PolicyFileError(f"receivers.{name}.password_file: {way.password_file} has no first line")
-    return lines[0]
-
-
-def _text(secret: Secret | None) -> str | None:
-    return None if secret is None else secret.text
-
-
 def _webhook(name: str, way: Webhook, clock: Clock) -> Sender:
     secrets: Sequence[str] = [secret.text for secret in way.secret]
     if way.secret_file is not None:
-        secrets = _read_file(name, "secret_file", way.secret_file).split()
+        secrets = read_file(name, "secret_file", way.secret_file).split()
     return WebhookSender(
         name,
         way.url.text,
@@ -107,11 +74,3 @@ def _webhook(name: str, way: Webhook, clock: Clock) -> Sender:
         secrets=secrets,
         allowed_networks=way.allow_private_addresses,
     )
-
-
-def _read_file(name: str, key: str, path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise PolicyFileError(f"receivers.{name}.{key}: cannot read {path}: {why}") from None

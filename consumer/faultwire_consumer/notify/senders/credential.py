@@ -32,6 +32,19 @@ def read_secret_text(receiver: str, source: SecretSource) -> str:
     return text
 
 
+def read_file(receiver: str, key: str, path: str) -> str:
+    """Return the text of a file that a receiver's setting names.
+
+    Raises:
+        PolicyFileError: it cannot be read.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise PolicyFileError(f"receivers.{receiver}.{key}: cannot read {path}: {why}") from None
+
+
 def header_word(secret: str) -> str:
     """Return a key or token that fits into a header.
 

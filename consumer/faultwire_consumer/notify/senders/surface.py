@@ -89,6 +89,7 @@ def rows_of(incident: NotifiedIncident) -> tuple[tuple[str, str], ...]:
         ("where", incident.culprit),
         ("first", format_time(incident.first_seen_at)),
         ("last", format_time(incident.last_seen_at)),
+        ("issue", incident.issue or ""),
     )
     return tuple((label, text) for label, text in rows if text)
 

@@ -133,7 +133,7 @@ def _incident(notification: Notification, line: DigestLine, row: DigestRow, show
         "severity": row.severity,
         "status": line.status.value,
         "reason": line.reason.value.replace("_", " "),
-        "environment": "",
+        "environment": show(line.where, LINE_CHARACTERS),
         "count": line.count,
         "recent_count": line.events,
         "events": row.figure,

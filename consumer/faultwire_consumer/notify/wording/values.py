@@ -72,6 +72,7 @@ def _incident(notification: Notification, incident: NotifiedIncident, show: Show
         "last_seen_at": format_time(incident.last_seen_at),
         "event_id": show(incident.event_id or "", NAME_CHARACTERS),
         "link": show(notification.link_of(incident) or "", LINK_CHARACTERS),
+        "issue": show(incident.issue or "", LINK_CHARACTERS),
         "event_link": show(notification.event_link_of(incident) or "", LINK_CHARACTERS),
         "muted": show(incident.muted or "", NAME_CHARACTERS),
         "held_back": incident.held_back,

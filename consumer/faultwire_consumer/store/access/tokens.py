@@ -25,7 +25,7 @@ from faultwire_consumer.store.contract.store import Store, Transaction
 from faultwire_consumer.store.schema.access import access_tokens
 
 _LISTING: Final = "access_tokens"
-_COLUMNS: Final = tuple(access_tokens.c[name] for name in AccessToken.__struct_fields__)
+TOKEN_COLUMNS: Final = tuple(access_tokens.c[name] for name in AccessToken.__struct_fields__)
 NAMED_MAX: Final = 20
 
 
@@ -69,17 +69,17 @@ async def issue_token(
         "created_by": source.actor,
         "expires_at": draft.expires_at,
     }
-    statement = insert(access_tokens).values(hash=digest_of(text), **values).returning(*_COLUMNS)
+    statement = insert(access_tokens).values(hash=digest_of(text), **values).returning(*TOKEN_COLUMNS)
     (row,) = await tx.execute(statement)
     told = f"{', '.join(sorted(draft.scopes))} {' '.join(draft.services)}".strip()
-    await record_audit(tx, source.entry(AuditAction.TOKEN_CREATED, _named(row), at=now, detail=told))
-    return _token(row), text
+    await record_audit(tx, source.entry(AuditAction.TOKEN_CREATED, name_in_audit(row), at=now, detail=told))
+    return token_of(row), text
 
 
 async def find_token(store: Store, digest: bytes) -> AccessToken | None:
     """Return the token with that digest, whether it holds or not; asked of the primary, it is never late."""
-    rows = await store.read(select(*_COLUMNS).where(access_tokens.c.hash == digest))
-    return _token(rows[0]) if rows else None
+    rows = await store.read(select(*TOKEN_COLUMNS).where(access_tokens.c.hash == digest))
+    return token_of(rows[0]) if rows else None
 
 
 async def find_named(store: Store, named: str) -> tuple[AccessToken, ...]:
@@ -88,8 +88,10 @@ async def find_named(store: Store, named: str) -> tuple[AccessToken, ...]:
     said = [table.name == named, table.prefix == named]
     if named.isascii() and named.isdigit() and len(named) < 19:
         said.append(table.id == int(named))
-    rows = await store.read(select(*_COLUMNS).where(or_(*said)).order_by(table.id.desc()).limit(NAMED_MAX))
-    return tuple(_token(row) for row in rows)
+    rows = await store.read(
+        select(*TOKEN_COLUMNS).where(or_(*said)).order_by(table.id.desc()).limit(NAMED_MAX)
+    )
+    return tuple(token_of(row) for row in rows)
 
 
 async def list_tokens(store: Store, *, limit: int, cursor: str | None = None) -> Page[AccessToken]:
@@ -98,11 +100,11 @@ async def list_tokens(store: Store, *, limit: int, cursor: str | None = None) ->
     Raises:
         BadCursorError: the cursor does not belong to this list.
     """
-    statement: Select[Any] = select(*_COLUMNS)
+    statement: Select[Any] = select(*TOKEN_COLUMNS)
     if cursor is not None:
         statement = statement.where(access_tokens.c.id < decode_cursor(_LISTING, cursor, int).key)
     rows = await store.read(statement.order_by(access_tokens.c.id.desc()).limit(limit + 1))
-    return cut([_token(row) for row in rows], limit=limit, listing=_LISTING, moment="created_at", key="id")
+    return cut([token_of(row) for row in rows], limit=limit, listing=_LISTING, moment="created_at", key="id")
 
 
 async def revoke_token(
@@ -121,9 +123,9 @@ async def revoke_token(
         .returning(table.name, table.prefix)
     )
     for row in revoked:
-        await record_audit(tx, source.entry(AuditAction.TOKEN_REVOKED, _named(row), at=now))
-    rows = await tx.execute(select(*_COLUMNS).where(table.id == token_id))
-    return _token(rows[0]) if rows else None
+        await record_audit(tx, source.entry(AuditAction.TOKEN_REVOKED, name_in_audit(row), at=now))
+    rows = await tx.execute(select(*TOKEN_COLUMNS).where(table.id == token_id))
+    return token_of(rows[0]) if rows else None
 
 
 async def note_use(store: Store, token_id: int, day: datetime) -> None:
@@ -134,13 +136,16 @@ async def note_use(store: Store, token_id: int, day: datetime) -> None:
         await tx.execute(update(access_tokens).where(table.id == token_id, is_older).values(last_used_on=day))
 
 
-def _named(row: Row[Any]) -> str:
+def name_in_audit(row: Row[Any]) -> str:
+    """Return the name under which the audit tells of a row of tokens."""
     return f"{row.name} ({row.prefix})"
 
 
-def _token(row: Row[Any]) -> AccessToken:
+def token_of(row: Row[Any]) -> AccessToken:
+    """Return a row of `TOKEN_COLUMNS` as a token."""
     values = values_of(row)
     known = [scope.value for scope in AccessScope]
     scopes = (name for name in msgspec.json.decode(values["scopes"], type=list[str]) if name in known)
-    services = msgspec.json.decode(values["services"], type=tuple[str, ...])
-    return AccessToken(**values | {"scopes": frozenset(map(AccessScope, scopes)), "services": services})
+    for name in ("services", "origins"):
+        values[name] = msgspec.json.decode(values[name] or "[]", type=tuple[str, ...])
+    return AccessToken(**values | {"scopes": frozenset(map(AccessScope, scopes))})

@@ -23,9 +23,12 @@ from faultwire_consumer.store.schema.events import (
     sequence_gaps,
 )
 
+OWN_SERVICE: Final = "faultwire"
+"""The service of the worker's own events, gaps' among them."""
 SPOOL_PATIENCE: Final = timedelta(minutes=5)
 """The time after a report of a non-empty spool in which missing events may still be there."""
 _BATCH: Final = 100
+_OPENED_MOST: Final = 10_000
 
 
 class DueGap(Struct, frozen=True, kw_only=True):
@@ -86,6 +89,33 @@ async def list_crowded(store: Store, *, opened_before: datetime, more_than: int)
         .having(func.count(gap.producer_id.distinct()) > more_than)
     )
     return frozenset(row.service for row in rows)
+
+
+async def list_opened(store: Store) -> Sequence[tuple[datetime, str]]:
+    """List when open gaps were opened, and whose, the newest 10,000 in the order of time.
+
+    Only of producers that report themselves: an invented crowd makes nobody's loss a common one.
+    """
+    gap, producer = sequence_gaps.c, producers.c
+    rows = await store.read(
+        select(gap.opened_at, gap.producer_id)
+        .join_from(sequence_gaps, producers, gap.producer_id == producer.producer_id)
+        .where(gap.state == GapState.OPEN.value, producer.last_report_at.is_not(None))
+        .order_by(gap.opened_at.desc(), gap.id.desc())
+        .limit(_OPENED_MOST)
+    )
+    return [(row.opened_at, row.producer_id) for row in reversed(rows)]
+
+
+async def newest_before(store: Store, at: datetime) -> datetime | None:
+    """Return when the newest event came that a service sent before a time; None if there is none."""
+    rows = await store.read(
+        select(events.c.received_at)
+        .where(events.c.received_at < at, events.c.service != OWN_SERVICE)
+        .order_by(events.c.received_at.desc())
+        .limit(1)
+    )
+    return rows[0].received_at if rows else None
 
 
 async def record_gap_event(store: Store, gap: DueGap, event_id: str, *, now: datetime) -> None:

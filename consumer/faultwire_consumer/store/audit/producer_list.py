@@ -40,6 +40,12 @@ class Producer(Struct, frozen=True, kw_only=True):
     dead_lettered: int
     """Numbers whose events are among the broker's dead letters."""
     lost: Mapping[str, int]
+    via: str | None
+    """The program that reports in its place; None: it reports itself."""
+    unnumbered: int
+    """Events that came without a number, by its reports."""
+    dropped: Mapping[str, int]
+    """Items that are no events by kind, by its reports."""
 
 
 def verdict_of(producer: Producer, now: datetime) -> ProducerVerdict:
@@ -80,6 +86,7 @@ async def list_producers(
             **row
             | {
                 "lost": msgspec.json.decode(row["lost"], type=dict[str, int]),
+                "dropped": msgspec.json.decode(row["dropped"], type=dict[str, int]),
                 "missing": missing[row["producer_id"]],
                 "dead_lettered": dead[row["producer_id"]],
             }

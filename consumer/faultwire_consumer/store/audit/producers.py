@@ -6,9 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-import msgspec
-from msgspec import Struct, field
-from sqlalchemy import Row, bindparam, case, delete, insert, select, text, update
+from msgspec import Struct
+from sqlalchemy import bindparam, case, delete, insert, select, text, update
 
 from faultwire_consumer.domain.producer.sequence import (
     Gap,
@@ -21,14 +20,15 @@ from faultwire_consumer.domain.producer.sequence import (
     reach,
     receive,
 )
+from faultwire_consumer.store.audit.heard import Heard, Speaker
+from faultwire_consumer.store.audit.reports import note_reports
+from faultwire_consumer.store.contract.pile import Shape, write_of
+from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Transaction
 from faultwire_consumer.store.schema.events import producers, sequence_gaps, to_micros
 
 GAPS_MAX: Final = 300
 """Per producer: one that numbers at random must fill neither the table nor the worker's time."""
-REASONS_MAX: Final = 20
-"""Per report, kept by name."""
-OTHERS: Final = "other"
 UNFOLLOWED_MAX: Final = 2**62
 """Where the count of what is not followed ends: older versions followed any number."""
 DEAD_LETTERED: Final = "dead_lettered"
@@ -58,22 +58,30 @@ WHERE p.service IN ('', excluded.service)
     AND (p.token IS NULL OR excluded.token IS NULL OR p.token = excluded.token)
 RETURNING producer_id, last_sequence, gaps
 """
-_LOCK_POSTGRESQL: Final = text(
-    """
-WITH src AS (
-  SELECT * FROM unnest(CAST(:id AS text[]), CAST(:service AS text[]), CAST(:token AS text[]),
-      CAST(:first AS bigint[]), CAST(:last AS bigint[]), CAST(:fresh AS bigint[]))
-      AS s(id, service, token, first, last, fresh)
-)
-INSERT INTO faultwire.producers AS p
+HEARD: Final = Shape(
+    (
+        (
+            "speakers",
+            """
+  SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[],
+      $7::timestamptz[]) AS s(id, service, token, first, last, fresh, at)
+""",
+        ),
+        (
+            "heard",
+            """
+  INSERT INTO faultwire.producers AS p
     (producer_id, service, token, host, first_seen_at, last_seen_at, last_sequence, gaps, spool_depth)
-SELECT id, service, NULLIF(token, ''), '', CAST(:at AS timestamptz), CAST(:at AS timestamptz), fresh, 0, 0
-FROM src ORDER BY id
+  SELECT id, service, NULLIF(token, ''), '', at, at, fresh, 0, 0
+  FROM speakers WHERE {after} ORDER BY id
 """  # noqa: S608 - our own words
-    + _LOCK.format(
-        first="(SELECT s.first FROM src s WHERE s.id = p.producer_id)",
-        last="(SELECT s.last FROM src s WHERE s.id = p.producer_id)",
-    )
+            + _LOCK.format(
+                first="(SELECT s.first FROM speakers s WHERE s.id = p.producer_id)",
+                last="(SELECT s.last FROM speakers s WHERE s.id = p.producer_id)",
+            ),
+        ),
+    ),
+    parameters=7,
 )
 _LOCK_SQLITE: Final = text(
     "INSERT INTO producers AS p"  # noqa: S608 - our own words
@@ -83,13 +91,12 @@ _LOCK_SQLITE: Final = text(
 )
 
 
-class Speaker(Struct, frozen=True, order=True):
-    """A producer's id, and who speaks by it: the first service and the first token that did own it."""
+class _Stand(Struct, frozen=True):
+    """A producer's row, locked."""
 
     producer_id: str
-    service: str
-    token: str = ""
-    """By its name, which the next token of the same program has too; empty for none, which owns nothing."""
+    last_sequence: int
+    gaps: int
 
 
 class AuditIgnored(StrEnum):
@@ -101,25 +108,16 @@ class AuditIgnored(StrEnum):
     """The number lies too far ahead to be a count."""
 
 
-class Heard(Struct, kw_only=True):
-    """The news of one producer in a batch: numbers that arrived, and its own report."""
+class AuditNews(Struct, frozen=True, kw_only=True):
+    """The result of a batch for the audit."""
 
-    sequences: list[int] = field(default_factory=list)
-    host: str | None = None
-    reported_at: datetime | None = None
-    spool_depth: int = 0
-    last_sequence: int = 0
-    lost: list[Lost] = field(default_factory=list)
-    dead: list[int] = field(default_factory=list)
-    """Numbers of events that the broker dead-lettered."""
-    started_at: datetime | None = None
-    sdk: str | None = None
-    """Name and version of its client, by its report."""
+    ignored: Counter[AuditIgnored]
+    """Numbers and reports that are no part of it, by reason."""
+    lost: Counter[str]
+    """Events that producers lost and had not reported before, by reason."""
 
 
-async def record_heard(
-    tx: Transaction, heard: Mapping[Speaker, Heard], *, now: datetime
-) -> Counter[AuditIgnored]:
+async def record_heard(tx: Transaction, heard: Mapping[Speaker, Heard], *, now: datetime) -> AuditNews:
     """Bring the producers of a batch up to date: numbers that arrived fill gaps or open them.
 
     The producers' rows are locked in the order of their ids, so workers take turns and the
@@ -127,15 +125,16 @@ async def record_heard(
     another service or token says of a producer is ignored, or any could hide its gaps or make up some.
 
     Returns:
-        How many numbers and reports were ignored.
+        How many numbers and reports were ignored, and which losses producers reported for the first time.
     """
     ignored: Counter[AuditIgnored] = Counter()
+    lost: Counter[str] = Counter()
     for turn in _turns(heard):
-        owned = await _record(tx, turn, ignored, now)
+        owned = await _record(tx, turn, ignored, lost, now=now)
         for speaker, news in turn.items():
             if speaker.producer_id not in owned:
                 ignored[AuditIgnored.OTHER_SERVICE] += len(news.sequences) + (news.reported_at is not None)
-    return +ignored
+    return AuditNews(ignored=+ignored, lost=lost)
 
 
 def _turns(heard: Mapping[Speaker, Heard]) -> list[dict[Speaker, Heard]]:
@@ -152,7 +151,12 @@ def _turns(heard: Mapping[Speaker, Heard]) -> list[dict[Speaker, Heard]]:
 
 
 async def _record(
-    tx: Transaction, turn: Mapping[Speaker, Heard], ignored: Counter[AuditIgnored], now: datetime
+    tx: Transaction,
+    turn: Mapping[Speaker, Heard],
+    ignored: Counter[AuditIgnored],
+    lost: Counter[str],
+    *,
+    now: datetime,
 ) -> frozenset[str]:
     """Record what each producer's own service says, and return the ids of those producers."""
     heard = {speaker.producer_id: news for speaker, news in turn.items()}
@@ -166,7 +170,7 @@ async def _record(
         said = (*news.sequences, news.last_sequence)
         ignored[AuditIgnored.JUMP] += sum(number > after.last_sequence for number in said)
     await _write(tx, changes, now)
-    await _note_reports(tx, {one: news for one, news in heard.items() if one in owned})
+    lost += await note_reports(tx, {one: news for one, news in heard.items() if one in owned})
     return owned
 
 
@@ -191,12 +195,13 @@ async def _lock(
     Returns the ids of all that were locked, and the tallies of those that need more than that.
     """
     rows = [_run_of(speaker, news) for speaker, news in turn.items()]
-    if tx.dialect == "postgresql":
-        columns = {name: [row[name] for row in rows] for name in rows[0]}
-        answer = list(await tx.execute(_LOCK_POSTGRESQL, columns | {"at": now}))
+    if tx.pile is not None:
+        part = write_of(HEARD, (*rows[0], "at"), [row | {"at": now} for row in rows])
+        answer = [_Stand(**each) for each in await tx.pile.send(part)]
     else:
         at = to_micros(now)
-        answer = [locked for row in rows for locked in await tx.execute(_LOCK_SQLITE, row | {"at": at})]
+        locked = [each for row in rows for each in await tx.execute(_LOCK_SQLITE, row | {"at": at})]
+        answer = [_Stand(**values_of(each)) for each in locked]
     unsettled = [row for row in answer if not _is_settled(row, heard[row.producer_id])]
     # A separate statement after the locks: the previous one may have waited, with an older view.
     with_gaps = [row.producer_id for row in unsettled if row.gaps]
@@ -222,7 +227,7 @@ def _run_of(speaker: Speaker, heard: Heard) -> dict[str, Any]:
     }
 
 
-def _is_settled(row: Row[Any], heard: Heard) -> bool:
+def _is_settled(row: _Stand, heard: Heard) -> bool:
     highest = max(heard.sequences, default=0)
     return (
         not row.gaps
@@ -315,33 +320,3 @@ def _row(producer_id: str, gap: Gap, now: datetime) -> dict[str, Any]:
         "reason": gap.reason,
         "event_id": gap.event_id,
     }
-
-
-async def _note_reports(tx: Transaction, heard: Mapping[str, Heard]) -> None:
-    for producer_id, report in sorted(heard.items()):
-        if report.reported_at is None:
-            continue
-        this = producers.c.producer_id == producer_id
-        (row,) = await tx.execute(select(producers.c.lost).where(this))
-        known = Counter(msgspec.json.decode(row.lost, type=dict[str, int]))
-        await tx.execute(
-            update(producers)
-            .where(this)
-            .values(
-                host=report.host or "",
-                started_at=report.started_at,
-                last_report_at=report.reported_at,
-                spool_depth=report.spool_depth,
-                sdk=report.sdk,
-                lost=msgspec.json.encode(dict(sorted((known | counted(report.lost)).items()))).decode(),
-            )
-        )
-
-
-def counted(lost: Sequence[Lost]) -> Counter[str]:
-    """Count lost events by reason; reasons beyond the first ``REASONS_MAX`` are counted together."""
-    by_reason: Counter[str] = Counter()
-    for entry in lost:
-        name = entry.reason if entry.reason in by_reason or len(by_reason) < REASONS_MAX else OTHERS
-        by_reason[name] += entry.count
-    return by_reason

@@ -1,11 +1,10 @@
 """Producers by service: what all processes of one add up to, and which services went quiet."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-import msgspec
 from msgspec import Struct
 from sqlalchemy import BigInteger, ColumnElement, DateTime, Select, and_, case, extract, func, or_, select
 from sqlalchemy import type_coerce as coerce
@@ -13,19 +12,23 @@ from sqlalchemy import type_coerce as coerce
 from faultwire_consumer.domain.producer.sequence import GapState
 from faultwire_consumer.domain.producer.state import SAYS_WITHIN, ProducerVerdict, judge_producer
 from faultwire_consumer.store.audit.producers import DEAD_LETTERED
+from faultwire_consumer.store.audit.service_clients import (
+    ServiceClient,
+    add_up,
+    read_clients,
+    read_counts,
+    sdks_of,
+)
 from faultwire_consumer.store.contract.paging import ListCursor, Page, cut, decode_cursor, older_than
 from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Store
 from faultwire_consumer.store.schema.events import producers, sequence_gaps
+from faultwire_shared.producer_report import SEQUENCE_MAX
 
 QUIET_FOR: Final = timedelta(days=7)
 """A service that was last heard from earlier is history, and counts as quiet no more."""
-SDKS_SHOWN: Final = 5
-_LOSSES_READ: Final = 5_000
-"""Processes with losses whose reasons are added up: those that were seen last."""
 _LISTING: Final = "services"
 _SECOND: Final = 1_000_000
-_INTEGER_MAX: Final = 2**63 - 1
 
 
 class ServiceProducers(Struct, frozen=True, kw_only=True):
@@ -34,6 +37,7 @@ class ServiceProducers(Struct, frozen=True, kw_only=True):
     service: str
     verdict: ProducerVerdict
     processes: int
+    """Those that report themselves; of what others report for, nobody knows how many there are."""
     quiet: int
     """Processes that are quiet."""
     last_seen_at: datetime
@@ -46,6 +50,11 @@ class ServiceProducers(Struct, frozen=True, kw_only=True):
     spool_depth: int
     sdks: tuple[str, ...]
     """Names and versions of their clients, the last seen first; five at most."""
+    unnumbered: int
+    """Events that came without a number, as those through the gateway do."""
+    dropped: Mapping[str, int]
+    """Items that are no events by kind."""
+    clients: tuple[ServiceClient, ...]
 
 
 async def list_services(
@@ -62,22 +71,26 @@ async def list_services(
     names = [row.service for row in rows]
     newest = await _read_newest(store, names, [row.last_seen_at for row in rows])
     missing, dead = await _count_gaps(store, names)
-    lost = await _add_up_losses(store, names)
-    sdks = await _read_sdks(store, names)
+    counts = await read_counts(store, names)
+    clients = await read_clients(store, names, counts)
+    totals = {name: add_up(counts, name) for name in names}
     found = [
         ServiceProducers(
             service=row.service,
             verdict=judge_producer(**newest[row.service], now=now),
-            processes=row.processes,
+            processes=int(row.processes),
             quiet=int(row.quiet),
             last_seen_at=row.last_seen_at,
             numbered=_whole(row.numbered),
             missing=missing[row.service],
             dead_lettered=dead[row.service],
             unfollowed=_whole(row.unfollowed),
-            lost=lost.get(row.service, {}),
+            lost=totals[row.service].lost,
             spool_depth=_whole(row.spool_depth),
-            sdks=sdks.get(row.service, ()),
+            sdks=sdks_of(clients[row.service]),
+            unnumbered=_whole(row.unnumbered),
+            dropped=totals[row.service].dropped,
+            clients=clients[row.service],
         )
         for row in rows
     ]
@@ -88,19 +101,20 @@ def select_services(
     database: str, services: Sequence[str], position: ListCursor | None, limit: int, now: datetime
 ) -> Select[Any]:
     """Select a page of services, added up over their processes."""
-    table, add_up = producers.c, func.total if database == "sqlite" else func.sum
+    table, total = producers.c, func.total if database == "sqlite" else func.sum
     seen = func.max(table.last_seen_at, type_=table.last_seen_at.type)
     statement = select(
         table.service,
         seen.label("last_seen_at"),
-        func.count().label("processes"),
+        func.sum(case((table.via.is_(None), 1), else_=0)).label("processes"),
         func.sum(case((is_quiet(database, now), 1), else_=0)).label("quiet"),
         *(
-            add_up(column).label(name)
+            total(column).label(name)
             for name, column in (
                 ("numbered", table.last_sequence),
                 ("unfollowed", table.unfollowed),
                 ("spool_depth", table.spool_depth),
+                ("unnumbered", table.unnumbered),
             )
         ),
     ).group_by(table.service)
@@ -193,42 +207,6 @@ async def _count_gaps(store: Store, names: Sequence[str]) -> tuple[Counter[str],
     return missing, dead
 
 
-async def _add_up_losses(store: Store, names: Sequence[str]) -> dict[str, dict[str, int]]:
-    table = producers.c
-    rows = await store.read(
-        select(table.service, table.lost)
-        .where(table.service.in_(names), table.lost != "{}")
-        .order_by(table.last_seen_at.desc())
-        .limit(_LOSSES_READ)
-    )
-    found: dict[str, Counter[str]] = {}
-    for row in rows:
-        found.setdefault(row.service, Counter()).update(msgspec.json.decode(row.lost, type=dict[str, int]))
-    return {service: dict(lost.most_common()) for service, lost in found.items()}
-
-
-async def _read_sdks(store: Store, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    table = producers.c
-    seen = func.max(table.last_seen_at)
-    rows = await store.read(
-        select(table.service, table.sdk)
-        .where(table.service.in_(names), table.sdk.is_not(None))
-        .group_by(table.service, table.sdk)
-        .order_by(seen.desc(), table.sdk.desc())
-        .limit(_LOSSES_READ)
-    )
-    return _first_of_each((row.service, row.sdk) for row in rows)
-
-
-def _first_of_each(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
-    found: dict[str, list[str]] = {}
-    for service, sdk in pairs:
-        known = found.setdefault(service, [])
-        if len(known) < SDKS_SHOWN:
-            known.append(sdk)
-    return {service: tuple(sdks) for service, sdks in found.items()}
-
-
 def _whole(total: float) -> int:
     """A sum as a number; of a producer that numbers at random it may be beyond what is stored."""
-    return min(int(total), _INTEGER_MAX)
+    return min(int(total), SEQUENCE_MAX)

@@ -24,7 +24,8 @@ COPIED: Final = frozenset(
     (
         access.access_tokens, access.accounts, access.audit_log, access.invitations, access.sessions,
         access.sign_in_failures,
-        dead_letters.dead_letter_history, dead_letters.dead_letters, events.edge_bodies, events.events,
+        dead_letters.dead_letter_history, dead_letters.dead_letters, events.body_dictionaries,
+        events.edge_bodies, events.events,
         events.fingerprints, events.history, events.hourly, events.incidents, events.producers,
         events.sequence_gaps, events.sightings,
         figures.figure_journal, figures.hourly_totals, figures.release_totals, figures.user_sketches,

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import REGCLASS
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from faultwire_consumer.store.contract.role import NAME
 from faultwire_consumer.store.contract.url import show_url
 from faultwire_consumer.store.copy.plan import (
     CHUNK_BYTES,
@@ -33,8 +34,9 @@ from faultwire_consumer.store.copy.progress import (
     read_progress,
 )
 from faultwire_consumer.store.copy.side import Chunk
+from faultwire_consumer.store.postgresql.owner import act_as_owner
 from faultwire_consumer.store.postgresql.partition import make_partition
-from faultwire_consumer.store.postgresql.session import NAME, SessionOpener
+from faultwire_consumer.store.postgresql.session import SessionOpener
 from faultwire_consumer.store.schema.events import QUARANTINE_DAY, SCHEMA, events
 
 _CONNECT_SECONDS: Final = 10
@@ -43,7 +45,8 @@ SELECT pg_postmaster_start_time(), oid FROM pg_database WHERE datname = current_
 """
 _WORKERS: Final = """
 SELECT count(*) FROM pg_stat_activity
-WHERE datname = current_database() AND application_name = :name AND pid <> pg_backend_pid()
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+  AND (application_name = :name OR starts_with(application_name, :name || '/'))
 """
 
 
@@ -119,6 +122,7 @@ class PostgresqlSide:
         """Store the source's summaries."""
         await self._end_snapshot()
         async with self._engine.begin() as connection:
+            await connection.run_sync(act_as_owner)
             await connection.run_sync(progress.create, checkfirst=True)
             await connection.execute(insert(progress), progress_rows(source, summaries))
 

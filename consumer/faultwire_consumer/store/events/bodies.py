@@ -7,22 +7,48 @@ in a table of their own as edge bodies.
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, update
+from msgspec import Struct
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    LargeBinary,
+    Select,
+    and_,
+    any_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 
 from faultwire_consumer.domain.body_budget import Body, BudgetSpent
+from faultwire_consumer.store.contract.packed_body import PLAIN
+from faultwire_consumer.store.contract.packing import StoredBody
+from faultwire_consumer.store.contract.prepared import Prepared
 from faultwire_consumer.store.contract.store import EventRow, Store, Transaction
 from faultwire_consumer.store.schema.events import edge_bodies, events, fingerprints, incidents
 
 EDGES: Final = (Body.FIRST, Body.LAST)
 
-_BUDGETS: Final = select(
+_FINGERPRINTS: Final = select(
     fingerprints.c.fingerprint,
+    fingerprints.c.version,
     incidents.c.count.label("counted"),
     incidents.c.bodies,
     incidents.c.first_seen_at,
     incidents.c.last_seen_at,
     incidents.c.body_kept_at,
 ).select_from(fingerprints.join(incidents))
+KNOWN: Final = {
+    # An array, for PostgreSQL to plan one statement for any number of them.
+    "postgresql": _FINGERPRINTS.where(
+        fingerprints.c.fingerprint == any_(bindparam("keys", type_=ARRAY(LargeBinary)))
+    ),
+    "sqlite": _FINGERPRINTS.where(fingerprints.c.fingerprint.in_(bindparam("keys", expanding=True))),
+}
 
 
 def edge_bodies_to_mend(
@@ -54,36 +80,36 @@ def edge_bodies_in(rows: Iterable[EventRow]) -> list[tuple[Body, EventRow]]:
     return sorted(found, key=lambda edge_body: (edge_body[1].fingerprint, edge_body[0]))
 
 
-async def read_budgets(
-    store: Store, keys: Collection[bytes], *, below_version: int | None = None
-) -> dict[bytes, BudgetSpent]:
-    """Read what was spent of the budgets of those fingerprints that are registered.
+class KnownFingerprint(Struct, frozen=True):
+    """A registered fingerprint: the algorithm's version that made it, and what its incident has spent."""
 
-    Args:
-        store: where they are registered.
-        keys: the fingerprints.
-        below_version: only those of an algorithm before this one.
+    version: int
+    spent: BudgetSpent
+
+
+async def read_known(store: Store, keys: Collection[bytes]) -> dict[bytes, KnownFingerprint]:
+    """Read those of the fingerprints that are registered.
 
     Raises:
         StoreUnavailableError: the database cannot be used now.
     """
     if not keys:
         return {}
-    statement = _BUDGETS.where(fingerprints.c.fingerprint.in_(sorted(keys)))
-    if below_version is not None:
-        statement = statement.where(fingerprints.c.version < below_version)
-    rows = await store.read(statement)
+    rows = await store.read(Prepared(KNOWN[store.name], {"keys": sorted(keys)}))
     return {
-        # While nothing is counted, the incident's times mean nothing.
-        row.fingerprint: BudgetSpent(row.bodies, row.first_seen_at, row.last_seen_at, row.body_kept_at)
-        if row.counted
-        else BudgetSpent()
+        row.fingerprint: KnownFingerprint(
+            row.version,
+            # While nothing is counted, the incident's times mean nothing.
+            BudgetSpent(row.bodies, row.first_seen_at, row.last_seen_at, row.body_kept_at)
+            if row.counted
+            else BudgetSpent(),
+        )
         for row in rows
     }
 
 
 async def keep_bodies(tx: Transaction, bodies: Sequence[tuple[int, EventRow]]) -> None:
-    """Keep bodies in their events' rows, regardless of the budget.
+    """Keep bodies in their events' rows, regardless of the budget; they are few, and stay as they came.
 
     Args:
         tx: the transaction that stored the events.
@@ -91,7 +117,7 @@ async def keep_bodies(tx: Transaction, bodies: Sequence[tuple[int, EventRow]]) -
     """
     for incident_id, row in sorted(bodies, key=lambda body: body[0]):
         key = (events.c.occurred_day == row.occurred_day, events.c.event_id == row.event_id)
-        await tx.execute(update(events).where(*key).values(doc=row.doc))
+        await tx.execute(update(events).where(*key).values(doc=row.doc, doc_codec=PLAIN))
         await tx.execute(
             update(incidents).where(incidents.c.id == incident_id).values(bodies=incidents.c.bodies + 1)
         )
@@ -105,7 +131,12 @@ def has_body(table: Any) -> ColumnElement[bool]:
 def doc_of(table: Any) -> ColumnElement[Any]:
     """Return the expression for an event's body, which is NULL if none is kept."""
     edge: Select[Any] = select(edge_bodies.c.doc).where(_at_an_edge(table)).correlate(table).limit(1)
-    return func.coalesce(table.c.doc, edge.scalar_subquery())
+    return type_coerce(func.coalesce(table.c.doc, edge.scalar_subquery()), StoredBody())
+
+
+def body_in(table: Any) -> ColumnElement[Any]:
+    """Return the expression for the body in the row of a table itself: of ``events``, or of edge bodies."""
+    return type_coerce(table.c.doc, StoredBody()).label("doc")
 
 
 def _at_an_edge(table: Any) -> ColumnElement[bool]:

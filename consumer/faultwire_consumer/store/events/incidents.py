@@ -143,7 +143,8 @@ def select_incidents(
     common: bool = False,
 ) -> Select[Any]:
     """Select a page of incidents in an order that has an index."""
-    wanted = incident_conditions(query, database=database, now=now, common=common)
+    by_hour = order is IncidentOrder.LAST
+    wanted = incident_conditions(query, database=database, now=now, common=common, by_hour=by_hour)
     return order_page(select(*_COLUMNS).where(*wanted), order, position, limit)
 
 

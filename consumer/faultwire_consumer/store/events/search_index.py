@@ -7,25 +7,11 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import (
-    ARRAY,
-    ColumnElement,
-    Date,
-    DateTime,
-    LargeBinary,
-    SmallInteger,
-    Text,
-    bindparam,
-    delete,
-    insert,
-    literal,
-    select,
-    text,
-    union_all,
-)
+from sqlalchemy import ColumnElement, delete, insert, literal, select, text, union_all
 
 from faultwire_consumer.domain.searched import SearchedEvent
 from faultwire_consumer.store.contract.dialect import INSERT
+from faultwire_consumer.store.contract.pile import Shape, Write, insertion, write_of
 from faultwire_consumer.store.contract.store import EventRow, Store, Transaction
 from faultwire_consumer.store.schema.events import QUARANTINE_DAY
 from faultwire_consumer.store.schema.search import event_texts, event_values, search_fill, search_queue
@@ -34,29 +20,31 @@ BATCH: Final = 500
 """The texts deleted in one transaction; each has about ten values."""
 _PAUSE_SECONDS: Final = 0.02
 
-# In one statement, as a batch is stored: it saves a round trip, and the ids need not be asked for.
-_RECORD: Final = text("""
-WITH texts AS (
+TEXTS: Final = Shape(
+    (
+        (
+            "texts",
+            """
   INSERT INTO faultwire.event_texts (occurred_day, event_id, fingerprint, occurred_at, edge, text)
-  SELECT * FROM unnest(:days, :ids, :fingerprints, :moments, :edges, :texts) ORDER BY 1, 2
+  SELECT * FROM unnest($1::date[], $2::text[], $3::bytea[], $4::timestamptz[], $5::text[], $6::text[])
+  WHERE {after} ORDER BY 1, 2
   ON CONFLICT (occurred_day, event_id) DO NOTHING RETURNING id, event_id, fingerprint
+""",
+        ),
+        (
+            "text_values",
+            """
+  INSERT INTO faultwire.event_values (text_id, number, name, value, fingerprint)
+  SELECT texts.id, v.number, v.name, v.value, texts.fingerprint
+  FROM unnest($7::text[], $8::smallint[], $9::text[], $10::text[]) AS v(event_id, number, name, value)
+  JOIN texts USING (event_id) RETURNING 1
+""",
+        ),
+    ),
+    parameters=10,
 )
-INSERT INTO faultwire.event_values (text_id, number, name, value, fingerprint)
-SELECT texts.id, v.number, v.name, v.value, texts.fingerprint
-FROM unnest(:owners, :numbers, :names, :values) AS v(event_id, number, name, value)
-JOIN texts USING (event_id)
-""").bindparams(
-    bindparam("days", type_=ARRAY(Date)),
-    bindparam("ids", type_=ARRAY(Text)),
-    bindparam("fingerprints", type_=ARRAY(LargeBinary)),
-    bindparam("moments", type_=ARRAY(DateTime(timezone=True))),
-    bindparam("edges", type_=ARRAY(Text)),
-    bindparam("texts", type_=ARRAY(Text)),
-    bindparam("owners", type_=ARRAY(Text)),
-    bindparam("numbers", type_=ARRAY(SmallInteger)),
-    bindparam("names", type_=ARRAY(Text)),
-    bindparam("values", type_=ARRAY(Text)),
-)
+"""Both in one statement, as the ids of the texts then need not be asked for."""
+QUEUE: Final = insertion("queue", search_queue, ("body",))
 _RECORD_VALUES: Final = text("""
 INSERT INTO event_values (text_id, number, name, value, fingerprint)
 SELECT t.id, json_extract(v.value, '$[2]'), json_extract(v.value, '$[3]'), json_extract(v.value, '$[4]'),
@@ -89,8 +77,8 @@ async def record_found_by(tx: Transaction, found: Collection[FoundBy]) -> None:
     if not found:
         return
     ordered = sorted(found, key=lambda one: (one.occurred_day, one.event_id))
-    if tx.dialect == "postgresql":
-        await tx.execute(_RECORD, _columns(ordered))
+    if tx.pile is not None:
+        await tx.pile.add(Write(TEXTS, _columns(ordered)))
         return
     await tx.execute(
         INSERT["sqlite"](event_texts).on_conflict_do_nothing(),
@@ -116,24 +104,29 @@ async def record_found_by(tx: Transaction, found: Collection[FoundBy]) -> None:
 
 async def queue_found_by(tx: Transaction, keys: Sequence[tuple[date, str]]) -> None:
     """Leave events to be made findable moments later, by their days and ids."""
-    if keys:
-        await tx.execute(insert(search_queue).values(body=msgspec.json.encode(keys)))
+    if not keys:
+        return
+    row = {"body": msgspec.json.encode(keys)}
+    if tx.pile is not None:
+        await tx.pile.add(write_of(QUEUE, ("body",), [row]))
+    else:
+        await tx.execute(insert(search_queue).values(row))
 
 
-def _columns(ordered: Sequence[FoundBy]) -> dict[str, list[Any]]:
+def _columns(ordered: Sequence[FoundBy]) -> list[list[Any]]:
     values = [(one.event_id, *pair) for one in ordered for pair in one.searched.values]
-    return {
-        "days": [one.occurred_day for one in ordered],
-        "ids": [one.event_id for one in ordered],
-        "fingerprints": [one.fingerprint for one in ordered],
-        "moments": [one.occurred_at for one in ordered],
-        "edges": [one.edge for one in ordered],
-        "texts": [one.searched.text for one in ordered],
-        "owners": [owner for owner, _, _ in values],
-        "numbers": [number for one in ordered for number in range(len(one.searched.values))],
-        "names": [name for _, name, _ in values],
-        "values": [value for _, _, value in values],
-    }
+    return [
+        [one.occurred_day for one in ordered],
+        [one.event_id for one in ordered],
+        [one.fingerprint for one in ordered],
+        [one.occurred_at for one in ordered],
+        [one.edge for one in ordered],
+        [one.searched.text for one in ordered],
+        [owner for owner, _, _ in values],
+        [number for one in ordered for number in range(len(one.searched.values))],
+        [name for _, name, _ in values],
+        [value for _, _, value in values],
+    ]
 
 
 async def forget_events(tx: Transaction, day: date, event_ids: Collection[str]) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, bindparam, insert, select, update
 
 from faultwire_consumer.domain.incident import IncidentState, Status, Transition
 from faultwire_consumer.domain.incident_terms import encode_terms, read_terms
+from faultwire_consumer.store.contract.pile import insertion, write_of
 from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Transaction
 from faultwire_consumer.store.events.figures.standing import urgency_expression
@@ -36,7 +37,8 @@ _ASSIGN: Final = (
     .values(assignee=bindparam("new_assignee"))
 )
 _INSERT: Final = insert(history)
-
+_COLUMNS: Final = tuple(name for name in history.c.keys() if name != "id")  # noqa: SIM118 - of columns, `in` asks otherwise
+HISTORY: Final = insertion("history", history, _COLUMNS)
 
 _STATE: Final = tuple(
     incidents.c.id.label(name) if name == "incident_id" else incidents.c[name]
@@ -108,22 +110,24 @@ async def apply_transitions(tx: Transaction, transitions: Sequence[Transition]) 
     ]
     if assigned:
         await tx.execute(_ASSIGN, assigned)
-    await tx.execute(
-        _INSERT,
-        [
-            {
-                "incident_id": transition.incident_id,
-                "at": transition.at,
-                "actor": transition.actor,
-                "reason": transition.reason.value,
-                "event_id": transition.event_id,
-                "before": transition.before.value if transition.before is not None else None,
-                "after": transition.after.value,
-                "detail": transition.detail or None,
-                "note": transition.note or None,
-                "release": transition.release,
-            }
-            for transition in ordered
-        ],
-    )
+    lines = [_line_of(transition) for transition in ordered]
+    if tx.pile is not None:
+        await tx.pile.add(write_of(HISTORY, _COLUMNS, lines))
+    else:
+        await tx.execute(_INSERT, lines)
     await enqueue_recoveries(tx, transitions)
+
+
+def _line_of(transition: Transition) -> dict[str, Any]:
+    return {
+        "incident_id": transition.incident_id,
+        "at": transition.at,
+        "actor": transition.actor,
+        "reason": transition.reason.value,
+        "event_id": transition.event_id,
+        "before": transition.before.value if transition.before is not None else None,
+        "after": transition.after.value,
+        "detail": transition.detail or None,
+        "note": transition.note or None,
+        "release": transition.release,
+    }

@@ -19,6 +19,7 @@ from faultwire_consumer.store.outbox.digest_figures import (
     read_tally_before,
 )
 from faultwire_consumer.store.outbox.digest_lines import PeriodBefore, read_before
+from faultwire_consumer.store.outbox.digest_places import with_environments
 from faultwire_consumer.store.outbox.digest_rows import Ask, DigestScope
 
 
@@ -52,11 +53,11 @@ async def add_lines(
 ) -> DigestFacts:
     """Add what a digest's lines say to what stands beside them."""
     sums = await read_sums(ask, lines)
-    sections = await read_sections(ask, lines, sums, scope)
+    sections = (*await read_sections(ask, lines, sums, scope), *beside.facts.sections)
     return replace(
         beside.facts,
         tally=sums.total,
-        sections=(*sections, *beside.facts.sections),
+        sections=await with_environments(ask, sections),
         services=await read_ranking(ask, lines, beside.before, by="service"),
         releases=await read_ranking(ask, lines, beside.before, by="release"),
     )

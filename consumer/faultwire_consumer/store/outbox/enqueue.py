@@ -8,6 +8,7 @@ from msgspec import Struct, structs
 
 from faultwire_consumer.domain.notification import NotificationKind, NotificationReason
 from faultwire_consumer.store.contract.dialect import INSERT
+from faultwire_consumer.store.contract.pile import insertion, write_of
 from faultwire_consumer.store.contract.store import Transaction
 from faultwire_consumer.store.schema.notify import outbox
 from faultwire_shared.event import ErrorSeverity
@@ -47,11 +48,22 @@ class NewNotification(Struct, frozen=True, kw_only=True):
     """Reasons that the receiver asks for itself, as `encode_hears` writes them."""
 
 
+_COLUMNS: Final = (*NewNotification.__struct_fields__, "state", "attempts")
+NOTIFICATIONS: Final = insertion(
+    "notifications", outbox, _COLUMNS, conflict="ON CONFLICT (idempotency_key) DO NOTHING"
+)
+
+
 async def enqueue(tx: Transaction, notifications: Iterable[NewNotification]) -> None:
     """Insert notifications that are not there yet, in the order of their keys."""
     unique = {notification.idempotency_key: notification for notification in notifications}
-    if unique:
-        await tx.execute(_ENQUEUE[tx.dialect], [row_of(unique[key]) for key in sorted(unique)])
+    if not unique:
+        return
+    rows = [row_of(unique[key]) for key in sorted(unique)]
+    if tx.pile is not None:
+        await tx.pile.add(write_of(NOTIFICATIONS, _COLUMNS, rows))
+    else:
+        await tx.execute(_ENQUEUE[tx.dialect], rows)
 
 
 def row_of(notification: NewNotification) -> dict[str, Any]:

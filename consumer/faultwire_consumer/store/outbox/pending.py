@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, case, select
 
 from faultwire_consumer.domain.notification import NotificationReason
 from faultwire_consumer.store.contract.dialect import INSERT
+from faultwire_consumer.store.contract.pile import insertion, write_of
 from faultwire_consumer.store.contract.store import Transaction
 from faultwire_consumer.store.schema.events import fingerprints, incidents
 from faultwire_consumer.store.schema.notify import pending
@@ -17,6 +18,18 @@ from faultwire_shared.event import ErrorSeverity
 
 _KEY: Final = (pending.c.rule, pending.c.receiver, pending.c.incident_id, pending.c.due_at)
 _Key = tuple[str, str, int, datetime]
+_COLUMNS: Final = tuple(name for name in pending.c.keys() if name != "is_taken")  # noqa: SIM118 - of columns, `in` asks otherwise
+PENDING: Final = insertion(
+    "pending",
+    pending,
+    _COLUMNS,
+    # As `_insert` below, in the words of one statement for several writes.
+    conflict="""
+    ON CONFLICT (rule, receiver, incident_id, due_at) DO UPDATE SET touched_at = excluded.touched_at,
+        event_id = excluded.event_id, severity = greatest(excluded.severity, t.severity),
+        reason = CASE WHEN t.reason = 'continued' THEN excluded.reason ELSE t.reason END
+    """,
+)
 _TOTALS: Final = (
     select(fingerprints.c.fingerprint, fingerprints.c.incident_id, incidents.c.count.label("total"))
     .join_from(fingerprints, incidents, fingerprints.c.incident_id == incidents.c.id)
@@ -37,7 +50,12 @@ class NewPending(Struct, frozen=True, kw_only=True):
 
 
 async def add_pending(
-    tx: Transaction, wanted: Sequence[NewPending], added: Mapping[bytes, int], *, now: datetime
+    tx: Transaction,
+    wanted: Sequence[NewPending],
+    added: Mapping[bytes, int],
+    *,
+    known: Mapping[bytes, tuple[int, int]],
+    now: datetime,
 ) -> None:
     """Write which incidents are pending; rows that exist already are locked until the commit.
 
@@ -48,22 +66,32 @@ async def add_pending(
         tx: the transaction of the batch, whose incidents are counted already.
         wanted: the incidents, in any order and possibly repeated.
         added: the number of events that the batch added to each fingerprint.
+        known: of some fingerprints the incident, and its count before the batch; others are looked up.
         now: the current time.
     """
     if not wanted:
         return
-    rows = await tx.execute(_TOTALS, {"added": sorted(added)})
-    incident_of = {row.fingerprint: row.incident_id for row in rows}
-    before = {row.incident_id: int(row.total) for row in rows}
-    for fingerprint, incident_id in incident_of.items():
-        before[incident_id] -= added[fingerprint]
+    if any(new.fingerprint not in known for new in wanted):
+        known = await _look_up(tx, added)
     merged: dict[_Key, dict[str, Any]] = {}
     for new in wanted:
-        incident_id = incident_of[new.fingerprint]
+        incident_id, before = known[new.fingerprint]
         for receiver in new.receivers:
             key = (new.rule, receiver, incident_id, new.due_at)
-            _merge(merged, key, new, count_before=before[incident_id], now=now)
-    await tx.execute(_insert(tx.dialect), [merged[key] for key in sorted(merged)])
+            _merge(merged, key, new, count_before=before, now=now)
+    lines = [merged[key] for key in sorted(merged)]
+    if tx.pile is not None:
+        await tx.pile.add(write_of(PENDING, _COLUMNS, lines))
+    else:
+        await tx.execute(_insert(tx.dialect), lines)
+
+
+async def _look_up(tx: Transaction, added: Mapping[bytes, int]) -> dict[bytes, tuple[int, int]]:
+    rows = await tx.execute(_TOTALS, {"added": sorted(added)})
+    before = {row.incident_id: int(row.total) for row in rows}
+    for row in rows:
+        before[row.incident_id] -= added[row.fingerprint]
+    return {row.fingerprint: (row.incident_id, before[row.incident_id]) for row in rows}
 
 
 class HiddenIncident(Struct, frozen=True, kw_only=True):

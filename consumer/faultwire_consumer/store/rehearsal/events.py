@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, literal, literal_colum
 
 from faultwire_consumer.store.contract.row import values_of
 from faultwire_consumer.store.contract.store import Store
-from faultwire_consumer.store.events.bodies import doc_of
+from faultwire_consumer.store.events.bodies import body_in, doc_of
 from faultwire_consumer.store.schema.events import edge_bodies, events, fingerprints, incidents
 
 PIECE_ROWS: Final = 200
@@ -123,8 +123,8 @@ async def find_start(store: Store, span: Span, *, most: int) -> datetime | None:
 
 async def read_example(store: Store, fingerprint: bytes) -> bytes | None:
     """Read the body of any event of a fingerprint: most of what rules ask for is the same in all of them."""
-    kept = select(events.c.doc).where(events.c.fingerprint == fingerprint, events.c.doc.is_not(None))
-    edge = select(edge_bodies.c.doc).where(edge_bodies.c.fingerprint == fingerprint)
+    kept = select(body_in(events)).where(events.c.fingerprint == fingerprint, events.c.doc.is_not(None))
+    edge = select(body_in(edge_bodies)).where(edge_bodies.c.fingerprint == fingerprint)
     for statement in (edge, kept):
         rows = await store.read(statement.limit(1))
         if rows:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from sqlalchemy import Executable, Row, text
 
+from faultwire_consumer.store.contract.pile import UsualWrites
 from faultwire_consumer.store.contract.prepared import Prepared
 from faultwire_consumer.store.contract.store import (
     NewFingerprint,
@@ -97,9 +98,9 @@ class ReplicatedStore:
         else:
             self._away.set()
 
-    async def warm(self) -> None:
+    async def warm(self, usual: UsualWrites = ()) -> None:
         """Warm the primary; the replica is polled every second anyway."""
-        await self._primary.warm()
+        await self._primary.warm(usual)
 
     async def read(self, query: Executable | Prepared) -> Sequence[Row[Any]]:
         """Run one query, on the replica if it is fresh enough."""

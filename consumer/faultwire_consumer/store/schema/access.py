@@ -18,10 +18,20 @@ access_tokens = Table(
     Column("expires_at", UtcDateTime, comment="none: it does not expire"),
     Column("last_used_on", UtcDateTime, comment="by day"),
     Column("revoked_at", UtcDateTime),
+    Column("public_key", Text, comment="of a DSN, in its normal form; none: a token, which has a secret"),
+    Column("project", BigInteger, comment="of a DSN"),
+    Column("origins", Text, comment="of a DSN: a JSON array of patterns of pages; empty: all pages"),
     comment="what programs show; the token itself is stored nowhere",
 )
 Index("ix_access_tokens_hash", access_tokens.c.hash, unique=True)
 Index("ix_access_tokens_name", access_tokens.c.name)
+Index(
+    "ix_access_tokens_public_key",
+    access_tokens.c.public_key,
+    unique=True,
+    postgresql_where=access_tokens.c.revoked_at.is_(None),
+    sqlite_where=access_tokens.c.revoked_at.is_(None),
+)
 
 accounts = Table(
     "accounts",

@@ -116,7 +116,7 @@ events = Table(
     Column("count", BigInteger, nullable=False),
     Column("producer_id", Text),
     Column("sequence", BigInteger),
-    Column("doc_codec", SmallInteger, nullable=False, comment="0: JSON as it came"),
+    Column("doc_codec", SmallInteger, nullable=False, comment="0: JSON as it came, 1: a zstd frame"),
     Column("doc", LargeBinary, comment="the event as it came; none where its body is not kept with it"),
 )
 Index("ix_events_fingerprint_occurred_at", events.c.fingerprint, events.c.occurred_at)
@@ -232,6 +232,16 @@ edge_bodies = Table(
     comment="of the first and the last event, where the incident's budget kept no body with them",
 )
 
+body_dictionaries = Table(
+    "body_dictionaries",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False, comment="as frames name it"),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("samples", Integer, nullable=False, comment="the bodies that it was made of"),
+    Column("content", LargeBinary, nullable=False),
+    comment="what packed bodies have in common; kept for as long as any may need it, the newest packs",
+)
+
 sightings = Table(
     "sightings",
     metadata,
@@ -296,6 +306,21 @@ producers = Table(
     ),
     Column("token", Text, comment="who may speak by this id, as token:billing; none: it came without one"),
     Column("sdk", Text, comment="name and version of its client, by its own report"),
+    Column("via", Text, comment="the program that reports in its place; none: it reports itself"),
+    Column(
+        "unnumbered",
+        BigInteger,
+        nullable=False,
+        server_default="0",
+        comment="events that came without a number, by its reports",
+    ),
+    Column(
+        "dropped",
+        Text,
+        nullable=False,
+        server_default="{}",
+        comment="items that are no events by kind, by its reports; JSON",
+    ),
     comment="who numbers its events, and how far it has got",
 )
 

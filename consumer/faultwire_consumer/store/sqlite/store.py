@@ -7,7 +7,7 @@ checkpointing connections SQLite 3.7 to 3.51.2 can corrupt a WAL database.
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from datetime import date
@@ -17,10 +17,12 @@ from urllib.parse import quote
 from sqlalchemy import URL, Connection, Engine, Executable, Row, create_engine, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import QueuePool, StaticPool
 
 from faultwire_consumer.store.contract.failure import translate_sqlite, unavailable
+from faultwire_consumer.store.contract.packing import Packing
+from faultwire_consumer.store.contract.pile import UsualWrites
 from faultwire_consumer.store.contract.prepared import ConnectionReader, Prepared
 from faultwire_consumer.store.contract.store import (
     BODIES_MAX,
@@ -35,7 +37,7 @@ from faultwire_consumer.store.contract.timeouts import Timeouts
 from faultwire_consumer.store.contract.url import sqlite_path
 from faultwire_consumer.store.schema.events import SCHEMA, from_micros, to_micros
 from faultwire_consumer.store.schema.upkeep import leases
-from faultwire_consumer.store.sqlite import record
+from faultwire_consumer.store.sqlite import record, registration
 from faultwire_consumer.store.sqlite.file_lock import OpenFile, lock_file, make_private_file
 from faultwire_consumer.store.sqlite.pragma import prepare_connection
 from faultwire_shared.clock import Clock, utc_now
@@ -45,6 +47,7 @@ T = TypeVar("T")
 
 DRIVER_ERRORS: Final = (DBAPIError, PoolTimeoutError, sqlite3.Error, OSError, OverflowError, UnicodeError)
 _READERS: Final = 4
+_LOOK_SECONDS: Final = 0.01
 _NO_SCHEMA: Final = {SCHEMA: None}
 _EPOCH: Final = from_micros(0)
 
@@ -53,6 +56,7 @@ class SqliteTransaction:
     """A transaction on the one writing connection."""
 
     dialect = "sqlite"
+    pile = None
 
     def __init__(self, store: "SqliteStore", connection: Connection) -> None:
         self._store = store
@@ -69,12 +73,20 @@ class SqliteTransaction:
 
         return await self._store.in_thread(run)
 
+    async def register(self, fingerprints: Sequence[NewFingerprint], places: Sequence[Place]) -> None:
+        """Register fingerprints and places in the writer's thread."""
+        driver, now = driver_of(self._connection), to_micros(self._store.clock())
+        await self._store.in_thread(registration.register, driver, fingerprints, places, now)
+
     async def record_events(
         self, rows: Sequence[EventRow], growth: Sequence[int] = (), *, bodies_max: int = BODIES_MAX
     ) -> Counted:
         """Insert and count a batch in the writer's thread."""
         driver = driver_of(self._connection)
-        return await self._store.in_thread(record.record, driver, rows, growth, bodies_max=bodies_max)
+        pack = self._store.packing.pack
+        return await self._store.in_thread(
+            record.record, driver, rows, growth, bodies_max=bodies_max, pack=pack
+        )
 
 
 def driver_of(connection: Connection) -> sqlite3.Connection:
@@ -83,14 +95,24 @@ def driver_of(connection: Connection) -> sqlite3.Connection:
     return driver
 
 
+async def _give_back(taken: asyncio.Future[AsyncConnection]) -> None:
+    with suppress(*DRIVER_ERRORS):
+        await (await taken).close()
+
+
 class SqliteStore:
     """A SQLite file, owned by one worker."""
 
     name = "sqlite"
 
-    def __init__(self, url: URL, timeouts: Timeouts, *, clock: Clock = utc_now) -> None:
+    def __init__(
+        self, url: URL, timeouts: Timeouts, *, packing: Packing | None = None, clock: Clock = utc_now
+    ) -> None:
+        self.packing = packing or Packing()
         self._url = url
-        self._clock = clock
+        self.clock = clock
+        self._read_seconds = timeouts.statement
+        self._unended: set[asyncio.Future[Any]] = set()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="faultwire-sqlite")
         self._writing = asyncio.Lock()
         self._lock: int | None = None
@@ -138,7 +160,7 @@ class SqliteStore:
             connection.execute(update(leases).values(expires_at=_EPOCH))
         self._file = OpenFile(path)
 
-    async def warm(self) -> None:
+    async def warm(self, usual: UsualWrites = ()) -> None:
         """Open a first reader; the writer has had its connection since the file was opened."""
         with suppress(StoreUnavailableError):
             await self.ping()
@@ -203,10 +225,28 @@ class SqliteStore:
     async def reading(self) -> AsyncIterator[ConnectionReader]:
         """Return a reader on one connection, which cannot write."""
         try:
-            async with self._readers.connect() as connection:
+            connection = await self._take_reader()
+            try:
                 yield ConnectionReader(self.name, connection)
+            finally:
+                await asyncio.shield(connection.close())
         except DRIVER_ERRORS as error:
             raise translate_sqlite(error) from error
+
+    async def _take_reader(self) -> AsyncConnection:
+        """Take a reader; if the task is cancelled during that, give back what the thread still opens."""
+        taken = self._begun(self._readers.connect().start())
+        try:
+            return await asyncio.shield(taken)
+        except asyncio.CancelledError:
+            _ = self._begun(_give_back(taken))
+            raise
+
+    def _begun(self, work: Coroutine[Any, Any, T]) -> asyncio.Future[T]:
+        task = asyncio.ensure_future(work)
+        self._unended.add(task)
+        task.add_done_callback(self._unended.discard)
+        return task
 
     async def register(self, fingerprints: Sequence[NewFingerprint], places: Sequence[Place]) -> None:
         """Register fingerprints and places in one transaction."""
@@ -218,7 +258,7 @@ class SqliteStore:
 
     def _register(self, fingerprints: Sequence[NewFingerprint], places: Sequence[Place]) -> None:
         with self._engine.begin() as connection:
-            record.register(driver_of(connection), fingerprints, places, to_micros(self._clock()))
+            registration.register(driver_of(connection), fingerprints, places, to_micros(self.clock()))
 
     async def prepare_days(self, days: frozenset[date]) -> None:
         """Do nothing: SQLite keeps all days in one table."""
@@ -249,8 +289,21 @@ class SqliteStore:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, lambda: work(*args, **kwargs))
 
+    @property
+    def certificate_ends_at(self) -> float | None:
+        """None: there is no other side."""
+        return None
+
+    def connections(self) -> Mapping[str, int]:
+        """Return how many there are by state: the writer, and readers."""
+        pool: QueuePool = self._readers.pool  # type: ignore[assignment]  # typed for any pool
+        writing = int(self._writing.locked())
+        return {"in_use": pool.checkedout() + writing, "idle": pool.checkedin() + 1 - writing}
+
     async def close(self) -> None:
-        """Close every connection and unlock the file."""
+        """Close every connection and unlock the file, once reads that were begun have ended."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._reads_ended(), self._read_seconds)
         await self._readers.dispose()
         await self.in_thread(self._engine.dispose)
         if self._file is not None:
@@ -259,3 +312,10 @@ class SqliteStore:
             os.close(self._lock)
             self._lock = None
         self._thread.shutdown(wait=False)
+
+    async def _reads_ended(self) -> None:
+        # A pool that is disposed of forgets what is checked out, and nobody closes it. It tells
+        # nobody either when a connection comes back, which may be after its reader was cancelled.
+        pool: QueuePool = self._readers.pool  # type: ignore[assignment]  # typed for any pool
+        while self._unended or pool.checkedout():  # noqa: ASYNC110  # the pool has no event to wait for
+            await asyncio.sleep(_LOOK_SECONDS)

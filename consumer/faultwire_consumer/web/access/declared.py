@@ -20,9 +20,13 @@ class Openness(Enum):
     """The access of what anybody may ask: probes, static files, signing in."""
 
     OPEN = "open"
+    KEYED = "keyed"
+    """It is asked under any name and from any page's script, knows its senders by keys of their own, and
+    changes nothing of a reader's."""
 
 
 OPEN: Final = Openness.OPEN
+KEYED: Final = Openness.KEYED
 Access = AccessScope | Openness
 
 

@@ -10,8 +10,7 @@ from msgspec import Struct
 from faultwire_consumer.domain.dead_body import BodyPlace, fields_of, find_place
 from faultwire_consumer.domain.dead_letter_cure import cure_of
 from faultwire_consumer.domain.incident_name import incident_name
-from faultwire_consumer.store.audit.producer_list import Producer, verdict_of
-from faultwire_consumer.store.audit.service_list import ServiceProducers
+from faultwire_consumer.store.contract.packed_body import is_packed
 from faultwire_consumer.store.dead_letters.queries import DeadLetter, DeadLetterBody, DeadLetterHistoryEntry
 from faultwire_consumer.store.events.event import EventGrouping, ReadableEvents, StoredEvent
 from faultwire_consumer.store.events.event_list import EventSummary
@@ -146,80 +145,6 @@ class ReasonList(Struct, frozen=True, kw_only=True):
     reasons: tuple[ReasonShape, ...]
 
 
-class ProducerShape(Struct, frozen=True, kw_only=True):
-    """A producer in a list."""
-
-    id: str
-    service: str
-    host: str
-    state: str
-    """``reports``, ``settled`` or ``quiet``."""
-    state_reason: str
-    """``heard``, ``said_all``, ``on_its_disk`` or ``no_goodbye``."""
-    sdk: str | None
-    started_at: datetime | None
-    first_seen_at: datetime
-    last_seen_at: datetime
-    last_report_at: datetime | None
-    last_sequence: int
-    missing: int
-    dead_lettered: int
-    unfollowed: int
-    lost: Mapping[str, int]
-    spool_depth: int
-
-
-class ProducerList(Struct, frozen=True, kw_only=True):
-    """A page of producers."""
-
-    producers: tuple[ProducerShape, ...]
-    next_cursor: str | None
-
-
-class ServiceShape(Struct, frozen=True, kw_only=True):
-    """All producers of a service, added up; it stands as the process that was seen last."""
-
-    service: str
-    state: str
-    """``reports``, ``settled`` or ``quiet``."""
-    state_reason: str
-    """``heard``, ``said_all``, ``on_its_disk`` or ``no_goodbye``."""
-    processes: int
-    quiet: int
-    last_seen_at: datetime
-    numbered: int
-    missing: int
-    dead_lettered: int
-    unfollowed: int
-    lost: Mapping[str, int]
-    spool_depth: int
-    sdks: tuple[str, ...]
-
-
-class ServiceList(Struct, frozen=True, kw_only=True):
-    """A page of services."""
-
-    services: tuple[ServiceShape, ...]
-    next_cursor: str | None
-
-
-def producer_shape(producer: Producer, now: datetime) -> ProducerShape:
-    """A producer for a list."""
-    verdict = verdict_of(producer, now)
-    own = ("id", "state", "state_reason")
-    values = {name: getattr(producer, name) for name in ProducerShape.__struct_fields__ if name not in own}
-    return ProducerShape(
-        id=producer.producer_id, state=verdict.state.value, state_reason=verdict.reason.value, **values
-    )
-
-
-def service_shape(found: ServiceProducers) -> ServiceShape:
-    """A service's producers for a list."""
-    own = ("state", "state_reason")
-    values = {name: getattr(found, name) for name in ServiceShape.__struct_fields__ if name not in own}
-    return ServiceShape(state=found.verdict.state.value, state_reason=found.verdict.reason.value, **values)
-
-
 def event_shape(event: EventSummary, message: str | None) -> EventShape:
     """An event for a list."""
     names = [name for name in EventShape.__struct_fields__ if name not in ("incident_id", "message")]
@@ -291,6 +216,8 @@ def _fields_of_row(event: StoredEvent) -> dict[str, Any]:
 
 def _wire_document(event: StoredEvent) -> dict[str, Any]:
     doc = event.doc or b""
+    if is_packed(doc):
+        return _unreadable(event, doc, "its body is damaged in the store, and cannot be unpacked")
     try:
         return msgspec.json.decode(doc, type=dict[str, Any])
     except UNREADABLE:
@@ -299,8 +226,11 @@ def _wire_document(event: StoredEvent) -> dict[str, Any]:
         # The content of a field that no version knows was never read, and may be unreadable.
         return msgspec.to_builtins(codec.decode(doc), builtin_types=(datetime,), str_keys=True)  # type: ignore[no-any-return]
     except codec.Undecodable as error:
-        document = _fields_of_row(event)
-        return document | {"unreadable": str(error), "text": doc.decode("utf-8", "backslashreplace")}
+        return _unreadable(event, doc, str(error))
+
+
+def _unreadable(event: StoredEvent, doc: bytes, why: str) -> dict[str, Any]:
+    return _fields_of_row(event) | {"unreadable": why, "text": doc.decode("utf-8", "backslashreplace")}
 
 
 def _fields(row: Struct, shape: type[Struct]) -> dict[str, Any]:

@@ -105,7 +105,7 @@ def described_routes(app: web.Application) -> Iterator[DescribedRoute]:
         if operation is None:
             raise UndescribedRouteError(
                 f"{route.method} {path} is not described: put @describe(answers=…), from web/openapi, "
-                "between its @routes and its handler (CONTRIBUTING.md, The API's description)"
+                "between its @routes and its handler (deploy/docs/develop/architecture.md)"
             )
         access = app[DECLARED].get(route, OPEN)
         scope = access if isinstance(access, AccessScope) else None

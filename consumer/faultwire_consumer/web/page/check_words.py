@@ -12,6 +12,7 @@ _LAGS: Final = ("loop", "outbox")
 """Other checks that answer with how late something is, instead of how long they took."""
 _ASKED: Final = {
     "store": "The database answers.",
+    "rights": "The database's role may do what a worker does.",
     "connections": "There is room for more connections.",
     "loop": "The worker takes its turns in time.",
     "outbox": "Notifications go out when they are due.",

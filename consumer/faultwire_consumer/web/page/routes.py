@@ -14,7 +14,7 @@ from faultwire_consumer.web.page import (
     told_acts,
     tracker,
 )
-from faultwire_consumer.web.page.accounts import audit, own, tokens
+from faultwire_consumer.web.page.accounts import audit, dsns, own, tokens
 from faultwire_consumer.web.page.accounts import page as accounts
 from faultwire_consumer.web.page.desk import letter as dead_letter
 from faultwire_consumer.web.page.desk import page as desk
@@ -45,6 +45,7 @@ PAGE_ROUTES: Final[tuple[AccessRoutes, ...]] = (
     health.routes,
     accounts.routes,
     tokens.routes,
+    dsns.routes,
     audit.routes,
     own.routes,
     preferences.routes,

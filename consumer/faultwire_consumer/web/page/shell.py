@@ -15,7 +15,7 @@ from faultwire_consumer.web.access.sign_in import SIGN_IN
 from faultwire_consumer.web.page.check_words import health_words
 from faultwire_consumer.web.page.notice import Notice, forget_notice, leave_notice, take_notice
 from faultwire_consumer.web.page.reader import ANYBODY, Reader, reader_of
-from faultwire_consumer.web.page.template import render
+from faultwire_consumer.web.page.template import load_template, render
 from faultwire_consumer.web.page.totals import read_totals
 from faultwire_consumer.web.state import CLOCK, HEALTH, STORE
 from faultwire_shared.health import Report
@@ -40,10 +40,11 @@ async def show(request: web.Request, template: str, *, status: int = 200, **valu
     Raises:
         StoreUnavailableError: the database cannot be used now.
     """
-    totals, last_change, report = await asyncio.gather(
+    totals, last_change, report, _ = await asyncio.gather(
         read_totals(request),
         read_last_change_id(request.app[STORE]),
         request.app[HEALTH].ready.run_checks(),
+        load_template(template),
     )
     notice = take_notice(request)
     frame = frame_of(request, totals, report, notice) | {"last_change": last_change}

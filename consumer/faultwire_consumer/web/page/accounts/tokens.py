@@ -1,4 +1,4 @@
-"""Tokens, for admins: listed, made, shown once, and revoked."""
+"""Tokens and DSNs, for admins: listed and revoked; and tokens made and shown once."""
 
 import secrets
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from faultwire_consumer.web.page.accounts.view import SCOPE_WORDS, split_service
 from faultwire_consumer.web.page.form import SentForm, read_form
 from faultwire_consumer.web.page.notice import Notice
 from faultwire_consumer.web.page.shell import go_to, show
-from faultwire_consumer.web.request import cursor_errors, read_parameters
+from faultwire_consumer.web.request import cursor_errors, read_parameters, root_of
 from faultwire_consumer.web.state import CLOCK, STORE
 from faultwire_shared.taxonomy import FieldError, ValidationError
 
@@ -29,17 +29,20 @@ _FIELDS: Final = ("name", "scopes", "services", "expires")
 _SAID_AT: Final = ("name", "scopes", "services", "expires_at")
 _FIELDS_MOST: Final = len(_FIELDS) + len(AccessScope) + 1
 _NOTHING: Final = SentForm((("expires", "365d"),))
+_NO_DSN: Final = SentForm((("expires", "never"),))
+DSN_FIELDS: Final = ("service", "name", "key", "project", "origins", "expires")
+_DSN_SAID_AT: Final = (*DSN_FIELDS, "expires_at")
 
 routes = AccessRoutes()
 
 
 @routes.get(PATH, access=AccessScope.ADMIN)
 async def show_tokens(request: web.Request) -> web.Response:
-    """Tokens, the newest first, those that hold no longer too."""
+    """Tokens and DSNs, the newest first, those that hold no longer too."""
     parameters = read_parameters(request)
     cursor = parameters.cursor()
     parameters.finish()
-    return await _tokens_page(request, cursor=cursor)
+    return await tokens_page(request, cursor=cursor)
 
 
 @routes.post(PATH, access=AccessScope.ADMIN)
@@ -57,8 +60,9 @@ async def make(request: web.Request) -> web.Response:
         )
     except ValidationError as error:
         wrong = {one.field: one.message for one in error.errors}
-        return await _tokens_page(request, typed=form, wrong=wrong, status=error.status)
-    return await show(request, "accounts/issued.html", token=token_shape(token, now), text=text)
+        return await tokens_page(request, typed=form, wrong=wrong, status=error.status)
+    shape = token_shape(token, now, root=root_of(request))
+    return await show(request, "accounts/issued.html", token=shape, text=text)
 
 
 @routes.post(f"{PATH}/{{id}}/revoke", access=AccessScope.ADMIN)
@@ -94,18 +98,21 @@ def draft_of(form: SentForm, *, now: datetime) -> TokenDraft:
     return TokenDraft(name=form.text("name").strip(), scopes=scopes, services=services, expires_at=ends_at)
 
 
-async def _tokens_page(
+async def tokens_page(
     request: web.Request,
     *,
     cursor: str | None = None,
     typed: SentForm = _NOTHING,
     wrong: Mapping[str, str] | None = None,
+    dsn_typed: SentForm = _NO_DSN,
+    dsn_wrong: Mapping[str, str] | None = None,
     status: int = 200,
 ) -> web.Response:
+    """Show what stands, and both forms: as they were typed, with what is wrong at its field."""
     with cursor_errors():
         page = await list_tokens(request.app[STORE], limit=_ROWS, cursor=cursor)
-    now = request.app[CLOCK]()
-    values: dict[str, Any] = {"tokens": [token_shape(token, now) for token in page.rows]}
+    now, root = request.app[CLOCK](), root_of(request)
+    values: dict[str, Any] = {"tokens": [token_shape(token, now, root=root) for token in page.rows]}
     following = request.rel_url.update_query(cursor=page.next_cursor) if page.next_cursor else None
     return await show(
         request,
@@ -117,5 +124,7 @@ async def _tokens_page(
         typed={name: typed.text(name) for name in ("name", "services", "expires")},
         ticked=typed.texts("scopes"),
         wrong=dict.fromkeys(_SAID_AT, "") | dict(wrong or {}),
+        dsn_typed={name: dsn_typed.text(name) for name in DSN_FIELDS},
+        dsn_wrong=dict.fromkeys(_DSN_SAID_AT, "") | dict(dsn_wrong or {}),
         **values,
     )

@@ -81,7 +81,7 @@ def event_part(shown: ShownEvent, asked: PageAsked, sources: SourceLinks) -> Eve
         as_text="\n".join(trace_lines(chain)),
         parts=parts_of(shown.grouping.parts) if shown.grouping is not None else (),
         similar=shown.similar,
-        similar_address=list_address(similar_to(stored.service, chain[0].type)) if chain else None,
+        similar_address=list_address(similar_to(stored.service, chain[0].type)) if shown.similar else None,
     )
 
 

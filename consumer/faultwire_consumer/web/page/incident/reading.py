@@ -176,7 +176,7 @@ async def _read_readable(
 async def _read_similar(
     store: StoreReader, stored: event_queries.StoredEvent, event: Event | None, *, now: datetime
 ) -> tuple[incidents.Incident, ...]:
-    if event is None or not event.exceptions:
+    if event is None or not event.exceptions or not event.exceptions[0].type:
         return ()
     wanted = similar_to(stored.service, event.exceptions[0].type)
     page = await incidents.list_incidents(store, wanted, limit=_SIMILAR, now=now, order=IncidentOrder.LAST)

@@ -1,31 +1,28 @@
 """Source lines as pieces with a kind each, by which a style sheet colours them."""
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
-from typing import Final
+from functools import cache, lru_cache
+from typing import Any, Final
 
 from msgspec import Struct
-from pygments.lexers.python import PythonLexer
-from pygments.token import Comment, Keyword, Literal, Name, Operator, Token
 
 LINE_CHARACTERS: Final = 200
 """The most of one line that is shown."""
 LINES: Final = 11
 """The most lines around a call, half of them before the one that ran."""
 
-# ``pygments.token._TokenType``: a token's type, which contains those that are more special.
-_KINDS: Final = (
-    (Comment, "c"),
-    (Literal.String, "s"),
-    (Literal.Number, "n"),
-    (Operator.Word, "k"),
-    (Keyword, "k"),
-    (Name.Decorator, "d"),
-    (Name.Function, "d"),
-    (Name.Class, "d"),
-    (Name.Builtin, "b"),
-)
-_lexer: Final = PythonLexer(stripnl=False, ensurenl=False)
+_KINDS: Final = {
+    "Comment": "c",
+    "Literal.String": "s",
+    "Literal.Number": "n",
+    "Operator.Word": "k",
+    "Keyword": "k",
+    "Name.Decorator": "d",
+    "Name.Function": "d",
+    "Name.Class": "d",
+    "Name.Builtin": "b",
+}
+"""By the types of Pygments' tokens, which contain those that are more special."""
 
 
 class SourcePiece(Struct, frozen=True):
@@ -82,12 +79,22 @@ def colour(lines: tuple[str, ...]) -> tuple[tuple[SourcePiece, ...], ...]:
 
 
 def _tokens(text: str) -> Iterator[tuple[str, str]]:
-    for _, token, value in _lexer.get_tokens_unprocessed(text):
+    for _, token, value in _lexer().get_tokens_unprocessed(text):
         yield _kind_of(token), value
 
 
-def _kind_of(token: type[Token] | object) -> str:
-    return next((kind for parent, kind in _KINDS if token in parent), "")
+@cache
+def _lexer() -> Any:
+    from pygments.lexers.python import PythonLexer  # noqa: PLC0415 - 4 MiB, for who looks at source lines
+
+    return PythonLexer(stripnl=False, ensurenl=False)
+
+
+@cache
+def _kind_of(token: tuple[str, ...]) -> str:
+    """Return the kind of a token's type, which is the path of its names from the widest on."""
+    ends = range(len(token), 0, -1)
+    return next((_KINDS[name] for end in ends if (name := ".".join(token[:end])) in _KINDS), "")
 
 
 def _add(row: list[SourcePiece], kind: str, text: str) -> None:

@@ -15,6 +15,8 @@ from faultwire_shared.event import ExceptionInfo, Frame, Scalar
 RAISED: Final = "Raised"
 CAUSED_BY: Final = "Caused by"
 LED_TO: Final = "Led to"
+LOGGED: Final = "Logged"
+"""What has a stack and no type is a message."""
 _MEMBER_DEPTH: Final = 5
 _EXCEPTIONS: Final = 40
 """The most exceptions of an event, with those that groups hold."""
@@ -113,7 +115,7 @@ def _view_chain(
         shown = [tuple(_view_chain(member, order, link_of, room, depth + 1)) for member in members]
         views.append(
             ExceptionView(
-                relation=_relation(position, len(taken), order),
+                relation=_relation(position, len(taken), order) if error.type else LOGGED,
                 type=qualified_type(error),
                 value=error.value,
                 notes=tuple(error.notes[:_NOTES]),

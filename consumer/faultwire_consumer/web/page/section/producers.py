@@ -11,6 +11,7 @@ from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.domain.producer.state import ProducerReason, ProducerState, ProducerVerdict
 from faultwire_consumer.domain.query.query import Key, any_of
 from faultwire_consumer.store.audit.producer_list import Producer, list_producers, verdict_of
+from faultwire_consumer.store.audit.service_clients import ServiceClient
 from faultwire_consumer.store.audit.service_list import ServiceProducers, list_services
 from faultwire_consumer.web.access.declared import AccessRoutes
 from faultwire_consumer.web.page.section.query_link import list_path, named_path, releases_path
@@ -33,12 +34,24 @@ class ServiceNotHeardError(NotFoundError):
 
 
 class LostWords(Struct, frozen=True):
-    """Losses on purpose: how many, and the reasons that took most."""
+    """Counts by reason or kind: how many in all, and those that took most."""
 
     total: int
     reasons: tuple[tuple[int, str], ...]
     more: int
     """Reasons beyond these."""
+
+
+class ClientRow(Struct, frozen=True, kw_only=True):
+    """One version of a client library, in all processes of a service, as a line."""
+
+    sdk: str
+    via: str | None
+    last_seen_at: datetime
+    processes: int
+    events: int
+    dropped: LostWords
+    lost: LostWords
 
 
 class HeardRow(Struct, frozen=True, kw_only=True):
@@ -61,6 +74,11 @@ class HeardRow(Struct, frozen=True, kw_only=True):
     processes: int
     errors: str
     """Where its incidents are listed."""
+    unnumbered: int = 0
+    via: str | None = None
+    """The program that reports in the place of a process, as in ``gateway``."""
+    dropped: LostWords = LostWords(0, (), 0)
+    clients: tuple[ClientRow, ...] = ()
     host: str = ""
     started_at: datetime | None = None
     last_report_at: datetime | None = None
@@ -122,6 +140,22 @@ def service_row(found: ServiceProducers) -> HeardRow:
         sdks=found.sdks,
         processes=found.processes,
         errors=list_path(any_of(Key.SERVICE, [found.service])),
+        unnumbered=found.unnumbered,
+        dropped=lost_words(found.dropped),
+        clients=tuple(client_row(one) for one in found.clients),
+    )
+
+
+def client_row(found: ServiceClient) -> ClientRow:
+    """Return a client of a service as a line."""
+    return ClientRow(
+        sdk=found.sdk,
+        via=found.via,
+        last_seen_at=found.last_seen_at,
+        processes=found.processes,
+        events=found.numbered + found.unnumbered,
+        dropped=lost_words(found.dropped),
+        lost=lost_words(found.lost),
     )
 
 
@@ -143,6 +177,9 @@ def process_row(found: Producer, now: datetime) -> HeardRow:
         sdks=() if found.sdk is None else (found.sdk,),
         processes=1,
         errors=list_path(any_of(Key.SERVICE, [found.service])),
+        unnumbered=found.unnumbered,
+        via=found.via,
+        dropped=lost_words(found.dropped),
         host=found.host,
         started_at=found.started_at,
         last_report_at=found.last_report_at,

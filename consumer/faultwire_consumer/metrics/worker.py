@@ -1,19 +1,19 @@
-"""Every metric of the worker, declared once with a sentence; ``GET /metrics`` shows them."""
+"""The worker's metrics, all of them on one registry."""
 
-import math
 import platform
-from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate
+from collections.abc import Mapping
 from typing import Any, Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, disable_created_metrics
 from prometheus_client.gc_collector import GCCollector
-from prometheus_client.metrics_core import HistogramMetricFamily
 from prometheus_client.process_collector import ProcessCollector
-from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
+from faultwire_consumer.metrics.histogram import BatchHistogram
+from faultwire_consumer.metrics.lane import LaneMetrics
+from faultwire_consumer.metrics.loudness import ServiceMetrics
+from faultwire_consumer.metrics.standing import StandingMetrics
+from faultwire_consumer.metrics.state import Look, StateMetrics
+from faultwire_consumer.metrics.store import StoreMetrics
 from faultwire_shared import __version__
 
 _BATCH_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -37,39 +37,20 @@ _LATENCY_SECONDS: Final = (
 _REQUEST_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
-class BatchHistogram(Collector):
-    """A histogram that takes many values at once: one at a time they would cost as much as decoding them."""
-
-    def __init__(
-        self, name: str, text: str, *, buckets: Sequence[float], registry: CollectorRegistry
-    ) -> None:
-        self._name = name
-        self._text = text
-        self._bounds = (*buckets, math.inf)
-        self._counts = [0] * len(self._bounds)
-        self._sum = 0.0
-        registry.register(self)
-
-    def observe(self, values: Sequence[float]) -> None:
-        """Count values."""
-        bounds, counts = self._bounds, self._counts
-        for value in values:
-            counts[bisect_left(bounds, value)] += 1
-        self._sum += sum(values)
-
-    def collect(self) -> Iterator[HistogramMetricFamily]:
-        """Yield the histogram as ``/metrics`` shows it."""
-        bounds, counts = map(floatToGoString, self._bounds), accumulate(self._counts)
-        yield HistogramMetricFamily(
-            self._name, self._text, buckets=list(zip(bounds, counts, strict=True)), sum_value=self._sum
-        )
-
-
 class Metrics:
     """The worker's counters, on a registry of their own, so that several workers fit in one process."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        # A sample more of each counter and histogram, for a format that few read: it doubles their number.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # it takes and returns nothing
         self.registry = registry or CollectorRegistry()
+        self.looks: list[Look] = []
+        """What is looked up when somebody asks for the metrics."""
+        self.lanes = LaneMetrics(self.registry)
+        self.store = StoreMetrics(self.registry)
+        self.services = ServiceMetrics(self.registry)
+        self.standing = StandingMetrics(self.registry)
+        self.state = StateMetrics(self.registry)
         self._declare_broker(self.registry)
         self._declare_replica(self.registry)
         self._declare_ingest(self.registry)
@@ -79,6 +60,7 @@ class Metrics:
         self._declare_policy(self.registry)
         self._declare_growth(self.registry)
         self._declare_http(self.registry)
+        self._declare_gateway(self.registry)
         self._declare_process(self.registry)
 
     def _declare_broker(self, registry: CollectorRegistry) -> None:
@@ -259,8 +241,10 @@ class Metrics:
             "The part of it that is already free, in SQLite's file.",
             registry=registry,
         )
-        self.store_days = Gauge(
-            "faultwire_store_days", "Days for which the store has partitions or events.", registry=registry
+        self.store_partitions = Gauge(
+            "faultwire_store_partitions",
+            "Days for which the store has partitions or events.",
+            registry=registry,
         )
         self.store_oldest_day = Gauge(
             "faultwire_store_oldest_day_timestamp_seconds",
@@ -295,6 +279,15 @@ class Metrics:
             "faultwire_http_connections_ended_total",
             "Connections that the worker ended or turned away, by reason: silent, slow, unread or crowded.",
             ["reason"],
+            registry=registry,
+        )
+
+    def _declare_gateway(self, registry: CollectorRegistry) -> None:
+        self.gateway_events = Counter(
+            "faultwire_gateway_kept_total",
+            "Events of foreign SDKs by where they were when they were answered: passed_on, spooled, or full: "
+            "refused, for there was no room.",
+            ["where"],
             registry=registry,
         )
 

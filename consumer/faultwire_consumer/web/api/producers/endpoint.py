@@ -8,7 +8,7 @@ from faultwire_consumer.domain.access.scope import AccessScope
 from faultwire_consumer.store.audit.producer_list import list_producers
 from faultwire_consumer.store.audit.service_list import list_services
 from faultwire_consumer.web.access.declared import AccessRoutes
-from faultwire_consumer.web.api import shape
+from faultwire_consumer.web.api.producers import shape
 from faultwire_consumer.web.openapi.operation import describe
 from faultwire_consumer.web.parameter import Paged, Parameters, paged
 from faultwire_consumer.web.request import API_PREFIX, cursor_errors, page_answer

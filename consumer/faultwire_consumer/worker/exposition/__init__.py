@@ -1,0 +1,1 @@
+"""Exposition of a worker to Prometheus beyond what its parts count: first zeros, looks, and watches."""
