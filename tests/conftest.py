@@ -26,7 +26,9 @@ from tests.tools.publisher import declare
 from tests.tools.retrying import Sink
 
 from faultwire.capture import scope
+from faultwire.client import Client
 from faultwire_consumer.store.migrations import migrate
+from faultwire_shared import amqp
 
 # How long an example takes says more of the machine than of what is tested.
 settings.register_profile(
@@ -39,6 +41,8 @@ _skipped_for_servers = pytest.StashKey[set[str]]()
 
 LONG_SECONDS: Final = 600
 """A test that may take longer begins first."""
+PATIENCE_SECONDS: Final = 60.0
+"""How long a test waits for what a service would have given up sooner: a machine may be busy with others."""
 PACKAGES: Final = ("faultwire", "faultwire_consumer", "faultwire_shared")
 
 
@@ -237,6 +241,20 @@ def _own_state(_states: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None
 def _states(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     directory = tmp_path_factory.mktemp("states")
     return (directory / str(number) for number in itertools.count())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patience() -> Iterator[None]:
+    """Wait for a broker that a busy machine keeps from answering: neither is what a test is about.
+
+    A node that had just started took longer for a connection than the client's five seconds.
+    """
+    defaults = Client.__init__.__kwdefaults__
+    assert defaults is not None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(defaults, "confirm_timeout", PATIENCE_SECONDS)
+        patch.setattr(amqp, "CONNECT_SECONDS", PATIENCE_SECONDS / 2)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -41,7 +41,7 @@ async def test_what_cannot_be_taken_is_told_why_and_stores_nothing(
 async def test_the_client_confirms_over_http_and_its_id_leads_to_the_event(worker: WorkerProcess) -> None:
     async with ErrorManager(service="billing", broker_url=worker.url) as errors:
         response = await errors.handle_error(KeyError("sku"), "critical", durability="confirmed")
-        assert (await response.delivered(10)).state == "confirmed"
+        assert (await response.delivered(60)).state == "confirmed"
     status, event = await worker.get(f"/api/v1/events/{response['error_id']}")
     assert (status, event["severity"], event["service"]) == (200, "critical", "billing")
     code, out, _ = await command("events", "show", response["error_id"], "--json", FAULTWIRE_URL=worker.url)

@@ -31,7 +31,7 @@ async def test_an_event_that_is_returned_up_to_the_limit_becomes_a_dead_letter(
     await exchange.publish(message, "event.high.system.test")
     queue = await channel.get_queue("faultwire.high", ensure=False)
     for _ in range(DELIVERY_LIMIT + 1):
-        taken = await queue.get(timeout=10)
+        taken = await queue.get(timeout=60)
         assert taken is not None
         await taken.reject(requeue=True)
 

@@ -142,7 +142,7 @@ async def test_an_error_while_an_own_error_is_stored_makes_no_other(
 ) -> None:
     path.error = ValueError("the path is broken")
     responses = [report.report(fault(), part=part) for part in ("one", "two", "two")]
-    states = [await response.delivered(30) for response in responses]
+    states = [await response.delivered(60) for response in responses]
     await report.close_bursts()
     assert {state.state for state in states} == {"refused"}
     assert report.handled == 2

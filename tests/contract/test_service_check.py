@@ -30,7 +30,7 @@ async def test_a_worker_in_front_of_a_broker_passes_a_sender_s_bounds_on(rabbitm
         receiver = AmqpReceiver(Lane.HIGH, rabbitmq.url, metrics=Metrics(), checks_key=checks_key)
         running = asyncio.create_task(receiver.run())
         found: list[Allowance | None] = []
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while len(found) < 2:
                 found += [one.allowance for one in await receiver.collect(size=2, linger=0)]
         # What the receiver before gave back may come in another order.

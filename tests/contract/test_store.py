@@ -379,7 +379,7 @@ async def test_a_write_that_is_cancelled_while_it_begins_leaves_the_next_one_fre
 
     def begin_slowly() -> Connection:
         started.set()
-        go_on.wait(30)
+        go_on.wait(60)
         return begin()
 
     async def write() -> None:

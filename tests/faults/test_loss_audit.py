@@ -40,7 +40,9 @@ import asyncio, os, signal, sys
 from faultwire import ErrorManager
 
 async def main():
-    async with ErrorManager(service="shop", broker_url=sys.argv[1], spool_path=sys.argv[2]) as errors:
+    async with ErrorManager(
+        service="shop", broker_url=sys.argv[1], spool_path=sys.argv[2], confirm_timeout=60
+    ) as errors:
         while errors._parts.account._ledger is None:
             await asyncio.sleep(0.01)
         response = await errors.handle_error(ValueError("arrives"), durability="confirmed")
@@ -183,7 +185,7 @@ async def test_what_found_no_room_is_reported_with_its_reason_and_nobody_is_woke
         monkeypatch.setattr(outlet_of(errors).buffer, "_room", dict.fromkeys(Lane, 0))
         lost = [errors.handle_error_nowait(ValueError(str(number))) for number in range(5)]
         assert [one.state.reason for one in lost] == ["buffer_full"] * 5
-        assert await errors.flush(30)
+        assert await errors.flush(60)
 
     async def is_reported() -> bool:
         reported = await scene.gaps(GapState.REPORTED) == [(5, 9, "buffer_full")]

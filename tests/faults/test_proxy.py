@@ -39,7 +39,7 @@ class Client:
 
     async def ask(self, data: bytes) -> bytes:
         self.writer.write(data)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await self.reader.readexactly(len(data))
 
     async def hears_nothing(self, data: bytes) -> bool:

@@ -144,7 +144,7 @@ async def test_a_full_queue_costs_no_event_and_holds_no_other_lane(
         await host.is_accepted()
         assert host.spooled
         host.report(1, "critical")  # another lane's queue has room
-        await host.responses[-1].delivered(30)
+        await host.responses[-1].delivered(60)
         assert await ready_in(broker.url, queue_of(Lane.CRITICAL)) == 1
         await assert_stored_once(broker, host, tmp_path)
         await host.is_confirmed()

@@ -116,7 +116,7 @@ def test_on_a_read_only_disk_events_wait_in_memory(tmp_path: Path) -> None:
         "        response = await errors.handle_error(ValueError('x'), durability='spooled')\n"
         "        print(response.state.state)\n"
         "        transport.release()\n"
-        "        print((await response.delivered(20)).state)\n"
+        "        print((await response.delivered(60)).state)\n"
         "asyncio.run(main())\n"
     )
     command = (*OWN_MOUNTS, sys.executable, "-c", script)

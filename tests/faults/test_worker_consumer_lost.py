@@ -47,7 +47,7 @@ async def wait_for_loss(bench: Bench, *, losses: int = 1) -> None:
 
 async def collect(receiver: AmqpReceiver, deliveries: int) -> list[Delivery]:
     taken: list[Delivery] = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while len(taken) < deliveries:
             taken += await receiver.collect(size=500, linger=0)
     return taken

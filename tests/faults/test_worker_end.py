@@ -190,6 +190,6 @@ async def test_a_lane_that_is_just_connecting_ends_with_the_worker(broker: Rabbi
         await until(is_let_in, "the connection stands, and the queue is asked for")
         await receiver.stop()
         await receiver.close()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await run
         assert await receiver.collect(size=1, linger=0) == []

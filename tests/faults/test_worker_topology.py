@@ -159,7 +159,7 @@ async def give_up(broker: RabbitMQ, event_id: str) -> None:
     connection = await amqp.connect(broker.url, "test")
     queue = await (await connection.channel()).get_queue(HIGH, ensure=False)
     for _ in range(DELIVERY_LIMIT + 1):
-        taken = await queue.get(timeout=10)
+        taken = await queue.get(timeout=60)
         assert taken is not None
         assert event_id.encode() in taken.body
         await taken.reject(requeue=True)

@@ -82,7 +82,7 @@ def no_delays(most: float) -> Iterator[float]:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Let the loop turn until the condition holds."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - the condition belongs to code that sets no event
             await asyncio.sleep(0)
 

@@ -31,7 +31,7 @@ class Recorded:
 
     async def events(self) -> list[Event]:
         """Everything that was handed over by now, in that order: lanes do not wait for each other."""
-        assert await self.errors.flush(30)
+        assert await self.errors.flush(60)
         return sorted(self._transport.events, key=_number)
 
     async def event(self) -> Event:
@@ -51,7 +51,7 @@ class SyncRecorded:
 
     def events(self) -> list[Event]:
         """Everything that was handed over by now, in that order."""
-        assert self.errors.flush(30)
+        assert self.errors.flush(60)
         return sorted(self._transport.events, key=_number)
 
     def event(self) -> Event:

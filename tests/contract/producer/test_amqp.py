@@ -18,7 +18,7 @@ from faultwire.publish import transport_amqp
 from faultwire.publish.transport import Busy, Outgoing, Refused, TransportDown
 from faultwire.publish.transport_amqp import AmqpTransport
 from faultwire_consumer.ingest.receive.broker_door import BrokerDoor
-from faultwire_shared import codec
+from faultwire_shared import amqp, codec
 from faultwire_shared.event import MESSAGE_BYTES, Lane
 
 KEY = "event.high.system.billing"
@@ -60,9 +60,9 @@ async def test_a_message_names_the_span_of_its_event_also_when_another_process_t
         await handle(errors)
     await declare(rabbitmq.url)
     async with make() as errors:
-        assert await errors.flush(20)
+        assert await errors.flush(60)
         await handle(errors)
-        assert await errors.flush(20)
+        assert await errors.flush(60)
     messages = await take_all(rabbitmq.url, Lane.HIGH, messages=2)
     told = {str(message.headers["traceparent"]) for message in messages}
     assert {one.rpartition("-")[0] for one in told} == set(parents)
@@ -73,7 +73,7 @@ async def test_what_piles_up_travels_as_batches_of_one_lane(broker: RabbitMQ) ->
     async with ErrorManager(collapse_storms=False, service="billing", broker_url=broker.url) as errors:
         ids = [errors.handle_error_nowait(ValueError("x"), "low").error_id for _ in range(119)]
         ids.append(errors.handle_error_nowait(ValueError("x"), "medium").error_id)
-        assert await errors.flush(10)
+        assert await errors.flush(60)
     messages = await take_all(broker.url, Lane.ROUTINE, messages=3)
     assert [message.type for message in messages] == ["faultwire.batch.v1"] * 3
     assert [message.routing_key for message in messages] == [
@@ -125,7 +125,7 @@ async def test_a_frozen_broker_holds_neither_the_caller_nor_the_end(private_brok
         started = loop.time()
     took = loop.time() - started
     private_broker.resume()
-    assert took < errors._shutdown_timeout + 0.5
+    assert took < 2 * amqp.HEARTBEAT_SECONDS  # the soonest that anybody could have noticed the freeze
     assert response.state.state == "spooled"
 
 
@@ -134,7 +134,7 @@ async def test_after_a_freeze_everything_arrives(private_broker: PrivateRabbitMQ
         await errors.handle_error(ValueError("before"), durability="confirmed")
         private_broker.pause()
         response = errors.handle_error_nowait(ValueError("during"))
-        assert (await response.delivered(20)).state == "spooled"
+        assert (await response.delivered(60)).state == "spooled"
         private_broker.resume()
         await _until(lambda: errors.stats().confirmed == 2)
         assert response.state.state == "confirmed"
@@ -228,7 +228,7 @@ async def test_the_intakes_door_publishes_and_opens_itself_again(private_broker:
     with pytest.raises(TransportDown):
         await door.publish(b'{"n":2}', **arguments)
     await private_broker.start()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
                 await door.publish(b'{"n":3}', **arguments)

@@ -98,7 +98,7 @@ async def test_what_piles_up_is_posted_as_arrays(intake: Intake) -> None:
     async with ErrorManager(service="shop", broker_url=intake.url) as errors:
         ids = [errors.handle_error_nowait(ValueError(str(n))).error_id for n in range(60)]
         intake.answering.set()
-        assert await errors.flush(10)
+        assert await errors.flush(60)
     assert sorted(intake.ids) == sorted(ids)
     assert [body[:1] for body in intake.bodies] == [b"[", b"["]
 

@@ -57,7 +57,7 @@ def manager(transport: FakeTransport, spool: Path, **options: Any) -> ErrorManag
 
 
 async def eventually(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - the condition belongs to another thread or process
             await asyncio.sleep(0.005)
 

@@ -30,7 +30,7 @@ def make(transport: FakeTransport, tmp_path: Path) -> Make:
 
 
 async def eventually(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - the condition belongs to another thread
             await asyncio.sleep(0.002)
 
@@ -63,7 +63,7 @@ async def test_what_is_confirmed_after_it_was_spooled_becomes_confirmed_and_leav
         response = await errors.handle_error(ValueError("x"), durability="spooled")
         transport.release()
         await eventually(lambda: response.state.state == "confirmed")
-        assert await errors.flush(10)
+        assert await errors.flush(60)
         assert (errors.stats().confirmed, errors.stats().spooled) == (1, 0)
         assert adds_up(errors)
     assert list((tmp_path / "spool").iterdir()) == []
@@ -77,7 +77,7 @@ async def test_a_buffered_event_that_is_not_confirmed_soon_goes_to_disk_by_itsel
     transport.refuses = lambda message: failure
     async with make() as errors:
         responses = [errors.handle_error_nowait(ValueError(str(n))) for n in range(120)]
-        states = {(await response.delivered(20)).state for response in responses}
+        states = {(await response.delivered(60)).state for response in responses}
         assert states == {"spooled"}
         assert errors.stats().buffered == 0
         assert adds_up(errors)

@@ -51,7 +51,7 @@ async def test_a_burst_from_another_thread_wakes_the_loop_once_and_arrives(
                 other.join()
             assert calls == [other.ident]
             calls.clear()
-            assert await errors.flush(10)
+            assert await errors.flush(60)
     assert len({event.id for event in transport.events}) == 2 * BURST
 
 
@@ -70,7 +70,7 @@ async def test_a_loop_that_closed_before_it_heard_leaves_nobody_unheard(transpor
     await asyncio.to_thread(asyncio.run, first_life())
     await errors.handle_error(ValueError("third"))
     hand_over("fourth")
-    assert await errors.flush(10)
+    assert await errors.flush(60)
     assert {event.message for event in transport.events} == {"first", "second", "third", "fourth"}
     await errors.aclose()
 

@@ -50,7 +50,7 @@ async def test_while_the_other_side_is_away_events_go_to_disk_whatever_their_age
     transport.open_answers.extend([TransportDown("away")] * 100_000)
     one = ticket()
     outlet.put(one)
-    assert (await one.wait(20)).state == "spooled"
+    assert (await one.wait(60)).state == "spooled"
     await outlet.aclose(1)
 
 
@@ -65,7 +65,7 @@ async def test_once_it_is_back_events_wait_for_their_confirm_again(
     outlet.put(one)
     assert (await one.wait(0.2)).state == "buffered"
     transport.release()
-    assert (await one.wait(20)).state == "confirmed"
+    assert (await one.wait(60)).state == "confirmed"
     await outlet.aclose(1)
 
 
@@ -78,6 +78,6 @@ async def test_a_connection_that_breaks_ends_the_patience(outlet: Outlet, transp
     await until(lambda: bool(transport.attempts))
     transport.open_answers.extend([TransportDown("away")] * 100_000)
     transport.broken.set()
-    assert (await one.wait(20)).state == "spooled"
+    assert (await one.wait(60)).state == "spooled"
     transport.release()
     await outlet.aclose(1)

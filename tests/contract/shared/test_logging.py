@@ -177,7 +177,7 @@ class StuckStream(io.StringIO):
         self.free = threading.Event()
 
     def write(self, text: str) -> int:
-        self.free.wait(30)
+        self.free.wait(60)
         return super().write(text)
 
 
@@ -192,9 +192,9 @@ def test_a_disk_that_hangs_holds_no_caller_and_what_is_dropped_is_told(
         logger.error("line %d", number)
     assert 40 <= pipe.lost <= 50
     console.free.set()
-    assert pipe.flush(30)
+    assert pipe.flush(60)
     logger.error("after")
-    assert pipe.flush(30)
+    assert pipe.flush(60)
     lines = console.getvalue().splitlines()
     told = [int(count) for line in lines for count in re.findall(r"log\.lost count=(\d+)", line)]
     assert sum(told) == pipe.lost

@@ -40,7 +40,7 @@ def test_of_messages_far_beyond_the_limit_only_their_beginnings_wait() -> None:
 
 
 async def test_a_single_delivery_goes_at_once_whatever_the_linger() -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert len(await queue_of(single()).collect(size=500, linger=3600)) == 1
 
 
@@ -64,7 +64,7 @@ async def test_a_linger_takes_in_what_arrives_meanwhile_and_ends_when_nothing_do
             queue.put(single())
             await asyncio.sleep(0)
 
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         group.create_task(arrive())
         collected = await queue.collect(size=500, linger=3600)
     assert len(collected) == 7

@@ -19,7 +19,7 @@ from faultwire_shared.event import Event
 async def test_an_error_is_answered_at_once_and_published_behind(harness: Harness) -> None:
     async with harness.manager(environment="staging", release="1.2", host="web-1") as errors:
         response = await errors.handle_error(ValueError("x"), context={"order": 17}, tags={"region": "eu"})
-        assert (await response.delivered(10)).accepted
+        assert (await response.delivered(60)).accepted
     (event,) = harness.transport.events
     assert event.id == response.error_id
     assert (event.service, event.environment, event.release, event.host) == (

@@ -25,7 +25,7 @@ def test_threads_and_managers_without_a_loop_are_captured_too() -> None:
     with capture_events() as captured, SyncErrorManager(service="desk") as made:
         before.handle_error(ValueError("x"), durability="spooled")
         made.handle_error(ValueError("y"), "critical")
-        assert before.flush(10)
+        assert before.flush(60)
     assert [(each.service, each.message) for each in captured.events] == [("shop", "x"), ("desk", "y")]
 
 

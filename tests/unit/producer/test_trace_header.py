@@ -82,7 +82,7 @@ async def test_a_batch_of_one_span_names_it_and_one_of_several_leaves_that_to_it
                     for _ in range(3):
                         errors.handle_error_nowait(ValueError("x"), "high")
             transport.release()
-            assert await errors.flush(10)
+            assert await errors.flush(60)
             batch = transport.messages[-1]
             assert dict(batch.headers) == ({"traceparent": parents[0]} if spans == 1 else {})
             transport.hold()

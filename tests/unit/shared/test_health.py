@@ -137,7 +137,7 @@ async def test_a_plain_function_is_called_beside_the_loop_and_never_twice_at_a_t
 
     def ping() -> dict[str, float]:
         threads.append(threading.get_ident())
-        gate.wait(30)
+        gate.wait(60)
         return {"response_time": 0.125}
 
     checker = HealthChecker(cache_seconds=0)

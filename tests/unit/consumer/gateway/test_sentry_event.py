@@ -1,5 +1,6 @@
 """What a Sentry event says of itself, of its exceptions and of whom it happened to, and how it is read."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -383,6 +384,6 @@ def test_a_process_s_environment_is_not_kept_and_other_secrets_are_known_by_thei
     ids=lambda given: str(given)[:40],
 )
 def test_no_event_of_a_megabyte_takes_long_or_grows(given: dict[str, Any]) -> None:
-    started = datetime.now(UTC)
+    began = time.process_time()
     assert len(read(given).body) <= EVENT_BYTES
-    assert datetime.now(UTC) - started < timedelta(seconds=5)
+    assert time.process_time() - began < 10  # quadratic would be minutes
