@@ -4,83 +4,22 @@ import asyncio
 import os
 import re
 import shutil
-import sqlite3
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
+from tests.deploy.load import CLIENTS, SUMS, load_on, sqlite_sums, until_accounted_for, until_stored
 from tests.servers.postgresql import PostgreSQL, Server, Servers, account_of_servers
 from tests.servers.process import become, run, temporary_home, wait_until
 from tests.servers.worker import Worker
 from tests.tools.block import ROOT, read_blocks
-from tests.tools.waiting import until
 
-from faultwire import ErrorManager
-
-CLIENTS: Final = 4
 GUIDE: Final = "deploy/docs/operate/backup.md"
-SUMS: Final = """SELECT (SELECT count(*) FROM {0}events WHERE service <> 'faultwire'),
-  (SELECT coalesce(sum(count), 0) FROM {0}events), (SELECT coalesce(sum(count), 0) FROM {0}incidents)"""
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300), pytest.mark.may_block("runs and stops servers")]
-
-
-class Load:
-    """Clients that go on while a backup is made and while their worker is away."""
-
-    def __init__(self, clients: list[ErrorManager]) -> None:
-        self._clients = clients
-        self.sent = 0
-
-    async def send(self, times: int) -> None:
-        """So many events of each client, each confirmed before the next."""
-        for _ in range(times):
-            for client in self._clients:
-                response = await client.handle_error(ValueError("no such order"))
-                await response.delivered(60)
-                self.sent += 1
-
-    async def send_while(self, work: Callable[[], Any]) -> None:
-        """Events for as long as some work takes in a thread, and some before and after."""
-        await self.send(5)
-        task = asyncio.create_task(asyncio.to_thread(work))
-        while not task.done():
-            await self.send(1)
-        await task
-        await self.send(5)
-
-
-@asynccontextmanager
-async def load_on(worker: Worker, tmp_path: Path) -> AsyncIterator[Load]:
-    async with AsyncExitStack() as stack:
-        clients = [
-            await stack.enter_async_context(
-                ErrorManager(
-                    service=f"shop-{number}",
-                    broker_url=worker.url,
-                    spool_path=str(tmp_path / f"spool-{number}"),
-                    collapse_storms=False,
-                )
-            )
-            for number in range(CLIENTS)
-        ]
-        yield Load(clients)
-
-
-async def until_accounted_for(worker: Worker, stored: Callable[[], int], sent: int) -> None:
-    """Wait until each event is in the store or missed by the audit, and none is both.
-
-    A client that was not told of a commit before the worker ended sends that event again, so it is back.
-    """
-
-    async def is_so() -> bool:
-        producers = worker.get("/api/v1/producers?limit=100")["producers"]
-        return stored() + sum(int(one["missing"]) for one in producers) == sent
-
-    await until(is_so, f"all of {sent} events are accounted for", seconds=120)
 
 
 async def test_a_sqlite_backup_under_load_is_put_back_and_the_audit_misses_what_came_later(
@@ -88,7 +27,7 @@ async def test_a_sqlite_backup_under_load_is_put_back_and_the_audit_misses_what_
 ) -> None:
     worker, backup, file = Worker(tmp_path), tmp_path / "backup.db", tmp_path / "faultwire.db"
     worker.start()
-    async with load_on(worker, tmp_path) as load:
+    async with load_on(worker.url, tmp_path) as load:
         await load.send_while(lambda: worker.command("db", "backup", str(backup)))
         await until_stored(lambda: sqlite_sums(file)[0], load.sent)
         assert worker.terminate() == 0
@@ -118,7 +57,7 @@ async def test_a_dump_under_load_is_restored_and_the_audit_misses_what_came_late
     worker.prepare()
     worker.start()
     database = postgresql.url.rpartition("/")[2]
-    async with load_on(worker, tmp_path) as load:
+    async with load_on(worker.url, tmp_path) as load:
         await load.send_while(
             lambda: postgresql_tool(postgresql, "pg_dump", "--format=custom", f"--file={dump}", database)
         )
@@ -178,7 +117,7 @@ async def test_a_server_goes_back_to_a_second_by_the_guide_and_the_audit_misses_
         worker = Worker(tmp_path, database_url=database.url)
         worker.prepare()
         worker.start()
-        async with load_on(worker, tmp_path) as load:
+        async with load_on(worker.url, tmp_path) as load:
             base = archive / "base"
             copy = ["pg_basebackup", f"--pgdata={base}", "--checkpoint=fast", "--no-sync"]
             await load.send_while(lambda: postgresql_tool(database, *copy, account=account_of_servers()))
@@ -196,15 +135,6 @@ async def test_a_server_goes_back_to_a_second_by_the_guide_and_the_audit_misses_
                 await load.send(1)
                 await until_accounted_for(worker, lambda: postgresql_sums(database)[0], load.sent)
                 assert worker.terminate() == 0
-
-
-async def until_stored(stored: Callable[[], int], sent: int) -> None:
-    """A client on a slow machine is told that an event lies on its disk, before it is stored."""
-
-    async def are_stored() -> bool:
-        return stored() == sent
-
-    await until(are_stored, f"{sent} events are stored", seconds=120)
 
 
 @contextmanager
@@ -241,15 +171,6 @@ def until_archived(server: Server) -> None:
     last = server.execute("SELECT pg_walfile_name(pg_switch_wal())")
     archived = "SELECT coalesce(last_archived_wal, '') FROM pg_stat_archiver"
     wait_until(lambda: server.execute(archived)[:24] >= last, f"{last} is in the archive")
-
-
-def sqlite_sums(file: Path) -> tuple[int, int, int]:
-    connection = sqlite3.connect(file)
-    try:
-        events, of_events, of_incidents = connection.execute(SUMS.format("")).fetchone()
-    finally:
-        connection.close()
-    return int(events), int(of_events), int(of_incidents)
 
 
 def postgresql_sums(server: PostgreSQL) -> tuple[int, int, int]:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import secrets
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -103,6 +104,11 @@ class Node:
         if server is not None:
             self.control("stop")
             wait_until(lambda: not server.is_running, "RabbitMQ has stopped")
+
+    def wipe(self) -> None:
+        """Kill it and take its disk away: ``start`` brings up an empty one at the same port."""
+        self.kill()
+        shutil.rmtree(self._home / "data")
 
     def pause(self) -> None:
         """SIGSTOP: connections stay open and nothing answers."""
@@ -261,6 +267,10 @@ class PrivateRabbitMQ(RabbitMQ):
     async def shut_down(self) -> None:
         """Stop it gracefully: it says goodbye to every connection."""
         await asyncio.to_thread(self._node.shut_down)
+
+    def wipe(self) -> None:
+        """SIGKILL the node and remove all that it kept: users, queues and what lay in them."""
+        self._node.wipe()
 
     async def start(self) -> None:
         """Start it again on the data that it left, and wait until it accepts."""
