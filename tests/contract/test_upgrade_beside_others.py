@@ -7,6 +7,7 @@ import pytest
 from alembic import command
 from sqlalchemy import Connection, text
 from tests.servers.postgresql import PostgreSQL
+from tests.tools.waiting import until
 
 from faultwire_consumer.store.contract.store import MigrationError, StoreBusyError
 from faultwire_consumer.store.migrations import migrate
@@ -70,6 +71,44 @@ async def test_an_upgrade_gives_up_after_its_time_and_names_who_was_in_the_way(
                 await migrate.upgrade(postgresql.url, migrate.Patience(0))
     finally:
         await reader.close()
+
+
+async def test_an_upgrade_that_is_ended_for_a_deadlock_with_a_worker_is_tried_again(
+    current_postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker writes an event and then its incident; a step may need both tables the other way round."""
+    worker = await asyncpg.connect(current_postgresql.url, server_settings={"deadlock_timeout": "1h"})
+    transaction = worker.transaction()
+    await transaction.start()
+    await worker.execute("LOCK TABLE faultwire.events IN ROW EXCLUSIVE MODE")
+    tries: list[asyncio.Task[str]] = []
+
+    def step(connection: Connection) -> None:
+        connection.execute(text("LOCK TABLE faultwire.incidents"))
+        if not tries:
+            asks = worker.execute("LOCK TABLE faultwire.incidents IN ROW EXCLUSIVE MODE")
+            tries.append(asyncio.get_running_loop().create_task(asks))
+            waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            while connection.scalar(waiting) == 0:
+                pass
+        connection.execute(text("LOCK TABLE faultwire.events"))
+
+    monkeypatch.setattr(migrate, "upgrade_connection", step)
+    told: list[str] = []
+    upgrading = asyncio.create_task(
+        migrate.upgrade(current_postgresql.url, migrate.Patience(600, told.append))
+    )
+    try:
+        await until(lambda: all_done(tries), "the worker has its incident")
+        await transaction.rollback()
+        await asyncio.wait_for(upgrading, 60)
+    finally:
+        await worker.close()
+    assert told
+
+
+async def all_done(tasks: list[asyncio.Task[str]]) -> bool:
+    return bool(tasks) and all(one.done() for one in tasks)
 
 
 async def test_a_database_that_cannot_hold_every_character_is_refused(postgresql: PostgreSQL) -> None:

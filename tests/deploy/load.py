@@ -1,12 +1,14 @@
 """Clients that go on through a disaster, and the account of every event that they sent."""
 
 import asyncio
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from tests.servers.postgresql import PostgreSQL
 from tests.servers.worker import Worker
 from tests.tools.waiting import until
 
@@ -98,4 +100,10 @@ def sqlite_sums(file: Path) -> tuple[int, int, int]:
         events, of_events, of_incidents = connection.execute(SUMS.format("")).fetchone()
     finally:
         connection.close()
+    return int(events), int(of_events), int(of_incidents)
+
+
+def postgresql_sums(server: PostgreSQL) -> tuple[int, int, int]:
+    """The same of PostgreSQL."""
+    events, of_events, of_incidents = re.findall(r"\d+", str(server.execute(SUMS.format("faultwire."))))
     return int(events), int(of_events), int(of_incidents)

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -11,7 +10,14 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.deploy.load import CLIENTS, SUMS, load_on, sqlite_sums, until_accounted_for, until_stored
+from tests.deploy.load import (
+    CLIENTS,
+    load_on,
+    postgresql_sums,
+    sqlite_sums,
+    until_accounted_for,
+    until_stored,
+)
 from tests.servers.postgresql import PostgreSQL, Server, Servers, account_of_servers
 from tests.servers.process import become, run, temporary_home, wait_until
 from tests.servers.worker import Worker
@@ -171,11 +177,6 @@ def until_archived(server: Server) -> None:
     last = server.execute("SELECT pg_walfile_name(pg_switch_wal())")
     archived = "SELECT coalesce(last_archived_wal, '') FROM pg_stat_archiver"
     wait_until(lambda: server.execute(archived)[:24] >= last, f"{last} is in the archive")
-
-
-def postgresql_sums(server: PostgreSQL) -> tuple[int, int, int]:
-    events, of_events, of_incidents = re.findall(r"\d+", str(server.execute(SUMS.format("faultwire."))))
-    return int(events), int(of_events), int(of_incidents)
 
 
 def postgresql_tool(server: PostgreSQL, *command: str, account: str | None = None) -> None:

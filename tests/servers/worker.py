@@ -47,6 +47,11 @@ class Worker:
         self._process.wait_until(self._is_ready, "the worker is ready")
 
     @property
+    def has_run(self) -> bool:
+        """Whether it was started before."""
+        return self._process is not None
+
+    @property
     def process(self) -> ServerProcess:
         """The one that was started last."""
         assert self._process is not None

@@ -37,7 +37,8 @@ PAUSE_SECONDS: Final = 5.0
 
 # Any number that nobody else uses will do: one upgrade at a time.
 _UPGRADE_LOCK: Final = 7_140_923_365
-_LOCK_NOT_AVAILABLE: Final = "55P03"
+# Lock not available; deadlock, with a worker that holds one table of a step and asks for another.
+_IN_USE: Final = ("55P03", "40P01")
 _QUERY_CHARACTERS: Final = 80
 # The oldest of those who hold a table of ours: who came later may merely wait behind it.
 _HOLDER: Final = text(f"""
@@ -53,7 +54,7 @@ ORDER BY a.xact_start LIMIT 1
 
 
 class TableInUseError(Exception):
-    """Somebody holds a table for longer than the upgrade may keep others waiting behind it."""
+    """Somebody holds a table for longer than others may wait behind the upgrade, or waits for it in turn."""
 
 
 class Patience(Struct, frozen=True):
@@ -166,6 +167,6 @@ def upgrade_checked(connection: Connection) -> None:
     try:
         upgrade_connection(connection)
     except DBAPIError as error:
-        if sqlstate_of(error) == _LOCK_NOT_AVAILABLE:
+        if sqlstate_of(error) in _IN_USE:
             raise TableInUseError from None
         raise
