@@ -5,21 +5,17 @@ is fed at half of that rate. What it holds after a tenth of the time (the second
 compared with what it holds at the end, and every event must be in the database.
 """
 
-import itertools
 import statistics
 import sys
 import time
-from collections.abc import Iterator
 from typing import Final
 
-import pika
 from tests.benchmarks import drain
+from tests.benchmarks.feeding import publish_evenly
 from tests.benchmarks.report import report
 from tests.servers.postgresql import Servers
 from tests.servers.process import wait_until
 from tests.servers.rabbitmq import Nodes
-from tests.tools.backlog import messages
-from tests.tools.event import bodies
 from tests.tools.usage import resident_mib
 
 from faultwire_shared.event import BATCH_EVENTS
@@ -32,26 +28,14 @@ SAMPLE_SECONDS: Final = 1.0
 
 def feed(place: drain.Place, per_second: float, seconds: float, pid: int) -> tuple[int, list[float]]:
     """Publish batches at a steady rate; how many events, and the memory at each second."""
-    connection = pika.BlockingConnection(pika.URLParameters(place.broker_url))
-    channel = connection.channel()
-    properties = pika.BasicProperties(content_type="application/json", delivery_mode=2)
-    batches, sent, samples = messages(_endless(), BATCH_EVENTS), 0, list[float]()
-    started = time.monotonic()
-    while (elapsed := time.monotonic() - started) < seconds:
-        while sent < elapsed * per_second:
-            channel.basic_publish("faultwire.events", "event.medium.system.shop", next(batches), properties)
-            sent += BATCH_EVENTS
+    samples, started = list[float](), time.monotonic()
+    for sent in publish_evenly(place.broker_url, per_second):
+        elapsed = time.monotonic() - started
         if len(samples) < elapsed / SAMPLE_SECONDS:
             samples.append(resident_mib(pid))
-        connection.process_data_events(time_limit=0.01)
-    connection.close()
-    return sent, samples
-
-
-def _endless() -> Iterator[bytes]:
-    """Each thousand occurred now: a day that ends meanwhile makes a partition."""
-    for start in itertools.count(10**9, 1_000):
-        yield from bodies(1_000, start=start)
+        if elapsed > seconds:
+            return sent, samples
+    raise AssertionError("it publishes without end")
 
 
 def main(minutes: float) -> None:
