@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import signal
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +12,8 @@ from typing import Final
 import pytest
 from msgspec import Struct
 from structlog.testing import capture_logs
-from tests.servers.process import reserve_port
+from tests.servers.process import ServerProcess, reserve_port
+from tests.servers.worker import FAULTWIRE, Worker
 from tests.tools.certificates import Authority, Issued
 from tests.tools.waiting import until
 
@@ -88,6 +90,13 @@ class Serving(Struct):
     asked: asyncio.Event
     ca: Path
 
+    async def shows(self, name: str) -> bool:
+        """Whether it is up and shows this one."""
+        try:
+            return await self.shown() == name
+        except OSError:
+            return False
+
     async def shown(self) -> str:
         """The name of the certificate that a new connection is shown."""
         visitor = await Visitor.connect(self.port, self.ca)
@@ -108,14 +117,8 @@ async def serving(files: Files, url: str) -> AsyncIterator[Serving]:
     running = asyncio.create_task(run_until(stop, worker))
     serves = Serving(config.http_port, asked, files.authority.cert)
 
-    async def listens() -> bool:
-        try:
-            return await serves.shown() == "first"
-        except OSError:
-            return False
-
     try:
-        await until(listens, "the worker serves by TLS")
+        await until(lambda: serves.shows("first"), "the worker serves by TLS")
         yield serves
     finally:
         stop.set()
@@ -140,6 +143,34 @@ async def test_a_renewed_certificate_is_shown_to_who_comes_after_the_signal_and_
         assert old.shown == "first"
         assert await old.ask() == b"HTTP/1.1 200 OK"
         old.leave()
+
+
+@pytest.mark.timeout(300)
+async def test_a_running_process_takes_a_renewed_certificate_at_a_real_sighup(
+    files: Files, tmp_path: Path
+) -> None:
+    worker = Worker(tmp_path)
+    worker.environment |= {
+        "FAULTWIRE_HTTP_CERTIFICATE_FILE": str(files.cert),
+        "FAULTWIRE_HTTP_KEY_FILE": str(files.key),
+    }
+    process = ServerProcess([FAULTWIRE, "worker"], worker.environment, worker.log)
+    seen = Serving(worker.port, asyncio.Event(), files.authority.cert)
+    try:
+        await until(lambda: seen.shows("first"), "the worker serves by TLS")
+        files.put(files.authority.issue("second", days=9))
+        process.send(signal.SIGHUP)
+        await until(lambda: seen.shows("second"), "the renewed certificate is shown")
+        shutil.copy(files.authority.issue("another").key, files.key)
+        process.send(signal.SIGHUP)
+        await until(lambda: says(worker.log, "worker.not_reloaded"), "the wrong key is refused")
+        assert await seen.shown() == "second"
+    finally:
+        assert process.end(signal.SIGTERM) == 0
+
+
+async def says(log: Path, event: str) -> bool:
+    return event in await asyncio.to_thread(log.read_text)
 
 
 async def test_who_begins_tls_and_says_nothing_is_let_go(

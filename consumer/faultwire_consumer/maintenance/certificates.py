@@ -1,4 +1,4 @@
-"""Shows when the certificates of the broker and of the database end."""
+"""Shows when the certificates of broker and database end, and the one that this process shows itself."""
 
 import asyncio
 import math
@@ -20,6 +20,7 @@ class CertificateWatch:
         metrics: where the ends are shown.
         broker_url: whose certificates are asked for, the first to end of a cluster's; None without a broker.
         database: says when the certificate ends that the database showed; None where there is none.
+        served: says the same of the one that this process shows.
         sleep: waits for seconds.
     """
 
@@ -28,12 +29,14 @@ class CertificateWatch:
         metrics: Metrics,
         broker_url: str | None,
         database: Callable[[], float | None],
+        served: Callable[[], float | None] = lambda: None,
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._ends = metrics.state.certificate_expiry
         self._addresses = split_addresses(broker_url) if broker_url is not None else ()
         self._database = database
+        self._served = served
         self._sleep = sleep
 
     async def run(self) -> None:
@@ -47,6 +50,7 @@ class CertificateWatch:
         ends = await asyncio.gather(*(ask_certificate(address) for address in self._addresses))
         self._show("broker", min((end for end in ends if end is not None), default=None))
         self._show("database", self._database())
+        self._show("http", self._served())
 
     def _show(self, peer: str, end: float | None) -> None:
         self._ends.labels(peer).set(math.nan if end is None else end)

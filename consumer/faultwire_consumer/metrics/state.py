@@ -10,7 +10,8 @@ CHORES: Final = (
     *("absence", "audit", "auto_resolve", "dictionary_trainer", "partitions", "retention", "search_filler"),
 )
 """The regular chores whose success is shown."""
-PEERS: Final = ("broker", "database")
+PEERS: Final = ("broker", "database", "http")
+"""The last is this process itself, to those who visit it."""
 
 Chore = Callable[[], Coroutine[Any, Any, None]]
 
@@ -35,8 +36,8 @@ class StateMetrics:
         )
         self.certificate_expiry = Gauge(
             "faultwire_certificate_expiry_timestamp_seconds",
-            "When the certificate ends that a peer showed at the last connection; NaN without TLS, or where "
-            "it is not verified.",
+            "When the certificate ends that a peer showed at the last connection, or, as http, that this "
+            "worker shows itself; NaN without TLS, or where it is not verified.",
             ["peer"],
             registry=registry,
         )

@@ -163,7 +163,7 @@ def _put_together(supplies: _Supplies, reloading: tuple[Asking, FileWatch] | Non
         auto_resolve=chores.auto_resolve_chore(tending, lambda: notices.policy),
         retention=chores.retention_chore(tending, config.retention, _telling_of_retention(report)),
         search_filler=chores.search_chore(tending),
-        watches=watches_of(config, store, metrics=metrics, clock=_now),
+        watches=watches_of(config, store, supplies.certificate, metrics=metrics, clock=_now),
         packing=chores.packing_chores(tending, config, supplies.packing),
         upkeep=watched.upkeep,
         replica_watch=watched.replica,

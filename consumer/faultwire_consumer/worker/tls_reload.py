@@ -1,9 +1,7 @@
 """Files of TLS, read again when SIGHUP asks for it: a wrong one is told before a connection meets it."""
 
-import ssl
-
 from faultwire_consumer.config import WorkerConfig
-from faultwire_consumer.serving.certificate import ServedCertificate
+from faultwire_consumer.serving.certificate import ServedCertificate, Shown
 from faultwire_consumer.store.contract.url import parse_database_url
 from faultwire_shared.broker_url import split_addresses
 from faultwire_shared.tls.context import make_context
@@ -19,7 +17,7 @@ class TlsReload:
     def __init__(self, certificate: ServedCertificate | None = None) -> None:
         self._certificate = certificate
 
-    def read(self, config: WorkerConfig) -> ssl.SSLContext | None:
+    def read(self, config: WorkerConfig) -> Shown | None:
         """Read the files; return what the server is to show, None where it speaks no TLS.
 
         Raises:
@@ -29,10 +27,10 @@ class TlsReload:
             make_context(files)
         return None if self._certificate is None else self._certificate.read()
 
-    def use(self, context: ssl.SSLContext | None) -> None:
+    def use(self, shown: Shown | None) -> None:
         """Show what was read to new visitors."""
-        if self._certificate is not None and context is not None:
-            self._certificate.use(context)
+        if self._certificate is not None and shown is not None:
+            self._certificate.use(shown)
 
 
 def _of_broker(config: WorkerConfig) -> list[TlsFiles]:

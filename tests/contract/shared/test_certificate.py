@@ -13,6 +13,7 @@ from tests.tools.mail_server import Certificate, make_certificate
 
 from faultwire_consumer.maintenance.certificates import CertificateWatch
 from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.serving.certificate_end import end_of_file
 from faultwire_shared.tls.certificate import ask_certificate, end_of_certificate
 
 DAY = 86_400
@@ -37,15 +38,17 @@ async def server(certificate: Certificate) -> AsyncIterator[str]:
 
 
 async def test_a_broker_s_certificate_is_asked_for_and_shown(certificate: Certificate) -> None:
+    end_of_own = await asyncio.to_thread(end_of_file, str(certificate.cert))
     async with server(certificate) as place:
         url = f"amqps://user:password@{place}/?cafile={certificate.cert}"
         end = await ask_certificate(url)
         assert end is not None
         assert 1.9 * DAY < end - time.time() < 2.1 * DAY
         metrics = Metrics()
-        await CertificateWatch(metrics, url, lambda: None).look()
+        await CertificateWatch(metrics, url, lambda: None, lambda: end_of_own).look()
     name = "faultwire_certificate_expiry_timestamp_seconds"
     assert metrics.registry.get_sample_value(name, {"peer": "broker"}) == end
+    assert metrics.registry.get_sample_value(name, {"peer": "http"}) == end
     assert math.isnan(metrics.registry.get_sample_value(name, {"peer": "database"}) or 0)
 
 

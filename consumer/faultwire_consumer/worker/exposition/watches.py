@@ -7,6 +7,7 @@ from faultwire_consumer.maintenance.certificates import CertificateWatch
 from faultwire_consumer.maintenance.standing import StandingWatch
 from faultwire_consumer.maintenance.store_size import StoreSizeWatch
 from faultwire_consumer.metrics import Metrics
+from faultwire_consumer.serving.certificate import ServedCertificate
 from faultwire_consumer.store.contract.url import parse_database_url, sqlite_path
 from faultwire_consumer.store.measured import MeasuredStore
 from faultwire_consumer.worker.parts import Part
@@ -16,7 +17,12 @@ from faultwire_shared.topology import DEAD, queue_of
 
 
 def watches_of(
-    config: WorkerConfig, store: MeasuredStore, *, metrics: Metrics, clock: Clock
+    config: WorkerConfig,
+    store: MeasuredStore,
+    certificate: ServedCertificate | None,
+    *,
+    metrics: Metrics,
+    clock: Clock,
 ) -> dict[str, Part]:
     """Build them, by the names that logs show."""
     url = parse_database_url(config.database_url)
@@ -24,7 +30,12 @@ def watches_of(
     watches: dict[str, Part] = {
         "store size": StoreSizeWatch(store, metrics=metrics, path=path, clock=clock),
         "standing": StandingWatch(store, metrics=metrics, clock=clock),
-        "certificates": CertificateWatch(metrics, config.broker_url, lambda: store.certificate_ends_at),
+        "certificates": CertificateWatch(
+            metrics,
+            config.broker_url,
+            database=lambda: store.certificate_ends_at,
+            served=lambda: None if certificate is None else certificate.newest.ends_at,
+        ),
     }
     if config.broker_url is not None:
         queues = {lane.value: queue_of(lane) for lane in Lane} | {DEAD_LANE: DEAD}
