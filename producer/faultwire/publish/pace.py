@@ -7,6 +7,9 @@ from faultwire_shared.event import BATCH_EVENTS
 
 WINDOW: Final = 20
 """Messages of one lane that may wait for their confirm at the same time."""
+WINDOW_BYTES: Final = 1024 * 1024
+"""What these may hold together before another one goes: each stands in memory as its events, as a message,
+and as those of its frames that the line does not take."""
 QUICK_SECONDS: Final = 0.5
 SLOW_SECONDS: Final = 2.0
 """A confirm that takes longer is near the end of its time: less must be under way."""
@@ -25,6 +28,10 @@ class Pace:
     def __init__(self) -> None:
         self.window: int = WINDOW
         self.events: int = BATCH_EVENTS
+
+    def allows(self, messages: int, size: int) -> bool:
+        """Whether a lane may send one more message while these wait for their confirm."""
+        return messages == 0 or (messages < self.window and size < WINDOW_BYTES)
 
     def note_confirm(self, took_seconds: float) -> None:
         """Learn from a confirm and the time that it took."""

@@ -36,11 +36,12 @@ logger: logging.Logger = logging.getLogger("faultwire")
 class _LaneState:
     """The publisher's knowledge of one lane."""
 
-    __slots__ = ("busy_delays", "in_flight", "paused", "wake")
+    __slots__ = ("busy_delays", "in_flight", "in_flight_bytes", "paused", "wake")
 
     def __init__(self) -> None:
         self.wake = asyncio.Event()
         self.in_flight = 0
+        self.in_flight_bytes = 0
         self.paused = False
         self.busy_delays: Iterator[float] | None = None
 
@@ -183,10 +184,12 @@ class Publisher:
                 tickets = self._buffer.take(lane, self._pace.events)
                 if not tickets:  # the spool's thread took them in between
                     continue
+                size = sum(len(ticket.body) for ticket in tickets)  # what is settled holds its body no more
                 state.in_flight += 1
+                state.in_flight_bytes += size
                 sending = group.create_task(self._send(lane, tickets, self._generation))
                 # A callback, as a task that is cancelled before its start runs no `finally`.
-                sending.add_done_callback(partial(self._after_send, lane, tickets))
+                sending.add_done_callback(partial(self._after_send, lane, tickets, size))
             else:
                 state.wake.clear()
                 await state.wake.wait()
@@ -218,9 +221,9 @@ class Publisher:
     def _may_send(self, lane: Lane, state: _LaneState) -> bool:
         if state.paused or not self.connected.is_set() or not self._buffer.waits(lane):
             return False
-        if state.in_flight == 0:
-            return True
-        return state.in_flight < self._pace.window and self._buffer.fills_batch(lane, self._pace.events)
+        if not self._pace.allows(state.in_flight, state.in_flight_bytes):
+            return False
+        return state.in_flight == 0 or self._buffer.fills_batch(lane, self._pace.events)
 
     async def _send(self, lane: Lane, tickets: list[Ticket], generation: int) -> None:
         state = self._lanes[lane]
@@ -236,12 +239,13 @@ class Publisher:
                 self.connected.clear()
                 self._lost.set()
 
-    def _after_send(self, lane: Lane, tickets: list[Ticket], _: asyncio.Task[None]) -> None:
+    def _after_send(self, lane: Lane, tickets: list[Ticket], size: int, _: asyncio.Task[None]) -> None:
         state = self._lanes[lane]
         left = self._buffer.put_back(lane, tickets)
         if self._spool is not None:
             self._spool.release(left)
         state.in_flight -= 1
+        state.in_flight_bytes -= size
         state.wake.set()
         self._progress.set()
 

@@ -1,6 +1,6 @@
 """The pace: a line that crawls is given less at once, and a good one everything again."""
 
-from faultwire.publish.pace import WINDOW, Pace
+from faultwire.publish.pace import WINDOW, WINDOW_BYTES, Pace
 from faultwire_shared.event import BATCH_EVENTS
 
 
@@ -18,6 +18,14 @@ def test_slow_confirms_and_failures_halve_it_down_to_one_event_at_a_time() -> No
     for _ in range(10):
         pace.note_failure()
     assert (pace.window, pace.events) == (1, 1)
+
+
+def test_what_is_large_is_bounded_by_its_bytes_and_one_message_goes_whatever_its_size() -> None:
+    pace = Pace()
+    assert pace.allows(0, 0)
+    assert pace.allows(WINDOW - 1, WINDOW_BYTES - 1)
+    assert not pace.allows(WINDOW, 0)
+    assert not pace.allows(1, WINDOW_BYTES)
 
 
 def test_a_confirm_that_is_neither_slow_nor_quick_changes_nothing() -> None:

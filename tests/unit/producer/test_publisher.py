@@ -10,7 +10,7 @@ from tests.tools.fake_transport import FakeTransport, no_delays, until
 
 from faultwire.audit.loss import LOG_SECONDS, Losses, LossReason
 from faultwire.publish.outlet import Outlet
-from faultwire.publish.pace import WINDOW
+from faultwire.publish.pace import WINDOW, WINDOW_BYTES
 from faultwire.publish.publisher import Publisher
 from faultwire.publish.transport import Busy, Denied, Outgoing, Refused, TransportDown
 from faultwire.queue.buffer import TICKET_BYTES, Buffer, BufferLimit
@@ -82,6 +82,23 @@ async def test_full_batches_do_not_wait_for_the_confirm_up_to_the_window(
     transport.release()
     assert await outlet.flush(60)
     assert sizes(transport.messages) == [BATCH_EVENTS] * (WINDOW + 5)
+
+
+async def test_what_waits_for_a_confirm_is_bounded_by_bytes_too_and_confirms_make_room_again(
+    outlet: Outlet, transport: FakeTransport
+) -> None:
+    most = WINDOW_BYTES // BATCH_BYTES + 1
+    for turn in (1, 2, 3):
+        transport.hold()
+        before = len(transport.attempts)
+        for number in range(2 * most):
+            outlet.put(ticket(number, size=BATCH_BYTES))
+        await until(lambda: len(transport.attempts) >= before + most - 1)  # noqa: B023 - within its round
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert most - 1 <= len(transport.attempts) - before <= most, turn
+        transport.release()
+        assert await outlet.flush(60)
 
 
 async def test_a_batch_is_bounded_by_bytes_and_a_larger_event_travels_alone(
