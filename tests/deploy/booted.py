@@ -6,7 +6,7 @@ What is written to it lies in memory and goes with it. The repository is seen as
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -61,6 +61,10 @@ class BootedMachine:
         )
         assert done.returncode == 0, f"{line}: {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
 
+    def write(self, path: str, text: str, *, mode: str = "0644", owner: str = "root") -> None:
+        """Write a file, with the folders above it."""
+        self.run("install", "-D", f"--mode={mode}", f"--owner={owner}", "/dev/stdin", path, text=text)
+
     def property_of(self, unit: str, name: str) -> str:
         """A property of a unit's, as systemd tells it."""
         return self.run("systemctl", "show", "--value", f"--property={name}", unit).strip()
@@ -71,10 +75,19 @@ class BootedMachine:
 
 
 @contextmanager
-def booted(home: Path) -> Iterator[BootedMachine]:
-    """Boot a machine of this machine's own release."""
+def booted(
+    home: Path, name: str = "booted", more: Sequence[str] = (), asleep: Sequence[str] = ()
+) -> Iterator[BootedMachine]:
+    """Boot a machine of this machine's own release.
+
+    Args:
+        home: takes the log of its boot.
+        name: of its root; another one for other packages.
+        more: Debian's packages, beside those that every machine has.
+        asleep: units of theirs that are not to start by themselves.
+    """
     release = run(["sh", "-c", '. /etc/os-release && echo "$VERSION_CODENAME"']).strip()
-    root = debian_root(f"booted-{release}", *PACKAGES, release=release)
+    root = debian_root(f"{name}-{release}", *PACKAGES, *more, release=release, asleep=asleep)
     seen = [f"--bind-ro={path}" for path in SEEN if Path(path).exists()]
     flags = ["--boot", "--register=no", "--keep-unit", "--volatile=overlay", "--resolv-conf=copy-host"]
     place = [f"--directory={root}", f"--machine=faultwire-{os.getpid()}", f"--bind-ro={ROOT}:{CHECKOUT}"]

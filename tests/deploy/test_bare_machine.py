@@ -14,10 +14,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
 import pytest
+from tests.deploy.guide import lines_of
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.process import ServerProcess, reserve_port, run, run_status, wait_until
 from tests.servers.rabbitmq import RabbitMQ
@@ -160,10 +162,5 @@ def _has_logged(worker: ServerProcess, name: str) -> bool:
 
 def _commands(ports: dict[str, str]) -> Iterator[str]:
     """The guide's commands as root types them, with this machine's free ports."""
-    guide = (ROOT / "deploy/docs/operate/systemd.md").read_text()
-    for block in re.findall(r"^```sh parsed\n(.*?)^```", guide, re.MULTILINE | re.DOTALL):
-        for line in block.splitlines():
-            command = line.removeprefix("sudo ")
-            for documented, port in ports.items():
-                command = command.replace(documented, port)
-            yield command
+    for line in chain.from_iterable(lines_of("deploy/docs/operate/systemd.md", ports)):
+        yield line.removeprefix("sudo ")

@@ -133,7 +133,7 @@ async def test_a_server_goes_back_to_a_second_by_the_guide_and_the_audit_misses_
             await asyncio.to_thread(until_archived, server)
             assert worker.terminate() == 0
             server.stop_immediately()
-            settings = recovering.replace("/var/backups", str(archive))
+            settings = recovering.replace("/var/backups/faultwire", str(archive))
             settings = settings.replace("2026-11-23 14:03:11+00", second)
             with recovered(base, settings, server.port):
                 assert postgresql_sums(database) == before
@@ -159,7 +159,7 @@ def archive_into(server: Server, archive: Path, settings: str) -> None:
     (archive / "wal").mkdir()
     own(archive)
     own(archive / "wal")
-    for line in settings.replace("/var/backups", str(archive)).splitlines():
+    for line in settings.replace("/var/backups/faultwire", str(archive)).splitlines():
         name, _, value = line.partition(" = ")
         server.execute(f"ALTER SYSTEM SET {name} = '{value.strip(chr(39))}'")
     server.stop_immediately()

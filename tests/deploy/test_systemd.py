@@ -10,11 +10,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.deploy.booted import ROOT, BootedMachine, booted, can_be_booted
+from tests.deploy.booted import BootedMachine, booted, can_be_booted
+from tests.deploy.guide import lines_of
 from tests.servers.postgresql import PrivatePostgreSQL
 from tests.servers.process import reserve_port, wait_until
 from tests.servers.rabbitmq import RabbitMQ
@@ -29,6 +31,7 @@ pytestmark = [
     ),
 ]
 
+GUIDE: Final = "deploy/docs/operate/systemd.md"
 DATABASE_URL: Final = "/etc/faultwire/database_url"
 PATIENT_FOR: Final = 40
 """Seconds of a wait, after which a unit with half of that as its limit would have been given up."""
@@ -92,7 +95,8 @@ def _follow_the_guide(machine: BootedMachine, rabbitmq: RabbitMQ, database: Priv
     first, second = reserve_port(), reserve_port()
     addresses = {"broker_administrator_url": rabbitmq.url, "broker_worker_url": rabbitmq.url}
     addresses["database_url"] = database.url
-    for line in _lines({"8787": str(first), "8788": str(second)}):
+    ports = {"8787": str(first), "8788": str(second)}
+    for line in chain.from_iterable(lines_of(GUIDE, ports)):
         # `health` asks the port that is documented, and another one is taken here.
         setting = f"FAULTWIRE_URL=http://127.0.0.1:{first} " if line.endswith("faultwire health") else ""
         machine.shell(setting + line, text=addresses.get(Path(shlex.split(line)[-1]).name))
@@ -212,13 +216,3 @@ def _all_end_together_and_in_peace(site: Site) -> None:
 
 def _is_over(site: Site, unit: str) -> bool:
     return site.state(unit) == "inactive"
-
-
-def _lines(ports: dict[str, str]) -> Iterator[str]:
-    """The guide's lines as they stand, but for ports that are free here."""
-    guide = (ROOT / "deploy/docs/operate/systemd.md").read_text()
-    for block in re.findall(r"^```sh parsed\n(.*?)^```", guide, re.MULTILINE | re.DOTALL):
-        for line in block.splitlines():
-            for documented, port in ports.items():
-                line = line.replace(documented, port)  # noqa: PLW2901 - the line as it is typed here
-            yield line
