@@ -30,7 +30,7 @@ class Pace:
         self.events: int = BATCH_EVENTS
 
     def allows(self, messages: int, size: int) -> bool:
-        """Whether a lane may send one more message while these wait for their confirm."""
+        """Return True if a lane may send one more message while these wait for their confirm."""
         return messages == 0 or (messages < self.window and size < WINDOW_BYTES)
 
     def note_confirm(self, took_seconds: float) -> None:
