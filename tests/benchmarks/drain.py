@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from tests.benchmarks import naive_faststream, naive_store, raw_consume, store_ceiling
 from tests.servers.postgresql import PostgreSQL, Servers
 from tests.servers.process import ServerProcess, run, temporary_home, wait_until
-from tests.servers.rabbitmq import Nodes
+from tests.servers.rabbitmq import Nodes, RabbitMQ
 from tests.servers.worker import Worker, clean_environment
 from tests.tools.backlog import fill, messages
 from tests.tools.event import FINGERPRINTS, bodies, unmarked
@@ -49,9 +49,13 @@ class Drained(Struct, frozen=True):
 class Place(Struct, frozen=True):
     """Where one candidate drains one queue once: a fresh vhost, database and directory."""
 
-    broker_url: str
+    broker: RabbitMQ
     database: PostgreSQL
     home: Path
+
+    @property
+    def broker_url(self) -> str:
+        return self.broker.url
 
     @property
     def sqlite_path(self) -> Path:
@@ -63,7 +67,7 @@ def fresh_place(nodes: Nodes, servers: Servers) -> Iterator[Place]:
     with ExitStack() as exit_stack:
         broker = exit_stack.enter_context(nodes.shared())
         database = exit_stack.enter_context(servers.shared())
-        yield Place(broker.url, database, exit_stack.enter_context(temporary_home("drain")))
+        yield Place(broker, database, exit_stack.enter_context(temporary_home("drain")))
 
 
 def script_environment(home: Path) -> dict[str, str]:

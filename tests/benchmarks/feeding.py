@@ -1,6 +1,6 @@
 """Publishes events at a steady rate: as a part of the soak, or as a process until it is ended.
 
-``python feeding.py BROKER_URL EVENTS_A_SECOND``.
+``python feeding.py BROKER_URL EVENTS_A_SECOND EVENTS_A_MESSAGE``.
 """
 
 import itertools
@@ -47,9 +47,11 @@ def _endless() -> Iterator[bytes]:
 
 
 @contextmanager
-def fed(url: str, per_second: float, home: Path, environment: dict[str, str]) -> Iterator[None]:
+def fed(
+    url: str, per_second: float, home: Path, environment: dict[str, str], *, a_message: int = BATCH_EVENTS
+) -> Iterator[None]:
     """A worker's broker, fed by a process of its own meanwhile."""
-    command = [sys.executable, __file__, url, f"{per_second}"]
+    command = [sys.executable, __file__, url, f"{per_second}", f"{a_message}"]
     process = ServerProcess(command, environment, home / "feeding.log")
     try:
         yield
@@ -58,14 +60,14 @@ def fed(url: str, per_second: float, home: Path, environment: dict[str, str]) ->
         process.end(signal.SIGTERM)
 
 
-def main(url: str, per_second: float) -> None:
+def main(url: str, per_second: float, a_message: int) -> None:
     """Publish until SIGTERM."""
     ended: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
-    for _ in publish_evenly(url, per_second):
+    for _ in publish_evenly(url, per_second, a_message):
         if ended:
             return
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], float(sys.argv[2]))
+    main(sys.argv[1], float(sys.argv[2]), int(sys.argv[3]))

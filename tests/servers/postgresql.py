@@ -82,6 +82,17 @@ class Server:
     def data(self) -> Path:
         return self._data
 
+    @property
+    def log(self) -> Path:
+        """What it says."""
+        return self._home / "server.log"
+
+    @property
+    def pid(self) -> int:
+        """The process that runs, parent of all the others."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Start it, or start it again on the data it left, and wait until it accepts."""
         if self._process is None or not self._process.is_running:
@@ -191,6 +202,16 @@ class PostgreSQL:
         self.database = database
         self.url = server.url_of(database)
         """``postgresql://`` of its owner."""
+
+    @property
+    def log(self) -> Path:
+        """What the server says."""
+        return self._server.log
+
+    @property
+    def pid(self) -> int:
+        """The server's process, parent of those of its sessions."""
+        return self._server.pid
 
     def url_through(self, port: int) -> str:
         """The same database through a proxy's port."""

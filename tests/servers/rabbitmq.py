@@ -81,6 +81,12 @@ class Node:
         self._server.wait_until(self._accepts, "RabbitMQ accepts connections")
 
     @property
+    def pid(self) -> int:
+        """The process of the node that runs."""
+        assert self._server is not None
+        return self._server.pid
+
+    @property
     def is_up(self) -> bool:
         """Whether its process runs."""
         return self._server is not None and self._server.is_running
@@ -205,6 +211,11 @@ class RabbitMQ:
         self.vhost = vhost
         self.url = self.url_of(node.user, node.password)
         """``amqp://`` of a user who may do everything in the vhost."""
+
+    @property
+    def pid(self) -> int:
+        """The node's process."""
+        return self._node.pid
 
     def url_of(self, user: str, password: str, *, port: int | None = None, vhost: str | None = None) -> str:
         """The vhost's address for somebody else, through a proxy's port, or of another vhost."""

@@ -23,6 +23,19 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
+def tree_seconds(pid: int) -> float:
+    """The same of it and all below it, those that ended included."""
+    return sum(_with_ended(one) for one in tree_of(pid))
+
+
+def _with_ended(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:  # it ended meanwhile; its parent has its time soon
+        return 0.0
+    return sum(int(field) for field in fields[11:15]) / _TICKS
+
+
 def tree_of(pid: int) -> list[int]:
     """The process with its children and theirs."""
     found = [pid]
