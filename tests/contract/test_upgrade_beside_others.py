@@ -88,7 +88,8 @@ async def test_an_upgrade_that_is_ended_for_a_deadlock_with_a_worker_is_tried_ag
         if not tries:
             asks = worker.execute("LOCK TABLE faultwire.incidents IN ROW EXCLUSIVE MODE")
             tries.append(asyncio.get_running_loop().create_task(asks))
-            waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            table = "relation = 'faultwire.incidents'::regclass"
+            waiting = text(f"SELECT count(*) FROM pg_locks WHERE NOT granted AND {table}")
             while connection.scalar(waiting) == 0:
                 pass
         connection.execute(text("LOCK TABLE faultwire.events"))
