@@ -49,6 +49,8 @@ class Wire:
     def __init__(self, site: Site, drawn: Anything) -> None:
         self.site, self.drawn = site, drawn
         self.tally: Counter[str] = Counter()
+        self.dead_bodies: set[int] = set()
+        """Hashes: of two broken batches the same few bytes may be a member, and are one dead letter."""
         self._lane = AmqpReceiver(Lane.HIGH, "amqp://nowhere/", metrics=Metrics())
         self._dead = DeadQueueReceiver("amqp://nowhere/", metrics=Metrics())
         self._dead_queue = DeadQueue(site.store, metrics=Metrics(), clock=site.clock)
@@ -75,7 +77,12 @@ class Wire:
     ) -> list[str]:
         outcomes = await ingest(deliveries)
         for delivery, its in zip(deliveries, outcomes, strict=True):
-            assert len(its) == (len(delivery.events) if self._is_taken_apart(delivery) else 1)
+            is_apart = self._is_taken_apart(delivery)
+            assert len(its) == (len(delivery.events) if is_apart else 1)
+            bodies = map(bytes, delivery.events) if is_apart else [delivery.body]
+            self.dead_bodies |= {
+                hash(body) for body, one in zip(bodies, its, strict=True) if isinstance(one, DeadLettered)
+            }
         found = [one for its in outcomes for one in its]
         self.tally.update(type(one).__name__ for one in found)
         self.tally.update(f"{one.reason}" for one in found if isinstance(one, DeadLettered))
@@ -112,7 +119,7 @@ async def test_whatever_arrives_is_stored_or_a_dead_letter_and_everything_stays_
     print(dict(wire.tally))
     assert [wire.tally[one] for one in ("Retry", "failed_in_worker", "rejected_by_store")] == [0, 0, 0]
     assert await rows_of(site, events) == wire.tally["Stored"]
-    assert await rows_of(site, dead_letters) == wire.tally["DeadLettered"]
+    assert await rows_of(site, dead_letters) == len(wire.dead_bodies)
     counted = (await site.store.read(select(func.sum(incidents.c.count))))[0][0]
     assert counted == (await site.store.read(select(func.sum(events.c.count))))[0][0]
     assert len(wire.sender.received) > 0
