@@ -1,4 +1,4 @@
-"""What an event costs each part of the pipeline: CPU of worker, database and broker, log and commits."""
+"""What an event costs each part of the pipeline: CPU of worker, database and broker, and bytes of log."""
 
 import time
 from collections.abc import Iterator
@@ -20,7 +20,6 @@ PATIENCE_SECONDS: Final = 600.0
 _STORED: Final = "SELECT coalesce(sum(count), 0) FROM faultwire.incidents"
 # Without the whole pages that follow a checkpoint: in a short run on a new store they are nine tenths.
 _LOG: Final = "SELECT (wal_bytes - wal_fpi * current_setting('block_size')::int)::bigint FROM pg_stat_wal"
-_COMMITS: Final = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
 _BATCHES: Final = "faultwire_batch_seconds_count"
 _numbers: Final = count()
 
@@ -38,7 +37,6 @@ class Cost(Struct, frozen=True):
     broker: float
     log_bytes: int
     """Of PostgreSQL's write-ahead log, but for whole pages after a checkpoint."""
-    commits: int
 
     @property
     def rate(self) -> float:
@@ -61,7 +59,6 @@ class Look(Struct, frozen=True):
     database: float
     broker: float
     log_bytes: int
-    commits: int
 
     def until(self, later: "Look") -> Cost:
         """What was spent from this look to a later one."""
@@ -73,7 +70,6 @@ class Look(Struct, frozen=True):
             database=later.database - self.database,
             broker=later.broker - self.broker,
             log_bytes=later.log_bytes - self.log_bytes,
-            commits=later.commits - self.commits,
         )
 
 
@@ -88,7 +84,6 @@ def look(place: drain.Place, crew: list[Worker]) -> Look:
         database=tree_seconds(place.database.pid),
         broker=tree_seconds(place.broker.pid),
         log_bytes=int(ask(_LOG)),
-        commits=int(ask(_COMMITS)),
     )
 
 
