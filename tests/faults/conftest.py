@@ -6,6 +6,8 @@ import pytest
 from tests.servers.postgresql import PostgreSQL, PrivatePostgreSQL, Servers, SmallDiskPostgreSQL
 from tests.tools.migrating import upgrade
 
+from faultwire_consumer.ingest.receive import lane
+
 
 @pytest.fixture
 def database(current_postgresql: PostgreSQL) -> PostgreSQL:
@@ -26,3 +28,9 @@ async def small_disk(_postgresql_servers: Servers) -> AsyncIterator[SmallDiskPos
     with _postgresql_servers.on_small_disk(32) as database:
         await upgrade(database.url)
         yield database
+
+
+@pytest.fixture
+def quick_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that is away is tried many times a second."""
+    monkeypatch.setattr(lane, "TRIAL_SECONDS", (0.05, 0.2))

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from tests.servers.postgresql import PostgreSQL, PrivatePostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
-from tests.tools.bench import RETURNED_ONCE, Bench, running
+from tests.tools.bench import MANY_TRIES, RETURNED_ONCE, Bench, running
 from tests.tools.migrating import upgrade
 from tests.tools.oracle import assert_nothing_lost, ready_in
 from tests.tools.proxy import Proxy, proxy_to
@@ -22,6 +22,7 @@ WRITABLE: Final = {"default_transaction_read_only": "off"}
 
 
 @pytest.mark.line(20)
+@pytest.mark.usefixtures("quick_trials")
 async def test_a_database_that_crashes_gets_everything_when_it_is_back(
     broker: RabbitMQ, private_database: PrivatePostgreSQL
 ) -> None:
@@ -33,7 +34,7 @@ async def test_a_database_that_crashes_gets_everything_when_it_is_back(
         await publisher.publish_many(EVENTS)
         await until(bench.is_paused, "the lane is paused")
         await publisher.publish_many(EVENTS)
-        await bench.wait_for_tries(2)
+        await bench.wait_for_tries(MANY_TRIES)
 
         async def given_back() -> bool:
             return await ready_in(broker.url) >= EVENTS
@@ -101,6 +102,7 @@ async def test_a_connection_that_breaks_in_the_commit_stores_the_batch_once(
 
 
 @pytest.mark.line(23)
+@pytest.mark.usefixtures("quick_trials")
 async def test_sessions_that_are_read_only_are_opened_anew(broker: RabbitMQ, database: PostgreSQL) -> None:
     # A session keeps what its database said when it began, as one to a primary that was demoted
     # and promoted again does: only a new one can write.
@@ -108,7 +110,7 @@ async def test_sessions_that_are_read_only_are_opened_anew(broker: RabbitMQ, dat
     async with publishing(broker.url) as publisher, running(database.url, broker.url) as bench:
         await publisher.publish_many(EVENTS)
         await until(bench.is_paused, "the lane is paused")
-        await bench.wait_for_tries(2)
+        await bench.wait_for_tries(MANY_TRIES)
         await bench.store.ping()
         assert bench.met("SQLSTATE 25006")
         assert (await bench.reader.stored(), await bench.dead_letters()) == (0, 0)

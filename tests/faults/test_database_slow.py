@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
-from tests.tools.bench import RETURNED_ONCE, Bench, running
+from tests.tools.bench import MANY_TRIES, RETURNED_ONCE, Bench, running
 from tests.tools.factories import wire_event
 from tests.tools.oracle import assert_nothing_lost
 from tests.tools.publisher import Publisher, publishing
@@ -64,6 +64,7 @@ def slow_down(database: PostgreSQL, call: str) -> None:
 
 
 @pytest.mark.line(22)
+@pytest.mark.usefixtures("quick_trials")
 async def test_a_table_that_somebody_locks_is_waited_for(broker: RabbitMQ, database: PostgreSQL) -> None:
     timeouts = Timeouts(lock=0.1)
     async with (
@@ -74,7 +75,7 @@ async def test_a_table_that_somebody_locks_is_waited_for(broker: RabbitMQ, datab
             await other.execute("LOCK TABLE faultwire.incidents IN ACCESS EXCLUSIVE MODE")
             await publisher.publish_many(40)
             await until(bench.is_paused, "the lane is paused")
-            await bench.wait_for_tries(1)
+            await bench.wait_for_tries(MANY_TRIES)
             assert bench.met("SQLSTATE 55P03")
         await bench.wait_for(40)
         assert bench.most_attempts <= RETURNED_ONCE

@@ -5,7 +5,7 @@ from typing import Any, Final
 import pytest
 from tests.servers.postgresql import SmallDiskPostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
-from tests.tools.bench import RETURNED_ONCE, running
+from tests.tools.bench import MANY_TRIES, RETURNED_ONCE, running
 from tests.tools.oracle import assert_nothing_lost
 from tests.tools.publisher import publishing
 from tests.tools.waiting import until
@@ -16,6 +16,7 @@ LARGE: Final[dict[str, Any]] = {"context": {f"key {number}": "x" * 1000 for numb
 
 
 @pytest.mark.line(24)
+@pytest.mark.usefixtures("quick_trials")
 async def test_a_full_disk_makes_events_wait_and_no_dead_letters(
     broker: RabbitMQ, small_disk: SmallDiskPostgreSQL
 ) -> None:
@@ -25,7 +26,7 @@ async def test_a_full_disk_makes_events_wait_and_no_dead_letters(
         small_disk.fill_disk()
         await publisher.publish_many(EVENTS, **LARGE)
         await until(bench.is_paused, "the lane is paused")
-        await bench.wait_for_tries(3)
+        await bench.wait_for_tries(MANY_TRIES)
         await bench.store.ping()
         assert await bench.is_paused(), "a question that the database answers is no sign of room"
         assert bench.met("SQLSTATE 53100")

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pytest
 from tests.servers.rabbitmq import RabbitMQ
-from tests.tools.bench import RETURNED_ONCE, running
+from tests.tools.bench import MANY_TRIES, RETURNED_ONCE, running
 from tests.tools.oracle import assert_nothing_lost
 from tests.tools.publisher import publishing
 from tests.tools.store_reader import StoreReader
@@ -56,6 +56,7 @@ async def another_process_writing(path: Path) -> AsyncIterator[None]:
 
 
 @pytest.mark.line(22)
+@pytest.mark.usefixtures("quick_trials")
 async def test_a_file_that_another_process_locks_is_waited_for(
     broker: RabbitMQ, url: str, tmp_path: Path
 ) -> None:
@@ -64,7 +65,7 @@ async def test_a_file_that_another_process_locks_is_waited_for(
         async with another_process_writing(tmp_path / "faultwire.db"):
             await publisher.publish_many(EVENTS)
             await until(bench.is_paused, "the lane is paused")
-            await bench.wait_for_tries(1)
+            await bench.wait_for_tries(MANY_TRIES)
             assert bench.met("database is locked")
         await bench.wait_for(EVENTS)
         assert bench.most_attempts <= RETURNED_ONCE

@@ -33,9 +33,11 @@ from faultwire_shared.codec import EVENT_TYPE
 from faultwire_shared.event import Lane
 from faultwire_shared.health import HealthChecker
 
-RETURNED_ONCE: Final = 3
-"""The attempts of a message that the worker returned once, at most. Seen is one more now and then; that
-RabbitMQ 3.10 adds it while a consumer is made anew for another prefetch is a guess, not proven."""
+RETURNED_ONCE: Final = 5
+"""The attempts of a message that the worker returned once, at most: RabbitMQ adds one each time that it was
+on its way to a consumer that is cancelled, at a pause or for another prefetch."""
+MANY_TRIES: Final = 12
+"""So many attempts had a message that went back and forth with each try of the store."""
 TRIES: Final = "faultwire_batch_seconds_count"
 
 

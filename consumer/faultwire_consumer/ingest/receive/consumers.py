@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
+from aiormq import Channel
 from aiormq.abc import DeliveredMessage
 
 from faultwire_consumer.ingest.receive.settlement import Generation
@@ -57,5 +58,17 @@ class Consumers:
         self._tags.append(consumed.consumer_tag or "")
 
     async def _cancel_tags(self) -> None:
-        while self._tags:
-            await self.generation.channel.basic_cancel(self._tags.pop())
+        """Cancel all without waiting in between, the largest first.
+
+        RabbitMQ gives what was on its way to a consumer that is gone to the next one, and counts an attempt:
+        cancelled one after the other on a busy machine, seven consumers cost messages up to four (3.10).
+        """
+        channel = cast("Channel", self.generation.channel)
+        tags, self._tags = self._tags, []
+        while len(tags) > 1:
+            tag = tags.pop()
+            await channel.basic_cancel(tag, nowait=True)
+            # aiormq forgets it here, and would drop what is still on its way, unsettled.
+            channel.consumers[tag] = self._on_message
+        for tag in tags:
+            await channel.basic_cancel(tag)
