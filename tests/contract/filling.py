@@ -36,6 +36,8 @@ _CHUNK: Final = 20_000
 KEPT: Final = 3
 """One event in so many is kept."""
 VALUES: Final = 3
+HOURS: Final = 4
+"""So many hours in which an incident had events, before it was last seen."""
 _BY_EVENT: Final = ("events", "event_texts", "event_values")
 _BY_INCIDENT: Final = (
     *("incidents", "fingerprints", "sightings", "hourly", "incident_history"),
@@ -106,6 +108,7 @@ async def fill_store(store: Store, *, incidents: int, events: int) -> None:
     await store.prepare_days(frozenset((NEWEST - timedelta(days=day)).date() for day in range(DAYS + 1)))
     texts = events // KEPT
     size = {"incidents": incidents, "events": events, "event_texts": texts, "event_values": texts * VALUES}
+    size["hourly"] = incidents * HOURS
     for name in (*_BY_INCIDENT, *_BY_EVENT):
         total = size.get(name, incidents)
         for first in range(1, total + 1, _CHUNK):
@@ -156,7 +159,7 @@ def _insert(database: str, name: str, numbers: range, size: dict[str, int]) -> s
         },
         "sightings": {"fingerprint": key, "created_at": seen} | _place("n"),
         "hourly": {
-            "fingerprint": key,
+            "fingerprint": word["key"].format(f"((n - 1) % {size['incidents']} + 1)"),
             "environment": _place("n")["environment"],
             "hour": hour.format(seen),
             "count": "1",

@@ -70,7 +70,7 @@ def is_secret(name: str) -> bool:
 def _docstrings(config: "type[BaseModel]") -> Iterator[tuple[str, str]]:
     """Yield the strings below the fields, as the source has them, of the class and of those it stands on."""
     for owner in reversed(config.__mro__):
-        if not set(vars(owner).get("__annotations__", ())) & set(config.model_fields):
+        if not set(inspect.get_annotations(owner)) & set(config.model_fields):
             continue
         (definition,) = ast.parse(textwrap.dedent(inspect.getsource(owner))).body
         assert isinstance(definition, ast.ClassDef)  # noqa: S101 - the source of a class

@@ -34,7 +34,7 @@ def visit(items, call):
 """
 
 _ORDERS: Final = """
-import asyncio, json, sqlite3, struct, tomllib, urllib.error, uuid, decimal, datetime, socket
+import asyncio, io, json, sqlite3, struct, tomllib, urllib.error, uuid, decimal, datetime, socket
 import xml.etree.ElementTree as tree
 import paylib
 class Refused(Exception):
@@ -108,7 +108,9 @@ def refund(n):
 def ask(n, status):
     return paylib.request(f"https://pay.example/{n}", status)
 def fetch(n, status):
-    raise urllib.error.HTTPError(f"https://a.example/{n}", status, "no", {}, None)
+    error = urllib.error.HTTPError(f"https://a.example/{n}", status, "no", {}, io.BytesIO())
+    error.close()
+    raise error
 def call_api(n, status):
     raise Failed(f"request {n} gave nothing", status)
 def visit_all(n):
