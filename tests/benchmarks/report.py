@@ -1,7 +1,8 @@
 """Every ratio of a run beside its goal: printed at once, kept as lines of JSON, and rendered as one table.
 
 ``make bench`` gathers figures in ``build/bench/figures.jsonl``; ``make report`` puts the newest of each
-into README.md, between its two markers. What missed its goal says so, in both.
+into README.md, between its two markers, in the place of what stood there under the same name. What missed
+its goal says so, in both.
 """
 
 import os
@@ -20,6 +21,7 @@ FIGURES: Final = ROOT / "build" / "bench" / "figures.jsonl"
 README: Final = Path(__file__).with_name("README.md")
 MARKERS: Final = ("<!-- figures -->", "<!-- end of figures -->")
 
+_HEAD: Final = ("| figure | median (min to max) | goal | | behind it |", "|---|---|---|---|---|")
 _GOAL: Final = re.compile(r"(at least|at most|under) ([\d.,]+)")
 _BUSY: Final = 0.5
 """Runnable processes before a part began, above which the machine was not its own."""
@@ -103,13 +105,16 @@ def newest(lines: Iterable[bytes]) -> list[Figure]:
     return sorted(found.values(), key=lambda figure: _order(figure.text))
 
 
-def render(figures: Sequence[Figure]) -> str:
-    """A table in Markdown."""
-    lines = ["| figure | median (min to max) | goal | | behind it |", "|---|---|---|---|---|"]
-    for one in figures:
-        spread = f"{_short(one.median)} ({_span(one.values)})"
-        lines.append(f"| {one.text} | {spread} | {one.goal} | {_verdict(one)} | {_behind(one)} |")
-    return "\n".join(lines)
+def render(figures: Iterable[Figure], before: str = "") -> str:
+    """A table in Markdown: these figures, and those of a table before that they do not replace."""
+    rows = {row.split(" | ", 1)[0].removeprefix("| "): row for row in before.splitlines()[len(_HEAD) :]}
+    rows |= {figure.text: _row(figure) for figure in figures}
+    return "\n".join([*_HEAD, *(rows[text] for text in sorted(rows, key=_order))])
+
+
+def _row(figure: Figure) -> str:
+    spread = f"{_short(figure.median)} ({_span(figure.values)})"
+    return f"| {figure.text} | {spread} | {figure.goal} | {_verdict(figure)} | {_behind(figure)} |"
 
 
 def _verdict(figure: Figure) -> str:
@@ -143,8 +148,8 @@ def main() -> None:
     """Write the newest figures into the README, between the markers."""
     figures = newest(FIGURES.read_bytes().splitlines())
     before, _, rest = README.read_text().partition(MARKERS[0])
-    _, _, after = rest.partition(MARKERS[1])
-    README.write_text(f"{before}{MARKERS[0]}\n{render(figures)}\n{MARKERS[1]}{after}")
+    table, _, after = rest.partition(MARKERS[1])
+    README.write_text(f"{before}{MARKERS[0]}\n{render(figures, table.strip())}\n{MARKERS[1]}{after}")
     missed = [figure for figure in figures if figure.is_missed]
     print(f"{len(figures)} figures, {len(missed)} of them missed their goals")
     for figure in missed:
