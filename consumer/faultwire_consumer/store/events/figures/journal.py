@@ -41,6 +41,8 @@ ROWS: Final = 200
 """Batches that are added in one transaction."""
 _GROUPS: Final = 100
 """Fingerprints whose known values are read in one statement."""
+_ROWS_AT_ONCE: Final = 50
+"""Rows that are handed to the driver in one go, in about a millisecond: events are taken in between."""
 
 # Any number that nobody else uses will do: one worker adds at a time.
 _FOLD_LOCK: Final = 7_140_923_367
@@ -175,8 +177,8 @@ def _sum_values(found: CountSum) -> dict[str, Any]:
 
 
 async def _write(tx: Transaction, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    if rows:
-        await tx.execute(_upsert(tx.dialect, table), rows)
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        await tx.execute(_upsert(tx.dialect, table), rows[start : start + _ROWS_AT_ONCE])
 
 
 @cache

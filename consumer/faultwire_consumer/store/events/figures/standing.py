@@ -36,6 +36,8 @@ from faultwire_shared.event import ErrorSeverity
 
 CHUNK: Final = 500
 """Incidents that are looked at in one go."""
+LOCKED: Final = 50
+"""Incidents that are written in one transaction: the events of each wait until it ends."""
 MOST: Final = 20_000
 """Incidents that are looked at for one reason in one pass: the rest waits for the next."""
 
@@ -176,9 +178,9 @@ async def _refresh(
             change = _change(row, growth, users.get(row.id), now)
             if change is not None:
                 changes.append(change)
-        if changes:
+        for first in range(0, len(changes), LOCKED):
             async with store.write() as tx:
-                await tx.execute(_UPDATE, changes)
+                await tx.execute(_UPDATE, changes[first : first + LOCKED])
         changed += len(changes)
     return changed
 
