@@ -145,6 +145,21 @@ async def test_what_many_say_is_found_among_the_newest(filled: Store) -> None:
     assert not (await estimate_frequency(filled, parse_query("zanzibar"))).is_common
 
 
+async def test_what_many_say_is_asked_of_each_text_and_never_read_as_a_whole(filled: Store) -> None:
+    for text in COMMON:
+        query = parse_query(text)
+        terms = kept_terms(query)
+        for statement in (
+            select_sample(filled.name, terms),
+            incidents.select_incidents(filled.name, query, None, 51, NEWEST, common=True),
+            event_list.among_texts(filled.name, PageRequest(query, 51, NEWEST), Frequency(1_000, 1_000)),
+        ):
+            plan = await explain(filled, statement)
+            assert "Semi Join" not in plan, f"{text}: {plan}"
+            if "*" in text:
+                assert "ix_event_values_name_value_fingerprint" not in plan, f"{text}: {plan}"
+
+
 ORDERS = {
     IncidentOrder.LAST: "ix_incidents_last_seen_hour",
     IncidentOrder.URGENT: "ix_incidents_urgency_last_seen_hour",

@@ -149,13 +149,18 @@ def _has_value(term: Term, texts: Any, database: str, *, common: bool) -> Column
             select(event_values.c.text_id).where(*_values(term, database))
         )
         return chosen
+    said = _values_of_a_text(term, database) if _has_pattern(term) else _values(term, database)
     of_text = (event_values.c.fingerprint == texts.c.fingerprint, event_values.c.text_id == texts.c.id)
-    if database == "sqlite" and _has_pattern(term):
-        # By the text alone: SQLite would read all that begins like the pattern, once for each text.
-        name = event_values.c.name.concat("") == term.value_name
-        like = is_like(event_values.c.value, term.values, database)
-        return exists().where(name, like, *of_text).correlate(texts)
-    return exists().where(*_values(term, database), *of_text).correlate(texts)
+    found: Any = select(literal(1)).select_from(event_values).where(*said, *of_text).limit(1)
+    # As a value, not by EXISTS: PostgreSQL might read all that says so, once for each group of events.
+    is_there: ColumnElement[bool] = found.correlate(texts).scalar_subquery().is_not(None)
+    return is_there
+
+
+def _values_of_a_text(term: Term, database: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Match values of a text at hand by its key: the index of values has all that begins like a pattern."""
+    table = event_values.c
+    return table.name.concat("") == term.value_name, is_like(table.value, term.values, database)
 
 
 def _values(term: Term, database: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
