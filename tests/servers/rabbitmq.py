@@ -143,7 +143,9 @@ class Node:
         Raises:
             ServerError: it did not evaluate.
         """
-        command = [self._erl_call, "-sname", self.name, "-timeout", f"{PATIENCE_SECONDS:g}", "-e"]
+        # A name of its own: by the usual one, a call is refused while the node still has the one before.
+        caller, seconds = self.new_name("call"), f"{PATIENCE_SECONDS:g}"
+        command = [self._erl_call, "-sname", self.name, "-h", caller, "-timeout", seconds, "-e"]
         answer = run(command, self._environment, text=erlang + "\n")
         if not answer.startswith("{ok, "):
             raise ServerError(f"{erlang.strip()}\n{answer}")
