@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytest
+from aiormq import Channel
 from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 from tests.servers.rabbitmq import RabbitMQ
@@ -67,6 +68,7 @@ async def test_what_was_on_its_way_to_many_consumers_is_settled_and_costs_few_at
                 await consumers.adjust(prefetch)
             await consumers.cancel()
             assert len(attempts) < pause * MESSAGES, "it paused with something left"
+            assert not cast("Channel", consumers.generation.channel).consumers
             await consumers.adjust(PREFETCHES[-1])
             async with asyncio.timeout(60):
                 while len(attempts) < pause * MESSAGES:

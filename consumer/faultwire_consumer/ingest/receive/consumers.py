@@ -65,10 +65,11 @@ class Consumers:
         """
         channel = cast("Channel", self.generation.channel)
         tags, self._tags = self._tags, []
-        while len(tags) > 1:
-            tag = tags.pop()
+        for tag in reversed(tags[1:]):
             await channel.basic_cancel(tag, nowait=True)
             # aiormq forgets it here, and would drop what is still on its way, unsettled.
             channel.consumers[tag] = self._on_message
-        for tag in tags:
+        for tag in tags[:1]:
             await channel.basic_cancel(tag)
+        for tag in tags[1:]:  # the broker answers in order: nothing comes to them after this answer
+            channel.consumers.pop(tag, None)

@@ -42,7 +42,7 @@ ROWS: Final = 200
 _GROUPS: Final = 100
 """Fingerprints whose known values are read in one statement."""
 _ROWS_AT_ONCE: Final = 50
-"""Rows that are handed to the driver in one go, in about a millisecond: events are taken in between."""
+"""Rows that are handed to the driver in one go: events are taken in between."""
 
 # Any number that nobody else uses will do: one worker adds at a time.
 _FOLD_LOCK: Final = 7_140_923_367
